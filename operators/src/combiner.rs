@@ -1,0 +1,41 @@
+//! What a plan ends in: a combiner, which turns many records into one result.
+
+/// One result from many records: a state per lane, merged in a tree, finished once.
+///
+/// A combiner is split over lanes, each of which feeds a state of its own; so it has to keep three
+/// laws, which [`laws::check`](crate::laws::check) tests for any combiner:
+///
+/// 1. `State::default()` is neutral: merging it into a state, or a state into it, changes nothing.
+/// 2. Merging is associative: `(a + b) + c` is `a + (b + c)`.
+/// 3. Any cut is one result: feeding records to one state, or to several which are then merged in
+///    input order, finishes as the same output.
+///
+/// A combiner whose [`ORDERED`](Self::ORDERED) is `false` keeps a fourth:
+///
+/// 4. Merging is commutative, and the order in which records are fed does not show in the output.
+#[diagnostic::on_unimplemented(message = "a plan must end in a combiner, but returns `{Self}`")]
+pub trait Combiner: Send + Sync + 'static {
+    /// What a lane holds while it is fed.
+    type State: Default + Send + 'static;
+    /// What the merged state becomes.
+    type Output: Send + 'static;
+
+    /// Whether the order of the records shows in the output.
+    ///
+    /// An ordered combiner is given runs of neighbouring partitions, and states that are merged in
+    /// input order. One that is not may be fed any block by any lane, so that all lanes help with
+    /// a stream that cannot be split.
+    const ORDERED: bool;
+
+    /// Adds what `from` has seen, which comes after what `into` has seen in the input.
+    fn merge(&self, into: &mut Self::State, from: Self::State);
+
+    /// Turns the merged state into the result.
+    fn finish(&self, state: Self::State) -> Self::Output;
+}
+
+/// A combiner that accepts records of type `T`, lent (`&str`) or owned.
+pub trait Feed<T>: Combiner {
+    /// Adds one record to a state.
+    fn feed(&self, state: &mut Self::State, record: T);
+}

@@ -1,0 +1,45 @@
+//! The records of one block, as a chain of operators that ends in a combiner.
+
+use crate::Feed;
+
+/// The records of one block, lent to a plan together with the state that they will feed.
+///
+/// Every operator is a method that returns another `Records`, and runs fused: nothing happens
+/// until the combiner at the end asks for the records, one at a time, and nothing is stored
+/// between two operators.
+///
+/// ```
+/// use creel_operators::Records;
+///
+/// let mut state = Default::default();
+/// let lines = ["a bb ccc", "bb"];
+/// Records::new(lines.into_iter(), &mut state).count();
+/// assert_eq!(state, 2);
+/// ```
+#[derive(Debug)]
+#[must_use = "records are lazy: end the plan with a combiner"]
+pub struct Records<'s, I, S> {
+    iter: I,
+    state: &'s mut S,
+}
+
+impl<'s, I: Iterator, S> Records<'s, I, S> {
+    /// Records from an iterator, and the state that the combiner at the end will feed.
+    pub fn new(iter: I, state: &'s mut S) -> Self {
+        Self { iter, state }
+    }
+
+    /// The door through which every operator goes: one iterator becomes another.
+    pub fn adapt<J: Iterator>(self, f: impl FnOnce(I) -> J) -> Records<'s, J, S> {
+        Records { iter: f(self.iter), state: self.state }
+    }
+
+    /// The door through which every combiner goes: the records are fed to the state.
+    ///
+    /// Returns the combiner, so that whoever called the plan can merge and finish states.
+    pub fn combine<C: Feed<I::Item, State = S>>(self, combiner: C) -> C {
+        let Self { iter, state } = self;
+        iter.for_each(|record| combiner.feed(state, record));
+        combiner
+    }
+}

@@ -1,0 +1,235 @@
+//! What can go wrong, by the decision that a caller can take.
+
+use std::fmt;
+use std::io;
+
+/// The result of everything in creel that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where in the input something happened.
+///
+/// Offsets count bytes of the decompressed object, from 0; for an object that is not compressed
+/// they are offsets in the object itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// The object, as a user would write it: a path or a URL without credentials or query.
+    pub object: String,
+    /// The partition, counted from 0, where one is known.
+    pub partition: Option<usize>,
+    /// The byte offset, where one is known.
+    pub offset: Option<u64>,
+}
+
+impl Place {
+    /// An object as a whole.
+    pub fn object(name: impl Into<String>) -> Self {
+        Self { object: name.into(), partition: None, offset: None }
+    }
+
+    /// The same place, in this partition.
+    pub fn partition(self, partition: usize) -> Self {
+        Self { partition: Some(partition), ..self }
+    }
+
+    /// The same place, at this byte.
+    pub fn at(self, offset: u64) -> Self {
+        Self { offset: Some(offset), ..self }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", printable(&self.object))?;
+        match (self.partition, self.offset) {
+            (Some(p), Some(o)) => write!(f, " (partition {p}, byte {o})"),
+            (None, Some(o)) => write!(f, " (byte {o})"),
+            (Some(p), None) => write!(f, " (partition {p})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Why a run, or the making of one, failed.
+///
+/// A variant stands for a decision that a caller can take; the message names the place and what to
+/// do about it. More variants may come, so match with a wildcard.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A pattern that cannot be understood, or asks for something that its store cannot do.
+    #[error("cannot use the source {pattern:?}: {reason}")]
+    Pattern {
+        /// The pattern, as given.
+        pattern: String,
+        /// What is wrong with it, and the mend.
+        reason: String,
+    },
+    /// No such file, object, bucket or host; or a pattern that matches nothing.
+    #[error("{place}: not found: {reason}")]
+    NotFound {
+        /// The object or the pattern.
+        place: Place,
+        /// What was looked for, and where.
+        reason: String,
+    },
+    /// The object is there, or may be, and this user may not read it.
+    #[error("{place}: permission denied: {reason}")]
+    PermissionDenied {
+        /// The object.
+        place: Place,
+        /// What the store said, and the mend.
+        reason: String,
+    },
+    /// No credentials were found for a store that asks for them.
+    #[error("{place}: no credentials: {reason}")]
+    Unauthenticated {
+        /// The object or the bucket.
+        place: Place,
+        /// Where they were looked for.
+        reason: String,
+    },
+    /// The object was replaced or cut while it was being read.
+    #[error("{place}: changed while it was being read; run again once it is complete")]
+    Changed {
+        /// The object and the offset reached.
+        place: Place,
+    },
+    /// A compressed stream that ends before its end.
+    #[error("{place}: {codec} data truncated at byte {at} of the compressed data; fetch it again")]
+    Truncated {
+        /// The object and the offset reached in the decompressed data.
+        place: Place,
+        /// The codec, by name.
+        codec: &'static str,
+        /// How many compressed bytes there were.
+        at: u64,
+    },
+    /// Data that is not what it should be: a broken compressed stream, a wrong codec.
+    #[error("{place}: {reason}")]
+    Corrupt {
+        /// The object and the offset reached.
+        place: Place,
+        /// What was expected, and the mend.
+        reason: String,
+    },
+    /// A record that is not valid in the encoding it was to be read in.
+    #[error("{place}: not valid {encoding}: {snippet}; {mend}")]
+    Encoding {
+        /// The object and the offset of the first wrong byte.
+        place: Place,
+        /// The encoding, by name.
+        encoding: &'static str,
+        /// What stands there, escaped and cut.
+        snippet: String,
+        /// What to do.
+        mend: &'static str,
+    },
+    /// A record longer than the limit that was set.
+    #[error(
+        "{place}: a record is longer than {limit} bytes; raise --max-record, or name another delimiter"
+    )]
+    RecordTooLong {
+        /// The object and the offset at which the record starts.
+        place: Place,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Any other fault of a disk or a network, after the retries.
+    #[error("{place}: {source}")]
+    Io {
+        /// The object and the offset reached.
+        place: Place,
+        /// The fault itself.
+        source: io::Error,
+    },
+    /// A result that could not be written.
+    #[error("cannot write {path}: {source}")]
+    Output {
+        /// Where it was to go.
+        path: String,
+        /// The fault itself.
+        source: io::Error,
+    },
+    /// A function of the caller's panicked.
+    #[error("the task {task} panicked: {message}")]
+    Panic {
+        /// The task's name.
+        task: String,
+        /// What the panic said.
+        message: String,
+    },
+    /// The run was cancelled: its handle was dropped, or it was told to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// A fault of I/O at a place, or the creel error that travelled inside of it.
+    ///
+    /// Readers below a decompressor can only speak [`io::Error`]; they wrap one of ours in it, and
+    /// this takes it out again.
+    pub(crate) fn io(place: Place, source: io::Error) -> Self {
+        match source.downcast::<Self>() {
+            Ok(ours) => ours,
+            Err(source) => Self::Io { place, source },
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
+    }
+}
+
+/// Text from the input or from outside, safe for a terminal: control characters escaped.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escape = c.is_control();
+            let plain = (!escape).then_some(c);
+            escape.then(|| c.escape_default()).into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
+
+/// A few bytes of the input for a message: escaped, and cut to 120 characters.
+pub(crate) fn snippet(bytes: &[u8]) -> String {
+    const MOST: usize = 120;
+    let mut text: String = bytes[..bytes.len().min(MOST)]
+        .utf8_chunks()
+        .flat_map(|chunk| {
+            let invalid = chunk.invalid().iter().map(|b| format!("\\x{b:02x}"));
+            std::iter::once(printable(chunk.valid())).chain(invalid)
+        })
+        .collect();
+    if text.len() > MOST || bytes.len() > MOST {
+        text = text.chars().take(MOST).chain(std::iter::once('…')).collect();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_names_partition_and_byte() {
+        let place = Place::object("s3://b/k").partition(3).at(17);
+        assert_eq!(place.to_string(), "s3://b/k (partition 3, byte 17)");
+    }
+
+    #[test]
+    fn nothing_from_the_input_reaches_a_terminal_raw() {
+        assert_eq!(snippet(b"a\x1b[31m\xff"), "a\\u{1b}[31m\\xff");
+        assert_eq!(Place::object("a\x07b").to_string(), "a\\u{7}b");
+    }
+
+    #[test]
+    fn our_error_survives_the_way_through_io() {
+        let inner = Error::Changed { place: Place::object("x") };
+        let out = Error::io(Place::object("y"), inner.into());
+        assert!(matches!(out, Error::Changed { place } if place.object == "x"));
+    }
+}
