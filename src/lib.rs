@@ -2,8 +2,10 @@
 
 mod block;
 mod error;
+mod graph;
 mod progress;
 mod record;
+mod run;
 mod source;
 
 pub use block::{Compression, Damaged, Delimiter, Encoding};

@@ -105,6 +105,11 @@ pub enum Damaged {
     Keep,
 }
 
+/// Whether records can be found from the middle of an object.
+pub(crate) fn splittable(_options: &BlockOptions) -> bool {
+    todo!()
+}
+
 /// The blocks of one partition.
 #[derive(Debug)]
 pub(crate) struct Blocks {}
