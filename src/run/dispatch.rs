@@ -10,6 +10,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{BlockOf, Input, Reader, Stop};
+use crate::graph::caught;
 use crate::{Error, Result};
 
 /// Hands the blocks of an input to lanes.
@@ -40,7 +41,8 @@ impl<'i, I: Input> Dispatch<'i, I> {
     pub(super) fn next(&self, mine: &mut Option<usize>, stop: &Stop) -> Result<Option<BlockOf<I>>> {
         while let Some((partition, mut reader)) = self.hold(*mine, stop) {
             *mine = Some(partition);
-            let block = stop.wait(reader.next()).unwrap_or(Ok(None));
+            // A reader that panics must not leave the others waiting for its return.
+            let block = caught("read", || stop.wait(reader.next()).unwrap_or(Ok(None)));
             let last = !matches!(block, Ok(Some(_)));
             self.release((!last).then_some((partition, reader)));
             match block {

@@ -24,7 +24,7 @@ use crate::Result;
 pub(crate) use input::{Job, Text};
 pub(crate) use reduce::{Pass, reduce, reduction};
 pub(crate) use stop::Stop;
-pub(crate) use stream::{in_order, stream};
+pub(crate) use stream::stream;
 
 /// What can be read block by block, in partitions.
 pub(crate) trait Input: Send + Sync {

@@ -79,28 +79,6 @@ where
     })
 }
 
-/// As [`stream`], on this thread alone and block after block: for work that keeps state between
-/// blocks, or that will end after a few records, when reading ahead is waste.
-pub(crate) fn in_order<I, S>(context: &Context, input: &I, mut sink: S) -> Result<()>
-where
-    I: Input,
-    S: FnMut(BlockOf<I>) -> Result<ControlFlow<()>>,
-{
-    for partition in 0..input.partitions() {
-        let mut reader = input.open(partition);
-        while !context.stop.is_set() {
-            let Some(block) = context.stop.wait(reader.next()).transpose()?.flatten() else {
-                break;
-            };
-            context.progress.add_block();
-            if sink(block)?.is_break() {
-                return Ok(());
-            }
-        }
-    }
-    if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
-}
-
 /// Sends the lanes home, also when the sink fails or panics.
 struct Close<'w, 'i, I: Input, T: Send>(&'w Window<'i, I, T>);
 
@@ -139,7 +117,8 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
     /// One lane: block after block until none is left.
     fn work(&self, work: &(impl Fn(BlockOf<I>) -> Result<T> + Sync)) {
         while let Some((partition, mut reader)) = self.hold() {
-            let made = self.context.stop.wait(reader.next()).unwrap_or(Ok(None)).transpose();
+            let made = caught("read", || self.context.stop.wait(reader.next()).unwrap_or(Ok(None)));
+            let made = made.transpose();
             let reader = matches!(made, Some(Ok(_))).then_some(reader);
             let Some(position) = self.release(partition, reader, made.is_some()) else { continue };
             let result = made.unwrap_or_else(|| unreachable!("only a result has a position"));
