@@ -59,17 +59,11 @@
 
 mod bag;
 mod block;
-#[cfg(feature = "cli")]
-mod cli;
 mod error;
 mod graph;
-#[cfg(feature = "cli")]
-mod program;
 mod progress;
 mod record;
 mod run;
-#[cfg(feature = "cli")]
-mod sink;
 mod source;
 
 pub use bag::{
@@ -77,9 +71,6 @@ pub use bag::{
     read_bytes, read_text,
 };
 pub use block::{Compression, Damaged, Delimiter, Encoding};
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub use cli::main;
 /// The operators and combiners, which need nothing but memory.
 pub use creel_operators as operators;
 pub use error::{Error, Place, Result};

@@ -51,7 +51,7 @@ impl Bag<String> {
         P: Fn(Records<'_, Lines<'_>, C::State>) -> C + Send + Sync + 'static,
     {
         let combiner = plan(Records::new(Lines::of_records(&[]), &mut C::State::default()));
-        Item::reduced(Lent { source: LentLines::of_records(&self), origin: self.origin, combiner, plan })
+        Item::reduced(Lent { source: LentLines::of(&self), origin: self.origin, combiner, plan })
     }
 
     /// Runs a plan over lent records to owned ones: the bag of what the plan collects.
@@ -72,7 +72,7 @@ impl Bag<String> {
         U: Send + 'static,
         P: Fn(Records<'_, Lines<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     {
-        let source = LentLines::of_records(&self);
+        let source = LentLines::of(&self);
         let stage = move |chunk: &mut Chunk, progress: &Progress, emit: &mut Emit<'_, U>| {
             let mut batch = Vec::new();
             source.each(chunk, progress, &mut |lines| {

@@ -12,8 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use creel_operators::{
-    Collect, Combiner, Count, Counts, Feed, Fold, Frequencies, Key, Max, Min, Records, Sum, Text,
-    TopK,
+    Collect, Combiner, Count, Counts, Feed, Fold, Frequencies, Key, Max, Min, Records, Sum, TopK,
 };
 
 use chain::{Drained, Operator, Stage};
@@ -242,22 +241,21 @@ impl<T: Send + 'static> Bag<T> {
 
     /// A state that sees every record in input order, made anew for each lane and merged.
     ///
-    /// `start` has to be neutral for `merge`: how often it is called depends on the machine.
-    /// (In dask.bag an `initial` that is not neutral is counted once for each partition.)
+    /// What `init` makes has to be neutral for `merge`: how often it is called depends on the
+    /// machine. (In dask.bag an `initial` that is not neutral counts once for each partition.)
     ///
     /// ```
-    /// let total = creel::Bag::from_iter(["a", "bb"])
-    ///     .fold(|| 0, |sum, s| *sum += s.len(), |into, from| *into += from);
+    /// let total = creel::Bag::from_iter(["a", "bb"]).fold(|| 0, |sum, s| sum + s.len(), |a, b| a + b);
     /// assert_eq!(total.compute_blocking()?, 3);
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn fold<A: Send + 'static>(
         self,
-        start: impl Fn() -> A + Send + Sync + 'static,
-        update: impl Fn(&mut A, T) + Send + Sync + 'static,
-        merge: impl Fn(&mut A, A) + Send + Sync + 'static,
+        init: impl Fn() -> A + Send + Sync + 'static,
+        update: impl Fn(A, T) -> A + Send + Sync + 'static,
+        merge: impl Fn(A, A) -> A + Send + Sync + 'static,
     ) -> Item<A> {
-        self.combine(Fold::new(start, update, merge))
+        self.combine(Fold::new(init, update, merge))
     }
 
     /// All records, in input order. They have to fit in memory.

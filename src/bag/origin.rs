@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use super::chain::{Emit, Stage, in_batches};
 use super::Bag;
-use crate::block::{Block, BlockOptions, Blocks};
+use crate::block::{Block, Blocks, Delimiter};
 use crate::graph::Value;
-use crate::record::{Lines, RawLines, text};
+use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Reader, Text};
 use crate::{Progress, Result};
 
 /// Where a bag's records come from. Two bags of one origin can be computed in one pass.
 #[derive(Clone)]
 pub(super) enum Origin {
-    Text(Arc<Job>),
+    Text(Arc<Job>, Cut),
     Memory(Arc<dyn Batches>),
 }
 
@@ -45,7 +45,7 @@ pub(super) enum ChunkReader {
 impl Origin {
     pub(super) fn open(&self, context: &Context) -> Result<Chunks> {
         Ok(match self {
-            Self::Text(job) => Chunks::Text(job.open(context)?),
+            Self::Text(job, _) => Chunks::Text(job.open(context)?),
             Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
         })
     }
@@ -53,14 +53,14 @@ impl Origin {
     /// Whether one pass over one of them can feed both. An iterator's records are handed out
     /// owned, to one taker.
     pub(super) fn shares(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Text(a), Self::Text(b)) if Arc::ptr_eq(a, b))
+        matches!((self, other), (Self::Text(a, _), Self::Text(b, _)) if Arc::ptr_eq(a, b))
     }
 }
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(job) => job.fmt(f),
+            Self::Text(job, _) => job.fmt(f),
             Self::Memory(_) => f.write_str("Memory"),
         }
     }
@@ -112,16 +112,18 @@ impl Chunk {
     }
 }
 
-/// How the records of an origin are cut out of a block, for those who would have them lent.
+/// How records are cut out of the blocks of an origin, and what becomes of invalid ones.
+#[derive(Debug, Clone)]
 pub(super) struct Cut {
-    options: BlockOptions,
+    delimiter: Delimiter,
+    invalid: Invalid,
 }
 
 impl Cut {
     /// The cut of an origin that is text.
     pub(super) fn of(origin: &Origin) -> Option<Self> {
         match origin {
-            Origin::Text(job) => Some(Self { options: job.blocks.clone() }),
+            Origin::Text(_, cut) => Some(cut.clone()),
             Origin::Memory(_) => None,
         }
     }
@@ -133,14 +135,13 @@ impl Cut {
         progress: &Progress,
         take: impl FnOnce(Lines<'_>) -> R,
     ) -> Result<R> {
-        let BlockOptions { delimiter, invalid, .. } = &self.options;
-        let text = text(chunk.block(), delimiter, *invalid, progress)?;
-        Ok(take(Lines::new(&text, delimiter)))
+        let text = text(chunk.block(), &self.delimiter, self.invalid, progress)?;
+        Ok(take(Lines::new(&text, &self.delimiter)))
     }
 
     /// Lends the records of a block as bytes.
     pub(super) fn raw<R>(&self, chunk: &Chunk, take: impl FnOnce(RawLines<'_>) -> R) -> R {
-        take(RawLines::new(chunk.block().bytes(), &self.options.delimiter))
+        take(RawLines::new(chunk.block().bytes(), &self.delimiter))
     }
 }
 
@@ -181,16 +182,18 @@ impl Stage<Vec<u8>> for OwnedBytes {
 }
 
 impl Bag<String> {
-    pub(super) fn of_text(job: Job) -> Self {
-        let stage = OwnedLines(Cut { options: job.blocks.clone() });
-        Self { origin: Origin::Text(Arc::new(job)), stage: Arc::new(stage) }
+    pub(super) fn of_text(job: Job, invalid: Invalid) -> Self {
+        let cut = Cut { delimiter: job.blocks.delimiter.clone(), invalid };
+        let stage = Arc::new(OwnedLines(cut.clone()));
+        Self { origin: Origin::Text(Arc::new(job), cut), stage }
     }
 }
 
 impl Bag<Vec<u8>> {
-    pub(super) fn of_bytes(job: Job) -> Self {
-        let stage = OwnedBytes(Cut { options: job.blocks.clone() });
-        Self { origin: Origin::Text(Arc::new(job)), stage: Arc::new(stage) }
+    pub(super) fn of_bytes(job: Job, invalid: Invalid) -> Self {
+        let cut = Cut { delimiter: job.blocks.delimiter.clone(), invalid };
+        let stage = Arc::new(OwnedBytes(cut.clone()));
+        Self { origin: Origin::Text(Arc::new(job), cut), stage }
     }
 }
 

@@ -64,6 +64,7 @@ pub struct ReadOptions {
     access: Access,
     blocks: BlockOptions,
     partition_size: Option<u64>,
+    invalid: Invalid,
 }
 
 impl Default for ReadOptions {
@@ -73,12 +74,11 @@ impl Default for ReadOptions {
             compression: Compression::Auto,
             encoding: Encoding::Auto,
             delimiter: Delimiter::Line,
-            invalid: Invalid::Fail,
             max_record: None,
             damaged: Damaged::Fail,
             ahead: 32 << 20,
         };
-        Self { access: Access::default(), blocks, partition_size: None }
+        Self { access: Access::default(), blocks, partition_size: None, invalid: Invalid::Fail }
     }
 }
 
@@ -114,7 +114,7 @@ impl ReadOptions {
 
     /// What a record does that is not valid text; it fails the run, if not set.
     pub fn invalid(mut self, invalid: Invalid) -> Self {
-        self.blocks.invalid = invalid;
+        self.invalid = invalid;
         self
     }
 
@@ -153,7 +153,7 @@ impl ReadOptions {
         &self,
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Bag<String>> {
-        self.job(patterns).map(Bag::of_text)
+        Ok(Bag::of_text(self.job(patterns)?, self.invalid))
     }
 
     /// A bag of the records of what the patterns name, as bytes. See [`read_bytes`].
@@ -168,7 +168,7 @@ impl ReadOptions {
         let mut raw = self.clone();
         // Encodings are for text; a record of bytes is what the object holds.
         raw.blocks.encoding = Encoding::Raw;
-        raw.job(patterns).map(Bag::of_bytes)
+        Ok(Bag::of_bytes(raw.job(patterns)?, self.invalid))
     }
 
     fn job<P: AsRef<str>>(&self, patterns: impl IntoIterator<Item = P>) -> Result<Job> {

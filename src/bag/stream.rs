@@ -3,15 +3,13 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 use std::thread;
 
 use futures::channel::mpsc::{Receiver, channel};
 use futures::{SinkExt, Stream, StreamExt};
 
-use super::chain::Stage;
-use super::origin::{Chunk, Origin};
+use super::origin::Chunk;
 use super::{Bag, Item};
 use crate::graph::caught;
 use crate::run::{Context, Stop, stream};
