@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use creel_operators::{Combiner, Counts, Feed, Stored};
 
+use super::Bag;
 use super::chain::Stage;
 use super::compute::{Compute, Run};
 use super::origin::{Chunk, Origin};
-use super::Bag;
 use crate::graph::Value;
 use crate::run::Context;
 use crate::{Progress, Result};
@@ -72,9 +72,7 @@ impl<T: Send + 'static> Item<T> {
         Self::of(Work::Reduce(Arc::new(reduction)))
     }
 
-    pub(super) fn alone(
-        work: impl Fn(&Context) -> Result<T> + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn alone(work: impl Fn(&Context) -> Result<T> + Send + Sync + 'static) -> Self {
         Self::of(Work::Alone(Arc::new(move |context| Ok(Box::new(work(context)?)))))
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::chain::{Emit, Stage, in_batches};
 use super::Bag;
+use super::chain::{Emit, Stage, in_batches};
 use crate::block::{Block, Blocks, Delimiter};
 use crate::graph::Value;
 use crate::record::{Invalid, Lines, RawLines, text};

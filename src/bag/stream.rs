@@ -76,10 +76,9 @@ impl<T: Send + 'static> Bag<T> {
             }
         };
         let started = thread::Builder::new().name("creel".into()).spawn(run);
-        let unstarted = started.err().map(|source| Error::Io {
-            place: Place::object("a thread to stream on"),
-            source,
-        });
+        let unstarted = started
+            .err()
+            .map(|source| Error::Io { place: Place::object("a thread to stream on"), source });
         RecordStream { batches: receive, batch: Vec::new().into_iter(), unstarted, stop }
     }
 
@@ -93,7 +92,7 @@ impl<T: Send + 'static> Bag<T> {
     ) -> Result<()> {
         let work = |mut chunk: Chunk| {
             let mut records = Vec::new();
-            self.stage.run(&mut chunk, &context.progress, &mut |batch| {
+            let _ = self.stage.run(&mut chunk, &context.progress, &mut |batch| {
                 records.append(batch);
                 let enough = records.len() >= most;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
