@@ -1,5 +1,7 @@
 //! Text that comes apart into pieces, lent or owned.
 
+use super::words::Words;
+
 /// Text that [`words`](crate::Records::words) and [`split`](crate::Records::split) take apart.
 ///
 /// A lent text gives pieces that are lent from it. An owned one gives owned pieces, one
@@ -30,7 +32,7 @@ impl<'b> Pieces for &'b str {
     type Piece = &'b str;
 
     fn words(self) -> impl Iterator<Item = &'b str> {
-        self.split_whitespace()
+        Words::new(self)
     }
 
     fn split(self, separator: &str) -> impl Iterator<Item = &'b str> {
@@ -42,7 +44,7 @@ impl<'b> Pieces for &'b String {
     type Piece = &'b str;
 
     fn words(self) -> impl Iterator<Item = &'b str> {
-        self.split_whitespace()
+        Words::new(self)
     }
 
     fn split(self, separator: &str) -> impl Iterator<Item = &'b str> {

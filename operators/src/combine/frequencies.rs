@@ -64,7 +64,7 @@ impl<T: Key> Feed<T> for Frequencies<T::Owned> {
     }
 }
 
-impl<I: Iterator<Item: Key<Owned = K>>, K: Stored> Records<'_, I, Counts<K>> {
+impl<I: Iterator, S> Records<'_, I, S> {
     /// Counts how often each record occurs. See [`Frequencies`] and [`Counts`].
     ///
     /// ```
@@ -72,7 +72,11 @@ impl<I: Iterator<Item: Key<Owned = K>>, K: Stored> Records<'_, I, Counts<K>> {
     /// let counts = creel_operators::run(lines, |lines| lines.words().frequencies());
     /// assert_eq!(counts.topk(1), [(String::from("the"), 2)]);
     /// ```
-    pub fn frequencies(self) -> Frequencies<K> {
+    pub fn frequencies<K: Stored>(self) -> Frequencies<K>
+    where
+        I::Item: Key<Owned = K>,
+        Frequencies<K>: Feed<I::Item, State = S>,
+    {
         self.combine(Frequencies::new())
     }
 }

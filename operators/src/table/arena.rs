@@ -25,7 +25,7 @@ impl Text for String {
     type Buffer = Self;
 
     fn bytes(lent: Self::Lent<'_>) -> &[u8] {
-        lent.as_ref()
+        lent.as_bytes()
     }
 
     fn append(buffer: &mut Self, lent: &str) {
@@ -40,7 +40,7 @@ impl Text for Vec<u8> {
     type Buffer = Self;
 
     fn bytes(lent: Self::Lent<'_>) -> &[u8] {
-        lent.as_ref()
+        lent
     }
 
     fn append(buffer: &mut Self, lent: &[u8]) {
@@ -160,7 +160,7 @@ impl<K: Text> fmt::Debug for Arena<K> {
 impl<K: Text> Table<K> for Arena<K> {
     type IntoIter = IntoIter<K>;
 
-    fn len(&self) -> usize {
+    fn distinct(&self) -> usize {
         self.slots.len()
     }
 

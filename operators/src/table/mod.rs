@@ -22,7 +22,7 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
     type IntoIter: Iterator<Item = (K, u64)>;
 
     /// How many distinct keys there are.
-    fn len(&self) -> usize;
+    fn distinct(&self) -> usize;
 
     /// Counts a key `n` times more.
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64);
