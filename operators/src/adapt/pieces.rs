@@ -31,10 +31,12 @@ pub trait Pieces {
 impl<'b> Pieces for &'b str {
     type Piece = &'b str;
 
+    #[inline]
     fn words(self) -> impl Iterator<Item = &'b str> {
         Words::new(self)
     }
 
+    #[inline]
     fn split(self, separator: &str) -> impl Iterator<Item = &'b str> {
         str::split(self, separator)
     }
@@ -43,10 +45,12 @@ impl<'b> Pieces for &'b str {
 impl<'b> Pieces for &'b String {
     type Piece = &'b str;
 
+    #[inline]
     fn words(self) -> impl Iterator<Item = &'b str> {
         Words::new(self)
     }
 
+    #[inline]
     fn split(self, separator: &str) -> impl Iterator<Item = &'b str> {
         str::split(self, separator)
     }
@@ -55,6 +59,7 @@ impl<'b> Pieces for &'b String {
 impl Pieces for String {
     type Piece = Self;
 
+    #[inline]
     fn words(self) -> impl Iterator<Item = Self> {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -66,6 +71,7 @@ impl Pieces for String {
         })
     }
 
+    #[inline]
     fn split(self, separator: &str) -> impl Iterator<Item = Self> {
         let pieces: Vec<Self> = str::split(&self, separator).map(Self::from).collect();
         pieces.into_iter()

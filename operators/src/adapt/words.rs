@@ -20,14 +20,17 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
     }
 }
 
-/// The words of a text, as [`str::split_whitespace`] gives them, which decodes every character
-/// where this one looks at bytes until it meets one that is not ASCII.
+/// The words of a text, as [`str::split_whitespace`] gives them, which decodes every character.
+///
+/// This one looks at eight bytes at a time for the end of a word, and decodes only what is not
+/// ASCII: on prose, three quarters of the time.
 #[derive(Debug, Clone)]
 pub(super) struct Words<'b> {
     rest: &'b str,
 }
 
 impl<'b> Words<'b> {
+    #[inline]
     pub(super) fn new(text: &'b str) -> Self {
         Self { rest: text }
     }
@@ -39,35 +42,77 @@ impl<'b> Iterator for Words<'b> {
     #[inline]
     fn next(&mut self) -> Option<&'b str> {
         let text = self.rest;
-        let start = end_of(text, 0, true);
-        let end = end_of(text, start, false);
+        let start = word_start(text);
+        let end = word_end(text, start);
         self.rest = &text[end..];
         (start < end).then(|| &text[start..end])
     }
 }
 
-/// Where a run of characters that are, or are not, white space ends.
 #[inline]
-fn end_of(text: &str, from: usize, white: bool) -> usize {
-    let mut at = from;
+fn word_start(text: &str) -> usize {
+    let mut at = 0;
     while let Some(&byte) = text.as_bytes().get(at) {
-        let (is_white, len) = if byte.is_ascii() {
-            (matches!(byte, b'\t'..=b'\r' | b' '), 1)
-        } else {
-            wide(&text[at..])
-        };
-        if is_white != white {
-            break;
+        match byte {
+            b' ' | b'\t'..=b'\r' => at += 1,
+            0x80.. => match decode(text, at) {
+                (true, len) => at += len,
+                (false, _) => break,
+            },
+            _ => break,
         }
-        at += len;
     }
     at
 }
 
-/// Whether the first character is white space, and its length in bytes.
+#[inline]
+fn word_end(text: &str, start: usize) -> usize {
+    let mut at = start;
+    loop {
+        at = next_stop(text.as_bytes(), at);
+        match text.as_bytes().get(at) {
+            Some(0x80..) => match decode(text, at) {
+                (true, _) => return at,
+                (false, len) => at += len,
+            },
+            _ => return at,
+        }
+    }
+}
+
+/// The next byte that is white space or not ASCII, or the end.
+#[inline]
+fn next_stop(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        match stops(u64::from_le_bytes(*eight)) {
+            0 => at += 8,
+            stops => return at + (stops.trailing_zeros() / 8) as usize,
+        }
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    let end = rest.iter().position(|byte| matches!(byte, b' ' | b'\t'..=b'\r' | 0x80..));
+    at + end.unwrap_or(rest.len())
+}
+
+/// The top bit of each byte that is white space or not ASCII.
+///
+/// Sums of bytes below 0x80 reach the top bit but never the next byte: each byte stands alone.
+#[inline]
+fn stops(eight: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const TOP: u64 = 0x80 * EACH;
+    let low = eight & !TOP;
+    let not_space = (low ^ (0x20 * EACH)) + 0x7f * EACH;
+    let from_tab = low + (0x80 - 0x09) * EACH;
+    let after_return = low + (0x80 - 0x0e) * EACH;
+    (!not_space | (from_tab & !after_return) | eight) & TOP
+}
+
+/// Whether the character at a place is white space, and its length in bytes.
 #[cold]
-fn wide(text: &str) -> (bool, usize) {
-    text.chars().next().map_or((false, 0), |c| (c.is_whitespace(), c.len_utf8()))
+fn decode(text: &str, at: usize) -> (bool, usize) {
+    text[at..].chars().next().map_or((false, 0), |c| (c.is_whitespace(), c.len_utf8()))
 }
 
 #[cfg(test)]
@@ -78,18 +123,22 @@ mod tests {
     proptest! {
         #[test]
         fn words_are_what_the_standard_library_splits_at_white_space(
-            text in "[a-c \t\n\x0b\x0c\r\x1c\u{85}\u{a0}\u{2003}\u{3000}\u{e9}\u{1f41f}]{0,30}",
+            text in "[a-c \t\n\x0b\x0c\r\x1c\u{85}\u{a0}\u{2003}\u{3000}\u{e9}\u{1f41f}]{0,60}",
         ) {
             let expected: Vec<&str> = text.split_whitespace().collect();
             prop_assert_eq!(text.as_str().words().collect::<Vec<_>>(), &expected[..]);
             prop_assert_eq!(text.clone().words().collect::<Vec<String>>(), expected);
         }
+    }
 
-        #[test]
-        fn every_character_is_white_space_here_if_it_is_there(c in any::<char>()) {
-            let text = format!("a{c}b");
-            let expected: Vec<&str> = text.split_whitespace().collect();
-            prop_assert_eq!(text.as_str().words().collect::<Vec<_>>(), expected);
+    #[test]
+    fn every_character_is_white_space_here_if_it_is_there() {
+        for c in '\0'..=char::MAX {
+            let mut buffer = [0; 4];
+            let text: &str = c.encode_utf8(&mut buffer);
+            assert_eq!(text.words().next(), text.split_whitespace().next());
+            let inside = format!("a{c}bbbbbbbbbb");
+            assert!(inside.as_str().words().eq(inside.split_whitespace()));
         }
     }
 }

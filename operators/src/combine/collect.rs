@@ -84,3 +84,18 @@ impl<I: Iterator> Records<'_, I, Vec<I::Item>> {
         self.combine(Collect::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Collect;
+    use crate::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn collect_keeps_the_laws(records in prop::collection::vec(any::<u8>(), 0..12)) {
+            laws::check(&Collect::new(), &records);
+            prop_assert_eq!(crate::run(records.clone(), |r| r.collect()), records);
+        }
+    }
+}

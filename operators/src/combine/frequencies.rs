@@ -80,3 +80,21 @@ impl<I: Iterator, S> Records<'_, I, S> {
         self.combine(Frequencies::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Frequencies;
+    use crate::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn frequencies_keeps_the_laws(words in prop::collection::vec("[a-c]{0,2}", 0..12)) {
+            let lent: Vec<&str> = words.iter().map(String::as_str).collect();
+            laws::check(&Frequencies::<String>::new(), &lent);
+            laws::check(&Frequencies::<Vec<u8>>::new(), &words.iter().map(|w| w.as_bytes()).collect::<Vec<_>>());
+            let pairs: Vec<_> = lent.iter().map(|w| (*w, w.len())).collect();
+            laws::check(&(Frequencies::<(String, usize)>::new(), Frequencies::new()), &pairs);
+        }
+    }
+}

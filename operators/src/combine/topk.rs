@@ -8,7 +8,7 @@ use crate::{Combiner, Feed, Records, Value};
 /// Keeps the `k` largest records, largest first; `O` is what a record is stored as.
 ///
 /// With equal records each one counts: it is the `k` largest records, not the `k` largest
-/// distinct ones. To rank by something else, see [`TopKBy`]; to find what occurs most often, end
+/// distinct ones. To rank by something else, see [`TopKBy`](crate::TopKBy); to find what occurs most often, end
 /// the plan with [`frequencies`](Records::frequencies) and ask
 /// [`Counts::topk`](crate::Counts::topk).
 ///

@@ -46,10 +46,12 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
 struct Seed(SeedableRandomState);
 
 impl Seed {
+    #[inline]
     fn hasher(&self) -> FoldHasher<'static> {
         self.0.build_hasher()
     }
 
+    #[inline]
     fn hash_bytes(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.hasher();
         hasher.write(bytes);
