@@ -4,7 +4,7 @@
 //! What it builds for a slice, from the store to the block:
 //!
 //! 1. the object's bytes, as `source` fetches them;
-//! 2. `codec`: a decompressor, if the first bytes are those of a codec;
+//! 2. `decompress`: a decompressor, if the first bytes are those of a `codec`;
 //! 3. `encoding` and `utf16`: UTF-16 becomes UTF-8 (Latin-1 does so last, for its line feeds are
 //!    found without);
 //! 4. `cut`: the buffer is filled, and cut after the last whole record (`delimiter` knows where
@@ -13,13 +13,18 @@
 //! Uncompressed bytes in UTF-8 are read straight into the block's buffer and never copied but for
 //! the torn record at its end. Buffers go round through `pool`.
 
+mod codec;
 mod cut;
+#[cfg(feature = "decompress")]
+mod decompress;
 mod delimiter;
 mod encoding;
 mod pool;
 mod reader;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "encoding")]
+mod utf16;
 
 use std::sync::Arc;
 

@@ -109,10 +109,10 @@ async fn read_slice(
         read: Vec::new(),
     };
     let cutter = if start > 0 {
-        open.later(part, &bytes[..bytes.len().min(HEAD)])?
+        open.later(part, &bytes[..bytes.len().min(HEAD)])
     } else {
-        open.gather(&mut part).await?;
-        open.first(part, &mut out.faults).await?
+        open.gather(&mut part).await;
+        Some(open.first(part).await?)
     };
     let Some(mut cutter) = cutter else { return Ok(()) };
     while let Some(block) = cutter.next(&mut out.faults).await? {
@@ -274,8 +274,8 @@ fn buffers_are_used_again() {
     };
     let mut buffers = std::collections::HashSet::new();
     block_on(async {
-        open.gather(&mut part).await.unwrap();
-        let mut cutter = open.first(part, &mut Vec::new()).await.unwrap().unwrap();
+        open.gather(&mut part).await;
+        let mut cutter = open.first(part).await.unwrap();
         while let Some(block) = cutter.next(&mut Vec::new()).await.unwrap() {
             buffers.insert(block.bytes().as_ptr());
         }
