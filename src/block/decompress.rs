@@ -100,7 +100,14 @@ impl<D: Member> Members<D> {
         }
         let place = self.object.clone().at(self.given);
         let codec = self.codec.name();
-        let fault = if error.kind() == io::ErrorKind::UnexpectedEof {
+        // Of an xz stream that ends early, the decoder sometimes says that memory is needed: it
+        // takes "no progress is possible" for that. Want of memory proper has another kind.
+        let ended = match error.kind() {
+            io::ErrorKind::UnexpectedEof => true,
+            io::ErrorKind::OutOfMemory => self.codec == Codec::Xz,
+            _ => false,
+        };
+        let fault = if ended {
             Error::Truncated { place, codec, at: read }
         } else {
             let reason = format!(

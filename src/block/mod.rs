@@ -17,6 +17,8 @@ mod codec;
 mod cut;
 #[cfg(feature = "decompress")]
 mod decompress;
+#[cfg(all(test, feature = "decompress"))]
+mod decompress_tests;
 mod delimiter;
 mod encoding;
 mod pool;

@@ -132,10 +132,17 @@ impl Open {
     /// An object's first slice, gathered: all of the object, if it is not cut by slices.
     pub(super) async fn first(&self, mut part: Part) -> Result<Cutter> {
         let mut splittable = self.splittable;
-        if let Some(codec) = self.codec(&part)? {
-            splittable = false;
-            part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
-            self.gather(&mut part).await;
+        match self.codec(&part) {
+            Ok(None) => {}
+            Ok(Some(codec)) => {
+                splittable = false;
+                part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
+                self.gather(&mut part).await;
+            }
+            Err(error) => {
+                part.read.clear();
+                part.bytes = Box::pin(Failed(Some(error.into())));
+            }
         }
         let (mark, units) = self.units(&part.read);
         part.read.drain(..mark);

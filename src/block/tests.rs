@@ -91,6 +91,11 @@ pub(super) fn read(bytes: &[u8], options: &BlockOptions, slice: u64, chunk: usiz
     Ok(out)
 }
 
+/// Reads an object of these bytes in one slice, with blocks of 500 bytes.
+pub(super) fn read_whole(bytes: &[u8], options: &BlockOptions) -> Result<Read> {
+    read(bytes, &BlockOptions { blocksize: 500, ..options.clone() }, 1 << 40, 100)
+}
+
 async fn read_slice(
     bytes: &[u8],
     options: &BlockOptions,
