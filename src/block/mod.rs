@@ -21,6 +21,8 @@ mod decompress;
 mod decompress_tests;
 mod delimiter;
 mod encoding;
+#[cfg(all(test, feature = "encoding"))]
+mod encoding_tests;
 mod pool;
 mod reader;
 #[cfg(test)]
@@ -65,6 +67,21 @@ impl Block {
     /// The name of the encoding that the records were stored in.
     pub(crate) fn encoding(&self) -> &'static str {
         self.units.name()
+    }
+}
+
+#[cfg(test)]
+impl Block {
+    /// A block of these bytes, from nowhere.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            object: "memory".into(),
+            partition: 0,
+            offset: 0,
+            units: Units::Bytes,
+            pool: Pool::new(0),
+        }
     }
 }
 
