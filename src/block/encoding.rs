@@ -1,6 +1,6 @@
 //! How text is encoded, and what a byte of a block was in its object.
 
-use super::pool::Pool;
+use super::pool::{Buffer, Pool};
 
 /// How text is encoded; whatever it is, operators see UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,12 +65,12 @@ impl Units {
 
     /// What is left to decode once a block has been cut.
     #[cfg_attr(not(feature = "encoding"), expect(unused_variables, clippy::unused_self))]
-    pub(super) fn decode(self, bytes: Vec<u8>, pool: &Pool) -> Vec<u8> {
+    pub(super) fn decode(self, bytes: Buffer, pool: &Pool) -> Buffer {
         #[cfg(feature = "encoding")]
         if self == Self::Latin1 && !bytes.is_ascii() {
             let mut text = pool.take();
             let (decoded, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes);
-            text.extend_from_slice(decoded.as_bytes());
+            text.extend(decoded.as_bytes());
             pool.give(bytes);
             return text;
         }

@@ -38,12 +38,12 @@ pub(crate) use reader::Blocks;
 
 use crate::error::Place;
 use encoding::Units;
-use pool::Pool;
+use pool::{Buffer, Pool};
 
 /// Some bytes of whole records of one object, in a buffer that is used again.
 #[derive(Debug)]
 pub(crate) struct Block {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     object: Arc<str>,
     partition: usize,
     /// Where the block begins in the object, decompressed.
@@ -74,8 +74,10 @@ impl Block {
 impl Block {
     /// A block of these bytes, from nowhere.
     pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut buffer = Buffer::default();
+        buffer.extend(bytes);
         Self {
-            bytes: bytes.to_vec(),
+            bytes: buffer,
             object: "memory".into(),
             partition: 0,
             offset: 0,

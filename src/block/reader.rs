@@ -11,7 +11,7 @@ use super::codec::Codec;
 use super::cut::{Bytes, Cutter, Rule, Start};
 use super::delimiter::Ends;
 use super::encoding::{Encoding, Units};
-use super::pool::Pool;
+use super::pool::{Buffer, Pool};
 use super::{Block, BlockOptions, Compression, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::Progress;
@@ -64,7 +64,7 @@ impl Blocks {
             end: slice.end,
             at,
             bytes,
-            read: Vec::new(),
+            read: Buffer::default(),
         };
         if slice.start > 0 {
             let head = slice.object.head().await?;
@@ -85,7 +85,7 @@ pub(super) struct Part {
     pub(super) at: u64,
     pub(super) bytes: Bytes,
     /// The first of the bytes, already read.
-    pub(super) read: Vec<u8>,
+    pub(super) read: Buffer,
 }
 
 /// Decides, from an object's first bytes, how it is read.
@@ -119,9 +119,11 @@ impl Open {
     /// Reads until the first bytes, which decide, are there. An error is kept for whoever reads
     /// on: a damaged stream may hold records before the damage.
     pub(super) async fn gather(&self, part: &mut Part) {
+        let end = part.end.and_then(|end| usize::try_from(end).ok());
+        let most = end.unwrap_or(usize::MAX).min(self.rule.target).max(HEAD);
         part.read = self.rule.pool.take();
         while part.read.len() < HEAD {
-            match part.bytes.read_buf(&mut part.read).await {
+            match part.read.read(&mut part.bytes, most - part.read.len()).await {
                 Ok(0) => return,
                 Ok(_) => {}
                 Err(error) => return part.bytes = Box::pin(Failed(Some(error))),
@@ -140,12 +142,12 @@ impl Open {
                 self.gather(&mut part).await;
             }
             Err(error) => {
-                part.read.clear();
+                part.read.truncate(0);
                 part.bytes = Box::pin(Failed(Some(error.into())));
             }
         }
         let (mark, units) = self.units(&part.read);
-        part.read.drain(..mark);
+        part.read.advance(mark);
         if let Units::Utf16 { big_endian } = units {
             splittable = false;
             part.bytes = decoded(part.take_bytes(), big_endian, self.place(&part))?;

@@ -111,7 +111,7 @@ async fn read_slice(
         end: Some(end),
         at,
         bytes: Box::pin(Chopped::new(&bytes[at as usize..], chunk)),
-        read: Vec::new(),
+        read: Buffer::default(),
     };
     let cutter = if start > 0 {
         open.later(part, &bytes[..bytes.len().min(HEAD)])
@@ -275,7 +275,7 @@ fn buffers_are_used_again() {
         end: None,
         at: 0,
         bytes: Box::pin(Chopped::new(text.as_bytes(), 1 << 20)),
-        read: Vec::new(),
+        read: Buffer::default(),
     };
     let mut buffers = std::collections::HashSet::new();
     block_on(async {
