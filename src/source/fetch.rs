@@ -5,10 +5,14 @@ use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "cloud")]
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+#[cfg(feature = "cloud")]
+use super::ahead::{Ahead, RemoteReader};
 use super::local::{self, LocalFile};
 use super::object::Home;
 use super::pack::Slice;
@@ -19,9 +23,11 @@ use crate::progress::Progress;
 /// Opens the slices of one partition one after another, and fetches ahead of the reader.
 #[derive(Debug)]
 pub(crate) struct Fetch {
-    slices: std::vec::IntoIter<Slice>,
+    slices: std::iter::Enumerate<std::vec::IntoIter<Slice>>,
     lookback: u64,
     progress: Arc<Progress>,
+    #[cfg(feature = "cloud")]
+    ahead: Arc<Mutex<Ahead>>,
 }
 
 /// A slice that is being read.
@@ -47,10 +53,18 @@ impl Fetch {
     pub(crate) fn new(
         slices: Vec<Slice>,
         lookback: u64,
-        _ahead: usize,
+        ahead: usize,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { slices: slices.into_iter(), lookback, progress }
+        // A disk reads ahead by itself.
+        let _ = ahead;
+        Self {
+            #[cfg(feature = "cloud")]
+            ahead: Arc::new(Mutex::new(Ahead::new(slices.clone(), lookback, ahead))),
+            slices: slices.into_iter().enumerate(),
+            lookback,
+            progress,
+        }
     }
 
     /// The next slice; `None` after the last.
@@ -59,7 +73,7 @@ impl Fetch {
     /// Whatever keeps the object from being opened. Faults met while reading come out of
     /// [`Opened::bytes`]; [`crate::Error::io`] takes the error of ours out of them.
     pub(crate) async fn open(&mut self) -> Result<Option<Opened>> {
-        let Some(slice) = self.slices.next() else { return Ok(None) };
+        let Some((index, slice)) = self.slices.next() else { return Ok(None) };
         let at = slice.start.saturating_sub(self.lookback);
         let progress = Arc::clone(&self.progress);
         let uncounted = slice.start - at;
@@ -77,6 +91,11 @@ impl Fetch {
             Home::Stdin => {
                 let failed = |e| local::error(slice.object.place(), e);
                 let inner = Pipe::start(|| Ok(io::stdin())).map_err(failed)?;
+                Box::pin(Counted { inner, progress, uncounted })
+            }
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => {
+                let inner = RemoteReader::new(&self.ahead, index, &slice.object, remote, at);
                 Box::pin(Counted { inner, progress, uncounted })
             }
         };
