@@ -11,6 +11,8 @@
 
 #[cfg(feature = "cloud")]
 mod ahead;
+#[cfg(all(test, feature = "http"))]
+mod faults;
 mod fetch;
 mod local;
 mod object;
@@ -21,6 +23,8 @@ mod pipe;
 mod range;
 #[cfg(feature = "cloud")]
 mod refused;
+#[cfg(all(test, feature = "http"))]
+mod remote_tests;
 #[cfg(feature = "cloud")]
 mod runtime;
 #[cfg(feature = "cloud")]

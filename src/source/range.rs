@@ -125,6 +125,10 @@ async fn whole(remote: &Remote, place: &Place, send: &mpsc::Sender<Result<Bytes>
                 while let Some(chunk) = chunks.next().await {
                     let chunk = match chunk {
                         Ok(chunk) => chunk,
+                        // The store's client resumes with a range, in vain.
+                        Err(error) if Refusal::find(&error) == Some(Refusal::RangesIgnored) => {
+                            break;
+                        }
                         Err(error) => {
                             fault = Fault::Store(error);
                             break;
