@@ -23,11 +23,13 @@ use crate::progress::Progress;
 /// Opens the slices of one partition one after another, and fetches ahead of the reader.
 #[derive(Debug)]
 pub(crate) struct Fetch {
-    slices: std::iter::Enumerate<std::vec::IntoIter<Slice>>,
+    slices: std::vec::IntoIter<Slice>,
     lookback: u64,
     progress: Arc<Progress>,
     #[cfg(feature = "cloud")]
     ahead: Arc<Mutex<Ahead>>,
+    #[cfg(feature = "cloud")]
+    count: usize,
 }
 
 /// A slice that is being read.
@@ -56,12 +58,14 @@ impl Fetch {
         ahead: usize,
         progress: Arc<Progress>,
     ) -> Self {
-        // A disk reads ahead by itself.
+        #[cfg(not(feature = "cloud"))]
         let _ = ahead;
         Self {
             #[cfg(feature = "cloud")]
             ahead: Arc::new(Mutex::new(Ahead::new(slices.clone(), lookback, ahead))),
-            slices: slices.into_iter().enumerate(),
+            #[cfg(feature = "cloud")]
+            count: slices.len(),
+            slices: slices.into_iter(),
             lookback,
             progress,
         }
@@ -73,7 +77,7 @@ impl Fetch {
     /// Whatever keeps the object from being opened. Faults met while reading come out of
     /// [`Opened::bytes`]; [`crate::Error::io`] takes the error of ours out of them.
     pub(crate) async fn open(&mut self) -> Result<Option<Opened>> {
-        let Some((index, slice)) = self.slices.next() else { return Ok(None) };
+        let Some(slice) = self.slices.next() else { return Ok(None) };
         let at = slice.start.saturating_sub(self.lookback);
         let progress = Arc::clone(&self.progress);
         let uncounted = slice.start - at;
@@ -95,6 +99,8 @@ impl Fetch {
             }
             #[cfg(feature = "cloud")]
             Home::Remote(remote) => {
+                // Its place in the partition: this one and those that are left are behind it.
+                let index = self.count - self.slices.len() - 1;
                 let inner = RemoteReader::new(&self.ahead, index, &slice.object, remote, at);
                 Box::pin(Counted { inner, progress, uncounted })
             }

@@ -68,6 +68,8 @@ impl Source {
             let reason = "standard input can be read only once".to_owned();
             return Err(Error::Pattern { pattern: "-".to_owned(), reason });
         }
+        #[cfg(not(feature = "cloud"))]
+        let Access { anonymous: _ } = access;
         Ok(Self {
             patterns: parsed.into(),
             #[cfg(feature = "cloud")]

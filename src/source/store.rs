@@ -153,7 +153,7 @@ impl Store {
     }
 
     /// A store that lives in memory.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "http"))]
     pub(super) fn memory(objects: Arc<dyn ObjectStore>) -> Arc<Self> {
         Self::new(Kind::S3, false, "memory://bucket".to_owned(), objects, None)
     }
