@@ -1,6 +1,6 @@
 //! The records of one block, as a chain of operators that ends in a combiner.
 
-use crate::Feed;
+use crate::{Combiner, Feed};
 
 /// The records of one block, lent to a plan together with the state that they will feed.
 ///
@@ -42,4 +42,20 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
         iter.for_each(|record| combiner.feed(state, record));
         combiner
     }
+}
+
+/// Runs a plan over records that are at hand, as one lane would: for tests, examples and small data.
+///
+/// ```
+/// let lines = ["one fish", "two fish"];
+/// let counts = creel_operators::run(lines, |lines| lines.words().frequencies());
+/// assert_eq!(counts.get("fish"), 2);
+/// ```
+pub fn run<I: IntoIterator, C: Combiner>(
+    records: I,
+    plan: impl FnOnce(Records<'_, I::IntoIter, C::State>) -> C,
+) -> C::Output {
+    let mut state = C::State::default();
+    let combiner = plan(Records::new(records.into_iter(), &mut state));
+    combiner.finish(state)
 }
