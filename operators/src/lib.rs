@@ -5,12 +5,15 @@ mod combine;
 mod combiner;
 mod counts;
 mod key;
+pub mod laws;
 mod records;
 pub mod table;
 mod value;
 
 pub use adapt::Pieces;
-pub use combine::{Collect, Count, Frequencies};
+pub use combine::{
+    Collect, Count, ExactSum, First, Fold, Frequencies, Max, Min, Sum, Summand, TopK, TopKBy, Total,
+};
 pub use combiner::{Combiner, Feed};
 pub use counts::{Counted, Counts};
 pub use key::{Key, Stored};

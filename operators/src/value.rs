@@ -1,7 +1,7 @@
 //! Records that can be compared while lent, and are stored only when they are kept.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 /// A record that can be compared with one that was kept, and becomes one that can be kept.
 ///
@@ -93,6 +93,17 @@ impl<T: Value> Value for Option<T> {
     }
     fn into_owned(self) -> Self::Owned {
         self.map(T::into_owned)
+    }
+}
+
+/// Turns the order around: with it, `topk` keeps the smallest.
+impl<T: Value> Value for Reverse<T> {
+    type Owned = Reverse<T::Owned>;
+    fn compare(&self, kept: &Self::Owned) -> Ordering {
+        self.0.compare(&kept.0).reverse()
+    }
+    fn into_owned(self) -> Self::Owned {
+        Reverse(self.0.into_owned())
     }
 }
 

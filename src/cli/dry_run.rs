@@ -7,13 +7,12 @@ use indicatif::HumanBytes;
 
 use crate::Result;
 use crate::error::printable;
-use crate::run::{self, Job};
+use crate::run::{Context, Job};
 use crate::sink::Target;
-use crate::source::partitions;
 
 /// Lists the objects, their sizes, and how they would be cut.
-pub(crate) fn list(job: &Job) -> Result<ExitCode> {
-    let objects = run::block_on(job.source.list())?;
+pub(crate) fn list(job: &Job, context: &Context) -> Result<ExitCode> {
+    let objects = job.list(context)?;
     let mut text = Vec::new();
     let (mut bytes, mut unknown) = (0_u64, 0);
     for object in &objects {
@@ -26,15 +25,11 @@ pub(crate) fn list(job: &Job) -> Result<ExitCode> {
     let mut target = Target::stdout();
     target.write(&text)?;
     target.finish()?;
-    let cut = partitions(
-        &objects,
-        run::partition_size(job, bytes),
-        crate::block::splittable(&job.blocks),
-    );
+    let partitions = job.cut(&objects, context).plan().len();
     let mut total = format!("{} objects, {}", objects.len(), HumanBytes(bytes));
     if unknown > 0 {
         total.push_str(&format!(" and {unknown} of unknown size"));
     }
-    super::say(format_args!("{total}, {} partitions; nothing was read", cut.len()));
+    super::say(format_args!("{total}, {} partitions; nothing was read", partitions));
     Ok(ExitCode::SUCCESS)
 }

@@ -15,12 +15,12 @@ use args::Args;
 use message::{fail, say};
 use monitor::{Monitor, Shown};
 
-use crate::block::{Damaged, Delimiter};
+use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::program::{self, Program, Records};
-use crate::run::Job;
+use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
-use crate::{Error, Result};
+use crate::{Error, Progress, Result};
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
@@ -52,9 +52,9 @@ fn command(args: Args, program: Program) -> Result<ExitCode> {
     let stdin = ["-".to_owned()];
     let patterns = if args.sources.is_empty() { &stdin[..] } else { &args.sources };
     let source = Source::parse(patterns, Access { anonymous: args.anonymous })?;
-    let job = job(&args, source);
+    let (job, context) = (job(&args, source), context(&args));
     if args.dry_run {
-        return dry_run::list(&job);
+        return dry_run::list(&job, &context);
     }
     let mut target = target(&args)?;
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
@@ -66,9 +66,9 @@ fn command(args: Args, program: Program) -> Result<ExitCode> {
     let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
 
     let start = Instant::now();
-    let interrupted = signals::watch(job.stop.clone());
+    let interrupted = signals::watch(context.stop.clone());
     let monitor = Monitor::start(
-        Arc::clone(&job.progress),
+        Arc::clone(&context.progress),
         Shown {
             when: if args.quiet { args::When::Never } else { args.progress },
             streams_to_terminal: program.streams() && to_terminal,
@@ -78,15 +78,17 @@ fn command(args: Args, program: Program) -> Result<ExitCode> {
     let records = Records {
         delimiter: job.blocks.delimiter.clone(),
         invalid: args.invalid,
-        progress: Arc::clone(&job.progress),
+        progress: Arc::clone(&context.progress),
     };
     let mut printer = Printer::new(encoder, width, &mut target);
-    let outcome =
-        program::run(Arc::new(program), &job, records, &mut printer).and_then(|()| printer.flush());
+    let outcome = job
+        .open(&context)
+        .and_then(|input| program::run(&program, &input, &records, &context, &mut printer))
+        .and_then(|()| printer.flush());
     drop(monitor);
     outcome?;
     if interrupted.is_set() {
-        let read = monitor::summary(&job.progress, start.elapsed());
+        let read = monitor::summary(&context.progress, start.elapsed());
         say(match &args.output {
             Some(path) => format!("interrupted: {read}; {} was not written", path.display()),
             None => format!("interrupted: the result is of what was read until then: {read}"),
@@ -95,31 +97,31 @@ fn command(args: Args, program: Program) -> Result<ExitCode> {
     }
     target.finish()?;
     if args.verbose {
-        say(monitor::summary(&job.progress, start.elapsed()));
+        say(monitor::summary(&context.progress, start.elapsed()));
     }
-    Ok(ExitCode::from(report(&args, &job)))
+    Ok(ExitCode::from(report(&args, &context.progress)))
 }
 
 fn job(args: &Args, source: Source) -> Job {
-    let mut job = Job::new(source);
-    job.threads = args.threads.unwrap_or_else(|| {
-        // Knows the limits of control groups and of CPU affinity.
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    });
-    let blocks = &mut job.blocks;
-    blocks.compression = args.compression;
-    blocks.encoding = args.encoding;
-    blocks.max_record = args.max_record;
-    // What was read before the damage is worth having; the exit code tells that it is not all.
-    blocks.damaged = Damaged::Keep;
-    if let Some(size) = args.blocksize {
-        blocks.blocksize = size;
-    }
-    blocks.delimiter = match &args.delimiter {
-        Some(bytes) if bytes.0 != b"\n" => Delimiter::Bytes(bytes.0.clone()),
-        _ => Delimiter::Line,
+    let blocks = BlockOptions {
+        blocksize: args.blocksize.unwrap_or(1 << 20),
+        compression: args.compression,
+        encoding: args.encoding,
+        delimiter: match &args.delimiter {
+            Some(bytes) if bytes.0 != b"\n" => Delimiter::Bytes(bytes.0.clone()),
+            _ => Delimiter::Line,
+        },
+        max_record: args.max_record,
+        // What was read before the damage is worth having; the exit code tells that it is not all.
+        damaged: Damaged::Keep,
+        ahead: 32 << 20,
     };
-    job
+    Job { source, blocks, partition_size: None }
+}
+
+fn context(args: &Args) -> Context {
+    let default = Context::default();
+    Context { threads: args.threads.unwrap_or(default.threads), ..default }
 }
 
 /// Opens the place for the result, before anything is read.
@@ -147,8 +149,7 @@ fn target(args: &Args) -> Result<Target> {
 }
 
 /// Says what went wrong without ending the run; returns the exit code.
-fn report(args: &Args, job: &Job) -> u8 {
-    let progress = &job.progress;
+fn report(args: &Args, progress: &Progress) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
             let plural = if records == 1 { "record" } else { "records" };

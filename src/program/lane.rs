@@ -10,7 +10,7 @@ use super::stage::{Next, Scratch, Stage, drive, scratch};
 use crate::block::{Block, Delimiter};
 use crate::progress::Progress;
 use crate::record::{self, Invalid, Lines};
-use crate::run::{self, Job, Pass};
+use crate::run::{self, Context, Pass, Text};
 use crate::sink::{Cell, Printer};
 use crate::{Error, Result};
 
@@ -22,18 +22,19 @@ pub(crate) struct Records {
     pub(crate) progress: Arc<Progress>,
 }
 
-/// Runs a program over a job's blocks and prints its result.
+/// Runs a program over the blocks of an input and prints its result.
 pub(crate) fn run(
-    program: Arc<Program>,
-    job: &Job,
-    records: Records,
+    program: &Program,
+    input: &Text,
+    records: &Records,
+    context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
     let (kind, limit, counted) = (program.end_kind(), program.limit, program.rows_counted);
     let state = match (program.end, program.ordered.is_empty()) {
-        (End::Records, true) => return stream_records(&program, job, &records, out),
-        (_, false) => run_ordered(&program, job, &records, out)?,
-        (_, true) => run::reduce(job, Reduce { program: Arc::clone(&program), records })?.state,
+        (End::Records, true) => return stream_records(program, input, records, context, out),
+        (_, false) => run_ordered(program, input, records, context, out)?,
+        (_, true) => run::reduce(context, input, &Reduce { program, records })?.state,
     };
     if program.end == End::Records {
         return Ok(());
@@ -59,12 +60,12 @@ impl Lane {
 }
 
 /// A program that makes one result of all records.
-struct Reduce {
-    program: Arc<Program>,
-    records: Records,
+struct Reduce<'p> {
+    program: &'p Program,
+    records: &'p Records,
 }
 
-impl Pass<Block> for Reduce {
+impl Pass<Block> for Reduce<'_> {
     type State = Lane;
 
     fn ordered(&self) -> bool {
@@ -72,12 +73,12 @@ impl Pass<Block> for Reduce {
     }
 
     fn start(&self) -> Lane {
-        Lane::new(&self.program)
+        Lane::new(self.program)
     }
 
     fn feed(&self, lane: &mut Lane, block: Block) -> Result<()> {
         let text = self.records.text(&block)?;
-        let (program, end) = (&self.program, self.program.end);
+        let (program, end) = (self.program, self.program.end);
         let Lane { source, scratch, state } = lane;
         let _ = self.records.drive(&text, program, source, scratch, &mut |text, batch| {
             end.feed(state, text, batch);
@@ -94,8 +95,9 @@ impl Pass<Block> for Reduce {
 /// Prints the records as they come, in input order.
 fn stream_records(
     program: &Program,
-    job: &Job,
+    input: &Text,
     records: &Records,
+    context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
     let lanes = Lanes::new(program);
@@ -117,14 +119,15 @@ fn stream_records(
         });
         Ok(encoded)
     };
-    run::stream(job, emit, |encoded| out.encoded(&encoded).map(ControlFlow::Continue))
+    run::stream(context, input, emit, |encoded| out.encoded(&encoded).map(ControlFlow::Continue))
 }
 
 /// Runs the stages before the first `take` on all lanes, and everything from there on here.
 fn run_ordered(
     program: &Program,
-    job: &Job,
+    input: &Text,
     records: &Records,
+    context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<State> {
     let lanes = Lanes::new(program);
@@ -149,7 +152,7 @@ fn run_ordered(
     let mut state = program.end.start(program.end_kind());
     let mut buffers = scratch(&program.ordered, program.lane_kind());
     if most > 0 {
-        run::stream(job, emit, |mut taken: Taken| {
+        run::stream(context, input, emit, |mut taken: Taken| {
             let mut written = Ok(());
             let flow = drive(
                 &program.ordered,

@@ -77,9 +77,3 @@ impl<'t> Printer<'t> {
         Ok(())
     }
 }
-
-/// Whether standard output is a terminal.
-pub(crate) fn stdout_is_terminal() -> bool {
-    use std::io::IsTerminal;
-    std::io::stdout().is_terminal()
-}
