@@ -59,11 +59,18 @@
 
 mod bag;
 mod block;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod error;
 mod graph;
+#[cfg(feature = "cli")]
+mod program;
 mod progress;
 mod record;
 mod run;
+#[cfg(feature = "cli")]
+mod sink;
 mod source;
 
 pub use bag::{

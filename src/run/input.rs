@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Context, Input, Reader};
 use crate::block::{Block, BlockOptions, Blocks, splittable};
-use crate::source::{Partition, Source, partitions};
+use crate::source::{Object, Partition, Source, partitions};
 use crate::{Error, Progress, Result};
 
 /// What to read and how, before anything was listed.
@@ -33,17 +33,26 @@ pub(crate) struct Text {
 impl Job {
     /// Lists the source and cuts it into partitions. Waits on this thread.
     pub(crate) fn open(&self, context: &Context) -> Result<Text> {
-        let objects = context.stop.wait(self.source.list()).unwrap_or(Err(Error::Cancelled))?;
+        Ok(self.cut(&self.list(context)?, context))
+    }
+
+    /// The objects of the source. Waits on this thread.
+    pub(crate) fn list(&self, context: &Context) -> Result<Vec<Arc<Object>>> {
+        context.stop.wait(self.source.list()).unwrap_or(Err(Error::Cancelled))
+    }
+
+    /// Cuts objects into partitions; touches nothing.
+    pub(crate) fn cut(&self, objects: &[Arc<Object>], context: &Context) -> Text {
         let total = objects.iter().filter_map(|object| object.size()).sum();
         context.progress.add_total(total);
         let size = self.partition_size.unwrap_or_else(|| {
             (total / (context.threads as u64 * 4)).clamp(SMALLEST_PARTITION, LARGEST_PARTITION)
         });
-        Ok(Text {
-            partitions: partitions(&objects, size, splittable(&self.blocks)),
+        Text {
+            partitions: partitions(objects, size, splittable(&self.blocks)),
             blocks: self.blocks.clone(),
             progress: Arc::clone(&context.progress),
-        })
+        }
     }
 }
 
