@@ -26,6 +26,8 @@ mod encoding_tests;
 mod pool;
 mod reader;
 #[cfg(test)]
+mod reader_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(feature = "encoding")]
 mod utf16;

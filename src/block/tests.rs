@@ -127,7 +127,7 @@ async fn read_slice(
 }
 
 /// The records of a text, found in the simplest way.
-fn reference(bytes: &[u8], delimiter: &Delimiter) -> Vec<Vec<u8>> {
+pub(super) fn reference(bytes: &[u8], delimiter: &Delimiter) -> Vec<Vec<u8>> {
     let by = delimiter.bytes();
     let mut records = vec![Vec::new()];
     let mut at = 0;

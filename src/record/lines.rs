@@ -11,14 +11,18 @@ use crate::block::Delimiter;
 #[derive(Debug, Clone)]
 pub(super) enum Cut<'b> {
     Line,
-    Bytes(Finder<'b>),
+    Byte(u8),
+    Bytes(Box<Finder<'b>>),
 }
 
 impl<'b> Cut<'b> {
     pub(super) fn new(delimiter: &'b Delimiter) -> Self {
         match delimiter {
             Delimiter::Line => Self::Line,
-            Delimiter::Bytes(bytes) => Self::Bytes(Finder::new(bytes)),
+            Delimiter::Bytes(bytes) => match bytes[..] {
+                [byte] => Self::Byte(byte),
+                _ => Self::Bytes(Box::new(Finder::new(bytes))),
+            },
         }
     }
 
@@ -27,6 +31,7 @@ impl<'b> Cut<'b> {
     pub(super) fn first(&self, bytes: &[u8]) -> (usize, usize) {
         match self {
             Self::Line => line(bytes),
+            Self::Byte(byte) => ended(*byte, bytes),
             Self::Bytes(finder) => delimited(finder, bytes),
         }
     }
@@ -36,6 +41,14 @@ impl<'b> Cut<'b> {
 fn line(bytes: &[u8]) -> (usize, usize) {
     match memchr(b'\n', bytes) {
         Some(at) if at > 0 && bytes[at - 1] == b'\r' => (at - 1, at + 1),
+        Some(at) => (at, at + 1),
+        None => (bytes.len(), bytes.len()),
+    }
+}
+
+#[inline]
+fn ended(byte: u8, bytes: &[u8]) -> (usize, usize) {
+    match memchr(byte, bytes) {
         Some(at) => (at, at + 1),
         None => (bytes.len(), bytes.len()),
     }
@@ -137,6 +150,9 @@ impl<'b, T: Text + ?Sized, O: AsRef<T>> Records<'b, T, O> {
     fn fold<B>(self, init: B, mut f: impl FnMut(B, &'b T) -> B) -> B {
         match self {
             Self::Block { rest, cut: Cut::Line } => each(rest, line, init, f),
+            Self::Block { rest, cut: Cut::Byte(byte) } => {
+                each(rest, |bytes| ended(byte, bytes), init, f)
+            }
             Self::Block { rest, cut: Cut::Bytes(finder) } => {
                 each(rest, |bytes| delimited(&finder, bytes), init, f)
             }
@@ -277,11 +293,11 @@ mod tests {
 
     #[test]
     fn one_by_one_and_all_at_once_are_the_same() {
-        for delimiter in [Delimiter::Line, Delimiter::Bytes(b"--".to_vec())] {
+        let custom = |by: &[u8]| Delimiter::Bytes(by.to_vec());
+        for delimiter in [Delimiter::Line, custom(b"-"), custom(b"--")] {
             let bytes = b"a\r\n--\xff---\n\nb--";
             let mut one_by_one = Vec::new();
-            let mut lines = RawLines::new(bytes, &delimiter);
-            while let Some(line) = lines.next() {
+            for line in RawLines::new(bytes, &delimiter) {
                 one_by_one.push(line);
             }
             let mut at_once = Vec::new();
