@@ -12,7 +12,8 @@ pub enum Delimiter {
     /// A line feed, with the carriage return before it if there is one.
     #[default]
     Line,
-    /// These bytes, found from the object's start on, never overlapping. Not empty.
+    /// These bytes, found from the object's start on, never overlapping. No bytes at all never
+    /// occur: then each object is one record.
     Bytes(Vec<u8>),
 }
 
@@ -42,7 +43,7 @@ pub(super) enum Ends {
     Bytes(Box<(Finder<'static>, FinderRev<'static>)>),
     /// Several bytes that may overlap themselves: searched forwards only, never from the middle.
     Overlapping(Vec<u8>),
-    /// A delimiter that the encoding has no bytes for.
+    /// No bytes at all, or some that the encoding does not have.
     Never,
 }
 
@@ -60,6 +61,7 @@ impl Ends {
             _ => delimiter.bytes(),
         };
         match bytes {
+            [] => Self::Never,
             [byte] => Self::Byte(*byte),
             bytes if delimiter.overlaps_itself() => Self::Overlapping(bytes.to_vec()),
             bytes => {

@@ -17,7 +17,14 @@ mod codec;
 mod cut;
 #[cfg(feature = "decompress")]
 mod decompress;
-#[cfg(all(test, feature = "decompress"))]
+#[cfg(all(
+    test,
+    feature = "gzip",
+    feature = "zstd",
+    feature = "bzip2",
+    feature = "xz",
+    feature = "lz4"
+))]
 mod decompress_tests;
 mod delimiter;
 mod encoding;
@@ -119,6 +126,7 @@ pub(crate) struct BlockOptions {
 pub(crate) fn splittable(options: &BlockOptions) -> bool {
     matches!(options.compression, Compression::Auto | Compression::None)
         && !matches!(options.encoding, Encoding::Utf16Le | Encoding::Utf16Be)
+        && !options.delimiter.bytes().is_empty()
         && !options.delimiter.overlaps_itself()
 }
 

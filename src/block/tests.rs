@@ -231,6 +231,13 @@ fn a_mark_is_dropped_at_the_start_only() {
 }
 
 #[test]
+fn without_a_delimiter_an_object_is_one_record() {
+    let options = BlockOptions { delimiter: Delimiter::Bytes(Vec::new()), ..options() };
+    let records = read(b"a\nb\n", &options, 2, 1).unwrap().records(&options.delimiter);
+    assert_eq!(records, [b"a\nb\n"]);
+}
+
+#[test]
 fn blocks_are_about_as_large_as_asked_for() {
     let text = "a line of text\n".repeat(10_000);
     let options = BlockOptions { blocksize: 4096, ..options() };

@@ -13,6 +13,8 @@ pub(super) enum Cut<'b> {
     Line,
     Byte(u8),
     Bytes(Box<Finder<'b>>),
+    /// All bytes are one record.
+    Never,
 }
 
 impl<'b> Cut<'b> {
@@ -20,6 +22,7 @@ impl<'b> Cut<'b> {
         match delimiter {
             Delimiter::Line => Self::Line,
             Delimiter::Bytes(bytes) => match bytes[..] {
+                [] => Self::Never,
                 [byte] => Self::Byte(byte),
                 _ => Self::Bytes(Box::new(Finder::new(bytes))),
             },
@@ -33,6 +36,7 @@ impl<'b> Cut<'b> {
             Self::Line => line(bytes),
             Self::Byte(byte) => ended(*byte, bytes),
             Self::Bytes(finder) => delimited(finder, bytes),
+            Self::Never => (bytes.len(), bytes.len()),
         }
     }
 }
@@ -65,7 +69,7 @@ fn delimited(finder: &Finder<'_>, bytes: &[u8]) -> (usize, usize) {
 /// The records of a block of text, without their delimiters.
 ///
 /// A line's end is the line feed and the carriage return before it, if there is one; a last record
-/// without a delimiter is a record too.
+/// without a delimiter is a record too. (Dask's bags keep the line end.)
 #[derive(Debug, Clone)]
 #[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Lines<'b> {
@@ -155,6 +159,9 @@ impl<'b, T: Text + ?Sized, O: AsRef<T>> Records<'b, T, O> {
             }
             Self::Block { rest, cut: Cut::Bytes(finder) } => {
                 each(rest, |bytes| delimited(&finder, bytes), init, f)
+            }
+            Self::Block { rest, cut: Cut::Never } => {
+                each(rest, |bytes| (bytes.len(), bytes.len()), init, f)
             }
             Self::Owned(records) => records.fold(init, |acc, record| f(acc, record.as_ref())),
         }
@@ -294,7 +301,7 @@ mod tests {
     #[test]
     fn one_by_one_and_all_at_once_are_the_same() {
         let custom = |by: &[u8]| Delimiter::Bytes(by.to_vec());
-        for delimiter in [Delimiter::Line, custom(b"-"), custom(b"--")] {
+        for delimiter in [Delimiter::Line, custom(b""), custom(b"-"), custom(b"--")] {
             let bytes = b"a\r\n--\xff---\n\nb--";
             let mut one_by_one = Vec::new();
             for line in RawLines::new(bytes, &delimiter) {
