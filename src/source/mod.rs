@@ -27,6 +27,7 @@ mod refused;
 mod remote_tests;
 #[cfg(feature = "cloud")]
 mod runtime;
+#[cfg(test)]
 #[cfg(feature = "cloud")]
 mod store;
 #[cfg(feature = "cloud")]
