@@ -228,6 +228,7 @@ impl Component {
     }
 
     /// Whether these components match these names, from first to last.
+    #[cfg(any(feature = "cloud", test))]
     pub(super) fn matches(components: &[Self], names: &[&str]) -> bool {
         match (components, names) {
             ([], []) => true,
