@@ -30,6 +30,9 @@ pub(crate) fn list(job: &Job, context: &Context) -> Result<ExitCode> {
     if unknown > 0 {
         total.push_str(&format!(" and {unknown} of unknown size"));
     }
-    super::say(format_args!("{total}, {} partitions; nothing was read", partitions));
+    super::say(format_args!(
+        "{total}, to be read in {partitions} part{}",
+        if partitions == 1 { "" } else { "s" }
+    ));
     Ok(ExitCode::SUCCESS)
 }
