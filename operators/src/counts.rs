@@ -39,7 +39,7 @@ impl<K: Stored> Counts<K> {
     /// assert_eq!(Counts::from_iter(["a", "b", "a"]).len(), 2);
     /// ```
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.table.distinct()
     }
 
     /// Whether nothing was counted.

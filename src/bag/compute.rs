@@ -128,9 +128,9 @@ impl<C: Compute> Compute for &C {
 /// let lines = creel::read_text("fixtures/access.log")?;
 /// let (lines, bytes) = creel::compute_all((
 ///     lines.clone().count(),
-///     lines.map(|line| line.len() as u64).sum(),
+///     lines.map(|line| line.len()).sum(),
 /// )).await?;
-/// assert!(bytes > lines);
+/// assert!(bytes > i128::from(lines));
 /// # Ok::<(), creel::Error>(()) }).unwrap();
 /// ```
 pub async fn compute_all<C>(items: C) -> Result<C::Output>

@@ -12,7 +12,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use creel_operators::{
-    Collect, Combiner, Count, Counts, Feed, Fold, Frequencies, Key, Max, Min, Records, Sum, TopK,
+    Collect, Count, Counts, Feed, Fold, Frequencies, Key, Max, Min, Records, Stored, Sum, Summand,
+    TopK, TopKBy, Total, Value,
 };
 
 use chain::{Drained, Operator, Stage};
@@ -182,7 +183,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     /// use creel::operators::{Count, Max};
     ///
-    /// let both = creel::Bag::from_iter(0..10).combine((Count, Max::default()));
+    /// let both = creel::Bag::from_iter(0..10).combine((Count, Max::new()));
     /// assert_eq!(both.compute_blocking()?, (10, Some(9)));
     /// # Ok::<(), creel::Error>(())
     /// ```
@@ -200,17 +201,18 @@ impl<T: Send + 'static> Bag<T> {
         self.combine(Count)
     }
 
-    /// The sum; see [`Sum`] for what each number type becomes. It does not depend on any order.
+    /// The sum: of integers an `i128`, of floats the `f64` nearest to the exact sum, in whatever
+    /// order they come. See [`Summand`].
     ///
     /// ```
     /// assert_eq!(creel::Bag::from_iter([0.1; 10]).sum().compute_blocking()?, 1.0);
     /// # Ok::<(), creel::Error>(())
     /// ```
-    pub fn sum(self) -> Item<<Sum<T> as Combiner>::Output>
+    pub fn sum(self) -> Item<<T::Sum as Total>::Output>
     where
-        Sum<T>: Feed<T> + Default,
+        T: Summand,
     {
-        self.combine(Sum::default())
+        self.combine(Sum::<T::Sum>::new())
     }
 
     /// The least record; `None` if there is none.
@@ -219,11 +221,11 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter([3, 1, 2]).min().compute_blocking()?, Some(1));
     /// # Ok::<(), creel::Error>(())
     /// ```
-    pub fn min(self) -> Item<<Min<T> as Combiner>::Output>
+    pub fn min(self) -> Item<Option<T>>
     where
-        Min<T>: Feed<T> + Default,
+        T: Value<Owned = T>,
     {
-        self.combine(Min::default())
+        self.combine(Min::new())
     }
 
     /// The greatest record; `None` if there is none.
@@ -232,11 +234,11 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter([3, 1, 2]).max().compute_blocking()?, Some(3));
     /// # Ok::<(), creel::Error>(())
     /// ```
-    pub fn max(self) -> Item<<Max<T> as Combiner>::Output>
+    pub fn max(self) -> Item<Option<T>>
     where
-        Max<T>: Feed<T> + Default,
+        T: Value<Owned = T>,
     {
-        self.combine(Max::default())
+        self.combine(Max::new())
     }
 
     /// A state that sees every record in input order, made anew for each lane and merged.
@@ -276,10 +278,9 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(counts.topk(1).compute_blocking()?, [("a".to_string(), 2)]);
     /// # Ok::<(), creel::Error>(())
     /// ```
-    pub fn frequencies<K>(self) -> Item<Counts<K>>
+    pub fn frequencies(self) -> Item<Counts<T>>
     where
-        T: Key<Owned = K>,
-        Frequencies<K>: Feed<T, Output = Counts<K>>,
+        T: Stored + Key<Owned = T>,
     {
         self.combine(Frequencies::new())
     }
@@ -290,10 +291,31 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter([3, 1, 2]).topk(2).compute_blocking()?, [3, 2]);
     /// # Ok::<(), creel::Error>(())
     /// ```
-    pub fn topk(self, k: usize) -> Item<<TopK<T> as Combiner>::Output>
+    pub fn topk(self, k: usize) -> Item<Vec<T>>
     where
-        TopK<T>: Feed<T>,
+        T: Value<Owned = T>,
     {
         self.combine(TopK::new(k))
+    }
+
+    /// The `k` records of the greatest rank, the greatest first; those of equal rank by their own
+    /// order, ascending.
+    ///
+    /// ```
+    /// let longest = creel::Bag::from_iter(["aaa", "b", "cc", "dd"].map(String::from))
+    ///     .topk_by(3, |word| word.len());
+    /// assert_eq!(longest.compute_blocking()?, ["aaa", "cc", "dd"]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn topk_by<R>(
+        self,
+        k: usize,
+        rank: impl Fn(&T) -> R + Send + Sync + 'static,
+    ) -> Item<Vec<T>>
+    where
+        T: Value<Owned = T>,
+        R: Value<Owned = R> + Send + 'static,
+    {
+        self.map(move |record| (rank(&record), record)).combine(TopKBy::new(k))
     }
 }

@@ -92,7 +92,7 @@ impl<T: Send + 'static> Bag<T> {
     ) -> Result<()> {
         let work = |mut chunk: Chunk| {
             let mut records = Vec::new();
-            self.stage.run(&mut chunk, &context.progress, &mut |batch| {
+            let _ = self.stage.run(&mut chunk, &context.progress, &mut |batch| {
                 records.append(batch);
                 let enough = records.len() >= most;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

@@ -8,12 +8,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::BufMut;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
 
 use super::delimiter::Ends;
 use super::encoding::Units;
-use super::pool::Pool;
+use super::pool::{Buffer, Pool};
 use super::{Block, Damaged};
 use crate::error::Place;
 use crate::{Error, Result};
@@ -42,7 +41,7 @@ pub(super) struct Cutter {
     object: Arc<str>,
     units: Units,
     bytes: Bytes,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// Where the buffer begins in the object.
     offset: u64,
     /// No delimiter begins before this byte of the buffer.
@@ -82,7 +81,7 @@ pub(super) struct Start {
     pub(super) units: Units,
     pub(super) bytes: Bytes,
     /// Bytes that were read already, and where they begin in the object.
-    pub(super) buffer: Vec<u8>,
+    pub(super) buffer: Buffer,
     pub(super) offset: u64,
     /// The records begin after the first delimiter that begins at this offset or later; `None`
     /// for an object's first slice, whose records begin at once.
@@ -160,10 +159,10 @@ impl Cutter {
             return Ok(None);
         }
         self.check_records(end)?;
-        let mut next = Vec::new();
+        let mut next = Buffer::default();
         if !matches!(self.state, State::Done) {
             next = self.rule.pool.take();
-            next.extend_from_slice(&self.buffer[end..]);
+            next.extend(&self.buffer[end..]);
         }
         let mut bytes = std::mem::replace(&mut self.buffer, next);
         bytes.truncate(end);
@@ -203,7 +202,7 @@ impl Cutter {
     }
 
     fn drop_front(&mut self, bytes: usize) {
-        self.buffer.drain(..bytes);
+        self.buffer.advance(bytes);
         self.offset += bytes as u64;
     }
 
@@ -218,8 +217,7 @@ impl Cutter {
         } else {
             self.rule.target
         };
-        self.buffer.reserve(chunk);
-        match self.bytes.read_buf(&mut (&mut self.buffer).limit(chunk)).await {
+        match self.buffer.read(&mut self.bytes, chunk).await {
             Ok(0) => self.state = State::AtEnd,
             Ok(_) => {}
             Err(error) => {

@@ -3,6 +3,8 @@
 use memchr::memmem::{Finder, FinderRev, find_iter};
 use memchr::{memchr, memrchr};
 
+use super::encoding::{Encoding, to_latin1};
+
 /// What ends a record. It is not part of the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,11 +42,24 @@ pub(super) enum Ends {
     Bytes { next: Finder<'static>, last: FinderRev<'static> },
     /// Several bytes that may overlap themselves: searched forwards only, never from the middle.
     Overlapping(Vec<u8>),
+    /// A delimiter that the encoding has no bytes for.
+    Never,
 }
 
 impl Ends {
-    pub(super) fn new(delimiter: &Delimiter) -> Self {
-        match delimiter.bytes() {
+    pub(super) fn new(delimiter: &Delimiter, encoding: Encoding) -> Self {
+        let in_latin1;
+        let bytes = match encoding {
+            Encoding::Latin1 => match to_latin1(delimiter.bytes()) {
+                Some(bytes) => {
+                    in_latin1 = bytes;
+                    &in_latin1
+                }
+                None => return Self::Never,
+            },
+            _ => delimiter.bytes(),
+        };
+        match bytes {
             [byte] => Self::Byte(*byte),
             bytes if delimiter.overlaps_itself() => Self::Overlapping(bytes.to_vec()),
             bytes => Self::Bytes {
@@ -57,7 +72,7 @@ impl Ends {
     /// The delimiter's length.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Byte(_) => 1,
+            Self::Byte(_) | Self::Never => 1,
             Self::Bytes { next, .. } => next.needle().len(),
             Self::Overlapping(bytes) => bytes.len(),
         }
@@ -70,6 +85,7 @@ impl Ends {
             Self::Byte(byte) => memchr(*byte, rest),
             Self::Bytes { next, .. } => next.find(rest),
             Self::Overlapping(delimiter) => find_iter(rest, delimiter).next(),
+            Self::Never => None,
         };
         Some(from + at? + self.len())
     }
@@ -81,6 +97,7 @@ impl Ends {
             Self::Byte(byte) => memrchr(*byte, rest),
             Self::Bytes { last, .. } => last.rfind(rest),
             Self::Overlapping(delimiter) => find_iter(rest, delimiter).last(),
+            Self::Never => None,
         };
         Some(from + at? + self.len())
     }

@@ -1,6 +1,6 @@
 //! How text is encoded, and what a byte of a block was in its object.
 
-use super::pool::Pool;
+use super::pool::{Buffer, Pool};
 
 /// How text is encoded; whatever it is, operators see UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,9 +19,6 @@ pub enum Encoding {
     Raw,
 }
 
-/// The mark that a UTF-8 text may begin with.
-pub(super) const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// A lone surrogate of UTF-16 in a block. This byte and the next one never stand in UTF-8, so
 /// whoever checks a block finds them, and each becomes one U+FFFD where that is asked for.
 pub(super) const LONE_SURROGATE: u8 = 0xff;
@@ -36,7 +33,7 @@ pub(super) enum Units {
     /// Single bytes, decoded to one character each, after the block was cut.
     Latin1,
     /// UTF-16, decoded before.
-    Utf16,
+    Utf16 { big_endian: bool },
 }
 
 impl Units {
@@ -45,7 +42,7 @@ impl Units {
         match self {
             Self::Bytes => "UTF-8",
             Self::Latin1 => "Latin-1",
-            Self::Utf16 => "UTF-16",
+            Self::Utf16 { .. } => "UTF-16",
         }
     }
 
@@ -53,7 +50,7 @@ impl Units {
     pub(super) fn count(self, bytes: &[u8]) -> u64 {
         let count = match self {
             Self::Bytes | Self::Latin1 => bytes.len(),
-            Self::Utf16 => bytes.iter().map(|&byte| utf16_width(byte)).sum(),
+            Self::Utf16 { .. } => bytes.iter().map(|&byte| utf16_width(byte)).sum(),
         };
         count as u64
     }
@@ -68,12 +65,12 @@ impl Units {
 
     /// What is left to decode once a block has been cut.
     #[cfg_attr(not(feature = "encoding"), expect(unused_variables, clippy::unused_self))]
-    pub(super) fn decode(self, bytes: Vec<u8>, pool: &Pool) -> Vec<u8> {
+    pub(super) fn decode(self, bytes: Buffer, pool: &Pool) -> Buffer {
         #[cfg(feature = "encoding")]
         if self == Self::Latin1 && !bytes.is_ascii() {
             let mut text = pool.take();
             let (decoded, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes);
-            text.extend_from_slice(decoded.as_bytes());
+            text.extend(decoded.as_bytes());
             pool.give(bytes);
             return text;
         }
@@ -89,4 +86,17 @@ fn utf16_width(byte: u8) -> usize {
         HALF_UNIT => 1,
         _ => 2,
     }
+}
+
+/// A delimiter, which is given in UTF-8, as it stands in Latin-1; `None` if it cannot.
+#[cfg_attr(not(feature = "encoding"), expect(unused_variables))]
+pub(super) fn to_latin1(delimiter: &[u8]) -> Option<Vec<u8>> {
+    #[cfg(feature = "encoding")]
+    {
+        let (bytes, _, replaced) =
+            encoding_rs::WINDOWS_1252.encode(std::str::from_utf8(delimiter).ok()?);
+        (!replaced).then(|| bytes.into_owned())
+    }
+    #[cfg(not(feature = "encoding"))]
+    None
 }

@@ -4,7 +4,7 @@
 //! What it builds for a slice, from the store to the block:
 //!
 //! 1. the object's bytes, as `source` fetches them;
-//! 2. `codec`: a decompressor, if the first bytes are those of a codec;
+//! 2. `decompress`: a decompressor, if the first bytes are those of a `codec`;
 //! 3. `encoding` and `utf16`: UTF-16 becomes UTF-8 (Latin-1 does so last, for its line feeds are
 //!    found without);
 //! 4. `cut`: the buffer is filled, and cut after the last whole record (`delimiter` knows where
@@ -13,13 +13,22 @@
 //! Uncompressed bytes in UTF-8 are read straight into the block's buffer and never copied but for
 //! the torn record at its end. Buffers go round through `pool`.
 
+mod codec;
 mod cut;
+#[cfg(feature = "decompress")]
+mod decompress;
+#[cfg(all(test, feature = "decompress"))]
+mod decompress_tests;
 mod delimiter;
 mod encoding;
+#[cfg(all(test, feature = "encoding"))]
+mod encoding_tests;
 mod pool;
 mod reader;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "encoding")]
+mod utf16;
 
 use std::sync::Arc;
 
@@ -29,12 +38,12 @@ pub(crate) use reader::Blocks;
 
 use crate::error::Place;
 use encoding::Units;
-use pool::Pool;
+use pool::{Buffer, Pool};
 
 /// Some bytes of whole records of one object, in a buffer that is used again.
 #[derive(Debug)]
 pub(crate) struct Block {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     object: Arc<str>,
     partition: usize,
     /// Where the block begins in the object, decompressed.
@@ -58,6 +67,23 @@ impl Block {
     /// The name of the encoding that the records were stored in.
     pub(crate) fn encoding(&self) -> &'static str {
         self.units.name()
+    }
+}
+
+#[cfg(test)]
+impl Block {
+    /// A block of these bytes, from nowhere.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut buffer = Buffer::default();
+        buffer.extend(bytes);
+        Self {
+            bytes: buffer,
+            object: "memory".into(),
+            partition: 0,
+            offset: 0,
+            units: Units::Bytes,
+            pool: Pool::new(0),
+        }
     }
 }
 

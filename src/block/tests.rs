@@ -91,6 +91,11 @@ pub(super) fn read(bytes: &[u8], options: &BlockOptions, slice: u64, chunk: usiz
     Ok(out)
 }
 
+/// Reads an object of these bytes in one slice, with blocks of 500 bytes.
+pub(super) fn read_whole(bytes: &[u8], options: &BlockOptions) -> Result<Read> {
+    read(bytes, &BlockOptions { blocksize: 500, ..options.clone() }, 1 << 40, 100)
+}
+
 async fn read_slice(
     bytes: &[u8],
     options: &BlockOptions,
@@ -106,13 +111,13 @@ async fn read_slice(
         end: Some(end),
         at,
         bytes: Box::pin(Chopped::new(&bytes[at as usize..], chunk)),
-        read: Vec::new(),
+        read: Buffer::default(),
     };
     let cutter = if start > 0 {
-        open.later(part, &bytes[..bytes.len().min(HEAD)])?
+        open.later(part, &bytes[..bytes.len().min(HEAD)])
     } else {
-        open.gather(&mut part).await?;
-        open.first(part, &mut out.faults).await?
+        open.gather(&mut part).await;
+        Some(open.first(part).await?)
     };
     let Some(mut cutter) = cutter else { return Ok(()) };
     while let Some(block) = cutter.next(&mut out.faults).await? {
@@ -270,12 +275,12 @@ fn buffers_are_used_again() {
         end: None,
         at: 0,
         bytes: Box::pin(Chopped::new(text.as_bytes(), 1 << 20)),
-        read: Vec::new(),
+        read: Buffer::default(),
     };
     let mut buffers = std::collections::HashSet::new();
     block_on(async {
-        open.gather(&mut part).await.unwrap();
-        let mut cutter = open.first(part, &mut Vec::new()).await.unwrap().unwrap();
+        open.gather(&mut part).await;
+        let mut cutter = open.first(part).await.unwrap();
         while let Some(block) = cutter.next(&mut Vec::new()).await.unwrap() {
             buffers.insert(block.bytes().as_ptr());
         }

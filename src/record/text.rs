@@ -89,3 +89,80 @@ fn fault(block: &Block, record: Range<usize>, wrong: usize) -> Error {
         mend: "choose to replace or to skip such records, or name the encoding",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINE: Delimiter = Delimiter::Line;
+
+    #[test]
+    fn text_that_is_valid_is_lent() {
+        let block = Block::of("a\né\0\n".as_bytes());
+        let text = text(&block, &LINE, Invalid::Fail, &Progress::default()).unwrap();
+        assert!(matches!(text, Cow::Borrowed("a\né\0\n")));
+    }
+
+    #[test]
+    fn a_wrong_byte_fails_the_run_with_its_place_and_what_stands_there() {
+        let block = Block::of(b"fine\nof caf\xe9\x1b\nmore\n");
+        let error = text(&block, &LINE, Invalid::Fail, &Progress::default()).unwrap_err();
+        let Error::Encoding { place, encoding: "UTF-8", snippet, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((place.offset, snippet.as_str()), (Some(11), "of caf\\xe9\\u{1b}\\n"));
+    }
+
+    #[test]
+    fn records_with_wrong_bytes_are_replaced_and_counted() {
+        let block = Block::of(b"a\xff\xfeb\r\nc\n\xc3");
+        let progress = Progress::default();
+        let text = text(&block, &LINE, Invalid::Replace, &progress).unwrap();
+        assert_eq!(text, "a\u{fffd}\u{fffd}b\r\nc\n\u{fffd}");
+        assert_eq!((progress.records_replaced(), progress.records_skipped()), (2, 0));
+    }
+
+    #[test]
+    fn records_with_wrong_bytes_are_left_out_and_counted() {
+        let block = Block::of(b"a\xff\r\nc\n\xc3");
+        let progress = Progress::default();
+        let text = text(&block, &LINE, Invalid::Skip, &progress).unwrap();
+        assert_eq!(text, "c\n");
+        assert_eq!((progress.records_replaced(), progress.records_skipped()), (0, 2));
+    }
+
+    #[test]
+    fn a_delimiter_that_cuts_characters_is_refused() {
+        let delimiter = Delimiter::Bytes(b"\xa9".to_vec());
+        let block = Block::of("é".as_bytes());
+        let error = text(&block, &delimiter, Invalid::Skip, &Progress::default()).unwrap_err();
+        assert!(error.to_string().contains("delimiter"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn replacing_is_what_the_whole_block_would_give(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'|'), any::<u8>()], 0..200),
+            custom: bool,
+        ) {
+            let delimiter = if custom { Delimiter::Bytes(b"|".to_vec()) } else { LINE };
+            let block = Block::of(&bytes);
+            let text = text(&block, &delimiter, Invalid::Replace, &Progress::default()).unwrap();
+            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn the_first_wrong_byte_is_named(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let block = Block::of(&bytes);
+            match (std::str::from_utf8(&bytes), text(&block, &LINE, Invalid::Fail, &Progress::default())) {
+                (Ok(expected), Ok(text)) => prop_assert_eq!(expected, text),
+                (Err(wrong), Err(Error::Encoding { place, .. })) => {
+                    prop_assert_eq!(place.offset, Some(wrong.valid_up_to() as u64));
+                }
+                (expected, text) => prop_assert!(false, "{:?} but {:?}", expected, text),
+            }
+        }
+    }
+}

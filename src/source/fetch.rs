@@ -5,10 +5,14 @@ use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "cloud")]
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+#[cfg(feature = "cloud")]
+use super::ahead::{Ahead, RemoteReader};
 use super::local::{self, LocalFile};
 use super::object::Home;
 use super::pack::Slice;
@@ -22,6 +26,10 @@ pub(crate) struct Fetch {
     slices: std::vec::IntoIter<Slice>,
     lookback: u64,
     progress: Arc<Progress>,
+    #[cfg(feature = "cloud")]
+    ahead: Arc<Mutex<Ahead>>,
+    #[cfg(feature = "cloud")]
+    count: usize,
 }
 
 /// A slice that is being read.
@@ -47,10 +55,20 @@ impl Fetch {
     pub(crate) fn new(
         slices: Vec<Slice>,
         lookback: u64,
-        _ahead: usize,
+        ahead: usize,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { slices: slices.into_iter(), lookback, progress }
+        #[cfg(not(feature = "cloud"))]
+        let _ = ahead;
+        Self {
+            #[cfg(feature = "cloud")]
+            ahead: Arc::new(Mutex::new(Ahead::new(slices.clone(), lookback, ahead))),
+            #[cfg(feature = "cloud")]
+            count: slices.len(),
+            slices: slices.into_iter(),
+            lookback,
+            progress,
+        }
     }
 
     /// The next slice; `None` after the last.
@@ -77,6 +95,13 @@ impl Fetch {
             Home::Stdin => {
                 let failed = |e| local::error(slice.object.place(), e);
                 let inner = Pipe::start(|| Ok(io::stdin())).map_err(failed)?;
+                Box::pin(Counted { inner, progress, uncounted })
+            }
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => {
+                // Its place in the partition: this one and those that are left are behind it.
+                let index = self.count - self.slices.len() - 1;
+                let inner = RemoteReader::new(&self.ahead, index, &slice.object, remote, at);
                 Box::pin(Counted { inner, progress, uncounted })
             }
         };

@@ -9,12 +9,28 @@
 //! could only hand the same `read(2)` to another thread. Requests alone live on tokio, on the
 //! `runtime` that the first of them starts.
 
+#[cfg(feature = "cloud")]
+mod ahead;
+#[cfg(all(test, feature = "http"))]
+mod faults;
 mod fetch;
 mod local;
 mod object;
 mod pack;
 mod pattern;
 mod pipe;
+#[cfg(feature = "cloud")]
+mod range;
+#[cfg(feature = "cloud")]
+mod refused;
+#[cfg(all(test, feature = "http"))]
+mod remote_tests;
+#[cfg(feature = "cloud")]
+mod runtime;
+#[cfg(feature = "cloud")]
+mod store;
+#[cfg(feature = "cloud")]
+mod transport;
 
 use std::sync::Arc;
 
@@ -29,7 +45,8 @@ use pattern::{Pattern, Scheme};
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     patterns: Arc<[Pattern]>,
-    access: Access,
+    #[cfg(feature = "cloud")]
+    stores: Arc<store::Stores>,
 }
 
 /// How stores are approached; everything else comes from the environment.
@@ -51,7 +68,13 @@ impl Source {
             let reason = "standard input can be read only once".to_owned();
             return Err(Error::Pattern { pattern: "-".to_owned(), reason });
         }
-        Ok(Self { patterns: parsed.into(), access })
+        #[cfg(not(feature = "cloud"))]
+        let Access { anonymous: _ } = access;
+        Ok(Self {
+            patterns: parsed.into(),
+            #[cfg(feature = "cloud")]
+            stores: Arc::new(store::Stores::new(access)),
+        })
     }
 
     /// The objects that the patterns name, in the order of the patterns; a glob's sort lexically.
@@ -66,6 +89,10 @@ impl Source {
             match pattern.scheme {
                 Scheme::Stdin => objects.push(Arc::new(Object::stdin())),
                 Scheme::File => local::list(pattern, &mut objects)?,
+                #[cfg(feature = "cloud")]
+                Scheme::Remote(kind) => self.stores.list(pattern, kind, &mut objects).await?,
+                #[cfg(not(feature = "cloud"))]
+                Scheme::Remote(_) => {}
             }
             if objects.len() == before {
                 return Err(self.nothing(pattern).await);
@@ -76,10 +103,11 @@ impl Source {
 
     /// Why a pattern matched nothing: where it was looked for, and how far the way leads.
     async fn nothing(&self, pattern: &Pattern) -> Error {
-        let _ = self.access;
         let exists = match pattern.scheme {
-            Scheme::Stdin => None,
             Scheme::File => local::existing(pattern),
+            #[cfg(feature = "cloud")]
+            Scheme::Remote(kind) => self.stores.existing(pattern, kind).await,
+            _ => None,
         };
         let mut reason = "no object matches".to_owned();
         if let Some(exists) = exists {

@@ -1,12 +1,17 @@
 //! One object as it was listed, and its first bytes.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 
 use super::local;
+#[cfg(feature = "cloud")]
+use super::range;
+#[cfg(feature = "cloud")]
+use super::store::Remote;
 use crate::{Error, Place, Result};
 
 /// How many bytes are looked at to know a codec and an encoding.
@@ -30,6 +35,9 @@ pub(super) enum Home {
     Pipe(PathBuf),
     /// Standard input.
     Stdin,
+    /// A store.
+    #[cfg(feature = "cloud")]
+    Remote(Arc<Remote>),
 }
 
 impl Object {
@@ -51,7 +59,11 @@ impl Object {
     /// Bytes, as stored; `None` for an object that was named exactly and not asked for yet, and
     /// for a pipe.
     pub(crate) fn size(&self) -> Option<u64> {
-        self.size
+        match &self.home {
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => remote.size(),
+            _ => self.size,
+        }
     }
 
     /// The object's first bytes (up to [`HEAD`]; fewer only if it is shorter), asked for once
@@ -66,6 +78,11 @@ impl Object {
         let head = self.head.get_or_try_init(async || match &self.home {
             Home::File { path, .. } => self.file_head(path),
             Home::Pipe(_) | Home::Stdin => Ok(Box::default()),
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => {
+                let head = range::head(Arc::clone(remote), self.place()).await?;
+                Ok(head.as_ref().into())
+            }
         });
         head.await.map(AsRef::as_ref)
     }
@@ -81,7 +98,7 @@ impl Object {
         Place::object(&self.name)
     }
 
-    fn file_head(&self, path: &std::path::Path) -> Result<Box<[u8]>> {
+    fn file_head(&self, path: &Path) -> Result<Box<[u8]>> {
         let read = || -> io::Result<Vec<u8>> {
             let mut head = Vec::with_capacity(HEAD);
             std::fs::File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;

@@ -26,6 +26,43 @@ pub(super) enum Scheme {
     Stdin,
     /// The file system.
     File,
+    /// A bucket, or a web server.
+    Remote(Kind),
+}
+
+/// The kinds of store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// S3 and what speaks like it.
+    S3,
+    /// Google Cloud Storage.
+    Gcs,
+    /// Azure Blob Storage.
+    Azure,
+    /// A web server, which can give objects and cannot list them.
+    Http,
+}
+
+impl Kind {
+    fn of(scheme: &str) -> Option<Self> {
+        match scheme {
+            "s3" | "s3a" => Some(Self::S3),
+            "gs" | "gcs" => Some(Self::Gcs),
+            "az" | "abfs" | "abfss" => Some(Self::Azure),
+            "http" | "https" => Some(Self::Http),
+            _ => None,
+        }
+    }
+
+    /// The feature that this kind needs, and whether it was built in.
+    fn feature(self) -> (&'static str, bool) {
+        match self {
+            Self::S3 => ("s3", cfg!(feature = "s3")),
+            Self::Gcs => ("gcs", cfg!(feature = "gcs")),
+            Self::Azure => ("azure", cfg!(feature = "azure")),
+            Self::Http => ("http", cfg!(feature = "http")),
+        }
+    }
 }
 
 /// A pattern that stands for more is a mistake, or an attack on memory.
@@ -39,9 +76,14 @@ impl Pattern {
         }
         let (scheme, rest) = match given.split_once("://") {
             Some(("file", path)) => (Scheme::File, path),
-            Some((name, _)) if is_scheme(name) => {
-                return Err(wrong(given, format!("the scheme {name:?} is not known")));
-            }
+            Some((name, _)) if is_scheme(name) => match Kind::of(name) {
+                Some(kind) => (Scheme::Remote(kind), given),
+                None => {
+                    let known = "known are file, s3, gs, az, abfs, http and https";
+                    let reason = format!("the scheme {name:?} is not known; {known}");
+                    return Err(wrong(given, reason));
+                }
+            },
             _ => (Scheme::File, given),
         };
         if rest.is_empty() {
@@ -52,17 +94,71 @@ impl Pattern {
             let reason = format!("its braces stand for more than {MOST_ALTERNATIVES} patterns");
             return Err(wrong(given, reason));
         }
+        if let Scheme::Remote(kind) = scheme {
+            let (feature, built) = kind.feature();
+            if !built {
+                return Err(wrong(given, format!("built without the feature {feature:?}")));
+            }
+            for alternative in &alternatives {
+                Url::split(alternative, kind)?;
+            }
+        }
         Ok(Self { scheme, given: rest.to_owned(), alternatives })
     }
 
     /// As the user wrote it, without credentials and query.
     pub(super) fn shown(&self) -> String {
-        self.given.clone()
+        shown(&self.given)
     }
 }
 
+/// The parts of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Url<'a> {
+    /// Scheme and bucket, or scheme and host: all before the slash of the path.
+    pub(super) base: &'a str,
+    pub(super) scheme: &'a str,
+    /// The bucket, the container or the host.
+    pub(super) bucket: &'a str,
+    /// The key, or the path and the query, without the first slash.
+    pub(super) key: &'a str,
+}
+
+impl<'a> Url<'a> {
+    pub(super) fn split(url: &'a str, kind: Kind) -> Result<Self> {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let base = &url[..url.len() - rest.len() + bucket.len()];
+        if bucket.is_empty() {
+            let lacks = if kind == Kind::Http { "host" } else { "bucket" };
+            return Err(wrong(url, format!("it names no {lacks}")));
+        }
+        if kind == Kind::Http {
+            if key.split(['?', '#']).next().is_some_and(|path| path.contains('*')) {
+                let reason = "a web server cannot list what it holds; name exact URLs, or ranges \
+                              in braces as in {01..31}";
+                return Err(wrong(url, reason.to_owned()));
+            }
+        } else if is_glob(bucket) {
+            return Err(wrong(url, "buckets cannot be listed; name one".to_owned()));
+        }
+        Ok(Self { base, scheme, bucket, key })
+    }
+}
+
+/// A pattern or a URL for people to see: a web address without credentials and query.
+pub(super) fn shown(url: &str) -> String {
+    let Some((scheme @ ("http" | "https"), rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 fn wrong(pattern: &str, reason: String) -> Error {
-    Error::Pattern { pattern: pattern.to_owned(), reason }
+    Error::Pattern { pattern: shown(pattern), reason }
 }
 
 fn is_scheme(name: &str) -> bool {
@@ -290,6 +386,15 @@ mod tests {
     fn a_scheme_that_is_not_known_is_named() {
         let error = Pattern::parse("ftp://host/file").unwrap_err().to_string();
         assert!(error.contains("\"ftp\""), "{error}");
+    }
+
+    #[test]
+    fn a_signed_url_is_shown_without_its_signature() {
+        assert_eq!(shown("https://me:secret@host/a/b?sig=secret#x"), "https://host/a/b");
+        assert_eq!(shown("http://host?sig=secret"), "http://host");
+        assert_eq!(shown("s3://bucket/what?.txt"), "s3://bucket/what?.txt");
+        let error = Pattern::parse("http://me:secret@host/*?sig=secret").unwrap_err().to_string();
+        assert!(!error.contains("secret") && error.contains("exact URLs"), "{error}");
     }
 
     #[test]

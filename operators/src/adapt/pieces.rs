@@ -1,5 +1,7 @@
 //! Text that comes apart into pieces, lent or owned.
 
+use super::words::Words;
+
 /// Text that [`words`](crate::Records::words) and [`split`](crate::Records::split) take apart.
 ///
 /// A lent text gives pieces that are lent from it. An owned one gives owned pieces, one
@@ -29,10 +31,12 @@ pub trait Pieces {
 impl<'b> Pieces for &'b str {
     type Piece = &'b str;
 
+    #[inline]
     fn words(self) -> impl Iterator<Item = &'b str> {
-        self.split_whitespace()
+        Words::new(self)
     }
 
+    #[inline]
     fn split(self, separator: &str) -> impl Iterator<Item = &'b str> {
         str::split(self, separator)
     }
@@ -41,10 +45,12 @@ impl<'b> Pieces for &'b str {
 impl<'b> Pieces for &'b String {
     type Piece = &'b str;
 
+    #[inline]
     fn words(self) -> impl Iterator<Item = &'b str> {
-        self.split_whitespace()
+        Words::new(self)
     }
 
+    #[inline]
     fn split(self, separator: &str) -> impl Iterator<Item = &'b str> {
         str::split(self, separator)
     }
@@ -53,6 +59,7 @@ impl<'b> Pieces for &'b String {
 impl Pieces for String {
     type Piece = Self;
 
+    #[inline]
     fn words(self) -> impl Iterator<Item = Self> {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -64,6 +71,7 @@ impl Pieces for String {
         })
     }
 
+    #[inline]
     fn split(self, separator: &str) -> impl Iterator<Item = Self> {
         let pieces: Vec<Self> = str::split(&self, separator).map(Self::from).collect();
         pieces.into_iter()

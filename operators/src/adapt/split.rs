@@ -2,7 +2,7 @@
 
 use crate::{Pieces, Records};
 
-impl<'s, I: Iterator<Item: Pieces>, S> Records<'s, I, S> {
+impl<'s, I: Iterator, S> Records<'s, I, S> {
     /// Yields the pieces of each record between occurrences of a literal separator.
     ///
     /// Each piece is a record of its own: where a bag of dask's would hold a list for each record, to
@@ -18,7 +18,10 @@ impl<'s, I: Iterator<Item: Pieces>, S> Records<'s, I, S> {
     pub fn split<'p>(
         self,
         separator: &'p str,
-    ) -> Records<'s, impl Iterator<Item = <I::Item as Pieces>::Piece>, S> {
+    ) -> Records<'s, impl Iterator<Item = <I::Item as Pieces>::Piece>, S>
+    where
+        I::Item: Pieces,
+    {
         self.adapt(|records| records.flat_map(move |record| record.split(separator)))
     }
 }

@@ -69,7 +69,7 @@ impl<T: Send + 'static> Feed<T> for Collect<T> {
     }
 }
 
-impl<I: Iterator<Item: Send + 'static>> Records<'_, I, Vec<I::Item>> {
+impl<I: Iterator> Records<'_, I, Vec<I::Item>> {
     /// Keeps all records, in input order. See [`Collect`].
     ///
     /// ```
@@ -77,7 +77,25 @@ impl<I: Iterator<Item: Send + 'static>> Records<'_, I, Vec<I::Item>> {
     /// let words = creel_operators::run(lines, |l| l.words().map(str::to_owned).collect());
     /// assert_eq!(words, ["b", "a", "c"]);
     /// ```
-    pub fn collect(self) -> Collect<I::Item> {
+    pub fn collect(self) -> Collect<I::Item>
+    where
+        I::Item: Send + 'static,
+    {
         self.combine(Collect::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Collect;
+    use crate::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn collect_keeps_the_laws(records in prop::collection::vec(any::<u8>(), 0..12)) {
+            laws::check(&Collect::new(), &records);
+            prop_assert_eq!(crate::run(records.clone(), |r| r.collect()), records);
+        }
     }
 }

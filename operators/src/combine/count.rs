@@ -40,3 +40,18 @@ impl<I: Iterator> Records<'_, I, u64> {
         self.combine(Count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+    use crate::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn count_keeps_the_laws(records in prop::collection::vec(any::<u8>(), 0..12)) {
+            laws::check(&Count, &records);
+            prop_assert_eq!(crate::run(&records, |r| r.count()), records.len() as u64);
+        }
+    }
+}

@@ -66,13 +66,16 @@ impl<T: Send + 'static> Feed<T> for First<T> {
     }
 }
 
-impl<I: Iterator<Item: Send + 'static>> Records<'_, I, Vec<I::Item>> {
+impl<I: Iterator> Records<'_, I, Vec<I::Item>> {
     /// Keeps the first `n` records, in input order, and reads no further. See [`First`].
     ///
     /// ```
     /// assert_eq!(creel_operators::run(1.., |r| r.filter(|n| n % 7 == 0).first(2)), [7, 14]);
     /// ```
-    pub fn first(self, n: usize) -> First<I::Item> {
+    pub fn first(self, n: usize) -> First<I::Item>
+    where
+        I::Item: Send + 'static,
+    {
         self.combine(First::new(n))
     }
 }

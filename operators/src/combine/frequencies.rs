@@ -64,7 +64,7 @@ impl<T: Key> Feed<T> for Frequencies<T::Owned> {
     }
 }
 
-impl<I: Iterator<Item: Key<Owned = K>>, K: Stored> Records<'_, I, Counts<K>> {
+impl<I: Iterator, S> Records<'_, I, S> {
     /// Counts how often each record occurs. See [`Frequencies`] and [`Counts`].
     ///
     /// ```
@@ -72,7 +72,29 @@ impl<I: Iterator<Item: Key<Owned = K>>, K: Stored> Records<'_, I, Counts<K>> {
     /// let counts = creel_operators::run(lines, |lines| lines.words().frequencies());
     /// assert_eq!(counts.topk(1), [(String::from("the"), 2)]);
     /// ```
-    pub fn frequencies(self) -> Frequencies<K> {
+    pub fn frequencies<K: Stored>(self) -> Frequencies<K>
+    where
+        I::Item: Key<Owned = K>,
+        Frequencies<K>: Feed<I::Item, State = S>,
+    {
         self.combine(Frequencies::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Frequencies;
+    use crate::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn frequencies_keeps_the_laws(words in prop::collection::vec("[a-c]{0,2}", 0..12)) {
+            let lent: Vec<&str> = words.iter().map(String::as_str).collect();
+            laws::check(&Frequencies::<String>::new(), &lent);
+            laws::check(&Frequencies::<Vec<u8>>::new(), &words.iter().map(|w| w.as_bytes()).collect::<Vec<_>>());
+            let pairs: Vec<_> = lent.iter().map(|w| (*w, w.len())).collect();
+            laws::check(&(Frequencies::<(String, usize)>::new(), Frequencies::new()), &pairs);
+        }
     }
 }

@@ -69,10 +69,7 @@ impl<T: Value> Feed<T> for Max<T::Owned> {
     }
 }
 
-impl<I: Iterator<Item: Value<Owned = O>>, O> Records<'_, I, Option<O>>
-where
-    O: Value<Owned = O> + Send + 'static,
-{
+impl<I: Iterator, S> Records<'_, I, S> {
     /// Keeps the largest record. See [`Max`].
     ///
     /// ```
@@ -80,7 +77,11 @@ where
     /// let largest = creel_operators::run(lines, |lines| lines.words().max());
     /// assert_eq!(largest.as_deref(), Some("the"));
     /// ```
-    pub fn max(self) -> Max<O> {
+    pub fn max<O>(self) -> Max<O>
+    where
+        I::Item: Value<Owned = O>,
+        Max<O>: Feed<I::Item, State = S>,
+    {
         self.combine(Max::new())
     }
 }

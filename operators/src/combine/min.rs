@@ -69,10 +69,7 @@ impl<T: Value> Feed<T> for Min<T::Owned> {
     }
 }
 
-impl<I: Iterator<Item: Value<Owned = O>>, O> Records<'_, I, Option<O>>
-where
-    O: Value<Owned = O> + Send + 'static,
-{
+impl<I: Iterator, S> Records<'_, I, S> {
     /// Keeps the smallest record. See [`Min`].
     ///
     /// ```
@@ -80,7 +77,11 @@ where
     /// let smallest = creel_operators::run(lines, |lines| lines.words().min());
     /// assert_eq!(smallest.as_deref(), Some("an"));
     /// ```
-    pub fn min(self) -> Min<O> {
+    pub fn min<O>(self) -> Min<O>
+    where
+        I::Item: Value<Owned = O>,
+        Min<O>: Feed<I::Item, State = S>,
+    {
         self.combine(Min::new())
     }
 }

@@ -159,7 +159,7 @@ impl<T: Summand> Feed<T> for Sum<T::Sum> {
     }
 }
 
-impl<I: Iterator<Item: Summand<Sum = A>>, A: Total> Records<'_, I, A> {
+impl<I: Iterator, S> Records<'_, I, S> {
     /// Adds the records up: integers in an `i128`, floats exactly in an `f64`. See [`Sum`].
     ///
     /// ```
@@ -167,7 +167,11 @@ impl<I: Iterator<Item: Summand<Sum = A>>, A: Total> Records<'_, I, A> {
     /// assert_eq!(creel_operators::run(lines, |lines| lines.map(str::len).sum()), 16);
     /// assert_eq!(creel_operators::run([0.1; 10], |numbers| numbers.sum()), 1.0);
     /// ```
-    pub fn sum(self) -> Sum<A> {
+    pub fn sum<A: Total>(self) -> Sum<A>
+    where
+        I::Item: Summand<Sum = A>,
+        Sum<A>: Feed<I::Item, State = S>,
+    {
         self.combine(Sum::new())
     }
 }

@@ -8,7 +8,7 @@ use crate::{Combiner, Feed, Records, Value};
 /// Keeps the `k` largest records, largest first; `O` is what a record is stored as.
 ///
 /// With equal records each one counts: it is the `k` largest records, not the `k` largest
-/// distinct ones. To rank by something else, see [`TopKBy`]; to find what occurs most often, end
+/// distinct ones. To rank by something else, see [`TopKBy`](crate::TopKBy); to find what occurs most often, end
 /// the plan with [`frequencies`](Records::frequencies) and ask
 /// [`Counts::topk`](crate::Counts::topk).
 ///
@@ -87,10 +87,7 @@ impl<T: Value> Feed<T> for TopK<T::Owned> {
     }
 }
 
-impl<I: Iterator<Item: Value<Owned = O>>, O> Records<'_, I, Vec<O>>
-where
-    O: Value<Owned = O> + Send + 'static,
-{
+impl<I: Iterator, S> Records<'_, I, S> {
     /// Keeps the `k` largest records, largest first. See [`TopK`].
     ///
     /// ```
@@ -98,7 +95,11 @@ where
     /// let last = creel_operators::run(lines, |lines| lines.words().topk(2));
     /// assert_eq!(last, ["eel", "cod"]);
     /// ```
-    pub fn topk(self, k: usize) -> TopK<O> {
+    pub fn topk<O>(self, k: usize) -> TopK<O>
+    where
+        I::Item: Value<Owned = O>,
+        TopK<O>: Feed<I::Item, State = S>,
+    {
         self.combine(TopK::new(k))
     }
 }

@@ -66,11 +66,7 @@ impl<Q: Value, T: Value> Feed<(Q, T)> for TopKBy<Q::Owned, T::Owned> {
     }
 }
 
-impl<I: Iterator<Item: Value<Owned = O>>, O, R> Records<'_, I, Vec<(R, Reverse<O>)>>
-where
-    O: Value<Owned = O> + Send + 'static,
-    R: Value<Owned = R> + Send + 'static,
-{
+impl<I: Iterator, S> Records<'_, I, S> {
     /// Keeps the records of the `k` largest ranks, largest rank first. See [`TopKBy`].
     ///
     /// ```
@@ -78,9 +74,11 @@ where
     /// let longest = creel_operators::run(words, |words| words.topk_by(2, |word| word.len()));
     /// assert_eq!(longest, ["creel", "trap"]);
     /// ```
-    pub fn topk_by<Q>(self, k: usize, rank: impl Fn(&I::Item) -> Q) -> TopKBy<R, O>
+    pub fn topk_by<Q, R, O>(self, k: usize, rank: impl Fn(&I::Item) -> Q) -> TopKBy<R, O>
     where
         Q: Value<Owned = R>,
+        I::Item: Value<Owned = O>,
+        TopKBy<R, O>: Feed<(Q, I::Item), State = S>,
     {
         self.combine_by(TopKBy::new(k), |topk, state, record| {
             topk.feed(state, (rank(&record), record));

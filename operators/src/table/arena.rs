@@ -24,13 +24,16 @@ impl Text for String {
     // Not bytes, so that lending a key needs no second check that it is UTF-8.
     type Buffer = Self;
 
+    #[inline]
     fn bytes(lent: Self::Lent<'_>) -> &[u8] {
-        lent.as_ref()
+        lent.as_bytes()
     }
 
+    #[inline]
     fn append(buffer: &mut Self, lent: &str) {
         buffer.push_str(lent);
     }
+    #[inline]
     fn slice(buffer: &Self, start: usize, end: usize) -> &str {
         &buffer[start..end]
     }
@@ -39,13 +42,16 @@ impl Text for String {
 impl Text for Vec<u8> {
     type Buffer = Self;
 
+    #[inline]
     fn bytes(lent: Self::Lent<'_>) -> &[u8] {
-        lent.as_ref()
+        lent
     }
 
+    #[inline]
     fn append(buffer: &mut Self, lent: &[u8]) {
         buffer.extend_from_slice(lent);
     }
+    #[inline]
     fn slice(buffer: &Self, start: usize, end: usize) -> &[u8] {
         &buffer[start..end]
     }
@@ -67,6 +73,7 @@ struct Slot {
 }
 
 impl Slot {
+    #[inline]
     fn new(tag: u32, start: usize, len: usize, count: u64) -> Self {
         Self {
             count,
@@ -78,10 +85,12 @@ impl Slot {
         }
     }
 
+    #[inline]
     fn start(&self) -> usize {
         (u64::from(self.start_high) << 32 | u64::from(self.start_low)) as usize
     }
 
+    #[inline]
     fn len(&self) -> usize {
         (u64::from(self.len_high) << 32 | u64::from(self.len_low)) as usize
     }
@@ -99,6 +108,7 @@ impl Slot {
 
 /// Spreads a tag over 64 bits: the table takes its position from the low ones (which an odd
 /// factor permutes) and its filter byte from the high ones.
+#[inline]
 fn spread(tag: u32) -> u64 {
     u64::from(tag).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
@@ -112,6 +122,7 @@ pub struct Arena<K: Text> {
 }
 
 impl<K: Text> Arena<K> {
+    #[inline]
     fn tag(&self, key: &[u8]) -> u32 {
         let hash = self.seed.hash_bytes(key);
         (hash >> 32) as u32 ^ hash as u32
@@ -160,7 +171,7 @@ impl<K: Text> fmt::Debug for Arena<K> {
 impl<K: Text> Table<K> for Arena<K> {
     type IntoIter = IntoIter<K>;
 
-    fn len(&self) -> usize {
+    fn distinct(&self) -> usize {
         self.slots.len()
     }
 

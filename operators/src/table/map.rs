@@ -56,7 +56,7 @@ impl<K> fmt::Debug for Map<K> {
 impl<K: Stored> Table<K> for Map<K> {
     type IntoIter = IntoIter<(K, u64)>;
 
-    fn len(&self) -> usize {
+    fn distinct(&self) -> usize {
         self.slots.len()
     }
 

@@ -22,7 +22,7 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
     type IntoIter: Iterator<Item = (K, u64)>;
 
     /// How many distinct keys there are.
-    fn len(&self) -> usize;
+    fn distinct(&self) -> usize;
 
     /// Counts a key `n` times more.
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64);
@@ -46,10 +46,12 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
 struct Seed(SeedableRandomState);
 
 impl Seed {
+    #[inline]
     fn hasher(&self) -> FoldHasher<'static> {
         self.0.build_hasher()
     }
 
+    #[inline]
     fn hash_bytes(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.hasher();
         hasher.write(bytes);
