@@ -56,6 +56,8 @@ fn command(args: Args, program: Program) -> Result<ExitCode> {
     if args.dry_run {
         return dry_run::list(&job, &context);
     }
+    // Before there is a temporary file to remove.
+    let interrupted = signals::watch(context.stop.clone());
     let mut target = target(&args)?;
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
     let format = args.to.unwrap_or(match program.gives_pairs() && to_terminal {
@@ -66,7 +68,6 @@ fn command(args: Args, program: Program) -> Result<ExitCode> {
     let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
 
     let start = Instant::now();
-    let interrupted = signals::watch(context.stop.clone());
     let monitor = Monitor::start(
         Arc::clone(&context.progress),
         Shown {
