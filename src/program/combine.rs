@@ -132,14 +132,14 @@ impl End {
             State::Count(n) => out.value(Cell::Number(i128::from(n))),
             State::Texts(counts) => {
                 let rows = match limit {
-                    Some(limit) => counts.top_lent(limit),
+                    Some(limit) => counts.topk_lent(limit),
                     None => counts.sorted_lent(),
                 };
                 out.pairs(rows.into_iter().map(|(text, n)| (Cell::Text(text), n)))
             }
             State::Numbers(counts) => {
                 let rows = match limit {
-                    Some(limit) => counts.top_lent(limit),
+                    Some(limit) => counts.topk_lent(limit),
                     None => counts.sorted_lent(),
                 };
                 out.pairs(rows.into_iter().map(|(&n, count)| (number(n), count)))
