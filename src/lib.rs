@@ -1,12 +1,85 @@
-//! creel: streaming bags.
+//! Streaming bags: word counts, log mining and task graphs over text in files and object stores.
+//!
+//! ```
+//! let top = creel::read_text("fixtures/peps/*.rst")?
+//!     .lend(|lines| lines.words().filter(|word| word.len() > 5).frequencies())
+//!     .topk(3);
+//! assert_eq!(top.compute_blocking()?[0], ("Python".to_string(), 267));
+//! # Ok::<(), creel::Error>(())
+//! ```
+//!
+//! The same over `s3://`, `gs://`, `az://` and `http(s)://` URLs, over .gz, .zst, .bz2, .xz and
+//! .lz4, and from the command line:
+//!
+//! ```text
+//! creel 'words | filter(length > 5) | frequencies | topk(3)' 's3://peps/**/*.rst.gz'
+//! ```
+//!
+//! # Two ways to write it
+//!
+//! **Owned records** go through a chain of methods on a [`Bag`], as in dask.bag. Records are
+//! values, closures take and return values.
+//!
+//! **Lent records** go through a plan: one closure over the records of a block, given to
+//! [`Bag::lend`]. It has the same verbs, as methods of [`Records`](operators::Records), and
+//! allocates nothing for a record. A plan ends in a combiner.
+//!
+//! Both are lazy, and both make [`Bag`]s and [`Item`]s, which [`compute_all`] computes in one pass.
+//!
+//! # How the data goes
+//!
+//! | noun | what it is | module |
+//! |---|---|---|
+//! | source | a URL pattern and the objects it names | `source` |
+//! | partition | ranges of objects, in input order: the unit of work | `source` |
+//! | block | about a MiB of whole records, decompressed, in a recycled buffer | `block` |
+//! | record | one element: a line, lent from its block or owned | `record` |
+//! | operator | records to records | [`operators`] |
+//! | combiner | records to one; a state for each lane, merged in a tree | [`operators`] |
+//!
+//! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
+//! feeds the combiner's state; `run` says which block it takes, `graph` runs lanes and merges as
+//! tasks. Data moves from left to right, and so do imports: a module uses only those before it,
+//! in the order `error`, `progress`, `graph`, `source`, `block`, `record`, `run`, `bag`, `sink`,
+//! `program`, `cli`.
+//!
+//! # What is promised
+//!
+//! - A result does not depend on the number of threads, on block sizes or on partitions.
+//! - A record is never lost or changed silently. What is damaged or invalid is an [`Error`] that
+//!   names object, partition and byte, or is counted by the policy that let it pass.
+//! - A panic in a closure is an [`Error::Panic`]; a dropped future cancels its run.
+//! - Memory is bounded by what combiners hold, and by some MiB for each thread.
+//!
+//! # Features
+//!
+//! All on by default: `cli` (the command), `s3`, `gcs`, `azure`, `http` (stores), `gzip`, `zstd`,
+//! `bzip2`, `xz`, `lz4` (codecs), `encoding` (UTF-16, Latin-1). With none, creel reads plain UTF-8
+//! from local files, and needs neither TLS nor a C compiler.
 
+mod bag;
 mod block;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod error;
+mod graph;
+#[cfg(feature = "cli")]
+mod program;
 mod progress;
 mod record;
+mod run;
+#[cfg(feature = "cli")]
+mod sink;
 mod source;
 
+pub use bag::{
+    Bag, Compute, Item, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
+    read_bytes, read_text,
+};
 pub use block::{Compression, Damaged, Delimiter, Encoding};
+/// The operators and combiners, which need nothing but memory.
+pub use creel_operators as operators;
 pub use error::{Error, Place, Result};
 pub use progress::Progress;
 pub use record::{Invalid, Lines, RawLines};

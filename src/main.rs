@@ -1,3 +1,7 @@
 //! The `creel` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    creel::cli::main()
+}

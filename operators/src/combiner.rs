@@ -8,7 +8,8 @@
 /// 1. `State::default()` is neutral: merging it into a state, or a state into it, changes nothing.
 /// 2. Merging is associative: `(a + b) + c` is `a + (b + c)`.
 /// 3. Any cut is one result: feeding records to one state, or to several which are then merged in
-///    input order, finishes as the same output.
+///    input order, finishes as the same output. A state that is [`full`](Self::full) is changed by
+///    no record and by nothing that is merged into it.
 ///
 /// A combiner whose [`ORDERED`](Self::ORDERED) is `false` keeps a fourth:
 ///
@@ -27,8 +28,16 @@ pub trait Combiner: Send + Sync + 'static {
     /// a stream that cannot be split.
     const ORDERED: bool;
 
+    /// Whether a state can be [`full`](Self::full). Asking costs nothing where this is `false`.
+    const STOPS: bool = false;
+
     /// Adds what `from` has seen, which comes after what `into` has seen in the input.
     fn merge(&self, into: &mut Self::State, from: Self::State);
+
+    /// Whether no further record can change the output, so that reading may stop.
+    fn full(&self, _state: &Self::State) -> bool {
+        false
+    }
 
     /// Turns the merged state into the result.
     fn finish(&self, state: Self::State) -> Self::Output;
@@ -39,3 +48,40 @@ pub trait Feed<T>: Combiner {
     /// Adds one record to a state.
     fn feed(&self, state: &mut Self::State, record: T);
 }
+
+/// Several combiners over the same records, in one pass; the records have to be `Copy`, as lent
+/// ones are.
+macro_rules! tuple_combiner {
+    ($($name:ident $index:tt),*) => {
+        impl<$($name: Combiner),*> Combiner for ($($name,)*) {
+            type State = ($($name::State,)*);
+            type Output = ($($name::Output,)*);
+            const ORDERED: bool = $($name::ORDERED)||*;
+            const STOPS: bool = $($name::STOPS)&&*;
+
+            fn merge(&self, into: &mut Self::State, from: Self::State) {
+                $(self.$index.merge(&mut into.$index, from.$index);)*
+            }
+
+            fn full(&self, state: &Self::State) -> bool {
+                $(self.$index.full(&state.$index))&&*
+            }
+
+            fn finish(&self, state: Self::State) -> Self::Output {
+                ($(self.$index.finish(state.$index),)*)
+            }
+        }
+
+        impl<T: Copy, $($name: Feed<T>),*> Feed<T> for ($($name,)*) {
+            fn feed(&self, state: &mut Self::State, record: T) {
+                $(self.$index.feed(&mut state.$index, record);)*
+            }
+        }
+    };
+}
+
+tuple_combiner! { A 0, B 1 }
+tuple_combiner! { A 0, B 1, C 2 }
+tuple_combiner! { A 0, B 1, C 2, D 3 }
+tuple_combiner! { A 0, B 1, C 2, D 3, E 4 }
+tuple_combiner! { A 0, B 1, C 2, D 3, E 4, F 5 }

@@ -1,7 +1,101 @@
 //! The operators and combiners of creel: pure kernels, with no I/O, no async and no clock.
+//!
+//! A *plan* is one closure over the records of a block: [operators](Records) that turn records
+//! into records, then one [combiner](Combiner) that makes one result of them all. The plan is
+//! called for each block, feeds a state, and fuses into one loop; nothing is stored between two
+//! operators. States are merged in a tree and finished once. Records are lent: a word is a `&str`
+//! into its block, and is stored only if the combiner keeps it.
+//!
+//! ```
+//! let lines = ["the net and the creel", "the weir"];
+//! let counts = creel_operators::run(lines, |lines| {
+//!     lines.flat_map(|line| line.split_whitespace()).filter(|word| word.len() > 2).frequencies()
+//! });
+//! assert_eq!(counts.topk(2), [("the".to_owned(), 3), ("and".to_owned(), 1)]);
+//! ```
+//!
+//! # What there is
+//!
+//! | records to records | |
+//! |---|---|
+//! | [`map`](Records::map), [`filter_map`](Records::filter_map) | each record becomes another |
+//! | [`filter`](Records::filter), [`remove`](Records::remove) | some records go on |
+//! | [`flat_map`](Records::flat_map), [`flatten`](Records::flatten) | a record becomes many |
+//! | [`words`](Records::words), [`split`](Records::split) | text becomes its pieces |
+//!
+//! | records to one | gives |
+//! |---|---|
+//! | [`count`](Records::count) | `u64` |
+//! | [`sum`](Records::sum) | `i128`, which cannot overflow; or the exact `f64` |
+//! | [`min`](Records::min), [`max`](Records::max) | `Option` |
+//! | [`frequencies`](Records::frequencies) | [`Counts`], with its own `topk` and `sorted` |
+//! | [`topk`](Records::topk), [`topk_by`](Records::topk_by) | the largest records, largest first |
+//! | [`first`](Records::first), [`collect`](Records::collect) | records, in input order |
+//! | [`fold`](Records::fold) | what your closures make |
+//! | [`combine`](Records::combine) | what a combiner of your own, or a tuple of several, makes |
+//!
+//! No result depends on where the input was cut or on how many lanes it was fed to: each combiner
+//! keeps the laws of [`Combiner`], and [`laws::check`] tests them for yours too. Types that are
+//! compared, counted or kept in ranks are [`Value`]s and [`Key`]s, which [`key!`] makes of your
+//! own.
+//!
+//! # To add one
+//!
+//! An operator is one file in `adapt/`, a combiner one in `combine/`: the kernel, its method in an
+//! `impl Records` block, an example that asserts, and for a combiner a test that calls
+//! [`laws::check`]. It needs one `mod` line (and a `pub use` for the combiner's type).
+//!
+//! # What the compiler says
+//!
+//! A plan has to end in a combiner ("a plan must end in a combiner, but returns ..."):
+//!
+//! ```compile_fail,E0277
+//! creel_operators::run(["one fish"], |lines| lines.words());
+//! ```
+//!
+//! Records that no combiner takes are a warning, here denied ("records are lazy"):
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! creel_operators::run(["one fish"], |lines| {
+//!     let mut other = 0;
+//!     creel_operators::Records::new(0..9, &mut other).map(|n| n + 1);
+//!     lines.count()
+//! });
+//! ```
+//!
+//! What is counted has to be a key ("for a type of your own ... write `key!`"):
+//!
+//! ```compile_fail,E0277
+//! struct Fish;
+//! creel_operators::run(["cod"], |lines| lines.map(|_| Fish).frequencies());
+//! ```
+//!
+//! A lent record cannot leave its block ("borrowed data escapes"): store it, `.map(str::to_owned)`.
+//!
+//! ```compile_fail,E0521
+//! use creel_operators::{Collect, Records};
+//!
+//! fn lend(plan: impl Fn(Records<'_, std::str::Lines<'_>, Vec<&'static str>>) -> Collect<&'static str>) {}
+//! lend(|lines| lines.collect());
+//! ```
 
+mod adapt;
+mod combine;
 mod combiner;
+mod counts;
+mod key;
+pub mod laws;
 mod records;
+pub mod table;
+mod value;
 
+pub use adapt::Pieces;
+pub use combine::{
+    Collect, Count, ExactSum, First, Fold, Frequencies, Max, Min, Sum, Summand, TopK, TopKBy, Total,
+};
 pub use combiner::{Combiner, Feed};
-pub use records::Records;
+pub use counts::{Counted, Counts};
+pub use key::{Key, Stored};
+pub use records::{Records, run};
+pub use value::Value;

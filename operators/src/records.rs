@@ -1,6 +1,8 @@
 //! The records of one block, as a chain of operators that ends in a combiner.
 
-use crate::Feed;
+use std::ops::ControlFlow;
+
+use crate::{Combiner, Feed};
 
 /// The records of one block, lent to a plan together with the state that they will feed.
 ///
@@ -36,10 +38,62 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
 
     /// The door through which every combiner goes: the records are fed to the state.
     ///
-    /// Returns the combiner, so that whoever called the plan can merge and finish states.
+    /// Returns the combiner, so that whoever called the plan can merge and finish states. Several
+    /// results of one pass come from a tuple of combiners, for records that are `Copy`.
+    ///
+    /// ```
+    /// use creel_operators::{Count, Frequencies, run};
+    ///
+    /// let plan = |lines: creel_operators::Records<'_, _, _>| {
+    ///     lines.words().combine((Count, Frequencies::<String>::new()))
+    /// };
+    /// let (total, counts) = run(["one fish", "two fish"], plan);
+    /// assert_eq!((total, counts.len()), (4, 3));
+    /// ```
     pub fn combine<C: Feed<I::Item, State = S>>(self, combiner: C) -> C {
-        let Self { iter, state } = self;
-        iter.for_each(|record| combiner.feed(state, record));
+        self.combine_by(combiner, C::feed)
+    }
+
+    /// As [`combine`](Self::combine), by a closure in place of [`Feed`].
+    ///
+    /// A closure that takes lent records has their lifetime in its type: a combiner that held it
+    /// would be another type for each block, and could not be what a plan returns.
+    pub(crate) fn combine_by<C: Combiner<State = S>>(
+        self,
+        combiner: C,
+        feed: impl Fn(&C, &mut S, I::Item),
+    ) -> C {
+        let Self { mut iter, state } = self;
+        if !C::STOPS {
+            // Not the branch below for all: adaptors that are not the standard library's can only
+            // specialise `fold`, and so `for_each`.
+            iter.for_each(|record| feed(&combiner, state, record));
+        } else if !combiner.full(state) {
+            let _ = iter.try_for_each(|record| {
+                feed(&combiner, state, record);
+                if combiner.full(state) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+        }
         combiner
     }
+}
+
+/// Runs a plan over records that are at hand, as one lane would: for tests, examples and small data.
+///
+/// ```
+/// let lines = ["one fish", "two fish"];
+/// let counts = creel_operators::run(lines, |lines| lines.words().frequencies());
+/// assert_eq!(counts.get("fish"), 2);
+/// ```
+pub fn run<I: IntoIterator, C: Combiner>(
+    records: I,
+    plan: impl FnOnce(Records<'_, I::IntoIter, C::State>) -> C,
+) -> C::Output {
+    let mut state = C::State::default();
+    let combiner = plan(Records::new(records.into_iter(), &mut state));
+    combiner.finish(state)
 }

@@ -1,19 +1,55 @@
 //! Bytes to blocks: decompressed, in UTF-8, cut after whole records.
+//!
+//! [`Blocks`] opens the slices of a partition one after another and gives the blocks of each.
+//! What it builds for a slice, from the store to the block:
+//!
+//! 1. the object's bytes, as `source` fetches them;
+//! 2. `decompress`: a decompressor, if the first bytes are those of a `codec`;
+//! 3. `encoding` and `utf16`: UTF-16 becomes UTF-8 (Latin-1 does so last, for its line feeds are
+//!    found without);
+//! 4. `cut`: the buffer is filled, and cut after the last whole record (`delimiter` knows where
+//!    records end).
+//!
+//! Uncompressed bytes in UTF-8 are read straight into the block's buffer and never copied but for
+//! the torn record at its end. Buffers go round through `pool`.
+
+mod codec;
+mod cut;
+#[cfg(feature = "decompress")]
+mod decompress;
+#[cfg(all(test, feature = "decompress"))]
+mod decompress_tests;
+mod delimiter;
+mod encoding;
+#[cfg(all(test, feature = "encoding"))]
+mod encoding_tests;
+mod pool;
+mod reader;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "encoding")]
+mod utf16;
 
 use std::sync::Arc;
 
-use crate::Result;
+pub use delimiter::Delimiter;
+pub use encoding::Encoding;
+pub(crate) use reader::Blocks;
+
 use crate::error::Place;
-use crate::progress::Progress;
-use crate::source::{Object, Partition};
+use encoding::Units;
+use pool::{Buffer, Pool};
 
 /// Some bytes of whole records of one object, in a buffer that is used again.
 #[derive(Debug)]
 pub(crate) struct Block {
-    bytes: Vec<u8>,
-    object: Arc<Object>,
+    bytes: Buffer,
+    object: Arc<str>,
     partition: usize,
+    /// Where the block begins in the object, decompressed.
     offset: u64,
+    units: Units,
+    pool: Pool,
 }
 
 impl Block {
@@ -24,7 +60,36 @@ impl Block {
 
     /// The place of a byte of this block.
     pub(crate) fn place(&self, at: usize) -> Place {
-        Place::object(self.object.name()).partition(self.partition).at(self.offset + at as u64)
+        let offset = self.offset + self.units.count_decoded(&self.bytes[..at]);
+        Place::object(&*self.object).partition(self.partition).at(offset)
+    }
+
+    /// The name of the encoding that the records were stored in.
+    pub(crate) fn encoding(&self) -> &'static str {
+        self.units.name()
+    }
+}
+
+#[cfg(test)]
+impl Block {
+    /// A block of these bytes, from nowhere.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut buffer = Buffer::default();
+        buffer.extend(bytes);
+        Self {
+            bytes: buffer,
+            object: "memory".into(),
+            partition: 0,
+            offset: 0,
+            units: Units::Bytes,
+            pool: Pool::new(0),
+        }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -43,6 +108,16 @@ pub(crate) struct BlockOptions {
     pub(crate) damaged: Damaged,
     /// Bytes that may be fetched ahead of one reader.
     pub(crate) ahead: usize,
+}
+
+/// Whether records can be found from the middle of an object on, as far as the options tell.
+///
+/// An object that turns out to be compressed or in UTF-16 is read whole by its first slice all the
+/// same, and its other slices give nothing; so a wrong `true` costs balance, never records.
+pub(crate) fn splittable(options: &BlockOptions) -> bool {
+    matches!(options.compression, Compression::Auto | Compression::None)
+        && !matches!(options.encoding, Encoding::Utf16Le | Encoding::Utf16Be)
+        && !options.delimiter.overlaps_itself()
 }
 
 /// How an object is compressed.
@@ -66,34 +141,6 @@ pub enum Compression {
     Lz4,
 }
 
-/// How text is encoded; whatever it is, operators see UTF-8.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Encoding {
-    /// UTF-8, or UTF-16 if a byte order mark says so; the mark is not part of the first record.
-    #[default]
-    Auto,
-    /// UTF-16, little-endian.
-    Utf16Le,
-    /// UTF-16, big-endian.
-    Utf16Be,
-    /// ISO 8859-1, each byte a code point (`iso-8859-1` as the web has it: windows-1252).
-    Latin1,
-    /// Bytes, untouched: no mark is looked for and nothing is checked.
-    Raw,
-}
-
-/// What ends a record. It is not part of the record.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Delimiter {
-    /// A line feed, with the carriage return before it if there is one.
-    #[default]
-    Line,
-    /// These bytes, found from the object's start on, never overlapping. Not empty.
-    Bytes(Vec<u8>),
-}
-
 /// What a compressed stream that is truncated or broken does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -103,23 +150,4 @@ pub enum Damaged {
     Fail,
     /// The whole records before the damage count; the fault is kept in the run's report.
     Keep,
-}
-
-/// The blocks of one partition.
-#[derive(Debug)]
-pub(crate) struct Blocks {}
-
-impl Blocks {
-    pub(crate) fn new(
-        _partition: Partition,
-        _options: &BlockOptions,
-        _progress: Arc<Progress>,
-    ) -> Self {
-        todo!()
-    }
-
-    /// The next block; `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Block>> {
-        todo!()
-    }
 }

@@ -1,18 +1,52 @@
 //! Where bytes come from: URL patterns, the objects that they name, and ranged reads of them.
+//!
+//! The way of a pattern: [`Source::parse`] reads it (`pattern`, nothing touched), [`Source::list`]
+//! finds the objects it names (`local` on disk, `store` in a bucket), [`partitions`] cuts and
+//! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
+//! `local` file, a `pipe` or ranged requests (`ahead`, `range`) behind each.
+//!
+//! Files are read by the calling thread inside of `poll_read`, which is always ready: a runtime
+//! could only hand the same `read(2)` to another thread. Requests alone live on tokio, on the
+//! `runtime` that the first of them starts.
 
-use std::pin::Pin;
+#[cfg(feature = "cloud")]
+mod ahead;
+#[cfg(all(test, feature = "http"))]
+mod faults;
+mod fetch;
+mod local;
+mod object;
+mod pack;
+mod pattern;
+mod pipe;
+#[cfg(feature = "cloud")]
+mod range;
+#[cfg(feature = "cloud")]
+mod refused;
+#[cfg(all(test, feature = "http"))]
+mod remote_tests;
+#[cfg(feature = "cloud")]
+mod runtime;
+#[cfg(feature = "cloud")]
+mod store;
+#[cfg(feature = "cloud")]
+mod transport;
+
 use std::sync::Arc;
 
-use tokio::io::AsyncRead;
+use crate::{Error, Place, Result};
 
-use crate::progress::Progress;
-use crate::{Error, Result};
+pub(crate) use fetch::{Fetch, Opened};
+pub(crate) use object::{HEAD, Object};
+pub(crate) use pack::{Partition, Slice, partitions};
+use pattern::{Pattern, Scheme};
 
 /// Patterns, parsed: what to read, with nothing touched yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    patterns: Arc<[String]>,
-    access: Access,
+    patterns: Arc<[Pattern]>,
+    #[cfg(feature = "cloud")]
+    stores: Arc<store::Stores>,
 }
 
 /// How stores are approached; everything else comes from the environment.
@@ -24,106 +58,61 @@ pub(crate) struct Access {
 
 impl Source {
     /// Parses patterns; touches neither disk nor network.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] for an unknown scheme, a wildcard where a store cannot list, or
+    /// standard input named twice.
     pub(crate) fn parse(patterns: &[String], access: Access) -> Result<Self> {
-        let _ = Error::Cancelled;
-        Ok(Self { patterns: patterns.into(), access })
+        let parsed = patterns.iter().map(|p| Pattern::parse(p)).collect::<Result<Vec<_>>>()?;
+        if parsed.iter().filter(|p| p.scheme == Scheme::Stdin).count() > 1 {
+            let reason = "standard input can be read only once".to_owned();
+            return Err(Error::Pattern { pattern: "-".to_owned(), reason });
+        }
+        #[cfg(not(feature = "cloud"))]
+        let Access { anonymous: _ } = access;
+        Ok(Self {
+            patterns: parsed.into(),
+            #[cfg(feature = "cloud")]
+            stores: Arc::new(store::Stores::new(access)),
+        })
     }
 
     /// The objects that the patterns name, in the order of the patterns; a glob's sort lexically.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a file that is missing and a glob that matches nothing; whatever
+    /// the disk or the store says.
     pub(crate) async fn list(&self) -> Result<Vec<Arc<Object>>> {
-        let _ = (&self.patterns, self.access);
-        todo!()
-    }
-}
-
-/// One object, as listed: a name, where it lives and, where listing told it, its size.
-#[derive(Debug)]
-pub(crate) struct Object {
-    name: String,
-    size: Option<u64>,
-}
-
-impl Object {
-    /// As a user would write it: a path, or a URL without credentials and query.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Bytes, as stored; `None` for an object that was named exactly and not asked for yet, and
-    /// for a pipe.
-    pub(crate) fn size(&self) -> Option<u64> {
-        self.size
+        let mut objects = Vec::new();
+        for pattern in self.patterns.iter() {
+            let before = objects.len();
+            match pattern.scheme {
+                Scheme::Stdin => objects.push(Arc::new(Object::stdin())),
+                Scheme::File => local::list(pattern, &mut objects)?,
+                #[cfg(feature = "cloud")]
+                Scheme::Remote(kind) => self.stores.list(pattern, kind, &mut objects).await?,
+                #[cfg(not(feature = "cloud"))]
+                Scheme::Remote(_) => {}
+            }
+            if objects.len() == before {
+                return Err(self.nothing(pattern).await);
+            }
+        }
+        Ok(objects)
     }
 
-    /// The object's first bytes (up to [`HEAD`]; fewer only if it is shorter), asked for once
-    /// and then remembered. Free if a reader that began at byte 0 has shown them already
-    /// through [`Object::set_head`].
-    pub(crate) async fn head(&self) -> Result<&[u8]> {
-        todo!()
-    }
-
-    /// Remembers the first bytes, which whoever reads from byte 0 has seen anyway.
-    pub(crate) fn set_head(&self, _bytes: &[u8]) {}
-}
-
-/// How many bytes are looked at to know a codec and an encoding.
-pub(crate) const HEAD: usize = 64;
-
-/// A range of an object: the records that start in it belong to its partition.
-#[derive(Debug, Clone)]
-pub(crate) struct Slice {
-    pub(crate) object: Arc<Object>,
-    pub(crate) start: u64,
-    /// `None`: to the object's end.
-    pub(crate) end: Option<u64>,
-}
-
-/// The unit of work: slices, in input order.
-#[derive(Debug, Clone)]
-pub(crate) struct Partition {
-    pub(crate) index: usize,
-    pub(crate) slices: Vec<Slice>,
-}
-
-/// Cuts and packs objects into partitions of about `size` bytes: large ones are split (if
-/// `splittable`), small neighbours share one.
-pub(crate) fn partitions(
-    _objects: &[Arc<Object>],
-    _size: u64,
-    _splittable: bool,
-) -> Vec<Partition> {
-    todo!()
-}
-
-/// Opens the slices of one partition one after another, and fetches ahead of the reader.
-#[derive(Debug)]
-pub(crate) struct Fetch {}
-
-/// A slice that is being read.
-pub(crate) struct Opened {
-    pub(crate) slice: Slice,
-    /// The offset in the object of the first byte that `bytes` gives: `lookback` before the
-    /// slice's start, or 0.
-    pub(crate) at: u64,
-    /// The object's bytes from there on. They do not end at the slice's end, but at the
-    /// object's: the last record of a slice runs over it. Reading ahead stops at the slice's end.
-    pub(crate) bytes: Pin<Box<dyn AsyncRead + Send>>,
-}
-
-impl Fetch {
-    /// `lookback`: how many bytes before a slice's start are wanted too. `ahead`: how many bytes
-    /// may be fetched and not yet read.
-    pub(crate) fn new(
-        _slices: Vec<Slice>,
-        _lookback: u64,
-        _ahead: usize,
-        _progress: Arc<Progress>,
-    ) -> Self {
-        todo!()
-    }
-
-    /// The next slice; `None` after the last.
-    pub(crate) async fn open(&mut self) -> Result<Option<Opened>> {
-        todo!()
+    /// Why a pattern matched nothing: where it was looked for, and how far the way leads.
+    async fn nothing(&self, pattern: &Pattern) -> Error {
+        let exists = match pattern.scheme {
+            Scheme::File => local::existing(pattern),
+            #[cfg(feature = "cloud")]
+            Scheme::Remote(kind) => self.stores.existing(pattern, kind).await,
+            _ => None,
+        };
+        let mut reason = "no object matches".to_owned();
+        if let Some(exists) = exists {
+            reason = format!("{reason}; the longest part of it that exists is {exists}");
+        }
+        Error::NotFound { place: Place::object(pattern.shown()), reason }
     }
 }

@@ -1,0 +1,19 @@
+//! `remove`: the records that do not answer to a question.
+
+use crate::Records;
+
+impl<'s, I: Iterator, S> Records<'s, I, S> {
+    /// Leaves out the records for which `drop` is true.
+    ///
+    /// ```
+    /// let lines = ["# note", "7"];
+    /// let rest = creel_operators::run(lines, |lines| lines.remove(|l| l.starts_with('#')).count());
+    /// assert_eq!(rest, 1);
+    /// ```
+    pub fn remove(
+        self,
+        mut drop: impl FnMut(&I::Item) -> bool,
+    ) -> Records<'s, impl Iterator<Item = I::Item>, S> {
+        self.adapt(|records| records.filter(move |record| !drop(record)))
+    }
+}

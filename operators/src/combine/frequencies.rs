@@ -1,0 +1,100 @@
+//! `frequencies`: how often each record occurs.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::{Combiner, Counts, Feed, Key, Records, Stored};
+
+/// Counts how often each record occurs; `K` is what a record is stored as, `String` for `&str`.
+///
+/// A record is looked up lent and stored once, when it is first seen.
+///
+/// ```
+/// use creel_operators::{Frequencies, run};
+///
+/// let counts = run(["cod", "eel", "cod"], |fish| fish.combine(Frequencies::<String>::new()));
+/// assert_eq!(counts.sorted_lent(), [("cod", 2), ("eel", 1)]);
+/// ```
+pub struct Frequencies<K>(PhantomData<fn() -> K>);
+
+impl<K> Frequencies<K> {
+    /// A combiner that counts records stored as `K`.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<K> Default for Frequencies<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K> Clone for Frequencies<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Frequencies<K> {}
+
+impl<K> fmt::Debug for Frequencies<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Frequencies")
+    }
+}
+
+impl<K: Stored> Combiner for Frequencies<K> {
+    type State = Counts<K>;
+    type Output = Counts<K>;
+    const ORDERED: bool = false;
+
+    fn merge(&self, into: &mut Counts<K>, from: Counts<K>) {
+        into.merge(from);
+    }
+
+    fn finish(&self, state: Counts<K>) -> Counts<K> {
+        state
+    }
+}
+
+impl<T: Key> Feed<T> for Frequencies<T::Owned> {
+    fn feed(&self, state: &mut Counts<T::Owned>, record: T) {
+        state.add(record, 1);
+    }
+}
+
+impl<I: Iterator, S> Records<'_, I, S> {
+    /// Counts how often each record occurs. See [`Frequencies`] and [`Counts`].
+    ///
+    /// ```
+    /// let lines = ["the cod and", "the eel"];
+    /// let counts = creel_operators::run(lines, |lines| lines.words().frequencies());
+    /// assert_eq!(counts.topk(1), [(String::from("the"), 2)]);
+    /// ```
+    pub fn frequencies<K: Stored>(self) -> Frequencies<K>
+    where
+        I::Item: Key<Owned = K>,
+        Frequencies<K>: Feed<I::Item, State = S>,
+    {
+        self.combine(Frequencies::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Frequencies;
+    use crate::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn frequencies_keeps_the_laws(words in prop::collection::vec("[a-c]{0,2}", 0..12)) {
+            let lent: Vec<&str> = words.iter().map(String::as_str).collect();
+            laws::check(&Frequencies::<String>::new(), &lent);
+            laws::check(&Frequencies::<Vec<u8>>::new(), &words.iter().map(|w| w.as_bytes()).collect::<Vec<_>>());
+            let pairs: Vec<_> = lent.iter().map(|w| (*w, w.len())).collect();
+            laws::check(&(Frequencies::<(String, usize)>::new(), Frequencies::new()), &pairs);
+        }
+    }
+}

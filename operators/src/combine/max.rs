@@ -1,0 +1,114 @@
+//! `max`: the largest record.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::{Combiner, Feed, Records, Value};
+
+/// Keeps the largest record; `O` is what a record is stored as, `String` for `&str`.
+///
+/// There is none of no records: the output is an `Option`. Floats are compared by their total
+/// order (see [`Value`]), in which `-0.0` is below `0.0` and NaN is at the ends.
+///
+/// ```
+/// use creel_operators::{Max, run};
+///
+/// let largest = run([2.5, -1.0], |numbers| numbers.combine(Max::<f64>::new()));
+/// assert_eq!(largest, Some(2.5));
+/// ```
+pub struct Max<O>(PhantomData<fn() -> O>);
+
+impl<O> Max<O> {
+    /// A combiner that keeps the largest record.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<O> Default for Max<O> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<O> Clone for Max<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O> Copy for Max<O> {}
+
+impl<O> fmt::Debug for Max<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Max")
+    }
+}
+
+impl<O: Value<Owned = O> + Send + 'static> Combiner for Max<O> {
+    type State = Option<O>;
+    type Output = Option<O>;
+    const ORDERED: bool = false;
+
+    fn merge(&self, into: &mut Option<O>, from: Option<O>) {
+        if let Some(from) = from {
+            self.feed(into, from);
+        }
+    }
+
+    fn finish(&self, state: Option<O>) -> Option<O> {
+        state
+    }
+}
+
+impl<T: Value> Feed<T> for Max<T::Owned> {
+    fn feed(&self, state: &mut Option<T::Owned>, record: T) {
+        if state.as_ref().is_none_or(|kept| record.compare(kept).is_gt()) {
+            *state = Some(record.into_owned());
+        }
+    }
+}
+
+impl<I: Iterator, S> Records<'_, I, S> {
+    /// Keeps the largest record. See [`Max`].
+    ///
+    /// ```
+    /// let lines = ["the cod", "an eel"];
+    /// let largest = creel_operators::run(lines, |lines| lines.words().max());
+    /// assert_eq!(largest.as_deref(), Some("the"));
+    /// ```
+    pub fn max<O>(self) -> Max<O>
+    where
+        I::Item: Value<Owned = O>,
+        Max<O>: Feed<I::Item, State = S>,
+    {
+        self.combine(Max::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Max;
+    use crate::{laws, run};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn max_keeps_the_laws(
+            words in prop::collection::vec("[a-c]{0,3}", 0..12),
+            floats in prop::collection::vec(prop::num::f64::ANY, 0..12),
+        ) {
+            laws::check(&Max::<String>::new(), &words);
+            laws::check(&Max::<f64>::new(), &floats);
+            let expected = floats.iter().copied().max_by(f64::total_cmp).map(f64::to_bits);
+            prop_assert_eq!(run(floats, |r| r.max()).map(f64::to_bits), expected);
+            prop_assert_eq!(run(&words, |r| r.max()), words.iter().max().cloned());
+        }
+    }
+
+    #[test]
+    fn there_is_no_largest_of_nothing() {
+        let none: [u64; 0] = [];
+        assert_eq!(run(none, |r| r.max()), None);
+    }
+}

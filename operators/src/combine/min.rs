@@ -1,0 +1,114 @@
+//! `min`: the smallest record.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::{Combiner, Feed, Records, Value};
+
+/// Keeps the smallest record; `O` is what a record is stored as, `String` for `&str`.
+///
+/// There is none of no records: the output is an `Option`. Floats are compared by their total
+/// order (see [`Value`]), in which `-0.0` is below `0.0` and NaN is at the ends.
+///
+/// ```
+/// use creel_operators::{Min, run};
+///
+/// let smallest = run([2.5, -1.0], |numbers| numbers.combine(Min::<f64>::new()));
+/// assert_eq!(smallest, Some(-1.0));
+/// ```
+pub struct Min<O>(PhantomData<fn() -> O>);
+
+impl<O> Min<O> {
+    /// A combiner that keeps the smallest record.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<O> Default for Min<O> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<O> Clone for Min<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O> Copy for Min<O> {}
+
+impl<O> fmt::Debug for Min<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Min")
+    }
+}
+
+impl<O: Value<Owned = O> + Send + 'static> Combiner for Min<O> {
+    type State = Option<O>;
+    type Output = Option<O>;
+    const ORDERED: bool = false;
+
+    fn merge(&self, into: &mut Option<O>, from: Option<O>) {
+        if let Some(from) = from {
+            self.feed(into, from);
+        }
+    }
+
+    fn finish(&self, state: Option<O>) -> Option<O> {
+        state
+    }
+}
+
+impl<T: Value> Feed<T> for Min<T::Owned> {
+    fn feed(&self, state: &mut Option<T::Owned>, record: T) {
+        if state.as_ref().is_none_or(|kept| record.compare(kept).is_lt()) {
+            *state = Some(record.into_owned());
+        }
+    }
+}
+
+impl<I: Iterator, S> Records<'_, I, S> {
+    /// Keeps the smallest record. See [`Min`].
+    ///
+    /// ```
+    /// let lines = ["the cod", "an eel"];
+    /// let smallest = creel_operators::run(lines, |lines| lines.words().min());
+    /// assert_eq!(smallest.as_deref(), Some("an"));
+    /// ```
+    pub fn min<O>(self) -> Min<O>
+    where
+        I::Item: Value<Owned = O>,
+        Min<O>: Feed<I::Item, State = S>,
+    {
+        self.combine(Min::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Min;
+    use crate::{laws, run};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn min_keeps_the_laws(
+            words in prop::collection::vec("[a-c]{0,3}", 0..12),
+            floats in prop::collection::vec(prop::num::f64::ANY, 0..12),
+        ) {
+            laws::check(&Min::<String>::new(), &words);
+            laws::check(&Min::<f64>::new(), &floats);
+            let expected = floats.iter().copied().min_by(f64::total_cmp).map(f64::to_bits);
+            prop_assert_eq!(run(floats, |r| r.min()).map(f64::to_bits), expected);
+            prop_assert_eq!(run(&words, |r| r.min()), words.iter().min().cloned());
+        }
+    }
+
+    #[test]
+    fn there_is_no_smallest_of_nothing() {
+        let none: [u64; 0] = [];
+        assert_eq!(run(none, |r| r.min()), None);
+    }
+}

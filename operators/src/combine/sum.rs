@@ -1,0 +1,203 @@
+//! `sum`: the sum of all records, without overflow and without rounding on the way.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::{Combiner, ExactSum, Feed, Records};
+
+/// A record that can be added up, and what it is added up in.
+///
+/// ```
+/// use creel_operators::{ExactSum, Summand};
+///
+/// let mut sum = ExactSum::default();
+/// 0.5_f32.add_to(&mut sum);
+/// assert_eq!(sum.value(), 0.5);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be summed",
+    note = "integers of up to 64 bits, `f32`, `f64` and references to them can; for others, use `fold`"
+)]
+pub trait Summand {
+    /// What holds the sum so far.
+    type Sum: Total;
+
+    /// Adds this record to a sum.
+    fn add_to(self, sum: &mut Self::Sum);
+}
+
+/// A sum so far: `i128` for integers, [`ExactSum`] for floats.
+pub trait Total: Default + Send + 'static {
+    /// The sum as the user sees it.
+    type Output: Send + 'static;
+
+    /// Adds another sum.
+    fn merge(&mut self, from: Self);
+
+    /// The sum of all that was added.
+    fn finish(self) -> Self::Output;
+}
+
+impl Total for i128 {
+    type Output = Self;
+
+    fn merge(&mut self, from: Self) {
+        *self += from;
+    }
+
+    fn finish(self) -> Self {
+        self
+    }
+}
+
+impl Total for ExactSum {
+    type Output = f64;
+
+    fn merge(&mut self, from: Self) {
+        self.add_sum(&from);
+    }
+
+    fn finish(self) -> f64 {
+        self.value()
+    }
+}
+
+macro_rules! integers {
+    ($($integer:ty)*) => {$(
+        impl Summand for $integer {
+            type Sum = i128;
+            // 2^63 records of 64 bits fit in an `i128`: the addition cannot overflow.
+            fn add_to(self, sum: &mut i128) {
+                *sum += self as i128;
+            }
+        }
+    )*};
+}
+
+integers! { u8 u16 u32 u64 usize i8 i16 i32 i64 isize }
+
+macro_rules! floats {
+    ($($float:ty)*) => {$(
+        impl Summand for $float {
+            type Sum = ExactSum;
+            fn add_to(self, sum: &mut ExactSum) {
+                sum.add(f64::from(self));
+            }
+        }
+    )*};
+}
+
+floats! { f32 f64 }
+
+impl<T: Summand + Copy> Summand for &T {
+    type Sum = T::Sum;
+    fn add_to(self, sum: &mut T::Sum) {
+        T::add_to(*self, sum);
+    }
+}
+
+/// Adds up records; `A` is what they are added up in.
+///
+/// Integers give an `i128`, which no sum of up to 2^63 of them can overflow. Floats give the
+/// `f64` nearest to their true sum, rounded once, at the end: so the result is the same in
+/// whatever order and in however many pieces they were added. The sum is infinite if it is above
+/// all finite numbers, or if a record was; it is NaN if a record was, or with both infinities.
+/// The sum of nothing is zero.
+///
+/// ```
+/// use creel_operators::{ExactSum, Sum, run};
+///
+/// assert_eq!(run([1e100, 1.0, -1e100], |r| r.combine(Sum::<ExactSum>::new())), 1.0);
+/// assert_eq!(run([u64::MAX, 1], |r| r.combine(Sum::<i128>::new())), 1 << 64);
+/// ```
+pub struct Sum<A>(PhantomData<fn() -> A>);
+
+impl<A> Sum<A> {
+    /// A combiner that adds records up in an `A`.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<A> Default for Sum<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A> Clone for Sum<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Sum<A> {}
+
+impl<A> fmt::Debug for Sum<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sum")
+    }
+}
+
+impl<A: Total> Combiner for Sum<A> {
+    type State = A;
+    type Output = A::Output;
+    const ORDERED: bool = false;
+
+    fn merge(&self, into: &mut A, from: A) {
+        into.merge(from);
+    }
+
+    fn finish(&self, state: A) -> A::Output {
+        state.finish()
+    }
+}
+
+impl<T: Summand> Feed<T> for Sum<T::Sum> {
+    fn feed(&self, state: &mut T::Sum, record: T) {
+        record.add_to(state);
+    }
+}
+
+impl<I: Iterator, S> Records<'_, I, S> {
+    /// Adds the records up: integers in an `i128`, floats exactly in an `f64`. See [`Sum`].
+    ///
+    /// ```
+    /// let lines = ["one fish", "two fish"];
+    /// assert_eq!(creel_operators::run(lines, |lines| lines.map(str::len).sum()), 16);
+    /// assert_eq!(creel_operators::run([0.1; 10], |numbers| numbers.sum()), 1.0);
+    /// ```
+    pub fn sum<A: Total>(self) -> Sum<A>
+    where
+        I::Item: Summand<Sum = A>,
+        Sum<A>: Feed<I::Item, State = S>,
+    {
+        self.combine(Sum::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sum;
+    use crate::{ExactSum, laws, run};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sum_keeps_the_laws(
+            integers in prop::collection::vec(any::<i64>(), 0..12),
+            floats in prop::collection::vec(prop::num::f64::ANY, 0..12),
+        ) {
+            laws::check(&Sum::<i128>::new(), &integers);
+            laws::check(&Sum::<ExactSum>::new(), &floats);
+            let expected: i128 = integers.iter().map(|&n| i128::from(n)).sum();
+            prop_assert_eq!(run(integers, |r| r.sum()), expected);
+        }
+    }
+
+    #[test]
+    fn the_largest_integers_do_not_overflow() {
+        assert_eq!(run([u64::MAX; 3], |r| r.sum()), 3 * i128::from(u64::MAX));
+        assert_eq!(run([i64::MIN; 3], |r| r.sum()), 3 * i128::from(i64::MIN));
+    }
+}

@@ -1,0 +1,303 @@
+//! How often each key was seen: what `frequencies` counts into, and what it returns.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt;
+
+use crate::table::Table;
+use crate::{Key, Stored};
+
+/// How often each key was seen.
+///
+/// Keys are looked up lent and stored when first seen; text and bytes go into one arena, without
+/// an allocation of their own. The order in which they are visited is arbitrary and differs from
+/// one process to the next; [`sorted`](Self::sorted) and [`topk`](Self::topk) have one order.
+///
+/// ```
+/// use creel_operators::Counts;
+///
+/// let mut counts = Counts::<String>::default();
+/// counts.add("fish", 1);
+/// counts.add("net", 1);
+/// counts.add(String::from("fish"), 2);
+/// assert_eq!(counts.get("fish"), 3);
+/// assert_eq!(counts.topk(1), [(String::from("fish"), 3)]);
+/// ```
+#[derive(Clone)]
+pub struct Counts<K: Stored> {
+    table: K::Table,
+}
+
+/// A key, lent by [`Counts`], and how often it was seen.
+pub type Counted<'a, K> = (<K as Stored>::Lent<'a>, u64);
+
+impl<K: Stored> Counts<K> {
+    /// How many distinct keys there are.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// assert_eq!(Counts::from_iter(["a", "b", "a"]).len(), 2);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.table.distinct()
+    }
+
+    /// Whether nothing was counted.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// assert!(Counts::<u64>::default().is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Counts a key `n` times more; a count stops at `u64::MAX`.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let mut counts = Counts::<Vec<u8>>::default();
+    /// counts.add(&b"net"[..], 2);
+    /// assert_eq!(counts.get(&b"net"[..]), 2);
+    /// ```
+    #[inline]
+    pub fn add(&mut self, key: impl Key<Owned = K>, n: u64) {
+        self.table.add(key, n);
+    }
+
+    /// How often a key was counted: 0 if never.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let counts = Counts::from_iter([7_u64, 7]);
+    /// assert_eq!((counts.get(7_u64), counts.get(8_u64)), (2, 0));
+    /// ```
+    pub fn get(&self, key: impl Key<Owned = K>) -> u64 {
+        self.table.get(key)
+    }
+
+    /// The sum of all counts, which stops at `u64::MAX`.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// assert_eq!(Counts::from_iter(["a", "b", "a"]).total(), 3);
+    /// ```
+    pub fn total(&self) -> u64 {
+        self.iter().fold(0, |total, (_, n)| total.saturating_add(n))
+    }
+
+    /// Visits every key, lent, and its count, in no particular order, without copying keys.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let counts = Counts::from_iter(["net", "net"]);
+    /// for (word, n) in counts.iter() {
+    ///     let word: &str = word;
+    ///     assert_eq!((word, n), ("net", 2));
+    /// }
+    /// ```
+    pub fn iter(&self) -> impl Iterator<Item = Counted<'_, K>> {
+        self.table.iter()
+    }
+
+    /// The `k` commonest keys, commonest first; keys that are equally common, by their own order.
+    ///
+    /// It keeps `k` keys at a time and copies only those; it does not sort all.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let counts = Counts::from_iter(["c", "b", "a", "c"]);
+    /// assert_eq!(counts.topk(2), [(String::from("c"), 2), (String::from("a"), 1)]);
+    /// ```
+    pub fn topk(&self, k: usize) -> Vec<(K, u64)> {
+        to_owned(self.top_lent(k))
+    }
+
+    /// All keys, commonest first; keys that are equally common, by their own order.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let counts = Counts::from_iter([3_u64, 1, 3]);
+    /// assert_eq!(counts.sorted(), [(3, 2), (1, 1)]);
+    /// ```
+    pub fn sorted(&self) -> Vec<(K, u64)> {
+        to_owned(self.sorted_lent())
+    }
+
+    /// As [`topk`](Self::topk), with the keys lent: nothing is copied.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// assert_eq!(Counts::from_iter(["a", "b", "a"]).top_lent(1), [("a", 2)]);
+    /// ```
+    pub fn top_lent(&self, k: usize) -> Vec<Counted<'_, K>> {
+        if k == 0 {
+            return Vec::new();
+        }
+        // The worst of the kept keys is on top: it is the first to go.
+        let mut kept = BinaryHeap::new();
+        for (key, n) in self.iter() {
+            let entry = (Reverse(n), key);
+            if kept.len() < k {
+                kept.push(entry);
+            } else if let Some(mut worst) = kept.peek_mut()
+                && entry < *worst
+            {
+                *worst = entry;
+            }
+        }
+        kept.into_sorted_vec().into_iter().map(|(Reverse(n), key)| (key, n)).collect()
+    }
+
+    /// As [`sorted`](Self::sorted), with the keys lent: nothing is copied.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// assert_eq!(Counts::from_iter(["a", "b", "a"]).sorted_lent(), [("a", 2), ("b", 1)]);
+    /// ```
+    pub fn sorted_lent(&self) -> Vec<Counted<'_, K>> {
+        let mut all: Vec<_> = self.iter().collect();
+        all.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
+        all
+    }
+
+    /// Adds all counts of another table; the smaller of the two is moved into the larger.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let mut counts = Counts::from_iter(["a"]);
+    /// counts.merge(Counts::from_iter(["a", "b"]));
+    /// assert_eq!(counts.sorted_lent(), [("a", 2), ("b", 1)]);
+    /// ```
+    pub fn merge(&mut self, mut from: Self) {
+        if self.len() < from.len() {
+            std::mem::swap(self, &mut from);
+        }
+        self.table.merge(from.table);
+    }
+}
+
+fn to_owned<K: Stored>(lent: Vec<Counted<'_, K>>) -> Vec<(K, u64)> {
+    lent.into_iter().map(|(key, n)| (K::from_lent(key), n)).collect()
+}
+
+impl<K: Stored> Default for Counts<K> {
+    fn default() -> Self {
+        Self { table: K::Table::default() }
+    }
+}
+
+impl<K: Stored> fmt::Debug for Counts<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.sorted_lent()).finish()
+    }
+}
+
+/// Two tables are equal if they count the same keys equally often.
+impl<K: Stored> PartialEq for Counts<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.sorted_lent() == other.sorted_lent()
+    }
+}
+
+impl<K: Stored> Eq for Counts<K> {}
+
+impl<K: Stored, Q: Key<Owned = K>> FromIterator<Q> for Counts<K> {
+    fn from_iter<I: IntoIterator<Item = Q>>(keys: I) -> Self {
+        let mut counts = Self::default();
+        keys.into_iter().for_each(|key| counts.add(key, 1));
+        counts
+    }
+}
+
+impl<K: Stored> IntoIterator for Counts<K> {
+    type Item = (K, u64);
+    type IntoIter = <K::Table as Table<K>>::IntoIter;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.table.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn by_hand<K: Ord + Clone + std::hash::Hash>(keys: &[K]) -> Vec<(K, u64)> {
+        let mut counts = HashMap::new();
+        keys.iter().for_each(|key| *counts.entry(key.clone()).or_insert(0) += 1);
+        let mut all: Vec<_> = counts.into_iter().collect();
+        all.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn both_tables_agree_with_a_plain_map(
+            text in prop::collection::vec("[ab\u{e9}]{0,3}", 0..200),
+            k in 0..20_usize,
+        ) {
+            let in_arena: Counts<String> = text.iter().map(String::as_str).collect();
+            let in_map: Counts<(String, bool)> = text.iter().map(|t| (t.as_str(), true)).collect();
+            let expected = by_hand(&text);
+            prop_assert_eq!(in_arena.sorted(), &expected[..]);
+            prop_assert_eq!(in_arena.topk(k), &expected[..k.min(expected.len())]);
+            prop_assert_eq!(in_arena.total(), text.len() as u64);
+            let without_flag: Vec<_> = in_map.sorted().into_iter().map(|((t, _), n)| (t, n)).collect();
+            prop_assert_eq!(&without_flag, &expected);
+            for (key, n) in &expected {
+                prop_assert_eq!(in_arena.get(key), *n);
+                prop_assert_eq!(in_map.get((key, true)), *n);
+            }
+            let mut moved_out: Vec<_> = in_arena.into_iter().collect();
+            moved_out.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
+            prop_assert_eq!(moved_out, expected);
+        }
+
+        #[test]
+        fn merged_tables_are_the_table_of_all(
+            keys in prop::collection::vec(0..300_u16, 0..1000),
+            cut in 0..1000_usize,
+        ) {
+            let (left, right) = keys.split_at(cut.min(keys.len()));
+            let text = |keys: &[u16]| keys.iter().map(u16::to_string).collect::<Counts<String>>();
+            let numbers = |keys: &[u16]| keys.iter().collect::<Counts<u16>>();
+            let (mut merged_text, mut merged_numbers) = (text(left), numbers(left));
+            merged_text.merge(text(right));
+            merged_numbers.merge(numbers(right));
+            prop_assert_eq!(merged_text, text(&keys));
+            prop_assert_eq!(merged_numbers, numbers(&keys));
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_text_is_one_key() {
+        let mut counts = Counts::<String>::default();
+        counts.add("eel", 1);
+        counts.add(String::from("eel"), 1);
+        counts.add(&String::from("eel"), 1);
+        counts.add(std::borrow::Cow::Borrowed("eel"), 1);
+        assert_eq!(counts.sorted_lent(), [("eel", 4)]);
+        let mut counts = Counts::<Vec<u8>>::default();
+        counts.add(&b"eel"[..], 1);
+        counts.add(b"eel".to_vec(), 1);
+        assert_eq!(counts.sorted_lent(), [(&b"eel"[..], 2)]);
+    }
+
+    #[test]
+    fn lists_and_options_of_lent_text_are_found_by_owned_ones() {
+        let counts = Counts::<Vec<String>>::from_iter([vec!["a", "b"], vec!["a"], vec!["a", "b"]]);
+        assert_eq!(counts.get(vec!["a".to_owned(), "b".to_owned()]), 2);
+        let counts = Counts::<Option<String>>::from_iter([Some("a"), None, None]);
+        assert_eq!((counts.get(Some("a".to_owned())), counts.get(None::<&str>)), (1, 2));
+    }
+
+    #[test]
+    fn the_empty_text_is_a_key() {
+        let counts = Counts::<String>::from_iter(["", "a", ""]);
+        assert_eq!(counts.get(""), 2);
+    }
+}

@@ -1,0 +1,180 @@
+//! Records that can be counted: looked up while lent, stored once, when first seen.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::Value;
+use crate::table::{Arena, Table};
+
+/// A record that can be looked up while it is lent, and is stored once, when it is first seen.
+///
+/// Text and bytes, lent or owned, integers, `bool`, `char`, addresses, and tuples and options of
+/// them are keys. A type of your own becomes one by [`key!`](crate::key!). A lent form hashes as
+/// the owned form does, which is what `Hash` of `&str` and `String` promise each other.
+///
+/// ```
+/// use creel_operators::{Counts, Key};
+///
+/// let mut counts = Counts::default();
+/// counts.add(("GET", 200_u16), 1);
+/// counts.add(("GET", 200_u16), 1);
+/// assert_eq!(counts.get((String::from("GET"), 200_u16)), 2);
+/// assert!(("GET", 200_u16).matches(&(String::from("GET"), 200)));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be counted, for it is not a key",
+    note = "for a type of your own that is Hash, Ord, Clone and Debug, write `creel_operators::key!(Type);`"
+)]
+pub trait Key: Hash + Value<Owned: Stored> {
+    /// Whether this is the key that was stored.
+    fn matches(&self, stored: &Self::Owned) -> bool {
+        self.compare(stored).is_eq()
+    }
+
+    /// The form in which a table lends this key back, if it is at hand without storing the key.
+    ///
+    /// Text and bytes have it, so that a table can keep them without an allocation for each.
+    fn as_lent(&self) -> Option<<Self::Owned as Stored>::Lent<'_>> {
+        None
+    }
+}
+
+/// A type that keys are stored as: `String` for `&str`.
+///
+/// It says which table counts its keys, and how the table lends them. [`key!`](crate::key!)
+/// implements it for a type of your own.
+pub trait Stored: Value<Owned = Self> + Hash + Ord + Clone + Debug + Send + Sync + 'static {
+    /// A stored key, lent from its table: `&str` for `String`, `&Self` in general.
+    type Lent<'a>: Copy + Ord + Debug;
+
+    /// The table that counts these keys.
+    type Table: Table<Self>;
+
+    /// Lends a stored key.
+    fn lend(&self) -> Self::Lent<'_>;
+
+    /// Copies a lent key.
+    fn from_lent(lent: Self::Lent<'_>) -> Self;
+}
+
+impl<T: Stored> Key for &T {
+    fn matches(&self, stored: &T) -> bool {
+        *self == stored
+    }
+    fn as_lent(&self) -> Option<T::Lent<'_>> {
+        Some(self.lend())
+    }
+}
+
+/// Text and bytes, whose table keeps all keys in one arena.
+macro_rules! arena_key {
+    ($($owned:ty, $slice:ty, $cow:ty;)*) => {$(
+        impl Stored for $owned {
+            type Lent<'a> = &'a $slice;
+            type Table = Arena<Self>;
+            fn lend(&self) -> &$slice {
+                self
+            }
+            fn from_lent(lent: &$slice) -> Self {
+                lent.into()
+            }
+        }
+        arena_key! { @lent $owned, $slice; $owned; &$slice; $cow; }
+    )*};
+    (@lent $owned:ty, $slice:ty; $($lent:ty;)*) => {$(
+        impl Key for $lent {
+            fn matches(&self, stored: &$owned) -> bool {
+                <$slice as PartialEq>::eq(self, stored)
+            }
+            fn as_lent(&self) -> Option<&$slice> {
+                Some(self)
+            }
+        }
+    )*};
+}
+
+arena_key! {
+    String, str, Cow<'_, str>;
+    Vec<u8>, [u8], Cow<'_, [u8]>;
+}
+
+/// Makes types of your own keys, which can be counted, compared and ranked.
+///
+/// They have to be `Hash`, `Ord`, `Clone`, `Debug`, `Send`, `Sync` and `'static`.
+///
+/// ```
+/// use creel_operators::Counts;
+///
+/// #[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord)]
+/// enum Level {
+///     Info,
+///     Error,
+/// }
+/// creel_operators::key!(Level);
+///
+/// let counts: Counts<Level> = [Level::Error, Level::Info, Level::Error].into_iter().collect();
+/// assert_eq!(counts.topk(1), [(Level::Error, 2)]);
+/// ```
+#[macro_export]
+macro_rules! key {
+    ($($type:ty),* $(,)?) => {$(
+        impl $crate::Value for $type {
+            type Owned = Self;
+            fn compare(&self, kept: &Self) -> ::std::cmp::Ordering {
+                ::std::cmp::Ord::cmp(self, kept)
+            }
+            fn into_owned(self) -> Self {
+                self
+            }
+        }
+        impl $crate::Key for $type {
+            fn matches(&self, stored: &Self) -> bool {
+                self == stored
+            }
+        }
+        $crate::stored_in_map!([] $type);
+    )*};
+}
+
+/// The part of [`key!`] that generic types share with it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! stored_in_map {
+    ([$($param:ident),*] $type:ty) => {
+        impl<$($param: $crate::Stored),*> $crate::Stored for $type {
+            type Lent<'a> = &'a Self;
+            type Table = $crate::table::Map<Self>;
+            fn lend(&self) -> &Self {
+                self
+            }
+            fn from_lent(lent: &Self) -> Self {
+                ::std::clone::Clone::clone(lent)
+            }
+        }
+    };
+}
+
+key! { u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize }
+key! { bool, char, (), IpAddr, Ipv4Addr, Ipv6Addr, Vec<String> }
+
+impl Key for Vec<&str> {}
+
+impl<T: Key> Key for Option<T> {}
+stored_in_map!([T] Option<T>);
+
+macro_rules! tuple_key {
+    ($($name:ident $index:tt),*) => {
+        impl<$($name: Key),*> Key for ($($name,)*) {
+            fn matches(&self, stored: &Self::Owned) -> bool {
+                $(self.$index.matches(&stored.$index))&&*
+            }
+        }
+        stored_in_map!([$($name),*] ($($name,)*));
+    };
+}
+
+tuple_key! { A 0, B 1 }
+tuple_key! { A 0, B 1, C 2 }
+tuple_key! { A 0, B 1, C 2, D 3 }

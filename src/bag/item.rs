@@ -1,0 +1,257 @@
+//! Items: lazy single values, each a reduction of a bag and what is done with its result.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use creel_operators::{Combiner, Counts, Feed, Stored};
+
+use super::Bag;
+use super::chain::Stage;
+use super::compute::{Compute, Run};
+use super::origin::{Chunk, Origin};
+use crate::graph::Value;
+use crate::run::Context;
+use crate::{Progress, Result};
+
+/// A lazy single value: what a bag comes to.
+///
+/// Cheap to clone, and computed anew each time it is asked for. Several items of one bag that
+/// are computed together, by [`compute_all`](crate::compute_all), read it once.
+///
+/// ```
+/// let total = creel::Bag::from_iter(1..=4).sum().map(|sum| sum * 10);
+/// assert_eq!(total.compute_blocking()?, 100);
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[must_use = "items are lazy: nothing is read until one is computed"]
+pub struct Item<T> {
+    work: Work,
+    finish: Arc<dyn Fn(Value) -> T + Send + Sync>,
+}
+
+/// What has to run for an item.
+#[derive(Clone)]
+pub(super) enum Work {
+    /// Combining all blocks of an origin, beside others over the same.
+    Reduce(Arc<dyn Reduction>),
+    /// Anything else, by itself.
+    Alone(Arc<dyn Fn(&Context) -> Result<Value> + Send + Sync>),
+}
+
+impl<T> Clone for Item<T> {
+    fn clone(&self) -> Self {
+        Self { work: self.work.clone(), finish: Arc::clone(&self.finish) }
+    }
+}
+
+impl<T> fmt::Debug for Item<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Item");
+        if let Work::Reduce(reduction) = &self.work {
+            out.field("origin", reduction.origin());
+        }
+        out.finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + 'static> Item<T> {
+    /// A bag's records, combined.
+    pub(super) fn combined<R: 'static, C: Feed<R, Output = T>>(
+        origin: Origin,
+        stage: Arc<dyn Stage<R>>,
+        combiner: C,
+    ) -> Self {
+        Self::reduced(Combined { origin, stage, combiner })
+    }
+
+    pub(super) fn reduced<F>(reduction: F) -> Self
+    where
+        F: Feeding<Combiner: Combiner<Output = T>> + 'static,
+    {
+        Self::of(Work::Reduce(Arc::new(reduction)))
+    }
+
+    pub(super) fn alone(work: impl Fn(&Context) -> Result<T> + Send + Sync + 'static) -> Self {
+        Self::of(Work::Alone(Arc::new(move |context| Ok(Box::new(work(context)?)))))
+    }
+
+    /// An item of what its work gives as it is.
+    fn of(work: Work) -> Self {
+        let finish = |value: Value| {
+            *value.downcast().unwrap_or_else(|_| unreachable!("an item knows its work's type"))
+        };
+        Self { work, finish: Arc::new(finish) }
+    }
+
+    /// A function of the value, once it is there.
+    ///
+    /// ```
+    /// let count = creel::Bag::from_iter(0..7).count().map(|n| format!("{n} records"));
+    /// assert_eq!(count.compute_blocking()?, "7 records");
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn map<U: Send + 'static>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Item<U> {
+        let finish = self.finish;
+        Item { work: self.work, finish: Arc::new(move |value| f(finish(value))) }
+    }
+
+    /// The value, waiting for it without blocking the caller's runtime, whichever that is.
+    ///
+    /// Dropping the future cancels the run.
+    ///
+    /// # Errors
+    ///
+    /// Whatever went wrong with a source, a record, or a function of the caller's: see
+    /// [`Error`](crate::Error).
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(creel::Bag::from_iter(0..7).count().compute().await?, 7);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn compute(self) -> Result<T> {
+        Run::new().compute(self).await
+    }
+
+    /// The value, waiting for it on this thread, which works too.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    ///
+    /// ```
+    /// assert_eq!(creel::Bag::from_iter(0..7).count().compute_blocking()?, 7);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn compute_blocking(&self) -> Result<T> {
+        Run::new().compute_blocking(self)
+    }
+
+    /// What has to run, and what makes the value of it.
+    pub(super) fn erased(&self) -> (Work, Arc<dyn Fn(Value) -> Value + Send + Sync>) {
+        let finish = Arc::clone(&self.finish);
+        (self.work.clone(), Arc::new(move |value| Box::new(finish(value))))
+    }
+}
+
+impl<K: Stored> Item<Counts<K>> {
+    /// The `k` commonest, the commonest first; those that occur equally often by key, ascending.
+    ///
+    /// ```
+    /// let words = creel::Bag::from_iter(["b", "a", "b", "a", "c"].map(String::from));
+    /// let top = words.frequencies().topk(2).compute_blocking()?;
+    /// assert_eq!(top, [("a".to_string(), 2), ("b".to_string(), 2)]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn topk(self, k: usize) -> Item<Vec<(K, u64)>> {
+        self.map(move |counts| counts.topk(k))
+    }
+}
+
+/// A reduction of an origin's chunks, its state erased.
+pub(super) trait Reduction: Send + Sync {
+    fn origin(&self) -> &Origin;
+    fn ordered(&self) -> bool;
+    fn start(&self) -> Value;
+    fn feed(&self, state: &mut Value, chunk: &mut Chunk, progress: &Progress) -> Result<()>;
+    fn merge(&self, into: &mut Value, from: Value);
+    fn finish(&self, state: Value) -> Value;
+}
+
+/// A reduction by a combiner: the typed side of [`Reduction`].
+pub(super) trait Feeding: Send + Sync {
+    type Combiner: Combiner;
+
+    fn combiner(&self) -> &Self::Combiner;
+    fn origin(&self) -> &Origin;
+    fn feed(&self, state: &mut State<Self>, chunk: &mut Chunk, progress: &Progress) -> Result<()>;
+}
+
+type State<F> = <<F as Feeding>::Combiner as Combiner>::State;
+
+impl<F: Feeding> Reduction for F {
+    fn origin(&self) -> &Origin {
+        Feeding::origin(self)
+    }
+
+    fn ordered(&self) -> bool {
+        <F::Combiner as Combiner>::ORDERED
+    }
+
+    fn start(&self) -> Value {
+        Box::new(State::<F>::default())
+    }
+
+    fn feed(&self, state: &mut Value, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
+        Feeding::feed(self, known::<F>(state), chunk, progress)
+    }
+
+    fn merge(&self, into: &mut Value, mut from: Value) {
+        self.combiner().merge(known::<F>(into), std::mem::take(known::<F>(&mut from)));
+    }
+
+    fn finish(&self, mut state: Value) -> Value {
+        Box::new(self.combiner().finish(std::mem::take(known::<F>(&mut state))))
+    }
+}
+
+/// A state, in the type in which its own reduction made it.
+fn known<F: Feeding>(state: &mut Value) -> &mut State<F> {
+    state.downcast_mut().unwrap_or_else(|| unreachable!("a reduction is given its own states"))
+}
+
+/// A chain of operators that ends in a combiner.
+struct Combined<R, C> {
+    origin: Origin,
+    stage: Arc<dyn Stage<R>>,
+    combiner: C,
+}
+
+impl<R, C: Feed<R>> Feeding for Combined<R, C> {
+    type Combiner = C;
+
+    fn combiner(&self) -> &C {
+        &self.combiner
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
+        let feed = &mut |batch: &mut Vec<R>| {
+            batch.drain(..).for_each(|record| self.combiner.feed(state, record));
+            Ok(ControlFlow::Continue(()))
+        };
+        self.stage.run(chunk, progress, feed).map(drop)
+    }
+}
+
+impl<T: Send + 'static> Compute for Item<T> {
+    type Output = T;
+
+    fn compute_in(&self, run: &Run) -> Result<T> {
+        (&(self.clone(),)).compute_in(run).map(|(value,)| value)
+    }
+}
+
+impl<T: Send + 'static> Bag<T> {
+    /// All records, in input order: [`collect`](Self::collect), computed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Item::compute`].
+    pub async fn compute(self) -> Result<Vec<T>> {
+        self.collect().compute().await
+    }
+
+    /// All records, in input order: [`collect`](Self::collect), computed on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Item::compute`].
+    pub fn compute_blocking(&self) -> Result<Vec<T>> {
+        self.clone().collect().compute_blocking()
+    }
+}

@@ -1,0 +1,233 @@
+//! What a bag is made of: the blocks of a source, or batches from an iterator.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::Bag;
+use super::chain::{Emit, Stage, in_batches};
+use crate::block::{Block, Blocks, Delimiter};
+use crate::graph::Value;
+use crate::record::{Invalid, Lines, RawLines, text};
+use crate::run::{Context, Input, Job, Reader, Text};
+use crate::{Progress, Result};
+
+/// Where a bag's records come from. Two bags of one origin can be computed in one pass.
+#[derive(Clone)]
+pub(super) enum Origin {
+    Text(Arc<Job>, Cut),
+    Memory(Arc<dyn Batches>),
+}
+
+/// Batches of records out of memory, made anew for each run.
+pub(super) trait Batches: Send + Sync {
+    fn open(&self) -> Box<dyn Iterator<Item = Value> + Send>;
+}
+
+/// What lanes are handed.
+pub(super) enum Chunk {
+    Text(Block),
+    /// A `Vec` of the origin's records.
+    Records(Value),
+}
+
+/// An origin, listed.
+pub(super) enum Chunks {
+    Text(Text),
+    Memory(Arc<dyn Batches>),
+}
+
+pub(super) enum ChunkReader {
+    Text(Box<Blocks>),
+    Memory(Box<dyn Iterator<Item = Value> + Send>),
+}
+
+impl Origin {
+    pub(super) fn open(&self, context: &Context) -> Result<Chunks> {
+        Ok(match self {
+            Self::Text(job, _) => Chunks::Text(job.open(context)?),
+            Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
+        })
+    }
+
+    /// Whether one pass over one of them can feed both. An iterator's records are handed out
+    /// owned, to one taker.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Text(a, _), Self::Text(b, _)) if Arc::ptr_eq(a, b))
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(job, _) => job.fmt(f),
+            Self::Memory(_) => f.write_str("Memory"),
+        }
+    }
+}
+
+impl Input for Chunks {
+    type Reader = ChunkReader;
+
+    fn partitions(&self) -> usize {
+        match self {
+            Self::Text(text) => text.partitions(),
+            Self::Memory(_) => 1,
+        }
+    }
+
+    fn open(&self, partition: usize) -> ChunkReader {
+        match self {
+            Self::Text(text) => ChunkReader::Text(Box::new(text.open(partition))),
+            Self::Memory(batches) => ChunkReader::Memory(batches.open()),
+        }
+    }
+}
+
+impl Reader for ChunkReader {
+    type Block = Chunk;
+
+    async fn next(&mut self) -> Result<Option<Chunk>> {
+        Ok(match self {
+            Self::Text(blocks) => blocks.next().await?.map(Chunk::Text),
+            Self::Memory(batches) => batches.next().map(Chunk::Records),
+        })
+    }
+}
+
+impl Chunk {
+    fn block(&self) -> &Block {
+        match self {
+            Self::Text(block) => block,
+            Self::Records(_) => unreachable!("a bag's first stage fits its origin"),
+        }
+    }
+
+    fn batch<T: 'static>(&mut self) -> &mut Vec<T> {
+        let batch = match self {
+            Self::Text(_) => None,
+            Self::Records(value) => value.downcast_mut(),
+        };
+        batch.unwrap_or_else(|| unreachable!("a bag's first stage fits its origin"))
+    }
+}
+
+/// How records are cut out of the blocks of an origin, and what becomes of invalid ones.
+#[derive(Debug, Clone)]
+pub(super) struct Cut {
+    delimiter: Delimiter,
+    invalid: Invalid,
+}
+
+impl Cut {
+    /// The cut of an origin that is text.
+    pub(super) fn of(origin: &Origin) -> Option<Self> {
+        match origin {
+            Origin::Text(_, cut) => Some(cut.clone()),
+            Origin::Memory(_) => None,
+        }
+    }
+
+    /// Lends the lines of a block.
+    pub(super) fn lines<R>(
+        &self,
+        chunk: &Chunk,
+        progress: &Progress,
+        take: impl FnOnce(Lines<'_>) -> R,
+    ) -> Result<R> {
+        let text = text(chunk.block(), &self.delimiter, self.invalid, progress)?;
+        Ok(take(Lines::new(&text, &self.delimiter)))
+    }
+
+    /// Lends the records of a block as bytes.
+    pub(super) fn raw<R>(&self, chunk: &Chunk, take: impl FnOnce(RawLines<'_>) -> R) -> R {
+        take(RawLines::new(chunk.block().bytes(), &self.delimiter))
+    }
+}
+
+/// The stage of a bag of text: lines, owned.
+struct OwnedLines(Cut);
+
+impl Stage<String> for OwnedLines {
+    fn run(
+        &self,
+        chunk: &mut Chunk,
+        progress: &Progress,
+        emit: &mut Emit<'_, String>,
+    ) -> Result<ControlFlow<()>> {
+        self.0.lines(chunk, progress, |lines| in_batches(lines.map(str::to_owned), emit))?
+    }
+
+    fn is_origin(&self) -> bool {
+        true
+    }
+}
+
+/// The stage of a bag of bytes.
+struct OwnedBytes(Cut);
+
+impl Stage<Vec<u8>> for OwnedBytes {
+    fn run(
+        &self,
+        chunk: &mut Chunk,
+        _progress: &Progress,
+        emit: &mut Emit<'_, Vec<u8>>,
+    ) -> Result<ControlFlow<()>> {
+        self.0.raw(chunk, |records| in_batches(records.map(<[u8]>::to_vec), emit))
+    }
+
+    fn is_origin(&self) -> bool {
+        true
+    }
+}
+
+impl Bag<String> {
+    pub(super) fn of_text(job: Job, invalid: Invalid) -> Self {
+        let cut = Cut { delimiter: job.blocks.delimiter.clone(), invalid };
+        let stage = Arc::new(OwnedLines(cut.clone()));
+        Self { origin: Origin::Text(Arc::new(job), cut), stage }
+    }
+}
+
+impl Bag<Vec<u8>> {
+    pub(super) fn of_bytes(job: Job, invalid: Invalid) -> Self {
+        let cut = Cut { delimiter: job.blocks.delimiter.clone(), invalid };
+        let stage = Arc::new(OwnedBytes(cut.clone()));
+        Self { origin: Origin::Text(Arc::new(job), cut), stage }
+    }
+}
+
+/// The records of an iterator, one batch at a time.
+struct FromIter<I>(I);
+
+impl<I> Batches for FromIter<I>
+where
+    I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync,
+{
+    fn open(&self) -> Box<dyn Iterator<Item = Value> + Send> {
+        let mut records = self.0.clone().into_iter();
+        Box::new(std::iter::from_fn(move || {
+            let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
+            (!batch.is_empty()).then(|| Box::new(batch) as Value)
+        }))
+    }
+}
+
+impl<T: Send + 'static> Bag<T> {
+    /// A bag of what an iterator gives, asked for only as it is needed, and anew in each run.
+    ///
+    /// ```
+    /// let squares = creel::Bag::from_iter((0..).map(|n| n * n)); // without end
+    /// assert_eq!(squares.take(4).compute_blocking()?, [0, 1, 4, 9]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    // Not the trait: a bag has to be able to run the iterator again, so it asks for `Clone`.
+    #[allow(clippy::should_implement_trait)]
+    pub fn from_iter<I>(records: I) -> Self
+    where
+        I: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
+    {
+        let stage = |chunk: &mut Chunk, _: &Progress, emit: &mut Emit<'_, T>| emit(chunk.batch());
+        Self { origin: Origin::Memory(Arc::new(FromIter(records))), stage: Arc::new(stage) }
+    }
+}

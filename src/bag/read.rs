@@ -1,0 +1,179 @@
+//! Making bags of what sources hold.
+
+use super::Bag;
+use crate::Result;
+use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
+use crate::record::Invalid;
+use crate::run::Job;
+use crate::source::{Access, Source};
+
+/// A bag of the lines of the objects that a pattern names, with the options of
+/// [`ReadOptions::new`].
+///
+/// Patterns are paths, directories, `-` for standard input, `file://`, `s3://`, `gs://`, `az://`
+/// and `http(s)://` URLs, with `*`, `**`, `?`, `[a-z]`, `{a,b}` and `{01..31}`. Nothing is listed
+/// or read before the bag is computed. Credentials and endpoints come from the environment.
+///
+/// A line is its text without the line end (`\n`, or `\r\n`): dask.bag keeps it. The last line
+/// needs none. A byte order mark is not part of the first line. How an object is compressed is
+/// told by its first bytes, not by its name.
+///
+/// # Errors
+///
+/// [`Error::Pattern`](crate::Error::Pattern) for a pattern that cannot be understood.
+///
+/// ```
+/// let lines = creel::read_text("fixtures/*.log")?;
+/// assert!(lines.filter(|line| line.contains(" 404 ")).count().compute_blocking()? > 0);
+/// # Ok::<(), creel::Error>(())
+/// ```
+pub fn read_text(pattern: impl AsRef<str>) -> Result<Bag<String>> {
+    ReadOptions::new().read_text([pattern])
+}
+
+/// A bag of the lines of the objects that a pattern names, as bytes that nobody has checked;
+/// otherwise as [`read_text`].
+///
+/// # Errors
+///
+/// As [`read_text`].
+///
+/// ```
+/// let bytes = creel::read_bytes("fixtures/*.log")?.map(|line| line.len() as u64 + 1).sum();
+/// assert!(bytes.compute_blocking()? > 100_000);
+/// # Ok::<(), creel::Error>(())
+/// ```
+pub fn read_bytes(pattern: impl AsRef<str>) -> Result<Bag<Vec<u8>>> {
+    ReadOptions::new().read_bytes([pattern])
+}
+
+/// How sources are read.
+///
+/// ```
+/// use creel::{Delimiter, Invalid, ReadOptions};
+///
+/// let words = ReadOptions::new()
+///     .delimiter(Delimiter::Bytes(b" ".to_vec()))
+///     .invalid(Invalid::Replace)
+///     .read_text(["fixtures/peps/pep-0020.rst", "fixtures/*.log"])?;
+/// assert!(words.count().compute_blocking()? > 10_000);
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    access: Access,
+    blocks: BlockOptions,
+    partition_size: Option<u64>,
+    invalid: Invalid,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        let blocks = BlockOptions {
+            blocksize: 1 << 20,
+            compression: Compression::Auto,
+            encoding: Encoding::Auto,
+            delimiter: Delimiter::Line,
+            max_record: None,
+            damaged: Damaged::Fail,
+            ahead: 32 << 20,
+        };
+        Self { access: Access::default(), blocks, partition_size: None, invalid: Invalid::Fail }
+    }
+}
+
+impl ReadOptions {
+    /// Lines of UTF-8, signed requests, any compression; what is damaged or invalid fails.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends requests to object stores unsigned, for public buckets.
+    pub fn anonymous(mut self, yes: bool) -> Self {
+        self.access.anonymous = yes;
+        self
+    }
+
+    /// How objects are compressed; as their first bytes say, if not set.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.blocks.compression = compression;
+        self
+    }
+
+    /// How text is encoded; UTF-8, or as a byte order mark says, if not set.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.blocks.encoding = encoding;
+        self
+    }
+
+    /// What ends a record; a line end, if not set.
+    pub fn delimiter(mut self, delimiter: Delimiter) -> Self {
+        self.blocks.delimiter = delimiter;
+        self
+    }
+
+    /// What a record does that is not valid text; it fails the run, if not set.
+    pub fn invalid(mut self, invalid: Invalid) -> Self {
+        self.invalid = invalid;
+        self
+    }
+
+    /// What a truncated or broken compressed stream does; it fails the run, if not set.
+    pub fn damaged(mut self, damaged: Damaged) -> Self {
+        self.blocks.damaged = damaged;
+        self
+    }
+
+    /// The longest record allowed, in bytes; as memory allows, if not set.
+    pub fn max_record(mut self, bytes: u64) -> Self {
+        self.blocks.max_record = Some(bytes);
+        self
+    }
+
+    /// Bytes of a block, which is what goes through the operators at a time: 1 MiB if not set, at
+    /// least 1. It never shows in a result.
+    pub fn blocksize(mut self, bytes: usize) -> Self {
+        self.blocks.blocksize = bytes.max(1);
+        self
+    }
+
+    /// Bytes of a partition, about; as suits the input and the threads, if not set. It never
+    /// shows in a result.
+    pub fn partition_size(mut self, bytes: u64) -> Self {
+        self.partition_size = Some(bytes.max(1));
+        self
+    }
+
+    /// A bag of the lines of what the patterns name, in their order. See [`read_text`].
+    ///
+    /// # Errors
+    ///
+    /// As [`read_text`].
+    pub fn read_text<P: AsRef<str>>(
+        &self,
+        patterns: impl IntoIterator<Item = P>,
+    ) -> Result<Bag<String>> {
+        Ok(Bag::of_text(self.job(patterns)?, self.invalid))
+    }
+
+    /// A bag of the records of what the patterns name, as bytes. See [`read_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// As [`read_text`].
+    pub fn read_bytes<P: AsRef<str>>(
+        &self,
+        patterns: impl IntoIterator<Item = P>,
+    ) -> Result<Bag<Vec<u8>>> {
+        let mut raw = self.clone();
+        // Encodings are for text; a record of bytes is what the object holds.
+        raw.blocks.encoding = Encoding::Raw;
+        Ok(Bag::of_bytes(raw.job(patterns)?, self.invalid))
+    }
+
+    fn job<P: AsRef<str>>(&self, patterns: impl IntoIterator<Item = P>) -> Result<Job> {
+        let patterns = Vec::from_iter(patterns.into_iter().map(|p| p.as_ref().to_owned()));
+        let source = Source::parse(&patterns, self.access)?;
+        Ok(Job { source, blocks: self.blocks.clone(), partition_size: self.partition_size })
+    }
+}

@@ -1,0 +1,147 @@
+//! Records as they come, in input order: `take` and `stream`.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+use std::thread;
+
+use futures::channel::mpsc::{Receiver, channel};
+use futures::{SinkExt, Stream, StreamExt};
+
+use super::origin::Chunk;
+use super::{Bag, Item};
+use crate::graph::caught;
+use crate::run::{Context, Stop, stream};
+use crate::{Error, Place, Result};
+
+/// Batches that may wait for a consumer before the lanes do: one to be taken while the next is
+/// made.
+const WAITING_BATCHES: usize = 2;
+
+impl<T: Send + 'static> Bag<T> {
+    /// The first `n` records, over all partitions; reading stops, and requests in flight are
+    /// cancelled, as soon as they are there.
+    ///
+    /// ```
+    /// let first = creel::Bag::from_iter(0..).filter(|n| n % 7 == 6).take(2);
+    /// assert_eq!(first.compute_blocking()?, [6, 13]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn take(self, n: usize) -> Item<Vec<T>> {
+        Item::alone(move |context| {
+            let mut taken = Vec::new();
+            if n > 0 {
+                self.each_block(context, n, |records| {
+                    taken.extend(records);
+                    let enough = taken.len() >= n;
+                    Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })?;
+            }
+            taken.truncate(n);
+            Ok(taken)
+        })
+    }
+
+    /// The records as a [`futures::Stream`], in input order, as they are asked for.
+    ///
+    /// Lanes read ahead through a small window, so memory is bounded by some blocks for each
+    /// thread however long the input is. Dropping the stream ends the reading. After an error
+    /// the stream ends.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// # futures::executor::block_on(async {
+    /// let mut squares = creel::Bag::from_iter(0..).map(|n: u64| n * n).stream();
+    /// assert_eq!(squares.next().await.transpose()?, Some(0));
+    /// assert_eq!(squares.next().await.transpose()?, Some(1));
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub fn stream(self) -> RecordStream<T> {
+        let (mut send, receive) = channel(WAITING_BATCHES);
+        let context = Context::default();
+        let stop = context.stop.clone();
+        let mut failed = send.clone();
+        let run = move || {
+            let outcome = caught("stream", || {
+                self.each_block(&context, usize::MAX, |records| {
+                    let sent = context.stop.wait(send.send(Ok(records)));
+                    let gone = !matches!(sent, Some(Ok(())));
+                    Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })
+            });
+            if let Err(error) = outcome {
+                // A consumer that is gone does not want the error either.
+                let _ = context.stop.wait(failed.send(Err(error)));
+            }
+        };
+        let started = thread::Builder::new().name("creel".into()).spawn(run);
+        let unstarted = started
+            .err()
+            .map(|source| Error::Io { place: Place::object("a thread to stream on"), source });
+        RecordStream { batches: receive, batch: Vec::new().into_iter(), unstarted, stop }
+    }
+
+    /// Gives `sink` the records of block after block, in order, until it breaks. Of one block no
+    /// more than `most` are made.
+    fn each_block(
+        &self,
+        context: &Context,
+        most: usize,
+        sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let work = |mut chunk: Chunk| {
+            let mut records = Vec::new();
+            let _ = self.stage.run(&mut chunk, &context.progress, &mut |batch| {
+                records.append(batch);
+                let enough = records.len() >= most;
+                Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            Ok(records)
+        };
+        stream(context, &self.origin.open(context)?, work, sink)
+    }
+}
+
+/// The records of a bag as they come. See [`Bag::stream`].
+pub struct RecordStream<T> {
+    batches: Receiver<Result<Vec<T>>>,
+    batch: std::vec::IntoIter<T>,
+    unstarted: Option<Error>,
+    stop: Stop,
+}
+
+impl<T> fmt::Debug for RecordStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordStream").finish_non_exhaustive()
+    }
+}
+
+// Nothing is pinned in it: the records are moved out of a vector.
+impl<T> Unpin for RecordStream<T> {}
+
+impl<T> Stream for RecordStream<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<T>>> {
+        if let Some(error) = self.unstarted.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        loop {
+            if let Some(record) = self.batch.next() {
+                return Poll::Ready(Some(Ok(record)));
+            }
+            match std::task::ready!(self.batches.poll_next_unpin(task)) {
+                Some(Ok(batch)) => self.batch = batch.into_iter(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl<T> Drop for RecordStream<T> {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,269 @@
+//! Cuts a stream of bytes into blocks, each just after the end of a record.
+//!
+//! The buffer always begins at a record's start. It is read full, searched from its end for the
+//! last record end, and handed out up to there; the torn record after it is copied, once, to the
+//! beginning of the next buffer. What has been searched is never searched again, so that one long
+//! record costs as much as many short ones.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::io::AsyncRead;
+
+use super::delimiter::Ends;
+use super::encoding::Units;
+use super::pool::{Buffer, Pool};
+use super::{Block, Damaged};
+use crate::error::Place;
+use crate::{Error, Result};
+
+/// The bytes of an object, however they came to be.
+pub(super) type Bytes = Pin<Box<dyn AsyncRead + Send>>;
+
+/// What is read at a time beyond the slice's end, to find the end of its last record.
+const BEYOND: usize = 16 << 10;
+
+/// What all slices of a partition are cut by.
+#[derive(Debug, Clone)]
+pub(super) struct Rule {
+    /// Bytes to gather before a block is cut.
+    pub(super) target: usize,
+    pub(super) ends: Ends,
+    pub(super) max_record: Option<u64>,
+    pub(super) damaged: Damaged,
+    pub(super) pool: Pool,
+    pub(super) partition: usize,
+}
+
+/// One slice of an object, being cut.
+pub(super) struct Cutter {
+    rule: Rule,
+    object: Arc<str>,
+    units: Units,
+    bytes: Bytes,
+    buffer: Buffer,
+    /// Where the buffer begins in the object.
+    offset: u64,
+    /// No delimiter begins before this byte of the buffer.
+    searched: usize,
+    /// Where the slice ends in the object: the first record that starts there or later, and all
+    /// after it, are not ours.
+    end: Option<u64>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The buffer begins in a record of the slice before; ours begin after the first delimiter
+    /// that begins at this offset or later.
+    Seeking(u64),
+    Reading,
+    /// All bytes are in the buffer.
+    AtEnd,
+    /// The stream is damaged after the bytes in the buffer.
+    Torn,
+    Done,
+}
+
+impl std::fmt::Debug for Cutter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cutter")
+            .field("object", &self.object)
+            .field("offset", &self.offset)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a cutter starts with.
+pub(super) struct Start {
+    pub(super) object: Arc<str>,
+    pub(super) units: Units,
+    pub(super) bytes: Bytes,
+    /// Bytes that were read already, and where they begin in the object.
+    pub(super) buffer: Buffer,
+    pub(super) offset: u64,
+    /// The records begin after the first delimiter that begins at this offset or later; `None`
+    /// for an object's first slice, whose records begin at once.
+    pub(super) after: Option<u64>,
+    /// Where the slice ends; a record that starts before is ours to its own end.
+    pub(super) end: Option<u64>,
+}
+
+impl Cutter {
+    pub(super) fn new(rule: Rule, start: Start) -> Self {
+        let Start { object, units, bytes, buffer, offset, after, end } = start;
+        let state = after.map_or(State::Reading, State::Seeking);
+        Self { rule, object, units, bytes, buffer, offset, searched: 0, end, state }
+    }
+
+    /// The next block and, if the stream turned out to be damaged and that is to be let pass,
+    /// the fault; `None` after the last.
+    pub(super) async fn next(&mut self, faults: &mut Vec<Error>) -> Result<Option<Block>> {
+        if let State::Seeking(after) = self.state {
+            self.seek(after, faults).await?;
+        }
+        loop {
+            match self.state {
+                State::Done => return Ok(None),
+                State::Torn => {
+                    self.state = State::Done;
+                    let whole = self.rule.ends.last(&self.buffer, self.searched).unwrap_or(0);
+                    return self.cut(whole);
+                }
+                State::Seeking(_) | State::Reading | State::AtEnd => {}
+            }
+            if let Some(end) = self.last_end() {
+                self.state = State::Done;
+                return self.cut(end);
+            }
+            if self.buffer.len() >= self.wanted() {
+                if let Some(end) = self.rule.ends.last(&self.buffer, self.searched) {
+                    return self.cut(end);
+                }
+                self.searched = self.rule.ends.searched(&self.buffer, self.searched);
+                self.check_length(0, self.buffer.len())?;
+            }
+            if matches!(self.state, State::AtEnd) {
+                self.state = State::Done;
+                return self.cut(self.buffer.len());
+            }
+            self.fill(faults).await?;
+        }
+    }
+
+    /// The end of the slice's last record, if it is in the buffer: the first that is not before
+    /// the slice's end.
+    fn last_end(&self) -> Option<usize> {
+        let boundary = self.boundary()?;
+        let from = self.searched.max(boundary.saturating_sub(self.rule.ends.len()));
+        self.rule.ends.first(&self.buffer, from)
+    }
+
+    /// The slice's end, as a place in the buffer; `None` if that is not reached yet.
+    fn boundary(&self) -> Option<usize> {
+        let boundary = usize::try_from(self.end?.saturating_sub(self.offset)).ok()?;
+        (boundary <= self.buffer.len()).then_some(boundary)
+    }
+
+    /// How many bytes to have before records are looked for.
+    fn wanted(&self) -> usize {
+        let left = self.end.map(|end| end.saturating_sub(self.offset));
+        left.and_then(|left| usize::try_from(left).ok())
+            .map_or(self.rule.target, |left| left.min(self.rule.target))
+    }
+
+    /// Hands out the buffer up to `end`, and begins the next one with the rest.
+    fn cut(&mut self, end: usize) -> Result<Option<Block>> {
+        if end == 0 {
+            return Ok(None);
+        }
+        self.check_records(end)?;
+        let mut next = Buffer::default();
+        if !matches!(self.state, State::Done) {
+            next = self.rule.pool.take();
+            next.extend(&self.buffer[end..]);
+        }
+        let mut bytes = std::mem::replace(&mut self.buffer, next);
+        bytes.truncate(end);
+        self.searched = self.rule.ends.searched(&self.buffer, 0);
+        let offset = self.offset;
+        self.offset += self.units.count(&bytes);
+        Ok(Some(Block {
+            bytes: self.units.decode(bytes, &self.rule.pool),
+            object: Arc::clone(&self.object),
+            partition: self.rule.partition,
+            offset,
+            units: self.units,
+            pool: self.rule.pool.clone(),
+        }))
+    }
+
+    /// Passes over the end of a record that started in the slice before.
+    async fn seek(&mut self, after: u64, faults: &mut Vec<Error>) -> Result<()> {
+        self.searched = usize::try_from(after.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        loop {
+            if let Some(end) = self.rule.ends.first(&self.buffer, self.searched) {
+                self.drop_front(end);
+                self.searched = 0;
+                let ours = self.end.is_none_or(|end| self.offset < end);
+                return Ok(self.state = if ours { State::Reading } else { State::Done });
+            }
+            self.searched = self.rule.ends.searched(&self.buffer, self.searched);
+            if self.boundary().is_some() || !matches!(self.state, State::Seeking(_)) {
+                // The next record starts after the slice, or never.
+                return Ok(self.state = State::Done);
+            }
+            let passed = self.searched.min(self.buffer.len());
+            self.drop_front(passed);
+            self.searched -= passed;
+            self.fill(faults).await?;
+        }
+    }
+
+    fn drop_front(&mut self, bytes: usize) {
+        self.buffer.advance(bytes);
+        self.offset += bytes as u64;
+    }
+
+    /// Reads once, as much as is wanted.
+    async fn fill(&mut self, faults: &mut Vec<Error>) -> Result<()> {
+        let missing = self.wanted().saturating_sub(self.buffer.len());
+        let beyond = self.boundary().is_some();
+        let chunk = if missing > 0 {
+            missing
+        } else if beyond {
+            BEYOND
+        } else {
+            self.rule.target
+        };
+        match self.buffer.read(&mut self.bytes, chunk).await {
+            Ok(0) => self.state = State::AtEnd,
+            Ok(_) => {}
+            Err(error) => {
+                let place = self.place(self.buffer.len());
+                match Error::io(place, error) {
+                    fault @ (Error::Truncated { .. } | Error::Corrupt { .. })
+                        if self.rule.damaged == Damaged::Keep =>
+                    {
+                        faults.push(fault);
+                        self.state = State::Torn;
+                    }
+                    fault => return Err(fault),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if one of the records up to `end` is too long.
+    fn check_records(&self, end: usize) -> Result<()> {
+        if self.rule.max_record.is_none_or(|limit| end as u64 <= limit) {
+            return Ok(());
+        }
+        let bytes = &self.buffer[..end];
+        let mut start = 0;
+        while start < end {
+            let next = self.rule.ends.first(bytes, start).unwrap_or(end);
+            self.check_length(start, next)?;
+            start = next;
+        }
+        Ok(())
+    }
+
+    /// Fails if a record that starts at `start` and reaches `end` is too long.
+    fn check_length(&self, start: usize, end: usize) -> Result<()> {
+        match self.rule.max_record {
+            Some(limit) if (end - start) as u64 > limit => {
+                Err(Error::RecordTooLong { place: self.place(start), limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn place(&self, at: usize) -> Place {
+        Place::object(&*self.object)
+            .partition(self.rule.partition)
+            .at(self.offset + self.units.count(&self.buffer[..at]))
+    }
+}

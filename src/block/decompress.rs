@@ -1,0 +1,223 @@
+//! Decompression as a stream: member after member, and errors with their place.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_compression::tokio::bufread;
+use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
+
+use super::codec::Codec;
+use super::cut::Bytes;
+use crate::error::Place;
+use crate::{Error, Result};
+
+/// Compressed bytes read at a time.
+const CHUNK: usize = 128 << 10;
+
+/// Memory that one decoder may ask for, as a power of two; what the longest windows of zstd and
+/// the largest dictionaries of xz need.
+const MEMORY_LOG: u32 = if usize::BITS > 32 { 31 } else { 30 };
+
+/// The decompressed bytes of an object in this codec.
+pub(super) fn decompress(codec: Codec, bytes: Bytes, object: Place) -> Result<Bytes> {
+    match codec {
+        #[cfg(feature = "gzip")]
+        Codec::Gzip => Ok(Members::<bufread::GzipDecoder<Compressed>>::all(codec, bytes, object)),
+        #[cfg(feature = "zstd")]
+        Codec::Zstd => Ok(Members::<bufread::ZstdDecoder<Compressed>>::all(codec, bytes, object)),
+        #[cfg(feature = "bzip2")]
+        Codec::Bzip2 => Ok(Members::<bufread::BzDecoder<Compressed>>::all(codec, bytes, object)),
+        #[cfg(feature = "xz")]
+        Codec::Xz => Ok(Members::<bufread::XzDecoder<Compressed>>::all(codec, bytes, object)),
+        #[cfg(feature = "lz4")]
+        Codec::Lz4 => Ok(Members::<bufread::Lz4Decoder<Compressed>>::all(codec, bytes, object)),
+        #[allow(unreachable_patterns, reason = "reached where a codec's feature is off")]
+        _ => Err(super::reader::unsupported(object, codec.name(), codec.name())),
+    }
+}
+
+/// Compressed bytes.
+type Compressed = BufReader<Counted>;
+
+/// A decoder of one member (stream, frame): it ends where the member ends.
+trait Member: AsyncRead + Unpin + Send + 'static {
+    fn begin(bytes: Compressed) -> Self;
+    fn end(self) -> Compressed;
+}
+
+macro_rules! member {
+    ($feature:literal, $decoder:ident, $begin:expr) => {
+        #[cfg(feature = $feature)]
+        impl Member for bufread::$decoder<Compressed> {
+            fn begin(bytes: Compressed) -> Self {
+                $begin(bytes)
+            }
+            fn end(self) -> Compressed {
+                self.into_inner()
+            }
+        }
+    };
+}
+
+member!("gzip", GzipDecoder, Self::new);
+member!("zstd", ZstdDecoder, |bytes| {
+    let window = async_compression::zstd::DParameter::window_log_max(MEMORY_LOG);
+    Self::with_params(bytes, &[window])
+});
+member!("bzip2", BzDecoder, Self::new);
+member!("xz", XzDecoder, |bytes| Self::with_mem_limit(bytes, 1 << MEMORY_LOG));
+member!("lz4", Lz4Decoder, Self::new);
+
+/// The members of an object, one after another, and zeros after any of them (padding, as tapes
+/// leave it). The decoders' own way to do several members takes padding for damage.
+struct Members<D> {
+    codec: Codec,
+    object: Place,
+    state: State<D>,
+    /// Bytes decompressed so far.
+    given: u64,
+}
+
+enum State<D> {
+    Between(Compressed),
+    Inside(D),
+    /// After the end, or an error.
+    Ended,
+}
+
+impl<D: Member> Members<D> {
+    fn all(codec: Codec, bytes: Bytes, object: Place) -> Bytes {
+        let counted = Counted { bytes, count: 0, object: object.clone() };
+        let bytes = BufReader::with_capacity(CHUNK, counted);
+        Box::pin(Self { codec, object, state: State::Between(bytes), given: 0 })
+    }
+
+    /// The error for what a decoder said, after `read` compressed bytes.
+    fn fault(&self, error: io::Error, read: u64) -> io::Error {
+        if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+            return error;
+        }
+        let place = self.object.clone().at(self.given);
+        let codec = self.codec.name();
+        // Of an xz stream that ends early, the decoder sometimes says that memory is needed: it
+        // takes "no progress is possible" for that. Want of memory proper has another kind.
+        let ended = match error.kind() {
+            io::ErrorKind::UnexpectedEof => true,
+            io::ErrorKind::OutOfMemory => self.codec == Codec::Xz,
+            _ => false,
+        };
+        let fault = if ended {
+            Error::Truncated { place, codec, at: read }
+        } else {
+            let reason = format!(
+                "{codec} data damaged before byte {read} of the compressed data ({error}); fetch \
+                 it again"
+            );
+            Error::Corrupt { place, reason }
+        };
+        fault.into()
+    }
+}
+
+impl<D: Member> AsyncRead for Members<D> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        loop {
+            let (state, step) = match std::mem::replace(&mut this.state, State::Ended) {
+                State::Between(bytes) => next_member(bytes, cx),
+                State::Inside(decoder) => inside(decoder, cx, buf),
+                State::Ended => return Poll::Ready(Ok(())),
+            };
+            this.state = state;
+            match ready!(step) {
+                Ok(Step::On) => {}
+                Ok(Step::Given) => {
+                    this.given += (buf.filled().len() - before) as u64;
+                    return Poll::Ready(Ok(()));
+                }
+                Err((error, read)) => return Poll::Ready(Err(this.fault(error, read))),
+            }
+        }
+    }
+}
+
+enum Step {
+    /// The state changed; nothing was given.
+    On,
+    /// Bytes were given.
+    Given,
+}
+
+/// An error, and how many compressed bytes had been read.
+type Fault = (io::Error, u64);
+
+/// Passes over padding, and begins the next member if there is one.
+fn next_member<D: Member>(
+    mut bytes: Compressed,
+    cx: &mut Context<'_>,
+) -> (State<D>, Poll<Result<Step, Fault>>) {
+    loop {
+        let chunk = match Pin::new(&mut bytes).poll_fill_buf(cx) {
+            Poll::Pending => return (State::Between(bytes), Poll::Pending),
+            Poll::Ready(Ok([])) => return (State::Ended, Poll::Ready(Ok(Step::On))),
+            Poll::Ready(Ok(chunk)) => chunk,
+            Poll::Ready(Err(error)) => {
+                let read = bytes.get_ref().count;
+                return (State::Ended, Poll::Ready(Err((error, read))));
+            }
+        };
+        let zeros = chunk.iter().take_while(|&&byte| byte == 0).count();
+        let all = zeros == chunk.len();
+        Pin::new(&mut bytes).consume(zeros);
+        if !all {
+            return (State::Inside(D::begin(bytes)), Poll::Ready(Ok(Step::On)));
+        }
+    }
+}
+
+/// Decompresses once.
+fn inside<D: Member>(
+    mut decoder: D,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> (State<D>, Poll<Result<Step, Fault>>) {
+    let before = buf.filled().len();
+    match Pin::new(&mut decoder).poll_read(cx, buf) {
+        Poll::Pending => (State::Inside(decoder), Poll::Pending),
+        Poll::Ready(Ok(())) if buf.filled().len() > before || buf.remaining() == 0 => {
+            (State::Inside(decoder), Poll::Ready(Ok(Step::Given)))
+        }
+        Poll::Ready(Ok(())) => (State::Between(decoder.end()), Poll::Ready(Ok(Step::On))),
+        Poll::Ready(Err(error)) => {
+            let read = decoder.end().get_ref().count;
+            (State::Ended, Poll::Ready(Err((error, read))))
+        }
+    }
+}
+
+/// Counts the compressed bytes, and gives the errors of the store their place, so that they are
+/// not taken for damage.
+struct Counted {
+    bytes: Bytes,
+    count: u64,
+    object: Place,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = ready!(self.bytes.as_mut().poll_read(cx, buf));
+        self.count += (buf.filled().len() - before) as u64;
+        Poll::Ready(read.map_err(|error| Error::io(self.object.clone(), error).into()))
+    }
+}

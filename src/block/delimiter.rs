@@ -1,0 +1,110 @@
+//! Where records end.
+
+use memchr::memmem::{Finder, FinderRev, find_iter};
+use memchr::{memchr, memrchr};
+
+use super::encoding::{Encoding, to_latin1};
+
+/// What ends a record. It is not part of the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Delimiter {
+    /// A line feed, with the carriage return before it if there is one.
+    #[default]
+    Line,
+    /// These bytes, found from the object's start on, never overlapping. Not empty.
+    Bytes(Vec<u8>),
+}
+
+impl Delimiter {
+    /// The bytes that end a record.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Line => b"\n",
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// Whether two occurrences can overlap, as of `||` in `|||`: then which one counts is only
+    /// known from the object's start.
+    pub(crate) fn overlaps_itself(&self) -> bool {
+        let bytes = self.bytes();
+        (1..bytes.len()).any(|shift| bytes[shift..] == bytes[..bytes.len() - shift])
+    }
+}
+
+/// Finds the ends of records, each just after a delimiter.
+#[derive(Debug, Clone)]
+pub(super) enum Ends {
+    /// One byte.
+    Byte(u8),
+    /// Several bytes, of which no two occurrences overlap: any one found is a delimiter.
+    Bytes { next: Finder<'static>, last: FinderRev<'static> },
+    /// Several bytes that may overlap themselves: searched forwards only, never from the middle.
+    Overlapping(Vec<u8>),
+    /// A delimiter that the encoding has no bytes for.
+    Never,
+}
+
+impl Ends {
+    pub(super) fn new(delimiter: &Delimiter, encoding: Encoding) -> Self {
+        let in_latin1;
+        let bytes = match encoding {
+            Encoding::Latin1 => match to_latin1(delimiter.bytes()) {
+                Some(bytes) => {
+                    in_latin1 = bytes;
+                    &in_latin1
+                }
+                None => return Self::Never,
+            },
+            _ => delimiter.bytes(),
+        };
+        match bytes {
+            [byte] => Self::Byte(*byte),
+            bytes if delimiter.overlaps_itself() => Self::Overlapping(bytes.to_vec()),
+            bytes => Self::Bytes {
+                next: Finder::new(bytes).into_owned(),
+                last: FinderRev::new(bytes).into_owned(),
+            },
+        }
+    }
+
+    /// The delimiter's length.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Byte(_) | Self::Never => 1,
+            Self::Bytes { next, .. } => next.needle().len(),
+            Self::Overlapping(bytes) => bytes.len(),
+        }
+    }
+
+    /// The first record end in `bytes` whose delimiter begins at `from` or later.
+    pub(super) fn first(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        let rest = bytes.get(from..)?;
+        let at = match self {
+            Self::Byte(byte) => memchr(*byte, rest),
+            Self::Bytes { next, .. } => next.find(rest),
+            Self::Overlapping(delimiter) => find_iter(rest, delimiter).next(),
+            Self::Never => None,
+        };
+        Some(from + at? + self.len())
+    }
+
+    /// The last record end in `bytes` whose delimiter begins at `from` or later.
+    pub(super) fn last(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        let rest = bytes.get(from..)?;
+        let at = match self {
+            Self::Byte(byte) => memrchr(*byte, rest),
+            Self::Bytes { last, .. } => last.rfind(rest),
+            Self::Overlapping(delimiter) => find_iter(rest, delimiter).last(),
+            Self::Never => None,
+        };
+        Some(from + at? + self.len())
+    }
+
+    /// Where to search on once `bytes` is known to hold no end after `from`: a delimiter may
+    /// have begun in its last bytes.
+    pub(super) fn searched(&self, bytes: &[u8], from: usize) -> usize {
+        from.max((bytes.len() + 1).saturating_sub(self.len()))
+    }
+}

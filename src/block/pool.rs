@@ -1,0 +1,103 @@
+//! Buffers that are used again.
+
+use std::io;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Bytes, and room after them.
+///
+/// The room is initialised once and then stays so. A reader is lent a part of it; spare capacity
+/// of a plain `Vec` would be zeroed before each read.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Buffer {
+    /// Reads once, at most this many bytes.
+    pub(super) async fn read(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        most: usize,
+    ) -> io::Result<usize> {
+        self.grow(most);
+        let read = from.read(&mut self.bytes[self.filled..self.filled + most]).await?;
+        self.filled += read;
+        Ok(read)
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        self.grow(bytes.len());
+        self.bytes[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.filled = self.filled.min(length);
+    }
+
+    /// Drops the first bytes.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.bytes.copy_within(bytes..self.filled, 0);
+        self.filled -= bytes;
+    }
+
+    /// Makes room for more bytes.
+    fn grow(&mut self, by: usize) {
+        if self.bytes.len() - self.filled < by {
+            self.bytes.resize(self.filled + by, 0);
+        }
+    }
+}
+
+/// Buffers kept at most; what comes back beyond them is freed.
+const KEPT: usize = 8;
+
+/// A few empty buffers, shared by a reader and by the blocks that it gave away.
+#[derive(Debug, Clone)]
+pub(super) struct Pool {
+    free: Arc<Mutex<Vec<Buffer>>>,
+    /// The room that a buffer is made with.
+    room: usize,
+}
+
+impl Pool {
+    pub(super) fn new(room: usize) -> Self {
+        Self { free: Arc::default(), room }
+    }
+
+    /// An empty buffer.
+    pub(super) fn take(&self) -> Buffer {
+        self.lock().pop().unwrap_or_else(|| Buffer { bytes: vec![0; self.room], filled: 0 })
+    }
+
+    /// Takes a buffer back; one that a long record made much larger is freed.
+    pub(super) fn give(&self, mut buffer: Buffer) {
+        buffer.filled = 0;
+        let mut free = self.lock();
+        if free.len() < KEPT && buffer.bytes.len() <= self.room.saturating_mul(2) {
+            free.push(buffer);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Buffer>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

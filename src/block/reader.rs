@@ -1,0 +1,290 @@
+//! The slices of a partition, one after another, as blocks.
+
+use std::io::{self, Cursor};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+
+use super::codec::Codec;
+use super::cut::{Bytes, Cutter, Rule, Start};
+use super::delimiter::Ends;
+use super::encoding::{Encoding, Units};
+use super::pool::{Buffer, Pool};
+use super::{Block, BlockOptions, Compression, splittable};
+use crate::error::{Place, snippet};
+use crate::progress::Progress;
+use crate::source::{Fetch, HEAD, Opened, Partition};
+use crate::{Error, Result};
+
+/// The blocks of one partition.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    fetch: Fetch,
+    open: Open,
+    current: Option<Cutter>,
+    faults: Vec<Error>,
+    progress: Arc<Progress>,
+}
+
+impl Blocks {
+    pub(crate) fn new(
+        partition: Partition,
+        options: &BlockOptions,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let open = Open::new(options, partition.index);
+        let lookback = open.rule.ends.len() as u64;
+        let fetch = Fetch::new(partition.slices, lookback, options.ahead, Arc::clone(&progress));
+        Self { fetch, open, current: None, faults: Vec::new(), progress }
+    }
+
+    /// The next block; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Block>> {
+        loop {
+            if let Some(cutter) = &mut self.current {
+                if let Some(block) = cutter.next(&mut self.faults).await? {
+                    return Ok(Some(block));
+                }
+                self.current = None;
+            }
+            self.faults.drain(..).for_each(|fault| self.progress.add_fault(fault));
+            let Some(opened) = self.fetch.open().await? else { return Ok(None) };
+            self.current = self.begin(opened).await?;
+        }
+    }
+
+    /// Looks at an object's first bytes, and begins to cut the slice if it has any records.
+    async fn begin(&mut self, opened: Opened) -> Result<Option<Cutter>> {
+        let Opened { slice, at, bytes } = opened;
+        let mut part = Part {
+            object: slice.object.name().into(),
+            start: slice.start,
+            end: slice.end,
+            at,
+            bytes,
+            read: Buffer::default(),
+        };
+        if slice.start > 0 {
+            let head = slice.object.head().await?;
+            return Ok(self.open.later(part, head));
+        }
+        self.open.gather(&mut part).await;
+        slice.object.set_head(&part.read[..part.read.len().min(HEAD)]);
+        self.open.first(part).await.map(Some)
+    }
+}
+
+/// A slice of an object, and its bytes.
+pub(super) struct Part {
+    pub(super) object: Arc<str>,
+    pub(super) start: u64,
+    pub(super) end: Option<u64>,
+    /// Where the bytes begin in the object.
+    pub(super) at: u64,
+    pub(super) bytes: Bytes,
+    /// The first of the bytes, already read.
+    pub(super) read: Buffer,
+}
+
+/// Decides, from an object's first bytes, how it is read.
+#[derive(Debug)]
+pub(super) struct Open {
+    rule: Rule,
+    compression: Compression,
+    encoding: Encoding,
+    splittable: bool,
+}
+
+impl Open {
+    pub(super) fn new(options: &BlockOptions, partition: usize) -> Self {
+        let target = options.blocksize.max(1);
+        let rule = Rule {
+            target,
+            ends: Ends::new(&options.delimiter, options.encoding),
+            max_record: options.max_record,
+            damaged: options.damaged,
+            pool: Pool::new(target.max(HEAD)),
+            partition,
+        };
+        Self {
+            rule,
+            compression: options.compression,
+            encoding: options.encoding,
+            splittable: splittable(options),
+        }
+    }
+
+    /// Reads until the first bytes, which decide, are there. An error is kept for whoever reads
+    /// on: a damaged stream may hold records before the damage.
+    pub(super) async fn gather(&self, part: &mut Part) {
+        let end = part.end.and_then(|end| usize::try_from(end).ok());
+        let most = end.unwrap_or(usize::MAX).min(self.rule.target).max(HEAD);
+        part.read = self.rule.pool.take();
+        while part.read.len() < HEAD {
+            match part.read.read(&mut part.bytes, most - part.read.len()).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => return part.bytes = Box::pin(Failed(Some(error))),
+            }
+        }
+    }
+
+    /// An object's first slice, gathered: all of the object, if it is not cut by slices.
+    pub(super) async fn first(&self, mut part: Part) -> Result<Cutter> {
+        let mut splittable = self.splittable;
+        match self.codec(&part) {
+            Ok(None) => {}
+            Ok(Some(codec)) => {
+                splittable = false;
+                part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
+                self.gather(&mut part).await;
+            }
+            Err(error) => {
+                part.read.truncate(0);
+                part.bytes = Box::pin(Failed(Some(error.into())));
+            }
+        }
+        let (mark, units) = self.units(&part.read);
+        part.read.advance(mark);
+        if let Units::Utf16 { big_endian } = units {
+            splittable = false;
+            part.bytes = decoded(part.take_bytes(), big_endian, self.place(&part))?;
+        }
+        if units == Units::Latin1 && cfg!(not(feature = "encoding")) {
+            return Err(unsupported(self.place(&part), units.name(), "encoding"));
+        }
+        Ok(self.cutter(
+            Part { end: part.end.filter(|_| splittable), ..part },
+            units,
+            mark as u64,
+            None,
+        ))
+    }
+
+    /// Another slice, of an object that begins with `head`; nothing if the first slice takes all.
+    pub(super) fn later(&self, part: Part, head: &[u8]) -> Option<Cutter> {
+        let compressed = self.compression == Compression::Auto && Codec::of(head).is_some();
+        let (mark, units) = self.units(head);
+        if !self.splittable || compressed || matches!(units, Units::Utf16 { .. }) {
+            return None;
+        }
+        // The mark is none of the first record's bytes, so no delimiter can begin in it.
+        let after = part.start.saturating_sub(self.rule.ends.len() as u64).max(mark as u64);
+        let at = part.at;
+        Some(self.cutter(part, units, at, Some(after)))
+    }
+
+    fn cutter(&self, part: Part, units: Units, offset: u64, after: Option<u64>) -> Cutter {
+        let Part { object, end, bytes, read: buffer, .. } = part;
+        let start = Start { object, units, bytes, buffer, offset, after, end };
+        Cutter::new(self.rule.clone(), start)
+    }
+
+    /// The codec to read an object with, whose first bytes have been read.
+    fn codec(&self, part: &Part) -> Result<Option<Codec>> {
+        let head = &part.read[..part.read.len().min(HEAD)];
+        if self.compression == Compression::None || head.is_empty() {
+            return Ok(None);
+        }
+        let seen = Codec::of(head);
+        let Some(asked) = Codec::asked(self.compression) else { return Ok(seen) };
+        if seen == Some(asked) {
+            return Ok(seen);
+        }
+        let name = asked.name();
+        let looks = seen.map_or_else(|| looks_like(head), Codec::name);
+        let reason = format!(
+            "wrong magic number for {name} ({}): it looks like {looks}; let the codec be found by \
+             the first bytes, or name the right one",
+            snippet(&head[..head.len().min(8)])
+        );
+        Err(Error::Corrupt { place: self.place(part).at(0), reason })
+    }
+
+    /// The length of the mark at the beginning, and what the text is made of.
+    fn units(&self, head: &[u8]) -> (usize, Units) {
+        const LITTLE: (Units, &[u8]) = (Units::Utf16 { big_endian: false }, b"\xff\xfe");
+        const BIG: (Units, &[u8]) = (Units::Utf16 { big_endian: true }, b"\xfe\xff");
+        const UTF8: (Units, &[u8]) = (Units::Bytes, b"\xef\xbb\xbf");
+        let marked = match self.encoding {
+            Encoding::Raw => return (0, Units::Bytes),
+            Encoding::Latin1 => return (0, Units::Latin1),
+            Encoding::Auto => {
+                [LITTLE, BIG, UTF8].into_iter().find(|(_, mark)| head.starts_with(mark))
+            }
+            Encoding::Utf16Le => Some(LITTLE),
+            Encoding::Utf16Be => Some(BIG),
+        };
+        let (units, mark) = marked.unwrap_or((Units::Bytes, b""));
+        (if head.starts_with(mark) { mark.len() } else { 0 }, units)
+    }
+
+    fn place(&self, part: &Part) -> Place {
+        Place::object(&*part.object).partition(self.rule.partition)
+    }
+}
+
+impl Part {
+    /// What has been read, and all the rest.
+    fn take_bytes(&mut self) -> Bytes {
+        let rest = std::mem::replace(&mut self.bytes, Box::pin(tokio::io::empty()));
+        Box::pin(Cursor::new(std::mem::take(&mut self.read)).chain(rest))
+    }
+}
+
+/// What data in no codec looks like, for a message.
+fn looks_like(head: &[u8]) -> &'static str {
+    let text = match std::str::from_utf8(head) {
+        Ok(_) => true,
+        // A character may be cut at the end.
+        Err(error) => error.error_len().is_none(),
+    };
+    if text && !head.contains(&0) { "plain text" } else { "something else" }
+}
+
+fn decompressed(codec: Codec, bytes: Bytes, object: Place) -> Result<Bytes> {
+    #[cfg(feature = "decompress")]
+    return super::decompress::decompress(codec, bytes, object);
+    #[cfg(not(feature = "decompress"))]
+    return {
+        drop(bytes);
+        Err(unsupported(object, codec.name(), codec.name()))
+    };
+}
+
+fn decoded(bytes: Bytes, big_endian: bool, object: Place) -> Result<Bytes> {
+    #[cfg(feature = "encoding")]
+    return {
+        drop(object);
+        Ok(Box::pin(super::utf16::Utf16::new(bytes, big_endian)))
+    };
+    #[cfg(not(feature = "encoding"))]
+    return {
+        drop((bytes, big_endian));
+        Err(unsupported(object, "UTF-16", "encoding"))
+    };
+}
+
+/// The error for data that this build cannot read.
+#[allow(dead_code, reason = "used where a feature is off")]
+pub(super) fn unsupported(object: Place, what: &str, feature: &str) -> Error {
+    let reason = format!(
+        "this is {what}, and this build of creel cannot read it: build it with the feature {feature:?}"
+    );
+    Error::Corrupt { place: object.at(0), reason }
+}
+
+/// A stream that failed already.
+struct Failed(Option<io::Error>);
+
+impl AsyncRead for Failed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.take().map_or(Ok(()), Err))
+    }
+}

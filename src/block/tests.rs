@@ -1,0 +1,289 @@
+//! Whole readers, from bytes in memory to blocks, against a plain split of the whole text.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use proptest::prelude::*;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::reader::{Open, Part};
+use super::*;
+use crate::record::RawLines;
+use crate::source::HEAD;
+use crate::{Error, Result};
+
+/// Gives its bytes a few at a time, and is not ready every now and then.
+pub(super) struct Chopped {
+    bytes: Vec<u8>,
+    at: usize,
+    chunk: usize,
+    polls: usize,
+}
+
+impl Chopped {
+    pub(super) fn new(bytes: &[u8], chunk: usize) -> Self {
+        Self { bytes: bytes.to_vec(), at: 0, chunk, polls: 0 }
+    }
+}
+
+impl AsyncRead for Chopped {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.polls += 1;
+        if self.polls.is_multiple_of(7) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let end = self.bytes.len().min(self.at + self.chunk.min(buf.remaining()));
+        buf.put_slice(&self.bytes[self.at..end]);
+        self.at = end;
+        Poll::Ready(Ok(()))
+    }
+}
+
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Options that leave everything at its plainest.
+pub(super) fn options() -> BlockOptions {
+    BlockOptions {
+        blocksize: 64 << 10,
+        compression: Compression::Auto,
+        encoding: Encoding::Auto,
+        delimiter: Delimiter::Line,
+        max_record: None,
+        damaged: Damaged::Fail,
+        ahead: 0,
+    }
+}
+
+/// What came out of an object.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) blocks: Vec<Block>,
+    pub(super) faults: Vec<Error>,
+}
+
+impl Read {
+    pub(super) fn records(&self, delimiter: &Delimiter) -> Vec<Vec<u8>> {
+        let records = self.blocks.iter().flat_map(|block| RawLines::new(block.bytes(), delimiter));
+        records.map(<[u8]>::to_vec).collect()
+    }
+}
+
+/// Reads an object of these bytes, cut into slices of `slice` bytes and read `chunk` at a time.
+pub(super) fn read(bytes: &[u8], options: &BlockOptions, slice: u64, chunk: usize) -> Result<Read> {
+    let mut out = Read::default();
+    let mut start = 0;
+    for index in 0.. {
+        let end = start + slice;
+        block_on(read_slice(bytes, options, (index, start, end), chunk, &mut out))?;
+        start = end;
+        if start >= bytes.len() as u64 {
+            break;
+        }
+    }
+    Ok(out)
+}
+
+/// Reads an object of these bytes in one slice, with blocks of 500 bytes.
+pub(super) fn read_whole(bytes: &[u8], options: &BlockOptions) -> Result<Read> {
+    read(bytes, &BlockOptions { blocksize: 500, ..options.clone() }, 1 << 40, 100)
+}
+
+async fn read_slice(
+    bytes: &[u8],
+    options: &BlockOptions,
+    (index, start, end): (usize, u64, u64),
+    chunk: usize,
+    out: &mut Read,
+) -> Result<()> {
+    let open = Open::new(options, index);
+    let at = start.saturating_sub(options.delimiter.bytes().len() as u64);
+    let mut part = Part {
+        object: "memory".into(),
+        start,
+        end: Some(end),
+        at,
+        bytes: Box::pin(Chopped::new(&bytes[at as usize..], chunk)),
+        read: Buffer::default(),
+    };
+    let cutter = if start > 0 {
+        open.later(part, &bytes[..bytes.len().min(HEAD)])
+    } else {
+        open.gather(&mut part).await;
+        Some(open.first(part).await?)
+    };
+    let Some(mut cutter) = cutter else { return Ok(()) };
+    while let Some(block) = cutter.next(&mut out.faults).await? {
+        out.blocks.push(block);
+    }
+    Ok(())
+}
+
+/// The records of a text, found in the simplest way.
+fn reference(bytes: &[u8], delimiter: &Delimiter) -> Vec<Vec<u8>> {
+    let by = delimiter.bytes();
+    let mut records = vec![Vec::new()];
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at..].starts_with(by) {
+            records.push(Vec::new());
+            at += by.len();
+        } else {
+            records.last_mut().unwrap().push(bytes[at]);
+            at += 1;
+        }
+    }
+    let last = records.pop().unwrap();
+    if *delimiter == Delimiter::Line {
+        for record in &mut records {
+            if record.last() == Some(&b'\r') {
+                record.pop();
+            }
+        }
+    }
+    records.extend((!last.is_empty()).then_some(last));
+    records
+}
+
+fn delimiters() -> impl Strategy<Value = Delimiter> {
+    const BYTES: &[&str] = &["\n", ",", "||", "abab", "aba", "ab", "\r\n", "\n\n", "abc"];
+    prop_oneof![
+        Just(Delimiter::Line),
+        proptest::sample::select(BYTES).prop_map(|by| Delimiter::Bytes(by.into())),
+    ]
+}
+
+/// Text in which delimiters are frequent, in pieces and across each other.
+fn texts() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: &[&str] =
+        &["\n", "\r\n", "\r", "a", "b", "c", "ab", "|", ",", "word", "\0", "\u{feff}"];
+    let long = (0..300_usize).prop_map(|len| "x".repeat(len));
+    let piece = prop_oneof![
+        40 => proptest::sample::select(PIECES).prop_map(str::to_owned),
+        1 => long,
+    ];
+    proptest::collection::vec(piece, 0..200).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn any_cut_gives_the_same_records(
+        text in texts(),
+        delimiter in delimiters(),
+        blocksize in 1..200_usize,
+        slice in 1..300_u64,
+        chunk in 1..100_usize,
+        raw: bool,
+    ) {
+        let encoding = if raw { Encoding::Raw } else { Encoding::Auto };
+        let options = BlockOptions { blocksize, delimiter, encoding, ..options() };
+        let read = read(&text, &options, slice, chunk).unwrap();
+        let text = if raw { &text } else { text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text) };
+        prop_assert_eq!(read.records(&options.delimiter), reference(text, &options.delimiter));
+    }
+
+    #[test]
+    fn a_block_knows_its_place(
+        text in texts(),
+        delimiter in delimiters(),
+        blocksize in 1..200_usize,
+        slice in 1..300_u64,
+    ) {
+        let options = BlockOptions { blocksize, delimiter, ..options() };
+        let splits = splittable(&options);
+        for block in read(&text, &options, slice, 1 << 20).unwrap().blocks {
+            let start = block.place(0).offset.unwrap();
+            let stored = &text[start as usize..][..block.bytes().len()];
+            prop_assert_eq!(block.bytes(), stored);
+            let first = if start == 3 && text.starts_with("\u{feff}".as_bytes()) { 0 } else { start };
+            let (from, to) = block.partition_range(slice);
+            prop_assert!(!splits || first < to, "{} {} {}", first, from, to);
+        }
+    }
+}
+
+impl Block {
+    /// Where the slice of this block's partition lies.
+    fn partition_range(&self, slice: u64) -> (u64, u64) {
+        let partition = self.place(0).partition.unwrap() as u64;
+        (partition * slice, (partition + 1) * slice)
+    }
+}
+
+#[test]
+fn an_empty_object_has_no_records() {
+    assert!(read(b"", &options(), 1, 1).unwrap().blocks.is_empty());
+    assert!(read(b"\xef\xbb\xbf", &options(), 1, 1).unwrap().blocks.is_empty());
+}
+
+#[test]
+fn a_mark_is_dropped_at_the_start_only() {
+    let text = "\u{feff}a\n\u{feff}b";
+    let records = read(text.as_bytes(), &options(), 100, 1).unwrap().records(&Delimiter::Line);
+    assert_eq!(records, [b"a".to_vec(), "\u{feff}b".into()]);
+}
+
+#[test]
+fn blocks_are_about_as_large_as_asked_for() {
+    let text = "a line of text\n".repeat(10_000);
+    let options = BlockOptions { blocksize: 4096, ..options() };
+    let blocks = read(text.as_bytes(), &options, 1 << 40, 1 << 20).unwrap().blocks;
+    let sizes: Vec<_> = blocks.iter().map(|block| block.bytes().len()).collect();
+    assert!(
+        sizes[..sizes.len() - 1].iter().all(|size| (4096 - 15..=4096).contains(size)),
+        "{sizes:?}"
+    );
+}
+
+#[test]
+fn a_long_record_is_one_block() {
+    let text = [b"short\n".repeat(3), b"x".repeat(1 << 20), b"\nshort\n".to_vec()].concat();
+    let options = BlockOptions { blocksize: 1000, ..options() };
+    let records = read(&text, &options, 300, 70_000).unwrap().records(&Delimiter::Line);
+    assert_eq!(records.len(), 5);
+    assert_eq!(records[3].len(), 1 << 20);
+}
+
+#[test]
+fn a_record_over_the_limit_is_an_error_with_its_start() {
+    for blocksize in [1, 10, 1 << 20] {
+        let options = BlockOptions { blocksize, max_record: Some(5), ..options() };
+        let fits = read(b"aaaa\nbbbb\nccccc", &options, 1 << 20, 3).unwrap();
+        assert_eq!(fits.records(&Delimiter::Line).len(), 3);
+        for text in ["aaaa\nbbbbb\nc", "aaaa\nbbbbbb", "aaaa\nbbbbbbbbbbbbbbbbb\n"] {
+            let error = read(text.as_bytes(), &options, 1 << 20, 3).unwrap_err();
+            let Error::RecordTooLong { place, limit: 5 } = error else { panic!("{error}") };
+            assert_eq!(place.offset, Some(5));
+        }
+    }
+}
+
+#[test]
+fn buffers_are_used_again() {
+    let text = "a line of text\n".repeat(10_000);
+    let open = Open::new(&BlockOptions { blocksize: 4096, ..options() }, 0);
+    let mut part = Part {
+        object: "memory".into(),
+        start: 0,
+        end: None,
+        at: 0,
+        bytes: Box::pin(Chopped::new(text.as_bytes(), 1 << 20)),
+        read: Buffer::default(),
+    };
+    let mut buffers = std::collections::HashSet::new();
+    block_on(async {
+        open.gather(&mut part).await;
+        let mut cutter = open.first(part).await.unwrap();
+        while let Some(block) = cutter.next(&mut Vec::new()).await.unwrap() {
+            buffers.insert(block.bytes().as_ptr());
+        }
+    });
+    assert!(buffers.len() <= 2, "{} buffers", buffers.len());
+}

@@ -1,0 +1,294 @@
+//! The command line: options, their help, and how their values are read.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use crate::block::{Compression, Encoding};
+use crate::program::VERBS;
+use crate::record::Invalid;
+use crate::sink::Format;
+
+const EXAMPLES: &str = "\
+Examples:
+  creel 'words | filter(length > 5) | frequencies | topk(10)' book.txt
+  creel 'filter(test(\"error\"; \"i\")) | count' 'logs/**/*.gz'
+  creel 'split(\",\") | map(length) | max' data.csv
+  creel -t text 'remove(startswith(\"#\")) | take(5)' 's3://bucket/conf/*'
+  zcat app.log.gz | creel 'ascii_downcase | words | frequencies | topk(3)'";
+
+const TEMPLATE: &str = "\
+{name} {version}: word counts and log mining over files and object stores
+
+{usage-heading} {usage}
+
+{options}
+
+{after-help}";
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "creel",
+    version,
+    help_template = TEMPLATE,
+    override_usage = "creel [OPTIONS] PROGRAM [SOURCE...]",
+    max_term_width = 80,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_override_self = true
+)]
+pub(crate) struct Args {
+    #[arg(value_name = "PROGRAM", hide = true)]
+    pub(crate) program: Option<String>,
+    #[arg(value_name = "SOURCE", hide = true)]
+    pub(crate) sources: Vec<String>,
+    /// What the sources hold: text (lines), which is the default
+    #[arg(short, long, value_name = "F", default_value = "text", hide_default_value = true, value_parser = from)]
+    pub(crate) from: From,
+    /// jsonl, table, text; jsonl unless counts go to a terminal
+    #[arg(short, long, value_name = "F", value_parser = to)]
+    pub(crate) to: Option<Format>,
+    /// Write to PATH, which appears when it is whole
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Threads (as many as the process may use cores)
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+    /// Bytes that are worked on at a time: 64k, 1MiB (the default), 4MB
+    #[arg(long, value_name = "SIZE", value_parser = blocksize)]
+    pub(crate) blocksize: Option<usize>,
+    /// auto (by first bytes), none, gzip, zstd, bzip2, xz, lz4
+    #[arg(long, value_name = "C", value_parser = compression, default_value = "auto", hide_default_value = true)]
+    pub(crate) compression: Compression,
+    /// auto (UTF-8, or as its mark says), utf-16le, utf-16be, latin1
+    #[arg(long, value_name = "E", value_parser = encoding, default_value = "auto", hide_default_value = true)]
+    pub(crate) encoding: Encoding,
+    /// Records that are not UTF-8: fail, replace, skip
+    #[arg(long, value_name = "HOW", value_parser = invalid, default_value = "fail", hide_default_value = true)]
+    pub(crate) invalid: Invalid,
+    /// What ends a record; \n \t \0 \xFF stand for bytes
+    #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
+    pub(crate) delimiter: Option<Bytes>,
+    /// Refuse records that are longer
+    #[arg(long, value_name = "SIZE", value_parser = max_record)]
+    pub(crate) max_record: Option<u64>,
+    /// Send no credentials to object stores
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+    /// List what would be read, and read nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Show progress: auto (on a terminal), always, never
+    #[arg(long, value_name = "WHEN", value_parser = when, default_value = "auto", hide_default_value = true)]
+    pub(crate) progress: When,
+    /// Only errors on standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Tell what was read, and how fast
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+    /// Print this
+    #[arg(short, long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// A format of sources; text is the only one so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    Text,
+}
+
+/// When progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Bytes that were typed as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl Args {
+    /// Reads the process's arguments.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command().after_help(format!("{}\n{EXAMPLES}", stages()));
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
+    /// How the command is used, in two lines.
+    pub(crate) fn usage() -> &'static str {
+        "usage: creel [OPTIONS] PROGRAM [SOURCE...]      (creel --help tells more)\n\
+         for example: creel 'words | frequencies | topk(10)' book.txt"
+    }
+}
+
+/// The stages of the language, a line each, from their table.
+fn stages() -> String {
+    let mut text = String::from("Stages, joined by |:\n");
+    for verb in VERBS.iter().filter(|verb| !verb.usage.is_empty()) {
+        for (i, line) in verb.help.lines().enumerate() {
+            let usage = if i == 0 { verb.usage } else { "" };
+            text.push_str(&format!("  {usage:<13} {line}\n"));
+        }
+    }
+    text
+}
+
+fn one_of<T: Copy>(given: &str, values: &[(&str, T)]) -> Result<T, String> {
+    values.iter().find(|(name, _)| *name == given).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = values.iter().map(|(name, _)| *name).collect();
+        format!("one of {}", names.join(", "))
+    })
+}
+
+fn not_yet(given: &str, later: &[&str], error: String) -> String {
+    let known = given.starts_with("regex:") || given.starts_with("json:") || later.contains(&given);
+    if known { format!("{given} is not there yet; {error}") } else { error }
+}
+
+fn from(given: &str) -> Result<From, String> {
+    const LATER: &[&str] = &["jsonl", "json", "csv", "tsv", "logfmt", "combined", "common"];
+    one_of(given, &[("text", From::Text)]).map_err(|error| not_yet(given, LATER, error))
+}
+
+fn to(given: &str) -> Result<Format, String> {
+    const LATER: &[&str] = &["json", "csv", "tsv", "bar", "line", "hist"];
+    let formats = [("jsonl", Format::Jsonl), ("table", Format::Table), ("text", Format::Text)];
+    one_of(given, &formats).map_err(|error| not_yet(given, LATER, error))
+}
+
+fn compression(given: &str) -> Result<Compression, String> {
+    one_of(
+        given,
+        &[
+            ("auto", Compression::Auto),
+            ("none", Compression::None),
+            ("gzip", Compression::Gzip),
+            ("zstd", Compression::Zstd),
+            ("bzip2", Compression::Bzip2),
+            ("xz", Compression::Xz),
+            ("lz4", Compression::Lz4),
+        ],
+    )
+}
+
+fn encoding(given: &str) -> Result<Encoding, String> {
+    one_of(
+        given,
+        &[
+            ("auto", Encoding::Auto),
+            ("utf-16le", Encoding::Utf16Le),
+            ("utf-16be", Encoding::Utf16Be),
+            ("latin1", Encoding::Latin1),
+        ],
+    )
+}
+
+fn invalid(given: &str) -> Result<Invalid, String> {
+    let policies =
+        [("fail", Invalid::Fail), ("replace", Invalid::Replace), ("skip", Invalid::Skip)];
+    one_of(given, &policies)
+}
+
+fn when(given: &str) -> Result<When, String> {
+    one_of(given, &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)])
+}
+
+fn threads(given: &str) -> Result<usize, String> {
+    match given.parse() {
+        Ok(n @ 1..=1024) => Ok(n),
+        _ => Err("a number from 1 to 1024".to_owned()),
+    }
+}
+
+fn blocksize(given: &str) -> Result<usize, String> {
+    let size = size(given)?;
+    match usize::try_from(size) {
+        Ok(size @ 1..=0x4000_0000) => Ok(size),
+        _ => Err("from 1 byte to 1 GiB".to_owned()),
+    }
+}
+
+fn max_record(given: &str) -> Result<u64, String> {
+    match size(given)? {
+        0 => Err("at least 1 byte".to_owned()),
+        size => Ok(size),
+    }
+}
+
+/// Bytes: a number, alone or with a unit. `k`, `M`, `G` and `KiB`, `MiB`, `GiB` are powers of
+/// 1024; `kB`, `MB`, `GB` are powers of 1000.
+fn size(given: &str) -> Result<u64, String> {
+    let malformed = || "a size such as 65536, 64k, 1MiB or 4MB".to_owned();
+    let digits = given.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = given.split_at(digits);
+    let unit: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(malformed()),
+    };
+    let number: u64 = number.parse().map_err(|_| malformed())?;
+    number.checked_mul(unit).ok_or_else(malformed)
+}
+
+fn delimiter(given: &str) -> Result<Bytes, String> {
+    let mut bytes = Vec::new();
+    let mut chars = given.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        bytes.push(match chars.next() {
+            Some('n') => b'\n',
+            Some('r') => b'\r',
+            Some('t') => b'\t',
+            Some('0') => 0,
+            Some('\\') => b'\\',
+            Some('x') => {
+                let hex: String = chars.by_ref().take(2).collect();
+                let byte = (hex.len() == 2).then(|| u8::from_str_radix(&hex, 16).ok()).flatten();
+                byte.ok_or("two hexadecimal digits after \\x")?
+            }
+            _ => return Err("after a backslash: n, r, t, 0, xHH or another backslash".to_owned()),
+        });
+    }
+    if bytes.is_empty() { Err("at least one byte".to_owned()) } else { Ok(Bytes(bytes)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("64k"), Ok(65_536));
+        assert_eq!(size("1MiB"), Ok(1 << 20));
+        assert_eq!(size("4MB"), Ok(4_000_000));
+        assert!(size("MiB").is_err() && size("1.5M").is_err() && size("-1").is_err());
+        assert!(size("99999999999G").is_err());
+    }
+
+    #[test]
+    fn delimiters_may_be_escaped() {
+        assert_eq!(delimiter(r"\n--\x00\\").map(|bytes| bytes.0), Ok(b"\n--\0\\".to_vec()));
+        assert!(delimiter("").is_err() && delimiter(r"\q").is_err() && delimiter(r"\x1").is_err());
+    }
+}

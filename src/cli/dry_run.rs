@@ -1,0 +1,35 @@
+//! `--dry-run`: what would be read, and nothing read.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use indicatif::HumanBytes;
+
+use crate::Result;
+use crate::error::printable;
+use crate::run::{Context, Job};
+use crate::sink::Target;
+
+/// Lists the objects, their sizes, and how they would be cut.
+pub(crate) fn list(job: &Job, context: &Context) -> Result<ExitCode> {
+    let objects = job.list(context)?;
+    let mut text = Vec::new();
+    let (mut bytes, mut unknown) = (0_u64, 0);
+    for object in &objects {
+        let size = object.size().map_or_else(|| "?".to_owned(), |size| size.to_string());
+        bytes += object.size().unwrap_or(0);
+        unknown += usize::from(object.size().is_none());
+        // Writing to a vector cannot fail.
+        let _ = writeln!(text, "{size}\t{}", printable(object.name()));
+    }
+    let mut target = Target::stdout();
+    target.write(&text)?;
+    target.finish()?;
+    let partitions = job.cut(&objects, context).plan().len();
+    let mut total = format!("{} objects, {}", objects.len(), HumanBytes(bytes));
+    if unknown > 0 {
+        total.push_str(&format!(" and {unknown} of unknown size"));
+    }
+    super::say(format_args!("{total}, {} partitions; nothing was read", partitions));
+    Ok(ExitCode::SUCCESS)
+}

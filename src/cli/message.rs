@@ -1,0 +1,102 @@
+//! What the command says on standard error, and the exit code that goes with it.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::Error;
+use crate::error::printable;
+use crate::program::Fault;
+
+/// A wrong command line or program, or an output that cannot be written.
+pub(crate) const USAGE: u8 = 2;
+/// A source that could not be read to its end.
+pub(crate) const SOURCE: u8 = 3;
+/// Records that are not what they should be.
+pub(crate) const RECORDS: u8 = 4;
+/// Stopped by Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Prints a line on standard error. That it may be closed is no reason to fail.
+pub(crate) fn say(message: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "creel: {message}");
+}
+
+/// Says what failed, and gives the exit code.
+pub(crate) fn fail(error: &Error) -> ExitCode {
+    say(error);
+    ExitCode::from(code(error))
+}
+
+/// The exit code of an error.
+pub(crate) fn code(error: &Error) -> u8 {
+    match error {
+        Error::Pattern { .. } | Error::Output { .. } => USAGE,
+        Error::Encoding { .. } | Error::RecordTooLong { .. } => RECORDS,
+        Error::Cancelled => INTERRUPTED,
+        Error::Panic { .. } => 101,
+        _ => SOURCE,
+    }
+}
+
+/// Shows what is wrong with a program, with a caret under the place.
+pub(crate) fn fault(program: &str, fault: &Fault) -> ExitCode {
+    let terminal = io::stderr().is_terminal();
+    let _ = writeln!(io::stderr().lock(), "{}", drawn(program, fault, terminal));
+    ExitCode::from(USAGE)
+}
+
+fn drawn(program: &str, fault: &Fault, terminal: bool) -> String {
+    let renderer = if terminal && std::env::var_os("NO_COLOR").is_none() {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let message = printable(&fault.message);
+    // Offsets have to stay what they are, so a control character becomes one of the same width.
+    let shown: String = program
+        .chars()
+        .map(|c| if c.is_control() && c.len_utf8() == 1 && c != '\n' { '?' } else { c })
+        .collect();
+    let mut group = Level::ERROR.with_name("creel").primary_title(&message).element(
+        Snippet::source(&shown).annotation(AnnotationKind::Primary.span(fault.span.clone())),
+    );
+    if let Some(hint) = &fault.hint {
+        group = group.element(Level::HELP.message(hint.as_str()));
+    }
+    renderer.decor_style(DecorStyle::Ascii).render(&[group])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Program;
+
+    fn drawing_of(program: &str) -> String {
+        drawn(program, &Program::compile(program).unwrap_err(), false)
+    }
+
+    #[test]
+    fn a_caret_stands_under_the_unknown_name() {
+        let drawing = drawing_of("words | frequency");
+        let lines: Vec<_> = drawing.lines().map(str::trim_end).collect();
+        assert_eq!(
+            lines,
+            [
+                "creel: unknown name `frequency`",
+                "  |",
+                "1 | words | frequency",
+                "  |         ^^^^^^^^^",
+                "  |",
+                "  = help: did you mean `frequencies`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_program_shows_no_control_character_to_the_terminal() {
+        assert!(!drawing_of("words | \x1b[31m").contains('\x1b'));
+    }
+}

@@ -1,0 +1,197 @@
+//! The `creel` command: its arguments to a program, a job and a place for the result.
+
+mod args;
+mod dry_run;
+mod message;
+mod monitor;
+mod signals;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use args::Args;
+use message::{fail, say};
+use monitor::{Monitor, Shown};
+
+use crate::block::{BlockOptions, Damaged, Delimiter};
+use crate::program::{self, Program, Records};
+use crate::run::{Context, Job};
+use crate::sink::{Encoder, Format, Printer, Target};
+use crate::source::{Access, Source};
+use crate::{Error, Progress, Result};
+
+/// Runs the command with the arguments of this process.
+pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(report_panic));
+    let args = match Args::read() {
+        Ok(args) => args,
+        Err(error) => return explain(&error),
+    };
+    let Some(text) = args.program.clone() else {
+        return short_usage();
+    };
+    if args.sources.is_empty() && io::stdin().is_terminal() {
+        return short_usage();
+    }
+    let program = match Program::compile(&text) {
+        Ok(program) => program,
+        Err(fault) => return message::fault(&text, &fault),
+    };
+    match command(args, program) {
+        Ok(code) => code,
+        Err(Error::Output { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            signals::die_of_broken_pipe()
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn command(args: Args, program: Program) -> Result<ExitCode> {
+    let stdin = ["-".to_owned()];
+    let patterns = if args.sources.is_empty() { &stdin[..] } else { &args.sources };
+    let source = Source::parse(patterns, Access { anonymous: args.anonymous })?;
+    let (job, context) = (job(&args, source), context(&args));
+    if args.dry_run {
+        return dry_run::list(&job, &context);
+    }
+    let mut target = target(&args)?;
+    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
+    let format = args.to.unwrap_or(match program.gives_pairs() && to_terminal {
+        true => Format::Table,
+        false => Format::Jsonl,
+    });
+    let encoder = Encoder::new(format, to_terminal);
+    let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
+
+    let start = Instant::now();
+    let interrupted = signals::watch(context.stop.clone());
+    let monitor = Monitor::start(
+        Arc::clone(&context.progress),
+        Shown {
+            when: if args.quiet { args::When::Never } else { args.progress },
+            streams_to_terminal: program.streams() && to_terminal,
+            waits_for_typing: patterns.iter().any(|p| p == "-") && io::stdin().is_terminal(),
+        },
+    );
+    let records = Records {
+        delimiter: job.blocks.delimiter.clone(),
+        invalid: args.invalid,
+        progress: Arc::clone(&context.progress),
+    };
+    let mut printer = Printer::new(encoder, width, &mut target);
+    let outcome = job
+        .open(&context)
+        .and_then(|input| program::run(&program, &input, &records, &context, &mut printer))
+        .and_then(|()| printer.flush());
+    drop(monitor);
+    outcome?;
+    if interrupted.is_set() {
+        let read = monitor::summary(&context.progress, start.elapsed());
+        say(match &args.output {
+            Some(path) => format!("interrupted: {read}; {} was not written", path.display()),
+            None => format!("interrupted: the result is of what was read until then: {read}"),
+        });
+        return Ok(ExitCode::from(message::INTERRUPTED));
+    }
+    target.finish()?;
+    if args.verbose {
+        say(monitor::summary(&context.progress, start.elapsed()));
+    }
+    Ok(ExitCode::from(report(&args, &context.progress)))
+}
+
+fn job(args: &Args, source: Source) -> Job {
+    let blocks = BlockOptions {
+        blocksize: args.blocksize.unwrap_or(1 << 20),
+        compression: args.compression,
+        encoding: args.encoding,
+        delimiter: match &args.delimiter {
+            Some(bytes) if bytes.0 != b"\n" => Delimiter::Bytes(bytes.0.clone()),
+            _ => Delimiter::Line,
+        },
+        max_record: args.max_record,
+        // What was read before the damage is worth having; the exit code tells that it is not all.
+        damaged: Damaged::Keep,
+        ahead: 32 << 20,
+    };
+    Job { source, blocks, partition_size: None }
+}
+
+fn context(args: &Args) -> Context {
+    let default = Context::default();
+    Context { threads: args.threads.unwrap_or(default.threads), ..default }
+}
+
+/// Opens the place for the result, before anything is read.
+fn target(args: &Args) -> Result<Target> {
+    let Some(path) = &args.output else { return Ok(Target::stdout()) };
+    let refuse = |reason: String| Error::Output {
+        path: path.display().to_string(),
+        source: io::Error::new(io::ErrorKind::Unsupported, reason),
+    };
+    if path.to_str().is_some_and(|path| path.contains("://")) {
+        return Err(refuse("writing to URLs is not there yet; name a local path".to_owned()));
+    }
+    let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
+    match suffix.to_ascii_lowercase().as_str() {
+        "gz" | "zst" | "bz2" | "xz" | "lz4" => {
+            let reason = "writing compressed files is not there yet; leave the suffix out";
+            Err(refuse(format!("{reason}, or pipe the result into a compressor")))
+        }
+        "csv" | "tsv" | "json" | "parquet" | "svg" | "png" | "html" if args.to.is_none() => {
+            let reason = "is not there yet; name a path that ends in .jsonl, or choose with -t";
+            Err(refuse(format!("writing .{suffix} {reason}")))
+        }
+        _ => Target::file(path),
+    }
+}
+
+/// Says what went wrong without ending the run; returns the exit code.
+fn report(args: &Args, progress: &Progress) -> u8 {
+    let summarise = |records: u64, what: &str| {
+        if records > 0 && !args.quiet {
+            let plural = if records == 1 { "record" } else { "records" };
+            say(format_args!("{what} {records} {plural} that are not valid UTF-8"));
+        }
+    };
+    summarise(progress.records_replaced(), "replaced bytes in");
+    summarise(progress.records_skipped(), "skipped");
+    let faults = progress.take_faults();
+    for fault in &faults {
+        say(fault);
+    }
+    if faults.is_empty() {
+        return 0;
+    }
+    say("the result is of what could be read");
+    message::SOURCE
+}
+
+fn short_usage() -> ExitCode {
+    let _ = writeln!(io::stderr().lock(), "{}", Args::usage());
+    ExitCode::from(message::USAGE)
+}
+
+/// What clap has to say: help and version to standard output, faults as all others.
+fn explain(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Whoever closed the pipe has read enough.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    say(text.trim_end());
+    ExitCode::from(message::USAGE)
+}
+
+/// A fault of ours: one line that can be reported, and no temporary file.
+fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
+    crate::sink::remove_unfinished();
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let what = info.payload_as_str().unwrap_or("no message");
+    say(format_args!("internal fault at {place}: {what}; please report it with the command"));
+    std::process::exit(101);
+}

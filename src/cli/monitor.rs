@@ -1,0 +1,122 @@
+//! Progress on standard error, by a thread that only looks at counters.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::When;
+use super::message::say;
+use crate::progress::Progress;
+
+/// Before this, a run is too short to be told about.
+const QUIET: Duration = Duration::from_millis(500);
+const REDRAW: Duration = Duration::from_millis(100);
+const LINE_EVERY: Duration = Duration::from_secs(2);
+const STDIN_NOTICE: Duration = Duration::from_secs(1);
+
+/// What is shown while a run goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) when: When,
+    /// Records are printed to the terminal that progress would be drawn on.
+    pub(crate) streams_to_terminal: bool,
+    /// Standard input is read, and is a terminal: say so, for it looks as if nothing happened.
+    pub(crate) waits_for_typing: bool,
+}
+
+/// A running thread; it ends, and clears what it drew, when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Monitor {
+    /// Starts to watch a run, if there is anything to show of it.
+    pub(crate) fn start(progress: Arc<Progress>, shown: Shown) -> Self {
+        let terminal = io::stderr().is_terminal()
+            && terminal_size::terminal_size_of(io::stderr()).is_some_and(|(width, _)| width.0 > 0);
+        let wanted = match shown.when {
+            When::Never => false,
+            When::Always => true,
+            When::Auto => terminal && !shown.streams_to_terminal && !shown.waits_for_typing,
+        };
+        if !wanted && !shown.waits_for_typing {
+            return Self { end: None, thread: None };
+        }
+        let (end, ended) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let wait = |time| matches!(ended.recv_timeout(time), Err(RecvTimeoutError::Timeout));
+            if shown.waits_for_typing && wait(STDIN_NOTICE) {
+                say("reading standard input, as typed; Ctrl-D ends it");
+            }
+            match (wanted, terminal) {
+                (false, _) => {}
+                (true, true) => draw(&progress, wait),
+                (true, false) => tell(&progress, wait),
+            }
+        });
+        Self { end: Some(end), thread: Some(thread) }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // It only draws: if that failed, the result is none the worse.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn draw(progress: &Progress, wait: impl Fn(Duration) -> bool) {
+    if !wait(QUIET) {
+        return;
+    }
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    bar.set_style(style("{binary_bytes} {binary_bytes_per_sec}"));
+    let mut total = 0;
+    loop {
+        if progress.bytes_total() != total {
+            total = progress.bytes_total();
+            bar.set_length(total);
+            bar.set_style(style(
+                "{wide_bar} {binary_bytes} of {binary_total_bytes} {binary_bytes_per_sec} ETA {eta}",
+            ));
+        }
+        bar.set_position(progress.bytes_read());
+        bar.tick();
+        if !wait(REDRAW) {
+            return bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// For a log file: a line now and then, and one at the end.
+fn tell(progress: &Progress, wait: impl Fn(Duration) -> bool) {
+    let start = Instant::now();
+    loop {
+        let goes_on = wait(LINE_EVERY);
+        say(summary(progress, start.elapsed()));
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// How much was read, and how fast.
+pub(crate) fn summary(progress: &Progress, elapsed: Duration) -> String {
+    let (read, total) = (progress.bytes_read(), progress.bytes_total());
+    let rate = read as f64 / elapsed.as_secs_f64().max(1e-9);
+    let of = if total > 0 { format!(" of {}", HumanBytes(total)) } else { String::new() };
+    format!("read {}{of}, {}/s", HumanBytes(read), HumanBytes(rate as u64))
+}

@@ -1,0 +1,61 @@
+//! Ctrl-C and its kin: only the command touches signals, never the library.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use signal_hook::consts::signal::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::run::Stop;
+use crate::sink::remove_unfinished;
+
+/// Whether the run was interrupted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Interrupted(Arc<AtomicBool>);
+
+impl Interrupted {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(SeqCst)
+    }
+}
+
+/// Lets the first Ctrl-C end the input, so that what was read is still printed, and anything
+/// after it kill the process. Either way no temporary file stays.
+pub(crate) fn watch(stop: Stop) -> Interrupted {
+    let interrupted = Interrupted::default();
+    // Without signal handlers the run is as good; only its temporary file may stay.
+    if let Ok(mut signals) = Signals::new(SIGNALS) {
+        let flag = interrupted.clone();
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                if signal == SIGINT && !flag.0.swap(true, SeqCst) {
+                    stop.stop();
+                } else {
+                    die_by(signal);
+                }
+            }
+        });
+    }
+    interrupted
+}
+
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::signal::SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Ends as if the signal had not been handled, so that the shell sees what happened.
+fn die_by(signal: i32) {
+    remove_unfinished();
+    let _ = emulate_default_handler(signal);
+    std::process::exit(128 + signal);
+}
+
+/// Ends as a program does whose reader went away: silently.
+pub(crate) fn die_of_broken_pipe() -> ! {
+    remove_unfinished();
+    #[cfg(unix)]
+    let _ = emulate_default_handler(signal_hook::consts::signal::SIGPIPE);
+    std::process::exit(141);
+}

@@ -1,0 +1,157 @@
+//! A batch of records: what stages work on, a call per batch and never one per record.
+
+/// Records that a batch holds, about: its columns stay in the first level of cache.
+pub(crate) const BATCH: usize = 1024;
+
+/// What every record of a batch is; known when a program is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    Bool,
+    /// A list of texts.
+    List,
+}
+
+impl Kind {
+    /// jq's order of types: null, false, true, numbers, strings, arrays, objects.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Bool => 1,
+            Self::Number => 2,
+            Self::Text => 3,
+            Self::List => 4,
+        }
+    }
+
+    /// As a message names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "a number",
+            Self::Bool => "true or false",
+            Self::List => "a list",
+        }
+    }
+}
+
+/// A piece of text: an offset and a length in whatever text goes along with the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
+impl Span {
+    /// The span from one offset to another; texts are checked to be below 4 GiB once a block.
+    #[inline]
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, len: (end - start) as u32 }
+    }
+
+    #[inline]
+    pub(crate) fn of(self, text: &str) -> &str {
+        &text[self.start as usize..self.start as usize + self.len as usize]
+    }
+}
+
+/// Some records of one kind, in columns that are used again.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    pub(crate) kind: Kind,
+    /// Text: one a record. List: the pieces of all records.
+    pub(crate) spans: Vec<Span>,
+    /// List: where each record's pieces end in `spans`.
+    pub(crate) ends: Vec<u32>,
+    /// Number: the value. Bool: 0 or 1.
+    pub(crate) numbers: Vec<i64>,
+}
+
+impl Batch {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, spans: Vec::new(), ends: Vec::new(), numbers: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self.kind {
+            Kind::Text => self.spans.len(),
+            Kind::List => self.ends.len(),
+            Kind::Number | Kind::Bool => self.numbers.len(),
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.spans.clear();
+        self.ends.clear();
+        self.numbers.clear();
+    }
+
+    /// The pieces of each record of a batch of lists.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &[Span]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let pieces = &self.spans[start..end as usize];
+            start = end as usize;
+            pieces
+        })
+    }
+
+    /// Keeps the first `n` records.
+    pub(crate) fn truncate(&mut self, n: usize) {
+        match self.kind {
+            Kind::Text => self.spans.truncate(n),
+            Kind::Number | Kind::Bool => self.numbers.truncate(n),
+            Kind::List => {
+                self.ends.truncate(n);
+                self.spans.truncate(self.ends.last().map_or(0, |&end| end as usize));
+            }
+        }
+    }
+
+    /// Keeps the records that `keep` marks; it holds a mark for each.
+    pub(crate) fn retain(&mut self, keep: &[bool]) {
+        match self.kind {
+            Kind::Text => compact(&mut self.spans, keep),
+            Kind::Number | Kind::Bool => compact(&mut self.numbers, keep),
+            Kind::List => self.retain_lists(keep),
+        }
+    }
+
+    fn retain_lists(&mut self, keep: &[bool]) {
+        let (mut kept, mut start, mut end_of_kept) = (0, 0, 0);
+        for (i, &keep) in keep.iter().enumerate() {
+            let end = self.ends[i] as usize;
+            if keep {
+                self.spans.copy_within(start..end, end_of_kept);
+                end_of_kept += end - start;
+                self.ends[kept] = end_of_kept as u32;
+                kept += 1;
+            }
+            start = end;
+        }
+        self.ends.truncate(kept);
+        self.spans.truncate(end_of_kept);
+    }
+
+    /// Whether all of the text under this batch is ASCII, so that bytes count code points.
+    ///
+    /// Spans go upwards through the text, so one look at the range that they cover is enough;
+    /// it costs a fraction of counting code points span by span.
+    pub(crate) fn is_ascii(&self, text: &str) -> bool {
+        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else {
+            return true;
+        };
+        let end = last.start as usize + last.len as usize;
+        text.as_bytes()[first.start as usize..end].is_ascii()
+    }
+}
+
+/// Without a branch on `keep`, which would be mispredicted on half of all words.
+fn compact<T: Copy>(column: &mut Vec<T>, keep: &[bool]) {
+    let mut kept = 0;
+    for (i, &keep) in keep.iter().enumerate() {
+        column[kept] = column[i];
+        kept += usize::from(keep);
+    }
+    column.truncate(kept);
+}

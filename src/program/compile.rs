@@ -1,0 +1,236 @@
+//! A parsed program to stages and an end.
+
+use super::batch::Kind;
+use super::combine::End;
+use super::expression;
+use super::fault::Fault;
+use super::parse::{self, Call, Expr, Node, Span};
+use super::predicate::Predicate;
+use super::stage::Stage;
+use super::value::Value;
+use super::verbs;
+
+/// What the segments seen so far come to.
+#[derive(Debug)]
+pub(crate) struct Compiler {
+    pub(crate) stages: Vec<Stage>,
+    /// What records are after the last stage.
+    pub(crate) kind: Kind,
+    end: Option<(End, String)>,
+    /// How many rows of the result are wanted.
+    pub(crate) limit: Option<u64>,
+    /// Whether the rows are counted instead of shown.
+    pub(crate) rows_counted: bool,
+}
+
+impl Compiler {
+    /// Compiles a program for records that are text.
+    pub(crate) fn compile(text: &str) -> Result<Self, Fault> {
+        let mut compiler = Self {
+            stages: Vec::new(),
+            kind: Kind::Text,
+            end: None,
+            limit: None,
+            rows_counted: false,
+        };
+        compiler.chain(parse::parse(text)?)?;
+        Ok(compiler)
+    }
+
+    /// How the program ends.
+    pub(crate) fn ending(&self) -> End {
+        self.end.as_ref().map_or(End::Records, |(end, _)| *end)
+    }
+
+    fn chain(&mut self, program: Expr) -> Result<(), Fault> {
+        for segment in parse::segments(program) {
+            match segment.node {
+                Node::Defined(names, body) => {
+                    if let Some(name) = names.iter().find(|name| verbs::find(name).is_some()) {
+                        let message = format!("a definition hides the stage `{name}`");
+                        return Err(Fault::new(segment.span, message));
+                    }
+                    self.chain(*body)?;
+                }
+                node => self.segment(&Expr { node, span: segment.span })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
+        match &segment.node {
+            Node::Call(call) if call.top && verbs::find(&call.name).is_some() => self.stage(call),
+            Node::CallThenPath(call) => Err(expression::path_of_call(call, segment)),
+            _ if self.reduced().is_some() => Err(self.after_reduced(&segment.span)),
+            Node::Call(call) if call.name == "select" && call.args.len() == 1 => {
+                let predicate = expression::predicate(&call.args[0], self.kind)?;
+                self.filter(predicate);
+                Ok(())
+            }
+            Node::Iterate(of) => {
+                let value = expression::value(of, self.kind)?;
+                if value.kind(self.kind) != Kind::List {
+                    let kind = value.kind(self.kind).name();
+                    let message = format!("`.[]` needs a list, but is given {kind} here");
+                    return Err(Fault::new(segment.span.clone(), message));
+                }
+                self.map(value);
+                self.push(Stage::Flatten);
+                Ok(())
+            }
+            Node::Comma => Err(verbs::not_yet(segment.span.clone(), "several results in one pass")),
+            _ => {
+                let value = expression::value(segment, self.kind)?;
+                self.map(value);
+                Ok(())
+            }
+        }
+    }
+
+    fn stage(&mut self, call: &Call) -> Result<(), Fault> {
+        let Some(verb) = verbs::find(&call.name) else {
+            return Err(verbs::unknown(call));
+        };
+        let (least, most) = verb.arity;
+        if !(least..=most).contains(&call.args.len()) {
+            return Err(wrong_arity(verb, call));
+        }
+        if self.reduced().is_some() && !matches!(verb.name, "topk" | "take" | "count") {
+            return Err(self.after_reduced(&call.name_span));
+        }
+        (verb.build)(self, call)
+    }
+
+    fn after_reduced(&self, span: &Span) -> Fault {
+        let name = self.reduced().unwrap_or_default();
+        Fault::new(span.clone(), format!("this stage after `{name}` is not there yet"))
+            .hint(format!("so far `{name}` may be followed by topk(k), take(n) and count"))
+    }
+
+    /// The stage that made one result of all records, if there was one.
+    pub(crate) fn reduced(&self) -> Option<&str> {
+        self.end.as_ref().map(|(_, name)| name.as_str())
+    }
+
+    /// Checks what a stage is given.
+    pub(crate) fn needs(&self, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
+        if kinds.contains(&self.kind) {
+            return Ok(());
+        }
+        let wanted: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+        let (name, given) = (&call.name, self.kind.name());
+        let message =
+            format!("`{name}` needs {}, but each record is {given} here", wanted.join(" or "));
+        let fault = Fault::new(call.name_span.clone(), message);
+        Err(match (self.kind, name.as_str()) {
+            (Kind::List, _) => fault.hint("flatten makes a record of each member"),
+            (Kind::Text, "sum") => fault.hint("for the sum of lengths: map(length) | sum"),
+            (Kind::Text, "flatten") => fault.hint("split(\" \") makes lists, words makes words"),
+            _ => fault,
+        })
+    }
+
+    /// Appends a stage.
+    pub(crate) fn push(&mut self, stage: Stage) {
+        self.kind = stage.kind(self.kind);
+        self.stages.push(stage);
+    }
+
+    /// Appends a map, unless it changes nothing.
+    pub(crate) fn map(&mut self, value: Value) {
+        if !matches!(value, Value::Identity) {
+            self.push(Stage::Map(value));
+        }
+    }
+
+    /// Appends a filter; conditions joined by `and` become one each, so that the second sees only
+    /// what the first has left.
+    pub(crate) fn filter(&mut self, predicate: Predicate) {
+        match predicate {
+            Predicate::And(a, b) => {
+                self.filter(*a);
+                self.filter(*b);
+            }
+            Predicate::Always(true) => {}
+            predicate => self.push(Stage::Filter(predicate)),
+        }
+    }
+
+    /// Ends the chain of records.
+    pub(crate) fn end(&mut self, call: &Call, end: End) -> Result<(), Fault> {
+        self.end = Some((end, call.name.clone()));
+        Ok(())
+    }
+
+    /// `topk` and `take` after a stage that gives rows, which are in order already.
+    pub(crate) fn limit(&mut self, call: &Call, n: u64) -> Result<(), Fault> {
+        self.needs_rows(call)?;
+        self.limit = Some(self.limit.map_or(n, |limit| limit.min(n)));
+        Ok(())
+    }
+
+    /// `count` after a stage that gives rows.
+    pub(crate) fn count_rows(&mut self, call: &Call) -> Result<(), Fault> {
+        self.needs_rows(call)?;
+        self.rows_counted = true;
+        Ok(())
+    }
+
+    fn needs_rows(&self, call: &Call) -> Result<(), Fault> {
+        let has_rows = matches!(self.ending(), End::Frequencies | End::Top(_));
+        if has_rows && !self.rows_counted {
+            return Ok(());
+        }
+        let message = format!("`{}` of a single result", call.name);
+        Err(Fault::new(call.name_span.clone(), message).hint("leave it out"))
+    }
+}
+
+fn wrong_arity(verb: &verbs::Verb, call: &Call) -> Fault {
+    let given = match call.args.len() {
+        0 => "no argument".to_owned(),
+        1 => "one argument".to_owned(),
+        n => format!("{n} arguments"),
+    };
+    let usage = if verb.usage.is_empty() { verb.name } else { verb.usage };
+    let span = match (call.args.first(), call.args.last()) {
+        (Some(first), Some(last)) => first.span.start..last.span.end,
+        _ => call.name_span.clone(),
+    };
+    Fault::new(span, format!("`{}` with {given}", verb.name)).hint(format!("write {usage}"))
+}
+
+/// An argument that has to be a string.
+pub(crate) fn text_argument(call: &Call, i: usize) -> Result<&str, Fault> {
+    match &call.args[i].node {
+        Node::Text(text) => Ok(text),
+        _ => {
+            let message = format!("`{}` needs a string here", call.name);
+            Err(Fault::new(call.args[i].span.clone(), message)
+                .hint(format!("write {}(\"...\")", call.name)))
+        }
+    }
+}
+
+/// An argument that has to be a number of records.
+pub(crate) fn number_argument(call: &Call, i: usize) -> Result<u64, Fault> {
+    let arg = &call.args[i];
+    let fault = || {
+        let message = format!("`{}` needs a whole number here", call.name);
+        Fault::new(arg.span.clone(), message).hint(format!("write {}(10)", call.name))
+    };
+    match &arg.node {
+        Node::Number(digits) => {
+            number(digits, &arg.span).ok().and_then(|n| u64::try_from(n).ok()).ok_or_else(fault)
+        }
+        _ => Err(fault()),
+    }
+}
+
+/// A whole number, as written.
+pub(crate) fn number(digits: &str, span: &Span) -> Result<i64, Fault> {
+    digits.parse().map_err(|_| {
+        Fault::new(span.clone(), "a whole number is needed here; fractions are not there yet")
+    })
+}

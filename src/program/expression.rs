@@ -1,0 +1,259 @@
+//! Expressions to values and conditions: what may stand in `filter(...)` and `map(...)`.
+//!
+//! Each shape here is evaluated natively. A shape that is not will be handed to jq one day, which
+//! changes only the places that now answer "not there yet".
+
+use super::batch::Kind;
+use super::compile::{number, text_argument};
+use super::fault::Fault;
+use super::parse::{Call, Expr, Node, Order, Span};
+use super::predicate::Predicate;
+use super::value::Value;
+use super::verbs;
+use super::words::Separator;
+
+/// The functions that expressions may call.
+pub(crate) static FUNCTIONS: &[&str] = &[
+    "ascii_downcase",
+    "ascii_upcase",
+    "contains",
+    "endswith",
+    "length",
+    "not",
+    "select",
+    "startswith",
+    "test",
+];
+
+/// Compiles an expression to the value that it gives for records of a kind.
+pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
+    match &expr.node {
+        Node::Identity => Ok(Value::Identity),
+        Node::Call(call) => function(call, kind),
+        Node::Pipe(first, second) => {
+            let first = value(first, kind)?;
+            let second = value(second, first.kind(kind))?;
+            Ok(then(first, second))
+        }
+        Node::Compare(left, order, right) => {
+            comparison(expr, left, *order, right, kind).map(Value::Test)
+        }
+        Node::And(a, b) => {
+            let both = (predicate(a, kind)?, predicate(b, kind)?);
+            Ok(Value::Test(Predicate::And(Box::new(both.0), Box::new(both.1))))
+        }
+        Node::Or(a, b) => {
+            let either = (predicate(a, kind)?, predicate(b, kind)?);
+            Ok(Value::Test(Predicate::Or(Box::new(either.0), Box::new(either.1))))
+        }
+        Node::CallThenPath(call) => Err(path_of_call(call, expr)),
+        Node::Number(_) | Node::Text(_) => Err(verbs::not_yet(expr.span.clone(), "a constant")),
+        Node::Comma => Err(verbs::not_yet(expr.span.clone(), "more than one value a record")),
+        Node::Iterate(_) => Err(verbs::not_yet(expr.span.clone(), "`.[]` inside an expression")),
+        Node::Defined(..) => Err(verbs::not_yet(expr.span.clone(), "a definition")),
+        Node::Other(what) => Err(verbs::not_yet(expr.span.clone(), what)),
+    }
+}
+
+/// Compiles an expression to whether it is true of records of a kind; as in jq, everything but
+/// `false` and `null` is.
+pub(crate) fn predicate(expr: &Expr, kind: Kind) -> Result<Predicate, Fault> {
+    Ok(truth(value(expr, kind)?, kind))
+}
+
+fn truth(value: Value, kind: Kind) -> Predicate {
+    match value {
+        Value::Test(predicate) => predicate,
+        value if value.kind(kind) != Kind::Bool => Predicate::Always(true),
+        Value::Identity => Predicate::IsTrue,
+        value => Predicate::On(Box::new(value), Box::new(Predicate::IsTrue)),
+    }
+}
+
+fn then(first: Value, second: Value) -> Value {
+    match (first, second) {
+        (Value::Identity, value) | (value, Value::Identity) => value,
+        (Value::Test(met), Value::Test(Predicate::Not(of))) if matches!(*of, Predicate::IsTrue) => {
+            Value::Test(met.negate())
+        }
+        (first, second) => Value::Then(Box::new(first), Box::new(second)),
+    }
+}
+
+/// `filter .x` and the like: the brackets are missing.
+pub(crate) fn path_of_call(call: &Call, expr: &Expr) -> Fault {
+    if verbs::is_known(&call.name) || FUNCTIONS.contains(&call.name.as_str()) {
+        let name = &call.name;
+        Fault::new(expr.span.clone(), format!("`{name}` takes its argument in parentheses"))
+            .hint(format!("write {name}(.…)"))
+    } else {
+        verbs::unknown(call)
+    }
+}
+
+fn function(call: &Call, kind: Kind) -> Result<Value, Fault> {
+    let test = |predicate| Ok(Value::Test(predicate));
+    match (call.name.as_str(), call.args.len()) {
+        ("length", 0) => Ok(Value::Length),
+        ("ascii_downcase", 0) => text_only(call, kind).map(|()| Value::Lower),
+        ("ascii_upcase", 0) => text_only(call, kind).map(|()| Value::Upper),
+        ("not", 0) => test(truth(Value::Identity, kind).negate()),
+        ("true", 0) => test(Predicate::Always(true)),
+        ("false", 0) => test(Predicate::Always(false)),
+        ("split", 1) => {
+            text_only(call, kind)?;
+            Ok(Value::Split(Separator::new(text_argument(call, 0)?)))
+        }
+        ("startswith", 1) => {
+            text_only(call, kind)?;
+            test(Predicate::StartsWith(text_argument(call, 0)?.into()))
+        }
+        ("endswith", 1) => {
+            text_only(call, kind)?;
+            test(Predicate::EndsWith(text_argument(call, 0)?.into()))
+        }
+        ("contains", 1) => {
+            text_only(call, kind)?;
+            let finder = memchr::memmem::Finder::new(text_argument(call, 0)?.as_bytes());
+            test(Predicate::Contains(Box::new(finder.into_owned())))
+        }
+        ("test", 1 | 2) => {
+            text_only(call, kind)?;
+            test(Predicate::Matches(Box::new(regex(call)?)))
+        }
+        (name, n) if FUNCTIONS.contains(&name) || name == "split" => {
+            Err(Fault::new(call.name_span.clone(), format!("`{name}` with {n} arguments"))
+                .hint(arity_hint(name)))
+        }
+        (name, _) if verbs::find(name).is_some() => {
+            let message = format!("`{name}` is a stage: it cannot stand inside an expression");
+            Err(Fault::new(call.name_span.clone(), message)
+                .hint(format!("put it between bars of its own: ... | {name} | ...")))
+        }
+        _ => Err(verbs::unknown(call)),
+    }
+}
+
+fn arity_hint(name: &str) -> String {
+    match name {
+        "startswith" | "endswith" | "contains" | "split" => format!("write {name}(\"text\")"),
+        "test" => "write test(\"regular expression\") or test(\"...\"; \"i\")".to_owned(),
+        "select" => "select(p) stands between bars of its own, as filter(p) does".to_owned(),
+        _ => format!("write {name}, without arguments"),
+    }
+}
+
+fn text_only(call: &Call, kind: Kind) -> Result<(), Fault> {
+    if kind == Kind::Text {
+        return Ok(());
+    }
+    let message = format!("`{}` needs text, but is given {} here", call.name, kind.name());
+    Err(Fault::new(call.name_span.clone(), message))
+}
+
+fn regex(call: &Call) -> Result<regex::Regex, Fault> {
+    let pattern = text_argument(call, 0)?;
+    let mut builder = regex::RegexBuilder::new(pattern);
+    if call.args.len() > 1 {
+        for flag in text_argument(call, 1)?.chars() {
+            match flag {
+                // All matches or the first: the same for a test.
+                'g' => &mut builder,
+                'i' => builder.case_insensitive(true),
+                'x' => builder.ignore_whitespace(true),
+                's' => builder.dot_matches_new_line(true),
+                other => {
+                    let message = format!("unknown flag `{}`", other.escape_default());
+                    return Err(Fault::new(call.args[1].span.clone(), message)
+                        .hint("flags: g, i (ignore case), x (extended), s (dot matches all)"));
+                }
+            };
+        }
+    }
+    builder.build().map_err(|error| {
+        let message = match &error {
+            // The last line of its message says what is wrong; the others draw the pattern.
+            regex::Error::Syntax(text) => text.lines().last().unwrap_or(text).to_owned(),
+            other => other.to_string(),
+        };
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        Fault::new(call.args[0].span.clone(), format!("bad regular expression: {message}"))
+    })
+}
+
+/// A constant that something is compared with.
+enum Constant<'e> {
+    Number(i64),
+    Text(&'e str),
+    Bool(bool),
+    Null,
+}
+
+impl Constant<'_> {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Null => 0,
+            Self::Bool(_) => Kind::Bool.rank(),
+            Self::Number(_) => Kind::Number.rank(),
+            Self::Text(_) => Kind::Text.rank(),
+        }
+    }
+}
+
+fn constant(expr: &Expr) -> Result<Option<Constant<'_>>, Fault> {
+    Ok(match &expr.node {
+        Node::Number(digits) => Some(Constant::Number(number(digits, &expr.span)?)),
+        Node::Text(text) => Some(Constant::Text(text)),
+        Node::Call(call) if call.args.is_empty() => match call.name.as_str() {
+            "true" => Some(Constant::Bool(true)),
+            "false" => Some(Constant::Bool(false)),
+            "null" => Some(Constant::Null),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+fn comparison(
+    whole: &Expr,
+    left: &Expr,
+    order: Order,
+    right: &Expr,
+    kind: Kind,
+) -> Result<Predicate, Fault> {
+    match (constant(left)?, constant(right)?) {
+        (None, Some(with)) => compare(left, order, &with, &right.span, kind),
+        (Some(with), None) => compare(right, order.flip(), &with, &left.span, kind),
+        (Some(_), Some(_)) => Err(Fault::new(whole.span.clone(), "both sides are constants")),
+        (None, None) => Err(verbs::not_yet(whole.span.clone(), "comparing two values")),
+    }
+}
+
+fn compare(
+    of: &Expr,
+    order: Order,
+    with: &Constant<'_>,
+    with_span: &Span,
+    kind: Kind,
+) -> Result<Predicate, Fault> {
+    let value = value(of, kind)?;
+    let value_kind = value.kind(kind);
+    let predicate = match (value_kind, with) {
+        (Kind::Text, Constant::Text(to)) => Predicate::Text(order, (*to).into()),
+        (Kind::Number, Constant::Number(to)) => match value {
+            Value::Length => return Ok(Predicate::Length(order, *to)),
+            _ => Predicate::Number(order, *to),
+        },
+        (Kind::Bool, Constant::Bool(to)) => Predicate::Number(order, i64::from(*to)),
+        // jq answers with the order of the types, silently: the commonest trap of the language.
+        (Kind::Text, Constant::Number(_)) if matches!(value, Value::Identity) => {
+            return Err(Fault::new(with_span.clone(), "text is compared with a number here")
+                .hint("for how long it is: length > 5; for the text itself: . == \"5\""));
+        }
+        (kind, with) => Predicate::Always(order.holds(&kind.rank(), &with.rank())),
+    };
+    Ok(match value {
+        Value::Identity => predicate,
+        value => Predicate::On(Box::new(value), Box::new(predicate)),
+    })
+}

@@ -1,0 +1,280 @@
+//! A program run over blocks: a lane each, or in input order where order shows.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Program;
+use super::batch::{BATCH, Batch, Kind, Span};
+use super::combine::{End, State};
+use super::stage::{Next, Scratch, Stage, drive, scratch};
+use crate::block::{Block, Delimiter};
+use crate::progress::Progress;
+use crate::record::{self, Invalid, Lines};
+use crate::run::{self, Context, Pass, Text};
+use crate::sink::{Cell, Printer};
+use crate::{Error, Result};
+
+/// How blocks become records of text.
+#[derive(Debug, Clone)]
+pub(crate) struct Records {
+    pub(crate) delimiter: Delimiter,
+    pub(crate) invalid: Invalid,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// Runs a program over the blocks of an input and prints its result.
+pub(crate) fn run(
+    program: &Program,
+    input: &Text,
+    records: &Records,
+    context: &Context,
+    out: &mut Printer<'_>,
+) -> Result<()> {
+    let (kind, limit, counted) = (program.end_kind(), program.limit, program.rows_counted);
+    let state = match (program.end, program.ordered.is_empty()) {
+        (End::Records, true) => return stream_records(program, input, records, context, out),
+        (_, false) => run_ordered(program, input, records, context, out)?,
+        (_, true) => run::reduce(context, input, &Reduce { program, records })?.state,
+    };
+    if program.end == End::Records {
+        return Ok(());
+    }
+    End::print(state, kind, limit, counted, out)
+}
+
+/// What one lane holds: buffers for each stage, and the state of the end.
+pub(crate) struct Lane {
+    source: Batch,
+    scratch: Vec<Scratch>,
+    state: State,
+}
+
+impl Lane {
+    fn new(program: &Program) -> Self {
+        Self {
+            source: Batch::new(Kind::Text),
+            scratch: scratch(&program.stages, Kind::Text),
+            state: program.end.start(program.end_kind()),
+        }
+    }
+}
+
+/// A program that makes one result of all records.
+struct Reduce<'p> {
+    program: &'p Program,
+    records: &'p Records,
+}
+
+impl Pass<Block> for Reduce<'_> {
+    type State = Lane;
+
+    fn ordered(&self) -> bool {
+        false
+    }
+
+    fn start(&self) -> Lane {
+        Lane::new(self.program)
+    }
+
+    fn feed(&self, lane: &mut Lane, block: Block) -> Result<()> {
+        let text = self.records.text(&block)?;
+        let (program, end) = (self.program, self.program.end);
+        let Lane { source, scratch, state } = lane;
+        let _ = self.records.drive(&text, program, source, scratch, &mut |text, batch| {
+            end.feed(state, text, batch);
+            ControlFlow::Continue(())
+        });
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Lane, from: Lane) {
+        self.program.end.merge(&mut into.state, from.state);
+    }
+}
+
+/// Prints the records as they come, in input order.
+fn stream_records(
+    program: &Program,
+    input: &Text,
+    records: &Records,
+    context: &Context,
+    out: &mut Printer<'_>,
+) -> Result<()> {
+    let lanes = Lanes::new(program);
+    let encoder = out.encoder();
+    let emit = |block: Block| {
+        let text = records.text(&block)?;
+        let mut encoded = Vec::new();
+        lanes.with(|lane| {
+            records.drive(
+                &text,
+                program,
+                &mut lane.source,
+                &mut lane.scratch,
+                &mut |text, batch| {
+                    each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
+                    ControlFlow::Continue(())
+                },
+            )
+        });
+        Ok(encoded)
+    };
+    run::stream(context, input, emit, |encoded| out.encoded(&encoded).map(ControlFlow::Continue))
+}
+
+/// Runs the stages before the first `take` on all lanes, and everything from there on here.
+fn run_ordered(
+    program: &Program,
+    input: &Text,
+    records: &Records,
+    context: &Context,
+    out: &mut Printer<'_>,
+) -> Result<State> {
+    let lanes = Lanes::new(program);
+    let most = match program.ordered.first() {
+        Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
+    let emit = |block: Block| {
+        let text = records.text(&block)?;
+        let mut taken = Taken::new(program.lane_kind());
+        lanes.with(|lane| {
+            records.drive(
+                &text,
+                program,
+                &mut lane.source,
+                &mut lane.scratch,
+                &mut |text, batch| taken.extend(text, batch, most),
+            )
+        });
+        Ok(taken)
+    };
+    let mut state = program.end.start(program.end_kind());
+    let mut buffers = scratch(&program.ordered, program.lane_kind());
+    if most > 0 {
+        run::stream(context, input, emit, |mut taken: Taken| {
+            let mut written = Ok(());
+            let flow = drive(
+                &program.ordered,
+                &mut buffers,
+                &taken.text,
+                &mut taken.batch,
+                &mut |text, batch| {
+                    if program.end != End::Records {
+                        program.end.feed(&mut state, text, batch);
+                        return ControlFlow::Continue(());
+                    }
+                    each_cell(text, batch, |cell| {
+                        if written.is_ok() {
+                            written = out.value(cell);
+                        }
+                    });
+                    if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                },
+            );
+            written.map(|()| flow)
+        })?;
+    }
+    Ok(state)
+}
+
+/// The records of one block that a `take` may want, in a text of their own.
+struct Taken {
+    text: String,
+    batch: Batch,
+}
+
+impl Taken {
+    fn new(kind: Kind) -> Self {
+        Self { text: String::new(), batch: Batch::new(kind) }
+    }
+
+    fn extend(&mut self, text: &str, batch: &mut Batch, most: usize) -> ControlFlow<()> {
+        batch.truncate(most - self.batch.len());
+        let pieces_before = self.batch.spans.len() as u32;
+        for span in &batch.spans {
+            let start = self.text.len();
+            self.text.push_str(span.of(text));
+            self.batch.spans.push(Span::new(start, self.text.len()));
+        }
+        self.batch.ends.extend(batch.ends.iter().map(|end| end + pieces_before));
+        self.batch.numbers.extend_from_slice(&batch.numbers);
+        if self.batch.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+/// Lanes lent to whichever thread has a block: as many as there are threads.
+struct Lanes<'p> {
+    program: &'p Program,
+    idle: Mutex<Vec<Lane>>,
+}
+
+impl<'p> Lanes<'p> {
+    fn new(program: &'p Program) -> Self {
+        Self { program, idle: Mutex::new(Vec::new()) }
+    }
+
+    fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.program));
+        let _ = work(&mut lane);
+        idle().push(lane);
+    }
+}
+
+impl Records {
+    fn text<'b>(&self, block: &'b Block) -> Result<std::borrow::Cow<'b, str>> {
+        // Spans are 32 bits wide, which halves what goes through the caches.
+        if u32::try_from(block.bytes().len()).is_err() {
+            let limit = u64::from(u32::MAX);
+            return Err(Error::RecordTooLong { place: block.place(0), limit });
+        }
+        record::text(block, &self.delimiter, self.invalid, &self.progress)
+    }
+
+    /// Sends the records of a block's text through a program's stages.
+    fn drive(
+        &self,
+        text: &str,
+        program: &Program,
+        source: &mut Batch,
+        scratch: &mut [Scratch],
+        end: &mut Next<'_>,
+    ) -> ControlFlow<()> {
+        // Line ends are white space: the words of the lines are the words of the block.
+        if let (Some(Stage::Words), Delimiter::Line) = (program.stages.first(), &self.delimiter) {
+            source.clear();
+            source.spans.push(Span::new(0, text.len()));
+            return drive(&program.stages, scratch, text, source, end);
+        }
+        source.clear();
+        for line in Lines::new(text, &self.delimiter) {
+            let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
+            source.spans.push(Span::new(start, start + line.len()));
+            if source.spans.len() >= BATCH {
+                drive(&program.stages, scratch, text, source, end)?;
+                source.clear();
+            }
+        }
+        drive(&program.stages, scratch, text, source, end)
+    }
+}
+
+/// The records of a batch, one after another.
+fn each_cell(text: &str, batch: &Batch, mut visit: impl FnMut(Cell<'_>)) {
+    match batch.kind {
+        Kind::Text => batch.spans.iter().for_each(|span| visit(Cell::Text(span.of(text)))),
+        Kind::Number => {
+            batch.numbers.iter().for_each(|&number| visit(Cell::Number(i128::from(number))));
+        }
+        Kind::Bool => batch.numbers.iter().for_each(|&number| visit(Cell::Bool(number != 0))),
+        Kind::List => {
+            let mut members = Vec::new();
+            for list in batch.lists() {
+                members.clear();
+                members.extend(list.iter().map(|span| span.of(text)));
+                visit(Cell::List(&members));
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! One-liners: a program's text to stages, and stages run over blocks.
+//!
+//! A program is one jq term. Its top-level chain is cut at `|` ([`parse`]); a segment that names a
+//! stage of the table in [`verbs`] becomes that stage, any other is an expression that runs once
+//! a record ([`expression`]). What comes out is data, not closures: a list of [`stage`]s that work
+//! on batches of spans, and an end ([`combine`]).
+
+mod batch;
+mod combine;
+mod compile;
+mod expression;
+mod fault;
+mod lane;
+mod parse;
+mod predicate;
+mod stage;
+mod value;
+mod verbs;
+mod words;
+
+pub(crate) use fault::Fault;
+pub(crate) use lane::{Records, run};
+pub(crate) use verbs::VERBS;
+
+use batch::Kind;
+use combine::End;
+use compile::Compiler;
+use stage::Stage;
+
+/// A program, compiled for records of text.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// What every lane runs over its blocks.
+    stages: Vec<Stage>,
+    /// From the first `take` on: run on one thread, in input order.
+    ordered: Vec<Stage>,
+    end: End,
+    limit: Option<u64>,
+    rows_counted: bool,
+}
+
+impl Program {
+    /// Compiles the text of a program.
+    pub(crate) fn compile(text: &str) -> Result<Self, Fault> {
+        let compiler = Compiler::compile(text)?;
+        let end = compiler.ending();
+        let mut stages = compiler.stages;
+        let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
+        let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
+        let (limit, rows_counted) = (compiler.limit, compiler.rows_counted);
+        Ok(Self { stages, ordered, end, limit, rows_counted })
+    }
+
+    /// Whether records are printed while they are read, rather than a result at the end.
+    pub(crate) fn streams(&self) -> bool {
+        self.end == End::Records
+    }
+
+    /// Whether the result is rows of keys and counts, for which a terminal gets a table.
+    pub(crate) fn gives_pairs(&self) -> bool {
+        self.end == End::Frequencies && !self.rows_counted
+    }
+
+    /// What records are after the stages that lanes run.
+    fn lane_kind(&self) -> Kind {
+        self.stages.iter().fold(Kind::Text, |kind, stage| stage.kind(kind))
+    }
+
+    /// What records are where the program ends.
+    fn end_kind(&self) -> Kind {
+        self.ordered.iter().fold(self.lane_kind(), |kind, stage| stage.kind(kind))
+    }
+}

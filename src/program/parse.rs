@@ -1,0 +1,405 @@
+//! A program's text to a tree of expressions with places: the only module that knows jaq.
+//!
+//! The text is parsed as one jq term by jaq's own lexer and parser, so that strings, comments,
+//! definitions and the precedence of operators are jq's and never an imitation. The tree is then
+//! copied into [`Expr`], for two reasons: jaq's terms carry no places, only slices of the text
+//! (from which this module computes them), and its types change with every major version.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use jaq_core::load::lex::{self, StrPart, Tok, Token};
+use jaq_core::load::parse::{self, BinaryOp, Term};
+use jaq_core::load::{Lexer, Parser};
+use jaq_core::ops::Cmp;
+use jaq_core::path::{Opt, Part};
+
+use super::fault::Fault;
+use super::verbs;
+
+/// Brackets within brackets: beyond this the recursive parser could run out of stack.
+const DEEPEST: usize = 200;
+
+/// A place in the program's text, in bytes.
+pub(crate) type Span = Range<usize>;
+
+/// An expression and its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    pub(crate) node: Node,
+    pub(crate) span: Span,
+}
+
+/// What an expression is, as far as stages look into it.
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    /// `.`
+    Identity,
+    /// A number, as written.
+    Number(String),
+    /// A string without interpolation, unescaped.
+    Text(String),
+    /// `name` or `name(arg; arg)`.
+    Call(Call),
+    /// `f | g`
+    Pipe(Box<Expr>, Box<Expr>),
+    /// `f, g`
+    Comma,
+    /// `f == g` and its kin.
+    Compare(Box<Expr>, Order, Box<Expr>),
+    /// `f and g`
+    And(Box<Expr>, Box<Expr>),
+    /// `f or g`
+    Or(Box<Expr>, Box<Expr>),
+    /// `f[]`
+    Iterate(Box<Expr>),
+    /// `name.key`, which is what `filter .key` parses as.
+    CallThenPath(Call),
+    /// `def f: g; h`, whose body is to be read with the definitions known.
+    Defined(Vec<String>, Box<Expr>),
+    /// Any other jq; the words say which.
+    Other(&'static str),
+}
+
+/// A call of a stage or of a jq function.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) name_span: Span,
+    pub(crate) args: Vec<Expr>,
+    /// Whether the call stands in no bracket: only there is a stage's name a stage.
+    pub(crate) top: bool,
+}
+
+/// How two values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Eq,
+    Ne,
+}
+
+impl Order {
+    /// The same comparison with its sides swapped.
+    pub(crate) fn flip(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            same => same,
+        }
+    }
+
+    /// The comparison itself.
+    #[inline]
+    pub(crate) fn holds<T: PartialOrd + ?Sized>(self, left: &T, right: &T) -> bool {
+        match self {
+            Self::Lt => left < right,
+            Self::Le => left <= right,
+            Self::Gt => left > right,
+            Self::Ge => left >= right,
+            Self::Eq => left == right,
+            Self::Ne => left != right,
+        }
+    }
+}
+
+/// Parses a program.
+pub(crate) fn parse(text: &str) -> Result<Expr, Fault> {
+    check_depth(text)?;
+    let tokens = Lexer::new(text).lex().map_err(|errors| lex_fault(text, &errors))?;
+    if tokens.is_empty() {
+        return Err(Fault::new(0..text.len(), "the program is empty")
+            .hint("a first one: words | frequencies | topk(10)"));
+    }
+    let term = Parser::new(&tokens)
+        .parse(|p| p.term())
+        .map_err(|errors| parse_fault(text, &tokens, &errors))?;
+    let mut reader = Reader { text, calls: HashMap::new() };
+    reader.note_calls(&tokens, true);
+    Ok(reader.expr(&term, &(0..text.len())))
+}
+
+/// The segments of a program's top-level chain, in order.
+pub(crate) fn segments(expr: Expr) -> Vec<Expr> {
+    let mut segments = Vec::new();
+    let mut rest = expr;
+    loop {
+        match rest.node {
+            Node::Pipe(first, others) => {
+                segments.extend(self::segments(*first));
+                rest = *others;
+            }
+            node => {
+                segments.push(Expr { node, span: rest.span });
+                return segments;
+            }
+        }
+    }
+}
+
+/// Where a slice of the text stands in it.
+fn place(text: &str, part: &str) -> Span {
+    let start = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+    if start <= text.len() { start..(start + part.len()).min(text.len()) } else { 0..text.len() }
+}
+
+fn check_depth(text: &str) -> Result<(), Fault> {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err(Fault::new(at..at + 1, format!("more than {DEEPEST} brackets are open")));
+        }
+    }
+    Ok(())
+}
+
+fn lex_fault(text: &str, errors: &[lex::Error<&str>]) -> Fault {
+    let Some((expected, rest)) = errors.first() else {
+        return Fault::new(0..text.len(), "cannot be read");
+    };
+    let start = place(text, rest).start;
+    let width = rest.chars().next().map_or(0, char::len_utf8);
+    Fault::new(start..start + width, format!("expected {}", expected.as_str()))
+}
+
+fn parse_fault(text: &str, tokens: &[Token<&str>], errors: &[parse::TError<'_, &str>]) -> Fault {
+    let Some((expected, found)) = errors.first() else {
+        return Fault::new(0..text.len(), "cannot be parsed");
+    };
+    let Some(found) = found else {
+        let message = format!("ends too early: expected {}", expected.as_str());
+        return Fault::new(text.len()..text.len(), message);
+    };
+    let span = place(text, found.as_str());
+    if let Some(fault) = forgotten_brackets(text, tokens, &span) {
+        return fault;
+    }
+    let expected = match expected.as_str() {
+        "nothing" => "expected `|` or the end here".to_owned(),
+        other => format!("expected {other}"),
+    };
+    Fault::new(span, format!("unexpected `{}`: {expected}", found.as_str()))
+}
+
+/// `take 10` is not jq; the token before the surprise tells what was meant.
+fn forgotten_brackets(text: &str, tokens: &[Token<&str>], found: &Span) -> Option<Fault> {
+    let at = tokens.iter().position(|token| place(text, token.as_str()) == *found)?;
+    let name = tokens.get(at.checked_sub(1)?)?;
+    let is_verb = matches!(name.1, Tok::Word) && verbs::is_known(name.as_str());
+    let is_value = matches!(tokens[at].1, Tok::Num | Tok::Str(_) | Tok::Word | Tok::Var);
+    (is_verb && is_value).then(|| {
+        let (name, value) = (name.as_str(), tokens[at].as_str());
+        Fault::new(found.clone(), format!("`{name}` takes its argument in parentheses"))
+            .hint(format!("write {name}({value})"))
+    })
+}
+
+/// What the tokens tell of a call and its term does not.
+struct CallNote {
+    top: bool,
+    end: usize,
+    args: Vec<Span>,
+}
+
+struct Reader<'s> {
+    text: &'s str,
+    /// By the offset of the name.
+    calls: HashMap<usize, CallNote>,
+}
+
+impl<'s> Reader<'s> {
+    fn place(&self, part: &str) -> Span {
+        place(self.text, part)
+    }
+
+    fn note_calls(&mut self, tokens: &[Token<&'s str>], top: bool) {
+        for (i, Token(text, tok)) in tokens.iter().enumerate() {
+            match tok {
+                Tok::Word | Tok::Fmt => {
+                    let span = self.place(text);
+                    let (args, end) = match tokens.get(i + 1) {
+                        Some(Token(full, Tok::Block(inner))) if full.starts_with('(') => {
+                            (self.args(inner), self.place(full).end)
+                        }
+                        _ => (Vec::new(), span.end),
+                    };
+                    self.calls.insert(span.start, CallNote { top, end, args });
+                }
+                Tok::Block(inner) => self.note_calls(inner, false),
+                Tok::Str(parts) => {
+                    for part in parts {
+                        if let StrPart::Term(token) = part {
+                            self.note_calls(std::slice::from_ref(token), false);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The places of a call's arguments, from the tokens between its parentheses.
+    fn args(&self, inner: &[Token<&str>]) -> Vec<Span> {
+        let (_close, inner) = inner.split_last().unzip();
+        inner
+            .unwrap_or_default()
+            .split(|token| token.as_str() == ";")
+            .filter_map(|arg| {
+                let (first, last) = (arg.first()?, arg.last()?);
+                Some(self.place(first.as_str()).start..self.place(last.as_str()).end)
+            })
+            .collect()
+    }
+
+    /// Copies a term; `within` is the place to name for terms that hold no slice of the text.
+    fn expr(&self, term: &Term<&str>, within: &Span) -> Expr {
+        let mut span = within.clone();
+        let node = match term {
+            Term::Id => Node::Identity,
+            Term::Num(number) => {
+                span = self.place(number);
+                Node::Number((*number).to_owned())
+            }
+            Term::Neg(of) => match self.expr(of, within) {
+                Expr { node: Node::Number(number), span: of } => {
+                    span = of.start.saturating_sub(1)..of.end;
+                    Node::Number(format!("-{number}"))
+                }
+                _ => Node::Other("negation"),
+            },
+            Term::Str(None, parts) => self.string(parts, &mut span),
+            Term::Str(Some(_), _) => Node::Other("a format string"),
+            Term::Call(name, args) => {
+                let call = self.call(name, args);
+                span = self.call_span(&call);
+                Node::Call(call)
+            }
+            Term::BinOp(left, op, right) => return self.binary(left, op, right, within),
+            Term::Path(head, path) => return self.path(head, &path.0, within),
+            Term::Def(defs, body) => {
+                let names = defs.iter().map(|def| def.name.to_owned()).collect();
+                Node::Defined(names, Box::new(self.expr(body, within)))
+            }
+            Term::Recurse => Node::Other("`..`"),
+            Term::Arr(_) => Node::Other("an array"),
+            Term::Obj(_) => Node::Other("an object"),
+            Term::Label(..) | Term::Break(_) => Node::Other("`label`"),
+            Term::Fold(..) => Node::Other("`reduce` or `foreach`"),
+            Term::TryCatch(..) => Node::Other("`?` or `try`"),
+            Term::IfThenElse(..) => Node::Other("`if`"),
+            Term::Var(name) => {
+                span = self.place(name);
+                Node::Other("a variable")
+            }
+        };
+        Expr { node, span }
+    }
+
+    fn binary(
+        &self,
+        left: &Term<&str>,
+        op: &BinaryOp<&str>,
+        right: &Term<&str>,
+        within: &Span,
+    ) -> Expr {
+        let (l, r) = (self.expr(left, within), self.expr(right, within));
+        let span = l.span.start.min(r.span.start)..r.span.end.max(l.span.end);
+        let (l, r) = (Box::new(l), Box::new(r));
+        let node = match op {
+            BinaryOp::Pipe(None) => Node::Pipe(l, r),
+            BinaryOp::Pipe(Some(_)) => Node::Other("`as`"),
+            BinaryOp::Comma => Node::Comma,
+            BinaryOp::And => Node::And(l, r),
+            BinaryOp::Or => Node::Or(l, r),
+            BinaryOp::Cmp(cmp) => Node::Compare(l, order(*cmp), r),
+            BinaryOp::Alt => Node::Other("`//`"),
+            BinaryOp::Math(_) => Node::Other("arithmetic"),
+            BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
+                Node::Other("an assignment")
+            }
+        };
+        Expr { node, span }
+    }
+
+    fn path(&self, head: &Term<&str>, path: &[(Part<Term<&str>>, Opt)], within: &Span) -> Expr {
+        let head = self.expr(head, within);
+        match (head, path) {
+            (head, [(Part::Range(None, None), Opt::Essential)]) => {
+                let span = head.span.clone();
+                Expr { node: Node::Iterate(Box::new(head)), span }
+            }
+            (Expr { node: Node::Call(call), span }, [(Part::Index(key), _), ..])
+                if call.args.is_empty() =>
+            {
+                let key = self.expr(key, &span);
+                Expr { node: Node::CallThenPath(call), span: span.start..key.span.end }
+            }
+            (head, [(Part::Index(key), _), ..]) => {
+                let key = self.expr(key, &head.span).span;
+                Expr { node: Node::Other("a path"), span: key }
+            }
+            (head, _) => Expr { node: Node::Other("a path"), span: head.span },
+        }
+    }
+
+    fn call(&self, name: &str, args: &[Term<&str>]) -> Call {
+        let name_span = self.place(name);
+        let note = self.calls.get(&name_span.start);
+        let args = args
+            .iter()
+            .enumerate()
+            .map(|(i, arg)| {
+                let within = note.and_then(|note| note.args.get(i)).unwrap_or(&name_span);
+                Expr { span: within.clone(), ..self.expr(arg, within) }
+            })
+            .collect();
+        let top = note.is_some_and(|note| note.top);
+        Call { name: name.to_owned(), name_span, args, top }
+    }
+
+    fn call_span(&self, call: &Call) -> Span {
+        let end = self.calls.get(&call.name_span.start).map_or(call.name_span.end, |n| n.end);
+        call.name_span.start..end
+    }
+
+    fn string(&self, parts: &[StrPart<&str, Term<&str>>], span: &mut Span) -> Node {
+        let mut text = String::new();
+        let mut slices = parts.iter().filter_map(|part| match part {
+            StrPart::Str(slice) => Some(self.place(slice)),
+            _ => None,
+        });
+        if let Some(first) = slices.next() {
+            let last = slices.next_back().unwrap_or_else(|| first.clone());
+            *span = first.start..last.end;
+        }
+        for part in parts {
+            match part {
+                StrPart::Str(slice) => text.push_str(slice),
+                StrPart::Char(c) => text.push(*c),
+                StrPart::Term(_) => return Node::Other("string interpolation"),
+            }
+        }
+        Node::Text(text)
+    }
+}
+
+fn order(cmp: Cmp) -> Order {
+    match cmp {
+        Cmp::Lt => Order::Lt,
+        Cmp::Le => Order::Le,
+        Cmp::Gt => Order::Gt,
+        Cmp::Ge => Order::Ge,
+        Cmp::Eq => Order::Eq,
+        Cmp::Ne => Order::Ne,
+    }
+}

@@ -1,0 +1,124 @@
+//! Conditions on records, a batch at a time.
+
+use super::batch::{Batch, Kind, Span};
+use super::parse::Order;
+use super::value::{Columns, Value};
+
+/// A condition, compiled for one kind of record.
+#[derive(Debug, Clone)]
+pub(crate) enum Predicate {
+    /// The same for every record: a truthy value, or values of two types compared.
+    Always(bool),
+    /// Records that are true or false themselves.
+    IsTrue,
+    /// `length` against a number.
+    Length(Order, i64),
+    /// A number against a number.
+    Number(Order, i64),
+    /// Text against text, by code points.
+    Text(Order, Box<str>),
+    StartsWith(Box<str>),
+    EndsWith(Box<str>),
+    Contains(Box<memchr::memmem::Finder<'static>>),
+    /// A regular expression that matches somewhere.
+    Matches(Box<regex::Regex>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
+    /// The condition on what a value makes of the record.
+    On(Box<Value>, Box<Self>),
+}
+
+impl Predicate {
+    /// Clears the marks of the records that do not meet the condition; looks at marked ones only.
+    pub(crate) fn narrow(&self, text: &str, batch: &Batch, keep: &mut [bool]) {
+        match self {
+            Self::Always(true) => {}
+            Self::Always(false) => keep.fill(false),
+            Self::IsTrue => each(keep, &batch.numbers, |&n| n != 0),
+            Self::Length(order, n) => lengths(*order, *n, text, batch, keep),
+            Self::Number(order, n) => each(keep, &batch.numbers, |number| order.holds(number, n)),
+            Self::Text(order, to) => texts(keep, text, batch, |t| order.holds(t, to)),
+            Self::StartsWith(with) => texts(keep, text, batch, |t| t.starts_with(&**with)),
+            Self::EndsWith(with) => texts(keep, text, batch, |t| t.ends_with(&**with)),
+            Self::Contains(finder) => {
+                texts(keep, text, batch, |t| finder.find(t.as_bytes()).is_some());
+            }
+            Self::Matches(regex) => texts(keep, text, batch, |t| regex.is_match(t)),
+            Self::And(a, b) => {
+                a.narrow(text, batch, keep);
+                b.narrow(text, batch, keep);
+            }
+            Self::Or(a, b) => {
+                let mut first = keep.to_vec();
+                a.narrow(text, batch, &mut first);
+                keep.iter_mut().zip(&first).for_each(|(keep, &met)| *keep &= !met);
+                b.narrow(text, batch, keep);
+                keep.iter_mut().zip(&first).for_each(|(keep, &met)| *keep |= met);
+            }
+            Self::Not(of) => {
+                let mut met = keep.to_vec();
+                of.narrow(text, batch, &mut met);
+                keep.iter_mut().zip(&met).for_each(|(keep, &met)| *keep &= !met);
+            }
+            Self::On(value, of) => {
+                let mut columns = Columns::new(value.kind(batch.kind));
+                let text = value.evaluate(text, batch, &mut columns);
+                of.narrow(text.of(&columns.text), &columns.batch, keep);
+            }
+        }
+    }
+}
+
+fn each<T>(keep: &mut [bool], column: &[T], test: impl Fn(&T) -> bool) {
+    keep.iter_mut().zip(column).for_each(|(keep, value)| *keep = *keep && test(value));
+}
+
+fn texts(keep: &mut [bool], text: &str, batch: &Batch, test: impl Fn(&str) -> bool) {
+    each(keep, &batch.spans, |span| test(span.of(text)));
+}
+
+fn lengths(order: Order, n: i64, text: &str, batch: &Batch, keep: &mut [bool]) {
+    match batch.kind {
+        Kind::Text if batch.is_ascii(text) => {
+            each(keep, &batch.spans, |span| order.holds(&i64::from(span.len), &n));
+        }
+        Kind::Text => each(keep, &batch.spans, |&span| length_holds(order, n, text, span)),
+        Kind::List => keep.iter_mut().zip(batch.lists()).for_each(|(keep, list)| {
+            *keep = *keep && order.holds(&(list.len() as i64), &n);
+        }),
+        Kind::Number | Kind::Bool => {
+            each(keep, &batch.numbers, |number| order.holds(&number.saturating_abs(), &n));
+        }
+    }
+}
+
+/// A text of `b` bytes has from `b / 4` to `b` code points; if both ends of that range agree on
+/// an ordering, nothing needs to be counted.
+fn length_holds(order: Order, n: i64, text: &str, span: Span) -> bool {
+    let most = i64::from(span.len);
+    let least = (most + 3) / 4;
+    let (at_least, at_most) = (order.holds(&least, &n), order.holds(&most, &n));
+    let settled = match order {
+        Order::Eq | Order::Ne => n < least || n > most,
+        _ => at_least == at_most,
+    };
+    if settled { at_least } else { order.holds(&code_points(span.of(text)), &n) }
+}
+
+/// Code points, counted by the bytes that begin one.
+#[inline]
+pub(crate) fn code_points(text: &str) -> i64 {
+    text.bytes().filter(|&byte| (byte as i8) >= -0x40).count() as i64
+}
+
+impl Predicate {
+    /// The opposite condition.
+    pub(crate) fn negate(self) -> Self {
+        match self {
+            Self::Not(of) => *of,
+            Self::Always(met) => Self::Always(!met),
+            other => Self::Not(Box::new(other)),
+        }
+    }
+}

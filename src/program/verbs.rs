@@ -1,0 +1,343 @@
+//! The stages by name: one table, a row each. Help, arity and building all come from it.
+
+use super::batch::Kind;
+use super::combine::End;
+use super::compile::{Compiler, number_argument, text_argument};
+use super::expression;
+use super::fault::Fault;
+use super::parse::Call;
+use super::stage::Stage;
+use super::value::Value;
+use super::words::Separator;
+
+/// A stage that programs may name.
+#[derive(Debug)]
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    /// How it is written, with its arguments.
+    pub(crate) usage: &'static str,
+    /// What it does, in a line of help.
+    pub(crate) help: &'static str,
+    /// How few and how many arguments it takes.
+    pub(crate) arity: (usize, usize),
+    pub(crate) build: fn(&mut Compiler, &Call) -> Result<(), Fault>,
+}
+
+/// Every stage, in the order of the help.
+pub(crate) static VERBS: &[Verb] = &[
+    Verb {
+        name: "words",
+        usage: "words",
+        help: "the words of each text, cut at Unicode white space",
+        arity: (0, 0),
+        build: |c, call| {
+            c.needs(call, &[Kind::Text])?;
+            c.push(Stage::Words);
+            Ok(())
+        },
+    },
+    Verb {
+        name: "split",
+        usage: "split(\"sep\")",
+        help: "each text to a list of pieces; flatten makes records of them",
+        arity: (1, 1),
+        build: |c, call| {
+            c.needs(call, &[Kind::Text])?;
+            let separator = text_argument(call, 0)?;
+            c.push(Stage::Map(Value::Split(Separator::new(separator))));
+            Ok(())
+        },
+    },
+    Verb {
+        name: "flatten",
+        usage: "flatten",
+        help: "the members of each list",
+        arity: (0, 0),
+        build: |c, call| {
+            c.needs(call, &[Kind::List])?;
+            c.push(Stage::Flatten);
+            Ok(())
+        },
+    },
+    Verb {
+        name: "filter",
+        usage: "filter(p)",
+        help: "keep what meets p: length > 5, test(\"re\"), startswith(\"s\"),\nendswith(\"s\"), contains(\"s\"), . == \"s\", and, or, not",
+        arity: (1, 1),
+        build: |c, call| {
+            let predicate = expression::predicate(&call.args[0], c.kind)?;
+            c.filter(predicate);
+            Ok(())
+        },
+    },
+    Verb {
+        name: "remove",
+        usage: "remove(p)",
+        help: "drop what meets p",
+        arity: (1, 1),
+        build: |c, call| {
+            let predicate = expression::predicate(&call.args[0], c.kind)?;
+            c.filter(predicate.negate());
+            Ok(())
+        },
+    },
+    Verb {
+        name: "map",
+        usage: "map(f)",
+        help: "each record to f: length, ascii_downcase, ascii_upcase, ...",
+        arity: (1, 1),
+        build: |c, call| {
+            let value = expression::value(&call.args[0], c.kind)?;
+            c.map(value);
+            Ok(())
+        },
+    },
+    Verb {
+        name: "take",
+        usage: "take(n)",
+        help: "the first n; reading stops there",
+        arity: (1, 1),
+        build: |c, call| {
+            let n = number_argument(call, 0)?;
+            if c.reduced().is_some() {
+                return c.limit(call, n);
+            }
+            c.push(Stage::Take(n));
+            Ok(())
+        },
+    },
+    Verb {
+        name: "count",
+        usage: "count",
+        help: "how many there are",
+        arity: (0, 0),
+        build: |c, call| {
+            if c.reduced().is_some() { c.count_rows(call) } else { c.end(call, End::Count) }
+        },
+    },
+    Verb {
+        name: "frequencies",
+        usage: "frequencies",
+        help: "how often each record occurs; frequencies(f): each f of a record",
+        arity: (0, 1),
+        build: |c, call| {
+            if let Some(of) = call.args.first() {
+                let value = expression::value(of, c.kind)?;
+                c.map(value);
+            }
+            c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool])?;
+            c.end(call, End::Frequencies)
+        },
+    },
+    Verb {
+        name: "topk",
+        usage: "topk(k)",
+        help: "the k largest; after frequencies, the k commonest",
+        arity: (1, 1),
+        build: |c, call| {
+            let k = number_argument(call, 0)?;
+            if c.reduced().is_some() {
+                return c.limit(call, k);
+            }
+            c.needs(call, &[Kind::Text, Kind::Number])?;
+            c.end(call, End::Top(usize::try_from(k).unwrap_or(usize::MAX)))
+        },
+    },
+    Verb {
+        name: "sum",
+        usage: "sum",
+        help: "the sum of numbers",
+        arity: (0, 1),
+        build: |c, call| numeric(c, call, &[Kind::Number], End::Sum),
+    },
+    Verb {
+        name: "min",
+        usage: "min, max",
+        help: "the smallest, the largest",
+        arity: (0, 1),
+        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text], End::Min),
+    },
+    Verb {
+        name: "max",
+        usage: "",
+        help: "",
+        arity: (0, 1),
+        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text], End::Max),
+    },
+];
+
+/// `sum`, `min` and `max`, of the records or of `f` of each.
+fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind], end: End) -> Result<(), Fault> {
+    if let Some(of) = call.args.first() {
+        let value = expression::value(of, c.kind)?;
+        c.map(value);
+    }
+    c.needs(call, kinds)?;
+    c.end(call, end)
+}
+
+/// Stages and functions of the language that this version does not know yet.
+static LATER: &[&str] = &[
+    "accumulate",
+    "agg",
+    "all",
+    "any",
+    "ascii",
+    "avg",
+    "bottomk",
+    "bucket",
+    "distinct",
+    "explode",
+    "first",
+    "fold",
+    "foldby",
+    "fromjson",
+    "fromlogfmt",
+    "groupby",
+    "gsub",
+    "implode",
+    "join",
+    "keys",
+    "last",
+    "ltrimstr",
+    "mean",
+    "nunique",
+    "pluck",
+    "random_sample",
+    "rtrimstr",
+    "sample",
+    "scan",
+    "sessions",
+    "skip",
+    "sort",
+    "std",
+    "sub",
+    "time",
+    "tojson",
+    "tonumber",
+    "tostring",
+    "trim",
+    "ltrim",
+    "rtrim",
+    "var",
+];
+
+/// What other tools call a stage or a function.
+static SPELLINGS: &[(&str, &str)] = &[
+    ("add", "sum"),
+    ("cut", "split"),
+    ("dropwhile", "remove"),
+    ("exclude", "remove"),
+    ("flat_map", "flatten"),
+    ("frequency", "frequencies"),
+    ("grep", "filter"),
+    ("group_by", "frequencies"),
+    ("head", "take"),
+    ("histogram", "frequencies"),
+    ("len", "length"),
+    ("limit", "take"),
+    ("lower", "ascii_downcase"),
+    ("lowercase", "ascii_downcase"),
+    ("match", "test"),
+    ("reject", "remove"),
+    ("size", "length"),
+    ("sort_by", "topk"),
+    ("tokenize", "words"),
+    ("tolower", "ascii_downcase"),
+    ("top", "topk"),
+    ("toupper", "ascii_upcase"),
+    ("uniq", "frequencies"),
+    ("unique", "frequencies"),
+    ("upper", "ascii_upcase"),
+    ("uppercase", "ascii_upcase"),
+    ("value_counts", "frequencies"),
+    ("wc", "count"),
+    ("where", "filter"),
+];
+
+/// The row of a stage.
+pub(crate) fn find(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+/// Whether a name is a stage, now or later.
+pub(crate) fn is_known(name: &str) -> bool {
+    find(name).is_some() || LATER.contains(&name)
+}
+
+/// The fault of a name that is neither a stage nor a function.
+pub(crate) fn unknown(call: &Call) -> Fault {
+    let name = call.name.as_str();
+    let span = call.name_span.clone();
+    if LATER.contains(&name) {
+        return not_yet(span, &format!("`{name}`"));
+    }
+    let fault = Fault::new(span, format!("unknown name `{name}`"));
+    match nearest(name) {
+        Some(known) => fault.hint(format!("did you mean `{known}`?")),
+        None => fault.hint("creel --help lists the stages"),
+    }
+}
+
+/// The fault of something that the language has and this version has not.
+pub(crate) fn not_yet(span: std::ops::Range<usize>, what: &str) -> Fault {
+    Fault::new(span, format!("{what} is not there yet")).hint(
+        "so far: words, split, flatten, filter, remove, map, take, count, frequencies, topk, \
+         sum, min, max",
+    )
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    if let Some((_, known)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == name) {
+        return Some(known);
+    }
+    let verbs = VERBS.iter().map(|verb| verb.name);
+    verbs
+        .chain(expression::FUNCTIONS.iter().copied())
+        .chain(LATER.iter().copied())
+        .map(|known| (distance(name, known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().max(name.len()).div_ceil(3))
+        .map(|(_, known)| known)
+}
+
+/// Edits from one name to the other: insertions, deletions, replacements and swaps of neighbours.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
+    for i in 0..=from.len() {
+        for j in 0..=to.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+                let edited = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped =
+                    i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
+                if swapped { edited.min(rows[i - 2][j - 2] + 1) } else { edited }
+            };
+        }
+    }
+    rows[from.len()][to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        for (typed, meant) in [
+            ("frequency", "frequencies"),
+            ("frequncies", "frequencies"),
+            ("fliter", "filter"),
+            ("word", "words"),
+            ("lenght", "length"),
+            ("startwith", "startswith"),
+            ("limit", "take"),
+        ] {
+            assert_eq!(nearest(typed), Some(meant), "{typed}");
+        }
+        assert_eq!(nearest("xyzzy_plugh"), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! Words and pieces of a text, a batch of spans at a time.
+
+use std::ops::ControlFlow;
+
+use super::batch::{BATCH, Batch, Span};
+
+/// What a byte tells about white space: 0 none, 1 it is, 2 it may begin some.
+static CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut ascii = 0x09;
+    while ascii <= 0x0d {
+        class[ascii] = 1;
+        ascii += 1;
+    }
+    class[b' ' as usize] = 1;
+    // U+0085 and U+00A0; U+1680; U+2000 to U+205F; U+3000.
+    class[0xc2] = 2;
+    class[0xe1] = 2;
+    class[0xe2] = 2;
+    class[0xe3] = 2;
+    class
+};
+
+/// The length of the white space that begins at a character boundary of `text`, or 0.
+fn space_at(text: &str, at: usize) -> usize {
+    match text[at..].chars().next() {
+        Some(c) if c.is_whitespace() => c.len_utf8(),
+        _ => 0,
+    }
+}
+
+/// Appends the words of a span of `text`, and calls `full` whenever the batch is.
+pub(crate) fn words(
+    text: &str,
+    span: Span,
+    batch: &mut Batch,
+    mut full: impl FnMut(&mut Batch) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let end = span.start as usize + span.len as usize;
+    let bytes = &text.as_bytes()[..end];
+    let mut at = span.start as usize;
+    while at < end {
+        match CLASS[bytes[at] as usize] {
+            1 => {
+                at += 1;
+                continue;
+            }
+            2 => match space_at(text, at) {
+                0 => {}
+                space => {
+                    at += space;
+                    continue;
+                }
+            },
+            _ => {}
+        }
+        let start = at;
+        at = word_end(text, bytes, at);
+        batch.spans.push(Span::new(start, at));
+        if batch.spans.len() >= BATCH {
+            full(batch)?;
+            batch.clear();
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Where the word that begins at `at` ends.
+fn word_end(text: &str, bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        while at < bytes.len() && CLASS[bytes[at] as usize] == 0 {
+            at += 1;
+        }
+        if at >= bytes.len() || CLASS[bytes[at] as usize] == 1 || space_at(text, at) > 0 {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+/// What `split` cuts at.
+#[derive(Debug, Clone)]
+pub(crate) enum Separator {
+    /// The empty string: between all characters.
+    Characters,
+    /// This text.
+    Text(Box<memchr::memmem::Finder<'static>>),
+}
+
+impl Separator {
+    pub(crate) fn new(text: &str) -> Self {
+        if text.is_empty() {
+            Self::Characters
+        } else {
+            Self::Text(Box::new(memchr::memmem::Finder::new(text.as_bytes()).into_owned()))
+        }
+    }
+
+    /// Appends the pieces of a span of `text`; as in jq, an empty text has none.
+    pub(crate) fn split(&self, text: &str, span: Span, pieces: &mut Vec<Span>) {
+        if span.len == 0 {
+            return;
+        }
+        let start = span.start as usize;
+        let record = span.of(text);
+        match self {
+            Self::Characters => pieces.extend(
+                record
+                    .char_indices()
+                    .map(|(at, c)| Span::new(start + at, start + at + c.len_utf8())),
+            ),
+            Self::Text(finder) => {
+                let mut from = 0;
+                for at in finder.find_iter(record.as_bytes()) {
+                    pieces.push(Span::new(start + from, start + at));
+                    from = at + finder.needle().len();
+                }
+                pieces.push(Span::new(start + from, start + record.len()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::batch::Kind;
+    use proptest::prelude::*;
+
+    fn words_of(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut batch = Batch::new(Kind::Text);
+        let mut take = |batch: &mut Batch| {
+            found.extend(batch.spans.iter().map(|span| span.of(text).to_owned()));
+            ControlFlow::Continue(())
+        };
+        let _ = words(text, Span::new(0, text.len()), &mut batch, &mut take);
+        let _ = take(&mut batch);
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_those_of_the_standard_library(
+            text in "[a-c \t\r\n\u{85}\u{a0}\u{1680}\u{2003}\u{2028}\u{202f}\u{205f}\u{3000}é€â\u{200b}𝄞]{0,60}"
+        ) {
+            let expected: Vec<_> = text.split_whitespace().collect();
+            prop_assert_eq!(words_of(&text), expected);
+        }
+
+        #[test]
+        fn pieces_are_those_of_jq(text in "[ab,é]{0,20}", separator in "[,a]{0,2}") {
+            let mut pieces = Vec::new();
+            Separator::new(&separator).split(&text, Span::new(0, text.len()), &mut pieces);
+            let expected: Vec<String> = match (text.as_str(), separator.as_str()) {
+                ("", _) => Vec::new(),
+                (text, "") => text.chars().map(String::from).collect(),
+                (text, separator) => text.split(separator).map(String::from).collect(),
+            };
+            let pieces: Vec<_> = pieces.iter().map(|span| span.of(&text)).collect();
+            prop_assert_eq!(pieces, expected);
+        }
+    }
+}

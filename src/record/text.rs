@@ -1,0 +1,168 @@
+//! Bytes to text: the check, and what becomes of records that do not pass.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::Invalid;
+use super::lines::Cut;
+use crate::block::{Block, Delimiter};
+use crate::error::snippet;
+use crate::progress::Progress;
+use crate::{Error, Result};
+
+/// Bytes shown of a record before the wrong one.
+const BEFORE: usize = 40;
+
+/// The text of a block, checked; borrowed unless something had to be replaced or left out.
+///
+/// # Errors
+///
+/// [`Error::Encoding`] for a record that is not valid if `invalid` says so, and for a delimiter
+/// that is not: it would cut characters.
+pub(crate) fn text<'b>(
+    block: &'b Block,
+    delimiter: &Delimiter,
+    invalid: Invalid,
+    progress: &Progress,
+) -> Result<Cow<'b, str>> {
+    if std::str::from_utf8(delimiter.bytes()).is_err() {
+        return Err(Error::Encoding {
+            place: block.place(0),
+            encoding: "UTF-8",
+            snippet: format!("the delimiter {}", snippet(delimiter.bytes())),
+            mend: "read the records as bytes, or name a delimiter that is text",
+        });
+    }
+    match simdutf8::basic::from_utf8(block.bytes()) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(_) => mended(block, &Cut::new(delimiter), invalid, progress),
+    }
+}
+
+/// The text of a block of which some record is not valid.
+#[cold]
+fn mended<'b>(
+    block: &'b Block,
+    cut: &Cut<'_>,
+    invalid: Invalid,
+    progress: &Progress,
+) -> Result<Cow<'b, str>> {
+    let bytes = block.bytes();
+    let mut text = String::with_capacity(bytes.len());
+    let mut faulty = 0;
+    let mut start = 0;
+    while start < bytes.len() {
+        let (_, length) = cut.first(&bytes[start..]);
+        let record = &bytes[start..start + length];
+        match (std::str::from_utf8(record), invalid) {
+            (Ok(record), _) => text.push_str(record),
+            (Err(wrong), Invalid::Fail) => {
+                return Err(fault(block, start..start + length, wrong.valid_up_to()));
+            }
+            (Err(_), Invalid::Replace) => {
+                faulty += 1;
+                text.push_str(&String::from_utf8_lossy(record));
+            }
+            (Err(_), Invalid::Skip) => faulty += 1,
+        }
+        start += length;
+    }
+    match invalid {
+        Invalid::Replace => progress.add_replaced(faulty),
+        Invalid::Skip => progress.add_skipped(faulty),
+        Invalid::Fail => {}
+    }
+    Ok(Cow::Owned(text))
+}
+
+/// The error for a record of a block, whose byte `wrong` is wrong.
+fn fault(block: &Block, record: Range<usize>, wrong: usize) -> Error {
+    let at = record.start + wrong;
+    // From a character's start, so that the snippet itself is text up to the wrong byte.
+    let is_start = |&from: &usize| block.bytes()[from] & 0xc0 != 0x80;
+    let from = (record.start.max(at.saturating_sub(BEFORE))..at).find(is_start).unwrap_or(at);
+    let end = record.end.min(at + 2 * BEFORE);
+    Error::Encoding {
+        place: block.place(at),
+        encoding: block.encoding(),
+        snippet: snippet(&block.bytes()[from..end]),
+        mend: "choose to replace or to skip such records, or name the encoding",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINE: Delimiter = Delimiter::Line;
+
+    #[test]
+    fn text_that_is_valid_is_lent() {
+        let block = Block::of("a\né\0\n".as_bytes());
+        let text = text(&block, &LINE, Invalid::Fail, &Progress::default()).unwrap();
+        assert!(matches!(text, Cow::Borrowed("a\né\0\n")));
+    }
+
+    #[test]
+    fn a_wrong_byte_fails_the_run_with_its_place_and_what_stands_there() {
+        let block = Block::of(b"fine\nof caf\xe9\x1b\nmore\n");
+        let error = text(&block, &LINE, Invalid::Fail, &Progress::default()).unwrap_err();
+        let Error::Encoding { place, encoding: "UTF-8", snippet, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((place.offset, snippet.as_str()), (Some(11), "of caf\\xe9\\u{1b}\\n"));
+    }
+
+    #[test]
+    fn records_with_wrong_bytes_are_replaced_and_counted() {
+        let block = Block::of(b"a\xff\xfeb\r\nc\n\xc3");
+        let progress = Progress::default();
+        let text = text(&block, &LINE, Invalid::Replace, &progress).unwrap();
+        assert_eq!(text, "a\u{fffd}\u{fffd}b\r\nc\n\u{fffd}");
+        assert_eq!((progress.records_replaced(), progress.records_skipped()), (2, 0));
+    }
+
+    #[test]
+    fn records_with_wrong_bytes_are_left_out_and_counted() {
+        let block = Block::of(b"a\xff\r\nc\n\xc3");
+        let progress = Progress::default();
+        let text = text(&block, &LINE, Invalid::Skip, &progress).unwrap();
+        assert_eq!(text, "c\n");
+        assert_eq!((progress.records_replaced(), progress.records_skipped()), (0, 2));
+    }
+
+    #[test]
+    fn a_delimiter_that_cuts_characters_is_refused() {
+        let delimiter = Delimiter::Bytes(b"\xa9".to_vec());
+        let block = Block::of("é".as_bytes());
+        let error = text(&block, &delimiter, Invalid::Skip, &Progress::default()).unwrap_err();
+        assert!(error.to_string().contains("delimiter"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn replacing_is_what_the_whole_block_would_give(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'|'), any::<u8>()], 0..200),
+            custom: bool,
+        ) {
+            let delimiter = if custom { Delimiter::Bytes(b"|".to_vec()) } else { LINE };
+            let block = Block::of(&bytes);
+            let text = text(&block, &delimiter, Invalid::Replace, &Progress::default()).unwrap();
+            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn the_first_wrong_byte_is_named(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let block = Block::of(&bytes);
+            match (std::str::from_utf8(&bytes), text(&block, &LINE, Invalid::Fail, &Progress::default())) {
+                (Ok(expected), Ok(text)) => prop_assert_eq!(expected, text),
+                (Err(wrong), Err(Error::Encoding { place, .. })) => {
+                    prop_assert_eq!(place.offset, Some(wrong.valid_up_to() as u64));
+                }
+                (expected, text) => prop_assert!(false, "{:?} but {:?}", expected, text),
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The objects of a source as an input: listed, cut into partitions, and read in blocks.
+
+use std::sync::Arc;
+
+use super::{Context, Input, Reader};
+use crate::block::{Block, BlockOptions, Blocks, splittable};
+use crate::source::{Object, Partition, Source, partitions};
+use crate::{Error, Progress, Result};
+
+/// What to read and how, before anything was listed.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) source: Source,
+    pub(crate) blocks: BlockOptions,
+    /// Bytes a partition holds, about; `None` for what suits the input and the threads.
+    pub(crate) partition_size: Option<u64>,
+}
+
+/// The largest partition that is made unasked: small enough that the last ones to run leave no
+/// core idle for long, large enough that what is done once for each costs nothing.
+const LARGEST_PARTITION: u64 = 64 << 20;
+/// And the smallest: below it, opening costs more than another core saves.
+const SMALLEST_PARTITION: u64 = 4 << 20;
+
+/// The blocks of text of a source.
+#[derive(Debug)]
+pub(crate) struct Text {
+    partitions: Vec<Partition>,
+    blocks: BlockOptions,
+    progress: Arc<Progress>,
+}
+
+impl Job {
+    /// Lists the source and cuts it into partitions. Waits on this thread.
+    pub(crate) fn open(&self, context: &Context) -> Result<Text> {
+        Ok(self.cut(&self.list(context)?, context))
+    }
+
+    /// The objects of the source. Waits on this thread.
+    pub(crate) fn list(&self, context: &Context) -> Result<Vec<Arc<Object>>> {
+        context.stop.wait(self.source.list()).unwrap_or(Err(Error::Cancelled))
+    }
+
+    /// Cuts objects into partitions; touches nothing.
+    pub(crate) fn cut(&self, objects: &[Arc<Object>], context: &Context) -> Text {
+        let total = objects.iter().filter_map(|object| object.size()).sum();
+        context.progress.add_total(total);
+        let size = self.partition_size.unwrap_or_else(|| {
+            (total / (context.threads as u64 * 4)).clamp(SMALLEST_PARTITION, LARGEST_PARTITION)
+        });
+        Text {
+            partitions: partitions(objects, size, splittable(&self.blocks)),
+            blocks: self.blocks.clone(),
+            progress: Arc::clone(&context.progress),
+        }
+    }
+}
+
+impl Text {
+    /// The partitions, in input order.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn plan(&self) -> &[Partition] {
+        &self.partitions
+    }
+}
+
+impl Input for Text {
+    type Reader = Blocks;
+
+    fn partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    fn open(&self, partition: usize) -> Blocks {
+        let partition = self.partitions[partition].clone();
+        Blocks::new(partition, &self.blocks, Arc::clone(&self.progress))
+    }
+}
+
+impl Reader for Blocks {
+    type Block = Block;
+
+    async fn next(&mut self) -> Result<Option<Block>> {
+        Self::next(self).await
+    }
+}

@@ -1,0 +1,214 @@
+//! A run: the blocks of an input through a pass, or in order through a function.
+//!
+//! ```text
+//!  Input (partitions) --open--> Reader --next--> block --feed--> state of a lane
+//!                                                                 \
+//!        lanes are tasks of a graph, merged in a tree  -------------> one state
+//! ```
+//!
+//! A lane is a thread's share of the input. A lane asks for a block, reads it itself (so a local
+//! file needs no second thread, and no queue stands between reading and work), and feeds it to
+//! its state. See [`dispatch`] for which block a lane gets.
+
+mod dispatch;
+mod input;
+mod reduce;
+mod stop;
+mod stream;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::Result;
+
+pub(crate) use input::{Job, Text};
+pub(crate) use reduce::{Pass, reduce, reduction};
+pub(crate) use stop::Stop;
+pub(crate) use stream::stream;
+
+/// What can be read block by block, in partitions.
+pub(crate) trait Input: Send + Sync {
+    /// The blocks of one partition, one after another.
+    type Reader: Reader;
+
+    /// How many partitions there are.
+    fn partitions(&self) -> usize;
+
+    /// Opens a partition; reads nothing yet.
+    fn open(&self, partition: usize) -> Self::Reader;
+}
+
+/// The blocks of one partition.
+pub(crate) trait Reader: Send {
+    /// What an [`Input`] is read by.
+    type Block: Send;
+
+    /// The next block; `None` after the last.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Self::Block>>> + Send;
+}
+
+/// The block type of an input.
+pub(crate) type BlockOf<I> = <<I as Input>::Reader as Reader>::Block;
+
+/// Where and how a run happens.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    /// Threads that work; the caller's may be one of them.
+    pub(crate) threads: usize,
+    /// How the run is told to end early.
+    pub(crate) stop: Stop,
+    /// What the run tells.
+    pub(crate) progress: Arc<crate::Progress>,
+}
+
+impl Default for Context {
+    /// One thread a core that this process may use, which on Linux respects control groups.
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads, stop: Stop::default(), progress: Arc::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+    use crate::{Error, Place};
+
+    /// An input of numbers that counts up over all blocks, and fails where it is told to.
+    pub(crate) struct Numbers {
+        partitions: usize,
+        blocks: usize,
+        failing: Vec<(usize, usize)>,
+        opened: AtomicUsize,
+    }
+
+    pub(crate) struct Counting {
+        partition: usize,
+        block: usize,
+        blocks: usize,
+        failing: Vec<(usize, usize)>,
+    }
+
+    impl Numbers {
+        pub(crate) fn new(partitions: usize, blocks: usize) -> Self {
+            Self::failing(partitions, blocks, &[])
+        }
+
+        pub(crate) fn failing(partitions: usize, blocks: usize, at: &[(usize, usize)]) -> Self {
+            Self { partitions, blocks, failing: at.to_vec(), opened: AtomicUsize::new(0) }
+        }
+
+        pub(crate) fn all(&self) -> Vec<u32> {
+            (0..(self.partitions * self.blocks) as u32).collect()
+        }
+
+        pub(crate) fn opened(&self) -> usize {
+            self.opened.load(Relaxed)
+        }
+    }
+
+    impl Input for Numbers {
+        type Reader = Counting;
+
+        fn partitions(&self) -> usize {
+            self.partitions
+        }
+
+        fn open(&self, partition: usize) -> Counting {
+            self.opened.fetch_add(1, Relaxed);
+            let failing = self.failing.clone();
+            Counting { partition, block: 0, blocks: self.blocks, failing }
+        }
+    }
+
+    impl Reader for Counting {
+        type Block = Vec<u32>;
+
+        async fn next(&mut self) -> Result<Option<Vec<u32>>> {
+            if self.block == self.blocks {
+                return Ok(None);
+            }
+            let (partition, block) = (self.partition, self.block);
+            if self.failing.contains(&(partition, block)) {
+                let place = Place::object(format!("block {block} of {partition}"));
+                return Err(Error::Changed { place });
+            }
+            self.block += 1;
+            Ok(Some(vec![(partition * self.blocks + block) as u32]))
+        }
+    }
+
+    struct Collect {
+        ordered: bool,
+    }
+
+    impl Pass<Vec<u32>> for Collect {
+        type State = Vec<u32>;
+
+        fn ordered(&self) -> bool {
+            self.ordered
+        }
+
+        fn start(&self) -> Vec<u32> {
+            Vec::new()
+        }
+
+        fn feed(&self, state: &mut Vec<u32>, block: Vec<u32>) -> Result<()> {
+            assert_ne!(block, [77], "a number that this pass does not like");
+            state.extend(block);
+            Ok(())
+        }
+
+        fn merge(&self, into: &mut Vec<u32>, from: Vec<u32>) {
+            into.extend(from);
+        }
+    }
+
+    fn reduced(ordered: bool, input: &Numbers, threads: usize) -> Result<Vec<u32>> {
+        let context = Context { threads, ..Context::default() };
+        reduce(&context, input, &Collect { ordered })
+    }
+
+    #[test]
+    fn every_block_is_fed_once_and_in_order_if_the_pass_asks_for_it() {
+        for threads in 1..5 {
+            for (partitions, blocks) in [(0, 0), (1, 0), (1, 40), (40, 1), (5, 11)] {
+                let input = Numbers::new(partitions, blocks);
+                let seen = reduced(true, &input, threads).expect("nothing fails");
+                assert_eq!(seen, input.all());
+                let mut seen = reduced(false, &input, threads).expect("nothing fails");
+                seen.sort_unstable();
+                assert_eq!(seen, input.all());
+                assert_eq!(input.opened(), 2 * partitions);
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_or_a_panic_ends_the_run_and_is_what_the_caller_gets() {
+        for ordered in [true, false] {
+            for threads in 1..4 {
+                let input = Numbers::failing(9, 3, &[(4, 1)]);
+                let error = reduced(ordered, &input, threads).expect_err("it fails");
+                assert!(matches!(error, Error::Changed { .. }), "{error}");
+                let error = reduced(ordered, &Numbers::new(90, 3), threads).expect_err("panics");
+                assert!(matches!(error, Error::Panic { .. }), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stopped_run_returns_what_it_has_and_a_cancelled_one_does_not() {
+        for ordered in [true, false] {
+            let context = Context::default();
+            context.stop.stop();
+            let input = Numbers::new(9, 3);
+            assert_eq!(reduce(&context, &input, &Collect { ordered }).expect("it stops"), []);
+            context.stop.cancel();
+            let cancelled = reduce(&context, &input, &Collect { ordered });
+            assert!(matches!(cancelled, Err(Error::Cancelled)));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Many blocks to one state: lanes, and the tree that merges what they hold.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::dispatch::Dispatch;
+use super::{BlockOf, Context, Input, Reader};
+use crate::graph::{Graph, Handle};
+use crate::{Error, Result};
+
+/// What a lane does with the blocks it is given: a combiner with the operators before it.
+///
+/// The laws of a combiner are a pass's too: `start` is neutral, `merge` is associative and, if
+/// the pass is not ordered, commutative.
+pub(crate) trait Pass<B>: Send + Sync {
+    /// What a lane holds.
+    type State: Send + 'static;
+
+    /// Whether a state must see its blocks in input order and be merged in it.
+    fn ordered(&self) -> bool;
+
+    /// A state that has seen nothing.
+    fn start(&self) -> Self::State;
+
+    /// Feeds the records of one block to a state.
+    fn feed(&self, state: &mut Self::State, block: B) -> Result<()>;
+
+    /// Adds what `from` has seen, which stands after what `into` has seen.
+    fn merge(&self, into: &mut Self::State, from: Self::State);
+}
+
+/// Runs one pass over an input, and nothing beside it.
+pub(crate) fn reduce<I, P>(context: &Context, input: &I, pass: &P) -> Result<P::State>
+where
+    I: Input,
+    P: Pass<BlockOf<I>>,
+{
+    let mut graph = Graph::default();
+    let state = reduction(&mut graph, context, input, pass);
+    Ok(graph.run(context.threads)?.take(state))
+}
+
+/// Adds a pass over an input to a graph: its lanes, and the merges of their states.
+pub(crate) fn reduction<'a, I, P>(
+    graph: &mut Graph<'a>,
+    context: &'a Context,
+    input: &'a I,
+    pass: &'a P,
+) -> Handle<P::State>
+where
+    I: Input,
+    P: Pass<BlockOf<I>>,
+{
+    let lanes = if pass.ordered() {
+        runs_of_partitions(input.partitions(), context.threads)
+            .map(|run| graph.task("lane", move || ordered_lane(context, input, pass, run)))
+            .collect()
+    } else {
+        let dispatch = Arc::new(Dispatch::new(input));
+        (0..context.threads.max(1))
+            .map(|_| {
+                let dispatch = Arc::clone(&dispatch);
+                graph.task("lane", move || shared_lane(context, &dispatch, pass))
+            })
+            .collect()
+    };
+    let merged = graph.tree(lanes, |mut into, from| {
+        if context.stop.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        pass.merge(&mut into, from);
+        Ok(into)
+    });
+    merged.unwrap_or_else(|| graph.task("lane", || Ok(pass.start())))
+}
+
+/// A lane that takes any block.
+fn shared_lane<I, P>(context: &Context, dispatch: &Dispatch<'_, I>, pass: &P) -> Result<P::State>
+where
+    I: Input,
+    P: Pass<BlockOf<I>>,
+{
+    let mut state = pass.start();
+    let mut mine = None;
+    let _ends = EndsRun(context);
+    while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
+        feed(context, pass, &mut state, block)?;
+    }
+    Ok(state)
+}
+
+/// A lane that takes a run of neighbouring partitions, in order.
+fn ordered_lane<I, P>(context: &Context, input: &I, pass: &P, run: Range<usize>) -> Result<P::State>
+where
+    I: Input,
+    P: Pass<BlockOf<I>>,
+{
+    let mut state = pass.start();
+    let _ends = EndsRun(context);
+    for partition in run {
+        let mut reader = input.open(partition);
+        while !context.stop.is_set() {
+            match context.stop.wait(reader.next()).unwrap_or(Ok(None)) {
+                Ok(Some(block)) => feed(context, pass, &mut state, block)?,
+                Ok(None) => break,
+                Err(error) => {
+                    context.stop.cancel();
+                    return Err(error);
+                }
+            }
+        }
+    }
+    if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(state) }
+}
+
+fn feed<B, P: Pass<B>>(context: &Context, pass: &P, state: &mut P::State, block: B) -> Result<()> {
+    context.progress.add_block();
+    pass.feed(state, block).inspect_err(|_| context.stop.cancel())
+}
+
+/// Tells the other lanes to stop when this one's task panics.
+struct EndsRun<'a>(&'a Context);
+
+impl Drop for EndsRun<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop.cancel();
+        }
+    }
+}
+
+/// Cuts partitions into runs of neighbours, four for each thread: enough that a slow one at the
+/// end is a small part, few enough that merging stays cheap.
+fn runs_of_partitions(partitions: usize, threads: usize) -> impl Iterator<Item = Range<usize>> {
+    let runs = partitions.min(threads.max(1) * 4);
+    (0..runs).map(move |n| n * partitions / runs..(n + 1) * partitions / runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_cover_every_partition_once_and_in_order() {
+        for partitions in 0..70 {
+            for threads in 0..5 {
+                let covered = runs_of_partitions(partitions, threads).flatten();
+                assert!(covered.eq(0..partitions), "{partitions} partitions, {threads} threads");
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Values to bytes: JSON Lines, plain text, table cells.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// One JSON value a line.
+    Jsonl,
+    /// Aligned columns, for people.
+    Table,
+    /// The text itself; a key and its count with a tab between.
+    Text,
+}
+
+/// A value to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cell<'a> {
+    Null,
+    Bool(bool),
+    Number(i128),
+    Text(&'a str),
+    List(&'a [&'a str]),
+}
+
+/// Writes values in one format.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encoder {
+    format: Format,
+    terminal: bool,
+}
+
+impl Encoder {
+    /// For a terminal, control characters of the data are always written escaped: nothing that
+    /// was read may move the cursor or retitle the window.
+    pub(crate) fn new(format: Format, terminal: bool) -> Self {
+        Self { format, terminal }
+    }
+
+    pub(crate) fn format(self) -> Format {
+        self.format
+    }
+
+    /// Appends a value and a line end.
+    pub(crate) fn value(self, out: &mut Vec<u8>, cell: Cell<'_>) {
+        match self.format {
+            Format::Jsonl => self.json(out, cell),
+            Format::Text | Format::Table => self.plain(out, cell),
+        }
+        out.push(b'\n');
+    }
+
+    /// Appends a key and its count, and a line end.
+    pub(crate) fn pair(self, out: &mut Vec<u8>, key: Cell<'_>, count: u64) {
+        // Writing to a vector cannot fail.
+        let _ = match self.format {
+            Format::Jsonl => {
+                out.push(b'[');
+                self.json(out, key);
+                writeln!(out, ",{count}]")
+            }
+            Format::Text | Format::Table => {
+                self.plain(out, key);
+                writeln!(out, "\t{count}")
+            }
+        };
+    }
+
+    fn json(self, out: &mut Vec<u8>, cell: Cell<'_>) {
+        let start = out.len();
+        // Writing to a vector cannot fail, and neither can texts be turned into JSON.
+        match cell {
+            Cell::Null => out.extend_from_slice(b"null"),
+            Cell::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+            Cell::Number(number) => {
+                let _ = write!(out, "{number}");
+            }
+            Cell::Text(text) => {
+                let _ = serde_json::to_writer(&mut *out, text);
+            }
+            Cell::List(texts) => {
+                let _ = serde_json::to_writer(&mut *out, texts);
+            }
+        }
+        if self.terminal {
+            escape_json_controls(out, start);
+        }
+    }
+
+    fn plain(self, out: &mut Vec<u8>, cell: Cell<'_>) {
+        match cell {
+            Cell::Text(text) if self.terminal || self.format == Format::Table => {
+                out.extend_from_slice(visible(text).as_bytes());
+            }
+            Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
+            other => self.json(out, other),
+        }
+    }
+}
+
+/// JSON leaves DEL and the C1 controls as they are, and terminals obey them.
+fn escape_json_controls(out: &mut Vec<u8>, start: usize) {
+    let Ok(text) = std::str::from_utf8(&out[start..]) else { return };
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+        return;
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    out.truncate(start);
+    out.extend_from_slice(escaped.as_bytes());
+}
+
+/// Text that shows what is in it and does nothing to a terminal. Tabs stay.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c.is_control() && c != '\t' {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(format: Format, terminal: bool, cell: Cell<'_>) -> String {
+        let mut out = Vec::new();
+        Encoder::new(format, terminal).value(&mut out, cell);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn text_is_written_raw_to_a_file_and_escaped_to_a_terminal() {
+        let text = Cell::Text("a\x1b[31m\u{9b}é");
+        assert_eq!(encoded(Format::Text, false, text), "a\x1b[31m\u{9b}é\n");
+        assert_eq!(encoded(Format::Text, true, text), "a\\u{1b}[31m\\u{9b}é\n");
+        assert_eq!(encoded(Format::Jsonl, false, text), "\"a\\u001b[31m\u{9b}é\"\n");
+        assert_eq!(encoded(Format::Jsonl, true, text), "\"a\\u001b[31m\\u009bé\"\n");
+    }
+
+    #[test]
+    fn every_kind_of_value_is_json() {
+        assert_eq!(encoded(Format::Jsonl, false, Cell::Null), "null\n");
+        assert_eq!(encoded(Format::Jsonl, false, Cell::Bool(true)), "true\n");
+        assert_eq!(encoded(Format::Jsonl, false, Cell::Number(-7)), "-7\n");
+        assert_eq!(encoded(Format::Jsonl, false, Cell::List(&["a", "\""])), "[\"a\",\"\\\"\"]\n");
+        assert_eq!(encoded(Format::Text, false, Cell::List(&["a"])), "[\"a\"]\n");
+    }
+
+    #[test]
+    fn a_pair_is_an_array_or_two_fields() {
+        let mut out = Vec::new();
+        Encoder::new(Format::Jsonl, false).pair(&mut out, Cell::Text("w"), 123);
+        Encoder::new(Format::Text, false).pair(&mut out, Cell::Text("w"), 123);
+        assert_eq!(out, b"[\"w\",123]\nw\t123\n");
+    }
+}

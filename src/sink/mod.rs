@@ -1,0 +1,79 @@
+//! Results to standard output or to a file.
+
+mod encode;
+mod file;
+mod table;
+
+pub(crate) use encode::{Cell, Encoder, Format};
+pub(crate) use file::{Target, remove_unfinished};
+
+use crate::Result;
+
+/// Bytes that are gathered before they are written.
+const BUFFER: usize = 64 << 10;
+
+/// Prints values in a format to a target.
+pub(crate) struct Printer<'t> {
+    encoder: Encoder,
+    /// Columns of the terminal, for tables; `None` where lines may be as long as they are.
+    width: Option<u16>,
+    target: &'t mut Target,
+    buffer: Vec<u8>,
+}
+
+impl<'t> Printer<'t> {
+    /// Prints to a target; tables are fitted to `width` columns, if there is one.
+    pub(crate) fn new(encoder: Encoder, width: Option<u16>, target: &'t mut Target) -> Self {
+        Self { encoder, width, target, buffer: Vec::with_capacity(BUFFER) }
+    }
+
+    /// How values are written, for those who encode on other threads.
+    pub(crate) fn encoder(&self) -> Encoder {
+        self.encoder
+    }
+
+    /// Prints one value.
+    pub(crate) fn value(&mut self, cell: Cell<'_>) -> Result<()> {
+        self.encoder.value(&mut self.buffer, cell);
+        self.spill()
+    }
+
+    /// Prints rows of keys and counts.
+    pub(crate) fn pairs<'a>(&mut self, rows: impl Iterator<Item = (Cell<'a>, u64)>) -> Result<()> {
+        if self.encoder.format() == Format::Table {
+            let table = table::pairs(rows, self.width);
+            self.buffer.extend_from_slice(table.as_bytes());
+            return self.spill();
+        }
+        for (key, count) in rows {
+            self.encoder.pair(&mut self.buffer, key, count);
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    /// Prints what an encoder has written already, at once: whoever reads a stream of records
+    /// is not kept waiting for a buffer to fill.
+    pub(crate) fn encoded(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.target.write(bytes)?;
+        self.target.flush()
+    }
+
+    /// Writes out what is left.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.target.write(&self.buffer)?;
+        self.buffer.clear();
+        self.target.flush()
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        if self.buffer.len() >= BUFFER {
+            self.target.write(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}

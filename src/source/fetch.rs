@@ -1,0 +1,187 @@
+//! The slices of one partition, opened one after another.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+#[cfg(feature = "cloud")]
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+#[cfg(feature = "cloud")]
+use super::ahead::{Ahead, RemoteReader};
+use super::local::{self, LocalFile};
+use super::object::Home;
+use super::pack::Slice;
+use super::pipe::Pipe;
+use crate::Result;
+use crate::progress::Progress;
+
+/// Opens the slices of one partition one after another, and fetches ahead of the reader.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    slices: std::vec::IntoIter<Slice>,
+    lookback: u64,
+    progress: Arc<Progress>,
+    #[cfg(feature = "cloud")]
+    ahead: Arc<Mutex<Ahead>>,
+    #[cfg(feature = "cloud")]
+    count: usize,
+}
+
+/// A slice that is being read.
+pub(crate) struct Opened {
+    pub(crate) slice: Slice,
+    /// The offset in the object of the first byte that `bytes` gives: `lookback` before the
+    /// slice's start, or 0.
+    pub(crate) at: u64,
+    /// The object's bytes from there on. They do not end at the slice's end, but at the
+    /// object's: the last record of a slice runs over it. Reading ahead stops at the slice's end.
+    pub(crate) bytes: Pin<Box<dyn AsyncRead + Send>>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("slice", &self.slice).field("at", &self.at).finish()
+    }
+}
+
+impl Fetch {
+    /// `lookback`: how many bytes before a slice's start are wanted too. `ahead`: how many bytes
+    /// may be fetched and not yet read.
+    pub(crate) fn new(
+        slices: Vec<Slice>,
+        lookback: u64,
+        ahead: usize,
+        progress: Arc<Progress>,
+    ) -> Self {
+        #[cfg(not(feature = "cloud"))]
+        let _ = ahead;
+        Self {
+            #[cfg(feature = "cloud")]
+            ahead: Arc::new(Mutex::new(Ahead::new(slices.clone(), lookback, ahead))),
+            #[cfg(feature = "cloud")]
+            count: slices.len(),
+            slices: slices.into_iter(),
+            lookback,
+            progress,
+        }
+    }
+
+    /// The next slice; `None` after the last.
+    ///
+    /// # Errors
+    /// Whatever keeps the object from being opened. Faults met while reading come out of
+    /// [`Opened::bytes`]; [`crate::Error::io`] takes the error of ours out of them.
+    pub(crate) async fn open(&mut self) -> Result<Option<Opened>> {
+        let Some(slice) = self.slices.next() else { return Ok(None) };
+        let at = slice.start.saturating_sub(self.lookback);
+        let progress = Arc::clone(&self.progress);
+        let uncounted = slice.start - at;
+        let bytes: Pin<Box<dyn AsyncRead + Send>> = match &slice.object.home {
+            Home::File { .. } => {
+                let inner = LocalFile::open(&slice.object, at)?;
+                Box::pin(Counted { inner, progress, uncounted })
+            }
+            Home::Pipe(path) => {
+                let path = path.clone();
+                let failed = |e| local::error(slice.object.place(), e);
+                let inner = Pipe::start(move || File::open(path)).map_err(failed)?;
+                Box::pin(Counted { inner, progress, uncounted })
+            }
+            Home::Stdin => {
+                let failed = |e| local::error(slice.object.place(), e);
+                let inner = Pipe::start(|| Ok(io::stdin())).map_err(failed)?;
+                Box::pin(Counted { inner, progress, uncounted })
+            }
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => {
+                // Its place in the partition: this one and those that are left are behind it.
+                let index = self.count - self.slices.len() - 1;
+                let inner = RemoteReader::new(&self.ahead, index, &slice.object, remote, at);
+                Box::pin(Counted { inner, progress, uncounted })
+            }
+        };
+        Ok(Some(Opened { slice, at, bytes }))
+    }
+}
+
+/// A reader that tells the progress what it delivers, but for the bytes before its slice: the
+/// slice before it counts those.
+struct Counted<R> {
+    inner: R,
+    progress: Arc<Progress>,
+    uncounted: u64,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let read = (buf.filled().len() - before) as u64;
+        let skipped = read.min(self.uncounted);
+        self.uncounted -= skipped;
+        self.progress.add_read(read - skipped);
+        poll
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::source::{Access, Source, partitions};
+
+    async fn read(opened: Opened) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut reader = opened.bytes;
+        reader.read_to_end(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn a_slice_opens_at_its_start_less_the_lookback_and_runs_to_the_objects_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let pattern = [file.path().display().to_string()];
+        let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
+        let slices = partitions(&objects, 5, true).into_iter().flat_map(|p| p.slices).collect();
+        let progress = Arc::new(Progress::default());
+        let mut fetch = Fetch::new(slices, 2, 1 << 20, Arc::clone(&progress));
+        let first = fetch.open().await.unwrap().unwrap();
+        assert_eq!((first.at, read(first).await), (0, b"0123456789".to_vec()));
+        assert_eq!(progress.bytes_read(), 10);
+        let second = fetch.open().await.unwrap().unwrap();
+        assert_eq!((second.at, read(second).await), (3, b"3456789".to_vec()));
+        assert_eq!(progress.bytes_read(), 15);
+        assert!(fetch.open().await.unwrap().is_none());
+        assert_eq!(objects[0].head().await.unwrap(), b"0123456789");
+    }
+
+    #[tokio::test]
+    async fn a_fifo_is_one_slice_of_unknown_size() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let pattern = [path.display().to_string()];
+        let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
+        let mut partitions = partitions(&objects, 1 << 20, true);
+        assert_eq!((partitions.len(), objects[0].size()), (1, None));
+        let writer = std::thread::spawn(move || std::fs::write(path, vec![b'x'; 300_000]));
+        let slices = partitions.remove(0).slices;
+        let mut fetch = Fetch::new(slices, 0, 1 << 20, Arc::default());
+        let opened = fetch.open().await.unwrap().unwrap();
+        assert_eq!(read(opened).await.len(), 300_000);
+        writer.join().unwrap().unwrap();
+    }
+}

@@ -1,0 +1,120 @@
+//! One object as it was listed, and its first bytes.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::OnceCell;
+
+use super::local;
+#[cfg(feature = "cloud")]
+use super::range;
+#[cfg(feature = "cloud")]
+use super::store::Remote;
+use crate::{Error, Place, Result};
+
+/// How many bytes are looked at to know a codec and an encoding.
+pub(crate) const HEAD: usize = 64;
+
+/// One object, as listed: a name, where it lives and, where listing told it, its size.
+#[derive(Debug)]
+pub(crate) struct Object {
+    name: String,
+    size: Option<u64>,
+    head: OnceCell<Box<[u8]>>,
+    pub(super) home: Home,
+}
+
+/// Where an object lives.
+#[derive(Debug)]
+pub(super) enum Home {
+    /// A regular file, and when it was last written to as it was listed.
+    File { path: PathBuf, modified: Option<SystemTime> },
+    /// A pipe, a terminal or another device: read once, from its start.
+    Pipe(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// A store.
+    #[cfg(feature = "cloud")]
+    Remote(Arc<Remote>),
+}
+
+impl Object {
+    /// An object of this name, at home there.
+    pub(super) fn new(name: String, size: Option<u64>, home: Home) -> Self {
+        Self { name, size, head: OnceCell::new(), home }
+    }
+
+    /// Standard input, whatever it is connected to.
+    pub(super) fn stdin() -> Self {
+        Self::new("-".to_owned(), None, Home::Stdin)
+    }
+
+    /// As a user would write it: a path, or a URL without credentials and query.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes, as stored; `None` for an object that was named exactly and not asked for yet, and
+    /// for a pipe.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.home {
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => remote.size(),
+            _ => self.size,
+        }
+    }
+
+    /// The object's first bytes (up to [`HEAD`]; fewer only if it is shorter), asked for once
+    /// and then remembered. Free if a reader that began at byte 0 has shown them already
+    /// through [`Object::set_head`].
+    ///
+    /// A pipe has no head of its own: it is one slice, so whoever reads it reads from byte 0.
+    ///
+    /// # Errors
+    /// As for reading the object.
+    pub(crate) async fn head(&self) -> Result<&[u8]> {
+        let head = self.head.get_or_try_init(async || match &self.home {
+            Home::File { path, .. } => self.file_head(path),
+            Home::Pipe(_) | Home::Stdin => Ok(Box::default()),
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => {
+                let head = range::head(Arc::clone(remote), self.place()).await?;
+                Ok(head.as_ref().into())
+            }
+        });
+        head.await.map(AsRef::as_ref)
+    }
+
+    /// Remembers the first bytes, which whoever reads from byte 0 has seen anyway.
+    pub(crate) fn set_head(&self, bytes: &[u8]) {
+        // Losing a race means that the same bytes are there already.
+        let _ = self.head.set(bytes[..bytes.len().min(HEAD)].into());
+    }
+
+    /// This object as a place in an error.
+    pub(super) fn place(&self) -> Place {
+        Place::object(&self.name)
+    }
+
+    fn file_head(&self, path: &Path) -> Result<Box<[u8]>> {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut head = Vec::with_capacity(HEAD);
+            std::fs::File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
+            Ok(head)
+        };
+        read().map(Vec::into_boxed_slice).map_err(|e| local::error(self.place(), e))
+    }
+}
+
+impl From<&Object> for Place {
+    fn from(object: &Object) -> Self {
+        object.place()
+    }
+}
+
+/// An error of ours in the only form that an `AsyncRead` can give.
+pub(super) fn io_error(error: Error) -> io::Error {
+    error.into()
+}

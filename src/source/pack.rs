@@ -1,0 +1,149 @@
+//! Objects to partitions: large ones split evenly, small neighbours packed together.
+
+use std::sync::Arc;
+
+use super::object::Object;
+
+/// A range of an object: the records that start in it belong to its partition.
+#[derive(Debug, Clone)]
+pub(crate) struct Slice {
+    pub(crate) object: Arc<Object>,
+    pub(crate) start: u64,
+    /// `None`: to the object's end.
+    pub(crate) end: Option<u64>,
+}
+
+impl Slice {
+    /// Bytes in this slice, as stored, if the object's size is known.
+    pub(crate) fn len(&self) -> Option<u64> {
+        Some(self.end.or(self.object.size())?.saturating_sub(self.start))
+    }
+}
+
+/// The unit of work: slices, in input order.
+#[derive(Debug, Clone)]
+pub(crate) struct Partition {
+    pub(crate) index: usize,
+    pub(crate) slices: Vec<Slice>,
+}
+
+/// The most objects in one partition, so that opening them never outweighs reading.
+const MOST_PACKED: usize = 1024;
+
+/// Cuts and packs objects into partitions of about `size` bytes: large ones are split (if
+/// `splittable`), small neighbours share one.
+///
+/// Input order is kept. An object of unknown size is a partition of its own; an empty one is in
+/// none.
+pub(crate) fn partitions(objects: &[Arc<Object>], size: u64, splittable: bool) -> Vec<Partition> {
+    let size = size.max(1);
+    let mut packer = Packer::default();
+    for object in objects {
+        match object.size() {
+            Some(0) => {}
+            None => packer.alone(whole(object)),
+            Some(bytes) if bytes <= size => packer.pack(whole(object), bytes, size),
+            Some(bytes) if splittable => split(object, bytes, size).for_each(|s| packer.alone(s)),
+            Some(_) => packer.alone(whole(object)),
+        }
+    }
+    packer.flush();
+    packer.partitions
+}
+
+fn whole(object: &Arc<Object>) -> Slice {
+    Slice { object: Arc::clone(object), start: 0, end: None }
+}
+
+/// Even pieces of at most `size` bytes; the last is open, as the object's end may be.
+fn split(object: &Arc<Object>, bytes: u64, size: u64) -> impl Iterator<Item = Slice> {
+    let pieces = bytes.div_ceil(size);
+    let cut = move |i: u64| (u128::from(bytes) * u128::from(i) / u128::from(pieces)) as u64;
+    (0..pieces).map(move |i| Slice {
+        object: Arc::clone(object),
+        start: cut(i),
+        end: (i + 1 < pieces).then(|| cut(i + 1)),
+    })
+}
+
+/// Partitions so far, and the one that is being filled.
+#[derive(Default)]
+struct Packer {
+    partitions: Vec<Partition>,
+    open: Vec<Slice>,
+    bytes: u64,
+}
+
+impl Packer {
+    fn pack(&mut self, slice: Slice, bytes: u64, size: u64) {
+        if self.bytes + bytes > size || self.open.len() == MOST_PACKED {
+            self.flush();
+        }
+        self.open.push(slice);
+        self.bytes += bytes;
+    }
+
+    fn alone(&mut self, slice: Slice) {
+        self.flush();
+        self.open.push(slice);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if !self.open.is_empty() {
+            let slices = std::mem::take(&mut self.open);
+            self.partitions.push(Partition { index: self.partitions.len(), slices });
+        }
+        self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::object::Home;
+
+    fn objects(sizes: &[Option<u64>]) -> Vec<Arc<Object>> {
+        let object = |(i, size): (usize, &Option<u64>)| {
+            Arc::new(Object::new(i.to_string(), *size, Home::Stdin))
+        };
+        sizes.iter().enumerate().map(object).collect()
+    }
+
+    #[test]
+    fn many_small_files_share_partitions_and_a_large_one_is_cut_evenly() {
+        let small = objects(&[Some(2000); 20_000]);
+        assert_eq!(partitions(&small, 128 << 20, true).len(), 20);
+        let large = partitions(&objects(&[Some(1001)]), 500, true);
+        let lens: Vec<_> = large.iter().map(|p| p.slices[0].len().unwrap()).collect();
+        assert_eq!(lens, [333, 334, 334]);
+    }
+
+    proptest! {
+        #[test]
+        fn partitions_cover_every_byte_once_and_in_order(
+            sizes in prop::collection::vec(prop::option::of(0..5_000_u64), 0..40),
+            size in 0..6_000_u64,
+            splittable: bool,
+        ) {
+            let objects = objects(&sizes);
+            let partitions = partitions(&objects, size, splittable);
+            prop_assert!(partitions.iter().enumerate().all(|(i, p)| p.index == i));
+            prop_assert!(partitions.iter().all(|p| !p.slices.is_empty()));
+            let mut slices = partitions.iter().flat_map(|p| &p.slices).peekable();
+            for object in objects.iter().filter(|o| o.size() != Some(0)) {
+                let mut reached = 0;
+                while let Some(s) = slices.next_if(|s| Arc::ptr_eq(&s.object, object)) {
+                    prop_assert_eq!(s.start, reached);
+                    reached = s.end.or(object.size()).unwrap_or(u64::MAX);
+                    prop_assert!(s.start < reached);
+                    prop_assert!(!splittable || s.len().is_none_or(|len| len <= size.max(1)));
+                }
+                prop_assert_eq!(reached, object.size().unwrap_or(u64::MAX));
+            }
+            prop_assert!(slices.next().is_none());
+        }
+    }
+}

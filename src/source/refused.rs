@@ -1,0 +1,121 @@
+//! What a store said, as an error of ours: by the decision it asks for, and without secrets.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::pattern::Kind;
+use super::store::Store;
+use super::transport::{Refusal, causes};
+use crate::error::snippet;
+use crate::{Error, Place};
+
+/// The error of ours for an error of a store.
+pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) -> Error {
+    if let object_store::Error::Precondition { .. } = error {
+        return Error::Changed { place };
+    }
+    if Refusal::find(error) == Some(Refusal::NoCredentials) {
+        return Error::Unauthenticated { place, reason: looked(store.kind) };
+    }
+    let said = innermost(error);
+    let status = status(&said);
+    let reason = status.map_or_else(|| said.clone(), |status| summary(status, &said));
+    match (status, error) {
+        (Some(404), _) | (_, object_store::Error::NotFound { .. }) => {
+            Error::NotFound { place, reason: missing(store, &said) }
+        }
+        (Some(403), _) | (_, object_store::Error::PermissionDenied { .. }) => {
+            let mend = match store {
+                Store { kind: Kind::Http, .. } => "check the URL and that it is still valid",
+                Store { anonymous: true, .. } => "it is not public: leave out --anonymous",
+                _ => "check what these credentials may read; for public data use --anonymous",
+            };
+            Error::PermissionDenied { place, reason: format!("{reason}; {mend}") }
+        }
+        (Some(401), _) | (_, object_store::Error::Unauthenticated { .. }) => {
+            let reason = format!("{reason}; {}", looked(store.kind));
+            Error::Unauthenticated { place, reason }
+        }
+        _ => Error::Io { place, source: io::Error::new(kind(error), reason) },
+    }
+}
+
+/// Whether trying again may help: faults of the network and of the server's own.
+pub(super) fn is_passing(error: &object_store::Error) -> bool {
+    let refused = Refusal::find(error).is_some();
+    let status = status(&innermost(error));
+    matches!(error, object_store::Error::Generic { .. })
+        && !refused
+        && status.is_none_or(|s| s >= 500 || s == 408 || s == 429)
+}
+
+/// The last cause in the chain, which says what happened; the ones above it name URLs.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// What the operating system said, if it is in the chain.
+fn kind(error: &(dyn StdError + 'static)) -> io::ErrorKind {
+    causes(error)
+        .find_map(|e| e.downcast_ref::<io::Error>())
+        .map_or(io::ErrorKind::Other, io::Error::kind)
+}
+
+/// The status in what a store's client says about an answer.
+fn status(said: &str) -> Option<u16> {
+    let (_, rest) = said.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
+/// The status line, and code and message of the store if its answer has them. The rest of an
+/// answer may hold identifiers of keys, or what was signed.
+fn summary(status: u16, said: &str) -> String {
+    let line = said.split_once("status code: ").map_or(said, |(_, rest)| rest);
+    let line = line.split_once(':').map_or(line, |(line, _)| line);
+    let between = |start: &str, end: &str| {
+        let (_, rest) = said.split_once(start)?;
+        rest.split_once(end).map(|(text, _)| text.trim().to_owned())
+    };
+    let code = between("<Code>", "</Code>");
+    let message = between("<Message>", "</Message>").or_else(|| between("\"message\": \"", "\""));
+    let told: Vec<_> = [code, message].into_iter().flatten().collect();
+    let line = if line.is_empty() { status.to_string() } else { line.to_owned() };
+    match told.is_empty() {
+        true => format!("the store answered {line}"),
+        false => format!("the store answered {line} ({})", snippet(told.join(": ").as_bytes())),
+    }
+}
+
+fn missing(store: &Store, said: &str) -> String {
+    let bucket = ["NoSuchBucket", "ContainerNotFound", "bucket does not exist"];
+    if store.kind == Kind::Http {
+        "the server has nothing at this address".to_owned()
+    } else if bucket.iter().any(|b| said.contains(b)) {
+        format!("there is no bucket {}; check its name, its region and the endpoint", store.base)
+    } else {
+        format!("there is no such object in {}", store.base)
+    }
+}
+
+/// Where credentials were looked for.
+fn looked(kind: Kind) -> String {
+    let places = match kind {
+        Kind::S3 => {
+            "looked at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, a container's \
+             credentials and this machine's metadata endpoint (not at ~/.aws); set them, or use \
+             --anonymous for public data"
+        }
+        Kind::Gcs => {
+            "looked at GOOGLE_SERVICE_ACCOUNT, GOOGLE_SERVICE_ACCOUNT_KEY, \
+             GOOGLE_APPLICATION_CREDENTIALS, gcloud's login and this machine's metadata endpoint; \
+             set one, or use --anonymous for public data"
+        }
+        Kind::Azure => {
+            "looked at AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_KEY, AZURE_STORAGE_TOKEN, \
+             AZURE_CLIENT_ID with AZURE_CLIENT_SECRET and this machine's metadata endpoint; set \
+             one, or use --anonymous for public data"
+        }
+        Kind::Http => "the server asks for a login, which goes into the URL",
+    };
+    places.to_owned()
+}

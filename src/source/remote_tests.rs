@@ -1,0 +1,274 @@
+//! Promises about what is read over a network, kept against a store in memory and a web server
+//! that breaks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use proptest::prelude::*;
+use tokio::io::AsyncReadExt;
+
+use super::faults::{Answer, Server};
+use super::object::Home;
+use super::store::{Remote, Store};
+use super::{Access, Fetch, Object, Slice, Source, partitions};
+use crate::progress::Progress;
+use crate::{Error, Place, Result};
+
+/// Bytes that tell their place.
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i / 251 + i % 251) as u8).collect()
+}
+
+async fn list(urls: &[&str]) -> Result<Vec<Arc<Object>>> {
+    let urls: Vec<_> = urls.iter().map(|&u| u.to_owned()).collect();
+    Source::parse(&urls, Access::default())?.list().await
+}
+
+/// All bytes of all objects, read as one partition each.
+async fn read_all(objects: &[Arc<Object>]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for partition in partitions(objects, 1 << 20, true) {
+        let mut fetch = Fetch::new(partition.slices, 0, 8 << 20, Arc::default());
+        while let Some(mut opened) = fetch.open().await? {
+            let end = opened.slice.end.map_or(u64::MAX, |end| end - opened.at);
+            let read = (&mut opened.bytes).take(end).read_to_end(&mut bytes).await;
+            read.map_err(|e| Error::io(Place::object("lost"), e))?;
+        }
+    }
+    Ok(bytes)
+}
+
+async fn read(url: &str) -> Result<Vec<u8>> {
+    read_all(&list(&[url]).await?).await
+}
+
+#[tokio::test]
+async fn an_exact_url_is_asked_for_once_and_its_query_is_sent_and_not_shown() {
+    let object = pattern(100_000);
+    let expected = object.clone();
+    let server = Server::start(move |r, _| Answer::object(r, &object, "\"1\""));
+    let objects = list(&[&server.url("/a%20b//c?signature=secret")]).await.unwrap();
+    assert!(server.seen().is_empty());
+    assert_eq!((objects[0].name(), objects[0].size()), (&*server.url("/a%20b//c"), None));
+    assert_eq!(read_all(&objects).await.unwrap(), expected);
+    assert_eq!(objects[0].size(), Some(100_000));
+    let seen = server.seen();
+    assert_eq!((seen.len(), &*seen[0].path), (1, "/a%20b//c?signature=secret"));
+}
+
+#[tokio::test]
+async fn later_ranges_ask_for_the_version_of_the_first() {
+    let object = pattern(3 << 20);
+    let expected = object.clone();
+    let server = Server::start(move |r, _| Answer::object(r, &object, "\"1\""));
+    assert!(read(&server.url("/x")).await.unwrap() == expected);
+    let seen = server.seen();
+    assert!(seen.len() > 2 && seen[0].header("if-match").is_none());
+    assert!(seen[1..].iter().all(|r| r.header("if-match") == Some("\"1\"")));
+}
+
+#[tokio::test]
+async fn an_object_that_is_replaced_while_it_is_read_is_an_error() {
+    for (first, then) in [("\"1\"", "\"2\""), ("W/\"1\"", "W/\"2\"")] {
+        let server = Server::start(move |r, n| {
+            Answer::object(r, &pattern(3 << 20), if n == 0 { first } else { then })
+        });
+        let error = read(&server.url("/x")).await.unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }), "{error}");
+    }
+    let server = Server::start(move |r, n| Answer::object(r, &pattern((3 << 20) - n), ""));
+    let error = read(&server.url("/x")).await.unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn two_503_and_then_success_is_success() {
+    let server = Server::start(|r, n| match n {
+        0 | 1 => Answer::status(503),
+        _ => Answer::object(r, b"text", "\"1\""),
+    });
+    assert_eq!(read(&server.url("/x")).await.unwrap(), b"text");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_resumes_where_it_broke() {
+    for etag in ["\"1\"", ""] {
+        let object = pattern(200_000);
+        let expected = object.clone();
+        let server = Server::start(move |r, n| {
+            let answer = Answer::object(r, &object, etag);
+            if n < 3 { answer.cut(50_000) } else { answer }
+        });
+        assert!(read(&server.url("/x")).await.unwrap() == expected);
+        let starts: Vec<_> = server.seen().iter().map(|r| r.range().unwrap().0).collect();
+        assert_eq!(starts, [0, 50_000, 100_000, 150_000]);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_always_ends_early_is_an_error_and_never_an_end() {
+    let server = Server::start(move |r, n| {
+        let answer = Answer::object(r, &pattern(1000), "");
+        if n == 0 { answer.cut(500) } else { answer.cut(0) }
+    });
+    let error = read(&server.url("/x")).await.unwrap_err();
+    let Error::Io { place, .. } = &error else { panic!("{error}") };
+    assert_eq!(place.offset, Some(500));
+}
+
+#[tokio::test]
+async fn a_server_without_ranges_is_read_in_one_piece_and_resumed_by_skipping() {
+    for cut in [usize::MAX, 70_000] {
+        let object = pattern(1 << 20);
+        let expected = object.clone();
+        // The first request asks for a range, the second for all.
+        let server = Server::start(move |_, n| {
+            let answer = Answer::whole(&object).with("ETag: \"1\"");
+            if n == 1 { answer.cut(cut) } else { answer }
+        });
+        let objects = list(&[&server.url("/x")]).await.unwrap();
+        assert!(read_all(&objects).await.unwrap() == expected);
+        assert_eq!(objects[0].head().await.unwrap(), &expected[..64]);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_object_is_no_error() {
+    let server = Server::start(|r, _| Answer::object(r, b"", "\"1\""));
+    let objects = list(&[&server.url("/x")]).await.unwrap();
+    assert_eq!(read_all(&objects).await.unwrap(), b"");
+    assert_eq!(objects[0].size(), Some(0));
+    let server = Server::start(|_, _| Answer::whole(b""));
+    assert_eq!(read(&server.url("/x")).await.unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_is_understood_and_its_message_holds_no_secret() {
+    let refusal = "<Error><Code>Denied</Code><Message>Not you</Message><Key>secret</Key></Error>";
+    let server = Server::start(move |r, _| match &*r.path {
+        "/missing?secret" => Answer::status(404),
+        _ => Answer::text(403, refusal),
+    });
+    let missing = read(&server.url("/missing?secret")).await.unwrap_err();
+    assert!(matches!(missing, Error::NotFound { .. }), "{missing}");
+    let denied = read(&server.url("/denied?secret")).await.unwrap_err();
+    assert!(matches!(denied, Error::PermissionDenied { .. }), "{denied}");
+    assert!(denied.to_string().contains("(Denied: Not you)"), "{denied}");
+    for error in [missing, denied] {
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_there_is_an_error_that_names_the_cause() {
+    let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = read(&format!("http://{addr}/x?secret")).await.unwrap_err().to_string();
+    assert!(error.contains("refused") && !error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn braces_of_a_url_are_a_list_of_urls() {
+    let server = Server::start(|r, _| Answer::object(r, r.path.as_bytes(), ""));
+    assert_eq!(
+        read(&server.url("/{08..10}?{b,a}")).await.unwrap(),
+        b"/08?b/08?a/09?b/09?a/10?b/10?a"
+    );
+}
+
+#[tokio::test]
+async fn the_head_is_one_small_request_and_none_if_it_was_seen() {
+    let server = Server::start(|r, _| Answer::object(r, &pattern(1000), "\"1\""));
+    let objects = list(&[&server.url("/x"), &server.url("/y")]).await.unwrap();
+    objects[1].set_head(b"seen");
+    for _ in 0..2 {
+        assert_eq!(objects[0].head().await.unwrap(), &pattern(1000)[..64]);
+        assert_eq!(objects[1].head().await.unwrap(), b"seen");
+    }
+    let ranges: Vec<_> = server.seen().iter().map(|r| r.range()).collect();
+    assert_eq!(ranges, [Some((0, 64))]);
+}
+
+/// Objects in memory, listed.
+async fn memory(objects: &[Vec<u8>]) -> Vec<Arc<Object>> {
+    let memory = Arc::new(InMemory::new());
+    let store = Store::memory(Arc::clone(&memory) as Arc<dyn ObjectStore>);
+    let mut listed = Vec::new();
+    for (i, bytes) in objects.iter().enumerate() {
+        let path = Path::from(format!("{i:05}"));
+        memory.put(&path, bytes.clone().into()).await.unwrap();
+        let remote = Remote::new(&store, path.clone());
+        remote.version.set(memory.head(&path).await.unwrap()).unwrap();
+        listed.push(Arc::new(Object::new(i.to_string(), None, Home::Remote(remote))));
+    }
+    listed
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn any_slices_with_any_budget_give_the_objects_bytes(
+        sizes in prop::collection::vec(0..600_000_usize, 1..8),
+        size in 1_000..700_000_u64,
+        lookback in 0..300_u64,
+        ahead in 0..2_000_000_usize,
+        // How much of each is read before the next one is opened; the odd ones to the end.
+        wanted in prop::collection::vec(0..900_000_u64, 1..5),
+    ) {
+        block_on(async {
+            let contents: Vec<_> = sizes.iter().map(|&size| pattern(size)).collect();
+            let objects = memory(&contents).await;
+            let slices: Vec<Slice> =
+                partitions(&objects, size, true).into_iter().flat_map(|p| p.slices).collect();
+            let opened = AtomicUsize::new(0);
+            let mut fetch = Fetch::new(slices, lookback, ahead, Arc::default());
+            while let Some(mut slice) = fetch.open().await.unwrap() {
+                let wanted = wanted[opened.fetch_add(1, Relaxed) % wanted.len()];
+                let content = &contents[slice.slice.object.name().parse::<usize>().unwrap()];
+                let expected = &content[slice.at as usize..];
+                let expected = &expected[..expected.len().min(wanted as usize)];
+                let mut bytes = Vec::new();
+                (&mut slice.bytes).take(wanted).read_to_end(&mut bytes).await.unwrap();
+                assert_eq!(slice.at, slice.slice.start.saturating_sub(lookback));
+                assert!(bytes == expected);
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn small_objects_are_fetched_side_by_side_within_the_budget() {
+    let server = Server::start(|r, _| Answer::object(r, &pattern(1000), "\"1\""));
+    // Sizes as a listing would have told them.
+    let urls: Vec<_> = (0..100).map(|i| server.url(&format!("/{i}"))).collect();
+    let objects = list(&urls.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+    for object in &objects {
+        object.head().await.unwrap();
+    }
+    let partitions = partitions(&objects, 1 << 20, true);
+    assert_eq!(partitions.len(), 1);
+    let before = server.seen().len();
+    let progress = Arc::new(Progress::default());
+    let mut fetch = Fetch::new(partitions[0].slices.clone(), 0, 10_000, Arc::clone(&progress));
+    let mut first = fetch.open().await.unwrap().unwrap();
+    assert_eq!(first.bytes.read_u8().await.unwrap(), 0);
+    // Not more than ten were asked for, and more than one will be.
+    assert!(server.seen().len() - before <= 10);
+    while server.seen().len() - before < 10 {
+        tokio::task::yield_now().await;
+    }
+    drop(first);
+    while let Some(mut opened) = fetch.open().await.unwrap() {
+        let mut bytes = Vec::new();
+        opened.bytes.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(bytes.len(), 1000);
+    }
+    assert_eq!(server.seen().len() - before, 100);
+    assert_eq!(progress.bytes_read(), 99_001);
+}

@@ -1,0 +1,106 @@
+//! The HTTP client under every store: shared, and plain about what the stores would blur.
+//!
+//! The stores turn most answers into text. Three of them decide what happens next, so they are
+//! caught here and travel as a [`Refusal`] in the chain of causes: a server that ignores ranges, a
+//! range that begins after the object's end, and a machine that hands out no credentials.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    ReqwestConnector,
+};
+use object_store::{ClientConfigKey, ClientOptions};
+
+/// An answer that decides what is done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("the server does not know byte ranges")]
+    RangesIgnored,
+    #[error("the range begins after the end of the object")]
+    PastEnd,
+    #[error("this machine hands out no credentials")]
+    NoCredentials,
+}
+
+impl Refusal {
+    /// The refusal in a chain of causes.
+    pub(super) fn find(error: &(dyn StdError + 'static)) -> Option<Self> {
+        causes(error).find_map(|e| e.downcast_ref().copied())
+    }
+}
+
+/// An error and what it came from, to the first cause.
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&e| e.source())
+}
+
+/// Hands the same client to every store that asks with the same options.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Connector {
+    clients: Arc<Mutex<HashMap<String, HttpClient>>>,
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // Only fails if the program that uses this library has chosen one already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{options:?}");
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let inner = ReqwestConnector::default().connect(options)?;
+        // Only the endpoints that hand out credentials to machines are given so little time.
+        let timeout = options.get_config_value(&ClientConfigKey::ConnectTimeout);
+        let metadata = timeout.is_some_and(|t| t == "1s");
+        let client = HttpClient::new(Plain { inner, metadata });
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+/// A client that refuses plainly.
+#[derive(Debug)]
+struct Plain {
+    inner: HttpClient,
+    metadata: bool,
+}
+
+impl HttpService for Plain {
+    fn call<'a, 'b>(
+        &'a self,
+        request: HttpRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        let ranged = request.headers().contains_key("range");
+        Box::pin(async move {
+            let response = self.inner.execute(request).await;
+            let refusal = match &response {
+                // Asked once: a laptop has no such endpoint, and must not wait for it.
+                Err(_) if self.metadata => Some(Refusal::NoCredentials),
+                Ok(r) if self.metadata && r.status() == 404 => Some(Refusal::NoCredentials),
+                Ok(r) if ranged && r.status() == 200 => Some(Refusal::RangesIgnored),
+                Ok(r) if ranged && r.status() == 416 => Some(Refusal::PastEnd),
+                _ => None,
+            };
+            match refusal {
+                // Of a kind that is not tried again.
+                Some(refusal) => Err(HttpError::new(HttpErrorKind::Unknown, refusal)),
+                None => response,
+            }
+        })
+    }
+}
