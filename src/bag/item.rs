@@ -30,13 +30,16 @@ pub struct Item<T> {
     finish: Arc<dyn Fn(Value) -> T + Send + Sync>,
 }
 
+/// Work that reads its origin in its own way.
+type Alone = dyn Fn(&Context) -> Result<Value> + Send + Sync;
+
 /// What has to run for an item.
 #[derive(Clone)]
 pub(super) enum Work {
     /// Combining all blocks of an origin, beside others over the same.
     Reduce(Arc<dyn Reduction>),
     /// Anything else, by itself.
-    Alone(Arc<dyn Fn(&Context) -> Result<Value> + Send + Sync>),
+    Alone(Arc<Alone>),
 }
 
 impl<T> Clone for Item<T> {
@@ -237,7 +240,7 @@ impl<T: Send + 'static> Compute for Item<T> {
     type Output = T;
 
     fn compute_in(&self, run: &Run) -> Result<T> {
-        (&(self.clone(),)).compute_in(run).map(|(value,)| value)
+        (self.clone(),).compute_in(run).map(|(value,)| value)
     }
 }
 
