@@ -173,6 +173,9 @@ impl Compiler {
     /// `count` after a stage that gives rows.
     pub(crate) fn count_rows(&mut self, call: &Call) -> Result<(), Fault> {
         self.needs_rows(call)?;
+        if let Some(of) = call.args.first() {
+            return Err(verbs::not_yet(of.span.clone(), "a condition on rows"));
+        }
         self.rows_counted = true;
         Ok(())
     }

@@ -94,6 +94,10 @@ pub(crate) fn path_of_call(call: &Call, path: &str, expr: &Expr) -> Fault {
 fn function(call: &Call, kind: Kind) -> Result<Value, Fault> {
     let test = |predicate| Ok(Value::Test(predicate));
     match (call.name.as_str(), call.args.len()) {
+        ("length", 0) if kind == Kind::Bool => {
+            let message = "`length` of true or false, which have none";
+            Err(Fault::new(call.name_span.clone(), message))
+        }
         ("length", 0) => Ok(Value::Length),
         ("ascii_downcase", 0) => text_only(call, kind).map(|()| Value::Lower),
         ("ascii_upcase", 0) => text_only(call, kind).map(|()| Value::Upper),

@@ -204,6 +204,11 @@ impl Naive {
         let pick = choice / 8;
         let each = |records: &[Value]| records.iter().map(Value::json).collect();
         match (choice % 8, kind) {
+            (0, Kind::Text) => {
+                self.program.push("count(length > 1)".to_owned());
+                self.records.retain(|value| value.length() > 1);
+                vec![self.records.len().to_string()]
+            }
             (0, _) => {
                 self.program.push("count".to_owned());
                 vec![self.records.len().to_string()]
@@ -363,6 +368,8 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         ("(words | count)", "words", "cannot stand inside"),
         ("map(frequencies)", "frequencies", "cannot stand inside"),
         ("frequencies | words", "words", "may be followed by topk"),
+        ("test(\"a\") | length", "length", "have none"),
+        ("frequencies | count(true)", "true", "not there yet"),
         ("count | count", "count", "single result"),
         ("words, count", "words, count", "not there yet"),
         ("def words: 1; words", "def words: 1; words", "hides the stage"),

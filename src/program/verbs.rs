@@ -109,10 +109,17 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "count",
         usage: "count",
-        help: "how many there are",
-        arity: (0, 0),
+        help: "how many there are; count(p): how many meet p",
+        arity: (0, 1),
         build: |c, call| {
-            if c.reduced().is_some() { c.count_rows(call) } else { c.end(call, End::Count) }
+            if c.reduced().is_some() {
+                return c.count_rows(call);
+            }
+            if let Some(of) = call.args.first() {
+                let predicate = expression::predicate(of, c.kind)?;
+                c.filter(predicate);
+            }
+            c.end(call, End::Count)
         },
     },
     Verb {
