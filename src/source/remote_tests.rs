@@ -80,6 +80,14 @@ async fn an_object_that_is_replaced_while_it_is_read_is_an_error() {
         let error = read(&server.url("/x")).await.unwrap_err();
         assert!(matches!(error, Error::Changed { .. }), "{error}");
     }
+    // Shorter now than what was read before the connection broke.
+    let server = Server::start(move |r, n| match n {
+        0 => Answer::object(r, &pattern(1000), "\"1\"").cut(900),
+        _ if r.header("if-match").is_none() => Answer::object(r, &pattern(800), "\"2\""),
+        _ => Answer::status(412),
+    });
+    let error = read(&server.url("/x")).await.unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
     let server = Server::start(move |r, n| Answer::object(r, &pattern((3 << 20) - n), ""));
     let error = read(&server.url("/x")).await.unwrap_err();
     assert!(matches!(error, Error::Changed { .. }), "{error}");
