@@ -145,6 +145,16 @@ async fn a_server_without_ranges_is_read_in_one_piece_and_resumed_by_skipping() 
 }
 
 #[tokio::test]
+async fn a_server_that_tells_no_length_is_read_to_its_end() {
+    let object = pattern(300_000);
+    let expected = object.clone();
+    let server = Server::start(move |_, _| Answer::whole(&object).unsized_body());
+    let objects = list(&[&server.url("/x")]).await.unwrap();
+    assert!(read_all(&objects).await.unwrap() == expected);
+    assert_eq!(objects[0].size(), None);
+}
+
+#[tokio::test]
 async fn an_empty_object_is_no_error() {
     let server = Server::start(|r, _| Answer::object(r, b"", "\"1\""));
     let objects = list(&[&server.url("/x")]).await.unwrap();
