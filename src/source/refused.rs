@@ -16,6 +16,11 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
     if let object_store::Error::Precondition { .. } = error {
         return Error::Changed { place };
     }
+    // Only what is known to be there is asked for: the object has become shorter. Servers look at
+    // the range before they look at the version.
+    if Refusal::find(error) == Some(Refusal::PastEnd) {
+        return Error::Changed { place };
+    }
     if Refusal::find(error) == Some(Refusal::NoCredentials) {
         let place = Place { offset: None, ..place };
         return Error::Unauthenticated { place, reason: looked(store.kind) };

@@ -16,6 +16,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_cut_in_a_compressed_object_resumes_too", For::Network, cut_compressed),
     ("an_object_replaced_between_two_requests_is_an_error", For::Network, replaced),
     ("an_object_replaced_before_a_resume_is_an_error", For::Network, replaced_then_cut),
+    ("an_object_cut_short_before_a_resume_is_an_error", For::Network, shortened_then_cut),
 ];
 
 fn twice_unavailable(store: &Store) {
@@ -72,16 +73,25 @@ fn replaced(store: &Store) {
 }
 
 fn replaced_then_cut(store: &Store) {
-    let key = "replaced/resumed.gz";
+    let longer = compress(&large(2), "gz");
+    broken_then(store, "replaced/longer.gz", "longer.gz", longer);
+}
+
+fn shortened_then_cut(store: &Store) {
+    // So short that the rest is asked for beyond its end: the server's answer is another.
+    broken_then(store, "replaced/shorter.gz", "shorter.gz", compress(b"short\n", "gz"));
+}
+
+/// Cuts the first answer, and puts another object in its place when the rest is asked for.
+fn broken_then(store: &Store, key: &'static str, name: &'static str, other: Vec<u8>) {
     let text = prose();
     store.put(key, &compress(&text, "gz"));
     let writer = Arc::clone(&store.writer);
-    let other = compress(&text[..text.len() / 2], "gz");
-    let rule = Rule { name: "resumed.gz", skip: 0, times: 1, fault: Fault::Cut };
+    let rule = Rule { name, skip: 0, times: 1, fault: Fault::Cut };
     let (behind, proxy) = store.behind_proxy(Some(rule));
-    // The second proxy stands before the first: it replaces the object when the resume comes by.
+    // The second proxy stands before the first: it lets the first request by.
     let act = move || writer(key, &other);
-    let rule = Rule { name: "resumed.gz", skip: 1, times: 1, fault: Fault::First(Box::new(act)) };
+    let rule = Rule { name, skip: 1, times: 1, fault: Fault::First(Box::new(act)) };
     let (store, _outer) = behind.behind_proxy(Some(rule));
     let ran = store.creel(["words | count", &store.url(key)]);
     assert_ne!(ran.out, count_words(&text), "{:#?}", proxy.seen());

@@ -1,0 +1,59 @@
+# What people and CI run. `make help` lists it; everything that is made goes below target/.
+#
+# Needs a Rust toolchain, Python 3 and Node.js; the rest is installed at pinned versions, without
+# root, by tests/servers/install.sh and benches/install.sh.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+CARGO ?= cargo
+PYTHON ?= python3
+
+# Each feature builds without the others. `cloud` and `decompress` are parts of others.
+FEATURES := cli s3 gcs azure http gzip zstd bzip2 xz lz4 encoding
+
+.PHONY: help
+help: ## This list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: lint golden unit features examples servers ## Everything below, as CI runs it.
+
+.PHONY: lint
+lint: ## Formatting and lints, warnings forbidden.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+
+.PHONY: golden
+golden: ## The golden outputs are what fixtures/golden.py counts.
+	$(PYTHON) fixtures/golden.py --check
+
+.PHONY: unit
+unit: ## Unit, property, promise and documentation tests: all that need no server.
+	$(CARGO) test --workspace
+
+.PHONY: features
+features: ## The library builds without features, and with each feature alone.
+	$(CARGO) check --workspace --no-default-features
+	@for feature in $(FEATURES); do \
+		echo "$(CARGO) check --no-default-features --features $$feature"; \
+		$(CARGO) check --quiet --no-default-features --features $$feature || exit 1; \
+	done
+
+.PHONY: examples
+examples: ## Builds the examples; the tests run them.
+	$(CARGO) build --examples
+
+.PHONY: servers
+servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real servers.
+	tests/servers/install.sh
+	$(CARGO) test --test servers
+
+.PHONY: bench
+bench: ## creel beside its peers on 1 GB of text: a table, and raw results in benches/results/.
+	benches/install.sh
+	$(PYTHON) benches/run.py
+
+.PHONY: kernels
+kernels: ## The hot loops alone, by criterion.
+	$(CARGO) bench --bench kernels
