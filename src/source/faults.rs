@@ -34,6 +34,8 @@ pub(super) struct Answer {
     body: Vec<u8>,
     /// Bytes of the body after which the connection breaks.
     cut: usize,
+    /// Whether the length of the body is told.
+    sized: bool,
 }
 
 impl Answer {
@@ -42,12 +44,18 @@ impl Answer {
     }
 
     pub(super) fn text(status: u16, body: &str) -> Self {
-        Self { status, headers: Vec::new(), body: body.into(), cut: usize::MAX }
+        Self { status, headers: Vec::new(), body: body.into(), cut: usize::MAX, sized: true }
     }
 
     /// All of an object, whatever range was asked for.
     pub(super) fn whole(object: &[u8]) -> Self {
-        Self { status: 200, headers: Vec::new(), body: object.to_vec(), cut: usize::MAX }
+        Self {
+            status: 200,
+            headers: Vec::new(),
+            body: object.to_vec(),
+            cut: usize::MAX,
+            sized: true,
+        }
     }
 
     /// An object as a good server gives it.
@@ -78,10 +86,17 @@ impl Answer {
         Self { cut, ..self }
     }
 
+    /// The body without its length.
+    pub(super) fn unsized_body(self) -> Self {
+        Self { sized: false, ..self }
+    }
+
     fn send(&self, mut to: TcpStream) -> std::io::Result<()> {
         let length = self.body.len();
         write!(to, "HTTP/1.1 {} Because\r\nConnection: close\r\n", self.status)?;
-        write!(to, "Content-Length: {length}\r\n")?;
+        if self.sized {
+            write!(to, "Content-Length: {length}\r\n")?;
+        }
         for header in &self.headers {
             write!(to, "{header}\r\n")?;
         }

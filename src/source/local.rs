@@ -67,10 +67,19 @@ fn named(path: &Path, into: &mut Vec<Arc<Object>>) -> Result<bool> {
         let mut walk = Walk::default();
         walk.below(path)?;
         walk.finish(into);
+    } else if found.is_file() && found.len() == 0 && holds_more(path)? {
+        let home = Home::Pipe(path.to_owned());
+        into.push(Arc::new(Object::new(path.display().to_string(), None, home)));
     } else {
         into.push(Arc::new(object(path.to_owned(), &found)));
     }
     Ok(true)
+}
+
+/// Whether a file that says it is empty is not: those of /proc are made as they are read.
+fn holds_more(path: &Path) -> Result<bool> {
+    let first = File::open(path).and_then(|mut file| file.read(&mut [0]));
+    first.map(|read| read > 0).map_err(|e| at(path, e))
 }
 
 fn object(path: PathBuf, found: &Metadata) -> Object {
@@ -351,6 +360,14 @@ mod tests {
         fs::create_dir(root.path().join("shut")).unwrap();
         fs::set_permissions(root.path().join("shut"), fs::Permissions::from_mode(0o0)).unwrap();
         assert_eq!(list(root.path(), &["{a,b}/*/x"]).await, ["a/1/x", "b/1/x"]);
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn a_file_that_only_says_it_is_empty_is_read_to_its_end() {
+        let pattern = ["/proc/version".to_owned()];
+        let objects = Source::parse(&pattern, Access::default()).unwrap().list().await;
+        assert_eq!(objects.unwrap()[0].size(), None);
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use super::pattern::Kind;
 use super::refused;
 use super::runtime::{self, Task};
 use super::store::Remote;
-use super::transport::Refusal;
+use super::transport::{Refusal, UNTOLD};
 use crate::{Error, Place, Result};
 
 /// Times that one offset is tried again, after the store's own.
@@ -119,7 +119,8 @@ async fn whole(remote: &Remote, place: &Place, send: &mpsc::Sender<Result<Bytes>
                 remote.learn(&answer.meta, || place.clone().at(sent))?;
                 let size = answer.meta.size;
                 let before = sent;
-                let mut fault = Fault::Short;
+                // Without a length the end of the body is the end.
+                let mut fault = (size != UNTOLD).then_some(Fault::Short);
                 let mut at = 0;
                 let mut chunks = answer.into_stream();
                 while let Some(chunk) = chunks.next().await {
@@ -127,10 +128,11 @@ async fn whole(remote: &Remote, place: &Place, send: &mpsc::Sender<Result<Bytes>
                         Ok(chunk) => chunk,
                         // The store's client resumes with a range, in vain.
                         Err(error) if Refusal::find(&error) == Some(Refusal::RangesIgnored) => {
+                            fault = Some(Fault::Short);
                             break;
                         }
                         Err(error) => {
-                            fault = Fault::Store(error);
+                            fault = Some(Fault::Store(error));
                             break;
                         }
                     };
@@ -149,6 +151,7 @@ async fn whole(remote: &Remote, place: &Place, send: &mpsc::Sender<Result<Bytes>
                 if sent > before {
                     patience = Patience::default();
                 }
+                let Some(fault) = fault else { return Ok(()) };
                 fault
             }
             Err(error) => Fault::Store(error),

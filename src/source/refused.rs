@@ -131,7 +131,8 @@ fn missing(store: &Store, said: &str) -> String {
     } else if bucket.iter().any(|b| said.contains(b)) {
         format!("there is no bucket {}; check its name, its region and the endpoint", store.base)
     } else {
-        format!("there is no such object in {}", store.base)
+        let mend = "if it is a directory, end it in a slash";
+        format!("there is no such object in {}; {mend}", store.base)
     }
 }
 

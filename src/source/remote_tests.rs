@@ -80,6 +80,14 @@ async fn an_object_that_is_replaced_while_it_is_read_is_an_error() {
         let error = read(&server.url("/x")).await.unwrap_err();
         assert!(matches!(error, Error::Changed { .. }), "{error}");
     }
+    // Shorter now than what was read before the connection broke.
+    let server = Server::start(move |r, n| match n {
+        0 => Answer::object(r, &pattern(1000), "\"1\"").cut(900),
+        _ if r.header("if-match").is_none() => Answer::object(r, &pattern(800), "\"2\""),
+        _ => Answer::status(412),
+    });
+    let error = read(&server.url("/x")).await.unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
     let server = Server::start(move |r, n| Answer::object(r, &pattern((3 << 20) - n), ""));
     let error = read(&server.url("/x")).await.unwrap_err();
     assert!(matches!(error, Error::Changed { .. }), "{error}");
@@ -134,6 +142,16 @@ async fn a_server_without_ranges_is_read_in_one_piece_and_resumed_by_skipping() 
         assert!(read_all(&objects).await.unwrap() == expected);
         assert_eq!(objects[0].head().await.unwrap(), &expected[..64]);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_tells_no_length_is_read_to_its_end() {
+    let object = pattern(300_000);
+    let expected = object.clone();
+    let server = Server::start(move |_, _| Answer::whole(&object).unsized_body());
+    let objects = list(&[&server.url("/x")]).await.unwrap();
+    assert!(read_all(&objects).await.unwrap() == expected);
+    assert_eq!(objects[0].size(), None);
 }
 
 #[tokio::test]

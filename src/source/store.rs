@@ -19,7 +19,7 @@ use super::object::{Home, Object};
 use super::pattern::{Component, Kind, Pattern, Url, is_glob, shown};
 use super::refused;
 use super::runtime;
-use super::transport::Connector;
+use super::transport::{Connector, UNTOLD};
 use crate::{Error, Place, Result};
 
 /// The stores of one source, one a bucket, opened when they are first named.
@@ -71,7 +71,7 @@ impl Remote {
     }
 
     pub(super) fn size(&self) -> Option<u64> {
-        self.version.get().map(|v| v.size)
+        self.version.get().map(|v| v.size).filter(|&size| size != UNTOLD)
     }
 }
 

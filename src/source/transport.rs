@@ -76,6 +76,9 @@ fn refuses(status: u16) -> bool {
     (400..500).contains(&status) && !older
 }
 
+/// The size of an object whose server does not tell one, as the stores insist on one.
+pub(super) const UNTOLD: u64 = u64::MAX;
+
 /// A client that refuses plainly.
 #[derive(Debug)]
 struct Plain {
@@ -94,7 +97,7 @@ impl HttpService for Plain {
     {
         let ranged = request.headers().contains_key("range");
         Box::pin(async move {
-            let response = self.inner.execute(request).await;
+            let mut response = self.inner.execute(request).await;
             let refusal = match &response {
                 // Asked once: a laptop has no such endpoint, and must not wait for it.
                 Err(_) if self.metadata => Some(Refusal::NoCredentials),
@@ -108,7 +111,13 @@ impl HttpService for Plain {
             match refusal {
                 // Of a kind that is not tried again.
                 Some(refusal) => Err(HttpError::new(HttpErrorKind::Unknown, refusal)),
-                None => response,
+                None => {
+                    if let Ok(response) = &mut response {
+                        let headers = response.headers_mut();
+                        headers.entry("content-length").or_insert_with(|| UNTOLD.into());
+                    }
+                    response
+                }
             }
         })
     }
