@@ -110,7 +110,7 @@ impl<K: Stored> Counts<K> {
     /// assert_eq!(counts.topk(2), [(String::from("c"), 2), (String::from("a"), 1)]);
     /// ```
     pub fn topk(&self, k: usize) -> Vec<(K, u64)> {
-        to_owned(self.top_lent(k))
+        to_owned(self.topk_lent(k))
     }
 
     /// All keys, commonest first; keys that are equally common, by their own order.
@@ -128,9 +128,9 @@ impl<K: Stored> Counts<K> {
     ///
     /// ```
     /// # use creel_operators::Counts;
-    /// assert_eq!(Counts::from_iter(["a", "b", "a"]).top_lent(1), [("a", 2)]);
+    /// assert_eq!(Counts::from_iter(["a", "b", "a"]).topk_lent(1), [("a", 2)]);
     /// ```
-    pub fn top_lent(&self, k: usize) -> Vec<Counted<'_, K>> {
+    pub fn topk_lent(&self, k: usize) -> Vec<Counted<'_, K>> {
         if k == 0 {
             return Vec::new();
         }

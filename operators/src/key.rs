@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime};
 
 use crate::Value;
 use crate::table::{Arena, Table};
 
 /// A record that can be looked up while it is lent, and is stored once, when it is first seen.
 ///
-/// Text and bytes, lent or owned, integers, `bool`, `char`, addresses, and tuples and options of
-/// them are keys. A type of your own becomes one by [`key!`](crate::key!). A lent form hashes as
+/// Text and bytes, lent or owned, integers, `bool`, `char`, addresses, times, and tuples and
+/// options of them are keys. A type of your own becomes one by [`key!`](crate::key!). A lent form hashes as
 /// the owned form does, which is what `Hash` of `&str` and `String` promise each other.
 ///
 /// ```
@@ -157,7 +158,7 @@ macro_rules! stored_in_map {
 }
 
 key! { u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize }
-key! { bool, char, (), IpAddr, Ipv4Addr, Ipv6Addr, Vec<String> }
+key! { bool, char, (), IpAddr, Ipv4Addr, Ipv6Addr, Duration, SystemTime, Vec<String> }
 
 impl Key for Vec<&str> {}
 
@@ -178,3 +179,47 @@ macro_rules! tuple_key {
 tuple_key! { A 0, B 1 }
 tuple_key! { A 0, B 1, C 2 }
 tuple_key! { A 0, B 1, C 2, D 3 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::BuildHasher;
+
+    use proptest::prelude::*;
+
+    /// A key finds itself once it is stored, and nothing else.
+    fn found<Q: Key + Clone>(key: &Q, other: &Q) -> bool {
+        let hashes = foldhash::fast::FixedState::default();
+        let stored = key.clone().into_owned();
+        let stays = stored.clone().into_owned() == stored && stored.compare(&stored).is_eq();
+        let equal = other.clone().into_owned() == stored;
+        stays
+            && hashes.hash_one(key) == hashes.hash_one(&stored)
+            && key.matches(&stored)
+            && key.compare(&stored).is_eq()
+            && other.matches(&stored) == equal
+            && other.compare(&stored) == other.clone().into_owned().cmp(&stored)
+            && key.as_lent().is_none_or(|lent| Q::Owned::from_lent(lent) == stored)
+    }
+
+    proptest! {
+        #[test]
+        fn lent_keys_hash_and_compare_as_stored_ones(
+            (a, b) in ("[ab]{0,2}", "[ab]{0,2}"),
+            (m, n) in (0..3_u8, 0..3_u8),
+        ) {
+            let (s, t) = (a.as_str(), b.as_str());
+            prop_assert!(found(&s, &t));
+            prop_assert!(found(&a, &b));
+            prop_assert!(found(&&a, &&b));
+            prop_assert!(found(&Cow::Borrowed(s), &Cow::Owned(b.clone())));
+            prop_assert!(found(&s.as_bytes(), &t.as_bytes()));
+            prop_assert!(found(&m, &n));
+            prop_assert!(found(&(s, m), &(t, n)));
+            prop_assert!(found(&(m, s, a.as_bytes()), &(n, t, b.as_bytes())));
+            prop_assert!(found(&(m, (s, ()), m > 1, 'c'), &(n, (t, ()), n > 1, 'c')));
+            prop_assert!(found(&(m > 0).then_some(s), &(n > 0).then_some(t)));
+            prop_assert!(found(&vec![s; m.into()], &vec![t; n.into()]));
+        }
+    }
+}

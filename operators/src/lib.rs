@@ -74,9 +74,14 @@
 //! A lent record cannot leave its block ("borrowed data escapes"): store it, `.map(str::to_owned)`.
 //!
 //! ```compile_fail,E0521
-//! use creel_operators::{Collect, Records};
+//! use creel_operators::{Combiner, Records};
 //!
-//! fn lend(plan: impl Fn(Records<'_, std::str::Lines<'_>, Vec<&'static str>>) -> Collect<&'static str>) {}
+//! fn lend<C, P>(plan: P)
+//! where
+//!     C: Combiner,
+//!     P: Fn(Records<'_, std::str::Lines<'_>, C::State>) -> C,
+//! {
+//! }
 //! lend(|lines| lines.collect());
 //! ```
 

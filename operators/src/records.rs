@@ -32,6 +32,17 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
     }
 
     /// The door through which every operator goes: one iterator becomes another.
+    ///
+    /// ```
+    /// let lines = ["a", "b", "c", "d"];
+    /// let every_other = creel_operators::run(lines, |lines| {
+    ///     lines.adapt(|lines| lines.step_by(2)).map(str::to_owned).collect()
+    /// });
+    /// assert_eq!(every_other, ["a", "c"]);
+    /// ```
+    ///
+    /// The iterator is that of one block: what it keeps, such as a position, starts again with
+    /// the next one.
     pub fn adapt<J: Iterator>(self, f: impl FnOnce(I) -> J) -> Records<'s, J, S> {
         Records { iter: f(self.iter), state: self.state }
     }
@@ -44,10 +55,9 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
     /// ```
     /// use creel_operators::{Count, Frequencies, run};
     ///
-    /// let plan = |lines: creel_operators::Records<'_, _, _>| {
+    /// let (total, counts) = run(["one fish", "two fish"], |lines| {
     ///     lines.words().combine((Count, Frequencies::<String>::new()))
-    /// };
-    /// let (total, counts) = run(["one fish", "two fish"], plan);
+    /// });
     /// assert_eq!((total, counts.len()), (4, 3));
     /// ```
     pub fn combine<C: Feed<I::Item, State = S>>(self, combiner: C) -> C {

@@ -278,6 +278,10 @@ impl Pass<Chunk> for Group<'_> {
         pairs.try_for_each(|(r, state)| r.feed(state, &mut chunk, &self.context.progress))
     }
 
+    fn full(&self, states: &Vec<Value>) -> bool {
+        self.reductions.iter().zip(states).all(|(reduction, state)| reduction.full(state))
+    }
+
     fn merge(&self, into: &mut Vec<Value>, from: Vec<Value>) {
         for ((reduction, into), from) in self.reductions.iter().zip(into).zip(from) {
             reduction.merge(into, from);

@@ -155,6 +155,7 @@ pub(super) trait Reduction: Send + Sync {
     fn ordered(&self) -> bool;
     fn start(&self) -> Value;
     fn feed(&self, state: &mut Value, chunk: &mut Chunk, progress: &Progress) -> Result<()>;
+    fn full(&self, state: &Value) -> bool;
     fn merge(&self, into: &mut Value, from: Value);
     fn finish(&self, state: Value) -> Value;
 }
@@ -185,6 +186,11 @@ impl<F: Feeding> Reduction for F {
 
     fn feed(&self, state: &mut Value, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
         Feeding::feed(self, known::<F>(state), chunk, progress)
+    }
+
+    fn full(&self, state: &Value) -> bool {
+        F::Combiner::STOPS
+            && state.downcast_ref().is_some_and(|state| self.combiner().full(state))
     }
 
     fn merge(&self, into: &mut Value, mut from: Value) {

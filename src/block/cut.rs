@@ -187,12 +187,14 @@ impl Cutter {
                 self.drop_front(end);
                 self.searched = 0;
                 let ours = self.end.is_none_or(|end| self.offset < end);
-                return Ok(self.state = if ours { State::Reading } else { State::Done });
+                self.state = if ours { State::Reading } else { State::Done };
+                return Ok(());
             }
             self.searched = self.rule.ends.searched(&self.buffer, self.searched);
             if self.boundary().is_some() || !matches!(self.state, State::Seeking(_)) {
                 // The next record starts after the slice, or never.
-                return Ok(self.state = State::Done);
+                self.state = State::Done;
+                return Ok(());
             }
             let passed = self.searched.min(self.buffer.len());
             self.drop_front(passed);

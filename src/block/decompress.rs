@@ -17,6 +17,7 @@ const CHUNK: usize = 128 << 10;
 
 /// Memory that one decoder may ask for, as a power of two; what the longest windows of zstd and
 /// the largest dictionaries of xz need.
+#[cfg(any(feature = "zstd", feature = "xz"))]
 const MEMORY_LOG: u32 = if usize::BITS > 32 { 31 } else { 30 };
 
 /// The decompressed bytes of an object in this codec.

@@ -12,7 +12,8 @@ pub enum Delimiter {
     /// A line feed, with the carriage return before it if there is one.
     #[default]
     Line,
-    /// These bytes, found from the object's start on, never overlapping. Not empty.
+    /// These bytes, found from the object's start on, never overlapping. No bytes at all never
+    /// occur: then each object is one record.
     Bytes(Vec<u8>),
 }
 
@@ -39,10 +40,10 @@ pub(super) enum Ends {
     /// One byte.
     Byte(u8),
     /// Several bytes, of which no two occurrences overlap: any one found is a delimiter.
-    Bytes { next: Finder<'static>, last: FinderRev<'static> },
+    Bytes(Box<(Finder<'static>, FinderRev<'static>)>),
     /// Several bytes that may overlap themselves: searched forwards only, never from the middle.
     Overlapping(Vec<u8>),
-    /// A delimiter that the encoding has no bytes for.
+    /// No bytes at all, or some that the encoding does not have.
     Never,
 }
 
@@ -60,12 +61,13 @@ impl Ends {
             _ => delimiter.bytes(),
         };
         match bytes {
+            [] => Self::Never,
             [byte] => Self::Byte(*byte),
             bytes if delimiter.overlaps_itself() => Self::Overlapping(bytes.to_vec()),
-            bytes => Self::Bytes {
-                next: Finder::new(bytes).into_owned(),
-                last: FinderRev::new(bytes).into_owned(),
-            },
+            bytes => {
+                let finders = (Finder::new(bytes).into_owned(), FinderRev::new(bytes).into_owned());
+                Self::Bytes(Box::new(finders))
+            }
         }
     }
 
@@ -73,7 +75,7 @@ impl Ends {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Byte(_) | Self::Never => 1,
-            Self::Bytes { next, .. } => next.needle().len(),
+            Self::Bytes(finders) => finders.0.needle().len(),
             Self::Overlapping(bytes) => bytes.len(),
         }
     }
@@ -83,7 +85,7 @@ impl Ends {
         let rest = bytes.get(from..)?;
         let at = match self {
             Self::Byte(byte) => memchr(*byte, rest),
-            Self::Bytes { next, .. } => next.find(rest),
+            Self::Bytes(finders) => finders.0.find(rest),
             Self::Overlapping(delimiter) => find_iter(rest, delimiter).next(),
             Self::Never => None,
         };
@@ -95,7 +97,7 @@ impl Ends {
         let rest = bytes.get(from..)?;
         let at = match self {
             Self::Byte(byte) => memrchr(*byte, rest),
-            Self::Bytes { last, .. } => last.rfind(rest),
+            Self::Bytes(finders) => finders.1.rfind(rest),
             Self::Overlapping(delimiter) => find_iter(rest, delimiter).last(),
             Self::Never => None,
         };

@@ -21,6 +21,7 @@ pub enum Encoding {
 
 /// A lone surrogate of UTF-16 in a block. This byte and the next one never stand in UTF-8, so
 /// whoever checks a block finds them, and each becomes one U+FFFD where that is asked for.
+#[cfg(feature = "encoding")]
 pub(super) const LONE_SURROGATE: u8 = 0xff;
 /// Half a code unit, at the end of UTF-16 text.
 pub(super) const HALF_UNIT: u8 = 0xfe;

@@ -17,7 +17,14 @@ mod codec;
 mod cut;
 #[cfg(feature = "decompress")]
 mod decompress;
-#[cfg(all(test, feature = "decompress"))]
+#[cfg(all(
+    test,
+    feature = "gzip",
+    feature = "zstd",
+    feature = "bzip2",
+    feature = "xz",
+    feature = "lz4"
+))]
 mod decompress_tests;
 mod delimiter;
 mod encoding;
@@ -25,6 +32,8 @@ mod encoding;
 mod encoding_tests;
 mod pool;
 mod reader;
+#[cfg(test)]
+mod reader_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "encoding")]
@@ -117,6 +126,7 @@ pub(crate) struct BlockOptions {
 pub(crate) fn splittable(options: &BlockOptions) -> bool {
     matches!(options.compression, Compression::Auto | Compression::None)
         && !matches!(options.encoding, Encoding::Utf16Le | Encoding::Utf16Be)
+        && !options.delimiter.bytes().is_empty()
         && !options.delimiter.overlaps_itself()
 }
 

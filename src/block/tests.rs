@@ -127,7 +127,7 @@ async fn read_slice(
 }
 
 /// The records of a text, found in the simplest way.
-fn reference(bytes: &[u8], delimiter: &Delimiter) -> Vec<Vec<u8>> {
+pub(super) fn reference(bytes: &[u8], delimiter: &Delimiter) -> Vec<Vec<u8>> {
     let by = delimiter.bytes();
     let mut records = vec![Vec::new()];
     let mut at = 0;
@@ -228,6 +228,13 @@ fn a_mark_is_dropped_at_the_start_only() {
     let text = "\u{feff}a\n\u{feff}b";
     let records = read(text.as_bytes(), &options(), 100, 1).unwrap().records(&Delimiter::Line);
     assert_eq!(records, [b"a".to_vec(), "\u{feff}b".into()]);
+}
+
+#[test]
+fn without_a_delimiter_an_object_is_one_record() {
+    let options = BlockOptions { delimiter: Delimiter::Bytes(Vec::new()), ..options() };
+    let records = read(b"a\nb\n", &options, 2, 1).unwrap().records(&options.delimiter);
+    assert_eq!(records, [b"a\nb\n"]);
 }
 
 #[test]

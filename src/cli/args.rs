@@ -22,9 +22,7 @@ const TEMPLATE: &str = "\
 
 {usage-heading} {usage}
 
-{options}
-
-{after-help}";
+{options}{after-help}";
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -34,6 +32,7 @@ const TEMPLATE: &str = "\
     help_template = TEMPLATE,
     override_usage = "creel [OPTIONS] PROGRAM [SOURCE...]",
     max_term_width = 80,
+    hide_possible_values = true,
     disable_help_flag = true,
     disable_version_flag = true,
     args_override_self = true
@@ -43,10 +42,10 @@ pub(crate) struct Args {
     pub(crate) program: Option<String>,
     #[arg(value_name = "SOURCE", hide = true)]
     pub(crate) sources: Vec<String>,
-    /// What the sources hold: text (lines), which is the default
+    /// What sources hold: text, in lines (the default)
     #[arg(short, long, value_name = "F", default_value = "text", hide_default_value = true, value_parser = from)]
     pub(crate) from: From,
-    /// jsonl, table, text; jsonl unless counts go to a terminal
+    /// jsonl, table, text (table: counts on a terminal)
     #[arg(short, long, value_name = "F", value_parser = to)]
     pub(crate) to: Option<Format>,
     /// Write to PATH, which appears when it is whole
@@ -55,13 +54,13 @@ pub(crate) struct Args {
     /// Threads (as many as the process may use cores)
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Bytes that are worked on at a time: 64k, 1MiB (the default), 4MB
+    /// Bytes worked on at a time: 64k, 1MiB (default), 4MB
     #[arg(long, value_name = "SIZE", value_parser = blocksize)]
     pub(crate) blocksize: Option<usize>,
-    /// auto (by first bytes), none, gzip, zstd, bzip2, xz, lz4
+    /// auto (first bytes), none, gzip, zstd, bzip2, xz, lz4
     #[arg(long, value_name = "C", value_parser = compression, default_value = "auto", hide_default_value = true)]
     pub(crate) compression: Compression,
-    /// auto (UTF-8, or as its mark says), utf-16le, utf-16be, latin1
+    /// auto (UTF-8 or by mark), utf-16le, utf-16be, latin1
     #[arg(long, value_name = "E", value_parser = encoding, default_value = "auto", hide_default_value = true)]
     pub(crate) encoding: Encoding,
     /// Records that are not UTF-8: fail, replace, skip

@@ -26,10 +26,12 @@ pub(crate) fn list(job: &Job, context: &Context) -> Result<ExitCode> {
     target.write(&text)?;
     target.finish()?;
     let partitions = job.cut(&objects, context).plan().len();
-    let mut total = format!("{} objects, {}", objects.len(), HumanBytes(bytes));
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let n = objects.len();
+    let mut total = format!("{n} object{}, {}", plural(n), HumanBytes(bytes));
     if unknown > 0 {
         total.push_str(&format!(" and {unknown} of unknown size"));
     }
-    super::say(format_args!("{total}, {} partitions; nothing was read", partitions));
+    super::say(format_args!("{total}, to be read in {partitions} part{}", plural(partitions)));
     Ok(ExitCode::SUCCESS)
 }

@@ -55,24 +55,32 @@ fn drawn(program: &str, fault: &Fault, terminal: bool) -> String {
         Renderer::plain()
     };
     let message = printable(&fault.message);
-    // Offsets have to stay what they are, so a control character becomes one of the same width.
-    let shown: String = program
-        .chars()
-        .map(|c| if c.is_control() && c.len_utf8() == 1 && c != '\n' { '?' } else { c })
-        .collect();
+    let hint = fault.hint.as_deref().map(printable);
+    let shown: String = program.chars().map(harmless).collect();
     let mut group = Level::ERROR.with_name("creel").primary_title(&message).element(
         Snippet::source(&shown).annotation(AnnotationKind::Primary.span(fault.span.clone())),
     );
-    if let Some(hint) = &fault.hint {
+    if let Some(hint) = &hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
     renderer.decor_style(DecorStyle::Ascii).render(&[group])
+}
+
+/// A character that does nothing to a terminal, of the same width in bytes: offsets stay right.
+fn harmless(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        c if c.is_control() && c.len_utf8() == 1 => '?',
+        c if c.is_control() => '¿',
+        c => c,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::program::Program;
+    use proptest::prelude::*;
 
     fn drawing_of(program: &str) -> String {
         drawn(program, &Program::compile(program).unwrap_err(), false)
@@ -98,5 +106,25 @@ mod tests {
     #[test]
     fn a_program_shows_no_control_character_to_the_terminal() {
         assert!(!drawing_of("words | \x1b[31m").contains('\x1b'));
+        assert!(!drawing_of("words | \u{9b}31m").contains('\u{9b}'));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_is_a_program_or_a_fault_that_can_be_drawn(
+            tokens in prop::collection::vec(prop::sample::select(vec![
+                "words", "filter", "take", "test", "length", "def f:", "(", ")", "[", "]", "{",
+                "}", "|", ";", ",", ".", ".a", "..", "$x", "as", "\"", "\"a\"", "\\(", "\\", "é",
+                "\u{9b}", "\0", "\n", "#", "5", "-1", "1e", "==", "<", "and", "not", "?", "@x",
+                "if", "then", "end", "reduce", "//", "|=", " ",
+            ]), 0..12)
+        ) {
+            let program = tokens.concat();
+            if let Err(fault) = Program::compile(&program) {
+                prop_assert!(fault.span.start <= fault.span.end);
+                prop_assert!(program.get(fault.span.clone()).is_some(), "{:?}", fault);
+                prop_assert!(drawn(&program, &fault, false).contains("creel: "));
+            }
+        }
     }
 }

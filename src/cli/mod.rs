@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use args::Args;
+use args::{Args, When};
 use message::{fail, say};
 use monitor::{Monitor, Shown};
 
@@ -25,21 +25,24 @@ use crate::{Error, Progress, Result};
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
-    let args = match Args::read() {
+    let mut args = match Args::read() {
         Ok(args) => args,
         Err(error) => return explain(&error),
     };
-    let Some(text) = args.program.clone() else {
+    let Some(text) = args.program.take() else {
         return short_usage();
     };
-    if args.sources.is_empty() && io::stdin().is_terminal() {
-        return short_usage();
+    if args.sources.is_empty() {
+        if io::stdin().is_terminal() {
+            return short_usage();
+        }
+        args.sources.push("-".to_owned());
     }
     let program = match Program::compile(&text) {
         Ok(program) => program,
         Err(fault) => return message::fault(&text, &fault),
     };
-    match command(args, program) {
+    match command(&args, &program) {
         Ok(code) => code,
         Err(Error::Output { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
             signals::die_of_broken_pipe()
@@ -48,47 +51,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn command(args: Args, program: Program) -> Result<ExitCode> {
-    let stdin = ["-".to_owned()];
-    let patterns = if args.sources.is_empty() { &stdin[..] } else { &args.sources };
-    let source = Source::parse(patterns, Access { anonymous: args.anonymous })?;
-    let (job, context) = (job(&args, source), context(&args));
+fn command(args: &Args, program: &Program) -> Result<ExitCode> {
+    let source = Source::parse(&args.sources, Access { anonymous: args.anonymous })?;
+    let (job, context) = (job(args, source), context(args));
     if args.dry_run {
         return dry_run::list(&job, &context);
     }
-    let mut target = target(&args)?;
-    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
-    let format = args.to.unwrap_or(match program.gives_pairs() && to_terminal {
-        true => Format::Table,
-        false => Format::Jsonl,
-    });
-    let encoder = Encoder::new(format, to_terminal);
-    let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
-
-    let start = Instant::now();
+    // Before there is a temporary file to remove.
     let interrupted = signals::watch(context.stop.clone());
-    let monitor = Monitor::start(
-        Arc::clone(&context.progress),
-        Shown {
-            when: if args.quiet { args::When::Never } else { args.progress },
-            streams_to_terminal: program.streams() && to_terminal,
-            waits_for_typing: patterns.iter().any(|p| p == "-") && io::stdin().is_terminal(),
-        },
-    );
-    let records = Records {
-        delimiter: job.blocks.delimiter.clone(),
-        invalid: args.invalid,
-        progress: Arc::clone(&context.progress),
-    };
-    let mut printer = Printer::new(encoder, width, &mut target);
-    let outcome = job
-        .open(&context)
-        .and_then(|input| program::run(&program, &input, &records, &context, &mut printer))
-        .and_then(|()| printer.flush());
-    drop(monitor);
-    outcome?;
+    let mut target = target(args)?;
+    let start = Instant::now();
+    compute(args, program, &job, &context, &mut target)?;
+    let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
-        let read = monitor::summary(&context.progress, start.elapsed());
         say(match &args.output {
             Some(path) => format!("interrupted: {read}; {} was not written", path.display()),
             None => format!("interrupted: the result is of what was read until then: {read}"),
@@ -97,9 +72,42 @@ fn command(args: Args, program: Program) -> Result<ExitCode> {
     }
     target.finish()?;
     if args.verbose {
-        say(monitor::summary(&context.progress, start.elapsed()));
+        say(read);
     }
-    Ok(ExitCode::from(report(&args, &context.progress)))
+    Ok(ExitCode::from(report(args, &context.progress)))
+}
+
+/// Runs the program, with progress shown beside it, and prints what it gives.
+fn compute(
+    args: &Args,
+    program: &Program,
+    job: &Job,
+    context: &Context,
+    target: &mut Target,
+) -> Result<()> {
+    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
+    let typed = args.sources.iter().any(|source| source == "-") && io::stdin().is_terminal();
+    // Dropped, and its drawing cleared, before anything else is said.
+    let _monitor = Monitor::start(
+        Arc::clone(&context.progress),
+        Shown {
+            when: if args.quiet { When::Never } else { args.progress },
+            streams_to_terminal: program.streams() && to_terminal,
+            waits_for_typing: typed,
+        },
+    );
+    let default = if program.gives_pairs() && to_terminal { Format::Table } else { Format::Jsonl };
+    let encoder = Encoder::new(args.to.unwrap_or(default), to_terminal);
+    let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
+    let mut printer = Printer::new(encoder, width, target);
+    let records = Records {
+        delimiter: job.blocks.delimiter.clone(),
+        invalid: args.invalid,
+        progress: Arc::clone(&context.progress),
+    };
+    let input = job.open(context)?;
+    program::run(program, &input, &records, context, &mut printer)?;
+    printer.flush()
 }
 
 fn job(args: &Args, source: Source) -> Job {

@@ -1,7 +1,9 @@
 //! A batch of records: what stages work on, a call per batch and never one per record.
 
 /// Records that a batch holds, about: its columns stay in the first level of cache.
-pub(crate) const BATCH: usize = 1024;
+///
+/// Tests make do with three, so that every text has many batches and boundaries between them.
+pub(crate) const BATCH: usize = if cfg!(test) { 3 } else { 1024 };
 
 /// What every record of a batch is; known when a program is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! How a program ends: what each lane keeps, how lanes are merged, and what is printed.
 
-use creel_operators::Counts;
+use creel_operators::{Combiner, Counts, Feed, Max, Min, TopK};
 
 use super::batch::{Batch, Kind};
 use crate::Result;
@@ -26,8 +26,8 @@ pub(crate) enum State {
     Count(u64),
     Texts(Counts<String>),
     Numbers(Counts<i64>),
-    TopTexts(Top<String>),
-    TopNumbers(Top<i64>),
+    TopTexts(Vec<String>),
+    TopNumbers(Vec<i64>),
     Sum(i128),
     BestText(Option<String>),
     BestNumber(Option<i64>),
@@ -41,8 +41,8 @@ impl End {
             Self::Records | Self::Count => State::Count(0),
             Self::Frequencies if text => State::Texts(Counts::default()),
             Self::Frequencies => State::Numbers(Counts::default()),
-            Self::Top(k) if text => State::TopTexts(Top::new(k)),
-            Self::Top(k) => State::TopNumbers(Top::new(k)),
+            Self::Top(_) if text => State::TopTexts(Vec::new()),
+            Self::Top(_) => State::TopNumbers(Vec::new()),
             Self::Sum => State::Sum(0),
             Self::Min | Self::Max if text => State::BestText(None),
             Self::Min | Self::Max => State::BestNumber(None),
@@ -53,65 +53,71 @@ impl End {
     pub(crate) fn feed(self, state: &mut State, text: &str, batch: &Batch) {
         let texts = batch.spans.iter().map(|span| span.of(text));
         let numbers = batch.numbers.iter().copied();
-        match state {
-            State::Count(n) => *n += batch.len() as u64,
-            State::Texts(counts) => texts.for_each(|text| counts.add(text, 1)),
-            State::Numbers(counts) => numbers.for_each(|number| counts.add(number, 1)),
-            State::TopTexts(top) => texts.for_each(|text| top.add(text)),
-            State::TopNumbers(top) => numbers.for_each(|number| top.add(&number)),
-            State::Sum(sum) => *sum += numbers.map(i128::from).sum::<i128>(),
-            State::BestText(best) => {
-                let found = if self == Self::Min { texts.min() } else { texts.max() };
-                self.keep(best, found);
-            }
-            State::BestNumber(best) => {
-                let found = if self == Self::Min { numbers.min() } else { numbers.max() };
-                self.keep(best, found.as_ref());
-            }
-        }
-    }
-
-    fn keep<O, T>(self, best: &mut Option<O>, found: Option<&T>)
-    where
-        O: std::borrow::Borrow<T>,
-        T: Ord + ToOwned<Owned = O> + ?Sized,
-    {
-        let Some(found) = found else { return };
-        let better = best.as_ref().is_none_or(|best| match self {
-            Self::Min => found < best.borrow(),
-            _ => found > best.borrow(),
-        });
-        if better {
-            *best = Some(found.to_owned());
+        match (self, state) {
+            (_, State::Count(n)) => *n += batch.len() as u64,
+            (_, State::Texts(counts)) => texts.for_each(|text| counts.add(text, 1)),
+            (_, State::Numbers(counts)) => numbers.for_each(|number| counts.add(number, 1)),
+            (Self::Top(k), State::TopTexts(top)) => feed(&TopK::<String>::new(k), top, texts),
+            (Self::Top(k), State::TopNumbers(top)) => feed(&TopK::<i64>::new(k), top, numbers),
+            (_, State::Sum(sum)) => *sum += numbers.map(i128::from).sum::<i128>(),
+            (Self::Min, State::BestText(best)) => feed(&Min::<String>::new(), best, texts),
+            (_, State::BestText(best)) => feed(&Max::<String>::new(), best, texts),
+            (Self::Min, State::BestNumber(best)) => feed(&Min::<i64>::new(), best, numbers),
+            (_, State::BestNumber(best)) => feed(&Max::<i64>::new(), best, numbers),
+            // Only `Top` starts with such a state.
+            (_, State::TopTexts(_) | State::TopNumbers(_)) => {}
         }
     }
 
     /// Adds what another lane has seen; the order of lanes does not show.
     pub(crate) fn merge(self, into: &mut State, from: State) {
-        match (into, from) {
-            (State::Count(n), State::Count(m)) => *n += m,
-            (State::Texts(counts), State::Texts(others)) => counts.merge(others),
-            (State::Numbers(counts), State::Numbers(others)) => counts.merge(others),
-            (State::TopTexts(top), State::TopTexts(others)) => top.merge(others),
-            (State::TopNumbers(top), State::TopNumbers(others)) => top.merge(others),
-            (State::Sum(sum), State::Sum(other)) => *sum += other,
-            (State::BestText(best), State::BestText(other)) => self.keep(best, other.as_deref()),
-            (State::BestNumber(best), State::BestNumber(other)) => {
-                self.keep(best, other.as_ref());
+        match (self, into, from) {
+            (_, State::Count(n), State::Count(m)) => *n += m,
+            (_, State::Texts(counts), State::Texts(others)) => counts.merge(others),
+            (_, State::Numbers(counts), State::Numbers(others)) => counts.merge(others),
+            (Self::Top(k), State::TopTexts(top), State::TopTexts(others)) => {
+                TopK::<String>::new(k).merge(top, others);
+            }
+            (Self::Top(k), State::TopNumbers(top), State::TopNumbers(others)) => {
+                TopK::<i64>::new(k).merge(top, others);
+            }
+            (_, State::Sum(sum), State::Sum(other)) => *sum += other,
+            (Self::Min, State::BestText(best), State::BestText(other)) => {
+                Min::<String>::new().merge(best, other);
+            }
+            (_, State::BestText(best), State::BestText(other)) => {
+                Max::<String>::new().merge(best, other);
+            }
+            (Self::Min, State::BestNumber(best), State::BestNumber(other)) => {
+                Min::<i64>::new().merge(best, other);
+            }
+            (_, State::BestNumber(best), State::BestNumber(other)) => {
+                Max::<i64>::new().merge(best, other);
             }
             // All lanes of a run start from the same end and kind.
             _ => {}
         }
     }
 
+    /// Puts the rows of a merged state in their order.
+    fn finish(self, state: State) -> State {
+        match (self, state) {
+            (Self::Top(k), State::TopTexts(top)) => State::TopTexts(TopK::new(k).finish(top)),
+            (Self::Top(k), State::TopNumbers(top)) => State::TopNumbers(TopK::new(k).finish(top)),
+            (_, state) => state,
+        }
+    }
+
     /// Prints the result: all of it, or its first rows, or how many rows there are.
     pub(crate) fn print(
+        self,
         state: State,
         kind: Kind,
         limit: Option<u64>,
         rows_counted: bool,
         out: &mut Printer<'_>,
     ) -> Result<()> {
+        let state = self.finish(state);
         let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let first = |rows: usize| limit.map_or(rows, |limit| limit.min(rows));
         if rows_counted {
@@ -126,25 +132,23 @@ impl End {
             State::Count(n) => out.value(Cell::Number(i128::from(n))),
             State::Texts(counts) => {
                 let rows = match limit {
-                    Some(limit) => counts.top_lent(limit),
+                    Some(limit) => counts.topk_lent(limit),
                     None => counts.sorted_lent(),
                 };
                 out.pairs(rows.into_iter().map(|(text, n)| (Cell::Text(text), n)))
             }
             State::Numbers(counts) => {
                 let rows = match limit {
-                    Some(limit) => counts.top_lent(limit),
+                    Some(limit) => counts.topk_lent(limit),
                     None => counts.sorted_lent(),
                 };
                 out.pairs(rows.into_iter().map(|(&n, count)| (number(n), count)))
             }
             State::TopTexts(top) => {
-                let rows = top.into_sorted();
-                rows.iter().take(first(rows.len())).try_for_each(|row| out.value(Cell::Text(row)))
+                top.iter().take(first(top.len())).try_for_each(|row| out.value(Cell::Text(row)))
             }
             State::TopNumbers(top) => {
-                let rows = top.into_sorted();
-                rows.iter().take(first(rows.len())).try_for_each(|&row| out.value(number(row)))
+                top.iter().take(first(top.len())).try_for_each(|&row| out.value(number(row)))
             }
             State::Sum(sum) => out.value(Cell::Number(sum)),
             State::BestText(best) => out.value(best.as_deref().map_or(Cell::Null, Cell::Text)),
@@ -158,50 +162,13 @@ impl State {
         match self {
             Self::Texts(counts) => counts.len(),
             Self::Numbers(counts) => counts.len(),
-            Self::TopTexts(top) => top.kept.len(),
-            Self::TopNumbers(top) => top.kept.len(),
+            Self::TopTexts(top) => top.len(),
+            Self::TopNumbers(top) => top.len(),
             _ => 1,
         }
     }
 }
 
-/// The k largest records.
-#[derive(Debug)]
-pub(crate) struct Top<T> {
-    k: usize,
-    /// The smallest of the kept is on top: it is the first to go.
-    kept: std::collections::BinaryHeap<std::cmp::Reverse<T>>,
-}
-
-impl<T: Ord> Top<T> {
-    fn new(k: usize) -> Self {
-        Self { k, kept: std::collections::BinaryHeap::new() }
-    }
-
-    fn add<Q>(&mut self, record: &Q)
-    where
-        T: std::borrow::Borrow<Q>,
-        Q: Ord + ToOwned<Owned = T> + ?Sized,
-    {
-        if self.kept.len() < self.k {
-            self.kept.push(std::cmp::Reverse(record.to_owned()));
-        } else if let Some(mut least) = self.kept.peek_mut()
-            && record > least.0.borrow()
-        {
-            *least = std::cmp::Reverse(record.to_owned());
-        }
-    }
-
-    fn merge(&mut self, from: Self) {
-        for record in from.kept {
-            self.kept.push(record);
-            if self.kept.len() > self.k {
-                self.kept.pop();
-            }
-        }
-    }
-
-    fn into_sorted(self) -> Vec<T> {
-        self.kept.into_sorted_vec().into_iter().map(|record| record.0).collect()
-    }
+fn feed<C: Feed<T>, T>(combiner: &C, state: &mut C::State, records: impl Iterator<Item = T>) {
+    records.for_each(|record| combiner.feed(state, record));
 }

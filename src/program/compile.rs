@@ -61,7 +61,7 @@ impl Compiler {
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
         match &segment.node {
             Node::Call(call) if call.top && verbs::find(&call.name).is_some() => self.stage(call),
-            Node::CallThenPath(call) => Err(expression::path_of_call(call, segment)),
+            Node::CallThenPath(call, path) => Err(expression::path_of_call(call, path, segment)),
             _ if self.reduced().is_some() => Err(self.after_reduced(&segment.span)),
             Node::Call(call) if call.name == "select" && call.args.len() == 1 => {
                 let predicate = expression::predicate(&call.args[0], self.kind)?;
@@ -104,7 +104,7 @@ impl Compiler {
 
     fn after_reduced(&self, span: &Span) -> Fault {
         let name = self.reduced().unwrap_or_default();
-        Fault::new(span.clone(), format!("this stage after `{name}` is not there yet"))
+        Fault::new(span.clone(), format!("not there yet: this after `{name}`"))
             .hint(format!("so far `{name}` may be followed by topk(k), take(n) and count"))
     }
 

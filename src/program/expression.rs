@@ -46,7 +46,7 @@ pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
             let either = (predicate(a, kind)?, predicate(b, kind)?);
             Ok(Value::Test(Predicate::Or(Box::new(either.0), Box::new(either.1))))
         }
-        Node::CallThenPath(call) => Err(path_of_call(call, expr)),
+        Node::CallThenPath(call, path) => Err(path_of_call(call, path, expr)),
         Node::Number(_) | Node::Text(_) => Err(verbs::not_yet(expr.span.clone(), "a constant")),
         Node::Comma => Err(verbs::not_yet(expr.span.clone(), "more than one value a record")),
         Node::Iterate(_) => Err(verbs::not_yet(expr.span.clone(), "`.[]` inside an expression")),
@@ -81,11 +81,11 @@ fn then(first: Value, second: Value) -> Value {
 }
 
 /// `filter .x` and the like: the brackets are missing.
-pub(crate) fn path_of_call(call: &Call, expr: &Expr) -> Fault {
+pub(crate) fn path_of_call(call: &Call, path: &str, expr: &Expr) -> Fault {
     if verbs::is_known(&call.name) || FUNCTIONS.contains(&call.name.as_str()) {
         let name = &call.name;
         Fault::new(expr.span.clone(), format!("`{name}` takes its argument in parentheses"))
-            .hint(format!("write {name}(.…)"))
+            .hint(format!("write {name}({path})"))
     } else {
         verbs::unknown(call)
     }
@@ -249,6 +249,9 @@ fn compare(
         (Kind::Text, Constant::Number(_)) if matches!(value, Value::Identity) => {
             return Err(Fault::new(with_span.clone(), "text is compared with a number here")
                 .hint("for how long it is: length > 5; for the text itself: . == \"5\""));
+        }
+        (Kind::Number, Constant::Text(_)) => {
+            return Err(Fault::new(with_span.clone(), "a number is compared with text here"));
         }
         (kind, with) => Predicate::Always(order.holds(&kind.rank(), &with.rank())),
     };

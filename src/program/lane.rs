@@ -39,7 +39,7 @@ pub(crate) fn run(
     if program.end == End::Records {
         return Ok(());
     }
-    End::print(state, kind, limit, counted, out)
+    program.end.print(state, kind, limit, counted, out)
 }
 
 /// What one lane holds: buffers for each stage, and the state of the end.

@@ -14,6 +14,8 @@ mod lane;
 mod parse;
 mod predicate;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod value;
 mod verbs;
 mod words;

@@ -53,8 +53,8 @@ pub(crate) enum Node {
     Or(Box<Expr>, Box<Expr>),
     /// `f[]`
     Iterate(Box<Expr>),
-    /// `name.key`, which is what `filter .key` parses as.
-    CallThenPath(Call),
+    /// `name.key`, which is what `filter .key` parses as, and the text of `.key`.
+    CallThenPath(Call, String),
     /// `def f: g; h`, whose body is to be read with the definitions known.
     Defined(Vec<String>, Box<Expr>),
     /// Any other jq; the words say which.
@@ -119,7 +119,7 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Fault> {
     let term = Parser::new(&tokens)
         .parse(|p| p.term())
         .map_err(|errors| parse_fault(text, &tokens, &errors))?;
-    let mut reader = Reader { text, calls: HashMap::new() };
+    let mut reader = Reader { text, calls: HashMap::new(), strings: Vec::new() };
     reader.note_calls(&tokens, true);
     Ok(reader.expr(&term, &(0..text.len())))
 }
@@ -167,6 +167,10 @@ fn lex_fault(text: &str, errors: &[lex::Error<&str>]) -> Fault {
     let Some((expected, rest)) = errors.first() else {
         return Fault::new(0..text.len(), "cannot be read");
     };
+    if let lex::Expect::Delim(open) = expected {
+        let message = format!("`{open}` is not closed: {} is missing", expected.as_str());
+        return Fault::new(place(text, open), message);
+    }
     let start = place(text, rest).start;
     let width = rest.chars().next().map_or(0, char::len_utf8);
     Fault::new(start..start + width, format!("expected {}", expected.as_str()))
@@ -215,6 +219,8 @@ struct Reader<'s> {
     text: &'s str,
     /// By the offset of the name.
     calls: HashMap<usize, CallNote>,
+    /// Outer ones before those inside of them.
+    strings: Vec<Span>,
 }
 
 impl<'s> Reader<'s> {
@@ -237,6 +243,7 @@ impl<'s> Reader<'s> {
                 }
                 Tok::Block(inner) => self.note_calls(inner, false),
                 Tok::Str(parts) => {
+                    self.strings.push(self.place(text));
                     for part in parts {
                         if let StrPart::Term(token) = part {
                             self.note_calls(std::slice::from_ref(token), false);
@@ -342,7 +349,9 @@ impl<'s> Reader<'s> {
                 if call.args.is_empty() =>
             {
                 let key = self.expr(key, &span);
-                Expr { node: Node::CallThenPath(call), span: span.start..key.span.end }
+                let span = span.start..key.span.end;
+                let written = self.text[call.name_span.end..span.end].trim().to_owned();
+                Expr { node: Node::CallThenPath(call, written), span }
             }
             (head, [(Part::Index(key), _), ..]) => {
                 let key = self.expr(key, &head.span).span;
@@ -374,13 +383,13 @@ impl<'s> Reader<'s> {
 
     fn string(&self, parts: &[StrPart<&str, Term<&str>>], span: &mut Span) -> Node {
         let mut text = String::new();
-        let mut slices = parts.iter().filter_map(|part| match part {
+        let slice = parts.iter().find_map(|part| match part {
             StrPart::Str(slice) => Some(self.place(slice)),
             _ => None,
         });
-        if let Some(first) = slices.next() {
-            let last = slices.next_back().unwrap_or_else(|| first.clone());
-            *span = first.start..last.end;
+        if let Some(slice) = slice {
+            let around = |s: &&Span| s.start < slice.start && slice.end < s.end;
+            *span = self.strings.iter().rfind(around).cloned().unwrap_or(slice);
         }
         for part in parts {
             match part {

@@ -281,10 +281,8 @@ pub(crate) fn unknown(call: &Call) -> Fault {
 
 /// The fault of something that the language has and this version has not.
 pub(crate) fn not_yet(span: std::ops::Range<usize>, what: &str) -> Fault {
-    Fault::new(span, format!("{what} is not there yet")).hint(
-        "so far: words, split, flatten, filter, remove, map, take, count, frequencies, topk, \
-         sum, min, max",
-    )
+    let names: Vec<_> = VERBS.iter().map(|verb| verb.name).collect();
+    Fault::new(span, format!("not there yet: {what}")).hint(format!("so far: {}", names.join(", ")))
 }
 
 fn nearest(name: &str) -> Option<&'static str> {

@@ -11,14 +11,21 @@ use crate::block::Delimiter;
 #[derive(Debug, Clone)]
 pub(super) enum Cut<'b> {
     Line,
-    Bytes(Finder<'b>),
+    Byte(u8),
+    Bytes(Box<Finder<'b>>),
+    /// All bytes are one record.
+    Never,
 }
 
 impl<'b> Cut<'b> {
     pub(super) fn new(delimiter: &'b Delimiter) -> Self {
         match delimiter {
             Delimiter::Line => Self::Line,
-            Delimiter::Bytes(bytes) => Self::Bytes(Finder::new(bytes)),
+            Delimiter::Bytes(bytes) => match bytes[..] {
+                [] => Self::Never,
+                [byte] => Self::Byte(byte),
+                _ => Self::Bytes(Box::new(Finder::new(bytes))),
+            },
         }
     }
 
@@ -27,7 +34,9 @@ impl<'b> Cut<'b> {
     pub(super) fn first(&self, bytes: &[u8]) -> (usize, usize) {
         match self {
             Self::Line => line(bytes),
+            Self::Byte(byte) => ended(*byte, bytes),
             Self::Bytes(finder) => delimited(finder, bytes),
+            Self::Never => (bytes.len(), bytes.len()),
         }
     }
 }
@@ -36,6 +45,14 @@ impl<'b> Cut<'b> {
 fn line(bytes: &[u8]) -> (usize, usize) {
     match memchr(b'\n', bytes) {
         Some(at) if at > 0 && bytes[at - 1] == b'\r' => (at - 1, at + 1),
+        Some(at) => (at, at + 1),
+        None => (bytes.len(), bytes.len()),
+    }
+}
+
+#[inline]
+fn ended(byte: u8, bytes: &[u8]) -> (usize, usize) {
+    match memchr(byte, bytes) {
         Some(at) => (at, at + 1),
         None => (bytes.len(), bytes.len()),
     }
@@ -52,7 +69,7 @@ fn delimited(finder: &Finder<'_>, bytes: &[u8]) -> (usize, usize) {
 /// The records of a block of text, without their delimiters.
 ///
 /// A line's end is the line feed and the carriage return before it, if there is one; a last record
-/// without a delimiter is a record too.
+/// without a delimiter is a record too. (Dask's bags keep the line end.)
 #[derive(Debug, Clone)]
 #[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Lines<'b> {
@@ -137,8 +154,14 @@ impl<'b, T: Text + ?Sized, O: AsRef<T>> Records<'b, T, O> {
     fn fold<B>(self, init: B, mut f: impl FnMut(B, &'b T) -> B) -> B {
         match self {
             Self::Block { rest, cut: Cut::Line } => each(rest, line, init, f),
+            Self::Block { rest, cut: Cut::Byte(byte) } => {
+                each(rest, |bytes| ended(byte, bytes), init, f)
+            }
             Self::Block { rest, cut: Cut::Bytes(finder) } => {
                 each(rest, |bytes| delimited(&finder, bytes), init, f)
+            }
+            Self::Block { rest, cut: Cut::Never } => {
+                each(rest, |bytes| (bytes.len(), bytes.len()), init, f)
             }
             Self::Owned(records) => records.fold(init, |acc, record| f(acc, record.as_ref())),
         }
@@ -277,11 +300,11 @@ mod tests {
 
     #[test]
     fn one_by_one_and_all_at_once_are_the_same() {
-        for delimiter in [Delimiter::Line, Delimiter::Bytes(b"--".to_vec())] {
+        let custom = |by: &[u8]| Delimiter::Bytes(by.to_vec());
+        for delimiter in [Delimiter::Line, custom(b""), custom(b"-"), custom(b"--")] {
             let bytes = b"a\r\n--\xff---\n\nb--";
             let mut one_by_one = Vec::new();
-            let mut lines = RawLines::new(bytes, &delimiter);
-            while let Some(line) = lines.next() {
+            for line in RawLines::new(bytes, &delimiter) {
                 one_by_one.push(line);
             }
             let mut at_once = Vec::new();

@@ -25,6 +25,11 @@ pub(crate) trait Pass<B>: Send + Sync {
     /// Feeds the records of one block to a state.
     fn feed(&self, state: &mut Self::State, block: B) -> Result<()>;
 
+    /// Whether a state has no use for more blocks, so that its lane can end.
+    fn full(&self, _state: &Self::State) -> bool {
+        false
+    }
+
     /// Adds what `from` has seen, which stands after what `into` has seen.
     fn merge(&self, into: &mut Self::State, from: Self::State);
 }
@@ -85,6 +90,9 @@ where
     let _ends = EndsRun(context);
     while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
         feed(context, pass, &mut state, block)?;
+        if pass.full(&state) {
+            break;
+        }
     }
     Ok(state)
 }
@@ -99,7 +107,7 @@ where
     let _ends = EndsRun(context);
     for partition in run {
         let mut reader = input.open(partition);
-        while !context.stop.is_set() {
+        while !context.stop.is_set() && !pass.full(&state) {
             match context.stop.wait(reader.next()).unwrap_or(Ok(None)) {
                 Ok(Some(block)) => feed(context, pass, &mut state, block)?,
                 Ok(None) => break,

@@ -38,7 +38,7 @@ use crate::{Error, Place, Result};
 
 pub(crate) use fetch::{Fetch, Opened};
 pub(crate) use object::{HEAD, Object};
-pub(crate) use pack::{Partition, Slice, partitions};
+pub(crate) use pack::{Partition, partitions};
 use pattern::{Pattern, Scheme};
 
 /// Patterns, parsed: what to read, with nothing touched yet.

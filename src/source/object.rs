@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "cloud")]
 use std::sync::Arc;
 use std::time::SystemTime;
 

@@ -134,6 +134,9 @@ impl<'a> Url<'a> {
             return Err(wrong(url, format!("it names no {lacks}")));
         }
         if kind == Kind::Http {
+            if bucket.contains('@') {
+                return Err(wrong(url, "logins in web addresses are not sent".to_owned()));
+            }
             if key.split(['?', '#']).next().is_some_and(|path| path.contains('*')) {
                 let reason = "a web server cannot list what it holds; name exact URLs, or ranges \
                               in braces as in {01..31}";
@@ -225,6 +228,7 @@ impl Component {
     }
 
     /// Whether these components match these names, from first to last.
+    #[cfg(any(feature = "cloud", test))]
     pub(super) fn matches(components: &[Self], names: &[&str]) -> bool {
         match (components, names) {
             ([], []) => true,
@@ -393,8 +397,10 @@ mod tests {
         assert_eq!(shown("https://me:secret@host/a/b?sig=secret#x"), "https://host/a/b");
         assert_eq!(shown("http://host?sig=secret"), "http://host");
         assert_eq!(shown("s3://bucket/what?.txt"), "s3://bucket/what?.txt");
-        let error = Pattern::parse("http://me:secret@host/*?sig=secret").unwrap_err().to_string();
+        let error = Pattern::parse("http://host/*?sig=secret").unwrap_err().to_string();
         assert!(!error.contains("secret") && error.contains("exact URLs"), "{error}");
+        let error = Pattern::parse("http://me:secret@host/x").unwrap_err().to_string();
+        assert!(!error.contains("secret") && error.contains("logins"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 
+use object_store::client::{HttpError, HttpErrorKind};
+
 use super::pattern::Kind;
 use super::store::Store;
 use super::transport::{Refusal, causes};
@@ -20,14 +22,17 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
         return Error::Changed { place };
     }
     if Refusal::find(error) == Some(Refusal::NoCredentials) {
+        let place = Place { offset: None, ..place };
         return Error::Unauthenticated { place, reason: looked(store.kind) };
     }
     let said = innermost(error);
     let status = status(&said);
+    // The next ones are about the object, not about a byte of it.
+    let object = Place { offset: None, ..place.clone() };
     let reason = status.map_or_else(|| said.clone(), |status| summary(status, &said));
     match (status, error) {
         (Some(404), _) | (_, object_store::Error::NotFound { .. }) => {
-            Error::NotFound { place, reason: missing(store, &said) }
+            Error::NotFound { place: object, reason: missing(store, &said) }
         }
         (Some(403), _) | (_, object_store::Error::PermissionDenied { .. }) => {
             let mend = match store {
@@ -35,13 +40,41 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
                 Store { anonymous: true, .. } => "it is not public: leave out --anonymous",
                 _ => "check what these credentials may read; for public data use --anonymous",
             };
-            Error::PermissionDenied { place, reason: format!("{reason}; {mend}") }
+            Error::PermissionDenied { place: object, reason: format!("{reason}; {mend}") }
         }
         (Some(401), _) | (_, object_store::Error::Unauthenticated { .. }) => {
             let reason = format!("{reason}; {}", looked(store.kind));
-            Error::Unauthenticated { place, reason }
+            Error::Unauthenticated { place: object, reason }
         }
-        _ => Error::Io { place, source: io::Error::new(kind(error), reason) },
+        _ => Error::Io { place, source: io::Error::new(kind(error), mended(reason, error)) },
+    }
+}
+
+/// What went wrong on the way, with the mend where there is one.
+fn mended(reason: String, error: &(dyn StdError + 'static)) -> String {
+    let http = causes(error).find_map(|e| e.downcast_ref::<HttpError>());
+    if reason.contains("scheme is not allowed") {
+        return "its endpoint is not https; set AWS_ALLOW_HTTP, GOOGLE_ALLOW_HTTP or \
+                AZURE_ALLOW_HTTP to true if that is meant"
+            .to_owned();
+    }
+    match http.map(HttpError::kind) {
+        Some(HttpErrorKind::Connect) => {
+            format!("cannot connect: {reason}; check the network and the endpoint")
+        }
+        Some(HttpErrorKind::Timeout) => format!("no answer in time: {reason}"),
+        _ => reason,
+    }
+}
+
+/// Why a store could not even be set up.
+pub(super) fn unusable(kind: Kind, error: &object_store::Error) -> String {
+    let said = innermost(error);
+    match kind {
+        Kind::Azure if said.contains("Account must be") => {
+            format!("{said}; set AZURE_STORAGE_ACCOUNT_NAME")
+        }
+        _ => said,
     }
 }
 
@@ -55,7 +88,7 @@ pub(super) fn is_passing(error: &object_store::Error) -> bool {
 }
 
 /// The last cause in the chain, which says what happened; the ones above it name URLs.
-pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+fn innermost(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
@@ -120,7 +153,7 @@ fn looked(kind: Kind) -> String {
              AZURE_CLIENT_ID with AZURE_CLIENT_SECRET and this machine's metadata endpoint; set \
              one, or use --anonymous for public data"
         }
-        Kind::Http => "the server asks for a login, which goes into the URL",
+        Kind::Http => "the server asks for a login, and web addresses are read without one",
     };
     places.to_owned()
 }

@@ -12,8 +12,9 @@ use tokio::io::AsyncReadExt;
 
 use super::faults::{Answer, Server};
 use super::object::Home;
+use super::pack::Slice;
 use super::store::{Remote, Store};
-use super::{Access, Fetch, Object, Slice, Source, partitions};
+use super::{Access, Fetch, Object, Source, partitions};
 use crate::progress::Progress;
 use crate::{Error, Place, Result};
 

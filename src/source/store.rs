@@ -132,8 +132,10 @@ impl Stores {
         if let Some(store) = open.get(key) {
             return Ok(Arc::clone(store));
         }
-        let (objects, pages) = build(key, url, kind, self.access.anonymous, &self.connector)
-            .map_err(|e| Error::Pattern { pattern: shown(key), reason: refused::innermost(&e) })?;
+        let (objects, pages) =
+            build(key, url, kind, self.access.anonymous, &self.connector).map_err(|e| {
+                Error::Pattern { pattern: shown(key), reason: refused::unusable(kind, &e) }
+            })?;
         let store = Store::new(kind, self.access.anonymous, shown(key), objects, pages);
         open.insert(key.to_owned(), Arc::clone(&store));
         Ok(store)

@@ -69,6 +69,13 @@ impl HttpConnector for Connector {
     }
 }
 
+/// Whether this status of a metadata endpoint is its last word. To 403 the S3 client has an older
+/// way to ask, if it was told so.
+fn refuses(status: u16) -> bool {
+    let older = status == 403 && std::env::var_os("AWS_IMDSV1_FALLBACK").is_some();
+    (400..500).contains(&status) && !older
+}
+
 /// A client that refuses plainly.
 #[derive(Debug)]
 struct Plain {
@@ -91,7 +98,9 @@ impl HttpService for Plain {
             let refusal = match &response {
                 // Asked once: a laptop has no such endpoint, and must not wait for it.
                 Err(_) if self.metadata => Some(Refusal::NoCredentials),
-                Ok(r) if self.metadata && r.status() == 404 => Some(Refusal::NoCredentials),
+                Ok(r) if self.metadata && refuses(r.status().as_u16()) => {
+                    Some(Refusal::NoCredentials)
+                }
                 Ok(r) if ranged && r.status() == 200 => Some(Refusal::RangesIgnored),
                 Ok(r) if ranged && r.status() == 416 => Some(Refusal::PastEnd),
                 _ => None,

@@ -1,6 +1,5 @@
 //! `collect`: all records, in input order.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use crate::{Combiner, Feed, Records};
@@ -18,32 +17,7 @@ use crate::{Combiner, Feed, Records};
 /// ```
 pub struct Collect<T>(PhantomData<fn() -> T>);
 
-impl<T> Collect<T> {
-    /// A combiner that keeps records of type `T`.
-    pub fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<T> Default for Collect<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> Clone for Collect<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Collect<T> {}
-
-impl<T> fmt::Debug for Collect<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Collect")
-    }
-}
+mark! { Collect<T>, "A combiner that keeps records of type `T`." }
 
 impl<T: Send + 'static> Combiner for Collect<T> {
     type State = Vec<T>;

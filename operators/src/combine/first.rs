@@ -45,7 +45,7 @@ impl<T: Send + 'static> Combiner for First<T> {
     const STOPS: bool = true;
 
     fn merge(&self, into: &mut Vec<T>, from: Vec<T>) {
-        let room = self.n - into.len();
+        let room = self.n.saturating_sub(into.len());
         into.extend(from.into_iter().take(room));
     }
 

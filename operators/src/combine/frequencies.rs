@@ -1,6 +1,5 @@
 //! `frequencies`: how often each record occurs.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use crate::{Combiner, Counts, Feed, Key, Records, Stored};
@@ -17,32 +16,7 @@ use crate::{Combiner, Counts, Feed, Key, Records, Stored};
 /// ```
 pub struct Frequencies<K>(PhantomData<fn() -> K>);
 
-impl<K> Frequencies<K> {
-    /// A combiner that counts records stored as `K`.
-    pub fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<K> Default for Frequencies<K> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<K> Clone for Frequencies<K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for Frequencies<K> {}
-
-impl<K> fmt::Debug for Frequencies<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Frequencies")
-    }
-}
+mark! { Frequencies<K>, "A combiner that counts records stored as `K`." }
 
 impl<K: Stored> Combiner for Frequencies<K> {
     type State = Counts<K>;

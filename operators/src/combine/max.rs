@@ -1,6 +1,5 @@
 //! `max`: the largest record.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use crate::{Combiner, Feed, Records, Value};
@@ -18,32 +17,7 @@ use crate::{Combiner, Feed, Records, Value};
 /// ```
 pub struct Max<O>(PhantomData<fn() -> O>);
 
-impl<O> Max<O> {
-    /// A combiner that keeps the largest record.
-    pub fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<O> Default for Max<O> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<O> Clone for Max<O> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<O> Copy for Max<O> {}
-
-impl<O> fmt::Debug for Max<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Max")
-    }
-}
+mark! { Max<O>, "A combiner that keeps the largest record." }
 
 impl<O: Value<Owned = O> + Send + 'static> Combiner for Max<O> {
     type State = Option<O>;

@@ -1,6 +1,5 @@
 //! `min`: the smallest record.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use crate::{Combiner, Feed, Records, Value};
@@ -18,32 +17,7 @@ use crate::{Combiner, Feed, Records, Value};
 /// ```
 pub struct Min<O>(PhantomData<fn() -> O>);
 
-impl<O> Min<O> {
-    /// A combiner that keeps the smallest record.
-    pub fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<O> Default for Min<O> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<O> Clone for Min<O> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<O> Copy for Min<O> {}
-
-impl<O> fmt::Debug for Min<O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Min")
-    }
-}
+mark! { Min<O>, "A combiner that keeps the smallest record." }
 
 impl<O: Value<Owned = O> + Send + 'static> Combiner for Min<O> {
     type State = Option<O>;

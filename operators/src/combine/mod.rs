@@ -1,5 +1,38 @@
 //! Records to one: a file for each combiner.
 
+/// What a combiner has that is nothing but the mark of a type, whatever that type has: derived, it
+/// would be `Copy` only for types that are.
+macro_rules! mark {
+    ($combiner:ident<$param:ident>, $doc:literal) => {
+        impl<$param> $combiner<$param> {
+            #[doc = $doc]
+            pub fn new() -> Self {
+                Self(PhantomData)
+            }
+        }
+
+        impl<$param> Default for $combiner<$param> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<$param> Clone for $combiner<$param> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<$param> Copy for $combiner<$param> {}
+
+        impl<$param> std::fmt::Debug for $combiner<$param> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($combiner))
+            }
+        }
+    };
+}
+
 mod collect;
 mod count;
 mod exact;

@@ -1,6 +1,5 @@
 //! `sum`: the sum of all records, without overflow and without rounding on the way.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use crate::{Combiner, ExactSum, Feed, Records};
@@ -112,32 +111,7 @@ impl<T: Summand + Copy> Summand for &T {
 /// ```
 pub struct Sum<A>(PhantomData<fn() -> A>);
 
-impl<A> Sum<A> {
-    /// A combiner that adds records up in an `A`.
-    pub fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<A> Default for Sum<A> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<A> Clone for Sum<A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A> Copy for Sum<A> {}
-
-impl<A> fmt::Debug for Sum<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sum")
-    }
-}
+mark! { Sum<A>, "A combiner that adds records up in an `A`." }
 
 impl<A: Total> Combiner for Sum<A> {
     type State = A;

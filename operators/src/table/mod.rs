@@ -1,7 +1,7 @@
 //! The tables behind [`Counts`](crate::Counts): which one counts a key is the key's choice.
 //!
-//! Both are reached through `Counts` only, so that a faster one can take their place: no method
-//! of `Counts` shows where a table keeps its keys.
+//! Both are reached through `Counts` only, and are public for [`key!`](crate::key!) alone: no method
+//! of `Counts` shows where a table keeps its keys, so that a faster one can take their place.
 
 mod arena;
 mod map;

@@ -1,0 +1,379 @@
+//! Programs over real files, beside a naive evaluator that knows nothing of batches.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{Program, Records, run};
+use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
+use crate::record::Invalid;
+use crate::run::{Context, Job};
+use crate::sink::{Encoder, Format, Printer, Target};
+use crate::source::{Access, Source};
+
+/// What a program prints, as JSON Lines, run over a file in blocks of a size.
+fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let (input, output) = (directory.path().join("in"), directory.path().join("out"));
+    std::fs::File::create(&input).unwrap().write_all(text.as_bytes()).unwrap();
+    let patterns = [input.to_str().unwrap().to_owned()];
+    let blocks = BlockOptions {
+        blocksize,
+        compression: Compression::None,
+        encoding: Encoding::Auto,
+        delimiter: Delimiter::Line,
+        max_record: None,
+        damaged: Damaged::Fail,
+        ahead: 1 << 20,
+    };
+    let partition_size = Some(blocksize as u64 * 2);
+    let source = Source::parse(&patterns, Access::default()).unwrap();
+    let job = Job { source, blocks, partition_size };
+    let context = Context { threads, ..Context::default() };
+    let records = Records {
+        delimiter: Delimiter::Line,
+        invalid: Invalid::Fail,
+        progress: Arc::clone(&context.progress),
+    };
+    let program = Program::compile(program).unwrap_or_else(|fault| panic!("{program}: {fault:?}"));
+    let mut target = Target::file(&output).unwrap();
+    let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut target);
+    let input = job.open(&context).unwrap();
+    run(&program, &input, &records, &context, &mut printer).unwrap();
+    printer.flush().unwrap();
+    target.finish().unwrap();
+    std::fs::read_to_string(output).unwrap()
+}
+
+/// A record of the naive evaluator.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    Bool(bool),
+    Number(i64),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Value {
+    fn json(&self) -> String {
+        match self {
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => serde_json::to_string(text).unwrap(),
+            Self::List(list) => serde_json::to_string(list).unwrap(),
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            other => panic!("{other:?} is not text"),
+        }
+    }
+
+    fn length(&self) -> i64 {
+        match self {
+            Self::Text(text) => text.chars().count() as i64,
+            Self::List(list) => list.len() as i64,
+            Self::Number(number) => number.abs(),
+            Self::Bool(_) => panic!("a truth value has no length"),
+        }
+    }
+}
+
+type Test = fn(&Value) -> bool;
+type Function = fn(Value) -> Value;
+
+/// Conditions on text, as written and as they are.
+const TESTS: &[(&str, Test)] = &[
+    ("length > 2", |v| v.length() > 2),
+    ("3 >= length", |v| v.length() <= 3),
+    ("length == 2", |v| v.length() == 2),
+    ("length != 1", |v| v.length() != 1),
+    ("test(\"[ab]é\")", |v| v.text().contains("aé") || v.text().contains("bé")),
+    ("test(\"^A\"; \"i\")", |v| v.text().starts_with(['a', 'A'])),
+    ("startswith(\"a\")", |v| v.text().starts_with('a')),
+    ("endswith(\"é\")", |v| v.text().ends_with('é')),
+    ("contains(\"ab\")", |v| v.text().contains("ab")),
+    (". == \"ab\"", |v| v.text() == "ab"),
+    ("\"b\" <= .", |v| v.text() >= "b"),
+    ("length > 1 and contains(\"a\")", |v| v.length() > 1 && v.text().contains('a')),
+    ("startswith(\"b\") or (length < 2 | not)", |v| v.text().starts_with('b') || v.length() >= 2),
+    ("contains(\"é\") | not", |v| !v.text().contains('é')),
+    ("ascii_downcase | startswith(\"ab\")", |v| v.text().to_ascii_lowercase().starts_with("ab")),
+    ("(split(\"a\") | length) > 1", |v| pieces(v.text(), "a").len() > 1),
+    (".", |_| true),
+    ("false", |_| false),
+];
+
+const FUNCTIONS: &[(&str, Function)] = &[
+    ("ascii_downcase", |v| Value::Text(v.text().to_ascii_lowercase())),
+    ("ascii_upcase", |v| Value::Text(v.text().to_ascii_uppercase())),
+    ("length", |v| Value::Number(v.length())),
+    ("split(\" \")", |v| Value::List(pieces(v.text(), " "))),
+    ("split(\"\")", |v| Value::List(pieces(v.text(), ""))),
+    ("startswith(\"a\")", |v| Value::Bool(v.text().starts_with('a'))),
+    ("ascii_upcase | split(\"A\") | length", |v| {
+        Value::Number(pieces(&v.text().to_ascii_uppercase(), "A").len() as i64)
+    }),
+    (".", |v| v),
+];
+
+fn pieces(text: &str, separator: &str) -> Vec<String> {
+    match (text, separator) {
+        ("", _) => Vec::new(),
+        (text, "") => text.chars().map(String::from).collect(),
+        (text, separator) => text.split(separator).map(String::from).collect(),
+    }
+}
+
+/// A program as text, and the records that it leaves, evaluated one step after the other.
+struct Naive {
+    program: Vec<String>,
+    records: Vec<Value>,
+    kind: fn(&Value) -> bool,
+    limits: Vec<usize>,
+}
+
+fn is_text(value: &Value) -> bool {
+    matches!(value, Value::Text(_))
+}
+
+impl Naive {
+    /// Appends the stage that a number chooses, if it suits the kind that records now have.
+    fn step(&mut self, choice: usize, kind: &mut Kind) {
+        let pick = choice / 8;
+        match (choice % 8, *kind) {
+            (0, Kind::Text) => {
+                self.program.push("words".to_owned());
+                let words = |v: &Value| -> Vec<Value> {
+                    v.text().split_whitespace().map(|w| Value::Text(w.to_owned())).collect()
+                };
+                self.records = self.records.iter().flat_map(words).collect();
+            }
+            (1 | 2, Kind::Text) => {
+                let (written, test) = TESTS[pick % TESTS.len()];
+                let remove = choice % 8 == 2;
+                let verb = if remove { "remove" } else { "filter" };
+                self.program.push(format!("{verb}({written})"));
+                self.records.retain(|value| test(value) != remove);
+            }
+            (3 | 4, Kind::Text) => {
+                let (written, function) = FUNCTIONS[pick % FUNCTIONS.len()];
+                let bare = choice % 8 == 4 && written != "split(\"\")";
+                self.program.push(if bare {
+                    written.to_owned()
+                } else {
+                    format!("map({written})")
+                });
+                self.records = self.records.drain(..).map(function).collect();
+                *kind = match written {
+                    "length" | "ascii_upcase | split(\"A\") | length" => Kind::Number,
+                    "split(\" \")" | "split(\"\")" => Kind::List,
+                    "startswith(\"a\")" => Kind::Bool,
+                    _ => Kind::Text,
+                };
+            }
+            (0..=2, Kind::List) => {
+                self.program.push(["flatten", ".[]"][pick % 2].to_owned());
+                let members = |value: Value| match value {
+                    Value::List(list) => list.into_iter().map(Value::Text).collect(),
+                    other => vec![other],
+                };
+                self.records = self.records.drain(..).flat_map(members).collect();
+                *kind = Kind::Text;
+            }
+            (3, Kind::List | Kind::Number) => {
+                self.program.push("filter(length > 2)".to_owned());
+                self.records.retain(|value| value.length() > 2);
+            }
+            (5, _) => {
+                self.program.push(format!("take({})", pick % 7));
+                self.records.truncate(pick % 7);
+                self.limits.push(pick % 7);
+            }
+            _ => {}
+        }
+        debug_assert!(*kind != Kind::Text || self.records.iter().all(self.kind));
+    }
+
+    /// Appends the end that a number chooses, and gives what is to be printed.
+    fn end(&mut self, choice: usize, kind: Kind) -> Vec<String> {
+        let pick = choice / 8;
+        let each = |records: &[Value]| records.iter().map(Value::json).collect();
+        match (choice % 8, kind) {
+            (0, _) => {
+                self.program.push("count".to_owned());
+                vec![self.records.len().to_string()]
+            }
+            (1..=3, Kind::Text | Kind::Number | Kind::Bool) => {
+                self.program.push("frequencies".to_owned());
+                let mut counts = BTreeMap::new();
+                self.records.drain(..).for_each(|value| *counts.entry(value).or_insert(0) += 1);
+                let mut rows: Vec<_> = counts.into_iter().collect();
+                // The sort is stable: equal counts stay in the order of keys.
+                rows.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+                if choice % 8 == 1 {
+                    self.program.push(format!("topk({})", pick % 4));
+                    rows.truncate(pick % 4);
+                }
+                if choice % 8 == 2 {
+                    self.program.push("take(2) | count".to_owned());
+                    return vec![rows.len().min(2).to_string()];
+                }
+                rows.iter().map(|(key, n)| format!("[{},{n}]", key.json())).collect()
+            }
+            (4, Kind::Text | Kind::Number) => {
+                self.program.push(format!("topk({})", pick % 4));
+                self.records.sort_by(|a, b| b.cmp(a));
+                self.records.truncate(pick % 4);
+                each(&self.records)
+            }
+            (5, Kind::Number) => {
+                self.program.push("sum".to_owned());
+                vec![self.records.iter().map(Value::length).sum::<i64>().to_string()]
+            }
+            (6, Kind::Text | Kind::Number) => {
+                let name = ["min", "max"][pick % 2];
+                self.program.push(name.to_owned());
+                let found = if name == "min" {
+                    self.records.iter().min()
+                } else {
+                    self.records.iter().max()
+                };
+                vec![found.map_or("null".to_owned(), Value::json)]
+            }
+            _ => each(&self.records),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Number,
+    Bool,
+    List,
+}
+
+proptest! {
+    #[test]
+    fn any_program_prints_what_a_naive_evaluator_does_whatever_the_blocks_and_threads(
+        text in "([aAbBéa ]{0,5}[ \n\n\u{2003}])*[ab]{0,3}",
+        steps in prop::collection::vec(0_usize..8 * 126, 0..5),
+        end in 0_usize..8 * 12,
+        blocksize in 1_usize..80,
+        threads in 1_usize..4,
+    ) {
+        let records = text.lines().map(|line| Value::Text(line.to_owned())).collect();
+        let mut naive = Naive { program: Vec::new(), records, kind: is_text, limits: Vec::new() };
+        let mut kind = Kind::Text;
+        steps.into_iter().for_each(|choice| naive.step(choice, &mut kind));
+        let expected = naive.end(end, kind);
+        if naive.program.is_empty() {
+            naive.program.push(".".to_owned());
+        }
+        let program = naive.program.join(" | ");
+        let printed = printed(&program, &text, blocksize, threads);
+        prop_assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{}", program);
+    }
+}
+
+/// The programs that the language is made for. Those that need stages or formats which are not
+/// there yet must say so, and none may fail to parse.
+const SAMPLES: &[&str] = &[
+    "ascii_downcase | words | frequencies | topk(20)",
+    "split(\" \") | flatten | filter(length > 5) | frequencies | topk(10)",
+    "filter(.status >= 500) | frequencies(.uri) | topk(10)",
+    "groupby(.uri; {n: count, p50: p50(.rt), p99: p99(.rt)}) | topk(20; .p99)",
+    "filter(.level==\"error\") | frequencies(bucket(.ts; \"1m\")) | sort(.[0])",
+    "groupby(bucket(.ts; \"1d\"); {users: nunique(.user)})",
+    "foldby(.remote_addr | split(\".\")[0:3] | join(\".\"); $acc + .bytes; 0) | topk(10)",
+    "join(\"users.csv\"; .user_id; .id) | frequencies(.plan)",
+    "random_sample(0.001)",
+    "filter(test(\"OutOfMemory\")) | {file: $file, line: $line, text: .}",
+    "sessions(.user; .ts; \"30m\") | mean(.end - .start)",
+    "groupby(.status; mean(.bytes))",
+    "filter(.status==404) | frequencies(.agent) | topk(10)",
+    "frequencies([.service, .level])",
+    "filter(.lvl==\"ERROR\") | frequencies(.msg | gsub(\"[0-9]+\"; \"N\")) | topk(20)",
+    "filter(.country==\"DE\")",
+    "frequencies(.type)",
+    ".events[] | frequencies(.type)",
+    "distinct(.id)",
+    "frequencies([bucket(.ts; \"1h\"), .status])",
+    "frequencies(bucket(.rt; 0.05)) | sort(.[0])",
+    "fromjson? | .log | fromjson? | filter(.level==\"error\") | count",
+    "groupby(.uri; {n: count, err: count(.status >= 500)}) | .rate = .err / .n | filter(.n > 100) | topk(10; .rate)",
+    "groupby(.user; max_by(.ts)) | .[1]",
+    "count",
+    "# words of a log\nwords # of each line\n| count",
+    "def long: length > 5; words | filter(long) | count",
+    "filter(test(\"a|b\")) | split(\"|\") | flatten",
+    "count, frequencies",
+    "select(length > 3) | ascii_upcase",
+];
+
+#[test]
+fn every_sample_program_parses() {
+    for program in SAMPLES {
+        if let Err(fault) = super::parse::parse(program) {
+            panic!("{program}: {fault:?}");
+        }
+        if let Err(fault) = Program::compile(program) {
+            assert!(!fault.message.contains("expected"), "{program}: {fault:?}");
+            assert!(fault.span.end <= program.len() && fault.span.start < program.len());
+        }
+    }
+}
+
+/// The part of a program that a fault points at, and its message.
+fn fault(program: &str) -> (&str, String) {
+    let fault = Program::compile(program).expect_err(program);
+    (
+        &program[fault.span.clone()],
+        format!("{} / {}", fault.message, fault.hint.unwrap_or_default()),
+    )
+}
+
+#[test]
+fn a_fault_points_at_its_place_and_says_what_to_write() {
+    for (program, place, says) in [
+        ("words | frequency", "frequency", "did you mean `frequencies`?"),
+        ("group_by(.x)", "group_by", "did you mean `frequencies`?"),
+        ("filter .x", "filter .x", "write filter(.x)"),
+        ("words | take 10", "10", "write take(10)"),
+        ("filter(test(\"(\"))", "\"(\"", "unclosed group"),
+        ("filter(length > 5", "(", "not closed"),
+        ("words | \"a", "\"", "not closed"),
+        ("length | words", "words", "needs text"),
+        ("length | filter(test(\"a\"))", "test", "needs text"),
+        ("split(\" \") | frequencies", "frequencies", "flatten"),
+        ("topk(\"a\")", "\"a\"", "whole number"),
+        ("take(-1)", "-1", "whole number"),
+        ("take(1; 2)", "1; 2", "write take(n)"),
+        ("filter", "filter", "write filter(p)"),
+        ("split(.x)", ".x", "needs a string"),
+        ("filter(. > 5)", "5", "compared with a number"),
+        ("filter(length > \"5\")", "\"5\"", "compared with text"),
+        ("filter(length > 1.5)", "1.5", "whole number"),
+        ("distinct", "distinct", "not there yet"),
+        ("(words | count)", "words", "cannot stand inside"),
+        ("map(frequencies)", "frequencies", "cannot stand inside"),
+        ("frequencies | words", "words", "may be followed by topk"),
+        ("count | count", "count", "single result"),
+        ("words, count", "words, count", "not there yet"),
+        ("def words: 1; words", "def words: 1; words", "hides the stage"),
+        ("words && count", "&&", "expected"),
+    ] {
+        let (at, message) = fault(program);
+        assert!(message.contains(says), "{program}: {message}");
+        if place != "&&" {
+            assert_eq!(at, place, "{program}: {message}");
+        }
+    }
+    assert!(fault("").1.contains("empty"));
+    assert!(Program::compile(&"(".repeat(100_000)).is_err());
+}
