@@ -189,8 +189,7 @@ impl<F: Feeding> Reduction for F {
     }
 
     fn full(&self, state: &Value) -> bool {
-        F::Combiner::STOPS
-            && state.downcast_ref().is_some_and(|state| self.combiner().full(state))
+        F::Combiner::STOPS && state.downcast_ref().is_some_and(|state| self.combiner().full(state))
     }
 
     fn merge(&self, into: &mut Value, mut from: Value) {
