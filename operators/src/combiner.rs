@@ -47,6 +47,13 @@ pub trait Combiner: Send + Sync + 'static {
 pub trait Feed<T>: Combiner {
     /// Adds one record to a state.
     fn feed(&self, state: &mut Self::State, record: T);
+
+    /// Adds many: as feeding each does, and for some combiners faster.
+    fn feed_all(&self, state: &mut Self::State, records: impl Iterator<Item = T>) {
+        // Not a `for` loop: adaptors that are not the standard library's can only specialise
+        // `fold`, and so `for_each`.
+        records.for_each(|record| self.feed(state, record));
+    }
 }
 
 /// Several combiners over the same records, in one pass; the records have to be `Copy`, as lent

@@ -9,7 +9,7 @@ use crate::{Key, Stored};
 
 /// How often each key was seen.
 ///
-/// Keys are looked up lent and stored when first seen; text and bytes go into one arena, without
+/// Keys are looked up lent and stored when first seen; text and bytes go into the table itself, without
 /// an allocation of their own. The order in which they are visited is arbitrary and differs from
 /// one process to the next; [`sorted`](Self::sorted) and [`topk`](Self::topk) have one order.
 ///
@@ -63,6 +63,20 @@ impl<K: Stored> Counts<K> {
     #[inline]
     pub fn add(&mut self, key: impl Key<Owned = K>, n: u64) {
         self.table.add(key, n);
+    }
+
+    /// Counts each of the keys once. For text and bytes this is much faster than [`add`](Self::add)
+    /// for each: keys are looked up many at a time.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let mut counts = Counts::<String>::default();
+    /// counts.add_all("one fish two fish".split(' '));
+    /// assert_eq!(counts.get("fish"), 2);
+    /// ```
+    #[inline]
+    pub fn add_all<Q: Key<Owned = K>>(&mut self, keys: impl IntoIterator<Item = Q>) {
+        self.table.add_all(keys.into_iter());
     }
 
     /// How often a key was counted: 0 if never.
@@ -240,19 +254,19 @@ mod tests {
             text in prop::collection::vec("[ab\u{e9}]{0,3}", 0..200),
             k in 0..20_usize,
         ) {
-            let in_arena: Counts<String> = text.iter().map(String::as_str).collect();
+            let texts: Counts<String> = text.iter().map(String::as_str).collect();
             let in_map: Counts<(String, bool)> = text.iter().map(|t| (t.as_str(), true)).collect();
             let expected = by_hand(&text);
-            prop_assert_eq!(in_arena.sorted(), &expected[..]);
-            prop_assert_eq!(in_arena.topk(k), &expected[..k.min(expected.len())]);
-            prop_assert_eq!(in_arena.total(), text.len() as u64);
+            prop_assert_eq!(texts.sorted(), &expected[..]);
+            prop_assert_eq!(texts.topk(k), &expected[..k.min(expected.len())]);
+            prop_assert_eq!(texts.total(), text.len() as u64);
             let without_flag: Vec<_> = in_map.sorted().into_iter().map(|((t, _), n)| (t, n)).collect();
             prop_assert_eq!(&without_flag, &expected);
             for (key, n) in &expected {
-                prop_assert_eq!(in_arena.get(key), *n);
+                prop_assert_eq!(texts.get(key), *n);
                 prop_assert_eq!(in_map.get((key, true)), *n);
             }
-            let mut moved_out: Vec<_> = in_arena.into_iter().collect();
+            let mut moved_out: Vec<_> = texts.into_iter().collect();
             moved_out.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
             prop_assert_eq!(moved_out, expected);
         }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 use crate::Value;
-use crate::table::{Arena, Table};
+use crate::table::{Table, TextTable};
 
 /// A record that can be looked up while it is lent, and is stored once, when it is first seen.
 ///
@@ -69,12 +69,12 @@ impl<T: Stored> Key for &T {
     }
 }
 
-/// Text and bytes, whose table keeps all keys in one arena.
-macro_rules! arena_key {
+/// Text and bytes, whose table needs no allocation for a key.
+macro_rules! text_key {
     ($($owned:ty, $slice:ty, $cow:ty;)*) => {$(
         impl Stored for $owned {
             type Lent<'a> = &'a $slice;
-            type Table = Arena<Self>;
+            type Table = TextTable<Self>;
             fn lend(&self) -> &$slice {
                 self
             }
@@ -82,7 +82,7 @@ macro_rules! arena_key {
                 lent.into()
             }
         }
-        arena_key! { @lent $owned, $slice; $owned; &$slice; $cow; }
+        text_key! { @lent $owned, $slice; $owned; &$slice; $cow; }
     )*};
     (@lent $owned:ty, $slice:ty; $($lent:ty;)*) => {$(
         impl Key for $lent {
@@ -96,7 +96,7 @@ macro_rules! arena_key {
     )*};
 }
 
-arena_key! {
+text_key! {
     String, str, Cow<'_, str>;
     Vec<u8>, [u8], Cow<'_, [u8]>;
 }

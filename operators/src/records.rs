@@ -61,7 +61,11 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
     /// assert_eq!((total, counts.len()), (4, 3));
     /// ```
     pub fn combine<C: Feed<I::Item, State = S>>(self, combiner: C) -> C {
-        self.combine_by(combiner, C::feed)
+        if C::STOPS {
+            return self.combine_by(combiner, C::feed);
+        }
+        combiner.feed_all(self.state, self.iter);
+        combiner
     }
 
     /// As [`combine`](Self::combine), by a closure in place of [`Feed`].
@@ -75,8 +79,6 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
     ) -> C {
         let Self { mut iter, state } = self;
         if !C::STOPS {
-            // Not the branch below for all: adaptors that are not the standard library's can only
-            // specialise `fold`, and so `for_each`.
             iter.for_each(|record| feed(&combiner, state, record));
         } else if !combiner.full(state) {
             let _ = iter.try_for_each(|record| {

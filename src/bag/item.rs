@@ -226,7 +226,7 @@ impl<R, C: Feed<R>> Feeding for Combined<R, C> {
 
     fn feed(&self, state: &mut C::State, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
         let feed = &mut |batch: &mut Vec<R>| {
-            batch.drain(..).for_each(|record| self.combiner.feed(state, record));
+            self.combiner.feed_all(state, batch.drain(..));
             Ok(ControlFlow::Continue(()))
         };
         self.stage.run(chunk, progress, feed).map(drop)

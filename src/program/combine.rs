@@ -55,8 +55,8 @@ impl End {
         let numbers = batch.numbers.iter().copied();
         match (self, state) {
             (_, State::Count(n)) => *n += batch.len() as u64,
-            (_, State::Texts(counts)) => texts.for_each(|text| counts.add(text, 1)),
-            (_, State::Numbers(counts)) => numbers.for_each(|number| counts.add(number, 1)),
+            (_, State::Texts(counts)) => counts.add_all(texts),
+            (_, State::Numbers(counts)) => counts.add_all(numbers),
             (Self::Top(k), State::TopTexts(top)) => feed(&TopK::<String>::new(k), top, texts),
             (Self::Top(k), State::TopNumbers(top)) => feed(&TopK::<i64>::new(k), top, numbers),
             (_, State::Sum(sum)) => *sum += numbers.map(i128::from).sum::<i128>(),

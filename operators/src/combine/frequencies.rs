@@ -36,6 +36,10 @@ impl<T: Key> Feed<T> for Frequencies<T::Owned> {
     fn feed(&self, state: &mut Counts<T::Owned>, record: T) {
         state.add(record, 1);
     }
+
+    fn feed_all(&self, state: &mut Counts<T::Owned>, records: impl Iterator<Item = T>) {
+        state.add_all(records);
+    }
 }
 
 impl<I: Iterator, S> Records<'_, I, S> {

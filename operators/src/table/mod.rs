@@ -3,8 +3,8 @@
 //! Both are reached through `Counts` only, and are public for [`key!`](crate::key!) alone: no method
 //! of `Counts` shows where a table keeps its keys, so that a faster one can take their place.
 
-mod arena;
 mod map;
+mod text;
 
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 use foldhash::fast::{FoldHasher, SeedableRandomState};
 
 use crate::{Key, Stored};
-pub use arena::{Arena, IntoIter, Text};
 pub use map::Map;
+pub use text::{IntoIter, Text, TextTable};
 
 /// What [`Counts`](crate::Counts) asks of a table.
 pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
@@ -26,6 +26,12 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
 
     /// Counts a key `n` times more.
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64);
+
+    /// Counts each of the keys once. A table that gains from it looks them up many at a time.
+    #[inline]
+    fn add_all<Q: Key<Owned = K>>(&mut self, keys: impl Iterator<Item = Q>) {
+        keys.for_each(|key| self.add(key, 1));
+    }
 
     /// How often a key was counted.
     fn get<Q: Key<Owned = K>>(&self, key: Q) -> u64;
@@ -43,25 +49,48 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
 /// One seed for all tables of a process, drawn when the first is made: input cannot be made to
 /// collide, and tables that are merged need not hash their keys again.
 #[derive(Clone)]
-struct Seed(SeedableRandomState);
+struct Seed {
+    state: SeedableRandomState,
+    /// For keys that are hashed by one multiplication.
+    secrets: [u64; 2],
+}
 
 impl Seed {
     #[inline]
     fn hasher(&self) -> FoldHasher<'static> {
-        self.0.build_hasher()
+        self.state.build_hasher()
     }
 
+    /// The hash of a key of up to 16 bytes, given as two numbers that hold its length too.
     #[inline]
-    fn hash_bytes(&self, bytes: &[u8]) -> u64 {
+    fn hash_short(&self, low: u64, high: u64) -> u32 {
+        let [first, second] = self.secrets;
+        fold(u128::from(low ^ first) * u128::from(high ^ second))
+    }
+
+    /// The hash of a key of any length.
+    #[inline]
+    fn hash_long(&self, bytes: &[u8]) -> u32 {
         let mut hasher = self.hasher();
         hasher.write(bytes);
-        hasher.finish()
+        fold(u128::from(hasher.finish()))
     }
+}
+
+/// All bits of a product, mixed into few.
+#[inline]
+fn fold(product: u128) -> u32 {
+    let word = product as u64 ^ (product >> 64) as u64;
+    word as u32 ^ (word >> 32) as u32
 }
 
 impl Default for Seed {
     fn default() -> Self {
-        static PROCESS: LazyLock<SeedableRandomState> = LazyLock::new(SeedableRandomState::random);
-        Self(PROCESS.clone())
+        static PROCESS: LazyLock<Seed> = LazyLock::new(|| {
+            let state = SeedableRandomState::random();
+            let secret = |n: u64| state.hash_one(n);
+            Seed { secrets: [secret(1), secret(2)], state }
+        });
+        PROCESS.clone()
     }
 }
