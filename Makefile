@@ -50,9 +50,10 @@ servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real se
 	$(CARGO) test --test servers
 
 .PHONY: bench
-bench: ## creel beside its peers on 1 GB of text: a table, and raw results in benches/results/.
+bench: ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='--size 4' and so on.
 	benches/install.sh
-	$(PYTHON) benches/run.py
+	$(CARGO) build --release --bin creel --example lent_count --example generate
+	$(PYTHON) benches/run.py $(BENCH)
 
 .PHONY: kernels
 kernels: ## The hot loops alone, by criterion.

@@ -1,6 +1,6 @@
 //! Makes the text that the end-to-end benchmark reads: mail-like, seeded, the same every time.
 //!
-//!     cargo bench --bench generate -- target/bench/mail --files 16 --size 64
+//!     cargo run --release --example generate -- target/bench/mail --files 16 --size 64
 //!
 //! Words are drawn from 1.5 million by Zipf's law with exponent 1.05, the commonest ones short, as
 //! in a language; header lines bring addresses, times and message ids, most of which occur once.
@@ -198,9 +198,8 @@ fn options() -> Result<Options, Box<dyn Error>> {
         match argument.as_str() {
             "--files" => options.files = arguments.next().ok_or("--files N")?.parse()?,
             "--size" => options.size = arguments.next().ok_or("--size MIB")?.parse()?,
-            // Cargo's own way to say that this is a benchmark.
-            "--bench" => {}
-            path => options.into = path.into(),
+            path if !path.starts_with('-') => options.into = path.into(),
+            _ => return Err("generate DIRECTORY [--files N] [--size MIB]".into()),
         }
     }
     Ok(options)
