@@ -89,7 +89,9 @@ fn no_module_uses_one_to_its_right() {
         let within = path.strip_prefix(&src).expect("a path below src");
         let first = within.components().next().expect("a file name").as_os_str();
         let module = first.to_string_lossy().trim_end_matches(".rs").to_owned();
-        if SEE_ALL.contains(&module.as_str()) {
+        let tests =
+            within.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+        if tests || SEE_ALL.contains(&module.as_str()) {
             continue;
         }
         let own = rank(&module).unwrap_or_else(|| panic!("{module} has no place in the order"));
@@ -106,8 +108,8 @@ fn no_module_uses_one_to_its_right() {
 #[test]
 fn operators_touch_neither_files_nor_network_nor_clocks() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("operators/src");
-    let impure =
-        ["std::fs", "std::io", "std::net", "std::time", "std::env", "std::thread", "async "];
+    // Addresses and durations are keys like any other; sockets and clocks are not.
+    let impure = ["std::fs", "std::io", "Tcp", "Udp", "::now", "std::env", "std::thread", "async "];
     for path in rust_files(&src) {
         let code = code(&path);
         let found: Vec<_> = impure.iter().filter(|name| code.contains(**name)).collect();
