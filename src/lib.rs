@@ -83,3 +83,8 @@ pub use creel_operators as operators;
 pub use error::{Error, Place, Result};
 pub use progress::Progress;
 pub use record::{Invalid, Lines, RawLines};
+
+/// The README's Rust, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
