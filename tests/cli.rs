@@ -2,7 +2,7 @@
 
 #![cfg(feature = "cli")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -383,4 +383,20 @@ fn a_truncated_gzip_gives_what_was_read_and_says_where_it_ends() {
     let message = text(&output.stderr);
     assert!(message.contains("truncated at byte"), "{message}");
     assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_record_is_printed_before_the_next_is_written() {
+    let mut child = spawn(&["filter(. != \"b\")"]);
+    let mut into = child.stdin.take().expect("piped");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    for line in ["a\n", "b\nc\n", "d\n"] {
+        into.write_all(line.as_bytes()).expect("it reads");
+        let mut printed = String::new();
+        out.read_line(&mut printed).expect("it prints");
+        let last = line.trim().chars().last().expect("a letter");
+        assert_eq!(printed, format!("\"{last}\"\n"));
+    }
+    drop(into);
+    assert!(child.wait().expect("it ends").success());
 }

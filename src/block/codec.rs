@@ -43,6 +43,15 @@ impl Codec {
         }
     }
 
+    /// Whether bytes that may follow could still make a codec's data of what begins so.
+    pub(super) fn undecided(head: &[u8]) -> bool {
+        const BZIP2: &[u8] = b"BZh";
+        let short_of = |magic: &[u8]| head.len() < magic.len() && magic.starts_with(head);
+        let skippable = matches!(head, [0x50..=0x5f]) || short_of(b"\x50\x2a\x4d\x18");
+        let bzip2 = head.starts_with(BZIP2) && head.len() < BZIP2.len() + 1 + BZIP2_BLOCKS[0].len();
+        skippable || bzip2 || [GZIP, ZSTD, XZ, LZ4, BZIP2].into_iter().any(short_of)
+    }
+
     /// The codec that was asked for by name.
     pub(super) fn asked(compression: Compression) -> Option<Self> {
         match compression {

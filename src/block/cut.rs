@@ -8,6 +8,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tokio::io::AsyncRead;
 
 use super::delimiter::Ends;
@@ -49,6 +50,7 @@ pub(super) struct Cutter {
     /// Where the slice ends in the object: the first record that starts there or later, and all
     /// after it, are not ours.
     end: Option<u64>,
+    live: bool,
     state: State,
 }
 
@@ -88,13 +90,15 @@ pub(super) struct Start {
     pub(super) after: Option<u64>,
     /// Where the slice ends; a record that starts before is ours to its own end.
     pub(super) end: Option<u64>,
+    /// What has been read is handed out rather than kept until more comes.
+    pub(super) live: bool,
 }
 
 impl Cutter {
     pub(super) fn new(rule: Rule, start: Start) -> Self {
-        let Start { object, units, bytes, buffer, offset, after, end } = start;
+        let Start { object, units, bytes, buffer, offset, after, end, live } = start;
         let state = after.map_or(State::Reading, State::Seeking);
-        Self { rule, object, units, bytes, buffer, offset, searched: 0, end, state }
+        Self { rule, object, units, bytes, buffer, offset, searched: 0, end, live, state }
     }
 
     /// The next block and, if the stream turned out to be damaged and that is to be let pass,
@@ -128,8 +132,24 @@ impl Cutter {
                 self.state = State::Done;
                 return self.cut(self.buffer.len());
             }
+            if self.live {
+                if let Some(end) = self.rule.ends.last(&self.buffer, self.searched) {
+                    match self.fill_now(faults) {
+                        Some(filled) => filled?,
+                        None => return self.cut(end),
+                    }
+                    continue;
+                }
+                self.searched = self.rule.ends.searched(&self.buffer, self.searched);
+            }
             self.fill(faults).await?;
         }
+    }
+
+    /// Fills the buffer if there is something to read right now.
+    fn fill_now(&mut self, faults: &mut Vec<Error>) -> Option<Result<()>> {
+        // Dropping the future loses nothing: it reads once, and keeps nothing of its own.
+        self.fill(faults).now_or_never()
     }
 
     /// The end of the slice's last record, if it is in the buffer: the first that is not before

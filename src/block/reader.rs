@@ -18,6 +18,11 @@ use crate::progress::Progress;
 use crate::source::{Fetch, HEAD, Opened, Partition};
 use crate::{Error, Result};
 
+/// The byte order marks, and what follows them.
+const LITTLE: (Units, &[u8]) = (Units::Utf16 { big_endian: false }, b"\xff\xfe");
+const BIG: (Units, &[u8]) = (Units::Utf16 { big_endian: true }, b"\xfe\xff");
+const UTF8: (Units, &[u8]) = (Units::Bytes, b"\xef\xbb\xbf");
+
 /// The blocks of one partition.
 #[derive(Debug)]
 pub(crate) struct Blocks {
@@ -65,6 +70,7 @@ impl Blocks {
             at,
             bytes,
             read: Buffer::default(),
+            live: slice.object.is_live(),
         };
         if slice.start > 0 {
             let head = slice.object.head().await?;
@@ -86,6 +92,8 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
     /// The first of the bytes, already read.
     pub(super) read: Buffer,
+    /// The bytes come as somebody writes them: records are not to wait for a block to fill.
+    pub(super) live: bool,
 }
 
 /// Decides, from an object's first bytes, how it is read.
@@ -125,10 +133,18 @@ impl Open {
         while part.read.len() < HEAD {
             match part.read.read(&mut part.bytes, most - part.read.len()).await {
                 Ok(0) => return,
+                Ok(_) if part.live && self.decides(&part.read) => return,
                 Ok(_) => {}
                 Err(error) => return part.bytes = Box::pin(Failed(Some(error))),
             }
         }
+    }
+
+    /// Whether these first bytes are enough to know how to read on.
+    fn decides(&self, head: &[u8]) -> bool {
+        let marks = [LITTLE.1, BIG.1, UTF8.1];
+        let marked = |mark: &[u8]| head.len() < mark.len() && mark.starts_with(head);
+        !Codec::undecided(head) && !marks.into_iter().any(marked)
     }
 
     /// An object's first slice, gathered: all of the object, if it is not cut by slices.
@@ -177,8 +193,8 @@ impl Open {
     }
 
     fn cutter(&self, part: Part, units: Units, offset: u64, after: Option<u64>) -> Cutter {
-        let Part { object, end, bytes, read: buffer, .. } = part;
-        let start = Start { object, units, bytes, buffer, offset, after, end };
+        let Part { object, end, bytes, read: buffer, live, .. } = part;
+        let start = Start { object, units, bytes, buffer, offset, after, end, live };
         Cutter::new(self.rule.clone(), start)
     }
 
@@ -205,9 +221,6 @@ impl Open {
 
     /// The length of the mark at the beginning, and what the text is made of.
     fn units(&self, head: &[u8]) -> (usize, Units) {
-        const LITTLE: (Units, &[u8]) = (Units::Utf16 { big_endian: false }, b"\xff\xfe");
-        const BIG: (Units, &[u8]) = (Units::Utf16 { big_endian: true }, b"\xfe\xff");
-        const UTF8: (Units, &[u8]) = (Units::Bytes, b"\xef\xbb\xbf");
         let marked = match self.encoding {
             Encoding::Raw => return (0, Units::Bytes),
             Encoding::Latin1 => return (0, Units::Latin1),

@@ -106,6 +106,7 @@ async fn read_slice(
     let open = Open::new(options, index);
     let at = start.saturating_sub(options.delimiter.bytes().len() as u64);
     let mut part = Part {
+        live: false,
         object: "memory".into(),
         start,
         end: Some(end),
@@ -277,6 +278,7 @@ fn buffers_are_used_again() {
     let text = "a line of text\n".repeat(10_000);
     let open = Open::new(&BlockOptions { blocksize: 4096, ..options() }, 0);
     let mut part = Part {
+        live: false,
         object: "memory".into(),
         start: 0,
         end: None,

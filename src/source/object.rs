@@ -67,6 +67,11 @@ impl Object {
         }
     }
 
+    /// Whether somebody may be writing it right now, as into a pipe or on a terminal.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.home, Home::Pipe(_) | Home::Stdin)
+    }
+
     /// The object's first bytes (up to [`HEAD`]; fewer only if it is shorter), asked for once
     /// and then remembered. Free if a reader that began at byte 0 has shown them already
     /// through [`Object::set_head`].
