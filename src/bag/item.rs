@@ -20,7 +20,7 @@ use crate::{Progress, Result};
 /// are computed together, by [`compute_all`](crate::compute_all), read it once.
 ///
 /// ```
-/// let total = creel::Bag::from_iter(1..=4).sum().map(|sum| sum * 10);
+/// let total = creel::Bag::from_iter(1..=4_i64).sum().map(|sum| sum * 10);
 /// assert_eq!(total.compute_blocking()?, 100);
 /// # Ok::<(), creel::Error>(())
 /// ```

@@ -205,7 +205,7 @@ impl<T: Send + 'static> Bag<T> {
     /// order they come. See [`Summand`].
     ///
     /// ```
-    /// assert_eq!(creel::Bag::from_iter([0.1; 10]).sum().compute_blocking()?, 1.0);
+    /// assert_eq!(creel::Bag::from_iter([0.1_f64; 10]).sum().compute_blocking()?, 1.0);
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn sum(self) -> Item<<T::Sum as Total>::Output>
