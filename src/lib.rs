@@ -74,7 +74,7 @@ mod sink;
 mod source;
 
 pub use bag::{
-    Bag, Compute, Item, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
+    Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
     read_bytes, read_text,
 };
 pub use block::{Compression, Damaged, Delimiter, Encoding};

@@ -21,6 +21,7 @@ use origin::Origin;
 
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
+pub use lend::Lend;
 pub use read::{ReadOptions, read_bytes, read_text};
 pub use stream::RecordStream;
 
