@@ -87,8 +87,7 @@ fn compute(
 ) -> Result<()> {
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
     let typed = args.sources.iter().any(|source| source == "-") && io::stdin().is_terminal();
-    // Dropped, and its drawing cleared, before anything else is said.
-    let _monitor = Monitor::start(
+    let monitor = Monitor::start(
         Arc::clone(&context.progress),
         Shown {
             when: if args.quiet { When::Never } else { args.progress },
@@ -100,6 +99,11 @@ fn compute(
     let encoder = Encoder::new(args.to.unwrap_or(default), to_terminal);
     let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
     let mut printer = Printer::new(encoder, width, target);
+    // Its drawing is cleared before anything else appears on the terminal. What goes down a pipe may
+    // appear there too, so only records that stream elsewhere are written beside it.
+    if to_terminal || !program.streams() {
+        printer.before_first(|| drop(monitor));
+    }
     let records = Records {
         delimiter: job.blocks.delimiter.clone(),
         invalid: args.invalid,
