@@ -44,16 +44,7 @@ impl Compiler {
 
     fn chain(&mut self, program: Expr) -> Result<(), Fault> {
         for segment in parse::segments(program) {
-            match segment.node {
-                Node::Defined(names, body) => {
-                    if let Some(name) = names.iter().find(|name| verbs::find(name).is_some()) {
-                        let message = format!("a definition hides the stage `{name}`");
-                        return Err(Fault::new(segment.span, message));
-                    }
-                    self.chain(*body)?;
-                }
-                node => self.segment(&Expr { node, span: segment.span })?,
-            }
+            self.segment(&segment)?;
         }
         Ok(())
     }
@@ -224,8 +215,8 @@ pub(crate) fn number_argument(call: &Call, i: usize) -> Result<u64, Fault> {
         Fault::new(arg.span.clone(), message).hint(format!("write {}(10)", call.name))
     };
     match &arg.node {
-        Node::Number(digits) => {
-            number(digits, &arg.span).ok().and_then(|n| u64::try_from(n).ok()).ok_or_else(fault)
+        Node::Number(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            number(digits, &arg.span).map(i64::unsigned_abs)
         }
         _ => Err(fault()),
     }
@@ -233,7 +224,12 @@ pub(crate) fn number_argument(call: &Call, i: usize) -> Result<u64, Fault> {
 
 /// A whole number, as written.
 pub(crate) fn number(digits: &str, span: &Span) -> Result<i64, Fault> {
-    digits.parse().map_err(|_| {
-        Fault::new(span.clone(), "a whole number is needed here; fractions are not there yet")
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    digits.parse::<i64>().map_err(|error| match error.kind() {
+        PosOverflow => Fault::new(span.clone(), format!("the largest number here is {}", i64::MAX)),
+        NegOverflow => {
+            Fault::new(span.clone(), format!("the smallest number here is {}", i64::MIN))
+        }
+        _ => Fault::new(span.clone(), "a whole number is needed here; fractions are not there yet"),
     })
 }

@@ -50,7 +50,6 @@ pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
         Node::Number(_) | Node::Text(_) => Err(verbs::not_yet(expr.span.clone(), "a constant")),
         Node::Comma => Err(verbs::not_yet(expr.span.clone(), "more than one value a record")),
         Node::Iterate(_) => Err(verbs::not_yet(expr.span.clone(), "`.[]` inside an expression")),
-        Node::Defined(..) => Err(verbs::not_yet(expr.span.clone(), "a definition")),
         Node::Other(what) => Err(verbs::not_yet(expr.span.clone(), what)),
     }
 }

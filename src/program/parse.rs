@@ -55,8 +55,6 @@ pub(crate) enum Node {
     Iterate(Box<Expr>),
     /// `name.key`, which is what `filter .key` parses as, and the text of `.key`.
     CallThenPath(Call, String),
-    /// `def f: g; h`, whose body is to be read with the definitions known.
-    Defined(Vec<String>, Box<Expr>),
     /// Any other jq; the words say which.
     Other(&'static str),
 }
@@ -293,10 +291,7 @@ impl<'s> Reader<'s> {
             }
             Term::BinOp(left, op, right) => return self.binary(left, op, right, within),
             Term::Path(head, path) => return self.path(head, &path.0, within),
-            Term::Def(defs, body) => {
-                let names = defs.iter().map(|def| def.name.to_owned()).collect();
-                Node::Defined(names, Box::new(self.expr(body, within)))
-            }
+            Term::Def(..) => Node::Other("a definition"),
             Term::Recurse => Node::Other("`..`"),
             Term::Arr(_) => Node::Other("an array"),
             Term::Obj(_) => Node::Other("an object"),

@@ -372,7 +372,9 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         ("frequencies | count(true)", "true", "not there yet"),
         ("count | count", "count", "single result"),
         ("words, count", "words, count", "not there yet"),
-        ("def words: 1; words", "def words: 1; words", "hides the stage"),
+        ("def f: length; map(f)", "def f: length; map(f)", "not there yet: a definition"),
+        ("take(99999999999999999999)", "99999999999999999999", "largest number"),
+        ("filter(length > 99999999999999999999)", "99999999999999999999", "largest number"),
         ("words && count", "&&", "expected"),
     ] {
         let (at, message) = fault(program);
