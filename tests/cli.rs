@@ -125,6 +125,7 @@ fn a_program_error_has_a_caret_and_a_hint() {
     fails(&creel(&["words |"]), 2, &["ends too early"]);
     fails(&creel(&["groupby(.uri)"]), 2, &["not there yet", "^^^^^^^"]);
     fails(&creel(&["filter .x"]), 2, &["write filter(.x)"]);
+    fails(&creel(&["tests/cli.rs", "count"]), 2, &["the program stands before the sources"]);
 }
 
 #[test]
@@ -182,10 +183,14 @@ fn a_dry_run_lists_and_reads_nothing() {
 #[test]
 fn text_that_is_not_utf8_fails_or_is_replaced_or_skipped() {
     let input = b"good\nb\xffd\nfine\n";
-    fails(&creel_with(input, &["count"]), 4, &["byte 6", "UTF-8"]);
+    fails(&creel_with(input, &["count"]), 4, &["byte 6", "UTF-8", "(--invalid, --encoding)"]);
     for (policy, records, says) in [
-        ("replace", "\"good\"\n\"b\u{fffd}d\"\n\"fine\"\n", "creel: replaced bytes in 1 record"),
-        ("skip", "\"good\"\n\"fine\"\n", "creel: skipped 1 record"),
+        (
+            "replace",
+            "\"good\"\n\"b\u{fffd}d\"\n\"fine\"\n",
+            "creel: replaced bytes in 1 record not",
+        ),
+        ("skip", "\"good\"\n\"fine\"\n", "creel: skipped 1 record not"),
     ] {
         let output = creel_with(input, &["--invalid", policy, "."]);
         assert_eq!(text(&output.stdout), records);
@@ -243,7 +248,8 @@ fn an_output_that_cannot_be_written_is_found_before_anything_is_read() {
     let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
     // The source does not exist either: that it is not what the message is about shows the order.
     for (out, says) in [
-        (path("no/such/out.txt"), "cannot write"),
+        (path("no/such/out.txt"), "there is no directory"),
+        (path("no/such/"), "it is a directory"),
         (path(""), "directory"),
         (path("out.txt.gz"), "compressed"),
         (path("out.csv"), "not there yet"),
@@ -286,6 +292,18 @@ mod unix {
             assert_eq!(output.status.signal(), Some(SIGPIPE), "{program}");
             assert_eq!(text(&output.stderr), "", "{program}");
         }
+    }
+
+    #[test]
+    fn an_argument_that_is_not_utf8_is_shown_and_a_pattern_finds_its_file() {
+        use std::os::unix::ffi::OsStrExt;
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(std::ffi::OsStr::from_bytes(b"b\xffd.txt"));
+        std::fs::write(&path, "a line\n").expect("a file");
+        let output = command(&["count"]).arg(&path).output().expect("the command runs");
+        fails(&output, 2, &["b\\xffd.txt: not valid UTF-8", "a pattern"]);
+        let pattern = directory.path().join("b*");
+        prints(&creel(&["count", pattern.to_str().expect("UTF-8")]), "1\n");
     }
 
     #[test]

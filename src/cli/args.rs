@@ -66,7 +66,7 @@ pub(crate) struct Args {
     /// Records that are not UTF-8: fail, replace, skip
     #[arg(long, value_name = "HOW", value_parser = invalid, default_value = "fail", hide_default_value = true)]
     pub(crate) invalid: Invalid,
-    /// What ends a record; \n \t \0 \xFF stand for bytes
+    /// What ends a record; \n \t \0 \x1E stand for bytes
     #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
     pub(crate) delimiter: Option<Bytes>,
     /// Refuse records that are longer

@@ -7,6 +7,7 @@ mod monitor;
 mod signals;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +17,7 @@ use message::{fail, say};
 use monitor::{Monitor, Shown};
 
 use crate::block::{BlockOptions, Damaged, Delimiter};
+use crate::error::snippet;
 use crate::program::{self, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
@@ -40,6 +42,10 @@ pub fn main() -> ExitCode {
     }
     let program = match Program::compile(&text) {
         Ok(program) => program,
+        Err(fault) if Path::new(&text).exists() => {
+            let hint = "this is a path; the program stands before the sources";
+            return message::fault(&text, &fault.hint(hint));
+        }
         Err(fault) => return message::fault(&text, &fault),
     };
     match command(&args, &program) {
@@ -165,7 +171,7 @@ fn report(args: &Args, progress: &Progress) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
             let plural = if records == 1 { "record" } else { "records" };
-            say(format_args!("{what} {records} {plural} that are not valid UTF-8"));
+            say(format_args!("{what} {records} {plural} not in valid UTF-8"));
         }
     };
     summarise(progress.records_replaced(), "replaced bytes in");
@@ -192,6 +198,14 @@ fn explain(error: &clap::Error) -> ExitCode {
         // Whoever closed the pipe has read enough.
         let _ = error.print();
         return ExitCode::SUCCESS;
+    }
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        let wrong = std::env::args_os().find(|argument| argument.to_str().is_none());
+        let wrong = snippet(wrong.unwrap_or_default().as_encoded_bytes());
+        say(format_args!(
+            "{wrong}: not valid UTF-8; for a file, name its folder or a pattern with *"
+        ));
+        return ExitCode::from(message::USAGE);
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
