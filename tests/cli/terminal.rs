@@ -1,6 +1,6 @@
 //! The command on a terminal: tables, progress, and data that would like to move the cursor.
 
-#![cfg(all(feature = "cli", target_os = "linux"))]
+#![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};
 
