@@ -4,9 +4,10 @@ use super::batch::Kind;
 use super::combine::End;
 use super::expression;
 use super::fault::Fault;
-use super::parse::{self, Call, Expr, Node, Span};
+use super::parse::parse;
 use super::predicate::Predicate;
 use super::stage::Stage;
+use super::syntax::{Call, Expr, Node, Span, segments};
 use super::value::Value;
 use super::verbs;
 
@@ -33,20 +34,15 @@ impl Compiler {
             limit: None,
             rows_counted: false,
         };
-        compiler.chain(parse::parse(text)?)?;
+        for segment in segments(parse(text)?) {
+            compiler.segment(&segment)?;
+        }
         Ok(compiler)
     }
 
     /// How the program ends.
     pub(crate) fn ending(&self) -> End {
         self.end.as_ref().map_or(End::Records, |(end, _)| *end)
-    }
-
-    fn chain(&mut self, program: Expr) -> Result<(), Fault> {
-        for segment in parse::segments(program) {
-            self.segment(&segment)?;
-        }
-        Ok(())
     }
 
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {

@@ -6,8 +6,8 @@
 use super::batch::Kind;
 use super::compile::{number, text_argument};
 use super::fault::Fault;
-use super::parse::{Call, Expr, Node, Order, Span};
 use super::predicate::Predicate;
+use super::syntax::{Call, Expr, Node, Order, Span};
 use super::value::Value;
 use super::verbs;
 use super::words::Separator;

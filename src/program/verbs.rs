@@ -5,8 +5,8 @@ use super::combine::End;
 use super::compile::{Compiler, number_argument, text_argument};
 use super::expression;
 use super::fault::Fault;
-use super::parse::Call;
 use super::stage::Stage;
+use super::syntax::Call;
 use super::value::Value;
 use super::words::Separator;
 
