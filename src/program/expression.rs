@@ -81,7 +81,13 @@ fn then(first: Value, second: Value) -> Value {
 
 /// `filter .x` and the like: the brackets are missing.
 pub(crate) fn path_of_call(call: &Call, path: &str, expr: &Expr) -> Fault {
-    if verbs::is_known(&call.name) || FUNCTIONS.contains(&call.name.as_str()) {
+    if verbs::find(&call.name).is_some_and(|verb| verb.arity.1 == 0) {
+        Fault::new(expr.span.clone(), format!("`{}` takes no argument", call.name)).hint(format!(
+            "stages are joined by |: {} | {}",
+            call.name,
+            &path[1..]
+        ))
+    } else if verbs::is_known(&call.name) || FUNCTIONS.contains(&call.name.as_str()) {
         let name = &call.name;
         Fault::new(expr.span.clone(), format!("`{name}` takes its argument in parentheses"))
             .hint(format!("write {name}({path})"))

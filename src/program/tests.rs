@@ -375,13 +375,28 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         ("def f: length; map(f)", "def f: length; map(f)", "not there yet: a definition"),
         ("take(99999999999999999999)", "99999999999999999999", "largest number"),
         ("filter(length > 99999999999999999999)", "99999999999999999999", "largest number"),
-        ("words && count", "&&", "expected"),
+        ("words && count", "&&", "unexpected `&&` / write and"),
+        ("filter(length > 5 && test(\"a\"))", "&&", "write and"),
+        ("filter(. == 'a')", "'", "double quotes"),
+        ("filter(. == \u{201c}a\u{201d})", "\u{201c}", "double quotes"),
+        ("filter(. = \"a\")", ". = \"a\"", "write =="),
+        ("filter(!test(\"a\"))", "!", "write (p | not)"),
+        ("filter(not test(\"a\"))", "test", "write (p | not)"),
+        ("words || count", "||", "one | joins stages"),
+        ("filter(length => 5)", "=>", "write >="),
+        ("words count", "count", "write words | count"),
+        ("words.count", "words.count", "words | count"),
+        ("filter(contains \"a\")", "\"a\"", "write contains(\"a\")"),
+        ("count)", ")", "unexpected `)`"),
+        ("filter([1)", "[", "not closed"),
+        ("frequencies[0", "[", "not closed"),
+        ("frequencies[0]", "frequencies[0", "not there yet: a path"),
+        ("words | $", "", "ends too early: expected identifier"),
+        ("WORDS", "WORDS", "did you mean `words`?"),
     ] {
         let (at, message) = fault(program);
         assert!(message.contains(says), "{program}: {message}");
-        if place != "&&" {
-            assert_eq!(at, place, "{program}: {message}");
-        }
+        assert_eq!(at, place, "{program}: {message}");
     }
     assert!(fault("").1.contains("empty"));
     assert!(Program::compile(&"(".repeat(100_000)).is_err());

@@ -293,6 +293,8 @@ pub(crate) fn not_yet(span: std::ops::Range<usize>, what: &str) -> Fault {
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let name = name.as_str();
     if let Some((_, known)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == name) {
         return Some(known);
     }
@@ -340,6 +342,7 @@ mod tests {
             ("lenght", "length"),
             ("startwith", "startswith"),
             ("limit", "take"),
+            ("Words", "words"),
         ] {
             assert_eq!(nearest(typed), Some(meant), "{typed}");
         }
