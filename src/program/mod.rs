@@ -10,6 +10,8 @@ mod combine;
 mod compile;
 mod expression;
 mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod lane;
 mod parse;
 mod predicate;
