@@ -81,6 +81,9 @@ impl<'t> Printer<'t> {
     }
 
     fn write_out(&mut self) -> Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         self.begin();
         self.target.write(&self.buffer)?;
         self.buffer.clear();

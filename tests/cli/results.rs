@@ -72,16 +72,18 @@ fn nul_bytes_are_text_like_any_other() {
 
 #[test]
 fn a_record_is_printed_before_the_next_is_written() {
-    let mut child = spawn(&["filter(. != \"b\")"]);
-    let mut into = child.stdin.take().expect("piped");
-    let mut out = BufReader::new(child.stdout.take().expect("piped"));
-    for line in ["a\n", "b\nc\n", "d\n"] {
-        into.write_all(line.as_bytes()).expect("it reads");
-        let mut printed = String::new();
-        out.read_line(&mut printed).expect("it prints");
-        let last = line.trim().chars().last().expect("a letter");
-        assert_eq!(printed, format!("\"{last}\"\n"));
+    for program in ["filter(. != \"b\")", "filter(. != \"b\") | take(10)"] {
+        let mut child = spawn(&[program]);
+        let mut into = child.stdin.take().expect("piped");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        for line in ["a\n", "b\nc\n", "d\n"] {
+            into.write_all(line.as_bytes()).expect("it reads");
+            let mut printed = String::new();
+            out.read_line(&mut printed).expect("it prints");
+            let last = line.trim().chars().last().expect("a letter");
+            assert_eq!(printed, format!("\"{last}\"\n"));
+        }
+        drop(into);
+        assert!(child.wait().expect("it ends").success());
     }
-    drop(into);
-    assert!(child.wait().expect("it ends").success());
 }
