@@ -209,16 +209,21 @@ impl Plan {
         let open: Vec<(Chunks, Group<'_>)> = open.collect::<Result<_>>()?;
         let mut graph = Graph::default();
         let mut roots: Vec<(Vec<usize>, Handle<Vec<Value>>)> = Vec::new();
+        // Before the lanes, which would keep every thread to the end: these are mostly short.
+        for (n, (work, finish)) in self.items.iter().enumerate() {
+            if let Work::Alone(work) = work {
+                // What failed here ends the lanes of the other items too.
+                let value = graph.task("take", || {
+                    caught("take", || Ok(vec![finish(work(context)?)]))
+                        .inspect_err(|_| context.stop.cancel())
+                });
+                roots.push((vec![n], value));
+            }
+        }
         for (input, group) in &open {
             let states = reduction(&mut graph, context, input, group);
             let values = graph.map("finish", states, |states| Ok(self.finish(group, states)));
             roots.push((group.items.clone(), values));
-        }
-        for (n, (work, finish)) in self.items.iter().enumerate() {
-            if let Work::Alone(work) = work {
-                let value = graph.task("take", || Ok(vec![finish(work(context)?)]));
-                roots.push((vec![n], value));
-            }
         }
         let mut results = graph.run(context.threads)?;
         let values = roots
