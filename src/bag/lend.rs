@@ -22,8 +22,8 @@ impl Bag<String> {
     /// Runs a plan over records that are lent from their block, to one result.
     ///
     /// The plan is called for every block with its lines, and ends in a combiner, whose state goes
-    /// from block to block. It is also called once on no lines, to learn the combiner; so it must
-    /// not depend on what it was called for.
+    /// from block to block. It is also called once on no lines, here and now, to learn the combiner;
+    /// so it must not depend on what it was called for.
     ///
     /// Lines are lent straight from the block if this bag is what
     /// [`read_text`](crate::read_text) returned; after an operator they are lent from the owned
@@ -50,8 +50,7 @@ impl Bag<String> {
         C: Combiner,
         P: Fn(Records<'_, Lines<'_>, C::State>) -> C + Send + Sync + 'static,
     {
-        let combiner = plan(Records::new(Lines::of_records(&[]), &mut C::State::default()));
-        Item::reduced(Lent { source: LentLines::of(&self), origin: self.origin, combiner, plan })
+        item(self, plan)
     }
 
     /// Runs a plan over lent records to owned ones: the bag of what the plan collects.
@@ -72,17 +71,7 @@ impl Bag<String> {
         U: Send + 'static,
         P: Fn(Records<'_, Lines<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     {
-        let source = LentLines::of(&self);
-        let stage = move |chunk: &mut Chunk, progress: &Progress, emit: &mut Emit<'_, U>| {
-            let mut batch = Vec::new();
-            source.each(chunk, progress, &mut |lines| {
-                plan(Records::new(lines, &mut batch));
-                let flow = emit(&mut batch);
-                batch.clear();
-                flow
-            })
-        };
-        Bag { origin: self.origin, stage: Arc::new(stage) }
+        bag(self, plan)
     }
 }
 
@@ -101,19 +90,87 @@ impl Bag<Vec<u8>> {
         C: Combiner,
         P: Fn(Records<'_, RawLines<'_>, C::State>) -> C + Send + Sync + 'static,
     {
-        let combiner = plan(Records::new(RawLines::of_records(&[]), &mut C::State::default()));
-        Item::reduced(Lent { source: LentBytes::of(&self), origin: self.origin, combiner, plan })
+        item(self, plan)
+    }
+
+    /// Runs a plan over lent records of bytes to owned ones; see
+    /// [`lend_bag`](Bag::lend_bag) of text.
+    ///
+    /// ```
+    /// let records = creel::Bag::from_iter([b"GET /a".to_vec(), b"\xff".to_vec()]);
+    /// let text = records.lend_bag(|r| {
+    ///     r.filter_map(|b| std::str::from_utf8(b).ok()).map(str::to_owned).collect()
+    /// });
+    /// assert_eq!(text.compute_blocking()?, ["GET /a"]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn lend_bag<U, P>(self, plan: P) -> Bag<U>
+    where
+        U: Send + 'static,
+        P: Fn(Records<'_, RawLines<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
+    {
+        bag(self, plan)
     }
 }
 
-/// Where lent lines come from.
-enum LentLines {
-    Block(Cut),
-    Stage(Arc<dyn Stage<String>>),
+/// Owned records that can be lent, from their block or one by one.
+trait Lend: Sized + Send + 'static {
+    type Lent<'b>: Iterator;
+
+    /// Lends the records of a block.
+    fn block<R>(
+        cut: &Cut,
+        chunk: &Chunk,
+        progress: &Progress,
+        take: impl FnOnce(Self::Lent<'_>) -> R,
+    ) -> Result<R>;
+
+    /// Lends records that were made before.
+    fn records(records: &[Self]) -> Self::Lent<'_>;
 }
 
-impl LentLines {
-    fn of(bag: &Bag<String>) -> Self {
+impl Lend for String {
+    type Lent<'b> = Lines<'b>;
+
+    fn block<R>(
+        cut: &Cut,
+        chunk: &Chunk,
+        progress: &Progress,
+        take: impl FnOnce(Lines<'_>) -> R,
+    ) -> Result<R> {
+        cut.lines(chunk, progress, take)
+    }
+
+    fn records(records: &[Self]) -> Lines<'_> {
+        Lines::of_records(records)
+    }
+}
+
+impl Lend for Vec<u8> {
+    type Lent<'b> = RawLines<'b>;
+
+    fn block<R>(
+        cut: &Cut,
+        chunk: &Chunk,
+        _progress: &Progress,
+        take: impl FnOnce(RawLines<'_>) -> R,
+    ) -> Result<R> {
+        Ok(cut.raw(chunk, take))
+    }
+
+    fn records(records: &[Self]) -> RawLines<'_> {
+        RawLines::of_records(records)
+    }
+}
+
+/// Where lent records come from.
+enum Source<T> {
+    Block(Cut),
+    Stage(Arc<dyn Stage<T>>),
+}
+
+impl<T: Lend> Source<T> {
+    fn of(bag: &Bag<T>) -> Self {
         let cut = Cut::of(&bag.origin).filter(|_| bag.stage.is_origin());
         cut.map_or_else(|| Self::Stage(Arc::clone(&bag.stage)), Self::Block)
     }
@@ -122,56 +179,59 @@ impl LentLines {
         &self,
         chunk: &mut Chunk,
         progress: &Progress,
-        take: &mut dyn FnMut(Lines<'_>) -> Result<ControlFlow<()>>,
+        take: &mut dyn FnMut(T::Lent<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<ControlFlow<()>> {
         match self {
-            Self::Block(cut) => cut.lines(chunk, progress, take)?,
-            Self::Stage(stage) => {
-                stage.run(chunk, progress, &mut |batch| take(Lines::of_records(batch)))
-            }
+            Self::Block(cut) => T::block(cut, chunk, progress, take)?,
+            Self::Stage(stage) => stage.run(chunk, progress, &mut |batch| take(T::records(batch))),
         }
     }
 }
 
-/// Where lent bytes come from.
-enum LentBytes {
-    Block(Cut),
-    Stage(Arc<dyn Stage<Vec<u8>>>),
+/// The item of a plan that ends in a combiner.
+fn item<T, C, P>(bag: Bag<T>, plan: P) -> Item<C::Output>
+where
+    T: Lend,
+    C: Combiner,
+    P: Fn(Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync + 'static,
+{
+    let combiner = plan(Records::new(T::records(&[]), &mut C::State::default()));
+    Item::reduced(Lent { source: Source::of(&bag), origin: bag.origin, combiner, plan })
 }
 
-impl LentBytes {
-    fn of(bag: &Bag<Vec<u8>>) -> Self {
-        let cut = Cut::of(&bag.origin).filter(|_| bag.stage.is_origin());
-        cut.map_or_else(|| Self::Stage(Arc::clone(&bag.stage)), Self::Block)
-    }
-
-    fn each(
-        &self,
-        chunk: &mut Chunk,
-        progress: &Progress,
-        take: &mut dyn FnMut(RawLines<'_>) -> Result<ControlFlow<()>>,
-    ) -> Result<ControlFlow<()>> {
-        match self {
-            Self::Block(cut) => cut.raw(chunk, take),
-            Self::Stage(stage) => {
-                stage.run(chunk, progress, &mut |batch| take(RawLines::of_records(batch)))
-            }
-        }
-    }
+/// The bag of what a plan collects.
+fn bag<T, U, P>(bag: Bag<T>, plan: P) -> Bag<U>
+where
+    T: Lend,
+    U: Send + 'static,
+    P: Fn(Records<'_, T::Lent<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
+{
+    let source = Source::of(&bag);
+    let stage = move |chunk: &mut Chunk, progress: &Progress, emit: &mut Emit<'_, U>| {
+        let mut batch = Vec::new();
+        source.each(chunk, progress, &mut |records| {
+            plan(Records::new(records, &mut batch));
+            let flow = emit(&mut batch);
+            batch.clear();
+            flow
+        })
+    };
+    Bag { origin: bag.origin, stage: Arc::new(stage) }
 }
 
 /// A plan that ends in a combiner, as a reduction.
-struct Lent<S, C, P> {
-    source: S,
+struct Lent<T, C, P> {
+    source: Source<T>,
     origin: Origin,
     combiner: C,
     plan: P,
 }
 
-impl<C, P> Feeding for Lent<LentLines, C, P>
+impl<T, C, P> Feeding for Lent<T, C, P>
 where
+    T: Lend,
     C: Combiner,
-    P: Fn(Records<'_, Lines<'_>, C::State>) -> C + Send + Sync,
+    P: Fn(Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync,
 {
     type Combiner = C;
 
@@ -184,31 +244,7 @@ where
     }
 
     fn feed(&self, state: &mut C::State, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
-        let feed = &mut |lines: Lines<'_>| {
-            (self.plan)(Records::new(lines, state));
-            Ok(ControlFlow::Continue(()))
-        };
-        self.source.each(chunk, progress, feed).map(drop)
-    }
-}
-
-impl<C, P> Feeding for Lent<LentBytes, C, P>
-where
-    C: Combiner,
-    P: Fn(Records<'_, RawLines<'_>, C::State>) -> C + Send + Sync,
-{
-    type Combiner = C;
-
-    fn combiner(&self) -> &C {
-        &self.combiner
-    }
-
-    fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
-        let feed = &mut |records: RawLines<'_>| {
+        let feed = &mut |records: T::Lent<'_>| {
             (self.plan)(Records::new(records, state));
             Ok(ControlFlow::Continue(()))
         };
