@@ -145,6 +145,13 @@ where
 /// # Errors
 ///
 /// As [`Item::compute`].
+///
+/// ```
+/// let lines = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+/// let (least, greatest) = creel::compute_all_blocking(&(lines.clone().min(), lines.max()))?;
+/// assert!(least < greatest);
+/// # Ok::<(), creel::Error>(())
+/// ```
 pub fn compute_all_blocking<C: Compute>(items: &C) -> Result<C::Output> {
     Run::new().compute_blocking(items)
 }

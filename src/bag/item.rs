@@ -250,6 +250,13 @@ impl<T: Send + 'static> Bag<T> {
     /// # Errors
     ///
     /// As [`Item::compute`].
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let even = creel::Bag::from_iter(0..5).filter(|n| n % 2 == 0);
+    /// assert_eq!(even.compute().await?, [0, 2, 4]);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
     pub async fn compute(self) -> Result<Vec<T>> {
         self.collect().compute().await
     }
