@@ -33,11 +33,11 @@ unit: ## Unit, property, promise and documentation tests: all that need no serve
 	$(CARGO) test --workspace
 
 .PHONY: features
-features: ## The library builds without features, and with each feature alone.
-	$(CARGO) check --workspace --no-default-features
+features: ## The library builds without features, and with each alone, without a warning.
+	$(CARGO) clippy --workspace --no-default-features -- -D warnings
 	@for feature in $(FEATURES); do \
-		echo "$(CARGO) check --no-default-features --features $$feature"; \
-		$(CARGO) check --quiet --no-default-features --features $$feature || exit 1; \
+		echo "$(CARGO) clippy --no-default-features --features $$feature"; \
+		$(CARGO) clippy --quiet --no-default-features --features $$feature -- -D warnings || exit 1; \
 	done
 
 .PHONY: examples

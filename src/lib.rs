@@ -74,7 +74,7 @@ mod sink;
 mod source;
 
 pub use bag::{
-    Bag, Compute, Item, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
+    Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
     read_bytes, read_text,
 };
 pub use block::{Compression, Damaged, Delimiter, Encoding};
@@ -83,3 +83,8 @@ pub use creel_operators as operators;
 pub use error::{Error, Place, Result};
 pub use progress::Progress;
 pub use record::{Invalid, Lines, RawLines};
+
+/// The README's Rust, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

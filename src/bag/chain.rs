@@ -11,8 +11,18 @@ use std::vec::Drain;
 
 use creel_operators::{Collect, Records};
 
-use super::origin::Chunk;
+use super::lend::Lend;
+use crate::block::Block;
+use crate::graph::Value;
 use crate::{Progress, Result};
+
+/// What lanes are handed, and the first stage of a chain takes apart.
+pub(super) enum Chunk {
+    /// A block of text.
+    Text(Block),
+    /// A `Vec` of the origin's records.
+    Records(Value),
+}
 
 /// Records in a batch, about: enough that the virtual call vanishes, few enough that a batch of
 /// them stays in the nearest cache.
@@ -20,6 +30,9 @@ pub(super) const BATCH: usize = 1024;
 
 /// Where batches go; it takes the records out, and breaks when it wants no more.
 pub(super) type Emit<'e, T> = dyn FnMut(&mut Vec<T>) -> Result<ControlFlow<()>> + 'e;
+
+/// Where lent records go.
+pub(super) type Take<'t, T> = dyn FnMut(<T as Lend>::Lent<'_>) -> Result<ControlFlow<()>> + 't;
 
 /// A part of a chain that ends in records of type `T`.
 pub(super) trait Stage<T>: Send + Sync {
@@ -31,9 +44,18 @@ pub(super) trait Stage<T>: Send + Sync {
         emit: &mut Emit<'_, T>,
     ) -> Result<ControlFlow<()>>;
 
-    /// Whether this is the origin itself, whose records can be lent from its block.
-    fn is_origin(&self) -> bool {
-        false
+    /// Lends the chunk's records instead: from the batches made here, or, by a stage that is the
+    /// origin itself, straight from the block.
+    fn lend(
+        &self,
+        chunk: &mut Chunk,
+        progress: &Progress,
+        take: &mut Take<'_, T>,
+    ) -> Result<ControlFlow<()>>
+    where
+        T: Lend,
+    {
+        self.run(chunk, progress, &mut |batch| take(T::lend(batch)))
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Bag;
+use super::chain::Chunk;
 use super::item::{Item, Reduction, Work};
-use super::origin::{Chunk, Chunks};
+use super::origin::Chunks;
 use crate::graph::{Graph, Handle, Value, caught};
 use crate::run::{Context, Pass, Stop, reduction};
 use crate::{Error, Place, Progress, Result};
@@ -183,6 +185,75 @@ tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 fn value<T: 'static>(values: &mut impl Iterator<Item = Value>) -> T {
     let value = values.next().and_then(|value| value.downcast().ok());
     *value.unwrap_or_else(|| unreachable!("a plan gives a value for each item, in their order"))
+}
+
+impl<T: Send + 'static> Item<T> {
+    /// The value, waiting for it without blocking the caller's runtime, whichever that is.
+    ///
+    /// Dropping the future cancels the run.
+    ///
+    /// # Errors
+    ///
+    /// Whatever went wrong with a source, a record, or a function of the caller's: see
+    /// [`Error`](crate::Error).
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(creel::Bag::from_iter(0..7).count().compute().await?, 7);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn compute(self) -> Result<T> {
+        Run::new().compute(self).await
+    }
+
+    /// The value, waiting for it on this thread, which works too.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    ///
+    /// ```
+    /// assert_eq!(creel::Bag::from_iter(0..7).count().compute_blocking()?, 7);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn compute_blocking(&self) -> Result<T> {
+        Run::new().compute_blocking(self)
+    }
+}
+
+impl<T: Send + 'static> Compute for Item<T> {
+    type Output = T;
+
+    fn compute_in(&self, run: &Run) -> Result<T> {
+        (self.clone(),).compute_in(run).map(|(value,)| value)
+    }
+}
+
+impl<T: Send + 'static> Bag<T> {
+    /// All records, in input order: [`collect`](Self::collect), computed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Item::compute`].
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let even = creel::Bag::from_iter(0..5).filter(|n| n % 2 == 0);
+    /// assert_eq!(even.compute().await?, [0, 2, 4]);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn compute(self) -> Result<Vec<T>> {
+        self.collect().compute().await
+    }
+
+    /// All records, in input order: [`collect`](Self::collect), computed on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Item::compute`].
+    pub fn compute_blocking(&self) -> Result<Vec<T>> {
+        self.clone().collect().compute_blocking()
+    }
 }
 
 type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;

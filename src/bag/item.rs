@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use creel_operators::{Combiner, Counts, Feed, Stored};
 
-use super::Bag;
-use super::chain::Stage;
-use super::compute::{Compute, Run};
-use super::origin::{Chunk, Origin};
+use super::chain::{Chunk, Stage};
+use super::origin::Origin;
 use crate::graph::Value;
 use crate::run::Context;
 use crate::{Progress, Result};
@@ -20,7 +18,7 @@ use crate::{Progress, Result};
 /// are computed together, by [`compute_all`](crate::compute_all), read it once.
 ///
 /// ```
-/// let total = creel::Bag::from_iter(1..=4).sum().map(|sum| sum * 10);
+/// let total = creel::Bag::from_iter(1..=4_i64).sum().map(|sum| sum * 10);
 /// assert_eq!(total.compute_blocking()?, 100);
 /// # Ok::<(), creel::Error>(())
 /// ```
@@ -97,38 +95,6 @@ impl<T: Send + 'static> Item<T> {
     pub fn map<U: Send + 'static>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Item<U> {
         let finish = self.finish;
         Item { work: self.work, finish: Arc::new(move |value| f(finish(value))) }
-    }
-
-    /// The value, waiting for it without blocking the caller's runtime, whichever that is.
-    ///
-    /// Dropping the future cancels the run.
-    ///
-    /// # Errors
-    ///
-    /// Whatever went wrong with a source, a record, or a function of the caller's: see
-    /// [`Error`](crate::Error).
-    ///
-    /// ```
-    /// # futures::executor::block_on(async {
-    /// assert_eq!(creel::Bag::from_iter(0..7).count().compute().await?, 7);
-    /// # Ok::<(), creel::Error>(()) }).unwrap();
-    /// ```
-    pub async fn compute(self) -> Result<T> {
-        Run::new().compute(self).await
-    }
-
-    /// The value, waiting for it on this thread, which works too.
-    ///
-    /// # Errors
-    ///
-    /// As [`compute`](Self::compute).
-    ///
-    /// ```
-    /// assert_eq!(creel::Bag::from_iter(0..7).count().compute_blocking()?, 7);
-    /// # Ok::<(), creel::Error>(())
-    /// ```
-    pub fn compute_blocking(&self) -> Result<T> {
-        Run::new().compute_blocking(self)
     }
 
     /// What has to run, and what makes the value of it.
@@ -233,40 +199,5 @@ impl<R, C: Feed<R>> Feeding for Combined<R, C> {
             Ok(ControlFlow::Continue(()))
         };
         self.stage.run(chunk, progress, feed).map(drop)
-    }
-}
-
-impl<T: Send + 'static> Compute for Item<T> {
-    type Output = T;
-
-    fn compute_in(&self, run: &Run) -> Result<T> {
-        (self.clone(),).compute_in(run).map(|(value,)| value)
-    }
-}
-
-impl<T: Send + 'static> Bag<T> {
-    /// All records, in input order: [`collect`](Self::collect), computed.
-    ///
-    /// # Errors
-    ///
-    /// As [`Item::compute`].
-    ///
-    /// ```
-    /// # futures::executor::block_on(async {
-    /// let even = creel::Bag::from_iter(0..5).filter(|n| n % 2 == 0);
-    /// assert_eq!(even.compute().await?, [0, 2, 4]);
-    /// # Ok::<(), creel::Error>(()) }).unwrap();
-    /// ```
-    pub async fn compute(self) -> Result<Vec<T>> {
-        self.collect().compute().await
-    }
-
-    /// All records, in input order: [`collect`](Self::collect), computed on this thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`Item::compute`].
-    pub fn compute_blocking(&self) -> Result<Vec<T>> {
-        self.clone().collect().compute_blocking()
     }
 }

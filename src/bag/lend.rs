@@ -10,24 +10,73 @@ use std::sync::Arc;
 
 use creel_operators::{Collect, Combiner, Records};
 
-use super::chain::{Emit, Stage};
+use super::chain::{Chunk, Emit, Stage};
 use super::item::Feeding;
-use super::origin::{Chunk, Cut, Origin};
+use super::origin::Origin;
 use super::{Bag, Item};
-
 use crate::record::{Lines, RawLines};
 use crate::{Progress, Result};
 
-impl Bag<String> {
+/// Records that can be lent: `String` as `&str`, `Vec<u8>` as `&[u8]`, your own as you say.
+///
+/// ```
+/// use creel::{Bag, Lend};
+///
+/// struct Visit {
+///     host: String,
+///     bytes: u64,
+/// }
+///
+/// impl Lend for Visit {
+///     type Lent<'b> = std::slice::Iter<'b, Self>;
+///     fn lend(records: &[Self]) -> Self::Lent<'_> {
+///         records.iter()
+///     }
+/// }
+///
+/// let visits = Bag::from_iter(["a", "b", "a"])
+///     .map(|host| Visit { host: host.to_string(), bytes: 10 });
+/// let hosts = visits.clone().lend(|visits| visits.map(|v| v.host.as_str()).frequencies());
+/// let bytes = visits.lend(|visits| visits.map(|v| v.bytes).sum());
+/// assert_eq!(hosts.topk(1).compute_blocking()?, [("a".to_string(), 2)]);
+/// assert_eq!(bytes.compute_blocking()?, 30);
+/// # Ok::<(), creel::Error>(())
+/// ```
+pub trait Lend: Sized + Send + 'static {
+    /// The records of one block or batch, lent: an iterator of `&str` for text, of `&[u8]` for
+    /// bytes.
+    type Lent<'b>: Iterator;
+
+    /// Lends records that are owned already.
+    fn lend(records: &[Self]) -> Self::Lent<'_>;
+}
+
+impl Lend for String {
+    type Lent<'b> = Lines<'b>;
+
+    fn lend(records: &[Self]) -> Lines<'_> {
+        Lines::of_records(records)
+    }
+}
+
+impl Lend for Vec<u8> {
+    type Lent<'b> = RawLines<'b>;
+
+    fn lend(records: &[Self]) -> RawLines<'_> {
+        RawLines::of_records(records)
+    }
+}
+
+impl<T: Lend> Bag<T> {
     /// Runs a plan over records that are lent from their block, to one result.
     ///
-    /// The plan is called for every block with its lines, and ends in a combiner, whose state goes
-    /// from block to block. It is also called once on no lines, here and now, to learn the combiner;
-    /// so it must not depend on what it was called for.
+    /// The plan is called for every block with its records, and ends in a combiner, whose state
+    /// goes from block to block. It is also called once on no records, here and now, to learn the
+    /// combiner; so it must not depend on what it was called for.
     ///
-    /// Lines are lent straight from the block if this bag is what
-    /// [`read_text`](crate::read_text) returned; after an operator they are lent from the owned
-    /// records that it made.
+    /// Records are lent straight from the block if this bag is what
+    /// [`read_text`](crate::read_text) or [`read_bytes`](crate::read_bytes) returned; after an
+    /// operator they are lent from the owned records that it made.
     ///
     /// ```
     /// let lines = creel::Bag::from_iter(["a bb ccc", "bb"].map(String::from));
@@ -35,6 +84,10 @@ impl Bag<String> {
     ///     .lend(|lines| lines.flat_map(|l| l.split(' ')).filter(|w| w.len() > 1).frequencies())
     ///     .topk(1);
     /// assert_eq!(top.compute_blocking()?, [("bb".to_string(), 2)]);
+    ///
+    /// let records = creel::Bag::from_iter([b"\xff\x00".to_vec(), b"ok".to_vec()]);
+    /// let invalid = records.lend(|r| r.filter(|b| std::str::from_utf8(b).is_err()).count());
+    /// assert_eq!(invalid.compute_blocking()?, 1);
     /// # Ok::<(), creel::Error>(())
     /// ```
     ///
@@ -48,9 +101,10 @@ impl Bag<String> {
     pub fn lend<C, P>(self, plan: P) -> Item<C::Output>
     where
         C: Combiner,
-        P: Fn(Records<'_, Lines<'_>, C::State>) -> C + Send + Sync + 'static,
+        P: Fn(Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync + 'static,
     {
-        item(self, plan)
+        let combiner = plan(Records::new(T::lend(&[]), &mut C::State::default()));
+        Item::reduced(Planned { stage: self.stage, origin: self.origin, combiner, plan })
     }
 
     /// Runs a plan over lent records to owned ones: the bag of what the plan collects.
@@ -61,7 +115,8 @@ impl Bag<String> {
     /// ```
     /// let lines = creel::Bag::from_iter(["GET /a 200", "GET /b 404"].map(String::from));
     /// let failed = lines.lend_bag(|lines| {
-    ///     lines.filter(|l| l.ends_with("404")).filter_map(|l| l.split(' ').nth(1)).map(str::to_owned).collect()
+    ///     let failed = lines.filter(|line| line.ends_with("404"));
+    ///     failed.filter_map(|line| line.split(' ').nth(1)).map(str::to_owned).collect()
     /// });
     /// assert_eq!(failed.compute_blocking()?, ["/b"]);
     /// # Ok::<(), creel::Error>(())
@@ -69,165 +124,31 @@ impl Bag<String> {
     pub fn lend_bag<U, P>(self, plan: P) -> Bag<U>
     where
         U: Send + 'static,
-        P: Fn(Records<'_, Lines<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
+        P: Fn(Records<'_, T::Lent<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     {
-        bag(self, plan)
+        let lender = self.stage;
+        let stage = move |chunk: &mut Chunk, progress: &Progress, emit: &mut Emit<'_, U>| {
+            let mut batch = Vec::new();
+            lender.lend(chunk, progress, &mut |records| {
+                plan(Records::new(records, &mut batch));
+                let flow = emit(&mut batch);
+                batch.clear();
+                flow
+            })
+        };
+        Bag { origin: self.origin, stage: Arc::new(stage) }
     }
-}
-
-impl Bag<Vec<u8>> {
-    /// Runs a plan over records of bytes that are lent from their block, to one result; see
-    /// [`lend`](Bag::lend) of text.
-    ///
-    /// ```
-    /// let records = creel::Bag::from_iter([b"\xff\x00".to_vec(), b"ok".to_vec()]);
-    /// let invalid = records.lend(|r| r.filter(|b| std::str::from_utf8(b).is_err()).count());
-    /// assert_eq!(invalid.compute_blocking()?, 1);
-    /// # Ok::<(), creel::Error>(())
-    /// ```
-    pub fn lend<C, P>(self, plan: P) -> Item<C::Output>
-    where
-        C: Combiner,
-        P: Fn(Records<'_, RawLines<'_>, C::State>) -> C + Send + Sync + 'static,
-    {
-        item(self, plan)
-    }
-
-    /// Runs a plan over lent records of bytes to owned ones; see
-    /// [`lend_bag`](Bag::lend_bag) of text.
-    ///
-    /// ```
-    /// let records = creel::Bag::from_iter([b"GET /a".to_vec(), b"\xff".to_vec()]);
-    /// let text = records.lend_bag(|r| {
-    ///     r.filter_map(|b| std::str::from_utf8(b).ok()).map(str::to_owned).collect()
-    /// });
-    /// assert_eq!(text.compute_blocking()?, ["GET /a"]);
-    /// # Ok::<(), creel::Error>(())
-    /// ```
-    pub fn lend_bag<U, P>(self, plan: P) -> Bag<U>
-    where
-        U: Send + 'static,
-        P: Fn(Records<'_, RawLines<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
-    {
-        bag(self, plan)
-    }
-}
-
-/// Owned records that can be lent, from their block or one by one.
-trait Lend: Sized + Send + 'static {
-    type Lent<'b>: Iterator;
-
-    /// Lends the records of a block.
-    fn block<R>(
-        cut: &Cut,
-        chunk: &Chunk,
-        progress: &Progress,
-        take: impl FnOnce(Self::Lent<'_>) -> R,
-    ) -> Result<R>;
-
-    /// Lends records that were made before.
-    fn records(records: &[Self]) -> Self::Lent<'_>;
-}
-
-impl Lend for String {
-    type Lent<'b> = Lines<'b>;
-
-    fn block<R>(
-        cut: &Cut,
-        chunk: &Chunk,
-        progress: &Progress,
-        take: impl FnOnce(Lines<'_>) -> R,
-    ) -> Result<R> {
-        cut.lines(chunk, progress, take)
-    }
-
-    fn records(records: &[Self]) -> Lines<'_> {
-        Lines::of_records(records)
-    }
-}
-
-impl Lend for Vec<u8> {
-    type Lent<'b> = RawLines<'b>;
-
-    fn block<R>(
-        cut: &Cut,
-        chunk: &Chunk,
-        _progress: &Progress,
-        take: impl FnOnce(RawLines<'_>) -> R,
-    ) -> Result<R> {
-        Ok(cut.raw(chunk, take))
-    }
-
-    fn records(records: &[Self]) -> RawLines<'_> {
-        RawLines::of_records(records)
-    }
-}
-
-/// Where lent records come from.
-enum Source<T> {
-    Block(Cut),
-    Stage(Arc<dyn Stage<T>>),
-}
-
-impl<T: Lend> Source<T> {
-    fn of(bag: &Bag<T>) -> Self {
-        let cut = Cut::of(&bag.origin).filter(|_| bag.stage.is_origin());
-        cut.map_or_else(|| Self::Stage(Arc::clone(&bag.stage)), Self::Block)
-    }
-
-    fn each(
-        &self,
-        chunk: &mut Chunk,
-        progress: &Progress,
-        take: &mut dyn FnMut(T::Lent<'_>) -> Result<ControlFlow<()>>,
-    ) -> Result<ControlFlow<()>> {
-        match self {
-            Self::Block(cut) => T::block(cut, chunk, progress, take)?,
-            Self::Stage(stage) => stage.run(chunk, progress, &mut |batch| take(T::records(batch))),
-        }
-    }
-}
-
-/// The item of a plan that ends in a combiner.
-fn item<T, C, P>(bag: Bag<T>, plan: P) -> Item<C::Output>
-where
-    T: Lend,
-    C: Combiner,
-    P: Fn(Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync + 'static,
-{
-    let combiner = plan(Records::new(T::records(&[]), &mut C::State::default()));
-    Item::reduced(Lent { source: Source::of(&bag), origin: bag.origin, combiner, plan })
-}
-
-/// The bag of what a plan collects.
-fn bag<T, U, P>(bag: Bag<T>, plan: P) -> Bag<U>
-where
-    T: Lend,
-    U: Send + 'static,
-    P: Fn(Records<'_, T::Lent<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
-{
-    let source = Source::of(&bag);
-    let stage = move |chunk: &mut Chunk, progress: &Progress, emit: &mut Emit<'_, U>| {
-        let mut batch = Vec::new();
-        source.each(chunk, progress, &mut |records| {
-            plan(Records::new(records, &mut batch));
-            let flow = emit(&mut batch);
-            batch.clear();
-            flow
-        })
-    };
-    Bag { origin: bag.origin, stage: Arc::new(stage) }
 }
 
 /// A plan that ends in a combiner, as a reduction.
-struct Lent<T, C, P> {
-    source: Source<T>,
+struct Planned<T, C, P> {
     origin: Origin,
+    stage: Arc<dyn Stage<T>>,
     combiner: C,
     plan: P,
 }
 
-impl<T, C, P> Feeding for Lent<T, C, P>
+impl<T, C, P> Feeding for Planned<T, C, P>
 where
     T: Lend,
     C: Combiner,
@@ -248,6 +169,6 @@ where
             (self.plan)(Records::new(records, state));
             Ok(ControlFlow::Continue(()))
         };
-        self.source.each(chunk, progress, feed).map(drop)
+        self.stage.lend(chunk, progress, feed).map(drop)
     }
 }

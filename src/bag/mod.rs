@@ -21,6 +21,7 @@ use origin::Origin;
 
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
+pub use lend::Lend;
 pub use read::{ReadOptions, read_bytes, read_text};
 pub use stream::RecordStream;
 
@@ -205,7 +206,7 @@ impl<T: Send + 'static> Bag<T> {
     /// order they come. See [`Summand`].
     ///
     /// ```
-    /// assert_eq!(creel::Bag::from_iter([0.1; 10]).sum().compute_blocking()?, 1.0);
+    /// assert_eq!(creel::Bag::from_iter([0.1_f64; 10]).sum().compute_blocking()?, 1.0);
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn sum(self) -> Item<<T::Sum as Total>::Output>

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Bag;
-use super::chain::{Emit, Stage, in_batches};
+use super::chain::{Chunk, Emit, Stage, Take, in_batches};
 use crate::block::{Block, Blocks, Delimiter};
 use crate::graph::Value;
 use crate::record::{Invalid, Lines, RawLines, text};
@@ -15,7 +15,7 @@ use crate::{Progress, Result};
 /// Where a bag's records come from. Two bags of one origin can be computed in one pass.
 #[derive(Clone)]
 pub(super) enum Origin {
-    Text(Arc<Job>, Cut),
+    Text(Arc<Job>),
     Memory(Arc<dyn Batches>),
 }
 
@@ -24,13 +24,6 @@ pub(super) trait Batches: Send + Sync {
     /// The batches from the first on. Runs none of the caller's code before one is asked for: a
     /// run that opens partitions is not prepared for panics.
     fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send>;
-}
-
-/// What lanes are handed.
-pub(super) enum Chunk {
-    Text(Block),
-    /// A `Vec` of the origin's records.
-    Records(Value),
 }
 
 /// An origin, listed.
@@ -47,7 +40,7 @@ pub(super) enum ChunkReader {
 impl Origin {
     pub(super) fn open(&self, context: &Context) -> Result<Chunks> {
         Ok(match self {
-            Self::Text(job, _) => Chunks::Text(job.open(context)?),
+            Self::Text(job) => Chunks::Text(job.open(context)?),
             Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
         })
     }
@@ -55,14 +48,14 @@ impl Origin {
     /// Whether one pass over one of them can feed both. An iterator's records are handed out
     /// owned, to one taker.
     pub(super) fn shares(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Text(a, _), Self::Text(b, _)) if Arc::ptr_eq(a, b))
+        matches!((self, other), (Self::Text(a), Self::Text(b)) if Arc::ptr_eq(a, b))
     }
 }
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(job, _) => job.fmt(f),
+            Self::Text(job) => job.fmt(f),
             Self::Memory(_) => f.write_str("Memory"),
         }
     }
@@ -114,88 +107,66 @@ impl Chunk {
     }
 }
 
-/// How records are cut out of the blocks of an origin, and what becomes of invalid ones.
-#[derive(Debug, Clone)]
-pub(super) struct Cut {
+/// The stage of a bag that was read: how records are cut out of blocks, and what becomes of
+/// invalid ones.
+pub(super) struct Read {
     delimiter: Delimiter,
     invalid: Invalid,
 }
 
-impl Cut {
-    /// The cut of an origin that is text.
-    pub(super) fn of(origin: &Origin) -> Option<Self> {
-        match origin {
-            Origin::Text(_, cut) => Some(cut.clone()),
-            Origin::Memory(_) => None,
-        }
-    }
-
-    /// Lends the lines of a block.
-    pub(super) fn lines<R>(
-        &self,
-        chunk: &Chunk,
-        progress: &Progress,
-        take: impl FnOnce(Lines<'_>) -> R,
-    ) -> Result<R> {
-        let text = text(chunk.block(), &self.delimiter, self.invalid, progress)?;
-        Ok(take(Lines::new(&text, &self.delimiter)))
-    }
-
-    /// Lends the records of a block as bytes.
-    pub(super) fn raw<R>(&self, chunk: &Chunk, take: impl FnOnce(RawLines<'_>) -> R) -> R {
-        take(RawLines::new(chunk.block().bytes(), &self.delimiter))
-    }
-}
-
-/// The stage of a bag of text: lines, owned.
-struct OwnedLines(Cut);
-
-impl Stage<String> for OwnedLines {
+impl Stage<String> for Read {
     fn run(
         &self,
         chunk: &mut Chunk,
         progress: &Progress,
         emit: &mut Emit<'_, String>,
     ) -> Result<ControlFlow<()>> {
-        self.0.lines(chunk, progress, |lines| in_batches(lines.map(str::to_owned), emit))?
+        Stage::<String>::lend(self, chunk, progress, &mut |lines| {
+            in_batches(lines.map(str::to_owned), emit)
+        })
     }
 
-    fn is_origin(&self) -> bool {
-        true
+    fn lend(
+        &self,
+        chunk: &mut Chunk,
+        progress: &Progress,
+        take: &mut Take<'_, String>,
+    ) -> Result<ControlFlow<()>> {
+        let text = text(chunk.block(), &self.delimiter, self.invalid, progress)?;
+        take(Lines::new(&text, &self.delimiter))
     }
 }
 
-/// The stage of a bag of bytes.
-struct OwnedBytes(Cut);
-
-impl Stage<Vec<u8>> for OwnedBytes {
+impl Stage<Vec<u8>> for Read {
     fn run(
         &self,
         chunk: &mut Chunk,
-        _progress: &Progress,
+        progress: &Progress,
         emit: &mut Emit<'_, Vec<u8>>,
     ) -> Result<ControlFlow<()>> {
-        self.0.raw(chunk, |records| in_batches(records.map(<[u8]>::to_vec), emit))
+        Stage::<Vec<u8>>::lend(self, chunk, progress, &mut |records| {
+            in_batches(records.map(<[u8]>::to_vec), emit)
+        })
     }
 
-    fn is_origin(&self) -> bool {
-        true
+    fn lend(
+        &self,
+        chunk: &mut Chunk,
+        _progress: &Progress,
+        take: &mut Take<'_, Vec<u8>>,
+    ) -> Result<ControlFlow<()>> {
+        take(RawLines::new(chunk.block().bytes(), &self.delimiter))
     }
 }
 
-impl Bag<String> {
-    pub(super) fn of_text(job: Job, invalid: Invalid) -> Self {
-        let cut = Cut { delimiter: job.blocks.delimiter.clone(), invalid };
-        let stage = Arc::new(OwnedLines(cut.clone()));
-        Self { origin: Origin::Text(Arc::new(job), cut), stage }
-    }
-}
-
-impl Bag<Vec<u8>> {
-    pub(super) fn of_bytes(job: Job, invalid: Invalid) -> Self {
-        let cut = Cut { delimiter: job.blocks.delimiter.clone(), invalid };
-        let stage = Arc::new(OwnedBytes(cut.clone()));
-        Self { origin: Origin::Text(Arc::new(job), cut), stage }
+impl<T> Bag<T> {
+    /// A bag of what a job reads.
+    pub(super) fn read(job: Job, invalid: Invalid) -> Self
+    where
+        Read: Stage<T>,
+    {
+        let stage = Arc::new(Read { delimiter: job.blocks.delimiter.clone(), invalid });
+        Self { origin: Origin::Text(Arc::new(job)), stage }
     }
 }
 

@@ -175,7 +175,7 @@ impl ReadOptions {
         &self,
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Bag<String>> {
-        Ok(Bag::of_text(self.job(patterns)?, self.invalid))
+        Ok(Bag::read(self.job(patterns)?, self.invalid))
     }
 
     /// A bag of the records of what the patterns name, as bytes. See [`read_bytes`].
@@ -190,7 +190,7 @@ impl ReadOptions {
         let mut raw = self.clone();
         // Encodings are for text; a record of bytes is what the object holds.
         raw.blocks.encoding = Encoding::Raw;
-        Ok(Bag::of_bytes(raw.job(patterns)?, self.invalid))
+        Ok(Bag::read(raw.job(patterns)?, self.invalid))
     }
 
     fn job<P: AsRef<str>>(&self, patterns: impl IntoIterator<Item = P>) -> Result<Job> {

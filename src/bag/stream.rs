@@ -9,7 +9,7 @@ use std::thread;
 use futures::channel::mpsc::{Receiver, channel};
 use futures::{SinkExt, Stream, StreamExt};
 
-use super::origin::Chunk;
+use super::chain::Chunk;
 use super::{Bag, Item};
 use crate::graph::caught;
 use crate::run::{Context, Stop, stream};

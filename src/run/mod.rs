@@ -22,7 +22,9 @@ use std::sync::Arc;
 use crate::Result;
 
 pub(crate) use input::{Job, Text};
-pub(crate) use reduce::{Pass, reduce, reduction};
+#[cfg(any(feature = "cli", test))]
+pub(crate) use reduce::reduce;
+pub(crate) use reduce::{Pass, reduction};
 pub(crate) use stop::Stop;
 pub(crate) use stream::stream;
 

@@ -34,7 +34,8 @@ pub(crate) trait Pass<B>: Send + Sync {
     fn merge(&self, into: &mut Self::State, from: Self::State);
 }
 
-/// Runs one pass over an input, and nothing beside it.
+/// Runs one pass over an input, and nothing beside it, as the command does.
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn reduce<I, P>(context: &Context, input: &I, pass: &P) -> Result<P::State>
 where
     I: Input,
