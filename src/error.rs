@@ -54,6 +54,17 @@ impl fmt::Display for Place {
 ///
 /// A variant stands for a decision that a caller can take; the message names the place and what to
 /// do about it. More variants may come, so match with a wildcard.
+///
+/// ```
+/// use creel::Error;
+///
+/// let lines = creel::read_text("fixtures/tomorrow.log")?.count();
+/// match lines.compute_blocking() {
+///     Err(Error::NotFound { place, .. }) => assert_eq!(place.object, "fixtures/tomorrow.log"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -8,6 +8,15 @@ use crate::Error;
 /// Counters that a run raises and that anyone may read while it goes.
 ///
 /// A progress bar is a listener: it looks at the counters a few times a second.
+///
+/// ```
+/// let run = creel::Run::new();
+/// run.compute_blocking(&creel::read_text("fixtures/access.log")?.count())?;
+/// let told = run.progress();
+/// assert_eq!(told.bytes_read(), told.bytes_total());
+/// assert!(told.take_faults().is_empty());
+/// # Ok::<(), creel::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Bytes that the sources hold, as far as their sizes are known.
@@ -20,7 +29,7 @@ pub struct Progress {
     replaced: AtomicU64,
     /// Records left out by a policy.
     skipped: AtomicU64,
-    /// Faults that a policy let pass, the first few.
+    /// Damage that a policy let pass, the first few places.
     faults: Mutex<Vec<Error>>,
 }
 
@@ -53,7 +62,8 @@ impl Progress {
         self.skipped.load(Relaxed)
     }
 
-    /// Takes the faults that a policy let pass (the first few of them).
+    /// Takes the faults of damaged streams of which the whole records were kept (the first few of
+    /// them). Records that are not valid are only counted.
     pub fn take_faults(&self) -> Vec<Error> {
         std::mem::take(&mut *self.lock())
     }

@@ -147,6 +147,13 @@ where
 /// # Errors
 ///
 /// As [`Item::compute`].
+///
+/// ```
+/// let lines = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+/// let (least, greatest) = creel::compute_all_blocking(&(lines.clone().min(), lines.max()))?;
+/// assert!(least < greatest);
+/// # Ok::<(), creel::Error>(())
+/// ```
 pub fn compute_all_blocking<C: Compute>(items: &C) -> Result<C::Output> {
     Run::new().compute_blocking(items)
 }
@@ -228,6 +235,13 @@ impl<T: Send + 'static> Bag<T> {
     /// # Errors
     ///
     /// As [`Item::compute`].
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let even = creel::Bag::from_iter(0..5).filter(|n| n % 2 == 0);
+    /// assert_eq!(even.compute().await?, [0, 2, 4]);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
     pub async fn compute(self) -> Result<Vec<T>> {
         self.collect().compute().await
     }
@@ -273,16 +287,21 @@ impl Plan {
         let open: Vec<(Chunks, Group<'_>)> = open.collect::<Result<_>>()?;
         let mut graph = Graph::default();
         let mut roots: Vec<(Vec<usize>, Handle<Vec<Value>>)> = Vec::new();
+        // Before the lanes, which would keep every thread to the end: these are mostly short.
+        for (n, (work, finish)) in self.items.iter().enumerate() {
+            if let Work::Alone(work) = work {
+                // What failed here ends the lanes of the other items too.
+                let value = graph.task("take", || {
+                    caught("take", || Ok(vec![finish(work(context)?)]))
+                        .inspect_err(|_| context.stop.cancel())
+                });
+                roots.push((vec![n], value));
+            }
+        }
         for (input, group) in &open {
             let states = reduction(&mut graph, context, input, group);
             let values = graph.map("finish", states, |states| Ok(self.finish(group, states)));
             roots.push((group.items.clone(), values));
-        }
-        for (n, (work, finish)) in self.items.iter().enumerate() {
-            if let Work::Alone(work) = work {
-                let value = graph.task("take", || Ok(vec![finish(work(context)?)]));
-                roots.push((vec![n], value));
-            }
         }
         let mut results = graph.run(context.threads)?;
         let values = roots

@@ -3,7 +3,7 @@
 //! The way of a pattern: [`Source::parse`] reads it (`pattern`, nothing touched), [`Source::list`]
 //! finds the objects it names (`local` on disk, `store` in a bucket), [`partitions`] cuts and
 //! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
-//! `local` file, a `pipe` or ranged requests (`ahead`, `range`) behind each.
+//! `file`, a `pipe` or ranged requests (`ahead`, `range`) behind each.
 //!
 //! Files are read by the calling thread inside of `poll_read`, which is always ready: a runtime
 //! could only hand the same `read(2)` to another thread. Requests alone live on tokio, on the
@@ -14,6 +14,7 @@ mod ahead;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
+mod file;
 mod local;
 mod object;
 mod pack;
