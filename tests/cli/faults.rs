@@ -1,7 +1,5 @@
 //! What is wrong, said once: the place, the mend and the exit code.
 
-use std::io::Write;
-
 use crate::{FISH, command, creel, creel_with, fails, prints, text};
 
 #[test]
@@ -69,6 +67,7 @@ fn a_record_longer_than_the_limit_is_an_error() {
 #[test]
 #[cfg(feature = "gzip")]
 fn a_truncated_gzip_gives_what_was_read_and_says_where_it_ends() {
+    use std::io::Write;
     let lines: String = (0..50_000).map(|n| format!("line {n} of many\n")).collect();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(lines.as_bytes()).expect("into memory");
