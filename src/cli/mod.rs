@@ -18,7 +18,7 @@ use monitor::{Monitor, Shown};
 
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::snippet;
-use crate::program::{self, Program, Records};
+use crate::program::{self, Fault, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
@@ -42,9 +42,9 @@ pub fn main() -> ExitCode {
     }
     let program = match Program::compile(&text) {
         Ok(program) => program,
-        Err(fault) if Path::new(&text).exists() => {
-            let hint = "this is a path; the program stands before the sources";
-            return message::fault(&text, &fault.hint(hint));
+        Err(_) if Path::new(&text).exists() => {
+            let fault = Fault::new(0..text.len(), "this is a path, where a program is needed");
+            return message::fault(&text, &fault.hint("the program stands before the sources"));
         }
         Err(fault) => return message::fault(&text, &fault),
     };
