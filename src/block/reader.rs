@@ -150,17 +150,10 @@ impl Open {
     /// An object's first slice, gathered: all of the object, if it is not cut by slices.
     pub(super) async fn first(&self, mut part: Part) -> Result<Cutter> {
         let mut splittable = self.splittable;
-        match self.codec(&part) {
-            Ok(None) => {}
-            Ok(Some(codec)) => {
-                splittable = false;
-                part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
-                self.gather(&mut part).await;
-            }
-            Err(error) => {
-                part.read.truncate(0);
-                part.bytes = Box::pin(Failed(Some(error.into())));
-            }
+        if let Some(codec) = self.codec(&part)? {
+            splittable = false;
+            part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
+            self.gather(&mut part).await;
         }
         let (mark, units) = self.units(&part.read);
         part.read.advance(mark);

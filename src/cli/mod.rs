@@ -76,11 +76,15 @@ fn command(args: &Args, program: &Program) -> Result<ExitCode> {
         });
         return Ok(ExitCode::from(message::INTERRUPTED));
     }
-    target.finish()?;
+    let faults = context.progress.take_faults();
+    // A file that appears is whole; on standard output what could be read is there already.
+    if faults.is_empty() || args.output.is_none() {
+        target.finish()?;
+    }
     if args.verbose {
         say(read);
     }
-    Ok(ExitCode::from(report(args, &context.progress)))
+    Ok(ExitCode::from(report(args, &context.progress, &faults)))
 }
 
 /// Runs the program, with progress shown beside it, and prints what it gives.
@@ -167,7 +171,7 @@ fn target(args: &Args) -> Result<Target> {
 }
 
 /// Says what went wrong without ending the run; returns the exit code.
-fn report(args: &Args, progress: &Progress) -> u8 {
+fn report(args: &Args, progress: &Progress, faults: &[Error]) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
             let plural = if records == 1 { "record" } else { "records" };
@@ -176,14 +180,14 @@ fn report(args: &Args, progress: &Progress) -> u8 {
     };
     summarise(progress.records_replaced(), "replaced bytes in");
     summarise(progress.records_skipped(), "skipped");
-    let faults = progress.take_faults();
-    for fault in &faults {
-        say(fault);
-    }
+    faults.iter().for_each(say);
     if faults.is_empty() {
         return 0;
     }
-    say("the result is of what could be read");
+    match &args.output {
+        Some(path) => say(format_args!("{} was not written", path.display())),
+        None => say("the result is of what could be read"),
+    }
     message::SOURCE
 }
 

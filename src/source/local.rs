@@ -48,7 +48,7 @@ pub(super) fn existing(pattern: &Pattern) -> Option<String> {
 }
 
 fn longest(path: &Path) -> Option<&Path> {
-    path.ancestors().skip(1).find(|p| !p.as_os_str().is_empty() && p.exists())
+    path.ancestors().find(|p| !p.as_os_str().is_empty() && p.exists())
 }
 
 /// Appends what is at a path, if anything is.
@@ -200,13 +200,14 @@ fn at(path: &Path, source: io::Error) -> Error {
 
 /// A fault of the file system, by decision.
 pub(super) fn error(place: Place, source: io::Error) -> Error {
-    let reason = source.to_string();
     match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NotFound { place, reason },
-        io::ErrorKind::PermissionDenied => Error::PermissionDenied {
-            place,
-            reason: format!("{reason}; ask for read access, or leave it out"),
-        },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Error::NotFound { place, reason: "there is no such file or folder".to_owned() }
+        }
+        io::ErrorKind::PermissionDenied => {
+            let reason = "this user may not read it; ask for read access, or leave it out";
+            Error::PermissionDenied { place, reason: reason.to_owned() }
+        }
         _ => Error::io(place, source),
     }
 }

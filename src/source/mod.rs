@@ -111,7 +111,11 @@ impl Source {
             _ => None,
         };
         let mut reason = "no object matches".to_owned();
-        if let Some(exists) = exists {
+        if exists.as_deref().map(|e| e.trim_end_matches('/'))
+            == Some(pattern.shown().trim_end_matches('/'))
+        {
+            reason = "the folder holds no files (hidden ones are passed over)".to_owned();
+        } else if let Some(exists) = exists {
             reason = format!("{reason}; the longest part of it that exists is {exists}");
         }
         Error::NotFound { place: Place::object(pattern.shown()), reason }

@@ -49,7 +49,7 @@ impl Object {
 
     /// Standard input, whatever it is connected to.
     pub(super) fn stdin() -> Self {
-        Self::new("-".to_owned(), None, Home::Stdin)
+        Self::new("standard input".to_owned(), None, Home::Stdin)
     }
 
     /// As a user would write it: a path, or a URL without credentials and query.

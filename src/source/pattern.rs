@@ -75,7 +75,11 @@ impl Pattern {
             return Ok(Self { scheme: Scheme::Stdin, given: given.to_owned(), alternatives });
         }
         let (scheme, rest) = match given.split_once("://") {
-            Some(("file", path)) => (Scheme::File, path),
+            Some(("file", path)) if path.starts_with('/') => (Scheme::File, path),
+            Some(("file", _)) => {
+                let reason = "a file URL names no host: write file:/// and an absolute path";
+                return Err(wrong(given, reason.to_owned()));
+            }
             Some((name, _)) if is_scheme(name) => match Kind::of(name) {
                 Some(kind) => (Scheme::Remote(kind), given),
                 None => {
