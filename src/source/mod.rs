@@ -11,6 +11,7 @@
 
 #[cfg(feature = "cloud")]
 mod ahead;
+mod braces;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
