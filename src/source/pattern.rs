@@ -284,6 +284,12 @@ mod tests {
         assert_eq!(shown("https://me:secret@host/a/b?sig=secret#x"), "https://host/a/b");
         assert_eq!(shown("http://host?sig=secret"), "http://host");
         assert_eq!(shown("s3://bucket/what?.txt"), "s3://bucket/what?.txt");
+        #[cfg(feature = "http")]
+        {
+            let signed = ["http://host/x?sig=secret".to_owned()];
+            let source = crate::source::Source::parse(&signed, Default::default()).unwrap();
+            assert_eq!(format!("{source:?}"), r#"["http://host/x"]"#);
+        }
         let error = Pattern::parse("http://host/*?sig=secret").unwrap_err().to_string();
         assert!(!error.contains("secret") && error.contains("exact URLs"), "{error}");
         let error = Pattern::parse("http://me:secret@host/x").unwrap_err().to_string();
