@@ -138,7 +138,7 @@ pub enum Error {
     },
     /// A record longer than the limit that was set.
     #[error(
-        "{place}: a record is longer than {limit} bytes; raise --max-record, or name another delimiter"
+        "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
     )]
     RecordTooLong {
         /// The object and the offset at which the record starts.
@@ -196,13 +196,15 @@ impl From<Error> for io::Error {
 
 /// Text from the input or from outside, safe for a terminal: control characters escaped.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escape = c.is_control();
-            let plain = (!escape).then_some(c);
-            escape.then(|| c.escape_default()).into_iter().flatten().chain(plain)
-        })
-        .collect()
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '\n' | '\r' | '\t' => out.extend(c.escape_default()),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+        out
+    })
 }
 
 /// A few bytes of the input for a message: escaped, and cut to 120 characters.
@@ -233,8 +235,9 @@ mod tests {
 
     #[test]
     fn nothing_from_the_input_reaches_a_terminal_raw() {
-        assert_eq!(snippet(b"a\x1b[31m\xff"), "a\\u{1b}[31m\\xff");
-        assert_eq!(Place::object("a\x07b").to_string(), "a\\u{7}b");
+        assert_eq!(snippet(b"a\x1b[31m\xff\0\n"), "a\\x1b[31m\\xff\\x00\\n");
+        assert_eq!(snippet("\u{9b}31m é".as_bytes()), "\\u{9b}31m é");
+        assert_eq!(Place::object("a\x07b").to_string(), "a\\x07b");
     }
 
     #[test]

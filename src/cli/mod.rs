@@ -7,6 +7,7 @@ mod monitor;
 mod signals;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,8 @@ use message::{fail, say};
 use monitor::{Monitor, Shown};
 
 use crate::block::{BlockOptions, Damaged, Delimiter};
-use crate::program::{self, Program, Records};
+use crate::error::snippet;
+use crate::program::{self, Fault, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
@@ -40,6 +42,10 @@ pub fn main() -> ExitCode {
     }
     let program = match Program::compile(&text) {
         Ok(program) => program,
+        Err(_) if Path::new(&text).exists() => {
+            let fault = Fault::new(0..text.len(), "this is a path, where a program is needed");
+            return message::fault(&text, &fault.hint("the program stands before the sources"));
+        }
         Err(fault) => return message::fault(&text, &fault),
     };
     match command(&args, &program) {
@@ -87,8 +93,7 @@ fn compute(
 ) -> Result<()> {
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
     let typed = args.sources.iter().any(|source| source == "-") && io::stdin().is_terminal();
-    // Dropped, and its drawing cleared, before anything else is said.
-    let _monitor = Monitor::start(
+    let monitor = Monitor::start(
         Arc::clone(&context.progress),
         Shown {
             when: if args.quiet { When::Never } else { args.progress },
@@ -100,6 +105,11 @@ fn compute(
     let encoder = Encoder::new(args.to.unwrap_or(default), to_terminal);
     let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
     let mut printer = Printer::new(encoder, width, target);
+    // Its drawing is cleared before anything else appears on the terminal. What goes down a pipe may
+    // appear there too, so only records that stream elsewhere are written beside it.
+    if to_terminal || !program.streams() {
+        printer.before_first(|| drop(monitor));
+    }
     let records = Records {
         delimiter: job.blocks.delimiter.clone(),
         invalid: args.invalid,
@@ -161,7 +171,7 @@ fn report(args: &Args, progress: &Progress) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
             let plural = if records == 1 { "record" } else { "records" };
-            say(format_args!("{what} {records} {plural} that are not valid UTF-8"));
+            say(format_args!("{what} {records} {plural} not in valid UTF-8"));
         }
     };
     summarise(progress.records_replaced(), "replaced bytes in");
@@ -188,6 +198,14 @@ fn explain(error: &clap::Error) -> ExitCode {
         // Whoever closed the pipe has read enough.
         let _ = error.print();
         return ExitCode::SUCCESS;
+    }
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        let wrong = std::env::args_os().find(|argument| argument.to_str().is_none());
+        let wrong = snippet(wrong.unwrap_or_default().as_encoded_bytes());
+        say(format_args!(
+            "{wrong}: not valid UTF-8; for a file, name its folder or a pattern with *"
+        ));
+        return ExitCode::from(message::USAGE);
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);

@@ -112,7 +112,7 @@ mod tests {
         let Error::Encoding { place, encoding: "UTF-8", snippet, .. } = error else {
             panic!("{error}")
         };
-        assert_eq!((place.offset, snippet.as_str()), (Some(11), "of caf\\xe9\\u{1b}\\n"));
+        assert_eq!((place.offset, snippet.as_str()), (Some(11), "of caf\\xe9\\x1b\\n"));
     }
 
     #[test]
