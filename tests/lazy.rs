@@ -59,6 +59,30 @@ fn taking_a_few_records_reads_a_few_blocks() -> Result<()> {
     Ok(())
 }
 
+/// The other lanes wait for bytes that never come.
+#[cfg(unix)]
+#[test]
+fn taking_what_a_pipe_gave_does_not_wait_for_more() -> Result<()> {
+    use std::io::Write;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+    assert!(made.success());
+    let lines = creel::read_text(fifo.to_string_lossy())?;
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let writer = std::thread::spawn(move || {
+        let mut pipe = fs::OpenOptions::new().write(true).open(fifo).expect("a reader");
+        pipe.write_all(b"one\ntwo\n").expect("written");
+        // Open until the reader has what it wants.
+        let _ = wait.recv();
+    });
+    assert_eq!(Run::new().threads(3).compute_blocking(&lines.take(2))?, ["one", "two"]);
+    drop(done);
+    writer.join().expect("no panic");
+    Ok(())
+}
+
 #[test]
 fn a_stream_does_not_run_away_from_its_reader() -> Result<()> {
     let made = Arc::new(AtomicU64::new(0));

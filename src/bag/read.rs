@@ -153,7 +153,7 @@ impl ReadOptions {
     }
 
     /// Bytes of a block, which is what goes through the operators at a time: 1 MiB if not set, at
-    /// least 1. It never shows in a result.
+    /// least 1 and at most 1 GiB. It never shows in a result.
     pub fn blocksize(mut self, bytes: usize) -> Self {
         self.blocks.blocksize = bytes.max(1);
         self

@@ -11,6 +11,7 @@
 
 #[cfg(feature = "cloud")]
 mod ahead;
+mod braces;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
@@ -33,6 +34,7 @@ mod store;
 #[cfg(feature = "cloud")]
 mod transport;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::{Error, Place, Result};
@@ -43,11 +45,18 @@ pub(crate) use pack::{Partition, partitions};
 use pattern::{Pattern, Scheme};
 
 /// Patterns, parsed: what to read, with nothing touched yet.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Source {
     patterns: Arc<[Pattern]>,
     #[cfg(feature = "cloud")]
     stores: Arc<store::Stores>,
+}
+
+// Not derived: what users print must not show what signs a URL.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.patterns.iter().map(Pattern::shown)).finish()
+    }
 }
 
 /// How stores are approached; everything else comes from the environment.
