@@ -119,7 +119,10 @@ impl<C: Compute> Compute for &C {
 
 /// Computes a tuple of items; those over one source share one pass over it.
 ///
-/// Nothing is kept for the sharing: each block is fed to every item's combiner in turn.
+/// Nothing is kept for the sharing: each block is fed to every item's combiner in turn. One source
+/// is what one call of [`read_text`](crate::read_text) or its like named, in all bags that came of
+/// it. Two kinds of item have a pass of their own: that of [`take`](Bag::take), which ends early,
+/// and that of a bag [`from_iter`](Bag::from_iter), whose records are made for one taker.
 ///
 /// # Errors
 ///
