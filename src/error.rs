@@ -176,6 +176,33 @@ pub enum Error {
 }
 
 impl Error {
+    /// Where it happened, for an error of data or of I/O.
+    ///
+    /// ```
+    /// use creel::ReadOptions;
+    ///
+    /// let short = ReadOptions::new().max_record(10).read_text(["fixtures/access.log"])?;
+    /// let error = short.count().compute_blocking().unwrap_err();
+    /// assert_eq!(error.place().map(|place| place.offset), Some(Some(0)));
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::NotFound { place, .. }
+            | Self::PermissionDenied { place, .. }
+            | Self::Unauthenticated { place, .. }
+            | Self::Changed { place }
+            | Self::Truncated { place, .. }
+            | Self::Corrupt { place, .. }
+            | Self::Encoding { place, .. }
+            | Self::RecordTooLong { place, .. }
+            | Self::Io { place, .. } => Some(place),
+            Self::Pattern { .. } | Self::Output { .. } | Self::Panic { .. } | Self::Cancelled => {
+                None
+            }
+        }
+    }
+
     /// A fault of I/O at a place, or the creel error that travelled inside of it.
     ///
     /// Readers below a decompressor can only speak [`io::Error`]; they wrap one of ours in it, and

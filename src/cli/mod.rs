@@ -174,13 +174,20 @@ fn target(args: &Args) -> Result<Target> {
 fn report(args: &Args, progress: &Progress, faults: &[Error]) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
-            let plural = if records == 1 { "record" } else { "records" };
-            say(format_args!("{what} {records} {plural} not in valid UTF-8"));
+            let plural = if records == 1 { "record" } else { "records, the first" };
+            let first = progress.take_first_invalid();
+            let place = first.as_ref().and_then(Error::place).map(ToString::to_string);
+            let place = place.unwrap_or_default();
+            say(format_args!("{what} {records} {plural} at {place}: not in valid UTF-8"));
         }
     };
     summarise(progress.records_replaced(), "replaced bytes in");
     summarise(progress.records_skipped(), "skipped");
     faults.iter().for_each(say);
+    let more = progress.streams_damaged() - faults.len() as u64;
+    if more > 0 {
+        say(format_args!("and {more} more"));
+    }
     if faults.is_empty() {
         return 0;
     }

@@ -59,11 +59,15 @@ fn mended<'b>(
             (Err(wrong), Invalid::Fail) => {
                 return Err(fault(block, start..start + length, wrong.valid_up_to()));
             }
-            (Err(_), Invalid::Replace) => {
+            (Err(wrong), _) => {
+                if faulty == 0 {
+                    progress.add_invalid(fault(block, start..start + length, wrong.valid_up_to()));
+                }
                 faulty += 1;
-                text.push_str(&String::from_utf8_lossy(record));
+                if invalid == Invalid::Replace {
+                    text.push_str(&String::from_utf8_lossy(record));
+                }
             }
-            (Err(_), Invalid::Skip) => faulty += 1,
         }
         start += length;
     }

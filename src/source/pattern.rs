@@ -71,11 +71,14 @@ impl Pattern {
             let alternatives = vec![given.to_owned()];
             return Ok(Self { scheme: Scheme::Stdin, given: given.to_owned(), alternatives });
         }
+        let path_of_url;
         let (scheme, rest) = match given.split_once("://") {
-            Some(("file", path)) if path.starts_with('/') => (Scheme::File, path),
-            Some(("file", _)) => {
-                let reason = "a file URL names no host: write file:/// and an absolute path";
-                return Err(wrong(given, reason.to_owned()));
+            Some(("file", url)) => {
+                path_of_url = file_path(url).ok_or_else(|| {
+                    let reason = "a file URL is file:/// and an absolute path, in UTF-8";
+                    wrong(given, reason.to_owned())
+                })?;
+                (Scheme::File, path_of_url.as_str())
             }
             Some((name, _)) if is_scheme(name) => match Kind::of(name) {
                 Some(kind) => (Scheme::Remote(kind), given),
@@ -110,6 +113,21 @@ impl Pattern {
     pub(super) fn shown(&self) -> String {
         shown(&self.given)
     }
+}
+
+/// The path that a file URL names, given what follows `file://`.
+fn file_path(url: &str) -> Option<String> {
+    let path = url.strip_prefix("localhost").unwrap_or(url);
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.strip_prefix('/').map(|_| path.as_bytes())?;
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let escaped = hex.filter(|_| *first == b'%').and_then(|hex| str::from_utf8(hex).ok());
+        let byte = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The parts of a URL.
@@ -270,6 +288,14 @@ fn wild(pattern: &str, name: &str) -> Result<Wild> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_url_is_a_path_with_escapes() {
+        assert_eq!(file_path("/a%20b/100%/%C3%A9").as_deref(), Some("/a b/100%/é"));
+        assert_eq!(file_path("localhost/a").as_deref(), Some("/a"));
+        assert_eq!(file_path("host/a"), None);
+        assert_eq!(file_path("/%FF"), None);
+    }
 
     #[test]
     fn braces_that_stand_for_too_much_are_an_error() {

@@ -1,5 +1,7 @@
 //! What is wrong, said once: the place, the mend and the exit code.
 
+use std::process::{Command, Output};
+
 use crate::{FISH, command, creel, creel_with, fails, prints, text};
 
 #[test]
@@ -45,9 +47,13 @@ fn text_that_is_not_utf8_fails_or_is_replaced_or_skipped() {
         (
             "replace",
             "\"good\"\n\"b\u{fffd}d\"\n\"fine\"\n",
-            "creel: replaced bytes in 1 record not",
+            "creel: replaced bytes in 1 record at standard input (partition 0, byte 6): not",
         ),
-        ("skip", "\"good\"\n\"fine\"\n", "creel: skipped 1 record not"),
+        (
+            "skip",
+            "\"good\"\n\"fine\"\n",
+            "creel: skipped 1 record at standard input (partition 0, byte 6): not",
+        ),
     ] {
         let output = creel_with(input, &["--invalid", policy, "."]);
         assert_eq!(text(&output.stdout), records);
@@ -93,4 +99,33 @@ fn an_argument_that_is_not_utf8_is_shown_and_a_pattern_finds_its_file() {
     fails(&output, 2, &["b\\xffd.txt: not valid UTF-8", "a pattern"]);
     let pattern = directory.path().join("b*");
     prints(&creel(&["count", pattern.to_str().expect("UTF-8")]), "1\n");
+}
+
+/// The command, without root's power to read everything.
+#[cfg(target_os = "linux")]
+fn creel_as_anyone(args: &[&str]) -> Output {
+    let creel = env!("CARGO_BIN_EXE_creel");
+    let mut command = Command::new("setpriv");
+    let id = Command::new("id").arg("-u").output().expect("there is a user");
+    if id.stdout == b"0\n" {
+        command.args(["--bounding-set=-dac_override,-dac_read_search", creel]).args(args);
+    } else {
+        command = Command::new(creel);
+        command.args(args);
+    }
+    command.output().expect("the command runs")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_may_not_be_read_is_named_with_the_mend() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secret.txt");
+    std::fs::write(&path, "a\n").expect("it is written");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0))
+        .expect("it is ours");
+    let path = path.to_string_lossy();
+    let says = ["secret.txt", "permission denied", "ask for read access"];
+    fails(&creel_as_anyone(&["count", &path]), 3, &says);
+    fails(&creel_as_anyone(&["count", &format!("{}/*", folder.path().display())]), 3, &says);
 }
