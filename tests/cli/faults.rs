@@ -122,7 +122,7 @@ fn a_file_that_may_not_be_read_is_named_with_the_mend() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("secret.txt");
     std::fs::write(&path, "a\n").expect("it is written");
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0))
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000))
         .expect("it is ours");
     let path = path.to_string_lossy();
     let says = ["secret.txt", "permission denied", "ask for read access"];
