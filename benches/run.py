@@ -111,7 +111,7 @@ def machine():
         "cpu": first("/proc/cpuinfo", "model name"),
         "cores": len(os.sched_getaffinity(0)),
         "memory": first("/proc/meminfo", "MemTotal"),
-        "kernel": platform.release(),
+        "kernel": platform.release().split("-")[0],
         "load": os.getloadavg(),
     }
 
