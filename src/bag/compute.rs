@@ -127,7 +127,10 @@ impl<C: Compute> Compute for &C {
 /// Computes a tuple of items and tasks in one run; items over one source share one pass over it,
 /// and each task runs once.
 ///
-/// Nothing is kept for the sharing: each block is fed to every item's combiner in turn.
+/// Nothing is kept for the sharing: each block is fed to every item's combiner in turn. One source
+/// is what one call of [`read_text`](crate::read_text) or its like named, in all bags that came of
+/// it. Two kinds of item have a pass of their own: that of [`take`](Bag::take), which ends early,
+/// and that of a bag [`from_iter`](Bag::from_iter), whose records are made for one taker.
 ///
 /// # Errors
 ///
@@ -155,6 +158,13 @@ where
 /// # Errors
 ///
 /// As [`Item::compute`].
+///
+/// ```
+/// let lines = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+/// let (least, greatest) = creel::compute_all_blocking(&(lines.clone().min(), lines.max()))?;
+/// assert!(least < greatest);
+/// # Ok::<(), creel::Error>(())
+/// ```
 pub fn compute_all_blocking<C: Compute>(items: &C) -> Result<C::Output> {
     Run::new().compute_blocking(items)
 }
@@ -261,6 +271,13 @@ impl<T: Send + 'static> Bag<T> {
     /// # Errors
     ///
     /// As [`Item::compute`].
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let even = creel::Bag::from_iter(0..5).filter(|n| n % 2 == 0);
+    /// assert_eq!(even.compute().await?, [0, 2, 4]);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
     pub async fn compute(self) -> Result<Vec<T>> {
         self.collect().compute().await
     }

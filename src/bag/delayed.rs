@@ -144,7 +144,7 @@ impl<T: Send + 'static> Bag<T> {
             C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static>,
             C: Clone + Send + Sync + 'static,
         {
-            batches(Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
+            batches(move || Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
         }
         let nodes = parts.into_iter().map(|part| Arc::clone(part.node())).collect();
         let tasks = Tasks { nodes, records: records::<C> };

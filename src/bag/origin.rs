@@ -29,7 +29,9 @@ pub(super) struct Tasks {
 
 /// Batches of records out of memory, made anew for each run.
 pub(super) trait Batches: Send + Sync {
-    fn open(&self) -> Box<dyn Iterator<Item = Value> + Send>;
+    /// The batches from the first on. Runs none of the caller's code before one is asked for: a
+    /// run that opens partitions is not prepared for panics.
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send>;
 }
 
 /// An origin, listed.
@@ -85,7 +87,7 @@ impl Input for Chunks {
     fn open(&self, partition: usize) -> ChunkReader {
         match self {
             Self::Text(text) => ChunkReader::Text(Box::new(text.open(partition))),
-            Self::Memory(batches) => ChunkReader::Memory(batches.open()),
+            Self::Memory(batches) => ChunkReader::Memory(Arc::clone(batches).open()),
             Self::Values(tasks, values) => {
                 ChunkReader::Memory((tasks.records)(Arc::clone(&values[partition])))
             }
@@ -189,17 +191,21 @@ struct FromIter<I>(I);
 
 impl<I> Batches for FromIter<I>
 where
-    I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync,
+    I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
 {
-    fn open(&self) -> Box<dyn Iterator<Item = Value> + Send> {
-        batches(self.0.clone().into_iter())
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send> {
+        batches(move || self.0.clone().into_iter())
     }
 }
 
-/// An iterator's records, some at a time.
-pub(super) fn batches<T: Send + 'static>(
-    mut records: impl Iterator<Item = T> + Send + 'static,
-) -> Box<dyn Iterator<Item = Value> + Send> {
+/// An iterator's records, some at a time; it is made as the first are wanted.
+pub(super) fn batches<I>(
+    open: impl FnOnce() -> I + Send + 'static,
+) -> Box<dyn Iterator<Item = Value> + Send>
+where
+    I: Iterator<Item: Send + 'static> + Send + 'static,
+{
+    let mut records = std::iter::once_with(open).flatten();
     Box::new(std::iter::from_fn(move || {
         let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
         (!batch.is_empty()).then(|| Box::new(batch) as Value)
@@ -212,7 +218,10 @@ pub(super) fn whole<T: Send + 'static>() -> Arc<dyn Stage<T>> {
 }
 
 impl<T: Send + 'static> Bag<T> {
-    /// A bag of what an iterator gives, asked for only as it is needed, and anew in each run.
+    /// A bag of what an iterator gives, anew in each run.
+    ///
+    /// The iterator is asked for a thousand records at a time, and for some thousands ahead of
+    /// who takes them: never for all, but for more than [`take`](Self::take) gives.
     ///
     /// ```
     /// let squares = creel::Bag::from_iter((0..).map(|n| n * n)); // without end

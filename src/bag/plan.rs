@@ -108,8 +108,8 @@ impl Plan {
 
     /// For each group of items their places, and the task that makes their [`Moved`] values.
     pub(super) fn roots(&self) -> Vec<(Vec<usize>, Arc<Node>)> {
-        let groups = self.groups().into_iter().map(|group| (group.items.clone(), group.root()));
-        let mut roots: Vec<_> = groups.collect();
+        // Before the lanes, which would keep every thread to the end: these are mostly short.
+        let mut roots = Vec::new();
         for (n, (work, finish)) in self.items.iter().enumerate() {
             let finish = Arc::clone(finish);
             let root = match work {
@@ -129,6 +129,7 @@ impl Plan {
             };
             roots.push((vec![n], root));
         }
+        roots.extend(self.groups().into_iter().map(|group| (group.items.clone(), group.root())));
         roots
     }
 

@@ -11,9 +11,12 @@
 use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::thread::{self, Scope, Thread};
+
+use tokio::task::coop::unconstrained;
 
 use super::Context;
 use super::node::{Inputs, Node, Outcome, Pending, Shared};
@@ -210,7 +213,9 @@ impl Run {
     fn poll(self: &Arc<Self>, id: Id, mut future: Pending) -> Result<Outcome> {
         let waker = Waker::from(Arc::new(Woken { run: Arc::downgrade(self), id }));
         let mut context = std::task::Context::from_waker(&waker);
-        match future.as_mut().poll(&mut context) {
+        // Inside of a task of tokio, its budget would be spent and never given anew.
+        let polled = pin!(unconstrained(future.as_mut())).poll(&mut context);
+        match polled {
             Poll::Ready(value) => value.map(Outcome::Value),
             Poll::Pending => Ok(Outcome::Future(future)),
         }
