@@ -163,12 +163,24 @@ pub enum Error {
         source: io::Error,
     },
     /// A function of the caller's panicked.
-    #[error("the task {task} panicked: {message}")]
+    #[error("the task {task} panicked: {message}{}", way(path))]
     Panic {
         /// The task's name.
         task: String,
+        /// The names from the result that was asked for down to the task, ` > ` between them.
+        path: String,
         /// What the panic said.
         message: String,
+    },
+    /// A function of the caller's returned an error.
+    #[error("the task {task} failed: {source}{}", way(path))]
+    Task {
+        /// The task's name.
+        task: String,
+        /// The names from the result that was asked for down to the task, ` > ` between them.
+        path: String,
+        /// The caller's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The run was cancelled: its handle was dropped, or it was told to stop.
     #[error("cancelled")]
@@ -197,6 +209,7 @@ impl Error {
             | Self::Encoding { place, .. }
             | Self::RecordTooLong { place, .. }
             | Self::Io { place, .. } => Some(place),
+            Self::Task { source, .. } => source.downcast_ref().and_then(Self::place),
             Self::Pattern { .. } | Self::Output { .. } | Self::Panic { .. } | Self::Cancelled => {
                 None
             }
@@ -213,6 +226,32 @@ impl Error {
             Err(source) => Self::Io { place, source },
         }
     }
+}
+
+impl Error {
+    /// The error of a caller's function, before it is known which task that was.
+    pub(crate) fn task(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Task { task: String::new(), path: String::new(), source: source.into() }
+    }
+
+    /// The same, in the task whose name and path are given, if it has none yet.
+    pub(crate) fn in_task(mut self, names: impl FnOnce() -> (String, String)) -> Self {
+        if let Self::Task { task, path, .. } | Self::Panic { task, path, .. } = &mut self
+            && path.is_empty()
+        {
+            let (name, way) = names();
+            *path = way;
+            if task.is_empty() {
+                *task = name;
+            }
+        }
+        self
+    }
+}
+
+/// The part of a message that says how a task is needed; nothing for the root itself.
+fn way(path: &str) -> String {
+    if path.contains(" > ") { format!(" (in {path})") } else { String::new() }
 }
 
 impl From<Error> for io::Error {

@@ -26,6 +26,23 @@
 //!
 //! Both are lazy, and both make [`Bag`]s and [`Item`]s, which [`compute_all`] computes in one pass.
 //!
+//! # Tasks of your own
+//!
+//! A [`Delayed`] is a lazy handle on the result of a task: see [`mod@delayed`]. Bags and tasks are one
+//! graph, run by one engine: [`Bag::to_delayed`] gives a handle for each partition,
+//! [`Bag::from_delayed`] makes a bag of handles, items go both ways too, and [`compute_all`] takes
+//! items and handles together.
+//!
+//! ```
+//! use creel::{Bag, delayed};
+//!
+//! let shift = delayed(10_i64);
+//! let parts = (0..3_i64).map(|n| shift.map(move |shift| vec![n, n + shift]));
+//! let sum = Bag::from_delayed(parts).sum();
+//! assert_eq!(creel::compute_all_blocking(&(sum, shift))?, (36, 10));
+//! # Ok::<(), creel::Error>(())
+//! ```
+//!
 //! # How the data goes
 //!
 //! | noun | what it is | module |
@@ -38,8 +55,8 @@
 //! | combiner | records to one; a state for each lane, merged in a tree | [`operators`] |
 //!
 //! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
-//! feeds the combiner's state; `run` says which block it takes, `graph` runs lanes and merges as
-//! tasks. Data moves from left to right, and so do imports: a module uses only those before it,
+//! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
+//! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so do imports: a module uses only those before it,
 //! in the order `error`, `progress`, `graph`, `source`, `block`, `record`, `run`, `bag`, `sink`,
 //! `program`, `cli`.
 //!
@@ -48,7 +65,7 @@
 //! - A result does not depend on the number of threads, on block sizes or on partitions.
 //! - A record is never lost or changed silently. What is damaged or invalid is an [`Error`] that
 //!   names object, partition and byte, or is counted by the policy that let it pass.
-//! - A panic in a closure is an [`Error::Panic`]; a dropped future cancels its run.
+//! - A panic in a closure is an [`Error::Panic`], with the tasks that led to it; a dropped future cancels its run.
 //! - Memory is bounded by what combiners hold, and by some MiB for each thread.
 //!
 //! # Features
@@ -77,10 +94,13 @@ pub use bag::{
     Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
     read_bytes, read_text,
 };
+#[doc(hidden)]
+pub use bag::{Plan, Values};
 pub use block::{Compression, Damaged, Delimiter, Encoding};
 /// The operators and combiners, which need nothing but memory.
 pub use creel_operators as operators;
 pub use error::{Error, Place, Result};
+pub use graph::{Delayed, delayed};
 pub use progress::Progress;
 pub use record::{Invalid, Lines, RawLines};
 

@@ -52,3 +52,13 @@ fn top_urls_prints_the_golden_urls_and_how_many_failed() {
     );
     assert_eq!(example("top_urls", "fixtures/access.log"), expected);
 }
+
+#[test]
+fn custom_tasks_counts_each_line_of_the_log_once() {
+    let out = example("custom_tasks", "fixtures/access.log");
+    let counts = out.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/access.log");
+    let lines = std::fs::read_to_string(log).expect("the log").lines().count();
+    assert_eq!(counts.sum::<u64>(), lines as u64, "{out}");
+    assert!(out.contains("served"), "{out}");
+}

@@ -8,7 +8,7 @@ use creel_operators::{Combiner, Counts, Feed, Stored};
 
 use super::chain::{Chunk, Stage};
 use super::origin::Origin;
-use crate::graph::Value;
+use crate::graph::{Node, Value};
 use crate::run::Context;
 use crate::{Progress, Result};
 
@@ -38,6 +38,8 @@ pub(super) enum Work {
     Reduce(Arc<dyn Reduction>),
     /// Anything else, by itself.
     Alone(Arc<Alone>),
+    /// A task, whose value this is.
+    Task(Arc<Node>),
 }
 
 impl<T> Clone for Item<T> {
@@ -83,6 +85,14 @@ impl<T: Send + 'static> Item<T> {
             *value.downcast().unwrap_or_else(|_| unreachable!("an item knows its work's type"))
         };
         Self { work, finish: Arc::new(finish) }
+    }
+
+    /// An item of a task's value, which `finish` makes of a share of that.
+    pub(super) fn task(
+        node: Arc<Node>,
+        finish: impl Fn(Value) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self { work: Work::Task(node), finish: Arc::new(finish) }
     }
 
     /// A function of the value, once it is there.

@@ -2,9 +2,11 @@
 
 mod chain;
 mod compute;
+mod delayed;
 mod item;
 mod lend;
 mod origin;
+mod plan;
 mod read;
 mod stream;
 
@@ -22,6 +24,7 @@ use origin::Origin;
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
 pub use lend::Lend;
+pub use plan::{Plan, Values};
 pub use read::{ReadOptions, read_bytes, read_text};
 pub use stream::RecordStream;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Bag;
 use super::chain::{Chunk, Emit, Stage, Take, in_batches};
 use crate::block::{Block, Blocks, Delimiter};
-use crate::graph::Value;
+use crate::graph::{Node, Shared, Value, run};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Reader, Text};
 use crate::{Progress, Result};
@@ -17,6 +17,14 @@ use crate::{Progress, Result};
 pub(super) enum Origin {
     Text(Arc<Job>),
     Memory(Arc<dyn Batches>),
+    Tasks(Arc<Tasks>),
+}
+
+/// Tasks whose values hold records: one a partition.
+pub(super) struct Tasks {
+    pub(super) nodes: Vec<Arc<Node>>,
+    /// The records of a value, in batches.
+    pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Value> + Send>,
 }
 
 /// Batches of records out of memory, made anew for each run.
@@ -30,6 +38,7 @@ pub(super) trait Batches: Send + Sync {
 pub(super) enum Chunks {
     Text(Text),
     Memory(Arc<dyn Batches>),
+    Values(Arc<Tasks>, Vec<Shared>),
 }
 
 pub(super) enum ChunkReader {
@@ -42,6 +51,8 @@ impl Origin {
         Ok(match self {
             Self::Text(job) => Chunks::Text(job.open(context)?),
             Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
+            // A window over tasks that are still to run would run those they share many times.
+            Self::Tasks(tasks) => Chunks::Values(Arc::clone(tasks), run(context, &tasks.nodes)?),
         })
     }
 
@@ -57,6 +68,7 @@ impl fmt::Debug for Origin {
         match self {
             Self::Text(job) => job.fmt(f),
             Self::Memory(_) => f.write_str("Memory"),
+            Self::Tasks(tasks) => tasks.nodes.fmt(f),
         }
     }
 }
@@ -68,6 +80,7 @@ impl Input for Chunks {
         match self {
             Self::Text(text) => text.partitions(),
             Self::Memory(_) => 1,
+            Self::Values(_, values) => values.len(),
         }
     }
 
@@ -75,6 +88,9 @@ impl Input for Chunks {
         match self {
             Self::Text(text) => ChunkReader::Text(Box::new(text.open(partition))),
             Self::Memory(batches) => ChunkReader::Memory(Arc::clone(batches).open()),
+            Self::Values(tasks, values) => {
+                ChunkReader::Memory((tasks.records)(Arc::clone(&values[partition])))
+            }
         }
     }
 }
@@ -178,13 +194,27 @@ where
     I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
 {
     fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send> {
-        let mut records = None;
-        Box::new(std::iter::from_fn(move || {
-            let records = records.get_or_insert_with(|| self.0.clone().into_iter());
-            let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
-            (!batch.is_empty()).then(|| Box::new(batch) as Value)
-        }))
+        batches(move || self.0.clone().into_iter())
     }
+}
+
+/// An iterator's records, some at a time; it is made as the first are wanted.
+pub(super) fn batches<I>(
+    open: impl FnOnce() -> I + Send + 'static,
+) -> Box<dyn Iterator<Item = Value> + Send>
+where
+    I: Iterator<Item: Send + 'static> + Send + 'static,
+{
+    let mut records = std::iter::once_with(open).flatten();
+    Box::new(std::iter::from_fn(move || {
+        let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
+        (!batch.is_empty()).then(|| Box::new(batch) as Value)
+    }))
+}
+
+/// The first stage of a bag whose chunks are batches of its records.
+pub(super) fn whole<T: Send + 'static>() -> Arc<dyn Stage<T>> {
+    Arc::new(|chunk: &mut Chunk, _: &Progress, emit: &mut Emit<'_, T>| emit(chunk.batch()))
 }
 
 impl<T: Send + 'static> Bag<T> {
@@ -204,7 +234,6 @@ impl<T: Send + 'static> Bag<T> {
     where
         I: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
     {
-        let stage = |chunk: &mut Chunk, _: &Progress, emit: &mut Emit<'_, T>| emit(chunk.batch());
-        Self { origin: Origin::Memory(Arc::new(FromIter(records))), stage: Arc::new(stage) }
+        Self { origin: Origin::Memory(Arc::new(FromIter(records))), stage: whole() }
     }
 }

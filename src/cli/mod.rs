@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
         args.sources.push("-".to_owned());
     }
     let program = match Program::compile(&text) {
-        Ok(program) => program,
+        Ok(program) => Arc::new(program),
         Err(_) if Path::new(&text).exists() => {
             let fault = Fault::new(0..text.len(), "this is a path, where a program is needed");
             return message::fault(&text, &fault.hint("the program stands before the sources"));
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn command(args: &Args, program: &Program) -> Result<ExitCode> {
+fn command(args: &Args, program: &Arc<Program>) -> Result<ExitCode> {
     let source = Source::parse(&args.sources, Access { anonymous: args.anonymous })?;
     let (job, context) = (job(args, source), context(args));
     if args.dry_run {
@@ -98,7 +98,7 @@ fn command(args: &Args, program: &Program) -> Result<ExitCode> {
 /// Runs the program, with progress shown beside it, and prints what it gives.
 fn compute(
     args: &Args,
-    program: &Program,
+    program: &Arc<Program>,
     job: &Job,
     context: &Context,
     target: &mut Target,
@@ -127,7 +127,7 @@ fn compute(
         invalid: args.invalid,
         progress: Arc::clone(&context.progress),
     };
-    let input = job.open(context)?;
+    let input = Arc::new(job.open(context)?);
     program::run(program, &input, &records, context, &mut printer)?;
     printer.flush()
 }

@@ -1,146 +1,281 @@
 //! Running a graph: each task once, on as many threads as were asked for.
 //!
-//! One lock guards the ready tasks and the values that wait for their users. A task of a run is
-//! a lane or a merge, milliseconds to minutes long, so the lock is never contended; a queue a
-//! thread would buy nothing here.
+//! One lock guards the plan. A worker takes it once for each task, to hand in what it has done
+//! and to fetch what it does next; values and nodes are dropped, and tasks run, outside of it.
+//! Rejected: a queue a thread with stealing, which loses the order that keeps few values alive,
+//! and gains where tasks take less than a microsecond, which are not worth being tasks.
+//!
+//! A task that is a future is polled by whichever worker is free when it was woken; no thread
+//! waits for it.
 
 use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Wake, Waker};
+use std::thread::{self, Scope, Thread};
 
-use super::{Graph, Node, Results, Value};
+use tokio::task::coop::unconstrained;
+
+use super::Context;
+use super::node::{Inputs, Node, Outcome, Pending, Shared};
+use super::plan::{Id, Job, Plan, State, Waiting};
 use crate::{Error, Result};
 
-/// What the workers share.
-struct Shared<'a> {
-    state: Mutex<State<'a>>,
-    changed: Condvar,
-    /// For each task the one that takes its value.
-    users: Vec<Option<usize>>,
+/// Runs what the roots need, each task once, on `context.threads` threads of which the caller's
+/// is one, and gives the roots' values. Helpers are started only when there is work for them.
+///
+/// # Errors
+///
+/// The first that a task returned, [`Error::Panic`] for one that panicked, or
+/// [`Error::Cancelled`]; tasks that had not started by then never do.
+pub(crate) fn run(context: &Context, roots: &[Arc<Node>]) -> Result<Vec<Shared>> {
+    let mut plan = Plan::default();
+    let ids: Vec<Id> = roots.iter().map(|root| plan.add(root)).collect();
+    let progress = Progress { plan, workers: 1, ..Progress::default() };
+    let run = Arc::new(Run { context: context.clone(), progress: Mutex::new(progress) });
+    thread::scope(|scope| run.work(scope));
+    let Progress { mut plan, failure, .. } = std::mem::take(&mut *run.lock());
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let values: Option<Vec<Shared>> = ids.into_iter().map(|id| plan.root(id)).collect();
+    values.ok_or_else(|| Error::Task {
+        task: roots.first().map_or_else(String::new, |root| root.name.to_string()),
+        path: String::new(),
+        source: "it waits for itself: a task in it has the key of one that needs it".into(),
+    })
 }
 
-struct State<'a> {
-    /// Tasks that have not been started.
-    nodes: Vec<Option<Node<'a>>>,
-    /// For each task, how many inputs are still to come.
-    missing: Vec<usize>,
-    /// Tasks that can start. The last is taken first: a merge that has just become possible goes
-    /// before the next leaf, since it frees memory and the leaf takes some.
-    ready: Vec<usize>,
-    values: Vec<Option<Value>>,
+/// What the workers share.
+struct Run {
+    context: Context,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    plan: Plan,
+    /// Workers that look for work, parked.
+    idle: Vec<Thread>,
+    workers: usize,
     running: usize,
+    /// Tasks whose future nobody has woken yet.
+    pending: usize,
     failure: Option<Error>,
 }
 
-impl Graph<'_> {
-    /// Runs every task once, on `threads` threads of which the caller's is one.
-    ///
-    /// # Errors
-    ///
-    /// The first error that a task returned, or [`Error::Panic`] for one that panicked; tasks
-    /// that had not started by then never do.
-    pub(crate) fn run(self, threads: usize) -> Result<Results> {
-        let shared = Shared::new(self);
-        let helpers = threads.min(shared.users.len()).saturating_sub(1);
-        thread::scope(|scope| {
-            for n in 1..=helpers {
-                // A thread that cannot be had is a slower run, not a failed one.
-                let named = thread::Builder::new().name(format!("creel {n}"));
-                let _ = named.spawn_scoped(scope, || shared.work());
+/// How far a worker got with a task.
+enum Step {
+    Done(Result<Shared>),
+    Forward(Arc<Node>),
+    Pend(Waiting),
+}
+
+impl Run {
+    /// One worker: does tasks until none is left and none can become ready.
+    fn work<'scope>(self: &Arc<Self>, scope: &'scope Scope<'scope, '_>) {
+        let mut last = None;
+        let mut spare = Inputs::default();
+        while let Some(job) = self.next(last.take(), &mut spare, scope) {
+            let id = job.id;
+            let step;
+            (step, spare) = self.perform(job);
+            last = Some((id, step));
+        }
+    }
+
+    /// Hands in a step and fetches the next task; `None` when the run is over.
+    fn next<'scope>(
+        self: &Arc<Self>,
+        last: Option<(Id, Step)>,
+        spare: &mut Inputs,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Option<Job> {
+        let mut progress = self.lock();
+        if let Some((id, step)) = last {
+            progress.settle(id, step);
+        }
+        loop {
+            if self.context.stop.is_cancelled() {
+                progress.failure.get_or_insert(Error::Cancelled);
             }
-            shared.work();
-        });
-        let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match state.failure {
-            Some(error) => Err(error),
-            None => Ok(Results { values: state.values }),
+            if progress.failure.is_some() {
+                break;
+            }
+            if let Some(job) = progress.plan.next(spare) {
+                progress.running += 1;
+                self.share(progress, scope);
+                return Some(job);
+            }
+            if progress.running + progress.pending == 0 {
+                break;
+            }
+            progress = self.wait(progress);
+        }
+        let (idle, failed) = (std::mem::take(&mut progress.idle), progress.failure.is_some());
+        drop(progress);
+        idle.iter().for_each(Thread::unpark);
+        if failed {
+            // What is in flight, lanes above all, is for nothing.
+            self.context.stop.cancel();
+        }
+        None
+    }
+
+    /// Finds another worker for what else can be done, if there is one to be had.
+    fn share<'scope>(
+        self: &Arc<Self>,
+        mut progress: MutexGuard<'_, Progress>,
+        scope: &'scope Scope<'scope, '_>,
+    ) {
+        if progress.plan.is_ready() {
+            if let Some(idle) = progress.idle.pop() {
+                drop(progress);
+                return idle.unpark();
+            }
+        } else if progress.pending == 0 {
+            return;
+        }
+        // Somebody has to be there when a future is woken while this thread is busy.
+        if progress.idle.is_empty() && progress.workers < self.context.threads {
+            progress.workers += 1;
+            let name = format!("creel {}", progress.workers - 1);
+            drop(progress);
+            let run = Arc::clone(self);
+            // A thread that cannot be had is a slower run, not a failed one.
+            let _ = thread::Builder::new().name(name).spawn_scoped(scope, move || run.work(scope));
+        }
+    }
+
+    /// Waits until there may be something to do.
+    fn wait<'r>(&'r self, mut progress: MutexGuard<'r, Progress>) -> MutexGuard<'r, Progress> {
+        progress.idle.push(thread::current());
+        drop(progress);
+        let entry = self.context.stop.enter();
+        if !self.context.stop.is_cancelled() {
+            thread::park();
+        }
+        drop(entry);
+        let mut progress = self.lock();
+        let me = thread::current().id();
+        progress.idle.retain(|thread| thread.id() != me);
+        progress
+    }
+
+    /// Goes on with a task, and tries it again where it may be.
+    fn perform(self: &Arc<Self>, job: Job) -> (Step, Inputs) {
+        let Job { id, node, state, mut inputs, .. } = job;
+        let (mut future, mut failed) = (None, 0);
+        match state {
+            State::Forwards => return (Step::Done(Ok(inputs.take(0))), inputs.cleared()),
+            State::Pending(waiting) => {
+                (future, failed) = (Some(waiting.future), waiting.failed);
+                inputs = waiting.inputs;
+            }
+            _ => {}
+        }
+        loop {
+            // Work may take its inputs, so a task that can be tried again is lent copies.
+            let again = if failed < node.retries { inputs.clone() } else { Inputs::default() };
+            let outcome = caught(&node.name, || match future.take() {
+                Some(future) => self.poll(id, future),
+                None => match node.run(&self.context, &mut inputs)? {
+                    Outcome::Future(future) => self.poll(id, future),
+                    outcome => Ok(outcome),
+                },
+            });
+            let step = match outcome {
+                Ok(Outcome::Value(value)) => Step::Done(Ok(value)),
+                Ok(Outcome::Node(node)) => Step::Forward(node),
+                Ok(Outcome::Future(future)) => {
+                    let waiting = Waiting { future, inputs: again, failed, woken: false };
+                    return (Step::Pend(waiting), Inputs::default());
+                }
+                Err(_) if failed < node.retries && !self.context.stop.is_cancelled() => {
+                    failed += 1;
+                    inputs = again;
+                    continue;
+                }
+                Err(error) => Step::Done(Err(error)),
+            };
+            // A caller's value that panics as it is dropped must not take the worker with it.
+            let cleared = caught(&node.name, || Ok(inputs.cleared()));
+            return match cleared {
+                Ok(spare) => (step, spare),
+                Err(error) => (Step::Done(Err(error)), Inputs::default()),
+            };
+        }
+    }
+
+    /// Polls the future of a task.
+    fn poll(self: &Arc<Self>, id: Id, mut future: Pending) -> Result<Outcome> {
+        let waker = Waker::from(Arc::new(Woken { run: Arc::downgrade(self), id }));
+        let mut context = std::task::Context::from_waker(&waker);
+        // Inside of a task of tokio, its budget would be spent and never given anew.
+        let polled = pin!(unconstrained(future.as_mut())).poll(&mut context);
+        match polled {
+            Poll::Ready(value) => value.map(Outcome::Value),
+            Poll::Pending => Ok(Outcome::Future(future)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    /// Enters what became of a task.
+    fn settle(&mut self, id: Id, step: Step) {
+        self.running -= 1;
+        match step {
+            Step::Done(Ok(value)) => self.plan.done(id, value),
+            Step::Forward(node) => self.plan.forward(id, &node),
+            Step::Pend(waiting) => self.pending += usize::from(self.plan.pend(id, waiting)),
+            // The tasks that were told to stop because of the first failure say so themselves:
+            // that is not the cause.
+            Step::Done(Err(error)) => {
+                if matches!(self.failure, None | Some(Error::Cancelled)) {
+                    self.failure = Some(error.in_task(|| self.plan.path(id)));
+                }
+            }
         }
     }
 }
 
-impl<'a> Shared<'a> {
-    fn new(graph: Graph<'a>) -> Self {
-        let mut users = vec![None; graph.nodes.len()];
-        for (id, node) in graph.nodes.iter().enumerate() {
-            node.inputs.iter().for_each(|&input| users[input] = Some(id));
-        }
-        let missing: Vec<usize> = graph.nodes.iter().map(|node| node.inputs.len()).collect();
-        let ready = (0..missing.len()).rev().filter(|&id| missing[id] == 0).collect();
-        let values = graph.nodes.iter().map(|_| None).collect();
-        let nodes = graph.nodes.into_iter().map(Some).collect();
-        let state = State { nodes, missing, ready, values, running: 0, failure: None };
-        Self { state: Mutex::new(state), changed: Condvar::new(), users }
+/// Wakes the future of a task.
+struct Woken {
+    /// The run is over when nobody works on it, whoever still has a waker.
+    run: Weak<Run>,
+    id: Id,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
 
-    /// One thread: takes ready tasks until none is left and none can become ready.
-    fn work(&self) {
-        while let Some((id, node, inputs)) = self.next() {
-            let outcome = caught(node.name, || (node.work)(inputs));
-            self.done(id, outcome);
+    fn wake_by_ref(self: &Arc<Self>) {
+        let Some(run) = self.run.upgrade() else { return };
+        let mut progress = run.lock();
+        if progress.plan.wake(self.id) {
+            progress.pending -= 1;
+            let idle = progress.idle.pop();
+            drop(progress);
+            idle.iter().for_each(Thread::unpark);
         }
-    }
-
-    /// The next task and its inputs' values; `None` when the run is over.
-    fn next(&self) -> Option<(usize, Node<'a>, Vec<Value>)> {
-        let mut state = self.lock();
-        loop {
-            if state.failure.is_some() {
-                return None;
-            }
-            if let Some(id) = state.ready.pop() {
-                let node = state.nodes[id].take().expect("a ready task was not started before");
-                let inputs = node.inputs.iter().map(|&input| {
-                    state.values[input].take().expect("a ready task has all of its inputs")
-                });
-                let inputs = inputs.collect();
-                state.running += 1;
-                return Some((id, node, inputs));
-            }
-            if state.running == 0 {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn done(&self, id: usize, outcome: Result<Value>) {
-        let mut state = self.lock();
-        state.running -= 1;
-        match outcome {
-            Ok(value) => {
-                state.values[id] = Some(value);
-                if let Some(user) = self.users[id] {
-                    state.missing[user] -= 1;
-                    if state.missing[user] == 0 {
-                        state.ready.push(user);
-                    }
-                }
-            }
-            // The tasks that were told to stop because of the first failure say so themselves:
-            // that is not the cause.
-            Err(error) => {
-                if matches!(state.failure, None | Some(Error::Cancelled)) {
-                    state.failure = Some(error);
-                }
-            }
-        }
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<'a>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Runs a caller's code; a panic of it is an error that names the task.
 pub(crate) fn caught<T>(task: impl Display, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    // What panics leaves nothing behind that another could see half done: a task's inputs were
-    // moved into it, and its value is dropped.
+    // What panics leaves nothing behind that another could see half done: a value that it had
+    // taken is dropped, and one that it was lent can only be looked at.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(Error::Panic { task: task.to_string(), message: message(&*panic) })
+        let (task, path) = (task.to_string(), String::new());
+        Err(Error::Panic { task, path, message: message(&*panic) })
     })
 }
 
@@ -149,45 +284,4 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_an_error_that_names_the_task() {
-        for threads in [1, 2] {
-            let mut graph = Graph::default();
-            let good = graph.task("good", || Ok(1));
-            let bad = graph.task("bad", || -> Result<u32> { panic!("out of eggs") });
-            let sum = graph.zip("sum", (good, bad), |a, b| Ok(a + b));
-            let error = graph.run(threads).map(|mut r| r.take(sum)).expect_err("it panics");
-            assert_eq!(error.to_string(), "the task bad 1 panicked: out of eggs");
-        }
-    }
-
-    #[test]
-    fn the_cause_wins_over_those_it_cancelled() {
-        let mut graph = Graph::default();
-        let _roots = [
-            graph.task("lane", || -> Result<()> { Err(Error::Cancelled) }),
-            graph.task("lane", || Ok(())),
-        ];
-        assert!(matches!(graph.run(1), Err(Error::Cancelled)));
-    }
-
-    #[test]
-    fn a_chain_runs_in_order_and_each_task_once() {
-        let mut graph = Graph::default();
-        let mut end = graph.task("start", || Ok(Vec::new()));
-        for n in 0..1000 {
-            end = graph.map("push", end, move |mut seen: Vec<u32>| {
-                seen.push(n);
-                Ok(seen)
-            });
-        }
-        let seen = graph.run(3).map(|mut results| results.take(end)).expect("nothing fails");
-        assert_eq!(seen, Vec::from_iter(0..1000));
-    }
 }

@@ -24,8 +24,8 @@ pub(crate) struct Records {
 
 /// Runs a program over the blocks of an input and prints its result.
 pub(crate) fn run(
-    program: &Program,
-    input: &Text,
+    program: &Arc<Program>,
+    input: &Arc<Text>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
@@ -34,7 +34,10 @@ pub(crate) fn run(
     let state = match (program.end, program.ordered.is_empty()) {
         (End::Records, true) => return stream_records(program, input, records, context, out),
         (_, false) => run_ordered(program, input, records, context, out)?,
-        (_, true) => run::reduce(context, input, &Reduce { program, records })?.state,
+        (_, true) => {
+            let pass = Reduce { program: Arc::clone(program), records: records.clone() };
+            run::reduce(context, Arc::clone(input), pass)?.state
+        }
     };
     if program.end == End::Records {
         return Ok(());
@@ -60,12 +63,12 @@ impl Lane {
 }
 
 /// A program that makes one result of all records.
-struct Reduce<'p> {
-    program: &'p Program,
-    records: &'p Records,
+struct Reduce {
+    program: Arc<Program>,
+    records: Records,
 }
 
-impl Pass<Block> for Reduce<'_> {
+impl Pass<Block> for Reduce {
     type State = Lane;
 
     fn ordered(&self) -> bool {
@@ -73,12 +76,12 @@ impl Pass<Block> for Reduce<'_> {
     }
 
     fn start(&self) -> Lane {
-        Lane::new(self.program)
+        Lane::new(&self.program)
     }
 
-    fn feed(&self, lane: &mut Lane, block: Block) -> Result<()> {
+    fn feed(&self, _context: &Context, lane: &mut Lane, block: Block) -> Result<()> {
         let text = self.records.text(&block)?;
-        let (program, end) = (self.program, self.program.end);
+        let (program, end) = (&*self.program, self.program.end);
         let Lane { source, scratch, state } = lane;
         let _ = self.records.drive(&text, program, source, scratch, &mut |text, batch| {
             end.feed(state, text, batch);

@@ -37,10 +37,11 @@ fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> Strin
         invalid: Invalid::Fail,
         progress: Arc::clone(&context.progress),
     };
-    let program = Program::compile(program).unwrap_or_else(|fault| panic!("{program}: {fault:?}"));
+    let program =
+        Arc::new(Program::compile(program).unwrap_or_else(|fault| panic!("{program}: {fault:?}")));
     let mut target = Target::file(&output).unwrap();
     let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut target);
-    let input = job.open(&context).unwrap();
+    let input = Arc::new(job.open(&context).unwrap());
     run(&program, &input, &records, &context, &mut printer).unwrap();
     printer.flush().unwrap();
     target.finish().unwrap();

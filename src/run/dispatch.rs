@@ -7,15 +7,15 @@
 //! Rejected: a reading thread with a queue of blocks, which costs a copy through another core's
 //! cache for each block and leaves one core idle whenever reading and working differ in speed.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{BlockOf, Input, Reader, Stop};
 use crate::graph::caught;
 use crate::{Error, Result};
 
 /// Hands the blocks of an input to lanes.
-pub(super) struct Dispatch<'i, I: Input> {
-    input: &'i I,
+pub(super) struct Dispatch<I: Input> {
+    input: Arc<I>,
     readers: Mutex<Readers<I::Reader>>,
     changed: Condvar,
 }
@@ -29,8 +29,8 @@ struct Readers<R> {
     held: usize,
 }
 
-impl<'i, I: Input> Dispatch<'i, I> {
-    pub(super) fn new(input: &'i I) -> Self {
+impl<I: Input> Dispatch<I> {
+    pub(super) fn new(input: Arc<I>) -> Self {
         let readers = Readers { unopened: 0, idle: Vec::new(), held: 0 };
         Self { input, readers: Mutex::new(readers), changed: Condvar::new() }
     }

@@ -13,23 +13,20 @@
 mod dispatch;
 mod input;
 mod reduce;
-mod stop;
 mod stream;
 
-use std::future::Future;
-use std::sync::Arc;
-
 use crate::Result;
+use std::future::Future;
 
+pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use input::{Job, Text};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::reduce;
-pub(crate) use reduce::{Pass, reduction};
-pub(crate) use stop::Stop;
+pub(crate) use reduce::{Pass, merged, reduction};
 pub(crate) use stream::stream;
 
 /// What can be read block by block, in partitions.
-pub(crate) trait Input: Send + Sync {
+pub(crate) trait Input: Send + Sync + 'static {
     /// The blocks of one partition, one after another.
     type Reader: Reader;
 
@@ -41,7 +38,7 @@ pub(crate) trait Input: Send + Sync {
 }
 
 /// The blocks of one partition.
-pub(crate) trait Reader: Send {
+pub(crate) trait Reader: Send + 'static {
     /// What an [`Input`] is read by.
     type Block: Send;
 
@@ -52,38 +49,21 @@ pub(crate) trait Reader: Send {
 /// The block type of an input.
 pub(crate) type BlockOf<I> = <<I as Input>::Reader as Reader>::Block;
 
-/// Where and how a run happens.
-#[derive(Debug, Clone)]
-pub(crate) struct Context {
-    /// Threads that work; the caller's may be one of them.
-    pub(crate) threads: usize,
-    /// How the run is told to end early.
-    pub(crate) stop: Stop,
-    /// What the run tells.
-    pub(crate) progress: Arc<crate::Progress>,
-}
-
-impl Default for Context {
-    /// One thread a core that this process may use, which on Linux respects control groups.
-    fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, stop: Stop::default(), progress: Arc::default() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
     use crate::{Error, Place};
 
     /// An input of numbers that counts up over all blocks, and fails where it is told to.
+    #[derive(Clone)]
     pub(crate) struct Numbers {
         partitions: usize,
         blocks: usize,
         failing: Vec<(usize, usize)>,
-        opened: AtomicUsize,
+        opened: Arc<AtomicUsize>,
     }
 
     pub(crate) struct Counting {
@@ -99,7 +79,7 @@ mod tests {
         }
 
         pub(crate) fn failing(partitions: usize, blocks: usize, at: &[(usize, usize)]) -> Self {
-            Self { partitions, blocks, failing: at.to_vec(), opened: AtomicUsize::new(0) }
+            Self { partitions, blocks, failing: at.to_vec(), opened: Arc::default() }
         }
 
         pub(crate) fn all(&self) -> Vec<u32> {
@@ -157,7 +137,7 @@ mod tests {
             Vec::new()
         }
 
-        fn feed(&self, state: &mut Vec<u32>, block: Vec<u32>) -> Result<()> {
+        fn feed(&self, _: &Context, state: &mut Vec<u32>, block: Vec<u32>) -> Result<()> {
             assert_ne!(block, [77], "a number that this pass does not like");
             state.extend(block);
             Ok(())
@@ -170,7 +150,7 @@ mod tests {
 
     fn reduced(ordered: bool, input: &Numbers, threads: usize) -> Result<Vec<u32>> {
         let context = Context { threads, ..Context::default() };
-        reduce(&context, input, &Collect { ordered })
+        reduce(&context, Arc::new(input.clone()), Collect { ordered })
     }
 
     #[test]
@@ -207,10 +187,10 @@ mod tests {
             let context = Context::default();
             context.stop.stop();
             let input = Numbers::new(9, 3);
-            let stopped = reduce(&context, &input, &Collect { ordered });
+            let stopped = reduce(&context, Arc::new(input.clone()), Collect { ordered });
             assert!(stopped.expect("it stops").is_empty());
             context.stop.cancel();
-            let cancelled = reduce(&context, &input, &Collect { ordered });
+            let cancelled = reduce(&context, Arc::new(input.clone()), Collect { ordered });
             assert!(matches!(cancelled, Err(Error::Cancelled)));
         }
     }

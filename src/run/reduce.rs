@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::dispatch::Dispatch;
 use super::{BlockOf, Context, Input, Reader};
-use crate::graph::{Graph, Handle};
+use crate::graph::{Moved, Name, Node, run, tree};
 use crate::{Error, Result};
 
 /// What a lane does with the blocks it is given: a combiner with the operators before it.
 ///
 /// The laws of a combiner are a pass's too: `start` is neutral, `merge` is associative and, if
 /// the pass is not ordered, commutative.
-pub(crate) trait Pass<B>: Send + Sync {
+pub(crate) trait Pass<B>: Send + Sync + 'static {
     /// What a lane holds.
     type State: Send + 'static;
 
@@ -23,7 +23,7 @@ pub(crate) trait Pass<B>: Send + Sync {
     fn start(&self) -> Self::State;
 
     /// Feeds the records of one block to a state.
-    fn feed(&self, state: &mut Self::State, block: B) -> Result<()>;
+    fn feed(&self, context: &Context, state: &mut Self::State, block: B) -> Result<()>;
 
     /// Whether a state has no use for more blocks, so that its lane can end.
     fn full(&self, _state: &Self::State) -> bool {
@@ -36,52 +36,61 @@ pub(crate) trait Pass<B>: Send + Sync {
 
 /// Runs one pass over an input, and nothing beside it, as the command does.
 #[cfg(any(feature = "cli", test))]
-pub(crate) fn reduce<I, P>(context: &Context, input: &I, pass: &P) -> Result<P::State>
+pub(crate) fn reduce<I, P>(context: &Context, input: Arc<I>, pass: P) -> Result<P::State>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let mut graph = Graph::default();
-    let state = reduction(&mut graph, context, input, pass);
-    Ok(graph.run(context.threads)?.take(state))
+    let mut states = run(context, &[reduction(context, input, Arc::new(pass))])?;
+    Ok(Moved::out_of(states.remove(0)))
 }
 
-/// Adds a pass over an input to a graph: its lanes, and the merges of their states.
-pub(crate) fn reduction<'a, I, P>(
-    graph: &mut Graph<'a>,
-    context: &'a Context,
-    input: &'a I,
-    pass: &'a P,
-) -> Handle<P::State>
+/// The tasks of a pass over an input: its lanes, and the merges of their states. The last makes
+/// the [`Moved`] state of all.
+pub(crate) fn reduction<I, P>(context: &Context, input: Arc<I>, pass: Arc<P>) -> Arc<Node>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let lanes = if pass.ordered() {
-        runs_of_partitions(input.partitions(), context.threads)
-            .map(|run| graph.task("lane", move || ordered_lane(context, input, pass, run)))
-            .collect()
+    let lanes: Vec<_> = if pass.ordered() {
+        let runs = runs_of_partitions(input.partitions(), context.threads).enumerate();
+        runs.map(|(n, run)| {
+            let (input, pass) = (Arc::clone(&input), Arc::clone(&pass));
+            Node::new(Name::Numbered("lane", n), Vec::new(), move |context, _| {
+                ordered_lane(context, &*input, &*pass, run.clone()).map(Moved::outcome)
+            })
+        })
+        .collect()
     } else {
         let dispatch = Arc::new(Dispatch::new(input));
         (0..context.threads.max(1))
-            .map(|_| {
-                let dispatch = Arc::clone(&dispatch);
-                graph.task("lane", move || shared_lane(context, &dispatch, pass))
+            .map(|n| {
+                let (dispatch, pass) = (Arc::clone(&dispatch), Arc::clone(&pass));
+                Node::new(Name::Numbered("lane", n), Vec::new(), move |context, _| {
+                    shared_lane(context, &dispatch, &*pass).map(Moved::outcome)
+                })
             })
             .collect()
     };
-    let merged = graph.tree(lanes, |mut into, from| {
+    merged(lanes, pass)
+}
+
+/// The merges of the states that tasks have made, in their order.
+pub(crate) fn merged<B: 'static, P: Pass<B>>(lanes: Vec<Arc<Node>>, pass: Arc<P>) -> Arc<Node> {
+    let merging = Arc::clone(&pass);
+    let merged = tree(lanes, move |context, mut into, from| {
         if context.stop.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        pass.merge(&mut into, from);
+        merging.merge(&mut into, from);
         Ok(into)
     });
-    merged.unwrap_or_else(|| graph.task("lane", || Ok(pass.start())))
+    let empty = move |_: &Context, _: &mut _| Ok(Moved::outcome(pass.start()));
+    merged.unwrap_or_else(|| Node::new(Name::Only("lane"), Vec::new(), empty))
 }
 
 /// A lane that takes any block.
-fn shared_lane<I, P>(context: &Context, dispatch: &Dispatch<'_, I>, pass: &P) -> Result<P::State>
+fn shared_lane<I, P>(context: &Context, dispatch: &Dispatch<I>, pass: &P) -> Result<P::State>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
@@ -124,7 +133,7 @@ where
 
 fn feed<B, P: Pass<B>>(context: &Context, pass: &P, state: &mut P::State, block: B) -> Result<()> {
     context.progress.add_block();
-    pass.feed(state, block).inspect_err(|_| context.stop.cancel())
+    pass.feed(context, state, block).inspect_err(|_| context.stop.cancel())
 }
 
 /// Tells the other lanes to stop when this one's task panics.

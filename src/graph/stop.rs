@@ -77,7 +77,8 @@ impl Stop {
         self.threads().iter().for_each(Thread::unpark);
     }
 
-    fn enter(&self) -> Entry<'_> {
+    /// Has this thread unparked when the run is told to end, until the entry is dropped.
+    pub(super) fn enter(&self) -> Entry<'_> {
         self.threads().push(thread::current());
         Entry(self)
     }
@@ -88,7 +89,7 @@ impl Stop {
 }
 
 /// A thread's place among those that are woken.
-struct Entry<'a>(&'a Stop);
+pub(super) struct Entry<'a>(&'a Stop);
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {

@@ -1,0 +1,265 @@
+//! Between bags and tasks of one's own, both ways.
+
+use std::sync::Arc;
+
+use super::chain::Chunk;
+use super::compute::{Compute, Run};
+use super::origin::{Chunks, Origin, Tasks, batches, whole};
+use super::plan::{Plan, Values};
+use super::{Bag, Item};
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, typed};
+use crate::run::{Context, Input, Reader};
+use crate::{Error, Result};
+
+impl<T: Send + Sync + 'static> Bag<T> {
+    /// A handle on the records of each partition, in input order, for tasks of your own.
+    ///
+    /// The source is listed now; it is read when a handle is computed, each partition by itself.
+    ///
+    /// # Errors
+    ///
+    /// Whatever went wrong as the source was listed.
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let lines = creel::read_text("fixtures/peps/*.rst")?;
+    /// let parts = lines.to_delayed().await?;
+    /// let longest = parts.iter().map(|part| part.map(|lines| lines.iter().map(String::len).max()));
+    /// let longest = creel::delayed::all(longest).map(|all| all.iter().filter_map(|n| **n).max());
+    /// assert_eq!(longest.compute().await?, Some(315));
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn to_delayed(&self) -> Result<Vec<Delayed<Vec<T>>>> {
+        self.listed().compute().await
+    }
+
+    /// [`to_delayed`](Self::to_delayed), listing on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`to_delayed`](Self::to_delayed).
+    pub fn to_delayed_blocking(&self) -> Result<Vec<Delayed<Vec<T>>>> {
+        self.listed().compute_blocking()
+    }
+
+    fn listed(&self) -> Item<Vec<Delayed<Vec<T>>>> {
+        let bag = self.clone();
+        Item::alone(move |context| {
+            if let Origin::Tasks(tasks) = &bag.origin {
+                return Ok(bag.over(tasks));
+            }
+            let input = Arc::new(bag.origin.open(context)?);
+            let partitions = (0..input.partitions()).map(|partition| {
+                let (bag, input) = (bag.clone(), Arc::clone(&input));
+                let name = Name::Numbered("partition", partition);
+                let node = Node::new(name, Vec::new(), move |context, _| {
+                    bag.partition(context, &input, partition).map(Outcome::value)
+                });
+                Delayed::of(node)
+            });
+            Ok(partitions.collect())
+        })
+    }
+
+    /// The handles of a bag that is made of handles.
+    fn over(&self, tasks: &Arc<Tasks>) -> Vec<Delayed<Vec<T>>> {
+        let handles = tasks.nodes.iter().enumerate().map(|(n, node)| {
+            let (bag, records) = (self.clone(), tasks.records);
+            let name = Name::Numbered("partition", n);
+            Delayed::of(Node::new(name, vec![Arc::clone(node)], move |context, inputs| {
+                let mut made = Vec::new();
+                for batch in records(inputs.take(0)) {
+                    bag.append(context, Chunk::Records(batch), &mut made)?;
+                }
+                Ok(Outcome::value(made))
+            }))
+        });
+        handles.collect()
+    }
+
+    /// The records of one partition.
+    fn partition(&self, context: &Context, input: &Chunks, partition: usize) -> Result<Vec<T>> {
+        let mut made = Vec::new();
+        let mut reader = input.open(partition);
+        while let Some(chunk) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? {
+            self.append(context, chunk, &mut made)?;
+        }
+        if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(made) }
+    }
+
+    fn append(&self, context: &Context, mut chunk: Chunk, made: &mut Vec<T>) -> Result<()> {
+        context.progress.add_block();
+        let flow = self.stage.run(&mut chunk, &context.progress, &mut |batch| {
+            made.append(batch);
+            Ok(std::ops::ControlFlow::Continue(()))
+        });
+        flow.map(drop)
+    }
+
+    /// Reads and computes the bag once and keeps its records in memory, for all that is made of
+    /// the returned bag.
+    ///
+    /// # Errors
+    ///
+    /// As [`Item::compute`].
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let kept = creel::Bag::from_iter(0..10).map(|n| n * n).persist().await?;
+    /// assert_eq!(kept.clone().count().compute().await?, 10);
+    /// assert_eq!(kept.max().compute().await?, Some(81));
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn persist(self) -> Result<Self>
+    where
+        T: Clone,
+    {
+        let parts = self.to_delayed().await?;
+        Ok(Self::from_delayed(Run::new().compute(Persist(parts)).await?))
+    }
+}
+
+impl<T: Send + 'static> Bag<T> {
+    /// A bag of the records that tasks make, one partition a task: of `Vec`s, or of any
+    /// collection.
+    ///
+    /// Each task runs once in a computation, just before its records are wanted, and its value is
+    /// dropped after; but [`take`](Self::take) and [`stream`](Self::stream) run all of them first.
+    /// Records are cloned out of values that something else holds too.
+    ///
+    /// ```
+    /// use creel::{Bag, delayed};
+    ///
+    /// let parts = [1, 2].map(|n| delayed(n).map(|n| vec![*n; 3]));
+    /// let bag = Bag::from_delayed(parts).map(|n| n * 10);
+    /// assert_eq!(bag.compute_blocking()?, [10, 10, 10, 20, 20, 20]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn from_delayed<C>(parts: impl IntoIterator<Item = Delayed<C>>) -> Self
+    where
+        C: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
+    {
+        fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Value> + Send>
+        where
+            C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static>,
+            C: Clone + Send + Sync + 'static,
+        {
+            batches(move || Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
+        }
+        let nodes = parts.into_iter().map(|part| Arc::clone(part.node())).collect();
+        let tasks = Tasks { nodes, records: records::<C> };
+        Self { origin: Origin::Tasks(Arc::new(tasks)), stage: whole() }
+    }
+}
+
+impl<T: Send + Sync + 'static> Item<T> {
+    /// A handle on the value, for tasks of your own. Items over one source that become handles
+    /// read it once each; [`compute_all`](crate::compute_all) on items reads it once for all.
+    ///
+    /// ```
+    /// let count = creel::Bag::from_iter(0..7).count().to_delayed();
+    /// assert_eq!(count.map(|n| n * 2).compute_blocking()?, 14);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn to_delayed(&self) -> Delayed<T> {
+        let mut plan = Plan::default();
+        plan.item(self);
+        let inputs = plan.roots().into_iter().map(|(_, root)| root).collect();
+        Delayed::of(Node::new(Name::Only("item"), inputs, |_, inputs| {
+            let values: Vec<Value> = Moved::out_of(inputs.take(0));
+            let value = values.into_iter().next().and_then(|value| value.downcast::<T>().ok());
+            let value = value.unwrap_or_else(|| unreachable!("an item is asked for, and given"));
+            Ok(Outcome::Value(Arc::<T>::from(value)))
+        }))
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Item<T> {
+    /// An item of a task's value.
+    ///
+    /// ```
+    /// let item = creel::Item::from_delayed(&creel::delayed(7)).map(|n| n + 1);
+    /// assert_eq!(item.compute_blocking()?, 8);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn from_delayed(task: &Delayed<T>) -> Self {
+        Self::task(Arc::clone(task.node()), |value| {
+            let value = value.downcast::<Shared>();
+            let value = value.unwrap_or_else(|_| unreachable!("a task's value is shared"));
+            Arc::unwrap_or_clone(Delayed::<T>::given(*value))
+        })
+    }
+}
+
+impl<T: Send + Sync + 'static> Delayed<T> {
+    /// The value, waiting for it without blocking the caller's runtime, whichever that is. It is
+    /// cloned only if something else holds it. Dropping the future cancels the run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Task`] and [`Error::Panic`] for what the tasks met; any other [`Error`] for
+    /// what bags among them did.
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(creel::delayed(3).map(|n| n + 4).compute().await?, 7);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn compute(self) -> Result<T>
+    where
+        T: Clone,
+    {
+        Run::new().compute(self).await
+    }
+
+    /// The value, waiting for it on this thread, which works too. A task may call this.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    ///
+    /// ```
+    /// assert_eq!(creel::delayed(3).map(|n| n + 4).compute_blocking()?, 7);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn compute_blocking(&self) -> Result<T>
+    where
+        T: Clone,
+    {
+        Run::new().compute_blocking(self)
+    }
+
+    /// Computes the value now and keeps it, for all that is made of the returned handle.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let kept = creel::delayed(3).map(|n| { assert_eq!(*n, 3); n + 4 }).persist().await?;
+    /// assert_eq!(kept.map(|n| n * 2).compute().await?, 14);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn persist(self) -> Result<Self> {
+        let mut kept = Run::new().compute(Persist(vec![self])).await?;
+        Ok(kept.remove(0))
+    }
+}
+
+/// Tasks whose values are kept: computed, they are tasks that have their values.
+struct Persist<T>(Vec<Delayed<T>>);
+
+impl<T: Send + Sync + 'static> Compute for Persist<T> {
+    type Output = Vec<Delayed<T>>;
+
+    fn add(&self, plan: &mut Plan) {
+        self.0.iter().for_each(|task| plan.task(task));
+    }
+
+    fn take(&self, values: &mut Values) -> Self::Output {
+        let kept =
+            self.0.iter().map(|task| Delayed::ready(task.node().name().clone(), values.shared()));
+        kept.collect()
+    }
+}

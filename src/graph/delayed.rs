@@ -1,0 +1,495 @@
+//! Tasks of your own: lazy, typed handles on their results.
+//!
+//! A [`Delayed<T>`] stands for a value that a task will make. Tasks over other handles make a
+//! graph; nothing runs until one is computed, and then what it needs runs, each task once
+//! however many want it, on one thread a core.
+//!
+//! ```
+//! use creel::delayed::{all, call};
+//!
+//! fn load(year: &u32) -> Vec<u32> {
+//!     vec![*year, *year + 1]
+//! }
+//!
+//! let base = creel::delayed(2000).named("base");
+//! let years = (0..3).map(|n| call(|base: &u32, n: &u32| base + n, (&base, n)).map(load));
+//! let total = all(years).map(|loaded| loaded.iter().flat_map(|years| years.iter()).sum::<u32>());
+//! assert_eq!(total.compute_blocking()?, 12_009);
+//! # Ok::<(), creel::Error>(())
+//! ```
+//!
+//! # What is alive
+//!
+//! Values are shared, not copied: a task sees `&T`, and a value is dropped when the last task
+//! that needs it has run. Tasks run depth first, in the order of their arguments, so that few
+//! values are alive at once: of a tree over n leaves log2 n + 2 on each thread, of chains one or
+//! two on each thread. Of a grid in which each task needs its neighbours, one thread holds a line
+//! and two more, in the direction of the last argument; where threads share it, those that run
+//! ahead of a slow task hold what waits for it.
+//!
+//! # What goes wrong
+//!
+//! A task that panics is an [`Error::Panic`], one whose function returns an error an
+//! [`Error::Task`], with the task's name and those of the tasks that needed it. Of several the first is
+//! reported; tasks that had not started never do. A cycle cannot be written.
+//!
+//! # Futures
+//!
+//! A task may be a future ([`Delayed::map_async`]). It is polled by the threads of the run
+//! and keeps none of them while it waits. A future that needs a tokio runtime finds the one
+//! that `compute` was called in.
+
+use std::any::TypeId;
+use std::fmt;
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::node::{Inputs, Name, Node, Outcome, Shared, typed};
+use crate::{Error, Result};
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A lazy handle on a task's result. Cheap to clone: all clones are one task.
+///
+/// See [the module](self).
+#[must_use = "tasks are lazy: nothing runs until one is computed"]
+pub struct Delayed<T> {
+    node: Arc<Node>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Delayed<T> {
+    fn clone(&self) -> Self {
+        Self { node: Arc::clone(&self.node), value: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Delayed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Delayed({})", self.node.name)
+    }
+}
+
+/// A value that is there already, as a task's argument.
+///
+/// ```
+/// let ten = creel::delayed(10);
+/// assert_eq!(ten.map(|n| n + 1).compute_blocking()?, 11);
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[track_caller]
+pub fn delayed<T: Send + Sync + 'static>(value: T) -> Delayed<T> {
+    Delayed::ready(Name::At("value", Location::caller()), Arc::new(value))
+}
+
+impl<T: Send + Sync + 'static> Delayed<T> {
+    /// A function of the value.
+    ///
+    /// ```
+    /// let length = creel::delayed("four").map(|text| text.len());
+    /// assert_eq!(length.compute_blocking()?, 4);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn map<U: Send + Sync + 'static>(
+        &self,
+        f: impl Fn(&T) -> U + Send + Sync + 'static,
+    ) -> Delayed<U> {
+        self.over("map", move |inputs| Ok(Outcome::value(f(inputs.get(0)))))
+    }
+
+    /// A function of the value that can fail, with an error of yours.
+    ///
+    /// ```
+    /// let number = creel::delayed("4x").try_map(|text| text.parse::<u32>()).named("parse");
+    /// let error = number.compute_blocking().expect_err("no number");
+    /// assert_eq!(error.to_string(), "the task parse failed: invalid digit found in string");
+    /// ```
+    #[track_caller]
+    pub fn try_map<U: Send + Sync + 'static, E: Into<Cause>>(
+        &self,
+        f: impl Fn(&T) -> Result<U, E> + Send + Sync + 'static,
+    ) -> Delayed<U> {
+        self.over("try_map", move |inputs| {
+            f(inputs.get(0)).map(Outcome::value).map_err(Error::task)
+        })
+    }
+
+    /// A task that makes more tasks once it knows the value.
+    ///
+    /// The tasks run beside all others; those of them that are waiting or whose value is alive
+    /// are not run again.
+    ///
+    /// ```
+    /// fn halve(n: u64) -> creel::Delayed<u32> {
+    ///     match n {
+    ///         0 => creel::delayed(0),
+    ///         _ => creel::delayed(n / 2).then(|&half| halve(half)).map(|steps| steps + 1),
+    ///     }
+    /// }
+    /// assert_eq!(halve(1000).compute_blocking()?, 10);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn then<U: Send + Sync + 'static>(
+        &self,
+        f: impl Fn(&T) -> Delayed<U> + Send + Sync + 'static,
+    ) -> Delayed<U> {
+        self.over("then", move |inputs| Ok(Outcome::Node(f(inputs.get(0)).node)))
+    }
+
+    /// A future of the value. It is given a share of the value, since it may outlive the call.
+    ///
+    /// ```
+    /// let length = creel::delayed("four").map_async(|text| async move { text.len() });
+    /// assert_eq!(length.compute_blocking()?, 4);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn map_async<U, F>(&self, f: impl Fn(Arc<T>) -> F + Send + Sync + 'static) -> Delayed<U>
+    where
+        U: Send + Sync + 'static,
+        F: Future<Output = U> + Send + 'static,
+    {
+        self.over("map_async", move |inputs| {
+            let future = f(inputs.take_as(0));
+            Ok(Outcome::Future(Box::pin(async move { Ok(Arc::new(future.await) as Shared) })))
+        })
+    }
+
+    /// A future of the value that can fail, with an error of yours.
+    ///
+    /// ```
+    /// let number = creel::delayed("4").try_map_async(|text| async move { text.parse::<u32>() });
+    /// assert_eq!(number.compute_blocking()?, 4);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_map_async<U, E, F>(
+        &self,
+        f: impl Fn(Arc<T>) -> F + Send + Sync + 'static,
+    ) -> Delayed<U>
+    where
+        U: Send + Sync + 'static,
+        E: Into<Cause>,
+        F: Future<Output = Result<U, E>> + Send + 'static,
+    {
+        self.over("try_map_async", move |inputs| {
+            let future = f(inputs.take_as(0));
+            Ok(Outcome::Future(Box::pin(async move {
+                future.await.map(|value| Arc::new(value) as Shared).map_err(Error::task)
+            })))
+        })
+    }
+
+    /// The same task under a name of yours, for errors and for those who watch.
+    ///
+    /// ```
+    /// let bad = creel::delayed(0).map(|n| 1 / n).named("ratio");
+    /// let error = bad.compute_blocking().expect_err("it divides by zero");
+    /// assert!(error.to_string().starts_with("the task ratio panicked"));
+    /// ```
+    pub fn named(self, name: impl Into<String>) -> Self {
+        let name = Name::Given(name.into().into());
+        self.with(|node| node.name = name)
+    }
+
+    /// Says what the task depends on: of tasks with equal keys and values of one type only one
+    /// runs. The key must say all that the value depends on.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    ///
+    /// static LOADS: AtomicU32 = AtomicU32::new(0);
+    /// let load = |id: u32| {
+    ///     creel::delayed(id).map(|id| id + LOADS.fetch_add(1, Relaxed)).keyed(("load", id))
+    /// };
+    /// let both = creel::delayed::join((load(7), load(7))).map(|(a, b)| **a + **b);
+    /// assert_eq!(both.compute_blocking()?, 14);
+    /// assert_eq!(LOADS.load(Relaxed), 1);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn keyed(self, key: impl Hash) -> Self {
+        // Two halves of 64 bits: by chance alone, no two of a billion keys are taken for one.
+        let half = |salt: u64| {
+            let mut hasher = DefaultHasher::new();
+            (salt, &key).hash(&mut hasher);
+            hasher.finish()
+        };
+        let key = (TypeId::of::<T>(), half(0), half(1));
+        self.with(|node| node.key = Some(key))
+    }
+
+    /// Tries the task again up to `times` times when it fails or panics, at once.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    ///
+    /// let tries = AtomicU32::new(0);
+    /// let third = creel::delayed(()).map(move |()| match tries.fetch_add(1, Relaxed) {
+    ///     2 => "here",
+    ///     _ => panic!("not yet"),
+    /// });
+    /// assert_eq!(third.retries(2).compute_blocking()?, "here");
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn retries(self, times: u32) -> Self {
+        self.with(|node| node.retries = times)
+    }
+
+    /// A task over this one.
+    #[track_caller]
+    fn over<U>(
+        &self,
+        operation: &'static str,
+        work: impl Fn(&mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
+    ) -> Delayed<U> {
+        let name = Name::At(operation, Location::caller());
+        let inputs = vec![Arc::clone(&self.node)];
+        Delayed::of(Node::new(name, inputs, move |_, inputs| work(inputs)))
+    }
+
+    /// This task, changed; or, if others have it as it is, one that hands on its value.
+    fn with(mut self, change: impl FnOnce(&mut Node)) -> Self {
+        if let Some(node) = Arc::get_mut(&mut self.node) {
+            change(node);
+            return self;
+        }
+        let mut node = Node::alias(&self.node);
+        change(&mut node);
+        Self::of(Arc::new(node))
+    }
+
+    /// A task whose value is there.
+    pub(crate) fn ready(name: Name, value: Arc<T>) -> Self {
+        let shared: Shared = value;
+        Self::of(Node::new(name, Vec::new(), move |_, _| Ok(Outcome::Value(Arc::clone(&shared)))))
+    }
+
+    /// What a run gave for this task.
+    pub(crate) fn given(value: Shared) -> Arc<T> {
+        typed(value)
+    }
+}
+
+impl<T> Delayed<T> {
+    /// A handle on a task that makes a `T`.
+    pub(crate) fn of(node: Arc<Node>) -> Self {
+        Self { node, value: PhantomData }
+    }
+
+    /// The task.
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+}
+
+/// What can stand where a task wants a `T`: a handle, a reference to one, or a plain value.
+pub trait Argument<T> {
+    /// The handle.
+    fn into_delayed(self) -> Delayed<T>;
+}
+
+impl<T: Send + Sync + 'static> Argument<T> for T {
+    #[track_caller]
+    fn into_delayed(self) -> Delayed<T> {
+        delayed(self)
+    }
+}
+
+impl<T> Argument<T> for Delayed<T> {
+    fn into_delayed(self) -> Self {
+        self
+    }
+}
+
+impl<T> Argument<T> for &Delayed<T> {
+    fn into_delayed(self) -> Delayed<T> {
+        self.clone()
+    }
+}
+
+/// Arguments for a function of `A`, a tuple of one to eight types. See [`call`].
+pub trait Arguments<A> {
+    /// The handles, their types forgotten.
+    #[doc(hidden)]
+    fn tasks(self) -> Vec<Delayed<()>>;
+}
+
+/// A function of references to `A`, a tuple of one to eight types. See [`call`].
+pub trait Function<A, U>: Send + Sync + 'static {
+    /// Calls it with what tasks have given.
+    #[doc(hidden)]
+    fn apply(&self, values: &[Option<Shared>]) -> U;
+}
+
+/// Handles that become the handle of a tuple. See [`join`].
+pub trait Join {
+    /// The tuple, of shares of the values.
+    type Output;
+
+    /// The handle of the tuple.
+    #[doc(hidden)]
+    fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output>;
+}
+
+/// A function of one to eight arguments, each a [`Delayed`] or a plain value.
+///
+/// Closures name their arguments' types.
+///
+/// ```
+/// use creel::delayed::call;
+///
+/// fn repeat(text: &String, times: &usize) -> String {
+///     text.repeat(*times)
+/// }
+///
+/// let text = creel::delayed(String::from("ab"));
+/// let repeated = call(repeat, (&text, 3));
+/// assert_eq!(repeated.compute_blocking()?, "ababab");
+/// let longer = call(|a: &String, b: &String| a.len() > b.len(), (repeated, text));
+/// assert!(longer.compute_blocking()?);
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[track_caller]
+pub fn call<A, U: Send + Sync + 'static>(
+    f: impl Function<A, U>,
+    arguments: impl Arguments<A>,
+) -> Delayed<U> {
+    called("call", arguments.tasks(), move |inputs| Ok(Outcome::value(f.apply(&inputs.values))))
+}
+
+/// [`call`] for a function that can fail, with an error of yours.
+///
+/// ```
+/// use creel::delayed::try_call;
+///
+/// let parsed = try_call(|text: &String, radix: &u32| u32::from_str_radix(text, *radix),
+///     (String::from("ff"), 16));
+/// assert_eq!(parsed.compute_blocking()?, 255);
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[track_caller]
+pub fn try_call<A, U: Send + Sync + 'static, E: Into<Cause>>(
+    f: impl Function<A, Result<U, E>>,
+    arguments: impl Arguments<A>,
+) -> Delayed<U> {
+    called("try_call", arguments.tasks(), move |inputs| {
+        f.apply(&inputs.values).map(Outcome::value).map_err(Error::task)
+    })
+}
+
+#[track_caller]
+fn called<U>(
+    operation: &'static str,
+    tasks: Vec<Delayed<()>>,
+    work: impl Fn(&mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
+) -> Delayed<U> {
+    let name = Name::At(operation, Location::caller());
+    let inputs = tasks.into_iter().map(|task| task.node).collect();
+    Delayed::of(Node::new(name, inputs, move |_, inputs| work(inputs)))
+}
+
+/// One handle of a tuple of handles. What follows sees shares of the values.
+///
+/// ```
+/// let both = creel::delayed::join((creel::delayed(2), creel::delayed("b")));
+/// assert_eq!(both.map(|(n, text)| text.repeat(**n)).compute_blocking()?, "bb");
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[track_caller]
+pub fn join<J: Join>(handles: J) -> Delayed<J::Output> {
+    handles.join(Location::caller())
+}
+
+/// One handle of many handles. What follows sees shares of the values, in the handles' order.
+///
+/// ```
+/// let squares = creel::delayed::all((0..4).map(|n| creel::delayed(n).map(|n| n * n)));
+/// let sum = squares.map(|squares| squares.iter().map(|n| **n).sum::<i32>());
+/// assert_eq!(sum.compute_blocking()?, 14);
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[track_caller]
+pub fn all<T: Send + Sync + 'static>(
+    handles: impl IntoIterator<Item = Delayed<T>>,
+) -> Delayed<Vec<Arc<T>>> {
+    let inputs: Vec<_> = handles.into_iter().map(|handle| handle.node).collect();
+    Delayed::of(Node::new(Name::At("all", Location::caller()), inputs, |_, inputs| {
+        let values = std::mem::take(&mut inputs.values).into_iter().flatten();
+        Ok(Outcome::value(Vec::from_iter(values.map(typed::<T>))))
+    }))
+}
+
+/// A value in the type that its handle promised.
+fn seen<T: 'static>(value: &Option<Shared>) -> &T {
+    let value = value.as_deref().and_then(|value| value.downcast_ref());
+    value.unwrap_or_else(|| unreachable!("a handle has the type of its task"))
+}
+
+macro_rules! arity {
+    ($($name:ident $argument:ident $at:tt),+) => {
+        impl<$($name,)+ $($argument: Argument<$name>),+> Arguments<($($name,)+)> for ($($argument,)+) {
+            fn tasks(self) -> Vec<Delayed<()>> {
+                vec![$(Delayed::of(self.$at.into_delayed().node)),+]
+            }
+        }
+
+        impl<Fun, U, $($name: 'static),+> Function<($($name,)+), U> for Fun
+        where
+            Fun: Fn($(&$name),+) -> U + Send + Sync + 'static,
+        {
+            fn apply(&self, values: &[Option<Shared>]) -> U {
+                self($(seen::<$name>(&values[$at])),+)
+            }
+        }
+
+        impl<$($name: Send + Sync + 'static),+> Join for ($(Delayed<$name>,)+) {
+            type Output = ($(Arc<$name>,)+);
+
+            fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output> {
+                let inputs = vec![$(self.$at.node),+];
+                Delayed::of(Node::new(Name::At("join", at), inputs, |_, inputs| {
+                    Ok(Outcome::value(($(inputs.take_as::<$name>($at),)+)))
+                }))
+            }
+        }
+    };
+}
+
+arity!(A X 0);
+arity!(A X 0, B Y 1);
+arity!(A X 0, B Y 1, C Z 2);
+arity!(A X 0, B Y 1, C Z 2, D W 3);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5, G S 6);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5, G S 6, H R 7);
+
+macro_rules! unzip {
+    ($($name:ident $at:tt),+) => {
+        impl<$($name: Clone + Send + Sync + 'static),+> Delayed<($($name,)+)> {
+            /// A handle on each member of the tuple, so that what needs one does not keep the
+            /// others alive. Members are cloned.
+            ///
+            /// ```
+            /// let (low, high) = creel::delayed(vec![3, 1, 2])
+            ///     .map(|numbers| (numbers.iter().min().copied(), numbers.iter().max().copied()))
+            ///     .unzip();
+            /// assert_eq!(creel::compute_all_blocking(&(low, high))?, (Some(1), Some(3)));
+            /// # Ok::<(), creel::Error>(())
+            /// ```
+            #[track_caller]
+            pub fn unzip(&self) -> ($(Delayed<$name>,)+) {
+                ($(self.map(|tuple| tuple.$at.clone()),)+)
+            }
+        }
+    };
+}
+
+unzip!(A 0, B 1);
+unzip!(A 0, B 1, C 2);
+unzip!(A 0, B 1, C 2, D 3);

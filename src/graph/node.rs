@@ -1,0 +1,207 @@
+//! Nodes: what a task needs, what it does, and what people call it.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Context;
+use crate::Result;
+
+/// What a task hands to its users. Erased here; typed handles give the type back.
+pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
+
+/// A task that is not done yet, and waits for something else than another task.
+pub(super) type Pending = Pin<Box<dyn Future<Output = Result<Shared>> + Send>>;
+
+/// What a task does with the values of its inputs.
+type Work = Box<dyn Fn(&Context, &mut Inputs) -> Result<Outcome> + Send + Sync>;
+
+/// What became of a task when its work has returned.
+pub(crate) enum Outcome {
+    /// Its value.
+    Value(Shared),
+    /// A task whose value will be its value: the graph grows while it runs.
+    Node(Arc<Node>),
+    /// A future of its value.
+    Future(Pending),
+}
+
+impl Outcome {
+    /// A value that is there.
+    pub(crate) fn value<T: Send + Sync + 'static>(value: T) -> Self {
+        Self::Value(Arc::new(value))
+    }
+}
+
+/// A task. Its handles and the tasks that need it share it; a cycle cannot be made of it.
+pub(crate) struct Node {
+    pub(super) name: Name,
+    pub(super) key: Option<Key>,
+    /// How often a failed task is tried again.
+    pub(super) retries: u32,
+    pub(super) inputs: Vec<Arc<Self>>,
+    work: Work,
+}
+
+/// What makes two tasks one: a content key, and the type of the value.
+pub(super) type Key = (TypeId, u64, u64);
+
+/// What people call a task.
+#[derive(Clone)]
+pub(crate) enum Name {
+    /// As the user did.
+    Given(Arc<str>),
+    /// An operation, and the line that asked for it.
+    At(&'static str, &'static Location<'static>),
+    /// One of many that a run has made.
+    Numbered(&'static str, usize),
+    /// The only one of its kind.
+    Only(&'static str),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(name) => f.write_str(name),
+            Self::At(operation, at) => write!(f, "{operation} ({}:{})", at.file(), at.line()),
+            Self::Numbered(operation, index) => write!(f, "{operation} {index}"),
+            Self::Only(operation) => f.write_str(operation),
+        }
+    }
+}
+
+impl Node {
+    /// A task over others.
+    pub(crate) fn new(
+        name: Name,
+        inputs: Vec<Arc<Self>>,
+        work: impl Fn(&Context, &mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { name, key: None, retries: 0, inputs, work: Box::new(work) })
+    }
+
+    /// A task that hands on the value of another.
+    pub(super) fn alias(of: &Arc<Self>) -> Self {
+        Self {
+            name: of.name.clone(),
+            key: None,
+            retries: 0,
+            inputs: vec![Arc::clone(of)],
+            work: Box::new(|_, inputs| Ok(Outcome::Value(inputs.take(0)))),
+        }
+    }
+
+    /// What people call it.
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Runs the task.
+    pub(super) fn run(&self, context: &Context, inputs: &mut Inputs) -> Result<Outcome> {
+        (self.work)(context, inputs)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)
+    }
+}
+
+thread_local! {
+    /// What nodes that were dropped on this thread held, while the first of them is at it.
+    static REMAINS: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
+}
+
+/// What a node held: other nodes, in its inputs and in what its work captured.
+type Remains = (Vec<Arc<Node>>, Work);
+
+impl Drop for Node {
+    /// Drops what the node holds one by one: a chain of a million nodes must not take a million
+    /// frames of the stack, whether they hang on inputs or on captures.
+    fn drop(&mut self) {
+        let nothing: Work = Box::new(|_, _| unreachable!("the node is gone"));
+        let remains =
+            (std::mem::take(&mut self.inputs), std::mem::replace(&mut self.work, nothing));
+        let queued = REMAINS.try_with(|queue| {
+            let mut queue = queue.borrow_mut();
+            let first = queue.is_none();
+            queue.get_or_insert_default().push(remains);
+            first
+        });
+        // Where the thread itself ends there is no queue, and the closure has dropped them.
+        if queued != Ok(true) {
+            return;
+        }
+        let _end = EndOfRemains;
+        while let Some(next) = REMAINS.with(|queue| queue.borrow_mut().as_mut()?.pop()) {
+            drop(next);
+        }
+    }
+}
+
+/// Opens the queue to the next node also when a caller's value panics as it is dropped.
+struct EndOfRemains;
+
+impl Drop for EndOfRemains {
+    fn drop(&mut self) {
+        let rest = REMAINS.with(|queue| queue.borrow_mut().take());
+        drop(rest);
+    }
+}
+
+/// The values that a task is given, in the order of its inputs.
+#[derive(Clone, Default)]
+pub(crate) struct Inputs {
+    pub(super) values: Vec<Option<Shared>>,
+}
+
+impl Inputs {
+    /// One of them, to look at.
+    pub(super) fn get<T: 'static>(&self, n: usize) -> &T {
+        let value = self.values[n].as_deref().and_then(|value| value.downcast_ref());
+        value.unwrap_or_else(|| unreachable!("a handle has the type of its task"))
+    }
+
+    /// One of them, to keep: nobody else holds it if this was the last task to use it.
+    pub(crate) fn take(&mut self, n: usize) -> Shared {
+        self.values[n].take().unwrap_or_else(|| unreachable!("a task takes an input once"))
+    }
+
+    /// Nothing, in the room of these.
+    pub(super) fn cleared(mut self) -> Self {
+        self.values.clear();
+        self
+    }
+
+    /// One of them, to keep, in its type.
+    pub(crate) fn take_as<T: Send + Sync + 'static>(&mut self, n: usize) -> Arc<T> {
+        typed(self.take(n))
+    }
+}
+
+/// A value in the type that its handle promised.
+pub(crate) fn typed<T: Send + Sync + 'static>(value: Shared) -> Arc<T> {
+    value.downcast().unwrap_or_else(|_| unreachable!("a handle has the type of its task"))
+}
+
+/// A value that one user takes out, so that states move through a graph and are never copied.
+pub(crate) struct Moved<T>(Mutex<Option<T>>);
+
+impl<T: Send + 'static> Moved<T> {
+    /// What a task hands to its one user.
+    pub(crate) fn outcome(value: T) -> Outcome {
+        Outcome::value(Self(Mutex::new(Some(value))))
+    }
+
+    /// The value out of what a task has handed on.
+    pub(crate) fn out_of(value: Shared) -> T {
+        let value = typed::<Self>(value);
+        let taken = value.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.unwrap_or_else(|| unreachable!("a value that moves has one user"))
+    }
+}

@@ -1,0 +1,391 @@
+//! What the engine promises, with graphs made by chance and by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use proptest::prelude::*;
+
+use super::delayed::{Delayed, all, call, delayed, join};
+use crate::{Error, Result, Run};
+
+fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
+    Run::new().threads(threads).compute_blocking(task)
+}
+
+/// Values that are alive, now and at most.
+#[derive(Clone, Default)]
+struct Census(Arc<(AtomicUsize, AtomicUsize)>);
+
+struct Counted(u64, Census);
+
+impl Census {
+    fn value(&self, value: u64) -> Counted {
+        let alive = self.0.0.fetch_add(1, SeqCst) + 1;
+        self.0.1.fetch_max(alive, SeqCst);
+        Counted(value, self.clone())
+    }
+
+    fn most(&self) -> usize {
+        self.0.1.load(SeqCst)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.0.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// A graph as a table: for each task the earlier ones it needs, and whether it fails.
+type Table = Vec<(Vec<prop::sample::Index>, bool)>;
+
+fn tables(most: usize, failing: f64) -> impl Strategy<Value = Table> {
+    let inputs = prop::collection::vec(any::<prop::sample::Index>(), 0..5);
+    prop::collection::vec((inputs, prop::bool::weighted(failing)), 1..most)
+}
+
+/// What each task comes to, evaluated in order; `None` where it or one below it fails.
+fn expected(table: &Table) -> Vec<Option<u64>> {
+    let mut values: Vec<Option<u64>> = Vec::new();
+    for (n, (inputs, fails)) in table.iter().enumerate() {
+        let inputs: &[_] = if n == 0 { &[] } else { inputs };
+        let sum = inputs.iter().try_fold(n as u64, |sum, i| {
+            values[i.index(n)].map(|value| sum.wrapping_mul(31).wrapping_add(value))
+        });
+        values.push(sum.filter(|_| !fails));
+    }
+    values
+}
+
+/// The same as tasks, every third a future, every fifth made only when its inputs are known.
+fn tasks(table: &Table, runs: &Arc<Vec<AtomicUsize>>) -> Vec<Delayed<u64>> {
+    let mut tasks: Vec<Delayed<u64>> = Vec::new();
+    for (n, (inputs, fails)) in table.iter().enumerate() {
+        let inputs: &[_] = if n == 0 { &[] } else { inputs };
+        let needed = all(inputs.iter().map(|i| tasks[i.index(n)].clone()));
+        let (fails, runs) = (*fails, Arc::clone(runs));
+        let work = move |values: &Vec<Arc<u64>>| {
+            runs[n].fetch_add(1, SeqCst);
+            let sum = |sum: u64, value: &Arc<u64>| sum.wrapping_mul(31).wrapping_add(**value);
+            if fails { Err("fails") } else { Ok(values.iter().fold(n as u64, sum)) }
+        };
+        tasks.push(match n % 15 {
+            0 | 3 | 6 | 9 | 12 => needed.try_map_async(move |values| {
+                let value = work(&values);
+                async move {
+                    YieldOnce(false).await;
+                    value
+                }
+            }),
+            5 | 10 => {
+                let work = Arc::new(work);
+                needed.then(move |values| {
+                    let work = Arc::clone(&work);
+                    delayed(values.clone()).try_map(move |values| work(values))
+                })
+            }
+            _ => needed.try_map(work),
+        });
+    }
+    tasks
+}
+
+/// A future that is woken before it has gone to sleep.
+struct YieldOnce(bool);
+
+impl Future for YieldOnce {
+    type Output = ();
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
+        cx.waker().wake_by_ref();
+        if std::mem::replace(&mut self.0, true) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    }
+}
+
+fn agrees(table: &Table, threads: usize) {
+    let runs: Arc<Vec<AtomicUsize>> = Arc::new(table.iter().map(|_| 0.into()).collect());
+    let expected = expected(table);
+    let computed = Run::new().threads(threads).compute_blocking(&tasks(table, &runs));
+    match expected.into_iter().collect::<Option<Vec<u64>>>() {
+        Some(values) => assert_eq!(computed.expect("nothing fails"), values),
+        None => assert!(matches!(computed, Err(Error::Task { .. })), "{computed:?}"),
+    }
+    assert!(runs.iter().all(|runs| runs.load(SeqCst) <= 1), "a task ran twice");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_graph_made_by_chance_agrees_with_its_plain_evaluation(
+        table in tables(200, 0.0), threads in 1..5_usize
+    ) {
+        agrees(&table, threads);
+    }
+
+    #[test]
+    fn with_failures_in_it_the_run_fails_and_each_task_runs_once_at_most(
+        table in tables(200, 0.02), threads in 1..5_usize
+    ) {
+        agrees(&table, threads);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2))]
+
+    #[test]
+    fn a_large_graph_made_by_chance_agrees_with_its_plain_evaluation(
+        table in tables(10_000, 0.00005), threads in 1..4_usize
+    ) {
+        agrees(&table, threads);
+    }
+}
+
+#[test]
+fn a_tree_over_many_leaves_keeps_few_values_alive() {
+    for threads in [1, 3] {
+        let census = Census::default();
+        let leaf = |n| {
+            let census = census.clone();
+            delayed(n).map(move |n| census.value(*n))
+        };
+        let mut level: Vec<Delayed<Counted>> = (0..100_000).map(leaf).collect();
+        while level.len() > 1 {
+            let pairs = level.chunks(2).map(|pair| match pair {
+                [a, b] => {
+                    let census = census.clone();
+                    call(move |a: &Counted, b: &Counted| census.value(a.0 + b.0), (a, b))
+                }
+                _ => pair[0].clone(),
+            });
+            level = pairs.collect();
+        }
+        let sum = level.remove(0).map(|sum| sum.0);
+        assert_eq!(on(threads, &sum).expect("nothing fails"), 4_999_950_000);
+        // 17 levels, and the value that is being made.
+        assert!(census.most() <= threads * 19, "{} on {threads}", census.most());
+    }
+}
+
+#[test]
+fn a_grid_keeps_few_values_alive() {
+    for threads in [1, 3] {
+        let census = Census::default();
+        let mut rows: Vec<Delayed<Counted>> = Vec::new();
+        let mut last: Vec<Delayed<Counted>> = Vec::new();
+        for row in 0..1000 {
+            let mut cells: Vec<Delayed<Counted>> = Vec::new();
+            for column in 0..10 {
+                let census = census.clone();
+                cells.push(match (last.get(column), cells.last()) {
+                    (Some(above), Some(left)) => {
+                        call(move |a: &Counted, b: &Counted| census.value(a.0 ^ b.0), (above, left))
+                    }
+                    (Some(one), None) | (None, Some(one)) => {
+                        one.map(move |n| census.value(n.0 + 1))
+                    }
+                    (None, None) => delayed(row).map(move |n| census.value(*n)),
+                });
+            }
+            rows.extend(cells.last().cloned());
+            last = cells;
+        }
+        on(threads, &rows.remove(999).map(|corner| corner.0)).expect("nothing fails");
+        // Where more threads than one share it, a slow cell lets the others run ahead of it.
+        assert!(threads > 1 || census.most() <= 12, "{}", census.most());
+
+        // And as chains beside each other, whose ends meet.
+        let census = Census::default();
+        let chain = |n| {
+            (0..10).fold(delayed(n).map(|n| *n), |chain: Delayed<u64>, _| {
+                let census = census.clone();
+                chain.map(move |n| census.value(n + 1)).map(|counted| counted.0)
+            })
+        };
+        let sum = all((0..1000).map(chain)).map(|ends| ends.iter().map(|n| **n).sum::<u64>());
+        assert_eq!(on(threads, &sum).expect("nothing fails"), 509_500);
+        assert!(census.most() <= 2 * threads, "{} on {threads}", census.most());
+    }
+}
+
+#[test]
+fn a_failure_names_the_task_and_the_way_to_it_and_is_told_once() {
+    for threads in [1, 2] {
+        let bad = delayed(1).map(|_| -> u32 { panic!("out of eggs") }).named("crack");
+        let cake = bad.map(|n| n + 1).named("bake").map(|n| n + 1).named("cake");
+        let error = on(threads, &cake).expect_err("it panics");
+        let said = "the task crack panicked: out of eggs (in cake > bake > crack)";
+        assert_eq!(error.to_string(), said);
+
+        let parsed = delayed("x").try_map(|text| text.parse::<u32>()).named("parse");
+        let many = parsed.map(|n| n + 1).named("more");
+        let error = on(threads, &all(vec![many.clone(), many]).named("all")).expect_err("it fails");
+        let Error::Task { task, path, source } = error else { panic!("{error}") };
+        assert_eq!((task.as_str(), path.as_str()), ("parse", "all > more > parse"));
+        assert!(source.is::<std::num::ParseIntError>());
+    }
+}
+
+#[test]
+fn the_path_to_a_deep_failure_is_cut() {
+    let bad = delayed(1).map(|_| -> u32 { panic!() }).named("bottom");
+    let top = (0..10_000).fold(bad, |task, n| task.map(|n| n + 1).named(format!("t{n}")));
+    let Err(Error::Panic { path, .. }) = on(1, &top) else { panic!("it fails") };
+    assert_eq!(path, "t9999 > t9998 > t9997 > t9996 > … > t2 > t1 > t0 > bottom");
+}
+
+#[test]
+fn of_ten_thousand_tasks_one_fails_and_that_is_what_is_said() {
+    let task = |n: u32| {
+        let work = |n: &u32| if *n == 7777 { Err(format!("no {n}")) } else { Ok(*n) };
+        delayed(n).try_map(work).named("one of many")
+    };
+    for threads in [1, 4] {
+        let error = Run::new().threads(threads).compute_blocking(&all((0..10_000).map(task)));
+        let error = error.expect_err("one fails").to_string();
+        assert!(error.starts_with("the task one of many failed: no 7777"), "{error}");
+    }
+}
+
+#[test]
+fn a_task_may_compute_other_tasks_on_any_number_of_threads() {
+    for threads in [1, 2, 4] {
+        let inner = delayed(20).map(|n| n + 1);
+        let outer = (0..20).map(|n| {
+            let inner = inner.clone();
+            delayed(n).try_map(move |n| on(2, &inner).map(|inner| inner + n))
+        });
+        let sum = all(outer).map(|sums| sums.iter().map(|n| **n).sum::<i32>());
+        assert_eq!(on(threads, &sum).expect("nothing fails"), 20 * 21 + 190);
+    }
+}
+
+#[test]
+fn a_million_links_are_run_and_dropped_without_deep_recursion() {
+    let mut chain = delayed(0_u32);
+    for _ in 0..1_000_000 {
+        chain = chain.map(|n| n + 1);
+    }
+    assert_eq!(on(2, &chain).expect("nothing fails"), 1_000_000);
+    drop(chain);
+    // Links that hang on what tasks captured.
+    let mut nested = delayed(0_u32);
+    for _ in 0..100_000 {
+        let inner = nested.clone();
+        nested = delayed(()).then(move |()| inner.clone());
+    }
+    assert_eq!(on(1, &nested).expect("nothing fails"), 0);
+    drop(nested);
+}
+
+#[test]
+fn equal_keys_are_one_task_and_a_cycle_through_them_is_an_error() {
+    fn round(n: u32) -> Delayed<u32> {
+        delayed(n).then(|n| round(*n).map(|n| n + 1)).keyed("round")
+    }
+    let error = on(2, &round(1)).expect_err("it waits for itself");
+    assert!(error.to_string().contains("waits for itself"), "{error}");
+    let (number, text) = (delayed(1).keyed("k"), delayed("one").keyed("k"));
+    assert_eq!(*on(1, &join((number, text))).expect("two types are two tasks").1, "one");
+}
+
+#[test]
+fn the_last_holder_of_a_value_is_given_it_uncloned() {
+    #[derive(Debug)]
+    struct Once;
+    impl Clone for Once {
+        fn clone(&self) -> Self {
+            panic!("cloned")
+        }
+    }
+    let made = delayed(()).map(|()| Once);
+    on(2, &made).expect("it is not cloned");
+    let seen = made.map(|_| 1);
+    crate::compute_all_blocking(&(seen, made)).expect("it is not cloned");
+}
+
+#[test]
+fn futures_keep_no_thread_while_they_wait() {
+    // More of them wait for each other than there are threads.
+    for threads in [1, 2] {
+        let barrier = Arc::new(tokio::sync::Barrier::new(20));
+        let waits = (0..20).map(|n| {
+            let barrier = Arc::clone(&barrier);
+            delayed(n).map_async(move |n| {
+                let barrier = Arc::clone(&barrier);
+                async move {
+                    barrier.wait().await;
+                    *n
+                }
+            })
+        });
+        let sum = all(waits).map(|all| all.iter().map(|n| **n).sum::<i32>());
+        assert_eq!(on(threads, &sum).expect("nothing fails"), 190);
+    }
+}
+
+#[test]
+fn a_future_that_fails_is_tried_again() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let task = delayed(5).try_map_async({
+        let tries = Arc::clone(&tries);
+        move |n| {
+            let tries = Arc::clone(&tries);
+            async move {
+                YieldOnce(false).await;
+                if tries.fetch_add(1, SeqCst) < 2 { Err("not yet") } else { Ok(*n) }
+            }
+        }
+    });
+    assert_eq!(on(1, &task.retries(2)).expect("the third try does it"), 5);
+}
+
+#[test]
+fn dropping_the_future_of_a_run_drops_what_it_waits_for() {
+    let (started, starting) = tokio::sync::oneshot::channel();
+    let (held, mut dropped) = tokio::sync::mpsc::channel::<()>(1);
+    let started = Arc::new(std::sync::Mutex::new(Some(started)));
+    let endless = delayed(()).map_async(move |_| {
+        let (held, started) = (held.clone(), Arc::clone(&started));
+        async move {
+            started.lock().expect("unpoisoned").take().map(|started| started.send(()));
+            let () = std::future::pending().await;
+            drop(held);
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let run = Box::pin(endless.compute());
+        let started = futures::future::select(run, starting).await;
+        drop(started);
+        // The sender goes with the task; it is the last.
+        assert_eq!(dropped.recv().await, None);
+    });
+}
+
+#[tokio::test]
+async fn a_run_works_in_a_runtime_of_one_thread() {
+    in_a_runtime().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_works_in_a_runtime_of_more_threads() {
+    in_a_runtime().await;
+}
+
+/// Tasks that are futures find the caller's runtime.
+async fn in_a_runtime() {
+    let task = delayed(3).map_async(|n| async move {
+        tokio::task::yield_now().await;
+        tokio::spawn(async move { *n + 1 }).await.expect("it is not aborted")
+    });
+    assert_eq!(task.compute().await.expect("nothing fails"), 4);
+}
