@@ -4,6 +4,8 @@
 //! and then run once by [`Graph::run`]. The graph knows nothing of blocks and records: reading a
 //! lane is a task to it like any other.
 
+#[cfg(test)]
+mod picture;
 mod schedule;
 mod tree;
 

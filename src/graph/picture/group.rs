@@ -1,0 +1,160 @@
+//! Makes a large graph small: tasks that are alike become one box.
+//!
+//! A box that stands for tasks of one depth only (arrows on the longest way to them) can be part
+//! of no cycle, since every arrow leads to a greater depth. So the rules that are tried first keep
+//! depths apart. Only those for graphs with more depths than a picture has room for do not, and
+//! after them what lies on a cycle becomes one box.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::links::Links;
+use super::{Node, Picture};
+
+/// For each task the number of its group, and how many groups there are.
+struct Groups {
+    of: Vec<usize>,
+    count: usize,
+}
+
+/// The same graph with no more boxes than the picture allows, each arrow once.
+pub(super) fn group(picture: &Picture) -> Picture {
+    let groups = match picture.nodes.len() <= picture.most {
+        true => Groups::number(0..picture.nodes.len()),
+        false => choose(picture),
+    };
+    quotient(picture, &groups)
+}
+
+/// The finest grouping that fits. Linear in the graph but for sorting the inputs of a task.
+fn choose(picture: &Picture) -> Groups {
+    let Picture { nodes, arrows, most } = picture;
+    let fits = |groups: &Groups| groups.count <= *most;
+    let links = Links::new(nodes.len(), arrows);
+    let sorted = links.sorted();
+    let depths = links.depths(&sorted);
+
+    let alike = Groups::number(nodes.iter().map(|n| (&n.label, &n.detail, n.result)));
+    let level = Groups::number(alike.of.iter().zip(&depths));
+    // Made from the same, and made into the same: what a reader takes for "the same thing n times".
+    let made_from = spread(&level, sorted.iter().copied(), |one| links.before(one));
+    let made_into = spread(&level, sorted.iter().rev().copied(), |one| links.after(one));
+    let both = Groups::number(made_from.of.iter().zip(&made_into.of));
+    for groups in [both, made_from, level] {
+        if fits(&groups) {
+            return groups;
+        }
+    }
+    // Deeper than the picture: steps that follow each other, as in a chain or a loop, are one box.
+    for groups in [alike, Groups::number(nodes.iter().map(|n| &n.label))] {
+        if fits(&groups) {
+            return condense(&groups, arrows);
+        }
+    }
+    // More operations than boxes: whatever lies about equally deep.
+    let deepest = depths.iter().max().map_or(1, |deepest| deepest + 1);
+    Groups::number(depths.iter().map(|depth| depth * most / deepest))
+}
+
+/// Splits groups until tasks of one group have neighbours in the same groups; `order` comes to
+/// the neighbours of a task first.
+fn spread<'l>(
+    groups: &Groups,
+    order: impl Iterator<Item = usize>,
+    neighbours: impl Fn(usize) -> &'l [u32],
+) -> Groups {
+    let mut of = vec![0; groups.of.len()];
+    let mut numbers = HashMap::new();
+    let mut near = Vec::new();
+    for one in order {
+        near.clear();
+        near.extend(neighbours(one).iter().map(|&n| of[n as usize]));
+        near.sort_unstable();
+        near.dedup();
+        // A hash in place of the list: should two ever collide, one box stands for two groups of
+        // the same operation and depth. Its keys are fixed, so that pictures are too.
+        let mut hash = DefaultHasher::new();
+        near.hash(&mut hash);
+        let next = numbers.len();
+        of[one] = *numbers.entry((groups.of[one], hash.finish())).or_insert(next);
+    }
+    Groups { of, count: numbers.len() }
+}
+
+/// Makes one group of those that lie on a cycle, so that none is left.
+fn condense(groups: &Groups, arrows: &[(usize, usize)]) -> Groups {
+    let count = groups.count;
+    let arrows = between(groups, arrows);
+    let links = Links::new(count, &arrows);
+    let mut reached = vec![false; count * count];
+    for from in 0..count {
+        let mut ahead = vec![from];
+        while let Some(at) = ahead.pop() {
+            for &next in links.after(at) {
+                if !std::mem::replace(&mut reached[from * count + next as usize], true) {
+                    ahead.push(next as usize);
+                }
+            }
+        }
+    }
+    let first = |group: usize| {
+        let returns = |&to: &usize| reached[group * count + to] && reached[to * count + group];
+        (0..group).find(returns).unwrap_or(group)
+    };
+    let first: Vec<_> = (0..count).map(first).collect();
+    Groups::number(groups.of.iter().map(|&group| first[group]))
+}
+
+/// The arrows from one group to another, each once.
+fn between(groups: &Groups, arrows: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let of = |&(from, to): &(usize, usize)| (groups.of[from], groups.of[to]);
+    let mut arrows: Vec<_> = arrows.iter().map(of).filter(|(from, to)| from != to).collect();
+    arrows.sort_unstable();
+    arrows.dedup();
+    arrows
+}
+
+/// One box a group.
+fn quotient(picture: &Picture, groups: &Groups) -> Picture {
+    let mut nodes: Vec<Option<(Node, Vec<&str>)>> = vec![None; groups.count];
+    for (node, &group) in picture.nodes.iter().zip(&groups.of) {
+        let Some((whole, labels)) = &mut nodes[group] else {
+            nodes[group] = Some((node.clone(), vec![&node.label]));
+            continue;
+        };
+        whole.tasks += node.tasks;
+        whole.result |= node.result;
+        if whole.detail != node.detail {
+            whole.detail = None;
+        }
+        if labels.len() <= NAMED && !labels.contains(&&*node.label) {
+            labels.push(&node.label);
+        }
+    }
+    let whole = |(node, labels)| Node { label: together(labels), ..node };
+    let nodes = nodes.into_iter().flatten().map(whole).collect();
+    Picture { nodes, arrows: between(groups, &picture.arrows), most: picture.most }
+}
+
+/// How many operations a box of several names.
+const NAMED: usize = 3;
+
+fn together(mut labels: Vec<&str>) -> String {
+    if labels.len() > NAMED {
+        labels[NAMED] = "…";
+    }
+    labels.join(", ")
+}
+
+impl Groups {
+    /// Numbers equal keys equally, in the order in which they come.
+    fn number<K: Hash + Eq>(keys: impl Iterator<Item = K>) -> Self {
+        let mut numbers = HashMap::new();
+        let number = |key| {
+            let next = numbers.len();
+            *numbers.entry(key).or_insert(next)
+        };
+        let of = keys.map(number).collect();
+        Self { of, count: numbers.len() }
+    }
+}
