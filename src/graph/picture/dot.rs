@@ -8,6 +8,9 @@ use crate::error::printable;
 pub(super) fn write(picture: &Picture) -> String {
     let mut out = String::from("digraph creel {\n");
     out.push_str("  node [shape=box, style=\"rounded,filled\", fillcolor=\"#eef3fb\"];\n");
+    if let Some(note) = picture.note {
+        let _ = writeln!(out, "  label=\"{}\";", quoted(note));
+    }
     for (number, node) in picture.nodes.iter().enumerate() {
         let mut label = format!("{}{}", quoted(&node.label), node.times());
         if let Some(detail) = &node.detail {

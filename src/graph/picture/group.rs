@@ -17,18 +17,24 @@ struct Groups {
     count: usize,
 }
 
+/// More arrows than this for each box of a grouped picture are a tangle.
+const TANGLE: usize = 3;
+
 /// The same graph with no more boxes than the picture allows, each arrow once.
 pub(super) fn group(picture: &Picture) -> Picture {
-    let groups = match picture.nodes.len() <= picture.most {
-        true => Groups::number(0..picture.nodes.len()),
-        false => choose(picture),
-    };
-    quotient(picture, &groups)
+    if picture.nodes.len() <= picture.most {
+        return quotient(picture, &Groups::number(0..picture.nodes.len()));
+    }
+    let grouped = quotient(picture, &choose(picture));
+    match grouped.arrows.len() > TANGLE * grouped.nodes.len() {
+        true => thin(grouped),
+        false => grouped,
+    }
 }
 
 /// The finest grouping that fits. Linear in the graph but for sorting the inputs of a task.
 fn choose(picture: &Picture) -> Groups {
-    let Picture { nodes, arrows, most } = picture;
+    let Picture { nodes, arrows, most, .. } = picture;
     let fits = |groups: &Groups| groups.count <= *most;
     let links = Links::new(nodes.len(), arrows);
     let sorted = links.sorted();
@@ -45,11 +51,17 @@ fn choose(picture: &Picture) -> Groups {
             return groups;
         }
     }
-    // Deeper than the picture: steps that follow each other, as in a chain or a loop, are one box.
-    for groups in [alike, Groups::number(nodes.iter().map(|n| &n.label))] {
+    // Deeper than the picture: steps that follow each other are one box.
+    let named = Groups::number(nodes.iter().map(|n| &n.label));
+    for operations in [&alike, &named] {
+        let groups = phases(operations, &links, &sorted, &depths);
         if fits(&groups) {
-            return condense(&groups, arrows);
+            return groups;
         }
+    }
+    // A long loop: operations that lead to each other are one box.
+    if fits(&named) {
+        return condense(&named, arrows);
     }
     // More operations than boxes: whatever lies about equally deep.
     let deepest = depths.iter().max().map_or(1, |deepest| deepest + 1);
@@ -81,28 +93,83 @@ fn spread<'l>(
     Groups { of, count: numbers.len() }
 }
 
+/// Groups tasks of one operation, whatever their depth, until arrows go back.
+///
+/// Operations are put into an order, that of their mean depths. A phase is over where an arrow
+/// goes back in it; a task is in the first phase that its inputs allow. So arrows lead onwards,
+/// in phases or in operations of the same phase, and there can be no cycle.
+fn phases(operations: &Groups, links: &Links, sorted: &[usize], depths: &[usize]) -> Groups {
+    let mut mean = vec![(0.0, 0.0); operations.count];
+    for (&operation, &depth) in operations.of.iter().zip(depths) {
+        mean[operation].0 += depth as f64;
+        mean[operation].1 += 1.0;
+    }
+    let mut by_depth: Vec<_> = (0..operations.count).collect();
+    by_depth.sort_by(|&a, &b| (mean[a].0 / mean[a].1).total_cmp(&(mean[b].0 / mean[b].1)));
+    let mut place = vec![0; operations.count];
+    for (index, operation) in by_depth.into_iter().enumerate() {
+        place[operation] = index;
+    }
+    let place = |task: usize| place[operations.of[task]];
+    let mut phase = vec![0; sorted.len()];
+    for &task in sorted {
+        let inputs = links.before(task).iter().map(|&input| input as usize);
+        let after = inputs.map(|input| phase[input] + usize::from(place(input) > place(task)));
+        phase[task] = after.max().unwrap_or(0);
+    }
+    Groups::number(operations.of.iter().zip(&phase))
+}
+
 /// Makes one group of those that lie on a cycle, so that none is left.
 fn condense(groups: &Groups, arrows: &[(usize, usize)]) -> Groups {
-    let count = groups.count;
-    let arrows = between(groups, arrows);
-    let links = Links::new(count, &arrows);
-    let mut reached = vec![false; count * count];
-    for from in 0..count {
-        let mut ahead = vec![from];
-        while let Some(at) = ahead.pop() {
-            for &next in links.after(at) {
-                if !std::mem::replace(&mut reached[from * count + next as usize], true) {
-                    ahead.push(next as usize);
+    let reach = Reach::new(groups.count, &between(groups, arrows));
+    let first = |group: usize| {
+        let returns = |&to: &usize| reach.leads(group, to) && reach.leads(to, group);
+        (0..group).find(returns).unwrap_or(group)
+    };
+    let first: Vec<_> = (0..groups.count).map(first).collect();
+    Groups::number(groups.of.iter().map(|&group| first[group]))
+}
+
+/// Leaves out arrows that a longer way makes up for.
+fn thin(picture: Picture) -> Picture {
+    let reach = Reach::new(picture.nodes.len(), &picture.arrows);
+    let implied = |&(from, to): &(usize, usize)| {
+        let others = reach.links.after(from).iter().map(|&next| next as usize);
+        others.filter(|&next| next != to).any(|next| reach.leads(next, to))
+    };
+    let arrows = picture.arrows.iter().copied().filter(|arrow| !implied(arrow)).collect();
+    let note = Some("arrows that a longer way makes up for are left out");
+    Picture { arrows, note, ..picture }
+}
+
+/// Which box is reached from which. For pictures, not for graphs: its size is their square.
+struct Reach {
+    links: Links,
+    reached: Vec<bool>,
+    count: usize,
+}
+
+impl Reach {
+    fn new(count: usize, arrows: &[(usize, usize)]) -> Self {
+        let links = Links::new(count, arrows);
+        let mut reached = vec![false; count * count];
+        for from in 0..count {
+            let mut ahead = vec![from];
+            while let Some(at) = ahead.pop() {
+                for &next in links.after(at) {
+                    if !std::mem::replace(&mut reached[from * count + next as usize], true) {
+                        ahead.push(next as usize);
+                    }
                 }
             }
         }
+        Self { links, reached, count }
     }
-    let first = |group: usize| {
-        let returns = |&to: &usize| reached[group * count + to] && reached[to * count + group];
-        (0..group).find(returns).unwrap_or(group)
-    };
-    let first: Vec<_> = (0..count).map(first).collect();
-    Groups::number(groups.of.iter().map(|&group| first[group]))
+
+    fn leads(&self, from: usize, to: usize) -> bool {
+        self.reached[from * self.count + to]
+    }
 }
 
 /// The arrows from one group to another, each once.
@@ -133,7 +200,7 @@ fn quotient(picture: &Picture, groups: &Groups) -> Picture {
     }
     let whole = |(node, labels)| Node { label: together(labels), ..node };
     let nodes = nodes.into_iter().flatten().map(whole).collect();
-    Picture { nodes, arrows: between(groups, &picture.arrows), most: picture.most }
+    Picture { nodes, arrows: between(groups, &picture.arrows), ..*picture }
 }
 
 /// How many operations a box of several names.

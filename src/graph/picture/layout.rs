@@ -35,13 +35,11 @@ pub(super) struct Rect {
     pub(super) height: f64,
 }
 
-/// A part of an arrow, from above to below.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// An arrow, or a branch of one, from above to below.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Line {
-    pub(super) from: (f64, f64),
-    pub(super) to: (f64, f64),
-    /// Whether it ends in a box, rather than in a bend.
-    pub(super) head: bool,
+    /// Its ends, and where it comes to and leaves each row that it passes.
+    pub(super) points: Vec<(f64, f64)>,
 }
 
 /// Finds places for boxes of these widths and heights.
@@ -50,7 +48,6 @@ pub(super) fn layout(picture: &Picture, sizes: &[(f64, f64)]) -> Layout {
     let widths: Vec<_> =
         (0..rows.above.len()).map(|place| sizes.get(place).map_or(0.0, |size| size.0)).collect();
     let middles = Across { rows: &rows, widths: &widths }.middles();
-    let ends = ends(&rows, &middles, &widths);
 
     let mut boxes = vec![Rect { x: 0.0, y: 0.0, width: 0.0, height: 0.0 }; sizes.len()];
     let mut spans = vec![(0.0, 0.0); middles.len()];
@@ -61,22 +58,15 @@ pub(super) fn layout(picture: &Picture, sizes: &[(f64, f64)]) -> Layout {
         for &place in row {
             spans[place] = (y, y + height);
             if let Some(&(width, height)) = sizes.get(place) {
-                spans[place].1 = y + height;
                 boxes[place] = Rect { x: middles[place] - width / 2.0, y, width, height };
             }
         }
         y += height + gap(&rows, row, &middles);
     }
 
-    let mut lines = Vec::new();
-    for place in sizes.len()..middles.len() {
-        let (x, (top, bottom)) = (middles[place], spans[place]);
-        lines.push(Line { from: (x, top), to: (x, bottom), head: false });
-    }
-    for (&(from, to), &end) in rows.steps.iter().zip(&ends) {
-        let (from, to, head) = ((middles[from], spans[from].1), (end, spans[to].0), to < sizes.len());
-        lines.push(Line { from, to, head });
-    }
+    let lines =
+        Router { rows: &rows, middles: &middles, spans: &spans, widths: &widths, boxes: &boxes }
+            .lines();
     let right = |r: &Rect| r.x + r.width;
     let width = boxes.iter().map(right).chain(middles.iter().copied()).fold(0.0, f64::max) + MARGIN;
     let height = boxes.iter().map(|r| r.y + r.height).fold(0.0, f64::max) + MARGIN;
@@ -93,23 +83,65 @@ fn gap(rows: &Rows, row: &[usize], middles: &[f64]) -> f64 {
     (GAP.0 + (far - 150.0).max(0.0) / 8.0).min(GAP.1).round()
 }
 
-/// Where each step ends, across: side by side along the upper edge of a box, from left to right
-/// as they come.
-fn ends(rows: &Rows, middles: &[f64], widths: &[f64]) -> Vec<f64> {
-    let mut ends: Vec<f64> = rows.steps.iter().map(|&(_, to)| middles[to]).collect();
-    let mut into = vec![Vec::new(); middles.len()];
-    for (step, &(_, to)) in rows.steps.iter().enumerate() {
-        into[to].push(step);
-    }
-    for (place, mut steps) in into.into_iter().enumerate() {
-        steps.sort_by(|&a, &b| middles[rows.steps[a].0].total_cmp(&middles[rows.steps[b].0]));
-        let apart = ((widths[place] - 20.0) / steps.len() as f64).clamp(0.0, 16.0);
-        let left = middles[place] - apart * (steps.len() as f64 - 1.0) / 2.0;
-        for (index, step) in steps.into_iter().enumerate() {
-            ends[step] = (left + apart * index as f64).round();
+/// Joins steps to lines.
+struct Router<'a> {
+    rows: &'a Rows,
+    middles: &'a [f64],
+    /// For each place, where its row starts and ends.
+    spans: &'a [(f64, f64)],
+    widths: &'a [f64],
+    boxes: &'a [Rect],
+}
+
+impl Router<'_> {
+    /// A line for each end of an arrow. The first through a bend has passed it on the way; the
+    /// others branch off there.
+    fn lines(&self) -> Vec<Line> {
+        let ends = self.ends();
+        let mut passed = vec![false; self.middles.len()];
+        let mut lines = Vec::new();
+        for (&(mut from, to), &end) in self.rows.steps.iter().zip(&ends) {
+            if to >= self.boxes.len() {
+                continue;
+            }
+            let mut points =
+                vec![(end, self.spans[to].0), (self.middles[from], self.spans[from].1)];
+            while from >= self.boxes.len() && !std::mem::replace(&mut passed[from], true) {
+                points.push((self.middles[from], self.spans[from].0));
+                from = self.rows.above[from][0];
+                points.push((self.middles[from], self.spans[from].1));
+            }
+            // Of a box that is lower than its row, straight past its neighbours first.
+            if let Some(start) = self.boxes.get(from).map(|r| (self.middles[from], r.y + r.height))
+                && start.1 < self.spans[from].1
+            {
+                points.push(start);
+            }
+            points.reverse();
+            lines.push(Line { points });
         }
+        lines
     }
-    ends
+
+    /// Where each step ends, across: side by side along the upper edge of a box, from left to
+    /// right as they come.
+    fn ends(&self) -> Vec<f64> {
+        let Self { rows, middles, .. } = self;
+        let mut ends: Vec<f64> = rows.steps.iter().map(|&(_, to)| middles[to]).collect();
+        let mut into = vec![Vec::new(); middles.len()];
+        for (step, &(_, to)) in rows.steps.iter().enumerate() {
+            into[to].push(step);
+        }
+        for (place, mut steps) in into.into_iter().enumerate() {
+            steps.sort_by(|&a, &b| middles[rows.steps[a].0].total_cmp(&middles[rows.steps[b].0]));
+            let apart = ((self.widths[place] - 20.0) / steps.len() as f64).clamp(0.0, 16.0);
+            let left = middles[place] - apart * (steps.len() as f64 - 1.0) / 2.0;
+            for (index, step) in steps.into_iter().enumerate() {
+                ends[step] = (left + apart * index as f64).round();
+            }
+        }
+        ends
+    }
 }
 
 /// The search for places across.
@@ -161,7 +193,7 @@ impl Across<'_> {
     fn pull(&self, place: usize, near: &[usize]) -> f64 {
         let bend = |place: usize| self.widths[place] == 0.0;
         match (bend(place), near.iter().any(|&n| bend(n))) {
-            (true, true) => 8.0,
+            (true, true) => 64.0,
             (true, false) | (false, true) => 2.0,
             (false, false) => 1.0,
         }

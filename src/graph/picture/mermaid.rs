@@ -7,6 +7,9 @@ use crate::error::printable;
 
 pub(super) fn write(picture: &Picture) -> String {
     let mut out = String::from("flowchart TD\n");
+    if let Some(note) = picture.note {
+        let _ = writeln!(out, "  %% {note}");
+    }
     for (number, node) in picture.nodes.iter().enumerate() {
         let mut label = format!("{}{}", quoted(&node.label), node.times());
         if let Some(detail) = &node.detail {

@@ -37,6 +37,8 @@ pub(crate) struct Picture {
     /// From a box to one that is made from it. No way leads back to where it started.
     arrows: Vec<(usize, usize)>,
     most: usize,
+    /// What a reader should know that boxes and arrows do not say.
+    note: Option<&'static str>,
 }
 
 /// One box: a task, or several that are alike.
@@ -60,7 +62,7 @@ enum Format {
 
 impl Default for Picture {
     fn default() -> Self {
-        Self { nodes: Vec::new(), arrows: Vec::new(), most: MOST }
+        Self { nodes: Vec::new(), arrows: Vec::new(), most: MOST, note: None }
     }
 }
 

@@ -113,7 +113,8 @@ impl Rows {
     /// How many arrows of `a` cross arrows of `b`, if `a` is left of it.
     fn crossed(&self, a: usize, b: usize) -> usize {
         let crossed = |of_a: &[usize], of_b: &[usize]| -> usize {
-            let before = |a: &usize| of_b.iter().filter(|&&b| self.index[b] < self.index[*a]).count();
+            let before =
+                |a: &usize| of_b.iter().filter(|&&b| self.index[b] < self.index[*a]).count();
             of_a.iter().map(before).sum()
         };
         crossed(&self.above[a], &self.above[b]) + crossed(&self.below[a], &self.below[b])
@@ -166,10 +167,7 @@ fn low(links: &Links, sorted: &[usize]) -> Vec<usize> {
 
 /// Puts a bend into every row that an arrow passes. Arrows from one box share their bends: they
 /// carry the same result, and one line that branches is easier to follow than several.
-fn bend(
-    mut row_of: Vec<usize>,
-    arrows: &[(usize, usize)],
-) -> (Vec<usize>, Vec<(usize, usize)>) {
+fn bend(mut row_of: Vec<usize>, arrows: &[(usize, usize)]) -> (Vec<usize>, Vec<(usize, usize)>) {
     let mut bends = HashMap::new();
     let mut steps = Vec::new();
     for &(from, to) in arrows {

@@ -36,16 +36,20 @@ const COLOURS: [(&str, &str); 8] = [
 pub(super) fn write(picture: &Picture) -> String {
     let texts: Vec<_> = picture.nodes.iter().map(Text::new).collect();
     let sizes: Vec<_> = texts.iter().map(Text::size).collect();
-    let Layout { width, height, boxes, lines } = layout(picture, &sizes);
+    let Layout { mut width, mut height, boxes, lines } = layout(picture, &sizes);
+    if let Some(note) = picture.note {
+        width = width.max((cells(note) as f64 * DETAIL * CELL + 2.0 * PADDING).ceil());
+        height += 16.0;
+    }
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"{FONT}\" text-anchor=\"middle\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
     );
-    out.push_str("<g fill=\"none\" stroke=\"#7b8494\" stroke-width=\"1.3\" stroke-linecap=\"round\">\n");
+    out.push_str("<g fill=\"none\" stroke=\"#7b8494\" stroke-width=\"1.3\">\n");
     lines.iter().for_each(|line| curve(&mut out, line));
     out.push_str("</g>\n<g fill=\"#5a6372\">\n");
-    lines.iter().filter(|line| line.head).for_each(|line| head(&mut out, line));
+    lines.iter().for_each(|line| head(&mut out, line));
     out.push_str("</g>\n");
     let mut colours = HashMap::new();
     for ((node, text), place) in picture.nodes.iter().zip(&texts).zip(&boxes) {
@@ -53,28 +57,43 @@ pub(super) fn write(picture: &Picture) -> String {
         let colour = COLOURS[*colours.entry(&node.label).or_insert(next)];
         boxed(&mut out, node, text, place, colour);
     }
+    if let Some(note) = picture.note {
+        let (x, y) = (width / 2.0, height - 8.0);
+        let note = escaped(note);
+        let _ = writeln!(
+            out,
+            "<text x=\"{x}\" y=\"{y}\" font-size=\"{DETAIL}\" fill=\"#5a6372\">{note}</text>"
+        );
+    }
     out.push_str("</svg>\n");
     out
 }
 
-/// Leaves and arrives straight, so that a line that goes on in a bend has no corner.
+/// Leaves, passes rows and arrives straight down, so that there are no corners.
 fn curve(out: &mut String, line: &Line) {
-    let ((x, y), (to_x, to_y)) = (line.from, line.to);
-    // The head covers the end; a line to its point would blunt it.
-    let to_y = if line.head { to_y - HEAD + 1.0 } else { to_y };
-    let _ = match x == to_x {
-        true => writeln!(out, "<path d=\"M{x} {y}V{to_y}\"/>"),
-        false => {
-            let middle = (y + to_y) / 2.0;
-            writeln!(out, "<path d=\"M{x} {y}C{x} {middle} {to_x} {middle} {to_x} {to_y}\"/>")
-        }
-    };
+    let mut points = line.points.clone();
+    if let Some((_, y)) = points.last_mut() {
+        // The head covers the end; a line to its point would blunt it.
+        *y -= HEAD - 1.0;
+    }
+    let (mut x, mut y) = points[0];
+    let _ = write!(out, "<path d=\"M{x} {y}");
+    for &(to_x, to_y) in &points[1..] {
+        let middle = (y + to_y) / 2.0;
+        let _ = match x == to_x {
+            true => write!(out, "V{to_y}"),
+            false => write!(out, "C{x} {middle} {to_x} {middle} {to_x} {to_y}"),
+        };
+        (x, y) = (to_x, to_y);
+    }
+    out.push_str("\"/>\n");
 }
 
+/// Length of an arrow's head.
 const HEAD: f64 = 8.0;
 
 fn head(out: &mut String, line: &Line) {
-    let (x, y) = line.to;
+    let (x, y) = line.points[line.points.len() - 1];
     let _ = writeln!(out, "<path d=\"M{x} {y}l-4 -{HEAD}h8z\"/>");
 }
 
