@@ -32,49 +32,58 @@ pub(super) fn group(picture: &Picture) -> Picture {
     }
 }
 
-/// The finest grouping that fits. Linear in the graph but for sorting the inputs of a task.
+/// The finest grouping that fits. Linear in the graph but for sorting the inputs of a task, and
+/// what does not fit is given up as soon as that is known.
 fn choose(picture: &Picture) -> Groups {
     let Picture { nodes, arrows, most, .. } = picture;
-    let fits = |groups: &Groups| groups.count <= *most;
     let links = Links::new(nodes.len(), arrows);
     let sorted = links.sorted();
     let depths = links.depths(&sorted);
-
-    let alike = Groups::number(nodes.iter().map(|n| (&n.label, &n.detail, n.result)));
-    let level = Groups::number(alike.of.iter().zip(&depths));
-    // Made from the same, and made into the same: what a reader takes for "the same thing n times".
-    let made_from = spread(&level, sorted.iter().copied(), |one| links.before(one));
-    let made_into = spread(&level, sorted.iter().rev().copied(), |one| links.after(one));
-    let both = Groups::number(made_from.of.iter().zip(&made_into.of));
-    for groups in [both, made_from, level] {
-        if fits(&groups) {
-            return groups;
-        }
+    let alike = Groups::few(*most, nodes.iter().map(|n| (&n.label, &n.detail, n.result)));
+    let named = Groups::few(*most, nodes.iter().map(|n| &n.label));
+    if let Some(alike) = &alike
+        && let Some(level) = Groups::few(*most, alike.of.iter().zip(&depths))
+    {
+        return refine(level, *most, &links, &sorted);
     }
     // Deeper than the picture: steps that follow each other are one box.
-    let named = Groups::number(nodes.iter().map(|n| &n.label));
-    for operations in [&alike, &named] {
-        let groups = phases(operations, &links, &sorted, &depths);
-        if fits(&groups) {
+    for operations in [&alike, &named].into_iter().flatten() {
+        if let Some(groups) = phases(operations, *most, &links, &sorted, &depths) {
             return groups;
         }
     }
-    // A long loop: operations that lead to each other are one box.
-    if fits(&named) {
-        return condense(&named, arrows);
+    match named {
+        // A long loop: operations that lead to each other are one box.
+        Some(named) => condense(&named, arrows),
+        // More operations than boxes: whatever lies about equally deep.
+        None => {
+            let deepest = depths.iter().max().map_or(1, |deepest| deepest + 1);
+            Groups::number(depths.iter().map(|depth| depth * most / deepest))
+        }
     }
-    // More operations than boxes: whatever lies about equally deep.
-    let deepest = depths.iter().max().map_or(1, |deepest| deepest + 1);
-    Groups::number(depths.iter().map(|depth| depth * most / deepest))
+}
+
+/// Splits groups of one operation and depth by what their tasks are made from and made into, as
+/// far as the picture allows: what a reader takes for "the same thing n times".
+fn refine(level: Groups, most: usize, links: &Links, sorted: &[usize]) -> Groups {
+    let above = sorted.iter().copied();
+    let Some(made_from) = split(&level, most, above, |one| links.before(one)) else {
+        return level;
+    };
+    let below = sorted.iter().rev().copied();
+    let made_into = split(&level, most, below, |one| links.after(one));
+    let both = made_into.and_then(|into| Groups::few(most, made_from.of.iter().zip(&into.of)));
+    both.unwrap_or(made_from)
 }
 
 /// Splits groups until tasks of one group have neighbours in the same groups; `order` comes to
-/// the neighbours of a task first.
-fn spread<'l>(
+/// the neighbours of a task first. `None` if there would be too many.
+fn split<'l>(
     groups: &Groups,
+    most: usize,
     order: impl Iterator<Item = usize>,
     neighbours: impl Fn(usize) -> &'l [u32],
-) -> Groups {
+) -> Option<Groups> {
     let mut of = vec![0; groups.of.len()];
     let mut numbers = HashMap::new();
     let mut near = Vec::new();
@@ -89,8 +98,11 @@ fn spread<'l>(
         near.hash(&mut hash);
         let next = numbers.len();
         of[one] = *numbers.entry((groups.of[one], hash.finish())).or_insert(next);
+        if numbers.len() > most {
+            return None;
+        }
     }
-    Groups { of, count: numbers.len() }
+    Some(Groups { of, count: numbers.len() })
 }
 
 /// Groups tasks of one operation, whatever their depth, until arrows go back.
@@ -98,7 +110,13 @@ fn spread<'l>(
 /// Operations are put into an order, that of their mean depths. A phase is over where an arrow
 /// goes back in it; a task is in the first phase that its inputs allow. So arrows lead onwards,
 /// in phases or in operations of the same phase, and there can be no cycle.
-fn phases(operations: &Groups, links: &Links, sorted: &[usize], depths: &[usize]) -> Groups {
+fn phases(
+    operations: &Groups,
+    most: usize,
+    links: &Links,
+    sorted: &[usize],
+    depths: &[usize],
+) -> Option<Groups> {
     let mut mean = vec![(0.0, 0.0); operations.count];
     for (&operation, &depth) in operations.of.iter().zip(depths) {
         mean[operation].0 += depth as f64;
@@ -117,7 +135,7 @@ fn phases(operations: &Groups, links: &Links, sorted: &[usize], depths: &[usize]
         let after = inputs.map(|input| phase[input] + usize::from(place(input) > place(task)));
         phase[task] = after.max().unwrap_or(0);
     }
-    Groups::number(operations.of.iter().zip(&phase))
+    Groups::few(most, operations.of.iter().zip(&phase))
 }
 
 /// Makes one group of those that lie on a cycle, so that none is left.
@@ -216,12 +234,18 @@ fn together(mut labels: Vec<&str>) -> String {
 impl Groups {
     /// Numbers equal keys equally, in the order in which they come.
     fn number<K: Hash + Eq>(keys: impl Iterator<Item = K>) -> Self {
+        Self::few(usize::MAX, keys).expect("any number fits")
+    }
+
+    /// As [`Groups::number`], if there are no more groups than this.
+    fn few<K: Hash + Eq>(most: usize, keys: impl Iterator<Item = K>) -> Option<Self> {
         let mut numbers = HashMap::new();
         let number = |key| {
             let next = numbers.len();
-            *numbers.entry(key).or_insert(next)
+            let number = *numbers.entry(key).or_insert(next);
+            (number < most).then_some(number)
         };
-        let of = keys.map(number).collect();
-        Self { of, count: numbers.len() }
+        let of = keys.map(number).collect::<Option<_>>()?;
+        Some(Self { of, count: numbers.len() })
     }
 }

@@ -158,7 +158,7 @@ impl Across<'_> {
     fn middles(&self) -> Vec<f64> {
         let mut middles = vec![0.0; self.widths.len()];
         for row in &self.rows.rows {
-            self.settle(row, &mut middles, |_| None);
+            self.settle(row, &mut middles, &vec![(0.0, 1.0); row.len()]);
         }
         for sweep in 0..SWEEPS {
             if sweep % 2 == 0 {
@@ -177,16 +177,17 @@ impl Across<'_> {
     }
 
     fn draw(&self, row: &[usize], middles: &mut [f64], towards: &[Vec<usize>]) {
-        let before = middles.to_vec();
-        self.settle(row, middles, |place| {
+        let wanted = |&place: &usize| {
             let near = &towards[place];
-            let sum: f64 = near.iter().map(|&n| before[n]).sum();
+            let sum: f64 = near.iter().map(|&n| middles[n]).sum();
             match near.is_empty() {
                 // Joined to nothing on this side: stays, but makes room for the others.
-                true => Some((before[place], 0.1)),
-                false => Some((sum / near.len() as f64, self.pull(place, near))),
+                true => (middles[place], 0.1),
+                false => (sum / near.len() as f64, self.pull(place, near)),
             }
-        });
+        };
+        let wanted: Vec<_> = row.iter().map(wanted).collect();
+        self.settle(row, middles, &wanted);
     }
 
     /// How strongly a place is drawn: long arrows most, so that they are straight.
@@ -199,24 +200,18 @@ impl Across<'_> {
         }
     }
 
-    /// Gives each place of a row the middle that it wants, as nearly as the others allow: the
-    /// least sum of weighted squares, found by pooling those that would be too near.
-    fn settle(
-        &self,
-        row: &[usize],
-        middles: &mut [f64],
-        wanted: impl Fn(usize) -> Option<(f64, f64)>,
-    ) {
+    /// Gives each place of a row the middle that it wants, with a weight, as nearly as the others
+    /// allow: the least sum of weighted squares, found by pooling those that would be too near.
+    fn settle(&self, row: &[usize], middles: &mut [f64], wanted: &[(f64, f64)]) {
         // Blocks that stand as near as they may: the middle of the first, weight, how many.
         let mut blocks: Vec<(f64, f64, usize)> = Vec::new();
         let mut offsets = Vec::with_capacity(row.len());
         let mut offset = 0.0;
-        for (index, &place) in row.iter().enumerate() {
+        for (index, (&place, &(middle, weight))) in row.iter().zip(wanted).enumerate() {
             if let Some(&left) = index.checked_sub(1).and_then(|left| row.get(left)) {
                 offset += self.apart(left, place);
             }
             offsets.push(offset);
-            let (middle, weight) = wanted(place).unwrap_or((0.0, 1.0));
             // Less the room of all to the left, so that "in order" is all that is asked.
             let mut block = (middle - offset, weight, 1);
             while let Some(left) = blocks.pop_if(|left| left.0 > block.0) {
