@@ -63,9 +63,13 @@ fn choose(picture: &Picture) -> Groups {
     }
 }
 
-/// Splits groups of one operation and depth by what their tasks are made from and made into, as
-/// far as the picture allows: what a reader takes for "the same thing n times".
+/// Splits groups of one operation and depth by what their tasks are made from and made into: what
+/// a reader takes for "the same thing n times".
+///
+/// Not to many more, though there may be room: the odd ones at the end of each level of a tree
+/// would have as many boxes as the tree, which is not what a reader wants to know of it.
 fn refine(level: Groups, most: usize, links: &Links, sorted: &[usize]) -> Groups {
+    let most = most.min(level.count + level.count / 2);
     let above = sorted.iter().copied();
     let Some(made_from) = split(&level, most, above, |one| links.before(one)) else {
         return level;

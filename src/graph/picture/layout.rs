@@ -171,9 +171,24 @@ impl Across<'_> {
                 }
             }
         }
-        let left = |place: usize| middles[place] - self.widths[place] / 2.0;
-        let least = (0..middles.len()).map(left).fold(f64::INFINITY, f64::min);
-        middles.iter().map(|middle| (middle - least + MARGIN).round()).collect()
+        self.close(&mut middles);
+        middles
+    }
+
+    /// Narrows what stands empty from above to below, as between parts that are not joined, and
+    /// moves all to whole pixels.
+    fn close(&self, middles: &mut [f64]) {
+        let left = |place: usize, middles: &[f64]| middles[place] - self.widths[place] / 2.0;
+        let mut order: Vec<_> = (0..middles.len()).collect();
+        order.sort_by(|&a, &b| left(a, middles).total_cmp(&left(b, middles)));
+        let Some(first) = order.first().map(|&first| left(first, middles)) else { return };
+        let (mut reached, mut empty) = (first, first - MARGIN);
+        for place in order {
+            let left = left(place, middles);
+            empty += (left - reached - APART).max(0.0);
+            reached = reached.max(left + self.widths[place]);
+            middles[place] = (middles[place] - empty).round();
+        }
     }
 
     fn draw(&self, row: &[usize], middles: &mut [f64], towards: &[Vec<usize>]) {

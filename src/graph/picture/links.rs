@@ -30,6 +30,10 @@ impl Links {
     }
 
     /// Every box behind all that it is made from.
+    ///
+    /// # Panics
+    ///
+    /// If a way leads back to where it started: tasks cannot wait for each other.
     pub(super) fn sorted(&self) -> Vec<usize> {
         let boxes = self.before.starts.len() - 1;
         let mut waits: Vec<_> = (0..boxes).map(|one| self.before(one).len()).collect();
@@ -44,7 +48,7 @@ impl Links {
                 }
             }
         }
-        debug_assert_eq!(order.len(), boxes, "tasks that wait for each other");
+        assert_eq!(order.len(), boxes, "tasks that wait for each other");
         order
     }
 

@@ -80,7 +80,7 @@ impl Picture {
         self.nodes.len() - 1
     }
 
-    /// Adds an arrow from a task to one that uses its result.
+    /// Adds an arrow from a task to one that uses its result. No way may lead back.
     ///
     /// # Panics
     ///
@@ -168,7 +168,9 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let name = format!(".creel-{}-{number}.partial", std::process::id());
     let temporary = path.with_file_name(name);
     let mut file = fs::File::create_new(&temporary)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&temporary, path));
+    let written = file.write_all(text.as_bytes());
+    drop(file);
+    let written = written.and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // It may be gone already; the first error is the one to tell.
         let _ = fs::remove_file(&temporary);
