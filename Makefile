@@ -17,7 +17,7 @@ help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: lint golden unit features examples servers ## Everything below, as CI runs it.
+test: lint golden examples unit features servers ## Everything below, as CI runs it.
 
 .PHONY: lint
 lint: ## Formatting and lints, warnings forbidden.
@@ -27,6 +27,10 @@ lint: ## Formatting and lints, warnings forbidden.
 .PHONY: golden
 golden: ## The golden outputs are what fixtures/golden.py counts.
 	$(PYTHON) fixtures/golden.py --check
+
+.PHONY: examples
+examples: ## Builds the examples; the tests run them.
+	$(CARGO) build --examples
 
 .PHONY: unit
 unit: ## Unit, property, promise and documentation tests: all that need no server.
@@ -39,10 +43,6 @@ features: ## The library builds without features, and with each alone, without a
 		echo "$(CARGO) clippy --no-default-features --features $$feature"; \
 		$(CARGO) clippy --quiet --no-default-features --features $$feature -- -D warnings || exit 1; \
 	done
-
-.PHONY: examples
-examples: ## Builds the examples; the tests run them.
-	$(CARGO) build --examples
 
 .PHONY: servers
 servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real servers.

@@ -42,7 +42,10 @@ def tools(threads, files):
         ("mawk (one thread)", ["mawk", "-f", PEERS / "count.awk", *files], True, False),
         ("dask.bag", [PYTHON, PEERS / "dask_count.py", threads, *files], True, True),
     ]
-    return [tool for tool in listed if shutil.which(tool[1][0])]
+    missing = [tool[0] for tool in listed if not shutil.which(tool[1][0])]
+    if missing:
+        print(f"not installed, so left out: {'; '.join(missing)}", file=sys.stderr)
+    return [tool for tool in listed if tool[0] not in missing]
 
 
 def tree_memory(pid):
@@ -108,7 +111,7 @@ def machine():
         "cpu": first("/proc/cpuinfo", "model name"),
         "cores": len(os.sched_getaffinity(0)),
         "memory": first("/proc/meminfo", "MemTotal"),
-        "kernel": platform.release(),
+        "kernel": platform.release().split("-")[0],
         "load": os.getloadavg(),
     }
 
@@ -201,6 +204,7 @@ def main():
             "date": today, "program": PROGRAM, "files": options.files, "mebibytes": options.size,
             "threads": options.threads, "machine": machine(), "versions": versions(), "runs": results,
         }
+        path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(record, indent=1) + "\n")
         print(f"raw results: {path.relative_to(ROOT)}")
 

@@ -54,6 +54,17 @@ impl fmt::Display for Place {
 ///
 /// A variant stands for a decision that a caller can take; the message names the place and what to
 /// do about it. More variants may come, so match with a wildcard.
+///
+/// ```
+/// use creel::Error;
+///
+/// let lines = creel::read_text("fixtures/tomorrow.log")?.count();
+/// match lines.compute_blocking() {
+///     Err(Error::NotFound { place, .. }) => assert_eq!(place.object, "fixtures/tomorrow.log"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -127,7 +138,7 @@ pub enum Error {
     },
     /// A record longer than the limit that was set.
     #[error(
-        "{place}: a record is longer than {limit} bytes; raise --max-record, or name another delimiter"
+        "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
     )]
     RecordTooLong {
         /// The object and the offset at which the record starts.
@@ -165,6 +176,33 @@ pub enum Error {
 }
 
 impl Error {
+    /// Where it happened, for an error of data or of I/O.
+    ///
+    /// ```
+    /// use creel::ReadOptions;
+    ///
+    /// let short = ReadOptions::new().max_record(10).read_text(["fixtures/access.log"])?;
+    /// let error = short.count().compute_blocking().unwrap_err();
+    /// assert_eq!(error.place().map(|place| place.offset), Some(Some(0)));
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::NotFound { place, .. }
+            | Self::PermissionDenied { place, .. }
+            | Self::Unauthenticated { place, .. }
+            | Self::Changed { place }
+            | Self::Truncated { place, .. }
+            | Self::Corrupt { place, .. }
+            | Self::Encoding { place, .. }
+            | Self::RecordTooLong { place, .. }
+            | Self::Io { place, .. } => Some(place),
+            Self::Pattern { .. } | Self::Output { .. } | Self::Panic { .. } | Self::Cancelled => {
+                None
+            }
+        }
+    }
+
     /// A fault of I/O at a place, or the creel error that travelled inside of it.
     ///
     /// Readers below a decompressor can only speak [`io::Error`]; they wrap one of ours in it, and
@@ -185,13 +223,15 @@ impl From<Error> for io::Error {
 
 /// Text from the input or from outside, safe for a terminal: control characters escaped.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escape = c.is_control();
-            let plain = (!escape).then_some(c);
-            escape.then(|| c.escape_default()).into_iter().flatten().chain(plain)
-        })
-        .collect()
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '\n' | '\r' | '\t' => out.extend(c.escape_default()),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+        out
+    })
 }
 
 /// A few bytes of the input for a message: escaped, and cut to 120 characters.
@@ -222,8 +262,9 @@ mod tests {
 
     #[test]
     fn nothing_from_the_input_reaches_a_terminal_raw() {
-        assert_eq!(snippet(b"a\x1b[31m\xff"), "a\\u{1b}[31m\\xff");
-        assert_eq!(Place::object("a\x07b").to_string(), "a\\u{7}b");
+        assert_eq!(snippet(b"a\x1b[31m\xff\0\n"), "a\\x1b[31m\\xff\\x00\\n");
+        assert_eq!(snippet("\u{9b}31m é".as_bytes()), "\\u{9b}31m é");
+        assert_eq!(Place::object("a\x07b").to_string(), "a\\x07b");
     }
 
     #[test]

@@ -1,13 +1,22 @@
 //! What a run tells while it goes, and what it has to say at its end.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Error;
 
 /// Counters that a run raises and that anyone may read while it goes.
 ///
 /// A progress bar is a listener: it looks at the counters a few times a second.
+///
+/// ```
+/// let run = creel::Run::new();
+/// run.compute_blocking(&creel::read_text("fixtures/access.log")?.count())?;
+/// let told = run.progress();
+/// assert_eq!(told.bytes_read(), told.bytes_total());
+/// assert!(told.take_faults().is_empty());
+/// # Ok::<(), creel::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Bytes that the sources hold, as far as their sizes are known.
@@ -20,8 +29,12 @@ pub struct Progress {
     replaced: AtomicU64,
     /// Records left out by a policy.
     skipped: AtomicU64,
-    /// Faults that a policy let pass, the first few.
+    /// Damaged streams that a policy let pass.
+    damaged: AtomicU64,
+    /// The first few of them.
     faults: Mutex<Vec<Error>>,
+    /// The first of the records that were replaced or left out.
+    invalid: Mutex<Option<Error>>,
 }
 
 /// The faults kept in full; the others are only counted.
@@ -53,9 +66,20 @@ impl Progress {
         self.skipped.load(Relaxed)
     }
 
-    /// Takes the faults that a policy let pass (the first few of them).
+    /// Damaged streams of which the whole records before the damage were kept.
+    pub fn streams_damaged(&self) -> u64 {
+        self.damaged.load(Relaxed)
+    }
+
+    /// Takes the faults of damaged streams: the first few, however many there were.
     pub fn take_faults(&self) -> Vec<Error> {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut *lock(&self.faults))
+    }
+
+    /// Takes the first record, in input order, that was replaced or left out: where it stands and
+    /// what is wrong with it.
+    pub fn take_first_invalid(&self) -> Option<Error> {
+        lock(&self.invalid).take()
     }
 
     pub(crate) fn add_total(&self, bytes: u64) {
@@ -79,13 +103,24 @@ impl Progress {
     }
 
     pub(crate) fn add_fault(&self, fault: Error) {
-        let mut faults = self.lock();
+        self.damaged.fetch_add(1, Relaxed);
+        let mut faults = lock(&self.faults);
         if faults.len() < KEPT_FAULTS {
             faults.push(fault);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Error>> {
-        self.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// Keeps this record's fault if it stands before the one kept, so that which one it is does
+    /// not depend on who met it first.
+    pub(crate) fn add_invalid(&self, fault: Error) {
+        let mut first = lock(&self.invalid);
+        let at = |fault: &Error| fault.place().map(|place| (place.partition, place.offset));
+        if first.as_ref().is_none_or(|first| at(&fault) < at(first)) {
+            *first = Some(fault);
+        }
     }
+}
+
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }

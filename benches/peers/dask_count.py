@@ -13,10 +13,10 @@ def main():
     # partitions than files merge faster, more use less memory; a file each is what users write.
     with dask.config.set(scheduler="processes", num_workers=int(workers)):
         words = db.read_text(files).map(str.split).flatten().filter(lambda word: len(word) > 5)
-        # By count, then by word: topk's own order of equal counts is not defined.
-        counts = words.frequencies().topk(10, key=lambda pair: pair[1])
+        # More than ten, for of equal counts topk keeps whichever came first.
+        counts = words.frequencies().topk(20, key=lambda pair: pair[1])
         pairs = sorted(counts.compute(), key=lambda pair: (-pair[1], pair[0]))
-    for pair in pairs:
+    for pair in pairs[:10]:
         print(json.dumps(pair, ensure_ascii=False, separators=(",", ":")))
 
 

@@ -14,6 +14,35 @@
 /// A combiner whose [`ORDERED`](Self::ORDERED) is `false` keeps a fourth:
 ///
 /// 4. Merging is commutative, and the order in which records are fed does not show in the output.
+///
+/// ```
+/// use creel_operators::{Combiner, Feed, laws, run};
+///
+/// /// The letters that occur.
+/// struct Letters;
+///
+/// impl Combiner for Letters {
+///     type State = u32;
+///     type Output = u32;
+///     const ORDERED: bool = false;
+///
+///     fn merge(&self, into: &mut u32, from: u32) {
+///         *into |= from;
+///     }
+///     fn finish(&self, state: u32) -> u32 {
+///         state.count_ones()
+///     }
+/// }
+///
+/// impl Feed<&str> for Letters {
+///     fn feed(&self, state: &mut u32, record: &str) {
+///         record.bytes().filter(u8::is_ascii_lowercase).for_each(|b| *state |= 1 << (b - b'a'));
+///     }
+/// }
+///
+/// laws::check(&Letters, &["cod", "eel", ""]);
+/// assert_eq!(run(["one cod", "two eel"], |lines| lines.words().combine(Letters)), 8);
+/// ```
 #[diagnostic::on_unimplemented(message = "a plan must end in a combiner, but returns `{Self}`")]
 pub trait Combiner: Send + Sync + 'static {
     /// What a lane holds while it is fed.

@@ -119,7 +119,10 @@ impl<C: Compute> Compute for &C {
 
 /// Computes a tuple of items; those over one source share one pass over it.
 ///
-/// Nothing is kept for the sharing: each block is fed to every item's combiner in turn.
+/// Nothing is kept for the sharing: each block is fed to every item's combiner in turn. One source
+/// is what one call of [`read_text`](crate::read_text) or its like named, in all bags that came of
+/// it. Two kinds of item have a pass of their own: that of [`take`](Bag::take), which ends early,
+/// and that of a bag [`from_iter`](Bag::from_iter), whose records are made for one taker.
 ///
 /// # Errors
 ///
@@ -147,6 +150,13 @@ where
 /// # Errors
 ///
 /// As [`Item::compute`].
+///
+/// ```
+/// let lines = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+/// let (least, greatest) = creel::compute_all_blocking(&(lines.clone().min(), lines.max()))?;
+/// assert!(least < greatest);
+/// # Ok::<(), creel::Error>(())
+/// ```
 pub fn compute_all_blocking<C: Compute>(items: &C) -> Result<C::Output> {
     Run::new().compute_blocking(items)
 }
@@ -228,6 +238,13 @@ impl<T: Send + 'static> Bag<T> {
     /// # Errors
     ///
     /// As [`Item::compute`].
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let even = creel::Bag::from_iter(0..5).filter(|n| n % 2 == 0);
+    /// assert_eq!(even.compute().await?, [0, 2, 4]);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
     pub async fn compute(self) -> Result<Vec<T>> {
         self.collect().compute().await
     }
@@ -273,16 +290,21 @@ impl Plan {
         let open: Vec<(Chunks, Group<'_>)> = open.collect::<Result<_>>()?;
         let mut graph = Graph::default();
         let mut roots: Vec<(Vec<usize>, Handle<Vec<Value>>)> = Vec::new();
+        // Before the lanes, which would keep every thread to the end: these are mostly short.
+        for (n, (work, finish)) in self.items.iter().enumerate() {
+            if let Work::Alone(work) = work {
+                // What failed here ends the lanes of the other items too.
+                let value = graph.task("take", || {
+                    caught("take", || Ok(vec![finish(work(context)?)]))
+                        .inspect_err(|_| context.stop.cancel())
+                });
+                roots.push((vec![n], value));
+            }
+        }
         for (input, group) in &open {
             let states = reduction(&mut graph, context, input, group);
             let values = graph.map("finish", states, |states| Ok(self.finish(group, states)));
             roots.push((group.items.clone(), values));
-        }
-        for (n, (work, finish)) in self.items.iter().enumerate() {
-            if let Work::Alone(work) = work {
-                let value = graph.task("take", || Ok(vec![finish(work(context)?)]));
-                roots.push((vec![n], value));
-            }
         }
         let mut results = graph.run(context.threads)?;
         let values = roots

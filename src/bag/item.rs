@@ -15,7 +15,7 @@ use crate::{Progress, Result};
 /// A lazy single value: what a bag comes to.
 ///
 /// Cheap to clone, and computed anew each time it is asked for. Several items of one bag that
-/// are computed together, by [`compute_all`](crate::compute_all), read it once.
+/// are computed together, by [`compute_all`](crate::compute_all), mostly read it once.
 ///
 /// ```
 /// let total = creel::Bag::from_iter(1..=4_i64).sum().map(|sum| sum * 10);

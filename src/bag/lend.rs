@@ -71,8 +71,8 @@ impl<T: Lend> Bag<T> {
     /// Runs a plan over records that are lent from their block, to one result.
     ///
     /// The plan is called for every block with its records, and ends in a combiner, whose state
-    /// goes from block to block. It is also called once on no records, to learn the combiner; so
-    /// it must not depend on what it was called for.
+    /// goes from block to block. It is also called once on no records, here and now, to learn the
+    /// combiner; so it must not depend on what it was called for.
     ///
     /// Records are lent straight from the block if this bag is what
     /// [`read_text`](crate::read_text) or [`read_bytes`](crate::read_bytes) returned; after an

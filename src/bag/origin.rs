@@ -21,7 +21,9 @@ pub(super) enum Origin {
 
 /// Batches of records out of memory, made anew for each run.
 pub(super) trait Batches: Send + Sync {
-    fn open(&self) -> Box<dyn Iterator<Item = Value> + Send>;
+    /// The batches from the first on. Runs none of the caller's code before one is asked for: a
+    /// run that opens partitions is not prepared for panics.
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send>;
 }
 
 /// An origin, listed.
@@ -72,7 +74,7 @@ impl Input for Chunks {
     fn open(&self, partition: usize) -> ChunkReader {
         match self {
             Self::Text(text) => ChunkReader::Text(Box::new(text.open(partition))),
-            Self::Memory(batches) => ChunkReader::Memory(batches.open()),
+            Self::Memory(batches) => ChunkReader::Memory(Arc::clone(batches).open()),
         }
     }
 }
@@ -173,11 +175,12 @@ struct FromIter<I>(I);
 
 impl<I> Batches for FromIter<I>
 where
-    I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync,
+    I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
 {
-    fn open(&self) -> Box<dyn Iterator<Item = Value> + Send> {
-        let mut records = self.0.clone().into_iter();
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send> {
+        let mut records = None;
         Box::new(std::iter::from_fn(move || {
+            let records = records.get_or_insert_with(|| self.0.clone().into_iter());
             let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
             (!batch.is_empty()).then(|| Box::new(batch) as Value)
         }))
@@ -185,7 +188,10 @@ where
 }
 
 impl<T: Send + 'static> Bag<T> {
-    /// A bag of what an iterator gives, asked for only as it is needed, and anew in each run.
+    /// A bag of what an iterator gives, anew in each run.
+    ///
+    /// The iterator is asked for a thousand records at a time, and for some thousands ahead of
+    /// who takes them: never for all, but for more than [`take`](Self::take) gives.
     ///
     /// ```
     /// let squares = creel::Bag::from_iter((0..).map(|n| n * n)); // without end

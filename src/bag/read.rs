@@ -31,8 +31,8 @@ pub fn read_text(pattern: impl AsRef<str>) -> Result<Bag<String>> {
     ReadOptions::new().read_text([pattern])
 }
 
-/// A bag of the lines of the objects that a pattern names, as bytes that nobody has checked;
-/// otherwise as [`read_text`].
+/// A bag of the lines of the objects that a pattern names, as bytes that nobody has checked or
+/// decoded: a byte order mark is part of the first line. Otherwise as [`read_text`].
 ///
 /// # Errors
 ///
@@ -100,7 +100,8 @@ impl ReadOptions {
         self
     }
 
-    /// How text is encoded; UTF-8, or as a byte order mark says, if not set.
+    /// How text is encoded; UTF-8, or as a byte order mark says, if not set. Bytes are never
+    /// decoded.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.blocks.encoding = encoding;
         self
@@ -113,25 +114,46 @@ impl ReadOptions {
     }
 
     /// What a record does that is not valid text; it fails the run, if not set.
+    ///
+    /// ```
+    /// use creel::{Invalid, ReadOptions, Run};
+    ///
+    /// let options = ReadOptions::new().invalid(Invalid::Skip);
+    /// let run = Run::new();
+    /// let lines = run.compute_blocking(&options.read_text(["Cargo.toml"])?.count())?;
+    /// assert!(lines > 0);
+    /// assert_eq!(run.progress().records_skipped(), 0);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
     pub fn invalid(mut self, invalid: Invalid) -> Self {
         self.invalid = invalid;
         self
     }
 
-    /// What a truncated or broken compressed stream does; it fails the run, if not set.
+    /// What a truncated or broken compressed stream does; it fails the run, if not set. What was
+    /// let pass is in [`Progress::take_faults`](crate::Progress::take_faults).
     pub fn damaged(mut self, damaged: Damaged) -> Self {
         self.blocks.damaged = damaged;
         self
     }
 
-    /// The longest record allowed, in bytes; as memory allows, if not set.
+    /// The longest record allowed, in bytes with its delimiter; as memory allows, if not set.
+    ///
+    /// ```
+    /// use creel::{Error, ReadOptions};
+    ///
+    /// let lines = ReadOptions::new().max_record(50).read_text(["fixtures/access.log"])?;
+    /// let error = lines.count().compute_blocking().unwrap_err();
+    /// assert!(matches!(error, Error::RecordTooLong { place, .. } if place.offset == Some(0)));
+    /// # Ok::<(), creel::Error>(())
+    /// ```
     pub fn max_record(mut self, bytes: u64) -> Self {
         self.blocks.max_record = Some(bytes);
         self
     }
 
     /// Bytes of a block, which is what goes through the operators at a time: 1 MiB if not set, at
-    /// least 1. It never shows in a result.
+    /// least 1 and at most 1 GiB. It never shows in a result.
     pub fn blocksize(mut self, bytes: usize) -> Self {
         self.blocks.blocksize = bytes.max(1);
         self

@@ -23,6 +23,10 @@ const LITTLE: (Units, &[u8]) = (Units::Utf16 { big_endian: false }, b"\xff\xfe")
 const BIG: (Units, &[u8]) = (Units::Utf16 { big_endian: true }, b"\xfe\xff");
 const UTF8: (Units, &[u8]) = (Units::Bytes, b"\xef\xbb\xbf");
 
+/// The largest block asked for: a buffer is made as large as that, whatever the object holds, and
+/// there are some for each thread.
+const LARGEST_BLOCK: usize = 1 << 30;
+
 /// The blocks of one partition.
 #[derive(Debug)]
 pub(crate) struct Blocks {
@@ -107,7 +111,7 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn new(options: &BlockOptions, partition: usize) -> Self {
-        let target = options.blocksize.max(1);
+        let target = options.blocksize.clamp(1, LARGEST_BLOCK);
         let rule = Rule {
             target,
             ends: Ends::new(&options.delimiter, options.encoding),
@@ -150,17 +154,10 @@ impl Open {
     /// An object's first slice, gathered: all of the object, if it is not cut by slices.
     pub(super) async fn first(&self, mut part: Part) -> Result<Cutter> {
         let mut splittable = self.splittable;
-        match self.codec(&part) {
-            Ok(None) => {}
-            Ok(Some(codec)) => {
-                splittable = false;
-                part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
-                self.gather(&mut part).await;
-            }
-            Err(error) => {
-                part.read.truncate(0);
-                part.bytes = Box::pin(Failed(Some(error.into())));
-            }
+        if let Some(codec) = self.codec(&part)? {
+            splittable = false;
+            part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
+            self.gather(&mut part).await;
         }
         let (mark, units) = self.units(&part.read);
         part.read.advance(mark);

@@ -65,6 +65,13 @@ proptest! {
     }
 }
 
+#[test]
+fn a_block_larger_than_memory_can_be_asked_for() {
+    let files = files(&["a\nb\n"]);
+    let options = BlockOptions { blocksize: usize::MAX, ..options() };
+    assert_eq!(records(&files, &options, 1 << 20, &Arc::default()).unwrap(), [b"a", b"b"]);
+}
+
 #[cfg(feature = "gzip")]
 fn gzip(text: &[u8]) -> Vec<u8> {
     use tokio::io::AsyncReadExt;

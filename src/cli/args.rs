@@ -15,12 +15,18 @@ Examples:
   creel 'filter(test(\"error\"; \"i\")) | count' 'logs/**/*.gz'
   creel 'split(\",\") | map(length) | max' data.csv
   creel -t text 'remove(startswith(\"#\")) | take(5)' 's3://bucket/conf/*'
-  zcat app.log.gz | creel 'ascii_downcase | words | frequencies | topk(3)'";
+  zcat app.log.gz | creel 'ascii_downcase | words | frequencies | topk(3)'
+
+Exit codes: 0 done; 2 bad option, program or output; 3 a source not read to its
+end; 4 records not as they should be; 130 interrupted, with the result so far.";
 
 const TEMPLATE: &str = "\
 {name} {version}: word counts and log mining over files and object stores
 
 {usage-heading} {usage}
+
+SOURCE: a file, a folder, a pattern ('logs/**/*.gz'), a URL (s3, gs, az, http,
+https), or - for standard input, which is also read if no source is named.
 
 {options}{after-help}";
 
@@ -45,13 +51,13 @@ pub(crate) struct Args {
     /// What sources hold: text, in lines (the default)
     #[arg(short, long, value_name = "F", default_value = "text", hide_default_value = true, value_parser = from)]
     pub(crate) from: From,
-    /// jsonl, table, text (table: counts on a terminal)
+    /// jsonl, text, or table (so are counts on a terminal)
     #[arg(short, long, value_name = "F", value_parser = to)]
     pub(crate) to: Option<Format>,
     /// Write to PATH, which appears when it is whole
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
-    /// Threads (as many as the process may use cores)
+    /// Threads (one for each core that may be used)
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Bytes worked on at a time: 64k, 1MiB (default), 4MB
@@ -66,7 +72,7 @@ pub(crate) struct Args {
     /// Records that are not UTF-8: fail, replace, skip
     #[arg(long, value_name = "HOW", value_parser = invalid, default_value = "fail", hide_default_value = true)]
     pub(crate) invalid: Invalid,
-    /// What ends a record; \n \t \0 \xFF stand for bytes
+    /// What ends a record; \n \t \0 \x1E stand for bytes
     #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
     pub(crate) delimiter: Option<Bytes>,
     /// Refuse records that are longer

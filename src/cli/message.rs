@@ -24,9 +24,13 @@ pub(crate) fn say(message: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "creel: {message}");
 }
 
-/// Says what failed, and gives the exit code.
+/// Says what failed, with the options that would mend it, and gives the exit code.
 pub(crate) fn fail(error: &Error) -> ExitCode {
-    say(error);
+    match error {
+        Error::Encoding { .. } => say(format_args!("{error} (--invalid, --encoding)")),
+        Error::RecordTooLong { .. } => say(format_args!("{error} (--max-record, --delimiter)")),
+        _ => say(error),
+    }
     ExitCode::from(code(error))
 }
 

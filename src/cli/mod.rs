@@ -7,6 +7,7 @@ mod monitor;
 mod signals;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,8 @@ use message::{fail, say};
 use monitor::{Monitor, Shown};
 
 use crate::block::{BlockOptions, Damaged, Delimiter};
-use crate::program::{self, Program, Records};
+use crate::error::snippet;
+use crate::program::{self, Fault, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
@@ -40,6 +42,10 @@ pub fn main() -> ExitCode {
     }
     let program = match Program::compile(&text) {
         Ok(program) => program,
+        Err(_) if Path::new(&text).exists() => {
+            let fault = Fault::new(0..text.len(), "this is a path, where a program is needed");
+            return message::fault(&text, &fault.hint("the program stands before the sources"));
+        }
         Err(fault) => return message::fault(&text, &fault),
     };
     match command(&args, &program) {
@@ -70,11 +76,15 @@ fn command(args: &Args, program: &Program) -> Result<ExitCode> {
         });
         return Ok(ExitCode::from(message::INTERRUPTED));
     }
-    target.finish()?;
+    let faults = context.progress.take_faults();
+    // A file that appears is whole; on standard output what could be read is there already.
+    if faults.is_empty() || args.output.is_none() {
+        target.finish()?;
+    }
     if args.verbose {
         say(read);
     }
-    Ok(ExitCode::from(report(args, &context.progress)))
+    Ok(ExitCode::from(report(args, &context.progress, &faults)))
 }
 
 /// Runs the program, with progress shown beside it, and prints what it gives.
@@ -87,8 +97,7 @@ fn compute(
 ) -> Result<()> {
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
     let typed = args.sources.iter().any(|source| source == "-") && io::stdin().is_terminal();
-    // Dropped, and its drawing cleared, before anything else is said.
-    let _monitor = Monitor::start(
+    let monitor = Monitor::start(
         Arc::clone(&context.progress),
         Shown {
             when: if args.quiet { When::Never } else { args.progress },
@@ -100,6 +109,11 @@ fn compute(
     let encoder = Encoder::new(args.to.unwrap_or(default), to_terminal);
     let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
     let mut printer = Printer::new(encoder, width, target);
+    // Its drawing is cleared before anything else appears on the terminal. What goes down a pipe may
+    // appear there too, so only records that stream elsewhere are written beside it.
+    if to_terminal || !program.streams() {
+        printer.before_first(|| drop(monitor));
+    }
     let records = Records {
         delimiter: job.blocks.delimiter.clone(),
         invalid: args.invalid,
@@ -157,23 +171,30 @@ fn target(args: &Args) -> Result<Target> {
 }
 
 /// Says what went wrong without ending the run; returns the exit code.
-fn report(args: &Args, progress: &Progress) -> u8 {
+fn report(args: &Args, progress: &Progress, faults: &[Error]) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
-            let plural = if records == 1 { "record" } else { "records" };
-            say(format_args!("{what} {records} {plural} that are not valid UTF-8"));
+            let plural = if records == 1 { "record" } else { "records, the first" };
+            let first = progress.take_first_invalid();
+            let place = first.as_ref().and_then(Error::place).map(ToString::to_string);
+            let place = place.unwrap_or_default();
+            say(format_args!("{what} {records} {plural} at {place}: not in valid UTF-8"));
         }
     };
     summarise(progress.records_replaced(), "replaced bytes in");
     summarise(progress.records_skipped(), "skipped");
-    let faults = progress.take_faults();
-    for fault in &faults {
-        say(fault);
+    faults.iter().for_each(say);
+    let more = progress.streams_damaged() - faults.len() as u64;
+    if more > 0 {
+        say(format_args!("and {more} more"));
     }
     if faults.is_empty() {
         return 0;
     }
-    say("the result is of what could be read");
+    match &args.output {
+        Some(path) => say(format_args!("{} was not written", path.display())),
+        None => say("the result is of what could be read"),
+    }
     message::SOURCE
 }
 
@@ -188,6 +209,14 @@ fn explain(error: &clap::Error) -> ExitCode {
         // Whoever closed the pipe has read enough.
         let _ = error.print();
         return ExitCode::SUCCESS;
+    }
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        let wrong = std::env::args_os().find(|argument| argument.to_str().is_none());
+        let wrong = snippet(wrong.unwrap_or_default().as_encoded_bytes());
+        say(format_args!(
+            "{wrong}: not valid UTF-8; for a file, name its folder or a pattern with *"
+        ));
+        return ExitCode::from(message::USAGE);
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);

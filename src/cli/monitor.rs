@@ -56,7 +56,7 @@ impl Monitor {
             }
             match (wanted, terminal) {
                 (false, _) => {}
-                (true, true) => draw(&progress, wait),
+                (true, true) => draw(&progress, shown.when == When::Always, wait),
                 (true, false) => tell(&progress, wait),
             }
         });
@@ -74,22 +74,30 @@ impl Drop for Monitor {
     }
 }
 
-fn draw(progress: &Progress, wait: impl Fn(Duration) -> bool) {
-    if !wait(QUIET) {
+fn draw(progress: &Progress, at_once: bool, wait: impl Fn(Duration) -> bool) {
+    // Hidden at first, so that its clock starts with the run and rates are those of all of it.
+    let bar = ProgressBar::hidden();
+    bar.set_style(style("{binary_bytes} {binary_bytes_per_sec}"));
+    if !at_once && !wait(QUIET) {
         return;
     }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    bar.set_style(style("{binary_bytes} {binary_bytes_per_sec}"));
+    bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
     let mut total = 0;
     loop {
-        if progress.bytes_total() != total {
-            total = progress.bytes_total();
-            bar.set_length(total);
+        let read = progress.bytes_read();
+        // More is read than there is where a record reaches over several partitions.
+        let known = match progress.bytes_total() {
+            0 => 0,
+            bytes => bytes.max(read),
+        };
+        bar.set_position(read);
+        if known != total {
+            total = known;
             bar.set_style(style(
                 "{wide_bar} {binary_bytes} of {binary_total_bytes} {binary_bytes_per_sec} ETA {eta}",
             ));
+            bar.set_length(total);
         }
-        bar.set_position(progress.bytes_read());
         bar.tick();
         if !wait(REDRAW) {
             return bar.finish_and_clear();
@@ -117,6 +125,10 @@ fn tell(progress: &Progress, wait: impl Fn(Duration) -> bool) {
 pub(crate) fn summary(progress: &Progress, elapsed: Duration) -> String {
     let (read, total) = (progress.bytes_read(), progress.bytes_total());
     let rate = read as f64 / elapsed.as_secs_f64().max(1e-9);
-    let of = if total > 0 { format!(" of {}", HumanBytes(total)) } else { String::new() };
+    let of = if total > 0 && total >= read {
+        format!(" of {}", HumanBytes(total))
+    } else {
+        String::new()
+    };
     format!("read {}{of}, {}/s", HumanBytes(read), HumanBytes(rate as u64))
 }

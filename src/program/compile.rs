@@ -4,9 +4,10 @@ use super::batch::Kind;
 use super::combine::End;
 use super::expression;
 use super::fault::Fault;
-use super::parse::{self, Call, Expr, Node, Span};
+use super::parse::parse;
 use super::predicate::Predicate;
 use super::stage::Stage;
+use super::syntax::{Call, Expr, Node, Span, segments};
 use super::value::Value;
 use super::verbs;
 
@@ -33,29 +34,15 @@ impl Compiler {
             limit: None,
             rows_counted: false,
         };
-        compiler.chain(parse::parse(text)?)?;
+        for segment in segments(parse(text)?) {
+            compiler.segment(&segment)?;
+        }
         Ok(compiler)
     }
 
     /// How the program ends.
     pub(crate) fn ending(&self) -> End {
         self.end.as_ref().map_or(End::Records, |(end, _)| *end)
-    }
-
-    fn chain(&mut self, program: Expr) -> Result<(), Fault> {
-        for segment in parse::segments(program) {
-            match segment.node {
-                Node::Defined(names, body) => {
-                    if let Some(name) = names.iter().find(|name| verbs::find(name).is_some()) {
-                        let message = format!("a definition hides the stage `{name}`");
-                        return Err(Fault::new(segment.span, message));
-                    }
-                    self.chain(*body)?;
-                }
-                node => self.segment(&Expr { node, span: segment.span })?,
-            }
-        }
-        Ok(())
     }
 
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
@@ -224,8 +211,8 @@ pub(crate) fn number_argument(call: &Call, i: usize) -> Result<u64, Fault> {
         Fault::new(arg.span.clone(), message).hint(format!("write {}(10)", call.name))
     };
     match &arg.node {
-        Node::Number(digits) => {
-            number(digits, &arg.span).ok().and_then(|n| u64::try_from(n).ok()).ok_or_else(fault)
+        Node::Number(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            number(digits, &arg.span).map(i64::unsigned_abs)
         }
         _ => Err(fault()),
     }
@@ -233,7 +220,12 @@ pub(crate) fn number_argument(call: &Call, i: usize) -> Result<u64, Fault> {
 
 /// A whole number, as written.
 pub(crate) fn number(digits: &str, span: &Span) -> Result<i64, Fault> {
-    digits.parse().map_err(|_| {
-        Fault::new(span.clone(), "a whole number is needed here; fractions are not there yet")
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    digits.parse::<i64>().map_err(|error| match error.kind() {
+        PosOverflow => Fault::new(span.clone(), format!("the largest number here is {}", i64::MAX)),
+        NegOverflow => {
+            Fault::new(span.clone(), format!("the smallest number here is {}", i64::MIN))
+        }
+        _ => Fault::new(span.clone(), "a whole number is needed here; fractions are not there yet"),
     })
 }

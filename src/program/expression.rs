@@ -6,8 +6,8 @@
 use super::batch::Kind;
 use super::compile::{number, text_argument};
 use super::fault::Fault;
-use super::parse::{Call, Expr, Node, Order, Span};
 use super::predicate::Predicate;
+use super::syntax::{Call, Expr, Node, Order, Span};
 use super::value::Value;
 use super::verbs;
 use super::words::Separator;
@@ -50,7 +50,6 @@ pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
         Node::Number(_) | Node::Text(_) => Err(verbs::not_yet(expr.span.clone(), "a constant")),
         Node::Comma => Err(verbs::not_yet(expr.span.clone(), "more than one value a record")),
         Node::Iterate(_) => Err(verbs::not_yet(expr.span.clone(), "`.[]` inside an expression")),
-        Node::Defined(..) => Err(verbs::not_yet(expr.span.clone(), "a definition")),
         Node::Other(what) => Err(verbs::not_yet(expr.span.clone(), what)),
     }
 }
@@ -82,7 +81,13 @@ fn then(first: Value, second: Value) -> Value {
 
 /// `filter .x` and the like: the brackets are missing.
 pub(crate) fn path_of_call(call: &Call, path: &str, expr: &Expr) -> Fault {
-    if verbs::is_known(&call.name) || FUNCTIONS.contains(&call.name.as_str()) {
+    if verbs::find(&call.name).is_some_and(|verb| verb.arity.1 == 0) {
+        Fault::new(expr.span.clone(), format!("`{}` takes no argument", call.name)).hint(format!(
+            "stages are joined by |: {} | {}",
+            call.name,
+            &path[1..]
+        ))
+    } else if verbs::is_known(&call.name) || FUNCTIONS.contains(&call.name.as_str()) {
         let name = &call.name;
         Fault::new(expr.span.clone(), format!("`{name}` takes its argument in parentheses"))
             .hint(format!("write {name}({path})"))

@@ -153,29 +153,40 @@ fn run_ordered(
     let mut buffers = scratch(&program.ordered, program.lane_kind());
     if most > 0 {
         run::stream(context, input, emit, |mut taken: Taken| {
-            let mut written = Ok(());
-            let flow = drive(
-                &program.ordered,
-                &mut buffers,
-                &taken.text,
-                &mut taken.batch,
-                &mut |text, batch| {
-                    if program.end != End::Records {
-                        program.end.feed(&mut state, text, batch);
-                        return ControlFlow::Continue(());
-                    }
-                    each_cell(text, batch, |cell| {
-                        if written.is_ok() {
-                            written = out.value(cell);
-                        }
-                    });
-                    if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-                },
-            );
-            written.map(|()| flow)
+            in_order(program, &mut buffers, &mut taken, &mut state, out)
         })?;
     }
     Ok(state)
+}
+
+/// Sends the records of one block through the stages that see all records in their order, and
+/// prints at once what comes out.
+fn in_order(
+    program: &Program,
+    buffers: &mut [Scratch],
+    taken: &mut Taken,
+    state: &mut State,
+    out: &mut Printer<'_>,
+) -> Result<ControlFlow<()>> {
+    let mut written = Ok(());
+    let Taken { text, batch } = taken;
+    let flow = drive(&program.ordered, buffers, text, batch, &mut |text, batch| {
+        if program.end != End::Records {
+            program.end.feed(state, text, batch);
+            return ControlFlow::Continue(());
+        }
+        each_cell(text, batch, |cell| {
+            if written.is_ok() {
+                written = out.value(cell);
+            }
+        });
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    written?;
+    if program.end == End::Records {
+        out.flush()?;
+    }
+    Ok(flow)
 }
 
 /// The records of one block that a `take` may want, in a text of their own.

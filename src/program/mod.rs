@@ -1,6 +1,6 @@
 //! One-liners: a program's text to stages, and stages run over blocks.
 //!
-//! A program is one jq term. Its top-level chain is cut at `|` ([`parse`]); a segment that names a
+//! A program is one jq term. Its top-level chain is cut at `|` ([`parse`], [`syntax`]); a segment that names a
 //! stage of the table in [`verbs`] becomes that stage, any other is an expression that runs once
 //! a record ([`expression`]). What comes out is data, not closures: a list of [`stage`]s that work
 //! on batches of spans, and an end ([`combine`]).
@@ -10,10 +10,13 @@ mod combine;
 mod compile;
 mod expression;
 mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod lane;
 mod parse;
 mod predicate;
 mod stage;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -6,7 +6,6 @@
 //! (from which this module computes them), and its types change with every major version.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use jaq_core::load::lex::{self, StrPart, Tok, Token};
 use jaq_core::load::parse::{self, BinaryOp, Term};
@@ -14,99 +13,13 @@ use jaq_core::load::{Lexer, Parser};
 use jaq_core::ops::Cmp;
 use jaq_core::path::{Opt, Part};
 
+use super::expression;
 use super::fault::Fault;
+use super::syntax::{Call, Expr, Node, Order, Span};
 use super::verbs;
 
 /// Brackets within brackets: beyond this the recursive parser could run out of stack.
 const DEEPEST: usize = 200;
-
-/// A place in the program's text, in bytes.
-pub(crate) type Span = Range<usize>;
-
-/// An expression and its place.
-#[derive(Debug, Clone)]
-pub(crate) struct Expr {
-    pub(crate) node: Node,
-    pub(crate) span: Span,
-}
-
-/// What an expression is, as far as stages look into it.
-#[derive(Debug, Clone)]
-pub(crate) enum Node {
-    /// `.`
-    Identity,
-    /// A number, as written.
-    Number(String),
-    /// A string without interpolation, unescaped.
-    Text(String),
-    /// `name` or `name(arg; arg)`.
-    Call(Call),
-    /// `f | g`
-    Pipe(Box<Expr>, Box<Expr>),
-    /// `f, g`
-    Comma,
-    /// `f == g` and its kin.
-    Compare(Box<Expr>, Order, Box<Expr>),
-    /// `f and g`
-    And(Box<Expr>, Box<Expr>),
-    /// `f or g`
-    Or(Box<Expr>, Box<Expr>),
-    /// `f[]`
-    Iterate(Box<Expr>),
-    /// `name.key`, which is what `filter .key` parses as, and the text of `.key`.
-    CallThenPath(Call, String),
-    /// `def f: g; h`, whose body is to be read with the definitions known.
-    Defined(Vec<String>, Box<Expr>),
-    /// Any other jq; the words say which.
-    Other(&'static str),
-}
-
-/// A call of a stage or of a jq function.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    pub(crate) name: String,
-    pub(crate) name_span: Span,
-    pub(crate) args: Vec<Expr>,
-    /// Whether the call stands in no bracket: only there is a stage's name a stage.
-    pub(crate) top: bool,
-}
-
-/// How two values are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    Lt,
-    Le,
-    Gt,
-    Ge,
-    Eq,
-    Ne,
-}
-
-impl Order {
-    /// The same comparison with its sides swapped.
-    pub(crate) fn flip(self) -> Self {
-        match self {
-            Self::Lt => Self::Gt,
-            Self::Le => Self::Ge,
-            Self::Gt => Self::Lt,
-            Self::Ge => Self::Le,
-            same => same,
-        }
-    }
-
-    /// The comparison itself.
-    #[inline]
-    pub(crate) fn holds<T: PartialOrd + ?Sized>(self, left: &T, right: &T) -> bool {
-        match self {
-            Self::Lt => left < right,
-            Self::Le => left <= right,
-            Self::Gt => left > right,
-            Self::Ge => left >= right,
-            Self::Eq => left == right,
-            Self::Ne => left != right,
-        }
-    }
-}
 
 /// Parses a program.
 pub(crate) fn parse(text: &str) -> Result<Expr, Fault> {
@@ -116,30 +29,11 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Fault> {
         return Err(Fault::new(0..text.len(), "the program is empty")
             .hint("a first one: words | frequencies | topk(10)"));
     }
-    let term = Parser::new(&tokens)
-        .parse(|p| p.term())
-        .map_err(|errors| parse_fault(text, &tokens, &errors))?;
+    let term =
+        Parser::new(&tokens).parse(|p| p.term()).map_err(|errors| parse_fault(text, &errors))?;
     let mut reader = Reader { text, calls: HashMap::new(), strings: Vec::new() };
     reader.note_calls(&tokens, true);
     Ok(reader.expr(&term, &(0..text.len())))
-}
-
-/// The segments of a program's top-level chain, in order.
-pub(crate) fn segments(expr: Expr) -> Vec<Expr> {
-    let mut segments = Vec::new();
-    let mut rest = expr;
-    loop {
-        match rest.node {
-            Node::Pipe(first, others) => {
-                segments.extend(self::segments(*first));
-                rest = *others;
-            }
-            node => {
-                segments.push(Expr { node, span: rest.span });
-                return segments;
-            }
-        }
-    }
 }
 
 /// Where a slice of the text stands in it.
@@ -167,16 +61,40 @@ fn lex_fault(text: &str, errors: &[lex::Error<&str>]) -> Fault {
     let Some((expected, rest)) = errors.first() else {
         return Fault::new(0..text.len(), "cannot be read");
     };
-    if let lex::Expect::Delim(open) = expected {
+    let next = rest.chars().next();
+    if let (lex::Expect::Delim(open), None | Some(')' | ']' | '}')) = (expected, next) {
         let message = format!("`{open}` is not closed: {} is missing", expected.as_str());
         return Fault::new(place(text, open), message);
     }
     let start = place(text, rest).start;
-    let width = rest.chars().next().map_or(0, char::len_utf8);
-    Fault::new(start..start + width, format!("expected {}", expected.as_str()))
+    let Some(next) = next else {
+        return Fault::new(start..start, format!("ends too early: expected {}", expected.as_str()));
+    };
+    let end = start + if rest.starts_with("&&") { 2 } else { next.len_utf8() };
+    let fault = Fault::new(start..end, format!("unexpected `{}`", &text[start..end]));
+    match expected {
+        lex::Expect::Token | lex::Expect::Delim(_) => habit(fault, &text[start..end]),
+        // After a backslash, a dollar sign and the like.
+        _ => {
+            Fault { message: format!("{}: expected {}", fault.message, expected.as_str()), ..fault }
+        }
+    }
 }
 
-fn parse_fault(text: &str, tokens: &[Token<&str>], errors: &[parse::TError<'_, &str>]) -> Fault {
+/// The hint for what other languages write, or a word processor.
+fn habit(fault: Fault, written: &str) -> Fault {
+    match written {
+        "&&" | "&" => fault.hint("write and"),
+        "||" => fault.hint("one | joins stages; between conditions write or"),
+        "!" => fault.hint("write (p | not), or remove(p)"),
+        "=>" => fault.hint("write >="),
+        "=<" => fault.hint("write <="),
+        "'" | "‘" | "’" | "“" | "”" => fault.hint("text stands in double quotes: \"a\""),
+        _ => fault,
+    }
+}
+
+fn parse_fault(text: &str, errors: &[parse::TError<'_, &str>]) -> Fault {
     let Some((expected, found)) = errors.first() else {
         return Fault::new(0..text.len(), "cannot be parsed");
     };
@@ -185,27 +103,38 @@ fn parse_fault(text: &str, tokens: &[Token<&str>], errors: &[parse::TError<'_, &
         return Fault::new(text.len()..text.len(), message);
     };
     let span = place(text, found.as_str());
-    if let Some(fault) = forgotten_brackets(text, tokens, &span) {
+    if let Some(fault) = misplaced(text, found.as_str(), &span) {
         return fault;
     }
     let expected = match expected.as_str() {
         "nothing" => "expected `|` or the end here".to_owned(),
         other => format!("expected {other}"),
     };
-    Fault::new(span, format!("unexpected `{}`: {expected}", found.as_str()))
+    let fault = Fault::new(span, format!("unexpected `{}`: {expected}", found.as_str()));
+    habit(fault, found.as_str())
 }
 
-/// `take 10` is not jq; the token before the surprise tells what was meant.
-fn forgotten_brackets(text: &str, tokens: &[Token<&str>], found: &Span) -> Option<Fault> {
-    let at = tokens.iter().position(|token| place(text, token.as_str()) == *found)?;
-    let name = tokens.get(at.checked_sub(1)?)?;
-    let is_verb = matches!(name.1, Tok::Word) && verbs::is_known(name.as_str());
-    let is_value = matches!(tokens[at].1, Tok::Num | Tok::Str(_) | Tok::Word | Tok::Var);
-    (is_verb && is_value).then(|| {
-        let (name, value) = (name.as_str(), tokens[at].as_str());
-        Fault::new(found.clone(), format!("`{name}` takes its argument in parentheses"))
-            .hint(format!("write {name}({value})"))
-    })
+/// `take 10`, `words count` and `not test("a")` are not jq; the word before the surprise tells what
+/// was meant.
+fn misplaced(text: &str, found: &str, at: &Span) -> Option<Fault> {
+    let before = text[..at.start].trim_end();
+    let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
+    let fault = |message: String| Fault::new(at.clone(), message);
+    if name == "not" {
+        let fault = fault("`not` stands behind what it denies".to_owned());
+        Some(fault.hint("write (p | not), or remove(p)"))
+    } else if !verbs::is_known(name) && !expression::FUNCTIONS.contains(&name) {
+        None
+    } else if verbs::is_known(found) {
+        let fault = fault("a `|` is missing between two stages".to_owned());
+        Some(fault.hint(format!("write {name} | {found}")))
+    } else if found.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '"' | '$' | '-'))
+    {
+        let fault = fault(format!("`{name}` takes its argument in parentheses"));
+        Some(fault.hint(format!("write {name}({found})")))
+    } else {
+        None
+    }
 }
 
 /// What the tokens tell of a call and its term does not.
@@ -293,10 +222,7 @@ impl<'s> Reader<'s> {
             }
             Term::BinOp(left, op, right) => return self.binary(left, op, right, within),
             Term::Path(head, path) => return self.path(head, &path.0, within),
-            Term::Def(defs, body) => {
-                let names = defs.iter().map(|def| def.name.to_owned()).collect();
-                Node::Defined(names, Box::new(self.expr(body, within)))
-            }
+            Term::Def(..) => Node::Other("a definition"),
             Term::Recurse => Node::Other("`..`"),
             Term::Arr(_) => Node::Other("an array"),
             Term::Obj(_) => Node::Other("an object"),
@@ -331,7 +257,8 @@ impl<'s> Reader<'s> {
             BinaryOp::Cmp(cmp) => Node::Compare(l, order(*cmp), r),
             BinaryOp::Alt => Node::Other("`//`"),
             BinaryOp::Math(_) => Node::Other("arithmetic"),
-            BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
+            BinaryOp::Assign => Node::Other("an assignment (to compare, write ==)"),
+            BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
                 Node::Other("an assignment")
             }
         };
@@ -351,7 +278,10 @@ impl<'s> Reader<'s> {
                 let key = self.expr(key, &span);
                 let span = span.start..key.span.end;
                 let written = self.text[call.name_span.end..span.end].trim().to_owned();
-                Expr { node: Node::CallThenPath(call, written), span }
+                match written.starts_with('.') {
+                    true => Expr { node: Node::CallThenPath(call, written), span },
+                    false => Expr { node: Node::Other("a path"), span },
+                }
             }
             (head, [(Part::Index(key), _), ..]) => {
                 let key = self.expr(key, &head.span).span;

@@ -1,7 +1,7 @@
 //! Conditions on records, a batch at a time.
 
 use super::batch::{Batch, Kind, Span};
-use super::parse::Order;
+use super::syntax::Order;
 use super::value::{Columns, Value};
 
 /// A condition, compiled for one kind of record.

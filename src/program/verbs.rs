@@ -5,8 +5,8 @@ use super::combine::End;
 use super::compile::{Compiler, number_argument, text_argument};
 use super::expression;
 use super::fault::Fault;
-use super::parse::Call;
 use super::stage::Stage;
+use super::syntax::Call;
 use super::value::Value;
 use super::words::Separator;
 
@@ -293,6 +293,8 @@ pub(crate) fn not_yet(span: std::ops::Range<usize>, what: &str) -> Fault {
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let name = name.as_str();
     if let Some((_, known)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == name) {
         return Some(known);
     }
@@ -340,6 +342,7 @@ mod tests {
             ("lenght", "length"),
             ("startwith", "startswith"),
             ("limit", "take"),
+            ("Words", "words"),
         ] {
             assert_eq!(nearest(typed), Some(meant), "{typed}");
         }

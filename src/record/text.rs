@@ -59,11 +59,15 @@ fn mended<'b>(
             (Err(wrong), Invalid::Fail) => {
                 return Err(fault(block, start..start + length, wrong.valid_up_to()));
             }
-            (Err(_), Invalid::Replace) => {
+            (Err(wrong), _) => {
+                if faulty == 0 {
+                    progress.add_invalid(fault(block, start..start + length, wrong.valid_up_to()));
+                }
                 faulty += 1;
-                text.push_str(&String::from_utf8_lossy(record));
+                if invalid == Invalid::Replace {
+                    text.push_str(&String::from_utf8_lossy(record));
+                }
             }
-            (Err(_), Invalid::Skip) => faulty += 1,
         }
         start += length;
     }
@@ -112,7 +116,7 @@ mod tests {
         let Error::Encoding { place, encoding: "UTF-8", snippet, .. } = error else {
             panic!("{error}")
         };
-        assert_eq!((place.offset, snippet.as_str()), (Some(11), "of caf\\xe9\\u{1b}\\n"));
+        assert_eq!((place.offset, snippet.as_str()), (Some(11), "of caf\\xe9\\x1b\\n"));
     }
 
     #[test]

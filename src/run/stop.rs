@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use tokio::task::unconstrained;
+
 /// Tells a run to end before its input does. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop(Arc<Shared>);
@@ -47,8 +49,11 @@ impl Stop {
     ///
     /// The future is polled here and not on a runtime: those of local files are ready at once, and
     /// those of the network wait for a channel that tasks of our own runtime fill.
+    ///
+    /// Unconstrained, as this thread may be inside of a task of the caller's runtime: tokio would
+    /// have that task yield after so many channel operations, which it cannot do from here.
     pub(crate) fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
+        let mut future = pin!(unconstrained(future));
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut context = Context::from_waker(&waker);
         // Local files are ready here, so that nobody pays for what follows who does not wait.

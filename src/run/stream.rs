@@ -7,8 +7,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use futures::future::{Either, select};
+use tokio::sync::Semaphore;
 
 use super::{BlockOf, Context, Input, Reader};
 use crate::graph::caught;
@@ -22,6 +26,9 @@ struct Window<'i, I: Input, T> {
     input: &'i I,
     state: Mutex<State<I::Reader, T>>,
     changed: Condvar,
+    /// Never has a permit, and is closed when the taker is gone: that wakes the lanes that wait
+    /// for bytes, which may never come.
+    taken: Semaphore,
 }
 
 struct State<R, T> {
@@ -85,6 +92,7 @@ struct Close<'w, 'i, I: Input, T: Send>(&'w Window<'i, I, T>);
 impl<I: Input, T: Send> Drop for Close<'_, '_, I, T> {
     fn drop(&mut self) {
         self.0.lock().closed = true;
+        self.0.taken.close();
         self.0.changed.notify_all();
     }
 }
@@ -105,7 +113,8 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
             working: 0,
             closed: false,
         };
-        Self { context, input, state: Mutex::new(state), changed: Condvar::new() }
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Self { context, input, state, changed, taken: Semaphore::const_new(0) }
     }
 
     /// How many results may wait before lanes do: a few for each thread, so that a slow block
@@ -117,7 +126,7 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
     /// One lane: block after block until none is left.
     fn work(&self, work: &(impl Fn(BlockOf<I>) -> Result<T> + Sync)) {
         while let Some((partition, mut reader)) = self.hold() {
-            let made = caught("read", || self.context.stop.wait(reader.next()).unwrap_or(Ok(None)));
+            let made = caught("read", || self.read(&mut reader));
             let made = made.transpose();
             let reader = matches!(made, Some(Ok(_))).then_some(reader);
             let Some(position) = self.release(partition, reader, made.is_some()) else { continue };
@@ -131,6 +140,15 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
             state.waiting.insert(position, result);
             drop(state);
             self.changed.notify_all();
+        }
+    }
+
+    /// The next block of a reader; `None` after its last, and when nobody wants it any more.
+    fn read(&self, reader: &mut I::Reader) -> Result<Option<BlockOf<I>>> {
+        let (block, taken) = (pin!(reader.next()), pin!(self.taken.acquire()));
+        match self.context.stop.wait(select(block, taken)) {
+            Some(Either::Left((block, _))) => block,
+            Some(Either::Right(_)) | None => Ok(None),
         }
     }
 

@@ -92,7 +92,7 @@ fn output(path: impl AsRef<Path>, source: io::Error) -> Error {
 
 impl Unfinished {
     fn create(path: &Path) -> io::Result<Self> {
-        if path.is_dir() {
+        if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
         }
         if std::fs::metadata(path).is_ok_and(|file| file.permissions().readonly()) {
@@ -104,10 +104,18 @@ impl Unfinished {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        if !directory.is_dir() {
+            let reason = format!("there is no directory {}", directory.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".creel-").suffix(".partial");
         permissions(&mut builder, path);
-        let temporary = builder.tempfile_in(directory)?;
+        let temporary = builder.tempfile_in(directory).map_err(|error| {
+            // Its own message tells of a temporary name that nobody has heard of.
+            let reason = format!("no file can be made in {}", directory.display());
+            io::Error::new(error.kind(), format!("{reason}: {}", error.kind()))
+        })?;
         *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(temporary.path().to_owned());
         let file = BufWriter::with_capacity(1 << 20, temporary.reopen()?);

@@ -19,12 +19,19 @@ pub(crate) struct Printer<'t> {
     width: Option<u16>,
     target: &'t mut Target,
     buffer: Vec<u8>,
+    before_first: Option<Box<dyn FnOnce()>>,
 }
 
 impl<'t> Printer<'t> {
     /// Prints to a target; tables are fitted to `width` columns, if there is one.
     pub(crate) fn new(encoder: Encoder, width: Option<u16>, target: &'t mut Target) -> Self {
-        Self { encoder, width, target, buffer: Vec::with_capacity(BUFFER) }
+        Self { encoder, width, target, buffer: Vec::with_capacity(BUFFER), before_first: None }
+    }
+
+    /// Has something done right before the first byte is written, such as clearing what else was
+    /// drawn on the terminal.
+    pub(crate) fn before_first(&mut self, act: impl FnOnce() + 'static) {
+        self.before_first = Some(Box::new(act));
     }
 
     /// How values are written, for those who encode on other threads.
@@ -58,22 +65,34 @@ impl<'t> Printer<'t> {
         if bytes.is_empty() {
             return Ok(());
         }
+        self.begin();
         self.target.write(bytes)?;
         self.target.flush()
     }
 
     /// Writes out what is left.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.target.write(&self.buffer)?;
-        self.buffer.clear();
+        self.write_out()?;
         self.target.flush()
     }
 
     fn spill(&mut self) -> Result<()> {
-        if self.buffer.len() >= BUFFER {
-            self.target.write(&self.buffer)?;
-            self.buffer.clear();
+        if self.buffer.len() < BUFFER { Ok(()) } else { self.write_out() }
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
         }
+        self.begin();
+        self.target.write(&self.buffer)?;
+        self.buffer.clear();
         Ok(())
+    }
+
+    fn begin(&mut self) {
+        if let Some(act) = self.before_first.take() {
+            act();
+        }
     }
 }

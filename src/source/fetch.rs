@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 #[cfg(feature = "cloud")]
 use super::ahead::{Ahead, RemoteReader};
-use super::local::{self, LocalFile};
+use super::file::LocalFile;
+use super::local;
 use super::object::Home;
 use super::pack::Slice;
 use super::pipe::Pipe;

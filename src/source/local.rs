@@ -1,4 +1,4 @@
-//! Files: found by walking, read in place.
+//! Files, found by walking.
 //!
 //! A directory stands for the files below it, at any depth. Walks skip names that begin with a
 //! dot and do not enter directories through symbolic links (no cycles); links to files are
@@ -6,16 +6,12 @@
 //! by the bytes of its path, as object stores sort their keys.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::SystemTime;
 
-use tokio::io::{AsyncRead, ReadBuf};
-
-use super::object::{Home, Object, io_error};
+use super::file::Version;
+use super::object::{Home, Object};
 use super::pattern::{Component, Pattern, is_glob};
 use crate::{Error, Place, Result};
 
@@ -52,7 +48,7 @@ pub(super) fn existing(pattern: &Pattern) -> Option<String> {
 }
 
 fn longest(path: &Path) -> Option<&Path> {
-    path.ancestors().skip(1).find(|p| !p.as_os_str().is_empty() && p.exists())
+    path.ancestors().find(|p| !p.as_os_str().is_empty() && p.exists())
 }
 
 /// Appends what is at a path, if anything is.
@@ -85,7 +81,7 @@ fn holds_more(path: &Path) -> Result<bool> {
 fn object(path: PathBuf, found: &Metadata) -> Object {
     let name = path.display().to_string();
     if found.is_file() {
-        let home = Home::File { path, modified: found.modified().ok() };
+        let home = Home::File { path, version: Version::of(found) };
         Object::new(name, Some(found.len()), home)
     } else {
         Object::new(name, None, Home::Pipe(path))
@@ -204,90 +200,15 @@ fn at(path: &Path, source: io::Error) -> Error {
 
 /// A fault of the file system, by decision.
 pub(super) fn error(place: Place, source: io::Error) -> Error {
-    let reason = source.to_string();
     match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NotFound { place, reason },
-        io::ErrorKind::PermissionDenied => Error::PermissionDenied {
-            place,
-            reason: format!("{reason}; ask for read access, or leave it out"),
-        },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            Error::NotFound { place, reason: "there is no such file or folder".to_owned() }
+        }
+        io::ErrorKind::PermissionDenied => {
+            let reason = "this user may not read it; ask for read access, or leave it out";
+            Error::PermissionDenied { place, reason: reason.to_owned() }
+        }
         _ => Error::io(place, source),
-    }
-}
-
-/// A file that is read from some offset to the end that it had when it was listed.
-///
-/// What is appended meanwhile is not read: logs grow. A file that shrinks, or is written to
-/// without growing, has been replaced, and that is an error.
-#[derive(Debug)]
-pub(super) struct LocalFile {
-    file: File,
-    object: Arc<Object>,
-    modified: Option<SystemTime>,
-    size: u64,
-    at: u64,
-}
-
-impl LocalFile {
-    /// Opens the file of an object at an offset.
-    pub(super) fn open(object: &Arc<Object>, from: u64) -> Result<Self> {
-        let (Home::File { path, modified }, Some(size)) = (&object.home, object.size()) else {
-            return Err(error(object.place(), io::ErrorKind::Unsupported.into()));
-        };
-        let failed = |e| error(object.place(), e);
-        let mut file = File::open(path).map_err(failed)?;
-        if from > 0 {
-            file.seek(SeekFrom::Start(from)).map_err(failed)?;
-        }
-        let reader = Self { file, object: Arc::clone(object), modified: *modified, size, at: from };
-        reader.check().map_err(|e| Error::io(object.place(), e))?;
-        Ok(reader)
-    }
-
-    /// Whether the file is still the one that was listed.
-    fn check(&self) -> io::Result<()> {
-        let now = self.file.metadata()?;
-        let replaced = now.len() < self.size
-            || now.len() == self.size
-                && self.modified.is_some_and(|m| now.modified().ok() != Some(m));
-        if replaced { Err(self.changed()) } else { Ok(()) }
-    }
-
-    fn changed(&self) -> io::Error {
-        io_error(Error::Changed { place: self.object.place().at(self.at) })
-    }
-
-    fn read(&mut self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
-        let left = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
-        if left == 0 {
-            return self.check();
-        }
-        let most = left.min(buf.remaining());
-        if most == 0 {
-            return Ok(());
-        }
-        let read = loop {
-            match self.file.read(buf.initialize_unfilled_to(most)) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
-        if read == 0 {
-            return Err(self.changed());
-        }
-        buf.advance(read);
-        self.at += read as u64;
-        Ok(())
-    }
-}
-
-impl AsyncRead for LocalFile {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Poll::Ready(self.read(buf))
     }
 }
 
@@ -297,7 +218,6 @@ mod tests {
 
     use globset::GlobBuilder;
     use proptest::prelude::*;
-    use tokio::io::AsyncReadExt;
 
     use super::*;
     use crate::source::{Access, Source};
@@ -387,37 +307,6 @@ mod tests {
             let Error::NotFound { reason, .. } = &error else { panic!("{error}") };
             assert!(reason.ends_with(&format!("{}/d", root.path().display())), "{error}");
         }
-    }
-
-    async fn open(path: &Path) -> (LocalFile, Vec<Arc<Object>>) {
-        let pattern = [path.display().to_string()];
-        let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
-        (LocalFile::open(&objects[0], 0).unwrap(), objects)
-    }
-
-    #[tokio::test]
-    async fn a_file_that_shrinks_is_an_error_and_one_that_grows_is_read_as_it_was() {
-        let root = tree(&["shrinks", "grows"]);
-        let (mut grows, _) = open(&root.path().join("grows")).await;
-        let (mut shrinks, _) = open(&root.path().join("shrinks")).await;
-        fs::write(root.path().join("grows"), "grows on").unwrap();
-        fs::write(root.path().join("shrinks"), "sh").unwrap();
-        let mut text = String::new();
-        grows.read_to_string(&mut text).await.unwrap();
-        assert_eq!(text, "grows");
-        let error =
-            Error::io(Place::object("?"), shrinks.read_to_string(&mut text).await.unwrap_err());
-        assert!(matches!(&error, Error::Changed { place } if place.offset == Some(2)), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_file_written_anew_between_listing_and_reading_is_an_error() {
-        let root = tree(&["file"]);
-        let (_, objects) = open(&root.path().join("file")).await;
-        let file = File::options().append(true).open(root.path().join("file")).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        let error = LocalFile::open(&objects[0], 0).unwrap_err();
-        assert!(matches!(error, Error::Changed { .. }), "{error}");
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 //! The way of a pattern: [`Source::parse`] reads it (`pattern`, nothing touched), [`Source::list`]
 //! finds the objects it names (`local` on disk, `store` in a bucket), [`partitions`] cuts and
 //! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
-//! `local` file, a `pipe` or ranged requests (`ahead`, `range`) behind each.
+//! `file`, a `pipe` or ranged requests (`ahead`, `range`) behind each.
 //!
 //! Files are read by the calling thread inside of `poll_read`, which is always ready: a runtime
 //! could only hand the same `read(2)` to another thread. Requests alone live on tokio, on the
@@ -11,9 +11,11 @@
 
 #[cfg(feature = "cloud")]
 mod ahead;
+mod braces;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
+mod file;
 mod local;
 mod object;
 mod pack;
@@ -32,6 +34,7 @@ mod store;
 #[cfg(feature = "cloud")]
 mod transport;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::{Error, Place, Result};
@@ -42,11 +45,18 @@ pub(crate) use pack::{Partition, partitions};
 use pattern::{Pattern, Scheme};
 
 /// Patterns, parsed: what to read, with nothing touched yet.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Source {
     patterns: Arc<[Pattern]>,
     #[cfg(feature = "cloud")]
     stores: Arc<store::Stores>,
+}
+
+// Not derived: what users print must not show what signs a URL.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.patterns.iter().map(Pattern::shown)).finish()
+    }
 }
 
 /// How stores are approached; everything else comes from the environment.
@@ -110,7 +120,11 @@ impl Source {
             _ => None,
         };
         let mut reason = "no object matches".to_owned();
-        if let Some(exists) = exists {
+        if exists.as_deref().map(|e| e.trim_end_matches('/'))
+            == Some(pattern.shown().trim_end_matches('/'))
+        {
+            reason = "the folder holds no files (hidden ones are passed over)".to_owned();
+        } else if let Some(exists) = exists {
             reason = format!("{reason}; the longest part of it that exists is {exists}");
         }
         Error::NotFound { place: Place::object(pattern.shown()), reason }

@@ -4,10 +4,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 #[cfg(feature = "cloud")]
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 
+use super::file::Version;
 use super::local;
 #[cfg(feature = "cloud")]
 use super::range;
@@ -30,8 +30,8 @@ pub(crate) struct Object {
 /// Where an object lives.
 #[derive(Debug)]
 pub(super) enum Home {
-    /// A regular file, and when it was last written to as it was listed.
-    File { path: PathBuf, modified: Option<SystemTime> },
+    /// A regular file, as it was listed.
+    File { path: PathBuf, version: Version },
     /// A pipe, a terminal or another device: read once, from its start.
     Pipe(PathBuf),
     /// Standard input.
@@ -49,7 +49,7 @@ impl Object {
 
     /// Standard input, whatever it is connected to.
     pub(super) fn stdin() -> Self {
-        Self::new("-".to_owned(), None, Home::Stdin)
+        Self::new("standard input".to_owned(), None, Home::Stdin)
     }
 
     /// As a user would write it: a path, or a URL without credentials and query.

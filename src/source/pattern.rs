@@ -1,12 +1,12 @@
 //! Patterns: schemes, braces, and where the wildcards begin.
 //!
-//! Braces are the shell's: each alternative is a pattern of its own, in the order written, so
-//! `{b,a}/*.gz` lists `b` before `a` and asks each for its own prefix. Within one alternative
-//! `*` and `?` match inside a path component, `[a-z]` and `[!a-z]` one character, and `**` any
-//! number of components. As in a shell, wildcards do not match a leading dot that is not written.
+//! Each alternative of its `braces` is a pattern of its own. Within one alternative `*` and `?`
+//! match inside a path component, `[a-z]` and `[!a-z]` one character, and `**` any number of
+//! components. As in a shell, wildcards do not match a leading dot that is not written.
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::braces::{MOST_ALTERNATIVES, expanded};
 use crate::{Error, Result};
 
 /// One pattern of the user's.
@@ -65,17 +65,21 @@ impl Kind {
     }
 }
 
-/// A pattern that stands for more is a mistake, or an attack on memory.
-const MOST_ALTERNATIVES: usize = 100_000;
-
 impl Pattern {
     pub(super) fn parse(given: &str) -> Result<Self> {
         if given == "-" {
             let alternatives = vec![given.to_owned()];
             return Ok(Self { scheme: Scheme::Stdin, given: given.to_owned(), alternatives });
         }
+        let path_of_url;
         let (scheme, rest) = match given.split_once("://") {
-            Some(("file", path)) => (Scheme::File, path),
+            Some(("file", url)) => {
+                path_of_url = file_path(url).ok_or_else(|| {
+                    let reason = "a file URL is file:/// and an absolute path, in UTF-8";
+                    wrong(given, reason.to_owned())
+                })?;
+                (Scheme::File, path_of_url.as_str())
+            }
             Some((name, _)) if is_scheme(name) => match Kind::of(name) {
                 Some(kind) => (Scheme::Remote(kind), given),
                 None => {
@@ -89,11 +93,10 @@ impl Pattern {
         if rest.is_empty() {
             return Err(wrong(given, "it is empty".to_owned()));
         }
-        let mut alternatives = Vec::new();
-        if !expand(rest, &mut alternatives) {
+        let Some(alternatives) = expanded(rest) else {
             let reason = format!("its braces stand for more than {MOST_ALTERNATIVES} patterns");
             return Err(wrong(given, reason));
-        }
+        };
         if let Scheme::Remote(kind) = scheme {
             let (feature, built) = kind.feature();
             if !built {
@@ -110,6 +113,21 @@ impl Pattern {
     pub(super) fn shown(&self) -> String {
         shown(&self.given)
     }
+}
+
+/// The path that a file URL names, given what follows `file://`.
+fn file_path(url: &str) -> Option<String> {
+    let path = url.strip_prefix("localhost").unwrap_or(url);
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.strip_prefix('/').map(|_| path.as_bytes())?;
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let escaped = hex.filter(|_| *first == b'%').and_then(|hex| str::from_utf8(hex).ok());
+        let byte = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The parts of a URL.
@@ -267,123 +285,22 @@ fn wild(pattern: &str, name: &str) -> Result<Wild> {
     Ok(Wild { matcher: glob.compile_matcher(), dot: name.starts_with('.') })
 }
 
-/// Appends what the braces of `text` stand for; false if that is too much.
-fn expand(text: &str, into: &mut Vec<String>) -> bool {
-    let Some((open, close)) = first_braces(text) else {
-        into.push(text.to_owned());
-        return into.len() <= MOST_ALTERNATIVES;
-    };
-    let (before, inside, after) = (&text[..open], &text[open + 1..close], &text[close + 1..]);
-    let mut tails = Vec::new();
-    if !expand(after, &mut tails) {
-        return false;
-    }
-    let Some(middles) = alternatives(inside) else { return false };
-    for middle in &middles {
-        for tail in &tails {
-            if into.len() == MOST_ALTERNATIVES {
-                return false;
-            }
-            into.push([before, middle, tail].concat());
-        }
-    }
-    true
-}
-
-/// The first pair of braces that holds alternatives or a range; other braces are plain text.
-fn first_braces(text: &str) -> Option<(usize, usize)> {
-    let opens = text.match_indices('{').map(|(at, _)| at);
-    opens.filter_map(|open| Some((open, closing(text, open)?))).find(|&(open, close)| {
-        let inside = &text[open + 1..close];
-        commas(inside).next().is_some() || range(inside).is_some()
-    })
-}
-
-/// The brace that closes the one at `open`.
-fn closing(text: &str, open: usize) -> Option<usize> {
-    let mut depth = 0;
-    for (at, c) in text[open..].char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 1 => return Some(open + at),
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The commas that are not inside of inner braces.
-fn commas(inside: &str) -> impl Iterator<Item = usize> {
-    let mut depth = 0;
-    inside.char_indices().filter_map(move |(at, c)| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => return Some(at),
-            _ => {}
-        }
-        None
-    })
-}
-
-/// What stands for the inside of one pair of braces; `None` if that is too much.
-fn alternatives(inside: &str) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    if let Some((first, last, width)) = range(inside) {
-        if first.abs_diff(last) >= MOST_ALTERNATIVES as u64 {
-            return None;
-        }
-        let step = |at: u64| if first <= last { first + at } else { first - at };
-        found.extend((0..=first.abs_diff(last)).map(|at| format!("{:0width$}", step(at))));
-        return Some(found);
-    }
-    let mut start = 0;
-    for comma in commas(inside).chain([inside.len()]) {
-        if !expand(&inside[start..comma], &mut found) {
-            return None;
-        }
-        start = comma + 1;
-    }
-    Some(found)
-}
-
-/// `{1..31}` or `{01..31}`: both ends, and the width to pad to with zeros.
-fn range(inside: &str) -> Option<(u64, u64, usize)> {
-    let (first, last) = inside.split_once("..")?;
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| text.parse::<u64>().ok()).flatten()
-    };
-    let padded = |text: &str| text.len() > 1 && text.starts_with('0');
-    let width = if padded(first) || padded(last) { first.len().max(last.len()) } else { 0 };
-    Some((number(first)?, number(last)?, width))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn expanded(pattern: &str) -> Vec<String> {
-        Pattern::parse(pattern).unwrap().alternatives
+    #[test]
+    fn a_file_url_is_a_path_with_escapes() {
+        assert_eq!(file_path("/a%20b/100%/%C3%A9").as_deref(), Some("/a b/100%/é"));
+        assert_eq!(file_path("localhost/a").as_deref(), Some("/a"));
+        assert_eq!(file_path("host/a"), None);
+        assert_eq!(file_path("/%FF"), None);
     }
 
     #[test]
-    fn braces_expand_as_in_a_shell() {
-        assert_eq!(expanded("{b,a}/{1..3}"), ["b/1", "b/2", "b/3", "a/1", "a/2", "a/3"]);
-        assert_eq!(expanded("x{08..11}.gz"), ["x08.gz", "x09.gz", "x10.gz", "x11.gz"]);
-        assert_eq!(expanded("{3..1}"), ["3", "2", "1"]);
-        assert_eq!(expanded("{a,b{1,2},}c"), ["ac", "b1c", "b2c", "c"]);
-        assert_eq!(expanded("a{b}c{d"), ["a{b}c{d"]);
-        assert_eq!(expanded("{x{1..2}}"), ["{x1}", "{x2}"]);
-    }
-
-    #[test]
-    fn braces_do_not_expand_without_end() {
-        for pattern in ["{1..99999999999}", "{1..1000}{1..1000}", "{a,b{1..100000}}"] {
-            let error = Pattern::parse(pattern).unwrap_err();
-            assert!(matches!(error, Error::Pattern { .. }), "{error}");
-        }
+    fn braces_that_stand_for_too_much_are_an_error() {
+        let error = Pattern::parse("{1..99999999999}").unwrap_err();
+        assert!(matches!(error, Error::Pattern { .. }), "{error}");
     }
 
     #[test]
@@ -397,6 +314,12 @@ mod tests {
         assert_eq!(shown("https://me:secret@host/a/b?sig=secret#x"), "https://host/a/b");
         assert_eq!(shown("http://host?sig=secret"), "http://host");
         assert_eq!(shown("s3://bucket/what?.txt"), "s3://bucket/what?.txt");
+        #[cfg(feature = "http")]
+        {
+            let signed = ["http://host/x?sig=secret".to_owned()];
+            let source = crate::source::Source::parse(&signed, Default::default()).unwrap();
+            assert_eq!(format!("{source:?}"), r#"["http://host/x"]"#);
+        }
         let error = Pattern::parse("http://host/*?sig=secret").unwrap_err().to_string();
         assert!(!error.contains("secret") && error.contains("exact URLs"), "{error}");
         let error = Pattern::parse("http://me:secret@host/x").unwrap_err().to_string();

@@ -291,3 +291,29 @@ async fn small_objects_are_fetched_side_by_side_within_the_budget() {
     assert_eq!(server.seen().len() - before, 100);
     assert_eq!(progress.bytes_read(), 99_001);
 }
+
+#[tokio::test]
+async fn what_is_asked_for_and_not_yet_read_stays_within_the_budget() {
+    const AHEAD: usize = 1 << 20;
+    let object = pattern(6 << 20);
+    let server = Server::start(move |r, _| Answer::object(r, &object, "\"1\""));
+    let objects = list(&[&server.url("/x")]).await.unwrap();
+    let partition = partitions(&objects, u64::MAX, true).remove(0);
+    let mut fetch = Fetch::new(partition.slices, 0, AHEAD, Arc::default());
+    let mut bytes = fetch.open().await.unwrap().unwrap().bytes;
+    let (mut buffer, mut read) = (vec![0; 64 << 10], 0);
+    loop {
+        let got = bytes.read(&mut buffer).await.unwrap();
+        if got == 0 {
+            break;
+        }
+        // The range that is being read from is in the budget until it has been read to its end.
+        let lengths =
+            server.seen().into_iter().map(|r| r.range().map_or(0, |(from, to)| to - from));
+        let asked: usize = lengths.sum();
+        assert!(asked <= read + AHEAD, "{asked} bytes were asked for when {read} were read");
+        read += got;
+    }
+    assert_eq!(read, 6 << 20);
+    assert!(server.seen().len() > 6);
+}

@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_glob_that_matches_nothing_is_an_error", For::Listing, no_match),
     ("a_missing_bucket_is_named_in_the_error", For::ListingNetwork, no_bucket),
     ("small_objects_are_packed_and_asked_for_once_each", For::ListingNetwork, packed),
+    ("a_listing_starts_at_the_longest_literal_prefix", For::ListingNetwork, literal_prefix),
     ("a_dry_run_reads_no_object", For::ListingNetwork, dry_run),
     ("every_codec_is_known_by_its_first_bytes", For::All, codecs),
     ("small_blocks_give_the_same_answer", For::All, small_blocks),
@@ -106,6 +107,21 @@ fn packed(store: &Store) {
     assert_eq!(reads, SMALL, "a request an object: {seen:#?}");
     assert!(seen.iter().all(|request| request.method == "GET"), "no HEAD: {seen:#?}");
     assert!(seen.len() - reads < 5, "a page of the listing, not more: {seen:#?}");
+}
+
+fn literal_prefix(store: &Store) {
+    let (store, proxy) = store.behind_proxy(None);
+    let out = store.creel(["count", &store.url("small/000{1,2}*.txt")]).ok();
+    assert_eq!(out, "2\n");
+    let seen = proxy.seen();
+    let listings: Vec<_> = seen.iter().filter(|request| !request.reads(".txt")).collect();
+    for brace in ["0001", "0002"] {
+        let prefix =
+            |target: &str| target.replace("%2F", "/").contains(&format!("prefix=small/{brace}"));
+        let within = listings.iter().any(|request| prefix(&request.target));
+        assert!(within, "a listing below small/{brace}: {listings:#?}");
+    }
+    assert_eq!(listings.len(), 2, "one for each brace: {listings:#?}");
 }
 
 fn dry_run(store: &Store) {

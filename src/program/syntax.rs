@@ -1,0 +1,107 @@
+//! The tree of a program, with places: what stages look into.
+
+use std::ops::Range;
+
+/// A place in the program's text, in bytes.
+pub(crate) type Span = Range<usize>;
+
+/// An expression and its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    pub(crate) node: Node,
+    pub(crate) span: Span,
+}
+
+/// What an expression is, as far as stages look into it.
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    /// `.`
+    Identity,
+    /// A number, as written.
+    Number(String),
+    /// A string without interpolation, unescaped.
+    Text(String),
+    /// `name` or `name(arg; arg)`.
+    Call(Call),
+    /// `f | g`
+    Pipe(Box<Expr>, Box<Expr>),
+    /// `f, g`
+    Comma,
+    /// `f == g` and its kin.
+    Compare(Box<Expr>, Order, Box<Expr>),
+    /// `f and g`
+    And(Box<Expr>, Box<Expr>),
+    /// `f or g`
+    Or(Box<Expr>, Box<Expr>),
+    /// `f[]`
+    Iterate(Box<Expr>),
+    /// `name.key`, which is what `filter .key` parses as, and the text of `.key`.
+    CallThenPath(Call, String),
+    /// Any other jq; the words say which.
+    Other(&'static str),
+}
+
+/// A call of a stage or of a jq function.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) name_span: Span,
+    pub(crate) args: Vec<Expr>,
+    /// Whether the call stands in no bracket: only there is a stage's name a stage.
+    pub(crate) top: bool,
+}
+
+/// How two values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Eq,
+    Ne,
+}
+
+impl Order {
+    /// The same comparison with its sides swapped.
+    pub(crate) fn flip(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            same => same,
+        }
+    }
+
+    /// The comparison itself.
+    #[inline]
+    pub(crate) fn holds<T: PartialOrd + ?Sized>(self, left: &T, right: &T) -> bool {
+        match self {
+            Self::Lt => left < right,
+            Self::Le => left <= right,
+            Self::Gt => left > right,
+            Self::Ge => left >= right,
+            Self::Eq => left == right,
+            Self::Ne => left != right,
+        }
+    }
+}
+
+/// The segments of a program's top-level chain, in order.
+pub(crate) fn segments(expr: Expr) -> Vec<Expr> {
+    let mut segments = Vec::new();
+    let mut rest = expr;
+    loop {
+        match rest.node {
+            Node::Pipe(first, others) => {
+                segments.extend(self::segments(*first));
+                rest = *others;
+            }
+            node => {
+                segments.push(Expr { node, span: rest.span });
+                return segments;
+            }
+        }
+    }
+}

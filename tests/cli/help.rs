@@ -1,0 +1,83 @@
+//! The help: short enough, whole, and true.
+
+use crate::{creel, prints, text};
+
+#[test]
+fn help_fits_on_a_screen_and_lists_every_stage() {
+    for flag in ["-h", "--help"] {
+        let output = creel(&[flag]);
+        let help = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(help.lines().count() <= 50, "{} lines", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        for part in ["SOURCE: ", "words", "filter(p)", "topk(k)", "--blocksize", "--dry-run"] {
+            assert!(help.contains(part), "no {part}");
+        }
+    }
+    prints(&creel(&["--version"]), concat!("creel ", env!("CARGO_PKG_VERSION"), "\n"));
+    let output = creel(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).starts_with("usage: creel"));
+}
+
+#[cfg(all(unix, feature = "gzip"))]
+mod examples {
+    use std::io::Write;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    /// What the examples of the help name, with something in it that each of them finds.
+    fn write_sources(directory: &Path) {
+        let gzip = |text: &str| {
+            let mut encoder =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(text.as_bytes()).expect("into memory");
+            encoder.finish().expect("into memory")
+        };
+        let files: [(&str, Vec<u8>); 5] = [
+            ("book.txt", b"a longer word, a longer sentence\n".to_vec()),
+            ("logs/a/b/1.gz", gzip("an ERROR\nnothing\nError 7\n")),
+            ("data.csv", b"a,b\n1,2,3\n".to_vec()),
+            ("bucket/conf/a.conf", b"# a comment\nkey = value\n".to_vec()),
+            ("app.log.gz", gzip("Up and up\nAND down\n")),
+        ];
+        for (name, bytes) in files {
+            let path = directory.join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            std::fs::write(path, bytes).expect("a file");
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_help_runs_as_it_stands() {
+        let directory = tempfile::tempdir().expect("a directory");
+        write_sources(directory.path());
+        let output = creel(&["--help"]);
+        let help = text(&output.stdout);
+        let (_, examples) = help.split_once("Examples:\n").expect("examples");
+        let examples: Vec<_> = examples.lines().take_while(|line| !line.is_empty()).collect();
+        let results = [
+            "[\"longer\",2]\n[\"sentence\",1]\n",
+            "2\n",
+            "3\n",
+            "key = value\n",
+            "[\"and\",2]\n[\"up\",2]\n[\"down\",1]\n",
+        ];
+        assert_eq!(examples.len(), results.len());
+        let folder = Path::new(env!("CARGO_BIN_EXE_creel")).parent().expect("a folder");
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("a path"));
+        for (example, result) in examples.into_iter().zip(results) {
+            // Buckets are for the tests that start a server; here one is a folder.
+            let output = Command::new("sh")
+                .args(["-c", &example.replace("s3://", "")])
+                .current_dir(&directory)
+                .env("PATH", &path)
+                .output()
+                .expect("sh starts");
+            assert_eq!(text(&output.stderr), "", "{example}");
+            assert_eq!(text(&output.stdout), result, "{example}");
+        }
+    }
+}
