@@ -7,12 +7,14 @@
 mod context;
 pub mod delayed;
 mod node;
+mod picture;
 mod plan;
 mod schedule;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod visualize;
 
 use std::any::Any;
 

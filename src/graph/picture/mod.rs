@@ -1,0 +1,180 @@
+//! A picture of a graph: boxes and arrows, as SVG, DOT or Mermaid.
+//!
+//! Knows nothing of tasks and how they run: whoever has a graph names its boxes and arrows, and
+//! saves. The way of a picture is [`group`] (a large graph becomes a small one), [`order`] (rows,
+//! and the order within each), [`layout`] (places), [`svg`]; [`dot`] and [`mermaid`] leave places
+//! to others. The same graph gives the same bytes everywhere.
+//!
+//! The layout is our own. The one crate for it, `layout-rs`, was tried: it hangs a tree by its
+//! left edge, lets arrows run through boxes and end at their sides, and cuts no text.
+
+mod dot;
+mod group;
+mod layout;
+mod links;
+mod mermaid;
+mod order;
+mod svg;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::{Error, Result};
+
+/// More boxes than this are hard to look at.
+const MOST: usize = 60;
+
+/// What is to be drawn: boxes from above to below, as data flows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    nodes: Vec<Node>,
+    /// From a box to one that is made from it. No way leads back to where it started.
+    arrows: Vec<(usize, usize)>,
+    most: usize,
+    /// What a reader should know that boxes and arrows do not say.
+    note: Option<&'static str>,
+}
+
+/// One box: a task, or several that are alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Node {
+    label: String,
+    detail: Option<String>,
+    /// Whether somebody asked for it, so that it is more than a step on the way.
+    result: bool,
+    /// How many tasks it stands for.
+    tasks: usize,
+}
+
+/// How a picture is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Svg,
+    Dot,
+    Mermaid,
+}
+
+impl Default for Picture {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), arrows: Vec::new(), most: MOST, note: None }
+    }
+}
+
+impl Picture {
+    /// Draws tasks that are alike as one where there would be more boxes than this; 60 by default.
+    #[cfg(test)]
+    pub(crate) fn at_most(self, boxes: usize) -> Self {
+        Self { most: boxes.max(1), ..self }
+    }
+
+    /// Adds a box for a task: its operation, and where known the line that made it. Gives the
+    /// number by which arrows know it.
+    pub(crate) fn task(&mut self, operation: impl Into<String>, line: Option<String>) -> usize {
+        let node = Node { label: operation.into(), detail: line, result: false, tasks: 1 };
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    /// Adds an arrow from a task to one that uses its result. No way may lead back.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such box.
+    pub(crate) fn arrow(&mut self, from: usize, to: usize) {
+        assert!(from.max(to) < self.nodes.len(), "an arrow joins boxes that are there");
+        self.arrows.push((from, to));
+    }
+
+    /// Marks a task as one whose result is asked for.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such box.
+    pub(crate) fn result(&mut self, task: usize) {
+        self.nodes[task].result = true;
+    }
+
+    /// Writes the picture to a file, whose suffix says how: `.svg`, `.dot` or `.gv`, `.mmd` or
+    /// `.mermaid`. The file appears when it is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`] for another suffix, or if the file cannot be written.
+    pub(crate) fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let written = Format::of(path).and_then(|format| replace(path, &self.text(format)));
+        written.map_err(|source| Error::Output { path: path.display().to_string(), source })
+    }
+
+    fn text(&self, format: Format) -> String {
+        let grouped = group::group(self);
+        match format {
+            Format::Svg => svg::write(&grouped),
+            Format::Dot => dot::write(&grouped),
+            Format::Mermaid => mermaid::write(&grouped),
+        }
+    }
+}
+
+impl Format {
+    fn of(path: &Path) -> io::Result<Self> {
+        let suffix = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+        match suffix.as_deref() {
+            Some("svg") => Ok(Self::Svg),
+            Some("dot" | "gv") => Ok(Self::Dot),
+            Some("mmd" | "mermaid") => Ok(Self::Mermaid),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a picture is written as .svg, as .dot or .gv (Graphviz), or as .mmd or .mermaid; \
+                 name the file so",
+            )),
+        }
+    }
+}
+
+impl Node {
+    /// How many tasks a group has, as text; empty for one.
+    fn times(&self) -> String {
+        match self.tasks {
+            1 => String::new(),
+            tasks => format!(" × {}", thousands(tasks)),
+        }
+    }
+}
+
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+/// Writes a file beside its final name, and then gives it that.
+///
+/// As the sink of results does, but with nothing beyond the standard library: this module is
+/// there without the command and its crates.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    // Through a symbolic link: the file that it names is replaced, not the link.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let name = format!(".creel-{}-{number}.partial", std::process::id());
+    let temporary = path.with_file_name(name);
+    let mut file = fs::File::create_new(&temporary)?;
+    let written = file.write_all(text.as_bytes());
+    drop(file);
+    let written = written.and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // It may be gone already; the first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
