@@ -58,3 +58,17 @@ bench: ## creel beside its peers on 1 GB of text: a table and raw results. BENCH
 .PHONY: kernels
 kernels: ## The hot loops alone, by criterion.
 	$(CARGO) bench --bench kernels
+
+# Seconds for each target.
+FUZZ ?= 60
+
+.PHONY: fuzz
+fuzz: target/tools/bin/cargo-fuzz ## Parsers and readers against any input, FUZZ=60 seconds each; needs a nightly toolchain.
+	@for target in records damage program pattern; do \
+		echo "fuzzing $$target"; \
+		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --target-dir target/fuzz \
+			$$target -- -max_total_time=$(FUZZ) -rss_limit_mb=4096 -timeout=20 || exit 1; \
+	done
+
+target/tools/bin/cargo-fuzz:
+	$(CARGO) install cargo-fuzz --version 0.13.2 --locked --root target/tools

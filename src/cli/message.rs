@@ -52,7 +52,7 @@ pub(crate) fn fault(program: &str, fault: &Fault) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn drawn(program: &str, fault: &Fault, terminal: bool) -> String {
+pub(crate) fn drawn(program: &str, fault: &Fault, terminal: bool) -> String {
     let renderer = if terminal && std::env::var_os("NO_COLOR").is_none() {
         Renderer::styled()
     } else {

@@ -24,6 +24,14 @@ use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
 use crate::{Error, Progress, Result};
 
+/// Compiles a program and draws the fault if it is none: what the fuzzer runs, which sets this.
+#[cfg(fuzzing)]
+pub fn check(program: &str) {
+    if let Err(fault) = Program::compile(program) {
+        message::drawn(program, &fault, true);
+    }
+}
+
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
