@@ -186,7 +186,7 @@ impl<T: Clone + Send + Sync + 'static> Item<T> {
         Self::task(Arc::clone(task.node()), |value| {
             let value = value.downcast::<Shared>();
             let value = value.unwrap_or_else(|_| unreachable!("a task's value is shared"));
-            Arc::unwrap_or_clone(Delayed::<T>::given(*value))
+            Arc::unwrap_or_clone(typed(*value))
         })
     }
 }

@@ -47,7 +47,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::node::{Inputs, Name, Node, Outcome, Shared, typed};
+use super::node::{Inputs, Name, Node, Outcome, Shared, seen, typed};
 use crate::{Error, Result};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -268,11 +268,6 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         let shared: Shared = value;
         Self::of(Node::new(name, Vec::new(), move |_, _| Ok(Outcome::Value(Arc::clone(&shared)))))
     }
-
-    /// What a run gave for this task.
-    pub(crate) fn given(value: Shared) -> Arc<T> {
-        typed(value)
-    }
 }
 
 impl<T> Delayed<T> {
@@ -422,12 +417,6 @@ pub fn all<T: Send + Sync + 'static>(
         let values = std::mem::take(&mut inputs.values).into_iter().flatten();
         Ok(Outcome::value(Vec::from_iter(values.map(typed::<T>))))
     }))
-}
-
-/// A value in the type that its handle promised.
-fn seen<T: 'static>(value: &Option<Shared>) -> &T {
-    let value = value.as_deref().and_then(|value| value.downcast_ref());
-    value.unwrap_or_else(|| unreachable!("a handle has the type of its task"))
 }
 
 macro_rules! arity {

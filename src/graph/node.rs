@@ -163,8 +163,7 @@ pub(crate) struct Inputs {
 impl Inputs {
     /// One of them, to look at.
     pub(super) fn get<T: 'static>(&self, n: usize) -> &T {
-        let value = self.values[n].as_deref().and_then(|value| value.downcast_ref());
-        value.unwrap_or_else(|| unreachable!("a handle has the type of its task"))
+        seen(&self.values[n])
     }
 
     /// One of them, to keep: nobody else holds it if this was the last task to use it.
@@ -182,6 +181,12 @@ impl Inputs {
     pub(crate) fn take_as<T: Send + Sync + 'static>(&mut self, n: usize) -> Arc<T> {
         typed(self.take(n))
     }
+}
+
+/// A value to look at, in the type that its handle promised.
+pub(super) fn seen<T: 'static>(value: &Option<Shared>) -> &T {
+    let value = value.as_deref().and_then(|value| value.downcast_ref());
+    value.unwrap_or_else(|| unreachable!("a handle has the type of its task"))
 }
 
 /// A value in the type that its handle promised.

@@ -78,7 +78,7 @@ pub(super) struct Job {
     pub(super) state: State,
     pub(super) inputs: Inputs,
     /// Nodes whose values were taken for the last time, to be dropped outside of the lock.
-    _released: Vec<Arc<Node>>,
+    pub(super) released: Vec<Arc<Node>>,
 }
 
 impl Plan {
@@ -212,7 +212,7 @@ impl Plan {
         for input in needed {
             inputs.values.push(Some(self.value(input, &mut released)));
         }
-        Some(Job { id, node, state, inputs, _released: released })
+        Some(Job { id, node, state, inputs, released })
     }
 
     /// A task's value, for one of its users.

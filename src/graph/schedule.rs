@@ -79,10 +79,11 @@ impl Run {
         let mut last = None;
         let mut spare = Inputs::default();
         while let Some(job) = self.next(last.take(), &mut spare, scope) {
-            let id = job.id;
-            let step;
-            (step, spare) = self.perform(job);
-            last = Some((id, step));
+            let (id, node) = (job.id, Arc::clone(&job.node));
+            // Work is caught where it can be tried again; what panics here is a value of the
+            // caller's as it is dropped, which must not take the worker with it.
+            let step = caught(&node.name, || Ok(self.perform(job, &mut spare)));
+            last = Some((id, step.unwrap_or_else(|error| Step::Done(Err(error)))));
         }
     }
 
@@ -164,12 +165,14 @@ impl Run {
         progress
     }
 
-    /// Goes on with a task, and tries it again where it may be.
-    fn perform(self: &Arc<Self>, job: Job) -> (Step, Inputs) {
-        let Job { id, node, state, mut inputs, .. } = job;
+    /// Goes on with a task, and tries it again where it may be. Leaves the room of its inputs in
+    /// `spare`.
+    fn perform(self: &Arc<Self>, job: Job, spare: &mut Inputs) -> Step {
+        let Job { id, node, state, mut inputs, released } = job;
+        drop(released);
         let (mut future, mut failed) = (None, 0);
         match state {
-            State::Forwards => return (Step::Done(Ok(inputs.take(0))), inputs.cleared()),
+            State::Forwards => return Step::Done(Ok(inputs.take(0))),
             State::Pending(waiting) => {
                 (future, failed) = (Some(waiting.future), waiting.failed);
                 inputs = waiting.inputs;
@@ -190,8 +193,7 @@ impl Run {
                 Ok(Outcome::Value(value)) => Step::Done(Ok(value)),
                 Ok(Outcome::Node(node)) => Step::Forward(node),
                 Ok(Outcome::Future(future)) => {
-                    let waiting = Waiting { future, inputs: again, failed, woken: false };
-                    return (Step::Pend(waiting), Inputs::default());
+                    return Step::Pend(Waiting { future, inputs: again, failed, woken: false });
                 }
                 Err(_) if failed < node.retries && !self.context.stop.is_cancelled() => {
                     failed += 1;
@@ -200,12 +202,8 @@ impl Run {
                 }
                 Err(error) => Step::Done(Err(error)),
             };
-            // A caller's value that panics as it is dropped must not take the worker with it.
-            let cleared = caught(&node.name, || Ok(inputs.cleared()));
-            return match cleared {
-                Ok(spare) => (step, spare),
-                Err(error) => (Step::Done(Err(error)), Inputs::default()),
-            };
+            *spare = inputs.cleared();
+            return step;
         }
     }
 

@@ -235,6 +235,22 @@ fn a_failure_names_the_task_and_the_way_to_it_and_is_told_once() {
 }
 
 #[test]
+fn a_value_that_panics_as_it_is_dropped_is_an_error_and_hangs_nobody() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("boom");
+        }
+    }
+    for threads in [1, 3] {
+        let bomb = delayed(1).map(|_| Bomb);
+        let after = all((0..10).map(|n| bomb.map(move |_| n))).map(|all| all.len());
+        let error = on(threads, &after).expect_err("it panics").to_string();
+        assert!(error.contains("panicked: boom"), "{error}");
+    }
+}
+
+#[test]
 fn the_path_to_a_deep_failure_is_cut() {
     let bad = delayed(1).map(|_| -> u32 { panic!() }).named("bottom");
     let top = (0..10_000).fold(bad, |task, n| task.map(|n| n + 1).named(format!("t{n}")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::dispatch::Dispatch;
 use super::{BlockOf, Context, Input, Reader};
-use crate::graph::{Moved, Name, Node, run, tree};
+use crate::graph::{Moved, Name, Node, tree};
 use crate::{Error, Result};
 
 /// What a lane does with the blocks it is given: a combiner with the operators before it.
@@ -41,7 +41,7 @@ where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let mut states = run(context, &[reduction(context, input, Arc::new(pass))])?;
+    let mut states = crate::graph::run(context, &[reduction(context, input, Arc::new(pass))])?;
     Ok(Moved::out_of(states.remove(0)))
 }
 
