@@ -161,7 +161,13 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
                     state.working += 1;
                     return Some((partition, reader));
                 }
-                Turn::Home => return None,
+                Turn::Home => {
+                    // Whoever takes may have looked before the run was told to end, and waits for
+                    // a result that this lane will not make.
+                    drop(state);
+                    self.changed.notify_all();
+                    return None;
+                }
                 Turn::Wait => {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
