@@ -58,14 +58,14 @@ fn is_ignored(signal: i32) -> bool {
 
 /// Ends as if the signal had not been handled, so that the shell sees what happened.
 fn die_by(signal: i32) {
-    remove_unfinished();
+    let _none = remove_unfinished();
     let _ = emulate_default_handler(signal);
     std::process::exit(128 + signal);
 }
 
 /// Ends as a program does whose reader went away: silently.
 pub(crate) fn die_of_broken_pipe() -> ! {
-    remove_unfinished();
+    let _none = remove_unfinished();
     #[cfg(unix)]
     let _ = emulate_default_handler(signal_hook::consts::signal::SIGPIPE);
     std::process::exit(141);

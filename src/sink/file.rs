@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -12,13 +12,19 @@ use crate::{Error, Result};
 /// The temporary file of this process, for the way out that runs no destructors: a signal.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Removes the temporary file, if there is one.
-pub(crate) fn remove_unfinished() {
-    let path = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(path) = path {
+/// Removes the temporary file, if there is one; another cannot be made before what this returns is
+/// dropped, which a process that is about to die need not do.
+pub(crate) fn remove_unfinished() -> impl Sized {
+    let mut unfinished = lock();
+    if let Some(path) = unfinished.take() {
         // It may be gone already, and there is nobody left to tell.
         let _ = std::fs::remove_file(path);
     }
+    unfinished
+}
+
+fn lock() -> MutexGuard<'static, Option<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where results go.
@@ -111,13 +117,15 @@ impl Unfinished {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".creel-").suffix(".partial");
         permissions(&mut builder, path);
+        // Held while the file is made: a signal must find either none or the one to remove.
+        let mut unfinished = lock();
         let temporary = builder.tempfile_in(directory).map_err(|error| {
             // Its own message tells of a temporary name that nobody has heard of.
             let reason = format!("no file can be made in {}", directory.display());
             io::Error::new(error.kind(), format!("{reason}: {}", error.kind()))
         })?;
-        *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(temporary.path().to_owned());
+        *unfinished = Some(temporary.path().to_owned());
+        drop(unfinished);
         let file = BufWriter::with_capacity(1 << 20, temporary.reopen()?);
         Ok(Self { path: path.to_owned(), file, temporary })
     }
@@ -125,7 +133,7 @@ impl Unfinished {
     fn persist(mut self) -> io::Result<()> {
         self.file.flush()?;
         self.temporary.persist(&self.path).map_err(|error| error.error)?;
-        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock().take();
         Ok(())
     }
 }
