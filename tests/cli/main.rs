@@ -13,7 +13,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_creel"));
+    let creel = env!("CARGO_BIN_EXE_creel");
+    let mut command = Command::new(if cfg!(target_os = "linux") { "env" } else { creel });
+    if cfg!(target_os = "linux") {
+        // Whoever runs the tests may have signals ignored, as in a job in the background; the
+        // command would, rightly, ignore them too.
+        command.args(["--default-signal=INT,TERM,HUP,PIPE", creel]);
+    }
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("NO_COLOR").env("LC_ALL", "C");
     command
