@@ -10,7 +10,7 @@ fn shown(arguments: &str) -> String {
     let output = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("NO_COLOR", "1")
+        .envs([("NO_COLOR", "1"), ("TERM", "xterm")])
         .stdin(Stdio::null())
         .output()
         .expect("script, of util-linux, starts");
