@@ -105,7 +105,7 @@ impl Engine {
                 self.changed.notify_all();
             }
             std::mem::swap(&mut state.plan.waste, &mut worker.waste);
-            if job.is_none() && !leaves && worker.waste.is_empty() {
+            if job.is_none() && !leaves && worker.waste.is_empty() && !state.has_roused() {
                 state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
@@ -128,7 +128,7 @@ impl Engine {
             return None;
         }
         let mut job = state.plan.next(worker.seat, &mut worker.spare);
-        if job.is_none() && state.unstick() {
+        if job.is_none() && state.unstick(false) {
             job = state.plan.next(worker.seat, &mut worker.spare);
         }
         if job.is_some() {
@@ -251,7 +251,11 @@ impl Engine {
             }
         }
         // A value of the caller's may panic as it is dropped.
-        if let Err(error) = caught("the drop of a value", || Ok(waste.clear())) {
+        let cleared = caught("the drop of a value", || {
+            waste.clear();
+            Ok(())
+        });
+        if let Err(error) = cleared {
             self.with(|state| state.end(error));
         }
     }

@@ -108,6 +108,16 @@ impl Node {
         }
     }
 
+    /// A task that hands on the value of another, and keeps something as long as it may.
+    pub(super) fn keeping(of: &Arc<Self>, kept: impl Send + Sync + 'static) -> Arc<Self> {
+        let mut alias = Self::alias(of);
+        alias.work = Box::new(move |_, inputs| {
+            let _ = &kept;
+            Ok(Outcome::Value(inputs.take(0)))
+        });
+        Arc::new(alias)
+    }
+
     /// What people call it.
     pub(crate) fn name(&self) -> &Name {
         &self.name

@@ -34,11 +34,6 @@ impl Plan {
         }
     }
 
-    /// One more handle on a task.
-    pub(crate) fn hold(&mut self, id: Id) {
-        self.slot(id).uses += 1;
-    }
-
     /// Numbers a node and those below it that have no number, without recursion; those that
     /// failed are begun again, if that is asked for.
     fn walk(&mut self, root: &Arc<Node>, again: bool) -> Id {

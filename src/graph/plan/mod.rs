@@ -22,7 +22,6 @@ use std::time::Instant;
 use super::node::{Inputs, Key, Node, Shared};
 pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
 use slot::{Rank, Slot};
-pub(super) use tell::Counts;
 pub(super) use waste::Waste;
 
 #[derive(Default)]
@@ -77,8 +76,8 @@ pub(super) enum Seen {
 impl Plan {
     /// Whether a task can run.
     pub(super) fn is_ready(&self) -> bool {
-        let new = !self.is_full() && !(self.leaves.is_empty() && self.parked.is_empty());
-        new || !self.ready.is_empty()
+        let new = !self.leaves.is_empty() || !self.parked.is_empty();
+        !self.ready.is_empty() || (new && !self.is_full())
     }
 
     /// Whether values hold as much memory as they may.
@@ -150,6 +149,12 @@ impl Plan {
         let found = found.map(|at| parked.remove(at).0.1);
         self.parked = parked.into();
         found
+    }
+
+    /// Whether a task can run, whatever it takes to find that out.
+    pub(super) fn can_go_on(&mut self) -> bool {
+        let found = if self.is_full() { self.first_that_frees() } else { self.first() };
+        found.inspect(|id| self.push(*id)).is_some()
     }
 
     fn frees(&self, id: Id) -> bool {
