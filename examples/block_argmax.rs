@@ -128,7 +128,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let given = std::env::args().skip(1).map(|argument| argument.parse());
     let (axis, shape, block) = match given.collect::<Result<Vec<usize>, _>>()?[..] {
         [] => (0, [2048, 1024, 1024], 128),
-        [axis, a, b, c, block] if axis < 3 && a * b * c * block > 0 => (axis, [a, b, c], block),
+        [axis, a, b, c, block] if axis < 3 && ![a, b, c, block].contains(&0) => {
+            (axis, [a, b, c], block)
+        }
         _ => return Err("block_argmax AXIS LENGTH LENGTH LENGTH BLOCK".into()),
     };
     let elements: usize = shape.iter().product();
@@ -142,7 +144,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         place.insert(axis, at);
         println!("of {} largest elements the largest is {element:.12} at {place:?};", best.len());
     }
-    let (most, size) = (MOST.load(SeqCst), megabytes(block.pow(3).min(elements)));
+    let (most, largest) = (MOST.load(SeqCst), shape.map(|length| length.min(block)));
+    let size = megabytes(largest.iter().product());
     println!("of blocks of {size:.3} MB at most {most} were alive at once.");
     if elements <= 1_000_000 {
         if best != plain_argmax(shape, axis) {
