@@ -5,6 +5,8 @@
 //! blocks and records: reading a lane is a task to it.
 
 pub mod client;
+#[cfg(test)]
+mod client_tests;
 mod context;
 pub mod delayed;
 mod engine;

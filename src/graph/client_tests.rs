@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use futures::executor::block_on;
 use futures::{StreamExt, join};
 
-use super::{Client, Status, TaskFuture, as_completed, wait_all, wait_any};
+use super::client::{Client, Status, TaskFuture, as_completed, wait_all, wait_any};
 use crate::delayed::{Limit, Retry, all, delayed};
 use crate::{Error, Run};
 
@@ -247,7 +247,7 @@ fn a_client_says_what_it_does() {
     let waiting = client.submit(|n: &u32| *n, (&gate.task,));
     let kept = client.compute(all([delayed(1)]).weighed(|_| 2048));
     let text = client.info().to_string();
-    assert!(text.contains("thread 0: call (src/graph/client/tests.rs"), "{text}");
+    assert!(text.contains("thread 0: call (src/graph/client_tests.rs"), "{text}");
     drop(gate.open);
     wait_all_now(&[waiting]);
     wait_all_now(std::slice::from_ref(&kept));
