@@ -36,6 +36,14 @@ pub(super) struct EngineState {
     roused: Vec<Waker>,
 }
 
+/// Where a worker has its place.
+pub(super) struct Seat {
+    pub(super) number: u32,
+    pub(super) shift: u32,
+    /// How the task there is told to end.
+    pub(super) stop: Stop,
+}
+
 impl EngineState {
     pub(super) fn new(context: &Context) -> Self {
         let mut state = Self::default();
@@ -53,6 +61,8 @@ impl EngineState {
 
     /// The values of a run, or why there are none.
     pub(super) fn end_run(&mut self, roots: &[Id]) -> Result<Vec<Shared>> {
+        // Who cancels it from now on comes too late: the roots are collected.
+        self.run = None;
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
@@ -68,6 +78,8 @@ impl EngineState {
             roots.into_iter().for_each(|root| self.plan.release(root));
         } else if matches!(self.failure, Some(Error::Cancelled)) {
             self.failure = Some(error);
+        } else {
+            self.plan.waste.late.push(Box::new(error));
         }
     }
 
@@ -100,7 +112,7 @@ impl EngineState {
     /// Who holds handles of a client may drop some when they are told how things are; so memory
     /// is only given up for `waiting`, when somebody knows that, and has nothing to do but wait.
     pub(super) fn unstick(&mut self, waiting: bool) -> bool {
-        if self.running + self.plan.pending() > 0 || !self.plan.is_under_way() {
+        if !self.is_still() || !self.plan.is_under_way() {
             return false;
         }
         let Some((id, held)) = self.plan.starved() else {
@@ -125,16 +137,28 @@ impl EngineState {
     }
 
     /// Somebody has nothing to do but wait for a task.
-    pub(super) fn wait(&mut self) {
-        if !self.plan.can_go_on() {
-            self.unstick(true);
-        }
+    pub(super) fn wait(&mut self, id: Id) {
+        while matches!(self.plan.see(id), Seen::UnderWay)
+            && !self.plan.can_go_on(self.is_still())
+            && self.unstick(true)
+        {}
+    }
+
+    /// Whether nothing goes on.
+    pub(super) fn is_still(&self) -> bool {
+        self.running + self.plan.pending() == 0
     }
 
     /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
     pub(super) fn replace_stops(&mut self, seats: &[u32], run: &Stop) -> Vec<Stop> {
         let seats = seats.iter();
         seats.map(|seat| std::mem::replace(&mut self.seats[*seat as usize], run.child())).collect()
+    }
+
+    /// A seat for a worker of this shift.
+    pub(super) fn take_seat(&mut self, stop: Stop) -> Seat {
+        self.seats.push(stop.clone());
+        Seat { number: self.seats.len() as u32 - 1, shift: self.shift, stop }
     }
 
     pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
@@ -193,6 +217,8 @@ impl EngineState {
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
         (self.shift, self.workers, self.shift_from) = (self.shift + 1, 0, self.seats.len());
+        // What they are on is nothing to wait for.
+        self.running = 0;
         self.helpers.clear();
     }
 }

@@ -15,6 +15,7 @@ use super::engine::Engine;
 use super::node::{Inputs, Node, Outcome, Shared};
 use super::plan::{Job, State, Ticket, Tried, Waste};
 use super::policy::Limit;
+use super::state::Seat;
 use super::stop::Stop;
 use crate::watch::What;
 use crate::{Error, Result};
@@ -67,8 +68,8 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker on this thread.
-    pub(super) fn new(engine: &Arc<Engine>) -> Self {
-        let (seat, shift, stop) = engine.seat();
+    pub(super) fn new(engine: &Arc<Engine>, seat: Seat) -> Self {
+        let Seat { number: seat, shift, stop } = seat;
         let outer = Stop::enter_thread(Some(stop.clone()));
         let context = Context { stop, ..engine.context.clone() };
         let (spare, waste) = (Inputs::default(), Waste::default());
@@ -87,6 +88,15 @@ impl Worker {
             // caller's as it is dropped, which must not take the worker with it.
             let step = caught(&name.name, || Ok(self.perform(job)));
             last = Some(step.unwrap_or_else(Step::Failed));
+            // If the plan has given the task up meanwhile, nobody else holds it.
+            let held = (name, self.context.task.take());
+            let dropped = caught("the drop of a task", || {
+                drop(held);
+                Ok(())
+            });
+            if let Err(error) = dropped {
+                engine.with(|state| state.end(error));
+            }
         }
     }
 

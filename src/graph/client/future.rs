@@ -111,7 +111,7 @@ impl<T> TaskFuture<T> {
 
     /// Whoever waits has nothing else to do.
     pub(super) fn only_waits(&self) {
-        self.task.lease.0.with(|state| state.wait());
+        self.task.lease.0.with(|state| state.wait(self.task.id));
     }
 
     /// Waits for the end of the task.
