@@ -4,6 +4,8 @@
 //! [`delayed`]; a bag's lanes and merges are nodes like any other. The graph knows nothing of
 //! blocks and records: reading a lane is a task to it.
 
+#[cfg(test)]
+mod chance_tests;
 pub mod client;
 #[cfg(test)]
 mod client_tests;

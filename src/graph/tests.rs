@@ -8,21 +8,25 @@ use proptest::prelude::*;
 use super::delayed::{Delayed, all, call, delayed, join};
 use crate::{Error, Result, Run};
 
-fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
+pub(super) fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
     Run::new().threads(threads).compute_blocking(task)
 }
 
 /// Values that are alive, now and at most.
 #[derive(Clone, Default)]
-struct Census(Arc<(AtomicUsize, AtomicUsize)>);
+pub(super) struct Census(Arc<(AtomicUsize, AtomicUsize)>);
 
-struct Counted(u64, Census);
+pub(super) struct Counted(pub(super) u64, Census);
 
 impl Census {
-    fn value(&self, value: u64) -> Counted {
+    pub(super) fn value(&self, value: u64) -> Counted {
         let alive = self.0.0.fetch_add(1, SeqCst) + 1;
         self.0.1.fetch_max(alive, SeqCst);
         Counted(value, self.clone())
+    }
+
+    pub(super) fn alive(&self) -> usize {
+        self.0.0.load(SeqCst)
     }
 
     fn most(&self) -> usize {
@@ -37,15 +41,15 @@ impl Drop for Counted {
 }
 
 /// A graph as a table: for each task the earlier ones it needs, and whether it fails.
-type Table = Vec<(Vec<prop::sample::Index>, bool)>;
+pub(super) type Table = Vec<(Vec<prop::sample::Index>, bool)>;
 
-fn tables(most: usize, failing: f64) -> impl Strategy<Value = Table> {
+pub(super) fn tables(most: usize, failing: f64) -> impl Strategy<Value = Table> {
     let inputs = prop::collection::vec(any::<prop::sample::Index>(), 0..5);
     prop::collection::vec((inputs, prop::bool::weighted(failing)), 1..most)
 }
 
 /// What each task comes to, evaluated in order; `None` where it or one below it fails.
-fn expected(table: &Table) -> Vec<Option<u64>> {
+pub(super) fn expected(table: &Table) -> Vec<Option<u64>> {
     let mut values: Vec<Option<u64>> = Vec::new();
     for (n, (inputs, fails)) in table.iter().enumerate() {
         let inputs: &[_] = if n == 0 { &[] } else { inputs };
@@ -91,7 +95,7 @@ fn tasks(table: &Table, runs: &Arc<Vec<AtomicUsize>>) -> Vec<Delayed<u64>> {
 }
 
 /// A future that is woken before it has gone to sleep.
-struct YieldOnce(bool);
+pub(super) struct YieldOnce(pub(super) bool);
 
 impl Future for YieldOnce {
     type Output = ();
