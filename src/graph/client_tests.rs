@@ -8,7 +8,9 @@ use futures::executor::block_on;
 use futures::{StreamExt, join};
 
 use super::client::{Client, Status, TaskFuture, as_completed, wait_all, wait_any};
-use crate::delayed::{Limit, Retry, all, delayed};
+use super::tests::until;
+use crate::delayed::{Limit, Retry, all, call, delayed};
+use crate::watch::{Event, Observer, What};
 use crate::{Error, Run};
 
 fn clients() -> impl Iterator<Item = Client> {
@@ -284,4 +286,212 @@ fn what_outlives_its_client_is_done_and_the_threads_go_home() {
     wait_all_now(std::slice::from_ref(&kept));
     drop((client, kept));
     assert!(dropped.recv().is_err(), "the task is gone");
+}
+
+#[test]
+fn tasks_over_one_that_failed_fail_however_they_share_it() {
+    for client in clients() {
+        let bad = client.try_submit(|| "x".parse::<u32>(), ());
+        wait_all_now(std::slice::from_ref(&bad));
+        // All of these come in one walk, and some are in vain before those that need them come.
+        let one = bad.to_delayed().map(|n| n + 1);
+        let two = one.map(|n| n + 1);
+        let both = client.compute(call(|a: &u32, b: &u32| a + b, (&one, &two)));
+        let said = both.wait().expect_err("it needs the other").to_string();
+        assert!(said.contains("invalid digit"), "{said}");
+        drop((bad, one, two, both));
+        assert_eq!(client.submit(|| 2, ()).wait().expect("it runs"), 2);
+    }
+}
+
+#[test]
+fn a_task_that_had_made_another_and_was_cancelled_can_be_begun_again() {
+    let client = Run::new().threads(2).client();
+    let gate = gate(&client);
+    let times = Arc::new(AtomicUsize::new(0));
+    let (made, counted) = (gate.task.to_delayed(), Arc::clone(&times));
+    let first = client.submit(|| (), ());
+    let makes = client.compute(first.to_delayed().then(move |()| {
+        counted.fetch_add(1, SeqCst);
+        made.clone()
+    }));
+    until("it has made the other", || times.load(SeqCst) == 1 && makes.status() == Status::Waiting);
+    assert!(makes.cancel());
+    makes.retry();
+    // The end of what it had made is nothing to it before it has made it again.
+    drop(gate.open);
+    assert_eq!(makes.wait().expect("it runs again"), 7);
+    assert_eq!(times.load(SeqCst), 2);
+}
+
+#[test]
+fn errors_and_values_may_hold_futures_of_their_client() {
+    #[derive(Debug)]
+    struct Holds(#[allow(dead_code, reason = "its drop is what counts")] TaskFuture<u32>);
+    impl std::fmt::Display for Holds {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("holds a future")
+        }
+    }
+    impl std::error::Error for Holds {}
+    for client in clients() {
+        let inner = client.clone();
+        let fails = client.try_submit(move || Err::<u32, _>(Holds(inner.submit(|| 1, ()))), ());
+        assert!(fails.wait().is_err());
+        fails.retry();
+        assert!(fails.wait().is_err());
+        drop(fails);
+        let inner = client.clone();
+        drop(client.submit(move || Holds(inner.submit(|| 1, ())), ()).shared());
+        until("all are gone", || client.info().done + client.info().failed == 0);
+    }
+}
+
+#[test]
+fn a_task_that_becomes_the_last_user_of_a_value_goes_on_where_memory_is_full() {
+    for threads in 1..3 {
+        let client = Run::new().threads(threads).memory(1).client();
+        let block = client.compute(delayed(1).map(|n| *n).weighed(|_| 1));
+        wait_all_now(std::slice::from_ref(&block));
+        let after = client.compute(call(|n: &u32| n + 1, (&block,)).weighed(|_| 1));
+        drop(block);
+        until("it goes on by itself", || after.status() == Status::Done);
+    }
+}
+
+#[test]
+fn a_value_goes_when_its_future_is_dropped_and_those_that_needed_it_have_run() {
+    for client in clients() {
+        let held = Arc::new(());
+        let value = client.submit(
+            {
+                let held = Arc::clone(&held);
+                move || Arc::new(Arc::clone(&held))
+            },
+            (),
+        );
+        let after = client.submit(|value: &Arc<Arc<()>>| Arc::strong_count(value), (&value,));
+        let task = value.to_delayed();
+        drop(value);
+        assert!(after.wait().is_ok());
+        // The handle keeps it.
+        let again = client.compute(task.map(|value| Arc::strong_count(value)));
+        assert!(again.wait().is_ok());
+        assert_eq!(Arc::strong_count(&held), 3, "the value, and the task that made it");
+        drop((task, again));
+        until("the value is gone", || Arc::strong_count(&held) == 2);
+        drop(after);
+        until("the task too", || Arc::strong_count(&held) == 1);
+    }
+}
+
+#[test]
+fn what_counts_as_nothing_does_not_fail_for_want_of_memory() {
+    for threads in 1..4 {
+        let block = |n: u32| delayed(n).map(|n| *n).weighed(|_| 1);
+        let sums = (0..20).map(|n| call(|a: &u32, b: &u32| a + b, (block(n), 3)));
+        let sum = all(sums).map(|sums| sums.iter().map(|n| **n).sum::<u32>());
+        let run = Run::new().threads(threads).memory(1);
+        assert_eq!(run.compute_blocking(&sum).expect("there is room for one"), 190 + 60);
+        let client = run.client();
+        assert_eq!(client.compute(sum).wait().expect("there is room for one"), 190 + 60);
+    }
+}
+
+/// Does what it is told at events of one kind.
+struct Watches<F>(F);
+
+impl<F: Fn(&What<'_>) + Send + Sync> Observer for Watches<F> {
+    fn event(&self, event: &Event<'_>) {
+        (self.0)(&event.what);
+    }
+}
+
+#[test]
+fn an_observer_that_panics_ends_a_run_and_hangs_nobody() {
+    fn at(kind: usize) -> impl Observer {
+        Watches(move |what: &What<'_>| {
+            let known = match what {
+                What::Planned => 0,
+                What::Started => 1,
+                What::Waiting => 2,
+                What::Done => 3,
+                What::Dropped => 4,
+                _ => return,
+            };
+            assert!(known != kind, "I saw it");
+        })
+    }
+    for threads in 1..4 {
+        for kind in 0..5 {
+            let later = (0..4).map(|n| delayed(n).map_async(|n| async move { *n }).map(|n| n + 1));
+            let task = all(later).map(Vec::len);
+            let run = Run::new().threads(threads).observer(at(kind));
+            let error = run.compute_blocking(&task).expect_err("the observer panics");
+            assert!(error.to_string().contains("I saw it"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_watched_lets_go_of_its_last_task() {
+    let client = Run::new().threads(1).observer(Watches(|_: &What<'_>| {})).client();
+    let held = Arc::new(());
+    let task = client.submit(
+        {
+            let held = Arc::clone(&held);
+            move || Arc::strong_count(&held)
+        },
+        (),
+    );
+    assert!(task.wait().is_ok());
+    drop(task);
+    until("nobody holds it", || Arc::strong_count(&held) == 1);
+}
+
+#[test]
+fn a_task_that_is_cancelled_cancels_what_it_computes() {
+    let client = Run::new().threads(1).client();
+    let ((start, started), (say, said)) = (channel(), channel());
+    let (start, say) = (std::sync::Mutex::new(start), std::sync::Mutex::new(say));
+    let outer = client.submit(
+        move || {
+            let start = start.lock().expect("no panic").clone();
+            let endless = delayed(()).map_async(move |_| {
+                let _ = start.send(());
+                std::future::pending::<u32>()
+            });
+            let _ = say.lock().expect("no panic").send(endless.compute_blocking());
+        },
+        (),
+    );
+    started.recv().expect("the inner one starts");
+    drop(outer);
+    assert!(matches!(said.recv(), Ok(Err(Error::Cancelled))));
+}
+
+#[test]
+fn a_runtime_that_is_shut_down_takes_its_runs_with_it() {
+    for workers in 1..3 {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(workers).build().expect("a runtime");
+        let (start, started) = channel();
+        let held = Arc::new(());
+        let endless = (0..10).map(|n| {
+            let (start, held) = (start.clone(), Arc::clone(&held));
+            delayed(n).map_async(move |_| {
+                let (start, held) = (start.clone(), Arc::clone(&held));
+                async move {
+                    let _ = start.send(());
+                    let () = std::future::pending().await;
+                    drop(held);
+                }
+            })
+        });
+        let sum = all(endless).map(Vec::len);
+        runtime.spawn(async move { sum.compute().await });
+        started.recv().expect("one starts");
+        drop(runtime);
+        until("its tasks are dropped", || Arc::strong_count(&held) == 1);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -10,6 +11,15 @@ use crate::{Error, Result, Run};
 
 pub(super) fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
     Run::new().threads(threads).compute_blocking(task)
+}
+
+/// Waits until something that goes on elsewhere has come to its end.
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::yield_now();
+    }
 }
 
 /// Values that are alive, now and at most.

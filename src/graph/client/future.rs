@@ -179,9 +179,11 @@ impl<T: Send + Sync + 'static> Argument<T> for TaskFuture<T> {
     }
 }
 
+/// The task itself, and not a handle that keeps it: a task that was submitted keeps what it needs,
+/// and only until it has run.
 impl<T: Send + Sync + 'static> Argument<T> for &TaskFuture<T> {
     fn into_delayed(self) -> Delayed<T> {
-        self.to_delayed()
+        Delayed::of(Arc::clone(&self.task.node))
     }
 }
 
