@@ -310,6 +310,7 @@ fn a_task_that_had_made_another_and_was_cancelled_can_be_begun_again() {
     let gate = gate(&client);
     let times = Arc::new(AtomicUsize::new(0));
     let (made, counted) = (gate.task.to_delayed(), Arc::clone(&times));
+    let also_held = client.compute(made.clone());
     let first = client.submit(|| (), ());
     let makes = client.compute(first.to_delayed().then(move |()| {
         counted.fetch_add(1, SeqCst);
@@ -322,6 +323,7 @@ fn a_task_that_had_made_another_and_was_cancelled_can_be_begun_again() {
     drop(gate.open);
     assert_eq!(makes.wait().expect("it runs again"), 7);
     assert_eq!(times.load(SeqCst), 2);
+    assert_eq!(also_held.wait().expect("it was never cancelled"), 7);
 }
 
 #[test]
