@@ -37,8 +37,9 @@ pub(super) struct EngineState {
 }
 
 impl EngineState {
-    pub(super) fn new(context: &Context) -> Self {
+    pub(super) fn new(context: &Context, number: u32) -> Self {
         let mut state = Self::default();
+        state.plan.number = number;
         state.plan.limit = context.memory;
         state.plan.since = (!context.observers.is_empty()).then(HashMap::new);
         state
