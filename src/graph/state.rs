@@ -103,13 +103,20 @@ impl EngineState {
         !current || leaves
     }
 
+    /// Whether tasks wait, and nothing goes on.
+    fn is_stuck(&mut self) -> bool {
+        self.running + self.plan.pending() == 0
+            && self.plan.is_under_way()
+            && !self.plan.can_go_on()
+    }
+
     /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
     /// Says whether that changed anything.
     ///
     /// Who holds handles of a client may drop some when they are told how things are; so memory
     /// is only given up for `waiting`, when somebody knows that, and has nothing to do but wait.
     pub(super) fn unstick(&mut self, waiting: bool) -> bool {
-        if self.running + self.plan.pending() > 0 || !self.plan.is_under_way() {
+        if !self.is_stuck() {
             return false;
         }
         let Some((id, held)) = self.plan.starved() else {
@@ -133,9 +140,9 @@ impl EngineState {
         }
     }
 
-    /// Somebody has nothing to do but wait for a task.
-    pub(super) fn wait(&mut self) {
-        if !self.plan.can_go_on() {
+    /// Somebody has nothing to do but wait for these; if none of them has ended, that is.
+    pub(super) fn wait(&mut self, mut awaited: impl Iterator<Item = Id>) {
+        if self.is_stuck() && awaited.all(|id| matches!(self.plan.see(id), Seen::UnderWay)) {
             self.unstick(true);
         }
     }

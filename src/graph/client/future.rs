@@ -109,9 +109,14 @@ impl<T> TaskFuture<T> {
         self.task.lease.0.with(|state| state.plan.retry(self.task.id));
     }
 
-    /// Whoever waits has nothing else to do.
-    pub(super) fn only_waits(&self) {
-        self.task.lease.0.with(|state| state.wait());
+    /// Whoever waits for these, which are of one client, has nothing else to do.
+    pub(super) fn only_wait<'f>(futures: impl Iterator<Item = &'f Self> + Clone)
+    where
+        T: 'f,
+    {
+        if let Some(first) = futures.clone().next() {
+            first.task.lease.0.with(|state| state.wait(futures.map(|future| future.task.id)));
+        }
     }
 
     /// Waits for the end of the task.
@@ -119,7 +124,7 @@ impl<T> TaskFuture<T> {
         poll_fn(|context| {
             let seen = self.poll_seen(context);
             if seen.is_pending() {
-                self.only_waits();
+                Self::only_wait(std::iter::once(self));
             }
             seen
         })
