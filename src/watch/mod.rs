@@ -29,11 +29,24 @@
 //! # Ok::<(), creel::Error>(())
 //! ```
 
+mod json;
+mod profile;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trace;
+#[cfg(test)]
+mod trace_tests;
+mod underway;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Error;
+
+pub use profile::{Kind, Profile};
+pub use trace::Trace;
 
 /// Who is told what happens to tasks.
 ///
