@@ -31,6 +31,9 @@
 
 mod json;
 mod profile;
+mod span;
+#[cfg(all(test, feature = "tracing"))]
+mod span_tests;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -46,6 +49,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 
 pub use profile::{Kind, Profile};
+pub(crate) use span::span;
 pub use trace::Trace;
 
 /// Who is told what happens to tasks.

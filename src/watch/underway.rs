@@ -73,11 +73,6 @@ impl Underway {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
-
-    /// All of them.
-    pub(super) fn all(&self) -> impl Iterator<Item = (u64, &Stretch)> {
-        self.0.iter().map(|(&id, stretch)| (id, stretch))
-    }
 }
 
 /// A stretch, its time added to its stage.
