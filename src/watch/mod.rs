@@ -29,6 +29,10 @@
 //! # Ok::<(), creel::Error>(())
 //! ```
 
+#[cfg(feature = "bar")]
+mod bar;
+#[cfg(all(test, feature = "bar"))]
+mod bar_tests;
 mod json;
 mod profile;
 mod span;
@@ -48,6 +52,8 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 
+#[cfg(feature = "bar")]
+pub use bar::Bar;
 pub use profile::{Kind, Profile};
 pub(crate) use span::span;
 pub use trace::Trace;
@@ -59,11 +65,18 @@ pub use trace::Trace;
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
+
+    /// The run is over, or the client has nothing to do; values may still be dropped.
+    fn ended(&self) {}
 }
 
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn event(&self, event: &Event<'_>) {
         O::event(self, event);
+    }
+
+    fn ended(&self) {
+        O::ended(self);
     }
 }
 
@@ -151,6 +164,11 @@ impl Observers {
     pub(crate) fn tell(&self, task: Task<'_>, what: What<'_>) {
         let event = Event { at: Instant::now(), task, what };
         self.0.iter().for_each(|observer| observer.event(&event));
+    }
+
+    /// Tells all of them that the run is over.
+    pub(crate) fn ended(&self) {
+        self.0.iter().for_each(|observer| observer.ended());
     }
 }
 

@@ -75,7 +75,7 @@ fn sum(name: &str, kinds: &[Kind]) -> Kind {
 }
 
 /// A name that fits, and that moves no cursor.
-fn cut(name: &str) -> String {
+pub(super) fn cut(name: &str) -> String {
     let name = printable(name);
     match name.char_indices().nth(NAME) {
         Some(_) => name.chars().take(NAME - 1).chain(['…']).collect(),

@@ -115,3 +115,18 @@ fn a_profile_holds_only_what_is_under_way() {
     assert_eq!(table.lines().count(), 43);
     assert!(table.contains("962 others"), "{table}");
 }
+
+#[test]
+fn a_task_that_is_called_ready_late_is_not_under_way() {
+    let profile = Profile::new();
+    let story = Story::of(&profile);
+    for id in 0..10 {
+        story.at(0, "quick", id, What::Started);
+        story.at(1, "quick", id, What::Ready);
+        story.at(2, "quick", id, What::Done);
+        story.at(2, "quicker", 10 + id, What::Started);
+        story.at(3, "quicker", 10 + id, What::Done);
+    }
+    (10..20).for_each(|id| story.at(4, "quicker", id, What::Ready));
+    assert_eq!(profile.under_way(), 0);
+}
