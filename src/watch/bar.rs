@@ -129,7 +129,8 @@ impl fmt::Display for Bar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = lock(&self.counts);
         let elapsed = counts.span.map_or(Duration::ZERO, |(first, last)| last - first);
-        write!(f, "{} tasks, {}", counts.ended, counts.told(elapsed))
+        let s = if counts.ended == 1 { "" } else { "s" };
+        write!(f, "{} task{s}, {}", counts.ended, counts.told(elapsed))
     }
 }
 
@@ -221,7 +222,7 @@ fn draw(counts: &Mutex<Counts>, quiet: Option<Duration>, ended: &Receiver<()>) {
     if quiet.is_some_and(|quiet| !goes_on(quiet)) {
         return;
     }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    let bar = ProgressBar::hidden();
     let style = ProgressStyle::with_template("{bar:20} {pos}/{len} tasks, {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     loop {
@@ -232,6 +233,10 @@ fn draw(counts: &Mutex<Counts>, quiet: Option<Duration>, ended: &Receiver<()>) {
         bar.set_length(known);
         bar.set_position(done);
         bar.set_message(told);
+        if bar.is_hidden() {
+            // From here on, so that nothing is drawn before all of it is known.
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
         bar.tick();
         if !goes_on(REDRAW) {
             return bar.finish_and_clear();

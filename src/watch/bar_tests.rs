@@ -22,7 +22,7 @@ fn begin(bar: &Bar) {
 fn a_bar_as_text_is_one_line() {
     let bar = Bar::new();
     begin(&bar);
-    assert_eq!(bar.to_string(), "1 tasks, 3.00 MiB, 3.00 MiB/s, 1.0s, lane x2");
+    assert_eq!(bar.to_string(), "1 task, 3.00 MiB, 3.00 MiB/s, 1.0s, lane x2");
     Story::of(&bar).at(1000, "merge\n", 4, What::Started);
     assert!(bar.to_string().ends_with("lane x2, merge\\n"));
 }
