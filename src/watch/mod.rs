@@ -28,6 +28,24 @@
 //! assert_eq!(done.0.load(Relaxed), 3);
 //! # Ok::<(), creel::Error>(())
 //! ```
+//!
+//! | listener | what it makes of events | feature |
+//! |---|---|---|
+//! | [`Bar`] | a progress bar on a terminal | `bar` |
+//! | [`Profile`] | a table of where the time went, per kind of task | |
+//! | [`Trace`] | a file that Perfetto shows on a time line | |
+//!
+//! # Spans
+//!
+//! With the feature `tracing` the work on each task, observed or not, goes on inside of a span of
+//! the crate `tracing`: its name is `task`, its target `creel`, its level debug, its fields `kind`,
+//! `name` and `id`, and `error` if the work failed. What a task logs says so which task it was. A
+//! future is in a span whenever it is polled. Where nobody subscribes, no name is formatted.
+//!
+//! # Runs within runs
+//!
+//! A task that computes another graph starts a run of its own: observers are told of the tasks of
+//! the run that they were given to, and of no others.
 
 #[cfg(feature = "bar")]
 mod bar;

@@ -175,7 +175,7 @@ impl Writer {
     fn waited(&mut self, event: &Event<'_>, past: &Stretch) {
         let Event { at, task, .. } = event;
         let (id, name) = (task.id, Quoted(task.name));
-        let args = format_args!(r#""id":{id},"args":{{"task":{name}}}"#);
+        let args = format_args!(r#""id2":{{"local":"{id}"}},"args":{{"task":{name}}}"#);
         self.write("b", task.kind, past.thread, past.since, args);
         self.write("e", task.kind, past.thread, *at, args);
     }

@@ -135,7 +135,7 @@ proptest! {
         let (begun, ended) = (phase(&events, "b"), phase(&events, "e"));
         prop_assert_eq!(begun.len(), ended.len());
         for (begin, end) in begun.iter().zip(ended) {
-            prop_assert_eq!((&begin["id"], &begin["name"]), (&end["id"], &end["name"]));
+            prop_assert_eq!((&begin["id2"], &begin["name"]), (&end["id2"], &end["name"]));
             prop_assert!(begin["ts"].as_f64() <= end["ts"].as_f64());
         }
         for event in &events {
