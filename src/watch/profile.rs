@@ -53,7 +53,7 @@ const OTHERS: &str = "(others)";
 /// only once.
 ///
 /// Its memory is some 100 bytes for each task under way, and a row for each kind, up to a thousand
-/// (all further kinds are one). An event costs about 0.1 microseconds.
+/// (all further kinds are one). An event costs some 50 nanoseconds, a task 0.2 microseconds.
 #[derive(Debug, Default)]
 pub struct Profile(Mutex<Totals>);
 
