@@ -88,7 +88,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
     }
 
     fn append(&self, context: &Context, mut chunk: Chunk, made: &mut Vec<T>) -> Result<()> {
-        context.progress.add_block();
+        context.read(chunk.bytes(), 0);
         let flow = self.stage.run(&mut chunk, &context.progress, &mut |batch| {
             made.append(batch);
             Ok(std::ops::ControlFlow::Continue(()))

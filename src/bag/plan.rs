@@ -184,7 +184,6 @@ impl Group {
                     if context.stop.is_set() || group.full(&states) {
                         break;
                     }
-                    context.progress.add_block();
                     group.feed(context, &mut states, Chunk::Records(batch))?;
                 }
                 Ok(Moved::outcome(states))
@@ -218,6 +217,7 @@ impl Pass<Chunk> for Group {
     }
 
     fn feed(&self, context: &Context, states: &mut Vec<Value>, mut chunk: Chunk) -> Result<()> {
+        context.read(chunk.bytes(), 0);
         let mut pairs = self.reductions.iter().zip(states);
         pairs.try_for_each(|(r, state)| r.feed(state, &mut chunk, &context.progress))
     }

@@ -10,6 +10,7 @@ use super::{Bar, What};
 fn begin(bar: &Bar) {
     let story = Story::of(bar);
     for id in 1..=3 {
+        story.at(0, "lane", id, What::Planned);
         story.at(0, "lane", id, What::Ready);
         story.at(0, "lane", id, What::Started);
     }

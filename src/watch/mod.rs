@@ -66,6 +66,7 @@ mod underway;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -98,6 +99,12 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     }
 }
 
+/// The numbers that an engine gives to its tasks stand after this.
+pub(crate) fn numbers() -> u64 {
+    static ENGINES: AtomicU64 = AtomicU64::new(0);
+    ENGINES.fetch_add(1 << 32, Relaxed)
+}
+
 /// Something that happened to a task.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -128,11 +135,14 @@ impl fmt::Debug for Task<'_> {
     }
 }
 
-/// What can happen to a task, mostly in this order.
+/// What can happen to a task, in this order.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum What<'a> {
-    /// All that it needs is there; it waits for a thread.
+    /// It is part of a graph that runs now. Where others run already, this may be told late.
+    Planned,
+    /// All that it needed was there at this time, from when on it waited for a thread; told as it
+    /// starts.
     Ready,
     /// This thread works on it.
     Started,
@@ -179,9 +189,8 @@ impl Observers {
     }
 
     /// Tells all of them.
-    pub(crate) fn tell(&self, task: Task<'_>, what: What<'_>) {
-        let event = Event { at: Instant::now(), task, what };
-        self.0.iter().for_each(|observer| observer.event(&event));
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.0.iter().for_each(|observer| observer.event(event));
     }
 
     /// Tells all of them that the run is over.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::underway::{Stage, Stretch, Underway, thread};
+use super::underway::{Stage, Stretch, Underway, thread, works};
 use super::{Event, Observer, What};
 
 /// Kinds that have a row of their own in memory; names may come from the input, and so be many.
@@ -176,11 +176,11 @@ impl Totals {
         if let Some(past) = past.filter(|past| past.stage == Stage::Working) {
             self.leave(&past, event.at);
         }
+        if works(event.what) {
+            self.threads.insert(thread());
+            *self.depths.entry(thread()).or_default() += 1;
+        }
         match event.what {
-            What::Started => {
-                self.threads.insert(thread());
-                *self.depths.entry(thread()).or_default() += 1;
-            }
             What::Read { bytes, records } => {
                 let kind = self.kind(event.task.kind);
                 kind.bytes += bytes;
@@ -189,7 +189,7 @@ impl Totals {
             What::Retried { .. } => self.kind(event.task.kind).retried += 1,
             What::Done => self.end(event, past, 0),
             What::Failed { .. } => self.end(event, past, 1),
-            What::Ready | What::Waiting | What::Dropped => {}
+            What::Planned | What::Ready | What::Started | What::Waiting | What::Dropped => {}
         }
     }
 
@@ -203,18 +203,16 @@ impl Totals {
         }
     }
 
-    /// A task has ended.
+    /// A task has ended; there is nothing to say of one that this did not see begin.
     fn end(&mut self, event: &Event<'_>, past: Option<Stretch>, failed: u64) {
+        let Some(past) = past else { return };
         let kind = self.kind(event.task.kind);
         kind.tasks += 1;
         kind.failed += failed;
-        // There is nothing to add for one that this did not see begin.
-        if let Some(past) = past {
-            kind.time += past.worked;
-            kind.longest = kind.longest.max(past.worked);
-            kind.queued += past.queued;
-            kind.waiting += past.waited;
-        }
+        kind.time += past.worked;
+        kind.longest = kind.longest.max(past.worked);
+        kind.queued += past.queued;
+        kind.waiting += past.waited;
     }
 
     fn kind(&mut self, name: &str) -> &mut Kind {

@@ -105,6 +105,7 @@ fn a_profile_holds_only_what_is_under_way() {
         let kind = format!("task of {id}");
         story.at(id, &kind, id, What::Ready);
         story.at(id, &kind, id, What::Started);
+        story.at(id, &kind, id, What::Waiting);
         story.at(id, &kind, id, if id % 2 == 0 { What::Done } else { What::Dropped });
     }
     assert_eq!(profile.under_way(), 0);
@@ -117,16 +118,26 @@ fn a_profile_holds_only_what_is_under_way() {
 }
 
 #[test]
-fn a_task_that_is_called_ready_late_is_not_under_way() {
+fn work_that_is_for_nothing_is_not_lost_sight_of() {
     let profile = Profile::new();
     let story = Story::of(&profile);
-    for id in 0..10 {
-        story.at(0, "quick", id, What::Started);
-        story.at(1, "quick", id, What::Ready);
-        story.at(2, "quick", id, What::Done);
-        story.at(2, "quicker", 10 + id, What::Started);
-        story.at(3, "quicker", 10 + id, What::Done);
+    for (id, last) in [(1, What::Done), (2, What::Waiting)] {
+        story.at(0, "task", id, What::Started);
+        story.at(1, "task", id, What::Dropped);
+        assert_eq!(profile.under_way(), 1);
+        story.at(3, "task", id, last);
+        assert_eq!(profile.under_way(), 0);
     }
-    (10..20).for_each(|id| story.at(4, "quicker", id, What::Ready));
-    assert_eq!(profile.under_way(), 0);
+    assert_eq!(profile.busy(), ms(6));
+}
+
+#[test]
+fn what_is_tried_again_at_once_goes_on_working() {
+    let profile = Profile::new();
+    let (story, error) = (Story::of(&profile), Error::Cancelled);
+    story.at(0, "task", 1, What::Started);
+    story.at(2, "task", 1, What::Retried { error: &error, after: Duration::ZERO });
+    story.at(5, "task", 1, What::Done);
+    let task = &profile.kinds()[0];
+    assert_eq!((task.time, task.waiting, profile.busy()), (ms(5), ms(0), ms(5)));
 }

@@ -146,9 +146,11 @@ impl Writer {
             What::Read { bytes, .. } => self.bytes += bytes,
             What::Retried { error, .. } => self.mark("retried", event, error),
             What::Failed { error } => self.mark("failed", event, error),
-            What::Done => _ = self.alive.insert(event.task.id),
+            What::Done if past.is_some_and(|past| !past.dropped) => {
+                self.alive.insert(event.task.id);
+            }
             What::Dropped => _ = self.alive.remove(&event.task.id),
-            What::Ready | What::Started | What::Waiting => return,
+            What::Planned | What::Ready | What::Started | What::Waiting | What::Done => return,
         }
         let due = |then| event.at.saturating_duration_since(then) >= COUNTED_EVERY;
         if self.counted.is_none_or(due) {
@@ -241,5 +243,5 @@ impl Writer {
 }
 
 fn output(path: &Path, source: io::Error) -> Error {
-    Error::Output { path: path.display().to_string(), source }
+    Error::Output { path: path.display().to_string(), source: source.into() }
 }

@@ -114,12 +114,13 @@ fn a_full_disk_is_told_by_finish() {
 proptest! {
     #[test]
     fn the_file_is_whole_in_whichever_order_events_come(
-        told in prop::collection::vec((0_u64..5, 0_usize..8, any::<String>()), 0..60)
+        told in prop::collection::vec((0_u64..5, 0_usize..9, any::<String>()), 0..60)
     ) {
         let error = Error::Cancelled;
         let events = traced(|story| {
             for (at, (id, what, kind)) in told.iter().enumerate() {
                 let what = [
+                    What::Planned,
                     What::Ready,
                     What::Started,
                     What::Read { bytes: 1, records: 0 },

@@ -3,8 +3,8 @@
 //! What every listener here needs: events are points in time, and what people ask for are
 //! stretches of it. The state is that of tasks under way, and goes with them.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -28,9 +28,9 @@ pub(super) struct Stretch {
     pub(super) since: Instant,
     /// The thread on which it began, by its [`thread`] number.
     pub(super) thread: u64,
-    /// Whether it was told that the task is ready.
-    was_ready: bool,
-    /// How long the task was in each stage before this one.
+    /// Whether the task was dropped while a thread worked on it, which goes on for nothing.
+    pub(super) dropped: bool,
+    /// How long the task was in each stage, this stretch among them once it is over.
     pub(super) queued: Duration,
     pub(super) worked: Duration,
     pub(super) waited: Duration,
@@ -38,73 +38,90 @@ pub(super) struct Stretch {
 
 /// The tasks that are under way, by their number.
 #[derive(Debug, Default)]
-pub(super) struct Underway {
-    tasks: HashMap<u64, Stretch>,
-    /// The last tasks that ended before somebody told that they were ready: the thread that finds
-    /// a task ready tells so, and another may have done it by then.
-    early: VecDeque<u64>,
-}
-
-/// So many are remembered: more than there are threads that could be late, and quickly searched.
-const EARLY: usize = 64;
+pub(super) struct Underway(HashMap<u64, Stretch>);
 
 impl Underway {
-    /// Follows an event; gives the stretch that it ended, if it ended one, with its own time added.
+    /// Follows an event; gives the stretch that it ended, if it ended one.
     pub(super) fn follow(&mut self, event: &Event<'_>) -> Option<Stretch> {
-        let stage = match event.what {
-            What::Ready => Stage::Queued,
-            What::Started => Stage::Working,
-            What::Waiting | What::Retried { .. } => Stage::Waiting,
-            What::Read { .. } => return None,
-            What::Done | What::Failed { .. } | What::Dropped => return self.end(event),
-        };
-        let zero = Duration::ZERO;
-        let (since, thread) = (event.at, thread());
-        match self.tasks.entry(event.task.id) {
+        let Some(stage) = stage(event.what) else { return self.end(event) };
+        match self.0.entry(event.task.id) {
             Entry::Vacant(entry) => {
-                if stage == Stage::Queued
-                    && let Some(at) = self.early.iter().position(|id| *id == event.task.id)
-                {
-                    self.early.remove(at);
-                    return None;
-                }
-                let (queued, worked, waited) = (zero, zero, zero);
-                let was_ready = stage == Stage::Queued;
-                entry.insert(Stretch { stage, since, thread, was_ready, queued, worked, waited });
-                None
-            }
-            // What has begun does not become ready, though another thread may say so late.
-            Entry::Occupied(mut entry) if stage == Stage::Queued => {
-                entry.get_mut().was_ready = true;
+                entry.insert(Stretch {
+                    stage,
+                    since: event.at,
+                    thread: thread(),
+                    dropped: false,
+                    queued: Duration::ZERO,
+                    worked: Duration::ZERO,
+                    waited: Duration::ZERO,
+                });
                 None
             }
             // A failed task waits from `Retried` on, whether `Waiting` says it again or not.
-            Entry::Occupied(entry) if entry.get().stage == stage => None,
+            Entry::Occupied(entry)
+                if stage == Stage::Waiting && entry.get().stage == Stage::Waiting =>
+            {
+                None
+            }
             Entry::Occupied(mut entry) => {
-                let past = ended(*entry.get(), event.at);
-                entry.insert(Stretch { stage, since, thread, ..past });
+                let past = over(*entry.get(), event.at);
+                match past.dropped {
+                    true => _ = entry.remove(),
+                    false => {
+                        _ = entry.insert(Stretch {
+                            stage,
+                            since: event.at,
+                            thread: thread(),
+                            ..past
+                        })
+                    }
+                }
                 Some(past)
             }
         }
     }
 
+    /// Ends a task, if the event does.
     fn end(&mut self, event: &Event<'_>) -> Option<Stretch> {
-        let past = self.tasks.remove(&event.task.id).map(|past| ended(past, event.at))?;
-        if past.stage != Stage::Queued && !past.was_ready {
-            self.early.truncate(EARLY - 1);
-            self.early.push_front(event.task.id);
+        let Entry::Occupied(mut entry) = self.0.entry(event.task.id) else { return None };
+        match event.what {
+            What::Planned | What::Read { .. } => None,
+            // Its thread tells when it is through with it.
+            What::Dropped if entry.get().stage == Stage::Working => {
+                entry.get_mut().dropped = true;
+                None
+            }
+            _ => Some(over(entry.remove(), event.at)),
         }
-        Some(past)
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.tasks.len()
+        self.0.len()
     }
 }
 
-/// A stretch, its time added to its stage.
-fn ended(mut stretch: Stretch, at: Instant) -> Stretch {
+/// The stage that begins with an event.
+fn stage(what: What<'_>) -> Option<Stage> {
+    match what {
+        What::Ready => Some(Stage::Queued),
+        // What is tried again at once does not start anew.
+        What::Started => Some(Stage::Working),
+        What::Retried { after: Duration::ZERO, .. } => Some(Stage::Working),
+        What::Waiting | What::Retried { .. } => Some(Stage::Waiting),
+        What::Planned | What::Read { .. } | What::Done | What::Failed { .. } | What::Dropped => {
+            None
+        }
+    }
+}
+
+/// Whether a thread begins, with this event, to work on the task.
+pub(super) fn works(what: What<'_>) -> bool {
+    stage(what) == Some(Stage::Working)
+}
+
+/// A stretch with its time added to its stage.
+fn over(mut stretch: Stretch, at: Instant) -> Stretch {
     let took = at.saturating_duration_since(stretch.since);
     *match stretch.stage {
         Stage::Queued => &mut stretch.queued,
