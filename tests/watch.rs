@@ -80,7 +80,6 @@ fn a_profile_tells_what_was_read() {
     let kinds = profile.kinds();
     let size = std::fs::metadata("fixtures/access.log").expect("it is there").len();
     assert_eq!(kinds.iter().map(|kind| kind.bytes).sum::<u64>(), size, "{profile}");
-    assert_eq!(kinds.iter().map(|kind| kind.records).sum::<u64>(), 1500, "{profile}");
 }
 
 #[test]

@@ -6,26 +6,29 @@ use std::process::{Command, Stdio};
 use super::tests::Story;
 use super::{Bar, What};
 
-/// Three tasks, of which one has ended and two run.
+/// Three tasks, of which the last one starts.
 fn begin(bar: &Bar) {
     let story = Story::of(bar);
     for id in 1..=3 {
         story.at(0, "lane", id, What::Planned);
-        story.at(0, "lane", id, What::Ready);
-        story.at(0, "lane", id, What::Started);
     }
     story.at(10, "lane", 1, What::Read { bytes: 3 << 20, records: 0 });
-    story.at(1000, "lane", 1, What::Done);
-    story.at(1000, "lane", 1, What::Dropped);
+    // Now it is drawn, with what was told before.
+    story.at(1000, "lane", 3, What::Started);
 }
 
 #[test]
 fn a_bar_as_text_is_one_line() {
     let bar = Bar::new();
     begin(&bar);
-    assert_eq!(bar.to_string(), "1 task, 3.00 MiB, 3.00 MiB/s, 1.0s, lane x2");
-    Story::of(&bar).at(1000, "merge\n", 4, What::Started);
-    assert!(bar.to_string().ends_with("lane x2, merge\\n"));
+    assert_eq!(bar.to_string(), "0 tasks, 3.00 MiB, 3.00 MiB/s, 1.0s, lane");
+    let story = Story::of(&bar);
+    story.at(900, "lane", 2, What::Started);
+    story.at(900, "merge\n", 4, What::Started);
+    assert!(bar.to_string().ends_with(", lane x2, merge\\n"), "{bar}");
+    story.at(900, "lane", 2, What::Done);
+    assert!(bar.to_string().starts_with("1 task, "), "{bar}");
+    assert!(bar.to_string().ends_with(", lane, merge\\n"), "{bar}");
 }
 
 /// What this test binary's helper of that name prints on a terminal of 80 columns.
@@ -65,8 +68,8 @@ fn draws_nothing() {
 #[test]
 fn a_bar_is_drawn_and_erased() {
     let shown = on_a_terminal("draws");
-    assert!(shown.contains("1/3 tasks, 3.00 MiB, "), "{shown:?}");
-    assert!(shown.contains(", lane x2"), "{shown:?}");
+    assert!(shown.contains("0/3 tasks, 3.00 MiB, "), "{shown:?}");
+    assert!(shown.contains(", lane "), "{shown:?}");
     assert!(shown.contains("\r\u{1b}[2Kcleared\r\n"), "{shown:?}");
 }
 
