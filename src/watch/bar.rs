@@ -23,8 +23,8 @@ const NAMED: usize = 4;
 /// A progress bar on standard error: how many of the tasks known so far have ended, what was read
 /// and how fast, what runs now.
 ///
-/// It appears after half a second, is drawn ten times a second, and is erased by
-/// [`clear`](Self::clear), at the end of the run, and when it is dropped. Where standard
+/// It appears after half a second, is drawn ten times a second, and is erased at the end of the run,
+/// by [`clear`](Self::clear), and when it is dropped; for a client also while there is nothing to do. Where standard
 /// error is not a terminal nothing is drawn. As text it is one line, for whoever wants to print a
 /// last one.
 ///
@@ -75,7 +75,8 @@ struct Counts {
     span: Option<(Instant, Instant)>,
 }
 
-/// A thread that draws; it erases what it drew, and ends, when this is dropped.
+/// A thread that draws until all has ended; it erases what it drew, and ends, when this is
+/// dropped.
 #[derive(Debug)]
 struct Drawn {
     end: Option<Sender<()>>,
@@ -107,8 +108,10 @@ impl Bar {
 
     /// Makes sure that there is somebody who draws.
     fn draw(&self) {
-        let start = || Drawn::start(Arc::clone(&self.counts), self.quiet);
-        lock(&self.drawn).get_or_insert_with(start);
+        let mut drawn = lock(&self.drawn);
+        if drawn.as_ref().is_none_or(Drawn::is_over) {
+            *drawn = Some(Drawn::start(Arc::clone(&self.counts), self.quiet));
+        }
     }
 }
 
@@ -195,6 +198,11 @@ impl Counts {
         self.planned.saturating_sub(self.gone).max(running)
     }
 
+    /// Whether no task is known that has not ended.
+    fn is_idle(&self) -> bool {
+        self.known() == self.ended
+    }
+
     /// What goes behind the number of tasks.
     fn told(&self, elapsed: Duration) -> String {
         let mut told = Vec::new();
@@ -224,6 +232,10 @@ impl Drawn {
         // Without a thread there is no bar, and the result is none the worse.
         let thread = Builder::new().name("creel bar".to_owned()).spawn(drawing).ok();
         Self { end: Some(end), thread }
+    }
+
+    fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 
@@ -257,7 +269,8 @@ fn draw(counts: &Mutex<Counts>, quiet: Option<Duration>, ended: &Receiver<()>) {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
         bar.tick();
-        if !goes_on(REDRAW) {
+        // A client may have nothing to do for long.
+        if !goes_on(REDRAW) || lock(counts).is_idle() {
             return bar.finish_and_clear();
         }
     }

@@ -85,7 +85,7 @@ pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
 
-    /// The run is over, or the client has nothing to do; values may still be dropped.
+    /// The run is over, though values may still be dropped. A client never is.
     fn ended(&self) {}
 }
 
