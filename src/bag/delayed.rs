@@ -174,6 +174,18 @@ impl<T: Send + Sync + 'static> Item<T> {
     }
 }
 
+impl<T: Send + Sync + 'static> From<Item<T>> for Delayed<T> {
+    fn from(item: Item<T>) -> Self {
+        item.to_delayed()
+    }
+}
+
+impl<T: Send + Sync + 'static> From<&Item<T>> for Delayed<T> {
+    fn from(item: &Item<T>) -> Self {
+        item.to_delayed()
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> Item<T> {
     /// An item of a task's value.
     ///
