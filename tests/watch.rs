@@ -12,7 +12,7 @@ use creel::watch::{Event, Observer, Profile, Trace, What};
 use creel::{ReadOptions, Run};
 use serde_json::Value;
 
-/// Tasks of all sorts: at once, futures, such as fail at first, such as run others.
+/// Tasks of all sorts: at once, futures, such as fail at first, run others, or become others.
 fn mixed(observer: &Arc<impl Observer + 'static>) -> Delayed<u64> {
     let plain = (0..100_u64).map(|n| delayed(n).map(|n| n + 1).named("plain"));
     let futures = (0..100_u64).map(|n| delayed(n).map_async(later).named("future"));
@@ -31,7 +31,8 @@ fn mixed(observer: &Arc<impl Observer + 'static>) -> Delayed<u64> {
         let work = move |_: &u64| Run::new().observer(Arc::clone(&observer)).compute_blocking(&sum);
         delayed(n).try_map(work).named("outer")
     });
-    let tasks: Vec<_> = plain.chain(futures).chain(flaky).chain(outer).collect();
+    let grown = (0..100_u64).map(|n| delayed(n).then(|n| delayed(*n)).named("grown"));
+    let tasks: Vec<_> = plain.chain(futures).chain(flaky).chain(outer).chain(grown).collect();
     all(tasks).map(|values| values.iter().map(|value| **value).sum())
 }
 
@@ -50,7 +51,7 @@ async fn later(n: Arc<u64>) -> u64 {
 }
 
 /// What [`mixed`] makes.
-const MIXED: u64 = 5050 + 4950 + 190 + 20 * 15;
+const MIXED: u64 = 5050 + 4950 + 190 + 20 * 15 + 4950;
 
 #[test]
 fn a_profile_counts_every_task_once() {
@@ -60,9 +61,14 @@ fn a_profile_counts_every_task_once() {
     drop(run);
     let kinds = profile.kinds();
     let of = |name: &str| kinds.iter().find(|kind| kind.name == name).expect("it ran");
-    for (name, tasks) in
-        [("plain", 100), ("future", 100), ("flaky", 20), ("outer", 20), ("inner", 100)]
-    {
+    for (name, tasks) in [
+        ("plain", 100),
+        ("future", 100),
+        ("flaky", 20),
+        ("outer", 20),
+        ("inner", 100),
+        ("grown", 100),
+    ] {
         assert_eq!((of(name).tasks, of(name).failed), (tasks, 0), "{name}");
     }
     assert_eq!(of("flaky").retried, 20);

@@ -73,7 +73,7 @@ use crate::Error;
 #[cfg(feature = "bar")]
 pub use bar::Bar;
 pub use profile::{Kind, Profile};
-pub(crate) use span::span;
+pub(crate) use span::{Span, span};
 pub use trace::Trace;
 
 /// Who is told what happens to tasks.

@@ -52,6 +52,6 @@ mod without {
 }
 
 #[cfg(feature = "tracing")]
-pub(crate) use with::span;
+pub(crate) use with::{Span, span};
 #[cfg(not(feature = "tracing"))]
-pub(crate) use without::span;
+pub(crate) use without::{Span, span};

@@ -109,3 +109,21 @@ fn a_name_that_nobody_hears_is_not_formatted() {
         span(Task { id: 1, kind: "map", name: &Never }).failed(&Never);
     });
 }
+
+#[test]
+fn the_work_on_a_task_goes_on_in_its_span() {
+    let text = noted(|| {
+        let task = crate::delayed(1).named("inner");
+        let outer = crate::delayed(2).try_map(move |n| {
+            let inner = crate::Run::new().threads(1).compute_blocking(&task)?;
+            if inner < *n { Err(crate::Error::Cancelled) } else { Ok(inner) }
+        });
+        let run = crate::Run::new().threads(1);
+        assert!(run.compute_blocking(&outer.named("outer")).is_err());
+    });
+    let lines: Vec<&str> = text.lines().map(|line| line.split(" id=").next().unwrap()).collect();
+    let tail = lines[lines.len() - 4..].concat();
+    assert!(tail.starts_with("> task kind=\"outer\" name=outer"), "{text}");
+    assert!(tail.contains("  > task kind=\"inner\" name=inner  < task kind=\"inner\""), "{text}");
+    assert!(text.trim_end().ends_with(" error=the task outer failed: cancelled"), "{text}");
+}
