@@ -43,6 +43,9 @@
 //! # Ok::<(), creel::Error>(())
 //! ```
 //!
+//! A [`Client`] runs tasks as they are submitted, and gives futures of what they come to: see
+//! [`mod@client`]. Whatever runs can be watched: see [`watch`].
+//!
 //! # How the data goes
 //!
 //! | noun | what it is | module |

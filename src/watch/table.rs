@@ -84,7 +84,7 @@ pub(super) fn cut(name: &str) -> String {
 }
 
 fn time(time: Duration) -> String {
-    format!("{time:.2?}")
+    if time.is_zero() { "0s".to_owned() } else { format!("{time:.2?}") }
 }
 
 /// Bytes in the unit that leaves one to four digits before the point.

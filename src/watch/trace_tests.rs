@@ -85,9 +85,8 @@ fn values_in_memory_are_those_made_and_not_dropped() {
         // One that was never made.
         story.at(300, "task", 11, What::Dropped);
     });
-    let values =
-        phase(&events, "C").into_iter().filter(|event| event["name"] == "values in memory");
-    let values: Vec<_> = values.map(|event| event["args"]["values"].as_u64().unwrap()).collect();
+    let values = phase(&events, "C").into_iter().filter(|event| event["name"] == "values");
+    let values: Vec<_> = values.map(|event| event["args"]["in memory"].as_u64().unwrap()).collect();
     assert_eq!((values.iter().max(), values.last()), (Some(&10), Some(&3)));
 }
 
