@@ -2,6 +2,7 @@
 
 use std::env;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::tests::Story;
 use super::{Bar, What};
@@ -59,6 +60,15 @@ fn draws() {
 
 #[test]
 #[ignore = "run on a terminal by another test"]
+fn draws_a_run() {
+    let bar = Arc::new(Bar::new().at_once());
+    let run = crate::Run::new().observer(Arc::clone(&bar));
+    let result = run.compute_blocking(&crate::delayed(1).map(|n| n + 1).named("one more"));
+    eprintln!("computed {}", result.expect("nothing fails"));
+}
+
+#[test]
+#[ignore = "run on a terminal by another test"]
 fn draws_nothing() {
     begin(&Bar::new());
     eprintln!("dropped");
@@ -71,6 +81,13 @@ fn a_bar_is_drawn_and_erased() {
     assert!(shown.contains("0/3 tasks, 3.00 MiB, "), "{shown:?}");
     assert!(shown.contains(", lane "), "{shown:?}");
     assert!(shown.contains("\r\u{1b}[2Kcleared\r\n"), "{shown:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_bar_is_gone_when_its_run_is_over() {
+    let shown = on_a_terminal("draws_a_run");
+    assert!(shown.contains(" tasks, ") && shown.contains("\r\u{1b}[2Kcomputed 2"), "{shown:?}");
 }
 
 #[cfg(target_os = "linux")]
