@@ -146,8 +146,8 @@ pub enum What<'a> {
         /// Records, of those who own theirs.
         records: u64,
     },
-    /// It waits for a future, a limit, or its next try, and keeps no thread; `Started` or `Done`
-    /// follows.
+    /// It waits for a future, a limit, its next try, or the task that it became, and keeps no
+    /// thread; `Started` or `Done` follows.
     Waiting,
     /// It failed and will be tried again.
     Retried {
