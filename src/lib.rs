@@ -60,8 +60,8 @@
 //! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
 //! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so do imports: a module uses only those before it,
-//! in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`, `bag`, `sink`,
-//! `program`, `cli`.
+//! in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`,
+//! `bag`, `sink`, `program`, `cli`.
 //!
 //! # What is promised
 //!
@@ -74,8 +74,9 @@
 //! # Features
 //!
 //! All on by default: `cli` (the command), `s3`, `gcs`, `azure`, `http` (stores), `gzip`, `zstd`,
-//! `bzip2`, `xz`, `lz4` (codecs), `encoding` (UTF-16, Latin-1). With none, creel reads plain UTF-8
-//! from local files, and needs neither TLS nor a C compiler.
+//! `bzip2`, `xz`, `lz4` (codecs), `encoding` (UTF-16, Latin-1), `bar` (a progress bar, part of
+//! `cli`), `tracing` (spans). With none, creel reads plain UTF-8 from local files, and needs
+//! neither TLS nor a C compiler.
 
 mod bag;
 mod block;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Stop;
 use super::node::Node;
 use crate::Progress;
-use crate::watch::{Event, Observers, Task, What};
+use crate::watch::{Event, Observers, What};
 
 /// Where and how a run happens; while a task works, what it is given to know of that.
 #[derive(Debug, Clone)]
@@ -36,8 +36,7 @@ impl Context {
     /// Tells them what happened at another time.
     pub(super) fn tell_at(&self, at: Instant, what: What<'_>) {
         if let Some((id, node)) = &self.task {
-            let task = Task { id: *id, kind: node.name.kind(), name: &node.name };
-            self.observers.tell(&Event { at, task, what });
+            self.observers.tell(&Event { at, task: node.task(*id), what });
         }
     }
 

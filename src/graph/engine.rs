@@ -26,7 +26,7 @@ use super::stop::{Entry, Stop};
 use super::sync::{Condvar, Mutex, MutexGuard, spawn};
 use super::worker::{Came, Step, Waiting, Worker, caught, panicked};
 use crate::runtime::TASKS;
-use crate::watch::{self, Event, What};
+use crate::watch::{Event, What};
 use crate::{Error, Place, Result};
 
 /// The number of the next engine.
@@ -285,8 +285,7 @@ impl Engine {
     /// Tells those who watch what happened to a task that this thread does not work on.
     fn tell(&self, node: &Node, number: u32, what: What<'_>) {
         if !self.context.observers.is_empty() {
-            let id = self.number(number);
-            let task = watch::Task { id, kind: node.name.kind(), name: &node.name };
+            let task = node.task(self.number(number));
             self.context.observers.tell(&Event { at: Instant::now(), task, what });
         }
     }

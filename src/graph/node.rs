@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Context;
 use super::policy::{Limit, Policy, Retry};
 use crate::Result;
+use crate::watch::Task;
 
 /// What a task hands to its users. Erased here; typed handles give the type back.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -154,6 +155,11 @@ impl Node {
             Ok(Outcome::Value(inputs.take(0)))
         });
         Arc::new(alias)
+    }
+
+    /// The task as those who watch see it, by this number.
+    pub(super) fn task(&self, id: u64) -> Task<'_> {
+        Task { id, kind: self.name.kind(), name: &self.name }
     }
 
     /// What people call it.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use super::Context;
 use super::engine::Engine;
-use super::node::{Inputs, Node, Outcome, Shared};
+use super::node::{Inputs, Node, Outcome, Pending, Shared};
 use super::plan::{Job, State, Ticket, Tried, Waste};
 use super::policy::Limit;
 use super::stop::Stop;
-use crate::watch::What;
+use crate::watch::{self, What};
 use crate::{Error, Result};
 
 /// How far a worker got with a task.
@@ -134,7 +134,9 @@ impl Worker {
                     // Work may take its inputs, so a task that can be tried again lends copies.
                     let again = node.retry().is_some_and(|retry| retry.is_left(tried.failed));
                     tried.inputs = if again { inputs.clone() } else { Inputs::default() };
-                    caught(&node.name, || node.run(&self.context, &mut inputs))
+                    let span = watch::span(node.task(self.engine.number(number)));
+                    let outcome = caught(&node.name, || node.run(&self.context, &mut inputs));
+                    outcome.map_err(|error| failed(error, &node, &span))
                 }
             };
             let error = match outcome {
@@ -142,9 +144,13 @@ impl Worker {
                     self.spare = inputs.cleared();
                     return self.done(&node, value);
                 }
-                Ok(Outcome::Node(node)) => return Step::Forward(node),
+                Ok(Outcome::Node(node)) => {
+                    // For the value of that one.
+                    self.context.tell(What::Waiting);
+                    return Step::Forward(node);
+                }
                 Ok(Outcome::Future(future)) => {
-                    let future = Box::pin(async move { future.await.map(Came::Value) });
+                    let future = self.spanned(&node, number, future);
                     return self.wait(node, number, future, tried);
                 }
                 Err(error) => error,
@@ -202,6 +208,16 @@ impl Worker {
         }
     }
 
+    /// The value of a future that is in the span of its task whenever it is polled.
+    fn spanned(&self, node: &Arc<Node>, number: u32, mut future: Pending) -> Coming {
+        let (node, id) = (Arc::clone(node), self.engine.number(number));
+        Box::pin(poll_fn(move |context| {
+            let span = watch::span(node.task(id));
+            let polled = future.as_mut().poll(context).map_ok(Came::Value);
+            polled.map_err(|error| failed(error, &node, &span))
+        }))
+    }
+
     /// Leaves a task to a future.
     fn wait(&self, node: Arc<Node>, number: u32, future: Coming, tried: Tried) -> Step {
         self.context.tell(What::Waiting);
@@ -215,6 +231,13 @@ impl Drop for Worker {
         ENGINES.with_borrow_mut(Vec::pop);
         self.engine.stand_up(self.seat);
     }
+}
+
+/// Notes in its span what a task failed with, and in that the name of the task.
+fn failed(error: Error, node: &Node, span: &watch::Span) -> Error {
+    let error = error.in_task(|| (node.name.to_string(), String::new()));
+    span.failed(&error);
+    error
 }
 
 /// Takes a place among the few of its kind that may run, or gives the future of one.
