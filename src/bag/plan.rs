@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::base;
+use super::broadcast::Env;
 use super::chain::Chunk;
-use super::item::{Item, Reduction, Work};
+use super::item::{Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
-use crate::Result;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, run, typed};
 use crate::run::{Context, Pass, merged, reduction};
+use crate::{Progress, Result};
 
 type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;
 
@@ -34,13 +36,19 @@ enum Given {
     Shared(Shared),
 }
 
-/// Reductions over one origin, and what is done with the value of each.
+/// Bags of one origin that are combined, and what is done with the value of each.
+#[derive(Default)]
 struct Group {
     /// The place of each among the items.
     items: Vec<usize>,
-    reductions: Vec<Arc<dyn Reduction>>,
+    bags: Vec<Arc<Reduced>>,
     finishes: Vec<Finish>,
+    /// The tasks whose values any of them needs.
+    needs: Vec<Arc<Node>>,
 }
+
+/// What a lane holds: a reduction of each bag, and its state.
+struct States(Vec<(Arc<dyn Reduction>, Value)>);
 
 impl std::fmt::Debug for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -114,10 +122,11 @@ impl Plan {
             let finish = Arc::clone(finish);
             let root = match work {
                 Work::Reduce(_) => continue,
-                Work::Alone(work) => {
-                    let work = Arc::clone(work);
-                    Node::new(Name::Only("take"), Vec::new(), move |context, _| {
-                        Ok(Moved::outcome(vec![finish(work(context)?)]))
+                Work::Alone(alone) => {
+                    let (alone, inputs) = (Arc::clone(alone), alone.inputs.clone());
+                    Node::new(Name::Only("take"), inputs, move |context, inputs| {
+                        let value = (alone.work)(context, inputs.take_all())?;
+                        Ok(Moved::outcome(vec![finish(value)]))
                     })
                 }
                 Work::Task(node) => {
@@ -137,40 +146,39 @@ impl Plan {
     fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         for (n, (work, finish)) in self.items.iter().enumerate() {
-            let Work::Reduce(reduction) = work else { continue };
-            let (reduction, finish) = (Arc::clone(reduction), Arc::clone(finish));
-            let shared = groups
-                .iter_mut()
-                .find(|group| group.reductions[0].origin().shares(reduction.origin()));
-            match shared {
-                Some(group) => {
-                    group.items.push(n);
-                    group.reductions.push(reduction);
-                    group.finishes.push(finish);
-                }
-                None => groups.push(Group {
-                    items: vec![n],
-                    reductions: vec![reduction],
-                    finishes: vec![finish],
-                }),
-            }
+            let Work::Reduce(bag) = work else { continue };
+            let shares = |group: &Group| group.origin().shares(&bag.base.origin);
+            let at = groups.iter().position(shares).unwrap_or_else(|| {
+                groups.push(Group::default());
+                groups.len() - 1
+            });
+            let group = &mut groups[at];
+            group.items.push(n);
+            group.bags.push(Arc::clone(bag));
+            group.finishes.push(Arc::clone(finish));
+            bag.base.needs.iter().for_each(|task| base::add(&mut group.needs, task));
         }
         groups
     }
 }
 
 impl Group {
+    fn origin(&self) -> &Origin {
+        &self.bags[0].base.origin
+    }
+
     /// The task that makes the values of the group. It lists the origin, and then grows into the
     /// lanes that read it; the records of tasks are read as these are done.
     fn root(self) -> Arc<Node> {
         let group = Arc::new(self);
-        if let Origin::Tasks(tasks) = group.reductions[0].origin() {
-            let lanes = group.lanes_over(tasks);
-            return group.finished(merged(lanes, Arc::clone(&group)));
+        if let Origin::Tasks(tasks) = group.origin() {
+            let (lanes, needs) = (group.lanes_over(tasks), group.needs.clone());
+            return group.finished(merged(lanes, Arc::clone(&group), needs));
         }
-        Node::new(Name::Only("read"), Vec::new(), move |context, _| {
-            let input = Arc::new(group.reductions[0].origin().open(context)?);
-            Ok(Outcome::Node(group.finished(reduction(context, input, Arc::clone(&group)))))
+        Node::new(Name::Only("read"), group.needs.clone(), move |context, inputs| {
+            let input = Arc::new(group.origin().open(context, Vec::new())?);
+            let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
+            Ok(Outcome::Node(group.finished(states)))
         })
     }
 
@@ -178,14 +186,16 @@ impl Group {
     fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>) -> Vec<Arc<Node>> {
         let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (group, records) = (Arc::clone(self), tasks.records);
-            Node::new(Name::Numbered("lane", n), vec![Arc::clone(node)], move |context, inputs| {
-                let mut states = group.start();
-                for batch in records(inputs.take(0)) {
+            let inputs = [node].into_iter().chain(&self.needs).cloned().collect();
+            Node::new(Name::Numbered("lane", n), inputs, move |context, inputs| {
+                let (value, shared) = (inputs.take(0), inputs.take_all());
+                let mut states = group.start(context, &shared);
+                for batch in records(value) {
                     if context.stop.is_set() || group.full(&states) {
                         break;
                     }
                     context.progress.add_block();
-                    group.feed(context, &mut states, Chunk::Records(batch))?;
+                    group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
                 }
                 Ok(Moved::outcome(states))
             })
@@ -197,37 +207,53 @@ impl Group {
     fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
         let group = Arc::clone(self);
         Node::new(Name::Only("finish"), vec![states], move |_, inputs| {
-            let states: Vec<Value> = Moved::out_of(inputs.take(0));
-            let finishes = group.reductions.iter().zip(&group.finishes);
-            let values = finishes.zip(states).map(|((r, finish), state)| finish(r.finish(state)));
+            let States(states) = Moved::out_of(inputs.take(0));
+            let finishes = states.into_iter().zip(&group.finishes);
+            let values = finishes.map(|((r, state), finish)| finish(r.finish(state)));
             Ok(Moved::outcome(values.collect::<Vec<Value>>()))
         })
+    }
+
+    fn env<'a>(&'a self, progress: &'a Progress, shared: &'a [Shared]) -> Env<'a> {
+        Env { progress, needs: &self.needs, values: shared }
     }
 }
 
 /// One pass that feeds each chunk to all of the group's reductions.
 impl Pass<Chunk> for Group {
-    type State = Vec<Value>;
+    type State = States;
 
     fn ordered(&self) -> bool {
-        self.reductions.iter().any(|reduction| reduction.ordered())
+        self.bags.iter().any(|bag| bag.ordered)
     }
 
-    fn start(&self) -> Vec<Value> {
-        self.reductions.iter().map(|reduction| reduction.start()).collect()
+    fn start(&self, context: &Context, shared: &[Shared]) -> States {
+        let env = self.env(&context.progress, shared);
+        let started = self.bags.iter().map(|bag| {
+            let reduction = (bag.make)(&env);
+            let state = reduction.start();
+            (reduction, state)
+        });
+        States(started.collect())
     }
 
-    fn feed(&self, context: &Context, states: &mut Vec<Value>, mut chunk: Chunk) -> Result<()> {
-        let mut pairs = self.reductions.iter().zip(states);
-        pairs.try_for_each(|(r, state)| r.feed(state, &mut chunk, &context.progress))
+    fn feed(
+        &self,
+        context: &Context,
+        shared: &[Shared],
+        states: &mut States,
+        mut chunk: Chunk,
+    ) -> Result<()> {
+        let env = self.env(&context.progress, shared);
+        states.0.iter_mut().try_for_each(|(r, state)| r.feed(state, &mut chunk, &env))
     }
 
-    fn full(&self, states: &Vec<Value>) -> bool {
-        self.reductions.iter().zip(states).all(|(reduction, state)| reduction.full(state))
+    fn full(&self, states: &States) -> bool {
+        states.0.iter().all(|(reduction, state)| reduction.full(state))
     }
 
-    fn merge(&self, into: &mut Vec<Value>, from: Vec<Value>) {
-        for ((reduction, into), from) in self.reductions.iter().zip(into).zip(from) {
+    fn merge(&self, into: &mut States, from: States) {
+        for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
             reduction.merge(into, from);
         }
     }

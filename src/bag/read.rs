@@ -1,6 +1,7 @@
 //! Making bags of what sources hold.
 
 use super::Bag;
+use super::base::Step;
 use crate::Result;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
 use crate::record::Invalid;
@@ -27,6 +28,7 @@ use crate::source::{Access, Source};
 /// assert!(lines.filter(|line| line.contains(" 404 ")).count().compute_blocking()? > 0);
 /// # Ok::<(), creel::Error>(())
 /// ```
+#[track_caller]
 pub fn read_text(pattern: impl AsRef<str>) -> Result<Bag<String>> {
     ReadOptions::new().read_text([pattern])
 }
@@ -43,6 +45,7 @@ pub fn read_text(pattern: impl AsRef<str>) -> Result<Bag<String>> {
 /// assert!(bytes.compute_blocking()? > 100_000);
 /// # Ok::<(), creel::Error>(())
 /// ```
+#[track_caller]
 pub fn read_bytes(pattern: impl AsRef<str>) -> Result<Bag<Vec<u8>>> {
     ReadOptions::new().read_bytes([pattern])
 }
@@ -171,11 +174,12 @@ impl ReadOptions {
     /// # Errors
     ///
     /// As [`read_text`].
+    #[track_caller]
     pub fn read_text<P: AsRef<str>>(
         &self,
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Bag<String>> {
-        Ok(Bag::read(self.job(patterns)?, self.invalid))
+        Ok(Bag::read(self.job(patterns)?, self.invalid, Step::here("read_text")))
     }
 
     /// A bag of the records of what the patterns name, as bytes. See [`read_bytes`].
@@ -183,6 +187,7 @@ impl ReadOptions {
     /// # Errors
     ///
     /// As [`read_text`].
+    #[track_caller]
     pub fn read_bytes<P: AsRef<str>>(
         &self,
         patterns: impl IntoIterator<Item = P>,
@@ -190,7 +195,7 @@ impl ReadOptions {
         let mut raw = self.clone();
         // Encodings are for text; a record of bytes is what the object holds.
         raw.blocks.encoding = Encoding::Raw;
-        Ok(Bag::read(raw.job(patterns)?, self.invalid))
+        Ok(Bag::read(raw.job(patterns)?, self.invalid, Step::here("read_bytes")))
     }
 
     fn job<P: AsRef<str>>(&self, patterns: impl IntoIterator<Item = P>) -> Result<Job> {

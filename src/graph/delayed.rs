@@ -240,6 +240,12 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         self.with(|node| node.retries = times)
     }
 
+    /// Says what the task is: of those with one number, among tasks of one kind, only one runs.
+    /// The kind is a type that is no value's.
+    pub(crate) fn only(self, kind: TypeId, number: u64) -> Self {
+        self.with(|node| node.key = Some((kind, number, 0)))
+    }
+
     /// A task over this one.
     #[track_caller]
     fn over<U>(
@@ -282,7 +288,8 @@ impl<T> Delayed<T> {
     }
 }
 
-/// What can stand where a task wants a `T`: a handle, a reference to one, or a plain value.
+/// What can stand where a task wants a `T`: a [`Delayed`] or an [`Item`](crate::Item), a reference
+/// to either, or a plain value.
 pub trait Argument<T> {
     /// The handle.
     fn into_delayed(self) -> Delayed<T>;
@@ -331,7 +338,7 @@ pub trait Join {
     fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output>;
 }
 
-/// A function of one to eight arguments, each a [`Delayed`] or a plain value.
+/// A function of one to eight arguments, each an [`Argument`]: a [`Delayed`], an [`Item`](crate::Item), or a plain value.
 ///
 /// Closures name their arguments' types.
 ///

@@ -171,6 +171,11 @@ impl Inputs {
         self.values[n].take().unwrap_or_else(|| unreachable!("a task takes an input once"))
     }
 
+    /// All that were not taken, to keep.
+    pub(crate) fn take_all(&mut self) -> Vec<Shared> {
+        self.values.iter_mut().filter_map(Option::take).collect()
+    }
+
     /// Nothing, in the room of these.
     pub(super) fn cleared(mut self) -> Self {
         self.values.clear();
