@@ -92,7 +92,7 @@ mod source;
 
 pub use bag::{
     Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
-    read_bytes, read_text,
+    read_bytes, read_text, visualize,
 };
 #[doc(hidden)]
 pub use bag::{Plan, Values};

@@ -1,10 +1,9 @@
 //! What a bag is made of, but for the types of its records.
 
-use std::panic::Location;
 use std::sync::Arc;
 
 use super::origin::Origin;
-use crate::graph::Node;
+use crate::graph::{Node, Step};
 
 /// Where records come from, and what is done with them on the way.
 #[derive(Clone)]
@@ -14,21 +13,6 @@ pub(super) struct Base {
     pub(super) needs: Vec<Arc<Node>>,
     /// From the one that made the first bag on.
     pub(super) steps: Vec<Step>,
-}
-
-/// An operation, and the line that asked for it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
-    pub(super) operation: &'static str,
-    pub(super) at: &'static Location<'static>,
-}
-
-impl Step {
-    /// An operation that the caller's caller asks for.
-    #[track_caller]
-    pub(super) fn here(operation: &'static str) -> Self {
-        Self { operation, at: Location::caller() }
-    }
 }
 
 impl Base {

@@ -9,13 +9,12 @@ use std::sync::Arc;
 
 use creel_operators::{Collect, Combiner, Records};
 
-use super::base::Step;
 use super::chain::{Drained, Operator};
 use super::lend::{Lend, Planned};
 use super::{Bag, Item};
 use crate::Progress;
 use crate::graph::delayed::Argument;
-use crate::graph::{Node, Shared};
+use crate::graph::{Node, Shared, Step};
 
 /// What stages work with, beside records.
 pub(super) struct Env<'a> {

@@ -1,9 +1,10 @@
 //! Between bags and tasks of one's own, both ways.
 
 use std::any::TypeId;
+use std::panic::Location;
 use std::sync::Arc;
 
-use super::base::{Base, Step};
+use super::base::Base;
 use super::broadcast::Env;
 use super::chain::Chunk;
 use super::compute::{Compute, Run};
@@ -11,7 +12,7 @@ use super::origin::{Chunks, Origin, Tasks, batches, whole};
 use super::plan::{Plan, Values};
 use super::{Bag, Item};
 use crate::graph::delayed::Argument;
-use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, typed};
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, typed};
 use crate::run::{Context, Input, Reader};
 use crate::{Error, Result};
 
@@ -48,15 +49,17 @@ impl<T: Send + Sync + 'static> Bag<T> {
 
     fn listed(&self) -> Item<Vec<Delayed<Vec<T>>>> {
         let bag = self.clone();
-        Item::alone(Vec::new(), move |context, _| {
+        let sketch = Sketch { operation: "list", ..Sketch::default() };
+        Item::alone(sketch, Vec::new(), move |context, _| {
             if let Origin::Tasks(tasks) = &bag.base.origin {
                 return Ok(bag.over(tasks));
             }
             let input = Arc::new(bag.base.origin.open(context, Vec::new())?);
+            let sketch = Arc::new(bag.base.partition());
             let partitions = (0..input.partitions()).map(|partition| {
                 let (bag, input) = (bag.clone(), Arc::clone(&input));
-                let (name, needs) =
-                    (Name::Numbered("partition", partition), bag.base.needs.clone());
+                let name = Name::Sketched(Arc::clone(&sketch), Some(partition));
+                let needs = bag.base.needs.clone();
                 let node = Node::new(name, needs, move |context, inputs| {
                     let shared = inputs.take_all();
                     bag.partition(context, &shared, &input, partition).map(Outcome::value)
@@ -69,10 +72,11 @@ impl<T: Send + Sync + 'static> Bag<T> {
 
     /// The handles of a bag that is made of handles.
     fn over(&self, tasks: &Arc<Tasks>) -> Vec<Delayed<Vec<T>>> {
+        let sketch = Arc::new(self.base.partition());
         let handles = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (bag, records) = (self.clone(), tasks.records);
             let inputs = [node].into_iter().chain(&self.base.needs).cloned().collect();
-            let name = Name::Numbered("partition", n);
+            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
             Delayed::of(Node::new(name, inputs, move |context, inputs| {
                 let (value, shared) = (inputs.take(0), inputs.take_all());
                 let mut made = Vec::new();
@@ -183,11 +187,13 @@ impl<T: Send + Sync + 'static> Item<T> {
     /// assert_eq!(count.map(|n| n * 2).compute_blocking()?, 14);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn to_delayed(&self) -> Delayed<T> {
+        let name = Name::At("item", Location::caller());
         let mut plan = Plan::default();
         plan.item(self);
         let inputs = plan.roots().into_iter().map(|(_, root)| root).collect();
-        let handle = Delayed::of(Node::new(Name::Only("item"), inputs, |_, inputs| {
+        let handle = Delayed::of(Node::new(name, inputs, |_, inputs| {
             let values: Vec<Value> = Moved::out_of(inputs.take(0));
             let value = values.into_iter().next().and_then(|value| value.downcast::<T>().ok());
             let value = value.unwrap_or_else(|| unreachable!("an item is asked for, and given"));
@@ -218,8 +224,10 @@ impl<T: Clone + Send + Sync + 'static> Item<T> {
     /// assert_eq!(item.compute_blocking()?, 8);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn from_delayed(task: &Delayed<T>) -> Self {
-        Self::task(Arc::clone(task.node()), |value| {
+        let step = Step::here("from_delayed");
+        Self::task(step, Arc::clone(task.node()), |value| {
             let value = value.downcast::<Shared>();
             let value = value.unwrap_or_else(|_| unreachable!("a task's value is shared"));
             Arc::unwrap_or_clone(typed(*value))

@@ -11,7 +11,7 @@ use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
 use crate::Result;
-use crate::graph::{Node, Shared, Value};
+use crate::graph::{Node, Shared, Sketch, Step, Value};
 use crate::run::Context;
 
 /// A lazy single value: what a bag comes to.
@@ -30,6 +30,8 @@ pub struct Item<T> {
     finish: Arc<dyn Fn(Value) -> T + Send + Sync>,
     /// The same in all clones, so that handles on them are one task.
     pub(super) id: u64,
+    /// What is done with the value.
+    steps: Vec<Step>,
 }
 
 /// What has to run for an item.
@@ -43,6 +45,20 @@ pub(super) enum Work {
     Task(Arc<Node>),
 }
 
+/// An item, its type forgotten.
+pub(super) struct Erased {
+    pub(super) work: Work,
+    pub(super) finish: Finish,
+    pub(super) steps: Vec<Step>,
+}
+
+/// Makes an item's value of what its work gave.
+pub(super) type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;
+
+type Make = dyn Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync;
+
+type AloneWork = dyn Fn(&Context, Vec<Shared>) -> Result<Value> + Send + Sync;
+
 /// A bag that is combined.
 pub(super) struct Reduced {
     pub(super) base: Base,
@@ -50,19 +66,26 @@ pub(super) struct Reduced {
     pub(super) ordered: bool,
     /// Makes the reduction once for each lane: with the values that are needed, it may be another
     /// in each run.
-    pub(super) make: Box<dyn Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync>,
+    pub(super) make: Box<Make>,
 }
 
 /// Work that reads its origin in its own way.
 pub(super) struct Alone {
+    /// How it looks in a picture.
+    pub(super) sketch: Sketch,
     /// The tasks whose values it is given.
     pub(super) inputs: Vec<Arc<Node>>,
-    pub(super) work: Box<dyn Fn(&Context, Vec<Shared>) -> Result<Value> + Send + Sync>,
+    pub(super) work: Box<AloneWork>,
 }
 
 impl<T> Clone for Item<T> {
     fn clone(&self) -> Self {
-        Self { work: self.work.clone(), finish: Arc::clone(&self.finish), id: self.id }
+        Self {
+            work: self.work.clone(),
+            finish: Arc::clone(&self.finish),
+            id: self.id,
+            steps: self.steps.clone(),
+        }
     }
 }
 
@@ -97,33 +120,39 @@ impl<T: Send + 'static> Item<T> {
     }
 
     pub(super) fn alone(
+        sketch: Sketch,
         inputs: Vec<Arc<Node>>,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
         let work = move |context: &Context, values| -> Result<Value> {
             Ok(Box::new(work(context, values)?))
         };
-        Self::of(Work::Alone(Arc::new(Alone { inputs, work: Box::new(work) })))
+        Self::of(Work::Alone(Arc::new(Alone { sketch, inputs, work: Box::new(work) })))
     }
 
     /// An item of what its work gives as it is.
     fn of(work: Work) -> Self {
-        Self::finished(work, |value: Value| {
+        Self::finished(work, Vec::new(), |value: Value| {
             *value.downcast().unwrap_or_else(|_| unreachable!("an item knows its work's type"))
         })
     }
 
     /// An item of a task's value, which `finish` makes of a share of that.
     pub(super) fn task(
+        step: Step,
         node: Arc<Node>,
         finish: impl Fn(Value) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self::finished(Work::Task(node), finish)
+        Self::finished(Work::Task(node), vec![step], finish)
     }
 
-    fn finished(work: Work, finish: impl Fn(Value) -> T + Send + Sync + 'static) -> Self {
+    fn finished(
+        work: Work,
+        steps: Vec<Step>,
+        finish: impl Fn(Value) -> T + Send + Sync + 'static,
+    ) -> Self {
         static ITEMS: AtomicU64 = AtomicU64::new(0);
-        Self { work, finish: Arc::new(finish), id: ITEMS.fetch_add(1, Relaxed) }
+        Self { work, finish: Arc::new(finish), id: ITEMS.fetch_add(1, Relaxed), steps }
     }
 
     /// A function of the value, once it is there.
@@ -133,15 +162,26 @@ impl<T: Send + 'static> Item<T> {
     /// assert_eq!(count.compute_blocking()?, "7 records");
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn map<U: Send + 'static>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Item<U> {
-        let finish = self.finish;
-        Item::finished(self.work, move |value| f(finish(value)))
+        self.then(Step::here("map"), f)
+    }
+
+    fn then<U: Send + 'static>(
+        self,
+        step: Step,
+        f: impl Fn(T) -> U + Send + Sync + 'static,
+    ) -> Item<U> {
+        let Self { work, finish, mut steps, .. } = self;
+        steps.push(step);
+        Item::finished(work, steps, move |value| f(finish(value)))
     }
 
     /// What has to run, and what makes the value of it.
-    pub(super) fn erased(&self) -> (Work, Arc<dyn Fn(Value) -> Value + Send + Sync>) {
+    pub(super) fn erased(&self) -> Erased {
         let finish = Arc::clone(&self.finish);
-        (self.work.clone(), Arc::new(move |value| Box::new(finish(value))))
+        let finish = Arc::new(move |value| -> Value { Box::new(finish(value)) });
+        Erased { work: self.work.clone(), finish, steps: self.steps.clone() }
     }
 }
 
@@ -154,8 +194,9 @@ impl<K: Stored> Item<Counts<K>> {
     /// assert_eq!(top, [("a".to_string(), 2), ("b".to_string(), 2)]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn topk(self, k: usize) -> Item<Vec<(K, u64)>> {
-        self.map(move |counts| counts.topk(k))
+        self.then(Step::here("topk"), move |counts| counts.topk(k))
     }
 }
 

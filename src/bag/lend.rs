@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use creel_operators::{Collect, Combiner, Records};
 
-use super::base::Step;
 use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage};
-use super::item::Feeding;
+use super::item::{Feeding, Reduction};
 use super::{Bag, Item};
 use crate::Result;
+use crate::graph::Step;
 use crate::record::{Lines, RawLines};
 
 /// Records that can be lent: `String` as `&str`, `Vec<u8>` as `&[u8]`, your own as you say.
@@ -108,8 +108,9 @@ impl<T: Lend> Bag<T> {
         let step = Step::here("lend");
         let combiner = plan(Records::new(T::lend(&[]), &mut C::State::default()));
         let plan = move |_: &Env<'_>, records: Records<'_, T::Lent<'_>, C::State>| plan(records);
-        let planned = Arc::new(Planned::new(self.stage, combiner, Arc::new(plan)));
-        Item::reduced::<C>(self.base.then(step), move |_| planned.clone())
+        let planned: Arc<dyn Reduction> =
+            Arc::new(Planned::new(self.stage, combiner, Arc::new(plan)));
+        Item::reduced::<C>(self.base.then(step), move |_| Arc::clone(&planned))
     }
 
     /// Runs a plan over lent records to owned ones: the bag of what the plan collects.

@@ -10,6 +10,7 @@ mod lend;
 mod origin;
 mod plan;
 mod read;
+mod sketch;
 mod stream;
 
 use std::fmt;
@@ -20,7 +21,8 @@ use creel_operators::{
     TopK, TopKBy, Total, Value,
 };
 
-use base::{Base, Step};
+use crate::graph::Step;
+use base::Base;
 use broadcast::Env;
 use chain::{Drained, Operator, Stage};
 
@@ -29,6 +31,7 @@ pub use item::Item;
 pub use lend::Lend;
 pub use plan::{Plan, Values};
 pub use read::{ReadOptions, read_bytes, read_text};
+pub use sketch::visualize;
 pub use stream::RecordStream;
 
 /// A lazy collection of records, in partitions.

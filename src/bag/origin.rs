@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Bag;
-use super::base::{Base, Step};
+use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage, Take, in_batches};
 use crate::Result;
 use crate::block::{Block, Blocks, Delimiter};
-use crate::graph::{Node, Shared, Value};
+use crate::graph::{Node, Shared, Step, Value};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Reader, Text};
 

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use super::base;
+use super::base::{self, Base};
 use super::broadcast::Env;
 use super::chain::Chunk;
-use super::item::{Item, Reduced, Reduction, Work};
+use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
-use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, run, typed};
+use super::sketch;
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
 use crate::run::{Context, Pass, merged, reduction};
 use crate::{Progress, Result};
-
-type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;
 
 /// The items and tasks of one computation.
 #[derive(Default)]
 pub struct Plan {
-    items: Vec<(Work, Finish)>,
+    items: Vec<Erased>,
     tasks: Vec<Arc<Node>>,
     order: Vec<Asked>,
 }
@@ -43,6 +42,8 @@ struct Group {
     items: Vec<usize>,
     bags: Vec<Arc<Reduced>>,
     finishes: Vec<Finish>,
+    /// What is done at the end, for each.
+    steps: Vec<Vec<Step>>,
     /// The tasks whose values any of them needs.
     needs: Vec<Arc<Node>>,
 }
@@ -114,24 +115,34 @@ impl Plan {
         Ok(Values(given.into_iter()))
     }
 
+    /// The tasks of all that was asked for.
+    pub(super) fn all_roots(&self) -> Vec<Arc<Node>> {
+        let mut roots: Vec<_> = self.roots().into_iter().map(|(_, root)| root).collect();
+        roots.extend_from_slice(&self.tasks);
+        roots
+    }
+
     /// For each group of items their places, and the task that makes their [`Moved`] values.
     pub(super) fn roots(&self) -> Vec<(Vec<usize>, Arc<Node>)> {
         // Before the lanes, which would keep every thread to the end: these are mostly short.
         let mut roots = Vec::new();
-        for (n, (work, finish)) in self.items.iter().enumerate() {
+        for (n, Erased { work, finish, steps }) in self.items.iter().enumerate() {
             let finish = Arc::clone(finish);
             let root = match work {
                 Work::Reduce(_) => continue,
                 Work::Alone(alone) => {
                     let (alone, inputs) = (Arc::clone(alone), alone.inputs.clone());
-                    Node::new(Name::Only("take"), inputs, move |context, inputs| {
+                    let mut sketch = alone.sketch.clone();
+                    sketch.steps.extend_from_slice(steps);
+                    Node::new(named(sketch), inputs, move |context, inputs| {
                         let value = (alone.work)(context, inputs.take_all())?;
                         Ok(Moved::outcome(vec![finish(value)]))
                     })
                 }
                 Work::Task(node) => {
                     let input = vec![Arc::clone(node)];
-                    Node::new(Name::Only("finish"), input, move |_, inputs| {
+                    let sketch = sketch::finish("finish", std::slice::from_ref(steps));
+                    Node::new(named(sketch), input, move |_, inputs| {
                         Ok(Moved::outcome(vec![finish(Box::new(inputs.take(0)))]))
                     })
                 }
@@ -145,7 +156,7 @@ impl Plan {
     /// The reductions, those over one origin together.
     fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        for (n, (work, finish)) in self.items.iter().enumerate() {
+        for (n, Erased { work, finish, steps }) in self.items.iter().enumerate() {
             let Work::Reduce(bag) = work else { continue };
             let shares = |group: &Group| group.origin().shares(&bag.base.origin);
             let at = groups.iter().position(shares).unwrap_or_else(|| {
@@ -156,10 +167,15 @@ impl Plan {
             group.items.push(n);
             group.bags.push(Arc::clone(bag));
             group.finishes.push(Arc::clone(finish));
+            group.steps.push(steps.clone());
             bag.base.needs.iter().for_each(|task| base::add(&mut group.needs, task));
         }
         groups
     }
+}
+
+fn named(sketch: Sketch) -> Name {
+    Name::Sketched(Arc::new(sketch), None)
 }
 
 impl Group {
@@ -171,11 +187,16 @@ impl Group {
     /// lanes that read it; the records of tasks are read as these are done.
     fn root(self) -> Arc<Node> {
         let group = Arc::new(self);
+        let bases: Vec<&Base> = group.bags.iter().map(|bag| &bag.base).collect();
         if let Origin::Tasks(tasks) = group.origin() {
-            let (lanes, needs) = (group.lanes_over(tasks), group.needs.clone());
+            let lanes = group.lanes_over(tasks, Arc::new(sketch::lane(&bases)));
+            let needs = group.needs.clone();
             return group.finished(merged(lanes, Arc::clone(&group), needs));
         }
-        Node::new(Name::Only("read"), group.needs.clone(), move |context, inputs| {
+        let pass = sketch::pass(&bases, group.ordered(), &group.needs);
+        let mut sketch = sketch::finish("read", &group.steps);
+        sketch.from = Some(vec![pass]);
+        Node::new(named(sketch), group.needs.clone(), move |context, inputs| {
             let input = Arc::new(group.origin().open(context, Vec::new())?);
             let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
             Ok(Outcome::Node(group.finished(states)))
@@ -183,11 +204,12 @@ impl Group {
     }
 
     /// A lane for each task, which feeds the records of its value to a state of its own.
-    fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>) -> Vec<Arc<Node>> {
+    fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
         let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (group, records) = (Arc::clone(self), tasks.records);
             let inputs = [node].into_iter().chain(&self.needs).cloned().collect();
-            Node::new(Name::Numbered("lane", n), inputs, move |context, inputs| {
+            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
+            Node::new(name, inputs, move |context, inputs| {
                 let (value, shared) = (inputs.take(0), inputs.take_all());
                 let mut states = group.start(context, &shared);
                 for batch in records(value) {
@@ -206,7 +228,8 @@ impl Group {
     /// The task that makes values of the states of all.
     fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
         let group = Arc::clone(self);
-        Node::new(Name::Only("finish"), vec![states], move |_, inputs| {
+        let sketch = sketch::finish("finish", &group.steps);
+        Node::new(named(sketch), vec![states], move |_, inputs| {
             let States(states) = Moved::out_of(inputs.take(0));
             let finishes = states.into_iter().zip(&group.finishes);
             let values = finishes.map(|((r, state), finish)| finish(r.finish(state)));

@@ -1,9 +1,9 @@
 //! Making bags of what sources hold.
 
 use super::Bag;
-use super::base::Step;
 use crate::Result;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
+use crate::graph::Step;
 use crate::record::Invalid;
 use crate::run::Job;
 use crate::source::{Access, Source};

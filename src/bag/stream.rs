@@ -31,7 +31,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn take(self, n: usize) -> Item<Vec<T>> {
-        Item::alone(self.base.inputs(), move |context, values| {
+        Item::alone(self.base.taken(), self.base.inputs(), move |context, values| {
             let mut taken = Vec::new();
             if n > 0 {
                 self.each_block(context, values, n, |records| {

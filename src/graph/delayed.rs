@@ -292,11 +292,11 @@ impl<T> Delayed<T> {
 /// to either, or a plain value.
 pub trait Argument<T> {
     /// The handle.
+    #[track_caller]
     fn into_delayed(self) -> Delayed<T>;
 }
 
 impl<T: Send + Sync + 'static> Argument<T> for T {
-    #[track_caller]
     fn into_delayed(self) -> Delayed<T> {
         delayed(self)
     }
@@ -318,6 +318,7 @@ impl<T> Argument<T> for &Delayed<T> {
 pub trait Arguments<A> {
     /// The handles, their types forgotten.
     #[doc(hidden)]
+    #[track_caller]
     fn tasks(self) -> Vec<Delayed<()>>;
 }
 

@@ -10,6 +10,7 @@ mod node;
 mod picture;
 mod plan;
 mod schedule;
+mod sketch;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,10 @@ pub(crate) use context::Context;
 pub use delayed::{Delayed, delayed};
 pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
 pub(crate) use schedule::{caught, run};
+pub(crate) use sketch::{Sketch, Step};
 pub(crate) use stop::Stop;
 pub(crate) use tree::tree;
+pub(crate) use visualize::draw;
 
 /// A value whose type is known to those who hand it on and those who take it, and to nobody
 /// between them.

@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Context;
+use super::{Context, Sketch};
 use crate::Result;
 
 /// What a task hands to its users. Erased here; typed handles give the type back.
@@ -61,6 +61,8 @@ pub(crate) enum Name {
     Numbered(&'static str, usize),
     /// The only one of its kind.
     Only(&'static str),
+    /// One that a picture tells more of; its number, if it is one of many.
+    Sketched(Arc<Sketch>, Option<usize>),
 }
 
 impl fmt::Display for Name {
@@ -70,6 +72,8 @@ impl fmt::Display for Name {
             Self::At(operation, at) => write!(f, "{operation} ({}:{})", at.file(), at.line()),
             Self::Numbered(operation, index) => write!(f, "{operation} {index}"),
             Self::Only(operation) => f.write_str(operation),
+            Self::Sketched(sketch, Some(index)) => write!(f, "{} {index}", sketch.operation),
+            Self::Sketched(sketch, None) => f.write_str(sketch.operation),
         }
     }
 }

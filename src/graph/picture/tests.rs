@@ -126,15 +126,21 @@ fn shapes() -> Vec<(&'static str, Picture)> {
 
 /// Any graph: an operation for each task, the tasks before it that it takes, whether it is asked for.
 fn any_picture(most: usize) -> impl Strategy<Value = Picture> {
-    let task =
-        (any_text(), any::<bool>(), prop::collection::vec(any::<prop::sample::Index>(), 0..4));
+    let inputs = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
+    let details = prop::collection::vec((any_text(), any_text()), 0..3);
+    let task = (any_text(), any::<bool>(), inputs, details);
     prop::collection::vec((0..6_usize, task), 0..most).prop_map(|tasks| {
         let mut picture = Picture::default();
-        for (number, (operation, (text, result, inputs))) in tasks.into_iter().enumerate() {
+        for (number, (operation, (text, result, inputs, details))) in tasks.into_iter().enumerate()
+        {
             // Few operations, so that some are alike, and now and then one like no other.
             let operation = ["read", "parse", "merge", "sum of squares", "語の数"].get(operation);
             let task = picture.task(operation.map_or(text, ToString::to_string), line("x"));
             assert_eq!(task, number);
+            if details.len() == 2 {
+                picture.several(task);
+            }
+            details.into_iter().for_each(|(what, at)| picture.detail(task, what, at));
             if number > 0 {
                 inputs.iter().for_each(|input| picture.arrow(input.index(number), task));
             }
