@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// The result of everything in creel that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -53,7 +54,8 @@ impl fmt::Display for Place {
 /// Why a run, or the making of one, failed.
 ///
 /// A variant stands for a decision that a caller can take; the message names the place and what to
-/// do about it. More variants may come, so match with a wildcard.
+/// do about it. More variants may come, so match with a wildcard. It can be cloned, since the
+/// futures of several tasks can fail of one cause.
 ///
 /// ```
 /// use creel::Error;
@@ -65,7 +67,7 @@ impl fmt::Display for Place {
 /// }
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A pattern that cannot be understood, or asks for something that its store cannot do.
@@ -152,7 +154,7 @@ pub enum Error {
         /// The object and the offset reached.
         place: Place,
         /// The fault itself.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// A result that could not be written.
     #[error("cannot write {path}: {source}")]
@@ -160,7 +162,7 @@ pub enum Error {
         /// Where it was to go.
         path: String,
         /// The fault itself.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// A function of the caller's panicked.
     #[error("the task {task} panicked: {message}{}", way(path))]
@@ -180,7 +182,21 @@ pub enum Error {
         /// The names from the result that was asked for down to the task, ` > ` between them.
         path: String,
         /// The caller's error.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The values that tasks hold fill the memory that they were given, and no task can go on
+    /// that would free some.
+    #[error(
+        "the task {task} does not fit into the memory limit of {limit} bytes: {held}; \
+         raise the limit, or drop handles"
+    )]
+    Memory {
+        /// The task that was to go next.
+        task: String,
+        /// The limit, in bytes.
+        limit: u64,
+        /// Who holds how much, the most first, and for whom.
+        held: String,
     },
     /// The run was cancelled: its handle was dropped, or it was told to stop.
     #[error("cancelled")]
@@ -210,9 +226,11 @@ impl Error {
             | Self::RecordTooLong { place, .. }
             | Self::Io { place, .. } => Some(place),
             Self::Task { source, .. } => source.downcast_ref().and_then(Self::place),
-            Self::Pattern { .. } | Self::Output { .. } | Self::Panic { .. } | Self::Cancelled => {
-                None
-            }
+            Self::Pattern { .. }
+            | Self::Output { .. }
+            | Self::Panic { .. }
+            | Self::Memory { .. }
+            | Self::Cancelled => None,
         }
     }
 
@@ -223,7 +241,7 @@ impl Error {
     pub(crate) fn io(place: Place, source: io::Error) -> Self {
         match source.downcast::<Self>() {
             Ok(ours) => ours,
-            Err(source) => Self::Io { place, source },
+            Err(source) => Self::Io { place, source: source.into() },
         }
     }
 }
@@ -231,7 +249,7 @@ impl Error {
 impl Error {
     /// The error of a caller's function, before it is known which task that was.
     pub(crate) fn task(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Task { task: String::new(), path: String::new(), source: source.into() }
+        Self::Task { task: String::new(), path: String::new(), source: source.into().into() }
     }
 
     /// The same, in the task whose name and path are given, if it has none yet.

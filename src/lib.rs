@@ -57,7 +57,7 @@
 //! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
 //! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so do imports: a module uses only those before it,
-//! in the order `error`, `progress`, `graph`, `source`, `block`, `record`, `run`, `bag`, `sink`,
+//! in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`, `bag`, `sink`,
 //! `program`, `cli`.
 //!
 //! # What is promised
@@ -86,9 +86,11 @@ mod program;
 mod progress;
 mod record;
 mod run;
+mod runtime;
 #[cfg(feature = "cli")]
 mod sink;
 mod source;
+pub mod watch;
 
 pub use bag::{
     Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,

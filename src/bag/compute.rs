@@ -7,6 +7,8 @@ use super::item::Item;
 use super::plan::{Plan, Values};
 use crate::graph::{Delayed, caught};
 use crate::run::{Context, Stop};
+use crate::runtime::blocking;
+use crate::watch::Observer;
 use crate::{Error, Place, Progress, Result};
 
 /// How a computation runs: on how many threads, and who watches.
@@ -37,6 +39,21 @@ impl Run {
         self
     }
 
+    /// Starts no new task while values of tasks hold this many bytes or more, as far as
+    /// [`Delayed::weighed`] tells; tasks that free some go on.
+    ///
+    /// A run in which none of these is left fails with [`Error::Memory`], which says who holds what.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.context.memory = Some(bytes);
+        self
+    }
+
+    /// Tells this one what happens to tasks, beside those named before. See [`watch`](crate::watch).
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.context.observers.add(observer);
+        self
+    }
+
     /// The counters that this run raises: bytes, blocks, records left out. They may be read from
     /// any thread while it goes.
     pub fn progress(&self) -> Arc<Progress> {
@@ -51,7 +68,8 @@ impl Run {
     /// As [`Item::compute`].
     pub fn compute_blocking<C: Compute>(&self, what: &C) -> Result<C::Output> {
         // A stop is for one run: the next of this value must not be born stopped.
-        compute_in(&Context { stop: Stop::default(), ..self.context.clone() }, what)
+        let context = Context { stop: Stop::of_this_thread(), ..self.context.clone() };
+        blocking(|| compute_in(&context, what))
     }
 
     /// Computes an item, or a tuple of items in one pass over each source, on threads of its
@@ -64,20 +82,19 @@ impl Run {
     where
         C: Compute<Output: Send> + Send + 'static,
     {
-        let stop = Stop::default();
+        let stop = Stop::of_this_thread();
         let context = Context { stop: stop.clone(), ..self.context.clone() };
         let _cancel = CancelOnDrop(stop);
-        // What the caller's futures may need is where the caller is.
-        let runtime = tokio::runtime::Handle::try_current();
         let (send, receive) = tokio::sync::oneshot::channel();
         let work = move || {
-            let _inside = runtime.as_ref().map(tokio::runtime::Handle::enter);
             // Nobody receives if the future was dropped, which is what cancelled the run.
             let _ = send.send(caught("run", || compute_in(&context, &what)));
         };
         let spawned = std::thread::Builder::new().name("creel".into()).spawn(work);
-        spawned
-            .map_err(|source| Error::Io { place: Place::object("a thread to run on"), source })?;
+        spawned.map_err(|source| Error::Io {
+            place: Place::object("a thread to run on"),
+            source: source.into(),
+        })?;
         receive.await.unwrap_or(Err(Error::Cancelled))
     }
 }

@@ -112,7 +112,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
         mut chunk: Chunk,
         made: &mut Vec<T>,
     ) -> Result<()> {
-        context.progress.add_block();
+        context.read(chunk.bytes(), 0);
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: shared };
         let flow = self.stage.run(&mut chunk, &env, &mut |batch| {
             made.append(batch);

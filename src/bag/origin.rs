@@ -118,6 +118,14 @@ impl Reader for ChunkReader {
 }
 
 impl Chunk {
+    /// The bytes of text in it.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(block) => block.bytes().len(),
+            Self::Records(_) => 0,
+        }
+    }
+
     fn block(&self) -> &Block {
         match self {
             Self::Text(block) => block,

@@ -216,7 +216,6 @@ impl Group {
                     if context.stop.is_set() || group.full(&states) {
                         break;
                     }
-                    context.progress.add_block();
                     group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
                 }
                 Ok(Moved::outcome(states))
@@ -267,6 +266,7 @@ impl Pass<Chunk> for Group {
         states: &mut States,
         mut chunk: Chunk,
     ) -> Result<()> {
+        context.read(chunk.bytes(), 0);
         let env = self.env(&context.progress, shared);
         states.0.iter_mut().try_for_each(|(r, state)| r.feed(state, &mut chunk, &env))
     }

@@ -79,9 +79,10 @@ impl<T: Send + 'static> Bag<T> {
             }
         };
         let started = thread::Builder::new().name("creel".into()).spawn(run);
-        let unstarted = started
-            .err()
-            .map(|source| Error::Io { place: Place::object("a thread to stream on"), source });
+        let unstarted = started.err().map(|source| Error::Io {
+            place: Place::object("a thread to stream on"),
+            source: source.into(),
+        });
         RecordStream { batches: receive, batch: Vec::new().into_iter(), unstarted, stop }
     }
 

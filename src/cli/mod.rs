@@ -159,7 +159,7 @@ fn target(args: &Args) -> Result<Target> {
     let Some(path) = &args.output else { return Ok(Target::stdout()) };
     let refuse = |reason: String| Error::Output {
         path: path.display().to_string(),
-        source: io::Error::new(io::ErrorKind::Unsupported, reason),
+        source: io::Error::new(io::ErrorKind::Unsupported, reason).into(),
     };
     if path.to_str().is_some_and(|path| path.contains("://")) {
         return Err(refuse("writing to URLs is not there yet; name a local path".to_owned()));

@@ -1,25 +1,64 @@
 //! Where and how a run happens.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Stop;
+use super::node::Node;
 use crate::Progress;
+use crate::watch::{Event, Observers, Task, What};
 
-/// Where and how a run happens.
+/// Where and how a run happens; while a task works, what it is given to know of that.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     /// Threads that work; the caller's may be one of them.
     pub(crate) threads: usize,
-    /// How the run is told to end early.
+    /// Bytes that values of tasks may hold before no new task is started.
+    pub(crate) memory: Option<u64>,
+    /// How the run, or the task, is told to end early.
     pub(crate) stop: Stop,
     /// What the run tells.
     pub(crate) progress: Arc<Progress>,
+    /// Who watches.
+    pub(crate) observers: Observers,
+    /// The task, if somebody watches.
+    pub(crate) task: Option<(u64, Arc<Node>)>,
+}
+
+impl Context {
+    /// Tells those who watch what happens to the task.
+    pub(super) fn tell(&self, what: What<'_>) {
+        if self.task.is_some() {
+            self.tell_at(Instant::now(), what);
+        }
+    }
+
+    /// Tells them what happened at another time.
+    pub(super) fn tell_at(&self, at: Instant, what: What<'_>) {
+        if let Some((id, node)) = &self.task {
+            let task = Task { id: *id, kind: node.name.kind(), name: &node.name };
+            self.observers.tell(&Event { at, task, what });
+        }
+    }
+
+    /// Counts a block that the task has read: bytes, and the records of those who own theirs.
+    pub(crate) fn read(&self, bytes: usize, records: usize) {
+        self.progress.add_block();
+        self.tell(What::Read { bytes: bytes as u64, records: records as u64 });
+    }
 }
 
 impl Default for Context {
     /// One thread a core that this process may use, which on Linux respects control groups.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, stop: Stop::default(), progress: Arc::default() }
+        Self {
+            threads,
+            memory: None,
+            stop: Stop::default(),
+            progress: Arc::default(),
+            observers: Observers::default(),
+            task: None,
+        }
     }
 }

@@ -35,9 +35,9 @@
 //!
 //! # Futures
 //!
-//! A task may be a future ([`Delayed::map_async`]). It is polled by the threads of the run
-//! and keeps none of them while it waits. A future that needs a tokio runtime finds the one
-//! that `compute` was called in.
+//! A task may be a future ([`Delayed::map_async`]). Futures go on beside the threads of the run,
+//! on a tokio runtime of creel's, whatever runtime `compute` was called in, if any: they may
+//! spawn, sleep and use the network. When nobody wants a future's value any more it is dropped.
 
 use std::any::TypeId;
 use std::fmt;
@@ -48,6 +48,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::node::{Inputs, Name, Node, Outcome, Shared, seen, typed};
+pub use super::policy::{Limit, Retry};
 use crate::{Error, Result};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -223,7 +224,7 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         self.with(|node| node.key = Some(key))
     }
 
-    /// Tries the task again up to `times` times when it fails or panics, at once.
+    /// Tries the task again when it fails or panics: so many times, or as a [`Retry`] says.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -233,11 +234,39 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     ///     2 => "here",
     ///     _ => panic!("not yet"),
     /// });
-    /// assert_eq!(third.retries(2).compute_blocking()?, "here");
+    /// assert_eq!(third.retry(2).compute_blocking()?, "here");
     /// # Ok::<(), creel::Error>(())
     /// ```
-    pub fn retries(self, times: u32) -> Self {
-        self.with(|node| node.retries = times)
+    pub fn retry(self, retry: impl Into<Retry>) -> Self {
+        self.with(|node| node.policy_mut().retry = Some(retry.into()))
+    }
+
+    /// Runs the task only when fewer than the limit's number of those that share it are running.
+    /// A task that waits for that keeps no thread.
+    pub fn limited(self, limit: &Limit) -> Self {
+        let limit = limit.clone();
+        self.with(|node| node.policy_mut().limit = Some(limit))
+    }
+
+    /// Says how many bytes a value holds, for the limit of [`Run::memory`](crate::Run::memory);
+    /// a value of which nobody said so counts as nothing.
+    ///
+    /// ```
+    /// use creel::{Error, Run, delayed, delayed::all};
+    ///
+    /// let block = |n| delayed(n).map(|n| vec![*n; 1 << 20]).weighed(|v| v.len() as u64).named("block");
+    /// let sums = (0..32).map(|n| block(n).map(|block: &Vec<u8>| block.iter().map(|b| *b as u64).sum()));
+    /// let sum = all(sums).map(|sums| sums.iter().map(|sum: &std::sync::Arc<u64>| **sum).sum::<u64>());
+    /// assert_eq!(Run::new().memory(2 << 20).compute_blocking(&sum)?, 496 << 20);
+    ///
+    /// let kept = all((0..32).map(block)).map(Vec::len);
+    /// let error = Run::new().memory(2 << 20).compute_blocking(&kept).expect_err("they do not fit");
+    /// assert!(matches!(error, Error::Memory { .. }), "{error}");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn weighed(self, bytes: impl Fn(&T) -> u64 + Send + Sync + 'static) -> Self {
+        let weigh = move |value: &Shared| value.downcast_ref().map_or(0, &bytes);
+        self.with(|node| node.policy_mut().weigh = Some(Arc::new(weigh)))
     }
 
     /// Says what the task is: of those with one number, among tasks of one kind, only one runs.

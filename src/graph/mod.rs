@@ -6,28 +6,46 @@
 
 mod context;
 pub mod delayed;
+mod engine;
 mod node;
 mod picture;
 mod plan;
-mod schedule;
+mod policy;
 mod sketch;
+mod state;
 mod stop;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod visualize;
+mod worker;
 
 use std::any::Any;
+use std::sync::Arc;
+
+use crate::Result;
 
 pub(crate) use context::Context;
 pub use delayed::{Delayed, delayed};
 pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
-pub(crate) use schedule::{caught, run};
 pub(crate) use sketch::{Sketch, Step};
 pub(crate) use stop::Stop;
 pub(crate) use tree::tree;
 pub(crate) use visualize::draw;
+pub(crate) use worker::caught;
 
 /// A value whose type is known to those who hand it on and those who take it, and to nobody
 /// between them.
 pub(crate) type Value = Box<dyn Any + Send>;
+
+/// Runs what the roots need, each task once, on `context.threads` threads of which the caller's
+/// is one, and gives the roots' values.
+///
+/// # Errors
+///
+/// The first that a task returned, [`Error::Panic`](crate::Error::Panic) for one that panicked,
+/// or [`Error::Cancelled`](crate::Error::Cancelled); tasks that had not started by then never do.
+pub(crate) fn run(context: &Context, roots: &[Arc<Node>]) -> Result<Vec<Shared>> {
+    engine::Engine::run(context, roots)
+}

@@ -8,13 +8,14 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::policy::{Limit, Policy, Retry};
 use super::{Context, Sketch};
 use crate::Result;
 
 /// What a task hands to its users. Erased here; typed handles give the type back.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 
-/// A task that is not done yet, and waits for something else than another task.
+/// The value of a task that waits for something else than another task.
 pub(super) type Pending = Pin<Box<dyn Future<Output = Result<Shared>> + Send>>;
 
 /// What a task does with the values of its inputs.
@@ -41,8 +42,8 @@ impl Outcome {
 pub(crate) struct Node {
     pub(super) name: Name,
     pub(super) key: Option<Key>,
-    /// How often a failed task is tried again.
-    pub(super) retries: u32,
+    /// What it is allowed, if that was said.
+    pub(super) policy: Option<Box<Policy>>,
     pub(super) inputs: Vec<Arc<Self>>,
     work: Work,
 }
@@ -78,6 +79,19 @@ impl fmt::Display for Name {
     }
 }
 
+impl Name {
+    /// What tasks of its kind have in common.
+    pub(crate) fn kind(&self) -> &str {
+        match self {
+            Self::Given(name) => name,
+            Self::At(operation, _) | Self::Numbered(operation, _) | Self::Only(operation) => {
+                operation
+            }
+            Self::Sketched(sketch, _) => sketch.operation,
+        }
+    }
+}
+
 impl Node {
     /// A task over others.
     pub(crate) fn new(
@@ -85,7 +99,7 @@ impl Node {
         inputs: Vec<Arc<Self>>,
         work: impl Fn(&Context, &mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { name, key: None, retries: 0, inputs, work: Box::new(work) })
+        Arc::new(Self { name, key: None, policy: None, inputs, work: Box::new(work) })
     }
 
     /// A task that hands on the value of another.
@@ -93,7 +107,7 @@ impl Node {
         Self {
             name: of.name.clone(),
             key: None,
-            retries: 0,
+            policy: None,
             inputs: vec![Arc::clone(of)],
             work: Box::new(|_, inputs| Ok(Outcome::Value(inputs.take(0)))),
         }
@@ -102,6 +116,27 @@ impl Node {
     /// What people call it.
     pub(crate) fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// What it is allowed, to change.
+    pub(super) fn policy_mut(&mut self) -> &mut Policy {
+        self.policy.get_or_insert_default()
+    }
+
+    /// How the task is tried again, if it is.
+    pub(super) fn retry(&self) -> Option<&Retry> {
+        self.policy.as_ref()?.retry.as_ref()
+    }
+
+    /// How many of it may run at once, with others.
+    pub(super) fn limit(&self) -> Option<&Limit> {
+        self.policy.as_ref()?.limit.as_ref()
+    }
+
+    /// How many bytes its value holds, as far as the user has said how to tell.
+    pub(super) fn weight(&self, value: &Shared) -> u64 {
+        let weigh = self.policy.as_ref().and_then(|policy| policy.weigh.as_ref());
+        weigh.map_or(0, |weigh| weigh(value))
     }
 
     /// Runs the task.

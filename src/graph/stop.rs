@@ -1,9 +1,10 @@
 //! Ending a run early, and waiting for I/O on a thread that must hear of it.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -16,12 +17,25 @@ pub(crate) struct Stop(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: AtomicU8,
-    /// Threads that may be parked in [`Stop::wait`].
-    waiting: Mutex<Vec<Thread>>,
+    /// Who is woken when the state changes.
+    listeners: Mutex<Listeners>,
+    /// The place among the listeners of the one that this follows.
+    _follows: Option<Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Listeners {
+    entered: u64,
+    wakers: Vec<(u64, Waker)>,
 }
 
 const STOPPED: u8 = 1;
 const CANCELLED: u8 = 2;
+
+thread_local! {
+    /// The stop of the task that this thread works on.
+    static CURRENT: RefCell<Option<Stop>> = const { RefCell::new(None) };
+}
 
 impl Stop {
     /// Treats what was read so far as the whole input: states are merged and returned.
@@ -37,12 +51,39 @@ impl Stop {
 
     /// Whether the run is to end, one way or the other.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.state.load(Ordering::Acquire) != 0
+        self.state() != 0
     }
 
     /// Whether the run was abandoned.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.state.load(Ordering::Acquire) == CANCELLED
+        self.state() == CANCELLED
+    }
+
+    /// Another, which is told what this is told.
+    pub(crate) fn child(&self) -> Self {
+        let child = Self(Arc::new_cyclic(|child| {
+            let follower = Follower { child: child.clone(), parent: Arc::downgrade(&self.0) };
+            let follows = Some(self.enter(Waker::from(Arc::new(follower))));
+            Shared { _follows: follows, ..Shared::default() }
+        }));
+        // Only now, so that what happened before it listened is not missed.
+        child.set(self.state());
+        child
+    }
+
+    /// One for a run that this thread starts: the child of the task's that starts it, if any.
+    pub(crate) fn of_this_thread() -> Self {
+        CURRENT.with_borrow(|current| current.as_ref().map_or_else(Self::default, Self::child))
+    }
+
+    /// Makes this the stop of what the thread works on from now on, and returns what was.
+    pub(super) fn enter_thread(stop: Option<Self>) -> Option<Self> {
+        CURRENT.replace(stop)
+    }
+
+    /// Whether two are clones of one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Waits on this thread for a future; `None` if the run was told to end before it was ready.
@@ -60,7 +101,7 @@ impl Stop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Some(output);
         }
-        let _entry = self.enter();
+        let _entry = self.enter(waker.clone());
         loop {
             if self.is_set() {
                 return None;
@@ -72,31 +113,62 @@ impl Stop {
         }
     }
 
+    /// Has this woken when the run is told to end, until the entry is dropped.
+    pub(super) fn enter(&self, waker: Waker) -> Entry {
+        let mut listeners = self.listeners();
+        listeners.entered += 1;
+        let key = listeners.entered;
+        listeners.wakers.push((key, waker));
+        Entry { stop: self.clone(), key }
+    }
+
+    fn state(&self) -> u8 {
+        self.0.state.load(Ordering::Acquire)
+    }
+
     fn set(&self, state: u8) {
-        self.0.state.fetch_max(state, Ordering::AcqRel);
-        self.threads().iter().for_each(Thread::unpark);
+        if self.0.state.fetch_max(state, Ordering::AcqRel) >= state {
+            return;
+        }
+        // Woken outside of the lock: a listener may have locks of its own.
+        let wakers: Vec<Waker> =
+            self.listeners().wakers.iter().map(|(_, waker)| waker.clone()).collect();
+        wakers.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// Has this thread unparked when the run is told to end, until the entry is dropped.
-    pub(super) fn enter(&self) -> Entry<'_> {
-        self.threads().push(thread::current());
-        Entry(self)
-    }
-
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<Thread>> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn listeners(&self) -> std::sync::MutexGuard<'_, Listeners> {
+        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A thread's place among those that are woken.
-pub(super) struct Entry<'a>(&'a Stop);
+/// A place among those that are woken.
+#[derive(Debug)]
+pub(super) struct Entry {
+    stop: Stop,
+    key: u64,
+}
 
-impl Drop for Entry<'_> {
+impl Drop for Entry {
     fn drop(&mut self) {
-        let me = thread::current().id();
-        let mut threads = self.0.threads();
-        if let Some(at) = threads.iter().position(|thread| thread.id() == me) {
-            threads.swap_remove(at);
+        let mut listeners = self.stop.listeners();
+        if let Some(at) = listeners.wakers.iter().position(|(key, _)| *key == self.key) {
+            let waker = listeners.wakers.swap_remove(at);
+            drop(listeners);
+            drop(waker);
+        }
+    }
+}
+
+/// Tells a child what its parent was told.
+struct Follower {
+    child: Weak<Shared>,
+    parent: Weak<Shared>,
+}
+
+impl Wake for Follower {
+    fn wake(self: Arc<Self>) {
+        if let (Some(child), Some(parent)) = (self.child.upgrade(), self.parent.upgrade()) {
+            Stop(child).set(Stop(parent).state());
         }
     }
 }
@@ -144,5 +216,18 @@ mod tests {
         stop.cancel();
         stop.stop();
         assert!(stop.is_cancelled());
+    }
+
+    #[test]
+    fn a_child_hears_what_its_parent_was_told_before_and_after_it_was_born() {
+        let (first, second) = (Stop::default(), Stop::default());
+        let child = first.child();
+        let grandchild = child.child();
+        first.stop();
+        assert!(grandchild.is_set() && !grandchild.is_cancelled());
+        first.cancel();
+        assert!(grandchild.is_cancelled() && first.child().is_cancelled());
+        second.child().cancel();
+        assert!(!second.is_set(), "a child's end is its own");
     }
 }

@@ -361,7 +361,7 @@ fn a_future_that_fails_is_tried_again() {
             }
         }
     });
-    assert_eq!(on(1, &task.retries(2)).expect("the third try does it"), 5);
+    assert_eq!(on(1, &task.retry(2)).expect("the third try does it"), 5);
 }
 
 #[test]

@@ -80,7 +80,8 @@ impl Pass<Block> for Reduce {
         Lane::new(&self.program)
     }
 
-    fn feed(&self, _: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
+    fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
+        context.read(block.bytes().len(), 0);
         let text = self.records.text(&block)?;
         let (program, end) = (&*self.program, self.program.end);
         let Lane { source, scratch, state } = lane;

@@ -45,13 +45,8 @@ impl<I: Input> Dispatch<I> {
             let block = caught("read", || stop.wait(reader.next()).unwrap_or(Ok(None)));
             let last = !matches!(block, Ok(Some(_)));
             self.release((!last).then_some((partition, reader)));
-            match block {
-                Ok(Some(block)) => return Ok(Some(block)),
-                Ok(None) => continue,
-                Err(error) => {
-                    stop.cancel();
-                    return Err(error);
-                }
+            if let Some(block) = block? {
+                return Ok(Some(block));
             }
         }
         if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(None) }

@@ -135,9 +135,8 @@ where
 {
     let mut state = pass.start(context, shared);
     let mut mine = None;
-    let _ends = EndsRun(context);
     while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
-        feed(context, pass, shared, &mut state, block)?;
+        pass.feed(context, shared, &mut state, block)?;
         if pass.full(&state) {
             break;
         }
@@ -158,43 +157,14 @@ where
     P: Pass<BlockOf<I>>,
 {
     let mut state = pass.start(context, shared);
-    let _ends = EndsRun(context);
     for partition in run {
         let mut reader = input.open(partition);
         while !context.stop.is_set() && !pass.full(&state) {
-            match context.stop.wait(reader.next()).unwrap_or(Ok(None)) {
-                Ok(Some(block)) => feed(context, pass, shared, &mut state, block)?,
-                Ok(None) => break,
-                Err(error) => {
-                    context.stop.cancel();
-                    return Err(error);
-                }
-            }
+            let Some(block) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? else { break };
+            pass.feed(context, shared, &mut state, block)?;
         }
     }
     if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(state) }
-}
-
-fn feed<B, P: Pass<B>>(
-    context: &Context,
-    pass: &P,
-    shared: &[Shared],
-    state: &mut P::State,
-    block: B,
-) -> Result<()> {
-    context.progress.add_block();
-    pass.feed(context, shared, state, block).inspect_err(|_| context.stop.cancel())
-}
-
-/// Tells the other lanes to stop when this one's task panics.
-struct EndsRun<'a>(&'a Context);
-
-impl Drop for EndsRun<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.stop.cancel();
-        }
-    }
 }
 
 /// Cuts partitions into runs of neighbours, four for each thread: enough that a slow one at the

@@ -73,7 +73,7 @@ where
             let spawned = named.spawn_scoped(scope, || window.work(&work));
             if let (1, Err(source)) = (n, spawned) {
                 let place = crate::Place::object("a thread to work on");
-                return Err(Error::Io { place, source });
+                return Err(Error::Io { place, source: source.into() });
             }
         }
         let _close = Close(&window);
@@ -132,7 +132,7 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
             let Some(position) = self.release(partition, reader, made.is_some()) else { continue };
             let result = made.unwrap_or_else(|| unreachable!("only a result has a position"));
             let result = result.and_then(|block| {
-                self.context.progress.add_block();
+                self.context.read(0, 0);
                 caught("stream", || work(block))
             });
             let mut state = self.lock();

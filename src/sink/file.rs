@@ -93,7 +93,7 @@ impl Target {
 }
 
 fn output(path: impl AsRef<Path>, source: io::Error) -> Error {
-    Error::Output { path: path.as_ref().display().to_string(), source }
+    Error::Output { path: path.as_ref().display().to_string(), source: source.into() }
 }
 
 impl Unfinished {

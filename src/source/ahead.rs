@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::object::{Home, Object};
 use super::pack::Slice;
 use super::range::{self, Whole};
-use super::runtime::{self, Task};
 use super::store::Remote;
 use crate::Result;
+use crate::runtime::{REQUESTS, Task};
 
 /// The first range that is asked for: soon there, and often enough.
 const FIRST: u64 = 256 << 10;
@@ -99,7 +99,7 @@ impl Ahead {
             self.at = Some(range.end);
             self.step = (self.step * 2).min(self.longest());
             self.held += len;
-            let get = runtime::spawn(range::get(remote, object.place(), range))?;
+            let get = REQUESTS.spawn(range::get(remote, object.place(), range))?;
             self.pieces.push_back(Piece { slice: self.slice, len, get });
         }
         Ok(())
@@ -274,7 +274,7 @@ impl Past {
             self.next = range.end;
             self.step = (self.step * 2).min(longest);
             let get = range::get(Arc::clone(remote), object.place(), range);
-            self.queue.push_back(runtime::spawn(get)?);
+            self.queue.push_back(REQUESTS.spawn(get)?);
         }
         Ok(self.queue.pop_front())
     }

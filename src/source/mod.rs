@@ -28,8 +28,6 @@ mod refused;
 #[cfg(all(test, feature = "http"))]
 mod remote_tests;
 #[cfg(feature = "cloud")]
-mod runtime;
-#[cfg(feature = "cloud")]
 mod store;
 #[cfg(feature = "cloud")]
 mod transport;

@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use super::object::HEAD;
 use super::pattern::Kind;
 use super::refused;
-use super::runtime::{self, Task};
 use super::store::Remote;
 use super::transport::{Refusal, UNTOLD};
+use crate::runtime::{REQUESTS, Task};
 use crate::{Error, Place, Result};
 
 /// Times that one offset is tried again, after the store's own.
@@ -77,7 +77,7 @@ pub(super) async fn get(
 pub(super) async fn head(remote: Arc<Remote>, place: Place) -> Result<Bytes> {
     let failed = |e| Error::io(place.clone(), e);
     let first = get(Arc::clone(&remote), place.clone(), 0..HEAD as u64);
-    if let Some(head) = runtime::spawn(first).map_err(failed)?.await.map_err(failed)?? {
+    if let Some(head) = REQUESTS.spawn(first).map_err(failed)?.await.map_err(failed)?? {
         return Ok(head);
     }
     let mut all = Whole::start(remote, place.clone()).map_err(failed)?;
@@ -100,7 +100,7 @@ pub(super) struct Whole {
 impl Whole {
     pub(super) fn start(remote: Arc<Remote>, place: Place) -> std::io::Result<Self> {
         let (send, chunks) = mpsc::channel(QUEUE);
-        let task = runtime::spawn(async move {
+        let task = REQUESTS.spawn(async move {
             if let Err(error) = whole(&remote, &place, &send).await {
                 let _ = send.send(Err(error)).await;
             }
@@ -210,7 +210,8 @@ impl Patience {
                 source: std::io::Error::new(
                     std::io::ErrorKind::UnexpectedEof,
                     "the server's answer ends before its length, again and again",
-                ),
+                )
+                .into(),
             },
         })
     }

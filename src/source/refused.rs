@@ -46,7 +46,7 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
             let reason = format!("{reason}; {}", looked(store.kind));
             Error::Unauthenticated { place: object, reason }
         }
-        _ => Error::Io { place, source: io::Error::new(kind(error), mended(reason, error)) },
+        _ => Error::Io { place, source: io::Error::new(kind(error), mended(reason, error)).into() },
     }
 }
 

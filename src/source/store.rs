@@ -18,8 +18,8 @@ use super::Access;
 use super::object::{Home, Object};
 use super::pattern::{Component, Kind, Pattern, Url, is_glob, shown};
 use super::refused;
-use super::runtime;
 use super::transport::{Connector, UNTOLD};
+use crate::runtime::REQUESTS;
 use crate::{Error, Place, Result};
 
 /// The stores of one source, one a bucket, opened when they are first named.
@@ -164,7 +164,7 @@ impl Store {
     async fn first_page(self: &Arc<Self>, prefix: &str) -> Result<bool> {
         let Pages(Some(pages)) = self.pages.clone() else { return Ok(false) };
         let (store, prefix) = (Arc::clone(self), prefix.to_owned());
-        let found = runtime::spawn(async move {
+        let found = REQUESTS.spawn(async move {
             let options = PaginatedListOptions { max_keys: Some(1), ..Default::default() };
             let page = pages.list_paginated(some(&prefix), options).await;
             page.map(|p| !p.result.objects.is_empty()).map_err(|e| store.explain(&prefix, &e))
@@ -221,7 +221,7 @@ async fn glob(store: &Arc<Store>, key: &str, into: &mut Vec<Arc<Object>>) -> Res
     let level = !rest.is_empty() && !rest.contains('/') && !rest.contains("**");
     let listing = {
         let store = Arc::clone(store);
-        runtime::spawn(async move { store.listed(&prefix, level).await })
+        REQUESTS.spawn(async move { store.listed(&prefix, level).await })
     };
     let place = || Place::object(&store.base);
     let listed = listing.map_err(|e| Error::io(place(), e))?.await;

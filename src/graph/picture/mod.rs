@@ -138,7 +138,10 @@ impl Picture {
     pub(crate) fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let written = Format::of(path).and_then(|format| replace(path, &self.text(format)));
-        written.map_err(|source| Error::Output { path: path.display().to_string(), source })
+        written.map_err(|source| Error::Output {
+            path: path.display().to_string(),
+            source: source.into(),
+        })
     }
 
     fn text(&self, format: Format) -> String {

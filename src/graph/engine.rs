@@ -1,0 +1,284 @@
+//! The engine: a plan, the lock that guards it, and the workers that do its tasks.
+//!
+//! A worker takes the lock once for each task, to hand in what it has done and to fetch what it
+//! does next; values and nodes are dropped, and tasks run, outside of it. Rejected: a queue a
+//! thread with stealing, which loses the order that keeps few values alive, and gains where tasks
+//! take less than a microsecond, which are not worth being tasks.
+//!
+//! An engine serves one run, on the thread of its caller and helpers, and is at its end with the
+//! first failure; or it serves a client, on threads of its own, for as long as there are handles,
+//! and each handle is told of its own failures. Either way threads are started when there is work
+//! for them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError, Weak};
+use std::task::{Wake, Waker};
+use std::time::Instant;
+
+use futures::FutureExt;
+
+use super::Context;
+use super::node::{Node, Shared};
+use super::plan::{Arrived, Job, Ticket, Waste};
+use super::state::EngineState;
+use super::stop::{Entry, Stop};
+use super::sync::{Condvar, Mutex, MutexGuard, spawn};
+use super::worker::{Came, Step, Waiting, Worker, caught, panicked};
+use crate::runtime::TASKS;
+use crate::watch::{self, Event, What};
+use crate::{Error, Place, Result};
+
+/// A plan, and what the workers share.
+pub(super) struct Engine {
+    pub(super) context: Context,
+    /// What sets the numbers of its tasks apart from those of other engines.
+    numbers: u64,
+    state: Mutex<EngineState>,
+    /// There may be something to do.
+    changed: Condvar,
+}
+
+impl Engine {
+    pub(super) fn new(context: Context) -> Arc<Self> {
+        let state = Mutex::new(EngineState::new(&context));
+        Arc::new(Self { context, numbers: watch::numbers(), state, changed: Condvar::new() })
+    }
+
+    /// Runs what the roots need on this thread and helpers, and gives the roots' values.
+    pub(super) fn run(context: &Context, roots: &[Arc<Node>]) -> Result<Vec<Shared>> {
+        let engine = Self::new(context.clone());
+        let ids = engine.with(|state| state.begin_run(roots));
+        let entry = engine.hears();
+        Worker::new(&engine).work();
+        drop(entry);
+        while let Some(helper) = engine.with(EngineState::helper) {
+            // A helper that panics has told so: what it did is a failure of the run.
+            let _ = helper.join();
+        }
+        engine.with(|state| state.end_run(&ids))
+    }
+
+    /// Has the engine hear of the end of the run that it serves.
+    fn hears(self: &Arc<Self>) -> Entry {
+        let hears = Arc::new(Hears(Arc::downgrade(self)));
+        let entry = self.context.stop.enter(Waker::from(Arc::clone(&hears)));
+        // It may have been told before it listened.
+        hears.wake();
+        entry
+    }
+
+    /// The number that those who watch know a task by.
+    pub(super) fn number(&self, number: u32) -> u64 {
+        self.numbers | u64::from(number)
+    }
+
+    /// Changes the plan, and has somebody do what can be done then.
+    pub(super) fn with<T>(self: &Arc<Self>, change: impl FnOnce(&mut EngineState) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        self.share(&mut state);
+        if state.is_over() {
+            self.changed.notify_all();
+        }
+        let mut waste = std::mem::take(&mut state.plan.waste);
+        let stops = state.replace_stops(&waste.seats, &self.context.stop);
+        let woken = state.woken(&waste.ended);
+        drop(state);
+        self.tidy(&mut waste, &stops, woken);
+        result
+    }
+
+    /// Hands in a step and fetches the next task; `None` when there will be none for this worker.
+    pub(super) fn next(self: &Arc<Self>, worker: &mut Worker, last: Option<Step>) -> Option<Job> {
+        let mut state = self.lock();
+        if let Some((ticket, step)) = worker.ticket.take().zip(last) {
+            state.running -= 1;
+            self.settle(&mut state, ticket, step);
+        }
+        loop {
+            let job = self.find(&mut state, worker);
+            let leaves = job.is_none() && state.leaves(worker);
+            if leaves || job.is_some() {
+                self.share(&mut state);
+            }
+            if state.is_over() {
+                self.changed.notify_all();
+            }
+            std::mem::swap(&mut state.plan.waste, &mut worker.waste);
+            if job.is_none() && !leaves && worker.waste.is_empty() {
+                state.idle += 1;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
+                continue;
+            }
+            let stops = state.replace_stops(&worker.waste.seats, &self.context.stop);
+            let woken = state.woken(&worker.waste.ended);
+            drop(state);
+            self.tidy(&mut worker.waste, &stops, woken);
+            if leaves || job.is_some() {
+                return job;
+            }
+            state = self.lock();
+        }
+    }
+
+    /// The next task for a worker, with the stop that it is to hear.
+    fn find(self: &Arc<Self>, state: &mut EngineState, worker: &mut Worker) -> Option<Job> {
+        if state.shift != worker.shift {
+            return None;
+        }
+        let mut job = state.plan.next(worker.seat, &mut worker.spare);
+        if job.is_none() && state.unstick() {
+            job = state.plan.next(worker.seat, &mut worker.spare);
+        }
+        if job.is_some() {
+            state.running += 1;
+            let stop = &state.seats[worker.seat as usize];
+            if !worker.context.stop.is(stop) {
+                worker.sit(stop.clone());
+            }
+        }
+        job
+    }
+
+    /// A seat for a worker: its number, the shift, and the stop of what it will do there.
+    pub(super) fn seat(&self) -> (u32, u32, Stop) {
+        let stop = self.context.stop.child();
+        let mut state = self.lock();
+        state.seats.push(stop.clone());
+        (state.seats.len() as u32 - 1, state.shift, stop)
+    }
+
+    /// Finds another worker for what else can be done, if there is one to be had.
+    fn share(self: &Arc<Self>, state: &mut EngineState) {
+        if !state.plan.is_ready() {
+            return;
+        }
+        if state.idle > 0 {
+            return self.changed.notify_one();
+        }
+        if state.workers >= self.context.threads {
+            return;
+        }
+        let engine = Arc::clone(self);
+        let name = format!("creel {}", state.workers);
+        match spawn(name, move || Worker::new(&engine).work()) {
+            Ok(helper) => state.add_helper(helper),
+            // A thread that cannot be had is a slower run, but one must be.
+            Err(source) if state.workers == 0 => {
+                let place = Place::object("a thread to work on");
+                state.plan.fail_all(&Error::Io { place, source: source.into() });
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Enters what became of a task.
+    fn settle(self: &Arc<Self>, state: &mut EngineState, ticket: Ticket, step: Step) {
+        let plan = &mut state.plan;
+        if !plan.returned(ticket) {
+            return plan.waste.steps.push(step);
+        }
+        match step {
+            Step::Done(value, weight) => plan.done(ticket.id, value, weight),
+            Step::Forward(node) => {
+                plan.forward(ticket.id, &node);
+                plan.waste.nodes.push((node, 0));
+            }
+            Step::Failed(error) => state.failed(ticket.id, error),
+            Step::Wait(Waiting { future, node, number, tried }) => {
+                let engine = Arc::downgrade(self);
+                let came = async move {
+                    let came = AssertUnwindSafe(future).catch_unwind().await;
+                    let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, &*panic)));
+                    if let Some(engine) = engine.upgrade() {
+                        engine.came(ticket, &node, number, came);
+                    }
+                };
+                match TASKS.spawn(came) {
+                    Ok(future) => plan.pend(ticket, tried, future),
+                    Err(source) => {
+                        let place = Place::object("a runtime for futures");
+                        state.failed(ticket.id, Error::Io { place, source: source.into() });
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a task waited for has come.
+    fn came(self: &Arc<Self>, ticket: Ticket, node: &Arc<Node>, number: u32, came: Result<Came>) {
+        let came = came.and_then(|came| match came {
+            Came::Value(value) => {
+                let weight = caught(&node.name, || Ok(node.weight(&value)))?;
+                self.tell(node, number, What::Done);
+                Ok((Some((value, weight)), None))
+            }
+            Came::Place(place) => Ok((None, Some(place))),
+            Came::Time => Ok((None, None)),
+        });
+        self.with(|state| {
+            let plan = &mut state.plan;
+            if !plan.awaits(ticket) {
+                return;
+            }
+            match came {
+                Ok((Some((value, weight)), _)) => plan.done(ticket.id, value, weight),
+                Ok((None, permit)) => plan.arrive(ticket.id, |mut tried| {
+                    tried.permit = permit;
+                    Arrived { failed: None, tried }
+                }),
+                Err(error) => {
+                    plan.arrive(ticket.id, |tried| Arrived { failed: Some(error), tried });
+                }
+            }
+        });
+    }
+
+    /// Does what is not done under the lock: wakes, tells, and drops.
+    fn tidy(self: &Arc<Self>, waste: &mut Waste, stops: &[Stop], woken: Vec<Waker>) {
+        stops.iter().for_each(Stop::cancel);
+        woken.into_iter().for_each(Waker::wake);
+        if waste.is_empty() {
+            return;
+        }
+        for (node, number) in waste.planned.drain(..) {
+            self.tell(&node, number, What::Planned);
+        }
+        if !self.context.observers.is_empty() {
+            for (node, number) in waste.nodes.iter().filter(|(_, number)| *number > 0) {
+                self.tell(node, *number, What::Dropped);
+            }
+        }
+        // A value of the caller's may panic as it is dropped.
+        if let Err(error) = caught("the drop of a value", || Ok(waste.clear())) {
+            self.with(|state| state.end(error));
+        }
+    }
+
+    /// Tells those who watch what happened to a task that this thread does not work on.
+    fn tell(&self, node: &Node, number: u32, what: What<'_>) {
+        if !self.context.observers.is_empty() {
+            let id = self.number(number);
+            let task = watch::Task { id, kind: node.name.kind(), name: &node.name };
+            self.context.observers.tell(&Event { at: Instant::now(), task, what });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, EngineState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells an engine that the run which it serves was cancelled.
+struct Hears(Weak<Engine>);
+
+impl Wake for Hears {
+    fn wake(self: Arc<Self>) {
+        if let Some(engine) = self.0.upgrade()
+            && engine.context.stop.is_cancelled()
+        {
+            engine.with(|state| state.end(Error::Cancelled));
+        }
+    }
+}

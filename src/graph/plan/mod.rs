@@ -1,0 +1,209 @@
+//! The tasks of an engine: which wait for what, which goes next, and which values are alive.
+//!
+//! Tasks are numbered in the order in which a walk from the roots, depth first, leaves them, and
+//! of those that can run the one with the least number goes next. So one thread finishes a
+//! branch before it starts its neighbour; of a tree over n leaves it holds at most log2 n + 2
+//! values, and t threads t times as many. Tasks that a running task adds go before all others.
+//!
+//! Nothing here runs code of users, or drops what is theirs: that goes to the [`Waste`].
+
+mod grow;
+mod settle;
+mod slot;
+mod tell;
+mod waste;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::node::{Inputs, Key, Node, Shared};
+pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
+use slot::{Rank, Slot};
+pub(super) use tell::Counts;
+pub(super) use waste::Waste;
+
+#[derive(Default)]
+pub(super) struct Plan {
+    slots: Vec<Slot>,
+    /// Places to be used again.
+    free: Vec<u32>,
+    /// Where nodes stand, by address, and those with a content key by that. A node is here, and
+    /// alive, for as long as its value may be asked for.
+    by_address: HashMap<usize, Id, BuildHasherDefault<AddressHasher>>,
+    by_key: HashMap<Key, Id>,
+    /// Tasks that can run: leaves that were there from the first, which are in order; all others;
+    /// and those of them that wait for memory. Some have been given up since.
+    leaves: VecDeque<(Rank, Id)>,
+    ready: BinaryHeap<Reverse<(Rank, Id)>>,
+    parked: BinaryHeap<Reverse<(Rank, Id)>>,
+    numbers: u32,
+    attempts: u32,
+    /// How often tasks have added tasks, and which of these times it is now; 0 for none.
+    growths: u32,
+    growth: u32,
+    /// Tasks of which a future has charge, and all whose value may still come.
+    pending: usize,
+    under_way: usize,
+    /// Bytes that values hold, and how many they may before nothing new is started.
+    held: u64,
+    pub(super) limit: Option<u64>,
+    /// If somebody watches, since when tasks can run, by number.
+    pub(super) since: Option<HashMap<u32, Instant>>,
+    pub(super) waste: Waste,
+}
+
+/// A task that a worker is to go on with.
+pub(super) struct Job {
+    pub(super) ticket: Ticket,
+    pub(super) number: u32,
+    pub(super) node: Arc<Node>,
+    pub(super) inputs: Inputs,
+    /// How far it was.
+    pub(super) before: State,
+    /// Since when it could run, if somebody watches.
+    pub(super) since: Option<Instant>,
+}
+
+/// What a handle sees of its task.
+pub(super) enum Seen {
+    UnderWay,
+    Done(Shared),
+    Failed(crate::Error),
+}
+
+impl Plan {
+    /// Whether a task can run.
+    pub(super) fn is_ready(&self) -> bool {
+        let new = !self.is_full() && !(self.leaves.is_empty() && self.parked.is_empty());
+        new || !self.ready.is_empty()
+    }
+
+    /// Whether values hold as much memory as they may.
+    fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.held >= limit)
+    }
+
+    /// How many tasks a future has charge of.
+    pub(super) fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Whether the value of some task may still come.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.under_way > 0
+    }
+
+    /// The task that goes next, for the worker at a seat, with the values of its inputs in
+    /// `spare`, which is empty.
+    pub(super) fn next(&mut self, seat: u32, spare: &mut Inputs) -> Option<Job> {
+        let id = if self.is_full() { self.first_that_frees() } else { self.first() }?;
+        self.attempts = self.attempts.wrapping_add(1);
+        let attempt = self.attempts;
+        let slot = self.slot(id);
+        let before = std::mem::replace(&mut slot.state, State::Running { attempt, seat });
+        let node = slot.node.clone().unwrap_or_else(|| unreachable!("it is ready, so it is here"));
+        let number = slot.number();
+        let needed = std::mem::take(&mut slot.inputs);
+        let mut inputs = std::mem::take(spare);
+        inputs.values.extend(needed.into_iter().map(|input| Some(self.take(input))));
+        let since = self.since.as_mut().and_then(|since| since.remove(&number));
+        Some(Job { ticket: Ticket { id, attempt }, number, node, inputs, before, since })
+    }
+
+    /// Of all that can run, the first.
+    fn first(&mut self) -> Option<Id> {
+        loop {
+            let leaf = self.leaves.front().copied();
+            let ready = self.ready.peek().map(|entry| entry.0);
+            let parked = self.parked.peek().map(|entry| entry.0);
+            let next = [leaf, ready, parked].into_iter().flatten().min()?;
+            if Some(next) == leaf {
+                self.leaves.pop_front();
+            } else if Some(next) == ready {
+                self.ready.pop();
+            } else {
+                self.parked.pop();
+            }
+            if self.get(next.1).is_some_and(Slot::is_ready) {
+                return Some(next.1);
+            }
+        }
+    }
+
+    /// The first of those that can run and are the last to use a value that has a weight, or were
+    /// begun before.
+    fn first_that_frees(&mut self) -> Option<Id> {
+        while let Some(Reverse(entry)) = self.ready.pop() {
+            if self.get(entry.1).is_some_and(Slot::is_ready) {
+                if self.frees(entry.1) {
+                    return Some(entry.1);
+                }
+                self.parked.push(Reverse(entry));
+            }
+        }
+        // What was parked earlier may have become the last user since.
+        let mut parked = std::mem::take(&mut self.parked).into_sorted_vec();
+        let found = parked.iter().rposition(|entry| self.frees(entry.0.1));
+        let found = found.map(|at| parked.remove(at).0.1);
+        self.parked = parked.into();
+        found
+    }
+
+    fn frees(&self, id: Id) -> bool {
+        let Some(slot) = self.get(id).filter(|slot| slot.is_ready()) else { return false };
+        let last =
+            |input: &Id| self.get(*input).is_some_and(|input| input.uses == 1 && input.weight > 0);
+        !matches!(slot.state, State::New) || slot.inputs.iter().any(last)
+    }
+
+    fn push(&mut self, id: Id) {
+        let slot = self.slot(id);
+        let (entry, number) = ((slot.rank, id), slot.number());
+        let leaf = slot.inputs.is_empty() && matches!(slot.state, State::New);
+        if leaf && self.leaves.back().is_none_or(|last| *last < entry) {
+            self.leaves.push_back(entry);
+        } else {
+            self.ready.push(Reverse(entry));
+        }
+        if let Some(since) = &mut self.since {
+            since.entry(number).or_insert_with(Instant::now);
+        }
+    }
+
+    /// A task that is there.
+    fn slot(&mut self, id: Id) -> &mut Slot {
+        let slot = self.slots.get_mut(id.at as usize).filter(|slot| slot.turn == id.turn);
+        slot.unwrap_or_else(|| unreachable!("what is used is there"))
+    }
+
+    /// A task, if it is still there.
+    fn get(&self, id: Id) -> Option<&Slot> {
+        self.slots.get(id.at as usize).filter(|slot| slot.turn == id.turn)
+    }
+}
+
+fn address(node: &Arc<Node>) -> usize {
+    Arc::as_ptr(node).addr()
+}
+
+/// Hashes an address. They are ours, so that nobody can choose them to collide.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _bytes: &[u8]) {
+        unreachable!("addresses are hashed whole")
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        // Fibonacci hashing; the high bits are the good ones, and tables look at both ends.
+        self.0 = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+}

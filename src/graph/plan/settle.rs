@@ -1,0 +1,191 @@
+//! What becomes of tasks: done, failed, waiting for a future, or of no use.
+
+use super::slot::{Arrived, Id, Pending, State, Ticket, Tried};
+use super::{Plan, Seen, address};
+use crate::Error;
+use crate::graph::node::Shared;
+use crate::runtime::Task;
+
+impl Plan {
+    /// A worker has come to something with a task. Says whether that is still wanted.
+    pub(crate) fn returned(&mut self, ticket: Ticket) -> bool {
+        let current = self.get(ticket.id).is_some_and(|slot| {
+            matches!(&slot.state, State::Running { attempt, .. } if *attempt == ticket.attempt)
+        });
+        if current {
+            self.slot(ticket.id).state = State::New;
+        }
+        current
+    }
+
+    /// Whether a task waits for this future of it.
+    pub(crate) fn awaits(&self, ticket: Ticket) -> bool {
+        self.get(ticket.id).is_some_and(|slot| {
+            matches!(&slot.state, State::Pending(pending) if pending.attempt == ticket.attempt)
+        })
+    }
+
+    /// A task is done; its users may be ready.
+    pub(crate) fn done(&mut self, id: Id, value: Shared, weight: u64) {
+        self.leave(id, State::Done);
+        self.held += weight;
+        let slot = self.slot(id);
+        (slot.value, slot.weight) = (Some(value), weight);
+        for user in std::mem::take(&mut slot.users) {
+            let waits = |user: Id| self.slots[user.at as usize].turn == user.turn;
+            if waits(user) && self.slot(user).is_under_way() {
+                let slot = self.slot(user);
+                slot.missing -= 1;
+                if slot.missing == 0 {
+                    self.push(user);
+                }
+            }
+        }
+    }
+
+    /// A task will not have a value, and so none of those that wait for it; what only they needed
+    /// is of no use.
+    pub(crate) fn fail(&mut self, id: Id, error: Error) {
+        let mut failing = vec![id];
+        while let Some(id) = failing.pop() {
+            if !self.get(id).is_some_and(|slot| slot.is_under_way()) {
+                continue;
+            }
+            self.leave(id, State::Failed(Box::new(error.clone())));
+            let slot = self.slot(id);
+            let (inputs, users) =
+                (std::mem::take(&mut slot.inputs), std::mem::take(&mut slot.users));
+            inputs.into_iter().for_each(|input| self.release(input));
+            failing.extend(users);
+        }
+    }
+
+    /// A future has charge of a task now.
+    pub(crate) fn pend(&mut self, ticket: Ticket, tried: Tried, future: Task<()>) {
+        let pending = Pending { attempt: ticket.attempt, tried, _future: future };
+        self.pending += 1;
+        let slot = self.slot(ticket.id);
+        slot.state = State::Pending(Box::new(pending));
+    }
+
+    /// What a task waited for has come.
+    pub(crate) fn arrive(&mut self, id: Id, with: impl FnOnce(Tried) -> Arrived) {
+        let slot = self.slot(id);
+        match std::mem::replace(&mut slot.state, State::New) {
+            State::Pending(pending) => {
+                slot.state = State::Arrived(Box::new(with(pending.tried)));
+                self.pending -= 1;
+                self.push(id);
+            }
+            other => slot.state = other,
+        }
+    }
+
+    /// One user fewer of a task. What nobody uses goes, and with it what only that needed.
+    pub(crate) fn release(&mut self, id: Id) {
+        let mut unused = vec![id];
+        while let Some(id) = unused.pop() {
+            let slot = self.slot(id);
+            slot.uses -= 1;
+            if slot.uses > 0 {
+                continue;
+            }
+            unused.append(&mut slot.inputs);
+            self.leave(id, State::Done);
+            self.forget(id);
+        }
+    }
+
+    /// A task's value, for one of its users, who is one no more.
+    pub(super) fn take(&mut self, id: Id) -> Shared {
+        let slot = self.slot(id);
+        slot.uses -= 1;
+        let value = if slot.uses > 0 { slot.value.clone() } else { slot.value.take() };
+        if slot.uses == 0 {
+            self.forget(id);
+        }
+        value.unwrap_or_else(|| unreachable!("what is ready has its inputs"))
+    }
+
+    /// What has become of a task, for one who holds it.
+    pub(crate) fn see(&self, id: Id) -> Seen {
+        match self.get(id) {
+            Some(slot) => match (&slot.state, &slot.value) {
+                (State::Failed(error), _) => Seen::Failed(Error::clone(error)),
+                (State::Done, Some(value)) => Seen::Done(Shared::clone(value)),
+                _ => Seen::UnderWay,
+            },
+            None => Seen::Failed(Error::Cancelled),
+        }
+    }
+
+    /// The value of a root for the one who asked for it, who does so once.
+    pub(crate) fn collect(&mut self, id: Id) -> Option<Shared> {
+        matches!(self.see(id), Seen::Done(_)).then(|| self.take(id))
+    }
+
+    /// A task that waits for one which it has made; if nothing goes on, for itself.
+    pub(crate) fn forwarded(&self) -> Option<Id> {
+        let at = self.slots.iter().position(|slot| matches!(slot.state, State::Forwards))?;
+        Some(Id { at: at as u32, turn: self.slots[at].turn })
+    }
+
+    /// Gives up all tasks, and the values of those that are done.
+    pub(crate) fn fail_all(&mut self, error: &Error) {
+        for at in 0..self.slots.len() {
+            let id = Id { at: at as u32, turn: self.slots[at].turn };
+            if self.slots[at].node.is_none() {
+                continue;
+            }
+            self.fail(id, error.clone());
+            // Failing has freed it if nobody holds it.
+            let Some(slot) = self.slots.get_mut(at).filter(|slot| slot.turn == id.turn) else {
+                continue;
+            };
+            if let State::Done = slot.state {
+                slot.state = State::Failed(Box::new(error.clone()));
+                self.held -= std::mem::take(&mut slot.weight);
+                self.waste.values.extend(slot.value.take());
+            }
+        }
+    }
+
+    /// Takes a task out of the state that it is in.
+    fn leave(&mut self, id: Id, state: State) {
+        let slot = self.slot(id);
+        let was_under_way = slot.is_under_way();
+        let left = std::mem::replace(&mut slot.state, state);
+        if was_under_way {
+            self.under_way -= 1;
+            self.waste.ended.push(id);
+        }
+        match left {
+            State::Pending(_) => self.pending -= 1,
+            State::Running { seat, .. } => self.waste.seats.push(seat),
+            _ => {}
+        }
+        if matches!(left, State::Pending(_) | State::Arrived(_)) {
+            self.waste.states.push(left);
+        }
+    }
+
+    /// Frees the place of a task. Only what is alive has an address of its own: the address is
+    /// forgotten before the node is.
+    fn forget(&mut self, id: Id) {
+        let slot = self.slot(id);
+        slot.turn = slot.turn.wrapping_add(1);
+        let (value, weight) = (slot.value.take(), std::mem::take(&mut slot.weight));
+        let number = slot.number();
+        slot.users = Vec::new();
+        if let Some(node) = slot.node.take() {
+            match &node.key {
+                Some(key) => self.by_key.remove(key),
+                None => self.by_address.remove(&address(&node)),
+            };
+            self.waste.nodes.push((node, number));
+        }
+        self.held -= weight;
+        self.waste.values.extend(value);
+        self.free.push(id.at);
+    }
+}

@@ -1,0 +1,106 @@
+//! What a plan has to say: the way to a task, who holds memory, how many are where.
+
+use std::collections::VecDeque;
+
+use super::Plan;
+use super::slot::{Id, Slot, State};
+
+/// How many tasks are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) waiting: usize,
+    pub(crate) running: usize,
+    pub(crate) done: usize,
+    pub(crate) failed: usize,
+}
+
+impl Plan {
+    /// A task's name, and those of the tasks that lead to it from a root, long ways cut.
+    pub(crate) fn path(&self, mut id: Id) -> (String, String) {
+        /// Names kept at either end.
+        const KEPT: usize = 4;
+        let mut names = VecDeque::from([id]);
+        let mut cut = false;
+        // A circle, which equal keys can make, has an end here too.
+        for _ in 0..self.slots.len() {
+            let users = self.get(id).map_or(&[][..], |slot| &slot.users);
+            let Some(&user) = users.iter().find(|user| self.get(**user).is_some()) else { break };
+            id = user;
+            names.push_front(id);
+            if names.len() > 2 * KEPT {
+                names.remove(KEPT);
+                cut = true;
+            }
+        }
+        let task = names.back().map_or_else(String::new, |&id| self.name(id));
+        let mut path: Vec<String> = names.into_iter().map(|id| self.name(id)).collect();
+        if cut {
+            path.insert(KEPT, "…".to_owned());
+        }
+        (task, path.join(" > "))
+    }
+
+    pub(crate) fn name(&self, id: Id) -> String {
+        let node = self.get(id).and_then(|slot| slot.node.as_ref());
+        node.map_or_else(String::new, |node| node.name.to_string())
+    }
+
+    /// The bytes that values hold.
+    pub(crate) fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// The task that would go next if there were memory for it, and who holds that.
+    pub(crate) fn starved(&mut self) -> Option<(Id, String)> {
+        /// Holders that are named.
+        const NAMED: usize = 5;
+        let next = self.first()?;
+        self.push(next);
+        let mut holders: Vec<&Slot> = self.slots.iter().filter(|slot| slot.weight > 0).collect();
+        holders.sort_by_key(|slot| std::cmp::Reverse(slot.weight));
+        let more = holders.len().saturating_sub(NAMED);
+        let mut held: Vec<String> =
+            holders.into_iter().take(NAMED).map(|slot| self.holder(slot)).collect();
+        if more > 0 {
+            held.push(format!("and {more} more"));
+        }
+        Some((next, held.join(", ")))
+    }
+
+    /// A value that is held, and for whom.
+    fn holder(&self, slot: &Slot) -> String {
+        let node = slot.node.as_ref().map_or_else(String::new, |node| node.name.to_string());
+        let place = |id: &Id| {
+            let at = &self.slots[id.at as usize];
+            at.turn == id.turn && std::ptr::eq(at, slot)
+        };
+        let user = self.slots.iter().find(|user| user.inputs.iter().any(place));
+        let user = user.and_then(|user| user.node.as_ref());
+        match user {
+            Some(user) => format!("{node} holds {} bytes for {}", slot.weight, user.name),
+            None => format!("{node} holds {} bytes for a handle", slot.weight),
+        }
+    }
+
+    /// How many tasks are in which state.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for slot in self.slots.iter().filter(|slot| slot.node.is_some()) {
+            match slot.state {
+                State::New | State::Forwards | State::Arrived(_) => counts.waiting += 1,
+                State::Pending(_) | State::Running { .. } => counts.running += 1,
+                State::Done => counts.done += 1,
+                State::Failed(_) => counts.failed += 1,
+            }
+        }
+        counts
+    }
+
+    /// The tasks that are being worked on, by seat.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (u32, String)> {
+        self.slots.iter().filter_map(|slot| match (&slot.state, &slot.node) {
+            (State::Running { seat, .. }, Some(node)) => Some((*seat, node.name.to_string())),
+            _ => None,
+        })
+    }
+}

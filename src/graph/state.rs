@@ -1,0 +1,162 @@
+//! How far an engine has come: its plan, its workers, and those who wait.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::Context;
+use super::node::{Node, Shared};
+use super::plan::{Id, Plan, Seen};
+use super::stop::Stop;
+use super::sync::JoinHandle;
+use super::worker::Worker;
+use crate::{Error, Result};
+
+/// What the lock of an engine guards.
+#[derive(Default)]
+pub(super) struct EngineState {
+    pub(super) plan: Plan,
+    /// How the task at each seat is told to end.
+    pub(super) seats: Vec<Stop>,
+    /// Which workers are wanted: those that came in an earlier shift go home.
+    pub(super) shift: u32,
+    pub(super) workers: usize,
+    pub(super) idle: usize,
+    pub(super) running: usize,
+    helpers: Vec<JoinHandle<()>>,
+    /// Nothing will be added from outside.
+    pub(super) closed: bool,
+    /// If a run is served, what it is for; and its first failure.
+    run: Option<Vec<Id>>,
+    failure: Option<Error>,
+    /// Who waits for the end of a task.
+    wakers: HashMap<Id, Vec<Waker>>,
+}
+
+impl EngineState {
+    pub(super) fn new(context: &Context) -> Self {
+        let mut state = Self::default();
+        state.plan.limit = context.memory;
+        state.plan.since = (!context.observers.is_empty()).then(HashMap::new);
+        state
+    }
+
+    /// Enters the roots of a run, whose caller's thread will be its first worker.
+    pub(super) fn begin_run(&mut self, roots: &[Arc<Node>]) -> Vec<Id> {
+        let ids: Vec<Id> = roots.iter().map(|root| self.plan.add(root)).collect();
+        (self.run, self.closed, self.workers) = (Some(ids.clone()), true, 1);
+        ids
+    }
+
+    /// The values of a run, or why there are none.
+    pub(super) fn end_run(&mut self, roots: &[Id]) -> Result<Vec<Shared>> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        let values = roots.iter().map(|root| self.plan.collect(*root).ok_or(Error::Cancelled));
+        values.collect()
+    }
+
+    /// Ends a run for this reason; a client's tasks end for their own.
+    pub(super) fn end(&mut self, error: Error) {
+        // What the tasks say that were told to stop is not the cause.
+        if let Some(roots) = self.run.take() {
+            self.failure = Some(error);
+            roots.into_iter().for_each(|root| self.plan.release(root));
+        } else if matches!(self.failure, Some(Error::Cancelled)) {
+            self.failure = Some(error);
+        }
+    }
+
+    /// A task has failed.
+    pub(super) fn failed(&mut self, id: Id, error: Error) {
+        let error = error.in_task(|| self.plan.path(id));
+        match self.run {
+            Some(_) => self.end(error),
+            None => self.plan.fail(id, error),
+        }
+    }
+
+    /// Whether all is done, and nothing will be added.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed && self.running == 0 && !self.plan.is_under_way()
+    }
+
+    /// Lets a worker go home that is not wanted any more.
+    pub(super) fn leaves(&mut self, worker: &Worker) -> bool {
+        let current = worker.shift == self.shift;
+        if current && self.is_over() {
+            self.workers -= 1;
+        }
+        !current || self.is_over()
+    }
+
+    /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
+    /// Says whether that changed anything.
+    pub(super) fn unstick(&mut self) -> bool {
+        if self.running + self.plan.pending() > 0 || !self.plan.is_under_way() {
+            return false;
+        }
+        // Who holds a client's handle may drop it, unless all they do is wait.
+        let is_awaited = self.run.is_some() || !self.wakers.is_empty();
+        match (self.plan.starved(), self.plan.limit) {
+            (Some((id, held)), Some(limit)) if is_awaited => {
+                let task = self.plan.name(id);
+                self.failed(id, Error::Memory { task, limit, held });
+                true
+            }
+            (Some(_), _) => false,
+            (None, _) => match self.plan.forwarded() {
+                Some(id) => {
+                    let source =
+                        "it waits for itself: a task in it has the key of one that needs it";
+                    self.failed(id, Error::task(source));
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
+    pub(super) fn replace_stops(&mut self, seats: &[u32], run: &Stop) -> Vec<Stop> {
+        let seats = seats.iter();
+        seats.map(|seat| std::mem::replace(&mut self.seats[*seat as usize], run.child())).collect()
+    }
+
+    pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
+        self.workers += 1;
+        self.helpers.push(helper);
+    }
+
+    pub(super) fn helper(&mut self) -> Option<JoinHandle<()>> {
+        self.helpers.pop()
+    }
+
+    /// Has this woken at the end of a task; or says what that was.
+    pub(super) fn watch(&mut self, id: Id, waker: &Waker) -> Seen {
+        let seen = self.plan.see(id);
+        if matches!(seen, Seen::UnderWay) {
+            let wakers = self.wakers.entry(id).or_default();
+            if !wakers.iter().any(|known| known.will_wake(waker)) {
+                wakers.push(waker.clone());
+            }
+        }
+        seen
+    }
+
+    /// Those who waited for the end of tasks.
+    pub(super) fn woken(&mut self, ended: &[Id]) -> Vec<Waker> {
+        if self.wakers.is_empty() {
+            return Vec::new();
+        }
+        ended.iter().filter_map(|id| self.wakers.remove(id)).flatten().collect()
+    }
+
+    /// Forgets all tasks, and sends the workers home as they come back from theirs.
+    pub(super) fn restart(&mut self) {
+        self.plan.fail_all(&Error::Cancelled);
+        (self.shift, self.workers, self.idle) = (self.shift + 1, 0, self.idle);
+        self.helpers.clear();
+    }
+}

@@ -1,0 +1,15 @@
+//! The primitives that the engine's core stands on, in one place so that a model checker can put
+//! its own here.
+
+use std::io;
+pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread;
+pub(super) use std::thread::JoinHandle;
+
+/// Starts a thread.
+pub(super) fn spawn(
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name).spawn(work)
+}

@@ -1,0 +1,234 @@
+//! A worker: does tasks one after another, and tries those again that may be.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
+
+use super::Context;
+use super::engine::Engine;
+use super::node::{Inputs, Node, Outcome, Shared};
+use super::plan::{Job, State, Ticket, Tried, Waste};
+use super::policy::Limit;
+use super::stop::Stop;
+use crate::watch::What;
+use crate::{Error, Result};
+
+/// How far a worker got with a task.
+pub(super) enum Step {
+    /// Its value, and how many bytes that holds.
+    Done(Shared, u64),
+    Failed(Error),
+    Forward(Arc<Node>),
+    Wait(Waiting),
+}
+
+/// A task that waits for a future.
+pub(super) struct Waiting {
+    pub(super) future: Coming,
+    pub(super) node: Arc<Node>,
+    pub(super) number: u32,
+    pub(super) tried: Tried,
+}
+
+/// The future of what a task waits for.
+pub(super) type Coming = Pin<Box<dyn Future<Output = Result<Came>> + Send>>;
+
+/// What a task can wait for.
+pub(super) enum Came {
+    /// Its value.
+    Value(Shared),
+    /// A place among the few that may run.
+    Place(OwnedSemaphorePermit),
+    /// The time of its next try.
+    Time,
+}
+
+/// What a thread has while it works for an engine.
+pub(super) struct Worker {
+    engine: Arc<Engine>,
+    pub(super) seat: u32,
+    pub(super) shift: u32,
+    /// What tasks are given: their stop is that of the seat.
+    pub(super) context: Context,
+    /// The task that it is on.
+    pub(super) ticket: Option<Ticket>,
+    /// Room for inputs, and for waste, that is used again.
+    pub(super) spare: Inputs,
+    pub(super) waste: Waste,
+    /// The stop of the task that called for this work, if the thread is on one.
+    outer: Option<Stop>,
+}
+
+impl Worker {
+    /// A worker on this thread.
+    pub(super) fn new(engine: &Arc<Engine>) -> Self {
+        let (seat, shift, stop) = engine.seat();
+        let outer = Stop::enter_thread(Some(stop.clone()));
+        let context = Context { stop, ..engine.context.clone() };
+        let (spare, waste) = (Inputs::default(), Waste::default());
+        let engine = Arc::clone(engine);
+        Self { engine, seat, shift, context, ticket: None, spare, waste, outer }
+    }
+
+    /// Does tasks until none is left for it.
+    pub(super) fn work(mut self) {
+        let engine = Arc::clone(&self.engine);
+        let mut last = None;
+        while let Some(job) = engine.next(&mut self, last.take()) {
+            self.ticket = Some(job.ticket);
+            let name = Arc::clone(&job.node);
+            // Work is caught where it can be tried again; what panics here is a value of the
+            // caller's as it is dropped, which must not take the worker with it.
+            let step = caught(&name.name, || Ok(self.perform(job)));
+            last = Some(step.unwrap_or_else(Step::Failed));
+        }
+    }
+
+    /// Takes a stop for the tasks to come: that of an earlier one was told to end it.
+    pub(super) fn sit(&mut self, stop: Stop) {
+        Stop::enter_thread(Some(stop.clone()));
+        self.context.stop = stop;
+    }
+
+    /// Goes on with a task, and tries it again where it may be.
+    fn perform(&mut self, job: Job) -> Step {
+        let Job { node, mut inputs, before, number, since, .. } = job;
+        self.begin(&node, number, since);
+        let (mut tried, mut arrived) = (Tried::default(), None);
+        match before {
+            State::Forwards => return self.done(&node, inputs.take(0)),
+            State::Arrived(before) => {
+                (tried, arrived) = (before.tried, before.failed.map(Err));
+                if arrived.is_none() {
+                    inputs = std::mem::take(&mut tried.inputs);
+                }
+            }
+            _ => {}
+        }
+        loop {
+            let outcome = match arrived.take() {
+                Some(failed) => failed,
+                None => {
+                    if let Some(wait) = entered(&node, &mut tried) {
+                        tried.inputs = inputs;
+                        return self.wait(node, number, wait, tried);
+                    }
+                    // Work may take its inputs, so a task that can be tried again lends copies.
+                    let again = node.retry().is_some_and(|retry| retry.is_left(tried.failed));
+                    tried.inputs = if again { inputs.clone() } else { Inputs::default() };
+                    caught(&node.name, || node.run(&self.context, &mut inputs))
+                }
+            };
+            let error = match outcome {
+                Ok(Outcome::Value(value)) => {
+                    self.spare = inputs.cleared();
+                    return self.done(&node, value);
+                }
+                Ok(Outcome::Node(node)) => return Step::Forward(node),
+                Ok(Outcome::Future(future)) => {
+                    let future = Box::pin(async move { future.await.map(Came::Value) });
+                    return self.wait(node, number, future, tried);
+                }
+                Err(error) => error,
+            };
+            match self.pause(&node, tried.failed, &error) {
+                Ok(Some(pause)) => {
+                    self.context.tell(What::Retried { error: &error, after: pause });
+                    tried.failed += 1;
+                    inputs = std::mem::take(&mut tried.inputs);
+                    if !pause.is_zero() {
+                        (tried.inputs, tried.permit) = (inputs, None);
+                        let time = async move {
+                            tokio::time::sleep(pause).await;
+                            Ok(Came::Time)
+                        };
+                        return self.wait(node, number, Box::pin(time), tried);
+                    }
+                }
+                Ok(None) => {
+                    self.context.tell(What::Failed { error: &error });
+                    return Step::Failed(error);
+                }
+                Err(error) => return Step::Failed(error),
+            }
+        }
+    }
+
+    /// How long a task that failed waits for its next try; `None` if there is none.
+    fn pause(&self, node: &Node, failed: u32, error: &Error) -> Result<Option<Duration>> {
+        match node.retry() {
+            Some(retry) if !self.context.stop.is_cancelled() => {
+                caught(&node.name, || Ok(retry.after(failed, error)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn begin(&mut self, node: &Arc<Node>, number: u32, since: Option<std::time::Instant>) {
+        if !self.context.observers.is_empty() {
+            self.context.task = Some((self.engine.number(number), Arc::clone(node)));
+            if let Some(since) = since {
+                self.context.tell_at(since, What::Ready);
+            }
+            self.context.tell(What::Started);
+        }
+    }
+
+    fn done(&self, node: &Node, value: Shared) -> Step {
+        match caught(&node.name, || Ok(node.weight(&value))) {
+            Ok(weight) => {
+                self.context.tell(What::Done);
+                Step::Done(value, weight)
+            }
+            Err(error) => Step::Failed(error),
+        }
+    }
+
+    /// Leaves a task to a future.
+    fn wait(&self, node: Arc<Node>, number: u32, future: Coming, tried: Tried) -> Step {
+        self.context.tell(What::Waiting);
+        Step::Wait(Waiting { future, node, number, tried })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        Stop::enter_thread(self.outer.take());
+    }
+}
+
+/// Takes a place among the few of its kind that may run, or gives the future of one.
+fn entered(node: &Node, tried: &mut Tried) -> Option<Coming> {
+    let Limit(places) = node.limit().filter(|_| tried.permit.is_none())?;
+    match Arc::clone(places).try_acquire_owned() {
+        Ok(place) => {
+            tried.permit = Some(place);
+            None
+        }
+        Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+            let place = Arc::clone(places).acquire_owned();
+            Some(Box::pin(async { place.await.map(Came::Place).map_err(|_| Error::Cancelled) }))
+        }
+    }
+}
+
+/// Runs a caller's code; a panic of it is an error that names the task.
+pub(crate) fn caught<T>(task: impl Display, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What panics leaves nothing behind that another could see half done: a value that it had
+    // taken is dropped, and one that it was lent can only be looked at.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(task, &*panic)))
+}
+
+/// The error of a panic.
+pub(super) fn panicked(task: impl Display, panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("no message").to_owned();
+    Error::Panic { task: task.to_string(), path: String::new(), message }
+}

@@ -1,0 +1,85 @@
+//! Where futures run: two runtimes for the process, each started by the first who needs it.
+//!
+//! Whoever waits is a compute thread with a small executor of its own, or a task on a runtime of
+//! the caller's. Requests must make progress while neither polls, so they are tasks here, and so
+//! are the caller's futures: these in a runtime of their own, so that one that blocks keeps no
+//! request waiting.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+/// A runtime that is started when it is needed.
+pub(crate) struct Started {
+    runtime: OnceLock<Runtime>,
+    name: &'static str,
+}
+
+/// For requests. Enough threads to decrypt at the speed of a fast network; the other cores
+/// compute.
+#[cfg(feature = "cloud")]
+pub(crate) static REQUESTS: Started = Started { runtime: OnceLock::new(), name: "creel-io" };
+
+/// For tasks of a graph that are futures.
+pub(crate) static TASKS: Started = Started { runtime: OnceLock::new(), name: "creel-async" };
+
+const THREADS: usize = 2;
+
+thread_local! {
+    /// Whether this thread is one of a runtime of ours.
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Started {
+    fn runtime(&self) -> io::Result<&Runtime> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let mut started = Builder::new_multi_thread();
+        let started = started.worker_threads(THREADS).thread_name(self.name);
+        let started = started.on_thread_start(|| OURS.set(true)).enable_all().build()?;
+        // Of two that are started at once the second is let go, without waiting for its threads.
+        if let Err(second) = self.runtime.set(started) {
+            second.shutdown_background();
+        }
+        self.runtime.get().ok_or_else(|| io::Error::other("the runtime did not start"))
+    }
+
+    /// Runs a future beside the caller.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> io::Result<Task<T>> {
+        Ok(Task(self.runtime()?.spawn(future)))
+    }
+}
+
+/// Runs what blocks this thread. If that is one of a runtime of ours, another takes its place:
+/// a future that waits here for others must not keep them from running.
+pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    if OURS.get() { tokio::task::block_in_place(work) } else { work() }
+}
+
+/// A running future; dropping this aborts it, and with it its request.
+#[derive(Debug)]
+pub(crate) struct Task<T>(JoinHandle<T>);
+
+impl<T> Future for Task<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(io::Error::from)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,153 @@
+//! Watching a run: everything that happens to a task is an event, and whoever wants to know
+//! listens.
+//!
+//! An [`Observer`] is told of each event, on the thread on which it happens, as it happens. It is
+//! given to a run by [`Run::observer`](crate::Run::observer). A run that nobody watches makes no
+//! events.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//!
+//! use creel::watch::{Event, Observer, What};
+//!
+//! #[derive(Debug, Default)]
+//! struct Done(AtomicU64);
+//!
+//! impl Observer for Done {
+//!     fn event(&self, event: &Event<'_>) {
+//!         if matches!(event.what, What::Done) {
+//!             self.0.fetch_add(1, Relaxed);
+//!         }
+//!     }
+//! }
+//!
+//! let done = Arc::new(Done::default());
+//! let chain = creel::delayed(1).map(|n| n + 1).map(|n| n * 10);
+//! assert_eq!(creel::Run::new().observer(Arc::clone(&done)).compute_blocking(&chain)?, 20);
+//! assert_eq!(done.0.load(Relaxed), 3);
+//! # Ok::<(), creel::Error>(())
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+
+/// Who is told what happens to tasks.
+///
+/// It is called by the threads that work, between tasks, so it should be quick; it may be called
+/// by several of them at once. What it panics with ends the run as a task's panic would.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn event(&self, event: &Event<'_>) {
+        O::event(self, event);
+    }
+}
+
+/// The numbers that an engine gives to its tasks stand after this.
+pub(crate) fn numbers() -> u64 {
+    static ENGINES: AtomicU64 = AtomicU64::new(0);
+    ENGINES.fetch_add(1 << 32, Relaxed)
+}
+
+/// Something that happened to a task.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// When.
+    pub at: Instant,
+    /// To which task.
+    pub task: Task<'a>,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// A task, as those who watch see it.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Task<'a> {
+    /// Its number; no other task of this process has it.
+    pub id: u64,
+    /// What tasks of its kind have in common: the name that it was given, or its operation.
+    pub kind: &'a str,
+    /// What sets it apart, as errors name it: `lane 3`, `map (src/main.rs:7)`.
+    pub name: &'a dyn fmt::Display,
+}
+
+impl fmt::Debug for Task<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Task({}, {})", self.id, self.name)
+    }
+}
+
+/// What can happen to a task, in this order.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum What<'a> {
+    /// It is part of a graph that runs now. Where others run already, this may be told late.
+    Planned,
+    /// All that it needed was there at this time, from when on it waited for a thread; told as it
+    /// starts.
+    Ready,
+    /// This thread works on it.
+    Started,
+    /// It read this much, more than once perhaps.
+    Read {
+        /// Bytes, decompressed.
+        bytes: u64,
+        /// Records, of those who own theirs.
+        records: u64,
+    },
+    /// It waits for a future, a limit, or its next try, and keeps no thread; `Started` or `Done`
+    /// follows.
+    Waiting,
+    /// It failed and will be tried again.
+    Retried {
+        /// Why it failed.
+        error: &'a Error,
+        /// After which time.
+        after: Duration,
+    },
+    /// It has its value.
+    Done,
+    /// It failed for good.
+    Failed {
+        /// Why.
+        error: &'a Error,
+    },
+    /// Nobody needs its value any more, so that it was dropped, or never made.
+    Dropped,
+}
+
+/// Those who watch a run.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
+
+impl Observers {
+    pub(crate) fn add(&mut self, observer: impl Observer + 'static) {
+        self.0.push(Arc::new(observer));
+    }
+
+    /// Whether nobody watches.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells all of them.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.0.iter().for_each(|observer| observer.event(event));
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} observers", self.0.len())
+    }
+}
