@@ -38,6 +38,9 @@ impl<'a> Env<'a> {
 /// threads; it costs nothing for a record, and is dropped with the last one. Closures name its
 /// type.
 ///
+/// An item that is asked for beside is computed for itself; its handle,
+/// [`to_delayed`](Item::to_delayed), is computed once for all.
+///
 /// ```
 /// use creel::Bag;
 ///

@@ -31,7 +31,8 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn take(self, n: usize) -> Item<Vec<T>> {
-        Item::alone(self.base.taken(), self.base.inputs(), move |context, values| {
+        let inputs = if n > 0 { self.base.inputs() } else { Vec::new() };
+        Item::alone(self.base.taken(), inputs, move |context, values| {
             let mut taken = Vec::new();
             if n > 0 {
                 self.each_block(context, values, n, |records| {
