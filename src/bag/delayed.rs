@@ -114,11 +114,11 @@ impl<T: Send + Sync + 'static> Bag<T> {
     ) -> Result<()> {
         context.read(chunk.bytes(), 0);
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: shared };
-        let flow = self.stage.run(&mut chunk, &env, &mut |batch| {
+        let mut append = |batch: &mut Vec<T>| {
             made.append(batch);
             Ok(std::ops::ControlFlow::Continue(()))
-        });
-        flow.map(drop)
+        };
+        chunk.with("", |chunk| self.stage.run(chunk, &env, &mut append)).map(drop)
     }
 
     /// Reads and computes the bag once and keeps its records in memory, for all that is made of

@@ -10,7 +10,7 @@ use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage, Take, in_batches};
 use crate::Result;
 use crate::block::{Block, Blocks, Delimiter};
-use crate::graph::{Node, Shared, Step, Value};
+use crate::graph::{Node, Shared, Step, Value, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Reader, Text};
 
@@ -118,6 +118,21 @@ impl Reader for ChunkReader {
 }
 
 impl Chunk {
+    /// Works with the records; a panic of that is an error which says where they stand.
+    pub(super) fn with<T>(
+        &mut self,
+        task: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let result = caught(task, || work(self));
+        result.map_err(|error| {
+            error.over(|| match self {
+                Self::Text(block) => Some(block.place(0)),
+                Self::Records(_) => None,
+            })
+        })
+    }
+
     /// The bytes of text in it.
     pub(super) fn bytes(&self) -> usize {
         match self {

@@ -268,7 +268,10 @@ impl Pass<Chunk> for Group {
     ) -> Result<()> {
         context.read(chunk.bytes(), 0);
         let env = self.env(&context.progress, shared);
-        states.0.iter_mut().try_for_each(|(r, state)| r.feed(state, &mut chunk, &env))
+        // The task is named by the engine.
+        chunk.with("", |chunk| {
+            states.0.iter_mut().try_for_each(|(r, state)| r.feed(state, chunk, &env))
+        })
     }
 
     fn full(&self, states: &States) -> bool {

@@ -100,11 +100,12 @@ impl<T: Send + 'static> Bag<T> {
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: &shared };
         let work = |mut chunk: Chunk| {
             let mut records = Vec::new();
-            let _ = self.stage.run(&mut chunk, &env, &mut |batch| {
+            let mut append = |batch: &mut Vec<T>| {
                 records.append(batch);
                 let enough = records.len() >= most;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
+            };
+            let _ = chunk.with("stream", |chunk| self.stage.run(chunk, &env, &mut append))?;
             Ok(records)
         };
         stream(context, &self.base.origin.open(context, values)?, work, sink)

@@ -1,6 +1,7 @@
 //! Many blocks to one state: lanes, and the tree that merges what they hold.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dispatch::Dispatch;
@@ -67,12 +68,14 @@ where
     // Inputs of the lanes, and not captured by them, so that the graph drops them in time.
     let needs: Vec<_> = shared.into_iter().map(ready).collect();
     let lanes: Vec<_> = if pass.ordered() {
+        let full = Arc::new(AtomicUsize::new(usize::MAX));
         let runs = runs_of_partitions(input.partitions(), context.threads).enumerate();
         runs.map(|(n, run)| {
             let (input, pass) = (Arc::clone(&input), Arc::clone(&pass));
+            let place = InOrder { n, run, full: Arc::clone(&full) };
             Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {
                 let shared = inputs.take_all();
-                ordered_lane(context, &*input, &*pass, &shared, run.clone()).map(Moved::outcome)
+                ordered_lane(context, &*input, &*pass, &shared, &place).map(Moved::outcome)
             })
         })
         .collect()
@@ -144,22 +147,40 @@ where
     Ok(state)
 }
 
+/// The place of a lane among others, by the order of what they read.
+struct InOrder {
+    n: usize,
+    run: Range<usize>,
+    /// The first lane whose state has no use for more: what stands after it has no use either.
+    full: Arc<AtomicUsize>,
+}
+
+impl InOrder {
+    fn is_wanted(&self) -> bool {
+        self.n <= self.full.load(Relaxed)
+    }
+}
+
 /// A lane that takes a run of neighbouring partitions, in order.
 fn ordered_lane<I, P>(
     context: &Context,
     input: &I,
     pass: &P,
     shared: &[Shared],
-    run: Range<usize>,
+    place: &InOrder,
 ) -> Result<P::State>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
     let mut state = pass.start(context, shared);
-    for partition in run {
+    for partition in place.run.clone() {
         let mut reader = input.open(partition);
-        while !context.stop.is_set() && !pass.full(&state) {
+        while !context.stop.is_set() && place.is_wanted() {
+            if pass.full(&state) {
+                place.full.fetch_min(place.n, Relaxed);
+                break;
+            }
             let Some(block) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? else { break };
             pass.feed(context, shared, &mut state, block)?;
         }
