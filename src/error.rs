@@ -174,7 +174,7 @@ pub enum Error {
         /// What the panic said.
         message: String,
         /// Where the block starts whose records the function was given, if they were read.
-        place: Option<Place>,
+        place: Option<Box<Place>>,
     },
     /// A function of the caller's returned an error.
     #[error("the task {task} failed: {source}{}", way(path))]
@@ -228,7 +228,7 @@ impl Error {
             | Self::RecordTooLong { place, .. }
             | Self::Io { place, .. } => Some(place),
             Self::Task { source, .. } => source.downcast_ref().and_then(Self::place),
-            Self::Panic { place, .. } => place.as_ref(),
+            Self::Panic { place, .. } => place.as_deref(),
             Self::Pattern { .. } | Self::Output { .. } | Self::Memory { .. } | Self::Cancelled => {
                 None
             }
@@ -256,7 +256,7 @@ impl Error {
     /// The same, if it is a panic, over records of a block that starts there.
     pub(crate) fn over(mut self, start: impl FnOnce() -> Option<Place>) -> Self {
         if let Self::Panic { place: place @ None, .. } = &mut self {
-            *place = start();
+            *place = start().map(Box::new);
         }
         self
     }
@@ -277,7 +277,7 @@ impl Error {
 }
 
 /// The part of a message that says which records a function was given.
-fn block(place: &Option<Place>) -> String {
+fn block(place: &Option<Box<Place>>) -> String {
     place.as_ref().map_or_else(String::new, |place| format!(", in the block at {place}"))
 }
 
