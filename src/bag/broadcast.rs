@@ -153,12 +153,11 @@ impl<T: Lend> Bag<T> {
     ///
     /// ```
     /// let lines = creel::read_text("fixtures/access.log")?;
-    /// let mean = lines.clone().lend(|lines| lines.map(|line| line.len() as f64).sum());
-    /// let mean = mean.to_delayed().map(|sum| *sum / 300.0);
-    /// let long = lines.lend_with(mean, |lines, mean: &f64| {
-    ///     lines.filter(|line| line.len() as f64 > *mean).count()
+    /// let longest = lines.clone().lend(|lines| lines.map(str::len).max());
+    /// let as_long = lines.lend_with(longest, |lines, longest: &Option<usize>| {
+    ///     lines.filter(|line| Some(line.len()) == *longest).count()
     /// });
-    /// assert!(long.compute_blocking()? > 0);
+    /// assert_eq!(as_long.compute_blocking()?, 1);
     /// # Ok::<(), creel::Error>(())
     /// ```
     #[track_caller]
