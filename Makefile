@@ -55,6 +55,12 @@ bench: ## creel beside its peers on 1 GB of text: a table and raw results. BENCH
 	$(CARGO) build --release --bin creel --example lent_count --example generate
 	$(PYTHON) benches/run.py $(BENCH)
 
+.PHONY: tasks
+tasks: ## What a task costs, beside dask, rayon and tokio: a table and raw results. TASKS='--sizes 1000' and so on.
+	benches/install.sh
+	$(CARGO) build --release --example tasks
+	$(PYTHON) benches/tasks.py $(TASKS)
+
 .PHONY: kernels
 kernels: ## The hot loops alone, by criterion.
 	$(CARGO) bench --bench kernels

@@ -156,6 +156,11 @@ def table(results):
             name, f"{m['wall']:.2f}", f"{m['cpu']:.2f}", f"{m['memory'] / 1e6:.0f}",
             f"{m['wall'] / base['wall']:.2f}x", f"{m['cpu'] / base['cpu']:.2f}x", str(len(results[name])),
         ))
+    markdown(rows)
+
+
+def markdown(rows):
+    """Prints rows, the first a head, as a table."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for at, row in enumerate(rows):
         cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]

@@ -117,6 +117,7 @@ pub use block::{Compression, Damaged, Delimiter, Encoding};
 /// The operators and combiners, which need nothing but memory.
 pub use creel_operators as operators;
 pub use error::{Error, Place, Result};
+pub use graph::client::{self, Client};
 pub use graph::{Delayed, delayed};
 pub use progress::Progress;
 pub use record::{Invalid, Lines, RawLines};

@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
-/// What an example prints over a fixture.
+/// What an example prints.
 ///
 /// Cargo builds the examples before it runs the tests, and puts them beside this program's folder.
 /// It is not asked to run them: it might build all dependencies again, for other features.
-fn example(name: &str, source: &str) -> String {
+fn example(name: &str, arguments: &[&str]) -> String {
     let own = std::env::current_exe().expect("this program's path");
     let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
     let program = profile.join("examples").join(name);
     assert!(program.exists(), "{} is missing: run cargo build --examples", program.display());
     let output = Command::new(program)
-        .arg(source)
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("the example to start");
@@ -24,6 +24,11 @@ fn example(name: &str, source: &str) -> String {
 fn golden(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden").join(name);
     std::fs::read_to_string(path).expect("a golden output")
+}
+
+fn log() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/access.log");
+    std::fs::read_to_string(path).expect("the log")
 }
 
 /// Golden pairs, as the examples print them: a count in eight columns, and the key.
@@ -39,7 +44,7 @@ fn pairs(name: &str) -> String {
 
 #[test]
 fn word_count_prints_the_golden_words() {
-    assert_eq!(example("word_count", "fixtures/peps/*.rst"), pairs("peps-top10.jsonl"));
+    assert_eq!(example("word_count", &["fixtures/peps/*.rst"]), pairs("peps-top10.jsonl"));
 }
 
 #[test]
@@ -50,15 +55,67 @@ fn top_urls_prints_the_golden_urls_and_how_many_failed() {
         "asked for most:\n{all}{} were not there, most of all:\n{missing}",
         failures.trim_end()
     );
-    assert_eq!(example("top_urls", "fixtures/access.log"), expected);
+    assert_eq!(example("top_urls", &["fixtures/access.log"]), expected);
 }
 
 #[test]
 fn custom_tasks_counts_each_line_of_the_log_once() {
-    let out = example("custom_tasks", "fixtures/access.log");
+    let out = example("custom_tasks", &["fixtures/access.log"]);
     let counts = out.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/access.log");
-    let lines = std::fs::read_to_string(log).expect("the log").lines().count();
-    assert_eq!(counts.sum::<u64>(), lines as u64, "{out}");
+    assert_eq!(counts.sum::<u64>(), log().lines().count() as u64, "{out}");
     assert!(out.contains("served"), "{out}");
+}
+
+#[test]
+fn report_gives_three_results_of_one_read() {
+    let out = example("report", &["fixtures/access.log"]);
+    let counts: Vec<&str> = out.lines().filter(|line| line.starts_with(' ')).collect();
+    let (classes, urls) = counts.split_at(counts.len() - 5);
+    let total =
+        classes.iter().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    assert_eq!(total.sum::<u64>(), log().lines().count() as u64, "{out}");
+    let golden = pairs("access-urls-top10.jsonl");
+    assert!(golden.lines().take(5).eq(urls.iter().copied()), "{out}");
+    assert!(out.contains(&format!("{} bytes of log were read", log().len())), "{out}");
+}
+
+#[test]
+fn delayed_pipeline_finds_the_turn_of_the_weather_and_draws_its_graph() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("graph.svg");
+    let picture = path.to_str().expect("UTF-8");
+    let out = example("delayed_pipeline", &[picture]);
+    assert!(out.starts_with(&format!("The graph is drawn in {picture}\nOf 30 days ")), "{out}");
+
+    let svg = std::fs::read_to_string(&path).expect("a picture");
+    for task in ["load × 30", "usual", "normalise × 30", "roll × 28", "compare × 27", "sharpest"]
+    {
+        assert!(svg.contains(&format!(">{task}<")), "{task} is not drawn");
+    }
+
+    // Files of one's own: the fifth day is two degrees colder for half of its hours.
+    let days: Vec<String> = (1..=7)
+        .map(|number| {
+            let day = folder.path().join(number.to_string());
+            let hours = if number == 5 { "8\n10\n" } else { "10\n10\n" };
+            std::fs::write(&day, hours.repeat(12)).expect("a day");
+            day.to_string_lossy().into_owned()
+        })
+        .collect();
+    let given: Vec<&str> = [picture].into_iter().chain(days.iter().map(String::as_str)).collect();
+    let out = example("delayed_pipeline", &given);
+    assert!(out.ends_with("from days 2-4 to days 3-5: by -0.3 degrees.\n"), "{out}");
+}
+
+#[test]
+fn block_argmax_agrees_with_the_plain_way_in_blocks_of_any_size_with_few_alive() {
+    for (axis, block) in [("0", "7"), ("1", "7"), ("2", "7"), ("1", "64"), ("2", "1")] {
+        let out = example("block_argmax", &[axis, "21", "13", "8", block]);
+        assert!(out.contains("is 0.99999"), "{out}");
+        assert!(out.ends_with("The plain way finds the same elements.\n"), "{out}");
+        let alive = out.split(" were alive").next().and_then(|out| out.rsplit(' ').next()).unwrap();
+        // Of chains one or two on each thread.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        assert!(alive.parse::<usize>().unwrap() <= 2 * threads, "{out}");
+    }
 }

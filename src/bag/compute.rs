@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Bag;
 use super::item::Item;
 use super::plan::{Plan, Values};
+use crate::graph::client::Client;
 use crate::graph::{Delayed, caught};
 use crate::run::{Context, Stop};
 use crate::runtime::blocking;
@@ -52,6 +53,12 @@ impl Run {
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.context.observers.add(observer);
         self
+    }
+
+    /// A client with these threads, this memory limit and these observers, which runs tasks as
+    /// they are submitted. See [`client`](crate::client).
+    pub fn client(&self) -> Client {
+        Client::of(Context { stop: Stop::default(), ..self.context.clone() })
     }
 
     /// The counters that this run raises: bytes, blocks, records left out. They may be read from

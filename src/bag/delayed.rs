@@ -216,6 +216,20 @@ impl<T: Send + Sync + 'static> Argument<T> for &Item<T> {
     }
 }
 
+impl<T: Send + Sync + 'static> From<Item<T>> for Delayed<T> {
+    #[track_caller]
+    fn from(item: Item<T>) -> Self {
+        item.to_delayed()
+    }
+}
+
+impl<T: Send + Sync + 'static> From<&Item<T>> for Delayed<T> {
+    #[track_caller]
+    fn from(item: &Item<T>) -> Self {
+        item.to_delayed()
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> Item<T> {
     /// An item of a task's value.
     ///

@@ -11,6 +11,7 @@
 //! for them.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
@@ -28,11 +29,14 @@ use crate::runtime::TASKS;
 use crate::watch::{self, Event, What};
 use crate::{Error, Place, Result};
 
+/// The number of the next engine.
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+
 /// A plan, and what the workers share.
 pub(super) struct Engine {
     pub(super) context: Context,
-    /// What sets the numbers of its tasks apart from those of other engines.
-    numbers: u64,
+    /// What sets its tasks apart from those of other engines.
+    number: u32,
     state: Mutex<EngineState>,
     /// There may be something to do.
     changed: Condvar,
@@ -40,8 +44,9 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(context: Context) -> Arc<Self> {
-        let state = Mutex::new(EngineState::new(&context));
-        Arc::new(Self { context, numbers: watch::numbers(), state, changed: Condvar::new() })
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let state = Mutex::new(EngineState::new(&context, number));
+        Arc::new(Self { context, number, state, changed: Condvar::new() })
     }
 
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
@@ -69,7 +74,7 @@ impl Engine {
 
     /// The number that those who watch know a task by.
     pub(super) fn number(&self, number: u32) -> u64 {
-        self.numbers | u64::from(number)
+        u64::from(self.number) << 32 | u64::from(number)
     }
 
     /// Changes the plan, and has somebody do what can be done then.
@@ -105,7 +110,7 @@ impl Engine {
                 self.changed.notify_all();
             }
             std::mem::swap(&mut state.plan.waste, &mut worker.waste);
-            if job.is_none() && !leaves && worker.waste.is_empty() {
+            if job.is_none() && !leaves && worker.waste.is_empty() && !state.has_roused() {
                 state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
@@ -128,7 +133,7 @@ impl Engine {
             return None;
         }
         let mut job = state.plan.next(worker.seat, &mut worker.spare);
-        if job.is_none() && state.unstick() {
+        if job.is_none() && state.unstick(false) {
             job = state.plan.next(worker.seat, &mut worker.spare);
         }
         if job.is_some() {
@@ -251,7 +256,11 @@ impl Engine {
             }
         }
         // A value of the caller's may panic as it is dropped.
-        if let Err(error) = caught("the drop of a value", || Ok(waste.clear())) {
+        let cleared = caught("the drop of a value", || {
+            waste.clear();
+            Ok(())
+        });
+        if let Err(error) = cleared {
             self.with(|state| state.end(error));
         }
     }

@@ -4,6 +4,7 @@
 //! [`delayed`]; a bag's lanes and merges are nodes like any other. The graph knows nothing of
 //! blocks and records: reading a lane is a task to it.
 
+pub mod client;
 mod context;
 pub mod delayed;
 mod engine;

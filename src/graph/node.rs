@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::policy::{Limit, Policy, Retry};
@@ -42,10 +43,39 @@ impl Outcome {
 pub(crate) struct Node {
     pub(super) name: Name,
     pub(super) key: Option<Key>,
+    pub(super) place: NodePlace,
     /// What it is allowed, if that was said.
     pub(super) policy: Option<Box<Policy>>,
     pub(super) inputs: Vec<Arc<Self>>,
     work: Work,
+}
+
+/// Where a node stands in the first of the plans that it is in, so that finding it there costs
+/// no look into a table: with a million tasks that is a cache miss for each input.
+#[derive(Default)]
+pub(super) struct NodePlace(AtomicU64);
+
+impl NodePlace {
+    /// The place in the plan of this number, if it is that which is remembered.
+    pub(super) fn get(&self, plan: u32) -> Option<u32> {
+        let place = self.0.load(Relaxed);
+        ((place >> 32) as u32 == plan).then_some(place as u32)
+    }
+
+    /// Remembers a place in the plan of this number, which is not 0; not if another has that.
+    pub(super) fn set(&self, plan: u32, at: u32) -> bool {
+        let place = u64::from(plan) << 32 | u64::from(at);
+        self.0.compare_exchange(0, place, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Forgets the place in the plan of this number, if it is that which is remembered.
+    pub(super) fn clear(&self, plan: u32) -> bool {
+        let is_it = self.get(plan).is_some();
+        if is_it {
+            self.0.store(0, Relaxed);
+        }
+        is_it
+    }
 }
 
 /// What makes two tasks one: a content key, and the type of the value.
@@ -99,7 +129,14 @@ impl Node {
         inputs: Vec<Arc<Self>>,
         work: impl Fn(&Context, &mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { name, key: None, policy: None, inputs, work: Box::new(work) })
+        Arc::new(Self {
+            name,
+            key: None,
+            place: NodePlace::default(),
+            policy: None,
+            inputs,
+            work: Box::new(work),
+        })
     }
 
     /// A task that hands on the value of another.
@@ -107,10 +144,21 @@ impl Node {
         Self {
             name: of.name.clone(),
             key: None,
+            place: NodePlace::default(),
             policy: None,
             inputs: vec![Arc::clone(of)],
             work: Box::new(|_, inputs| Ok(Outcome::Value(inputs.take(0)))),
         }
+    }
+
+    /// A task that hands on the value of another, and keeps something as long as it may.
+    pub(super) fn keeping(of: &Arc<Self>, kept: impl Send + Sync + 'static) -> Arc<Self> {
+        let mut alias = Self::alias(of);
+        alias.work = Box::new(move |_, inputs| {
+            let _ = &kept;
+            Ok(Outcome::Value(inputs.take(0)))
+        });
+        Arc::new(alias)
     }
 
     /// What people call it.

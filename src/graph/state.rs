@@ -20,6 +20,7 @@ pub(super) struct EngineState {
     pub(super) seats: Vec<Stop>,
     /// Which workers are wanted: those that came in an earlier shift go home.
     pub(super) shift: u32,
+    shift_from: usize,
     pub(super) workers: usize,
     pub(super) idle: usize,
     pub(super) running: usize,
@@ -31,11 +32,14 @@ pub(super) struct EngineState {
     failure: Option<Error>,
     /// Who waits for the end of a task.
     wakers: HashMap<Id, Vec<Waker>>,
+    /// Those of them that are to look whether there is something else that they can do.
+    roused: Vec<Waker>,
 }
 
 impl EngineState {
-    pub(super) fn new(context: &Context) -> Self {
+    pub(super) fn new(context: &Context, number: u32) -> Self {
         let mut state = Self::default();
+        state.plan.number = number;
         state.plan.limit = context.memory;
         state.plan.since = (!context.observers.is_empty()).then(HashMap::new);
         state
@@ -93,28 +97,38 @@ impl EngineState {
 
     /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
     /// Says whether that changed anything.
-    pub(super) fn unstick(&mut self) -> bool {
+    ///
+    /// Who holds handles of a client may drop some when they are told how things are; so memory
+    /// is only given up for `waiting`, when somebody knows that, and has nothing to do but wait.
+    pub(super) fn unstick(&mut self, waiting: bool) -> bool {
         if self.running + self.plan.pending() > 0 || !self.plan.is_under_way() {
             return false;
         }
-        // Who holds a client's handle may drop it, unless all they do is wait.
-        let is_awaited = self.run.is_some() || !self.wakers.is_empty();
-        match (self.plan.starved(), self.plan.limit) {
-            (Some((id, held)), Some(limit)) if is_awaited => {
+        let Some((id, held)) = self.plan.starved() else {
+            let circle = self.plan.forwarded();
+            if let Some(id) = circle {
+                let source = "it waits for itself: a task in it has the key of one that needs it";
+                self.failed(id, Error::task(source));
+            }
+            return circle.is_some();
+        };
+        match self.plan.limit {
+            Some(limit) if waiting || self.run.is_some() => {
                 let task = self.plan.name(id);
                 self.failed(id, Error::Memory { task, limit, held });
                 true
             }
-            (Some(_), _) => false,
-            (None, _) => match self.plan.forwarded() {
-                Some(id) => {
-                    let source =
-                        "it waits for itself: a task in it has the key of one that needs it";
-                    self.failed(id, Error::task(source));
-                    true
-                }
-                None => false,
-            },
+            _ => {
+                self.roused.extend(self.wakers.drain().flat_map(|(_, wakers)| wakers));
+                false
+            }
+        }
+    }
+
+    /// Somebody has nothing to do but wait for a task.
+    pub(super) fn wait(&mut self) {
+        if !self.plan.can_go_on() {
+            self.unstick(true);
         }
     }
 
@@ -145,18 +159,41 @@ impl EngineState {
         seen
     }
 
+    /// Whether somebody is to be woken.
+    pub(super) fn has_roused(&self) -> bool {
+        !self.roused.is_empty()
+    }
+
     /// Those who waited for the end of tasks.
     pub(super) fn woken(&mut self, ended: &[Id]) -> Vec<Waker> {
-        if self.wakers.is_empty() {
-            return Vec::new();
+        let mut woken = std::mem::take(&mut self.roused);
+        if !self.wakers.is_empty() {
+            woken.extend(ended.iter().filter_map(|id| self.wakers.remove(id)).flatten());
         }
-        ended.iter().filter_map(|id| self.wakers.remove(id)).flatten().collect()
+        woken
+    }
+
+    /// Gives a task up; says whether there was something to give up.
+    pub(super) fn cancel(&mut self, id: Id) -> bool {
+        let is_under_way = matches!(self.plan.see(id), Seen::UnderWay);
+        self.plan.fail(id, Error::Cancelled);
+        is_under_way
+    }
+
+    /// Nothing will be added any more, and nobody waits.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// The seats of the workers of this shift, in the order in which they came.
+    pub(super) fn present(&self) -> impl Iterator<Item = u32> {
+        (self.shift_from..self.seats.len()).map(|seat| seat as u32)
     }
 
     /// Forgets all tasks, and sends the workers home as they come back from theirs.
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
-        (self.shift, self.workers, self.idle) = (self.shift + 1, 0, self.idle);
+        (self.shift, self.workers, self.shift_from) = (self.shift + 1, 0, self.seats.len());
         self.helpers.clear();
     }
 }

@@ -62,7 +62,7 @@ impl Stop {
     /// Another, which is told what this is told.
     pub(crate) fn child(&self) -> Self {
         let child = Self(Arc::new_cyclic(|child| {
-            let follower = Follower { child: child.clone(), parent: Arc::downgrade(&self.0) };
+            let follower = Follower { child: Weak::clone(child), parent: Arc::downgrade(&self.0) };
             let follows = Some(self.enter(Waker::from(Arc::new(follower))));
             Shared { _follows: follows, ..Shared::default() }
         }));

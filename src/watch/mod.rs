@@ -31,7 +31,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -49,12 +48,6 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn event(&self, event: &Event<'_>) {
         O::event(self, event);
     }
-}
-
-/// The numbers that an engine gives to its tasks stand after this.
-pub(crate) fn numbers() -> u64 {
-    static ENGINES: AtomicU64 = AtomicU64::new(0);
-    ENGINES.fetch_add(1 << 32, Relaxed)
 }
 
 /// Something that happened to a task.

@@ -34,11 +34,6 @@ impl Plan {
         }
     }
 
-    /// One more handle on a task.
-    pub(crate) fn hold(&mut self, id: Id) {
-        self.slot(id).uses += 1;
-    }
-
     /// Numbers a node and those below it that have no number, without recursion; those that
     /// failed are begun again, if that is asked for.
     fn walk(&mut self, root: &Arc<Node>, again: bool) -> Id {
@@ -82,7 +77,10 @@ impl Plan {
     fn find(&self, node: &Arc<Node>) -> Option<Id> {
         match &node.key {
             Some(key) => self.by_key.get(key).copied(),
-            None => self.by_address.get(&address(node)).copied(),
+            None => match node.place.get(self.number) {
+                Some(at) => Some(Id { at, turn: self.slots[at as usize].turn }),
+                None => self.by_address.get(&address(node)).copied(),
+            },
         }
     }
 
@@ -92,6 +90,7 @@ impl Plan {
         let id = Id { at, turn };
         match &node.key {
             Some(key) => self.by_key.insert(*key, id),
+            None if node.place.set(self.number, at) => None,
             None => self.by_address.insert(address(&node), id),
         };
         self.numbers = self.numbers.wrapping_add(1);

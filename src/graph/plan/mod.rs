@@ -22,16 +22,17 @@ use std::time::Instant;
 use super::node::{Inputs, Key, Node, Shared};
 pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
 use slot::{Rank, Slot};
-pub(super) use tell::Counts;
 pub(super) use waste::Waste;
 
 #[derive(Default)]
 pub(super) struct Plan {
+    /// What sets it apart from other plans.
+    pub(super) number: u32,
     slots: Vec<Slot>,
     /// Places to be used again.
     free: Vec<u32>,
-    /// Where nodes stand, by address, and those with a content key by that. A node is here, and
-    /// alive, for as long as its value may be asked for.
+    /// Where nodes stand that have a content key, and those that stand in another plan too, by
+    /// address; all others know their place. A node is alive for as long as it has one.
     by_address: HashMap<usize, Id, BuildHasherDefault<AddressHasher>>,
     by_key: HashMap<Key, Id>,
     /// Tasks that can run: leaves that were there from the first, which are in order; all others;
@@ -77,8 +78,8 @@ pub(super) enum Seen {
 impl Plan {
     /// Whether a task can run.
     pub(super) fn is_ready(&self) -> bool {
-        let new = !self.is_full() && !(self.leaves.is_empty() && self.parked.is_empty());
-        new || !self.ready.is_empty()
+        let new = !self.leaves.is_empty() || !self.parked.is_empty();
+        !self.ready.is_empty() || (new && !self.is_full())
     }
 
     /// Whether values hold as much memory as they may.
@@ -150,6 +151,12 @@ impl Plan {
         let found = found.map(|at| parked.remove(at).0.1);
         self.parked = parked.into();
         found
+    }
+
+    /// Whether a task can run, whatever it takes to find that out.
+    pub(super) fn can_go_on(&mut self) -> bool {
+        let found = if self.is_full() { self.first_that_frees() } else { self.first() };
+        found.inspect(|id| self.push(*id)).is_some()
     }
 
     fn frees(&self, id: Id) -> bool {

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use super::Plan;
 use super::slot::{Id, Slot, State};
+use crate::Error;
+use crate::graph::client::Status;
 
 /// How many tasks are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,6 +81,17 @@ impl Plan {
         match user {
             Some(user) => format!("{node} holds {} bytes for {}", slot.weight, user.name),
             None => format!("{node} holds {} bytes for a handle", slot.weight),
+        }
+    }
+
+    /// How far a task is, for those who hold it.
+    pub(crate) fn status(&self, id: Id) -> Status {
+        match self.get(id).map(|slot| &slot.state) {
+            Some(State::New | State::Forwards | State::Arrived(_)) => Status::Waiting,
+            Some(State::Pending(_) | State::Running { .. }) => Status::Running,
+            Some(State::Done) => Status::Done,
+            Some(State::Failed(error)) if !matches!(**error, Error::Cancelled) => Status::Failed,
+            Some(State::Failed(_)) | None => Status::Cancelled,
         }
     }
 

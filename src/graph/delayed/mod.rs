@@ -39,6 +39,8 @@
 //! on a tokio runtime of creel's, whatever runtime `compute` was called in, if any: they may
 //! spawn, sleep and use the network. When nobody wants a future's value any more it is dropped.
 
+mod arity;
+
 use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
@@ -47,9 +49,10 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::node::{Inputs, Name, Node, Outcome, Shared, seen, typed};
-pub use super::policy::{Limit, Retry};
+use crate::graph::node::{Inputs, Name, Node, Outcome, Shared, typed};
+pub use crate::graph::policy::{Limit, Retry};
 use crate::{Error, Result};
+pub use arity::{Argument, Arguments, Function, Join};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -194,7 +197,11 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     /// assert!(error.to_string().starts_with("the task ratio panicked"));
     /// ```
     pub fn named(self, name: impl Into<String>) -> Self {
-        let name = Name::Given(name.into().into());
+        self.called(Name::Given(name.into().into()))
+    }
+
+    /// The same task under a name.
+    pub(super) fn called(self, name: Name) -> Self {
         self.with(|node| node.name = name)
     }
 
@@ -305,10 +312,21 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     }
 }
 
+impl<T> From<&Self> for Delayed<T> {
+    fn from(handle: &Self) -> Self {
+        handle.clone()
+    }
+}
+
 impl<T> Delayed<T> {
     /// A handle on a task that makes a `T`.
     pub(crate) fn of(node: Arc<Node>) -> Self {
         Self { node, value: PhantomData }
+    }
+
+    /// The task, without the handle.
+    pub(super) fn into_node(self) -> Arc<Node> {
+        self.node
     }
 
     /// The task.
@@ -317,58 +335,8 @@ impl<T> Delayed<T> {
     }
 }
 
-/// What can stand where a task wants a `T`: a [`Delayed`] or an [`Item`](crate::Item), a reference
-/// to either, or a plain value.
-pub trait Argument<T> {
-    /// The handle.
-    #[track_caller]
-    fn into_delayed(self) -> Delayed<T>;
-}
-
-impl<T: Send + Sync + 'static> Argument<T> for T {
-    fn into_delayed(self) -> Delayed<T> {
-        delayed(self)
-    }
-}
-
-impl<T> Argument<T> for Delayed<T> {
-    fn into_delayed(self) -> Self {
-        self
-    }
-}
-
-impl<T> Argument<T> for &Delayed<T> {
-    fn into_delayed(self) -> Delayed<T> {
-        self.clone()
-    }
-}
-
-/// Arguments for a function of `A`, a tuple of one to eight types. See [`call`].
-pub trait Arguments<A> {
-    /// The handles, their types forgotten.
-    #[doc(hidden)]
-    #[track_caller]
-    fn tasks(self) -> Vec<Delayed<()>>;
-}
-
-/// A function of references to `A`, a tuple of one to eight types. See [`call`].
-pub trait Function<A, U>: Send + Sync + 'static {
-    /// Calls it with what tasks have given.
-    #[doc(hidden)]
-    fn apply(&self, values: &[Option<Shared>]) -> U;
-}
-
-/// Handles that become the handle of a tuple. See [`join`].
-pub trait Join {
-    /// The tuple, of shares of the values.
-    type Output;
-
-    /// The handle of the tuple.
-    #[doc(hidden)]
-    fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output>;
-}
-
-/// A function of one to eight arguments, each an [`Argument`]: a [`Delayed`], an [`Item`](crate::Item), or a plain value.
+/// A function of one to eight arguments, each an [`Argument`]: a [`Delayed`], an
+/// [`Item`](crate::Item), a reference to either, or a plain value.
 ///
 /// Closures name their arguments' types.
 ///
@@ -455,67 +423,3 @@ pub fn all<T: Send + Sync + 'static>(
         Ok(Outcome::value(Vec::from_iter(values.map(typed::<T>))))
     }))
 }
-
-macro_rules! arity {
-    ($($name:ident $argument:ident $at:tt),+) => {
-        impl<$($name,)+ $($argument: Argument<$name>),+> Arguments<($($name,)+)> for ($($argument,)+) {
-            fn tasks(self) -> Vec<Delayed<()>> {
-                vec![$(Delayed::of(self.$at.into_delayed().node)),+]
-            }
-        }
-
-        impl<Fun, U, $($name: 'static),+> Function<($($name,)+), U> for Fun
-        where
-            Fun: Fn($(&$name),+) -> U + Send + Sync + 'static,
-        {
-            fn apply(&self, values: &[Option<Shared>]) -> U {
-                self($(seen::<$name>(&values[$at])),+)
-            }
-        }
-
-        impl<$($name: Send + Sync + 'static),+> Join for ($(Delayed<$name>,)+) {
-            type Output = ($(Arc<$name>,)+);
-
-            fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output> {
-                let inputs = vec![$(self.$at.node),+];
-                Delayed::of(Node::new(Name::At("join", at), inputs, |_, inputs| {
-                    Ok(Outcome::value(($(inputs.take_as::<$name>($at),)+)))
-                }))
-            }
-        }
-    };
-}
-
-arity!(A X 0);
-arity!(A X 0, B Y 1);
-arity!(A X 0, B Y 1, C Z 2);
-arity!(A X 0, B Y 1, C Z 2, D W 3);
-arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4);
-arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5);
-arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5, G S 6);
-arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5, G S 6, H R 7);
-
-macro_rules! unzip {
-    ($($name:ident $at:tt),+) => {
-        impl<$($name: Clone + Send + Sync + 'static),+> Delayed<($($name,)+)> {
-            /// A handle on each member of the tuple, so that what needs one does not keep the
-            /// others alive. Members are cloned.
-            ///
-            /// ```
-            /// let (low, high) = creel::delayed(vec![3, 1, 2])
-            ///     .map(|numbers| (numbers.iter().min().copied(), numbers.iter().max().copied()))
-            ///     .unzip();
-            /// assert_eq!(creel::compute_all_blocking(&(low, high))?, (Some(1), Some(3)));
-            /// # Ok::<(), creel::Error>(())
-            /// ```
-            #[track_caller]
-            pub fn unzip(&self) -> ($(Delayed<$name>,)+) {
-                ($(self.map(|tuple| tuple.$at.clone()),)+)
-            }
-        }
-    };
-}
-
-unzip!(A 0, B 1);
-unzip!(A 0, B 1, C 2);
-unzip!(A 0, B 1, C 2, D 3);

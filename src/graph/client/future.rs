@@ -1,0 +1,228 @@
+//! The future of a task's value.
+
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::Lease;
+use crate::graph::delayed::{Argument, Delayed};
+use crate::graph::node::{Node, Shared, typed};
+use crate::graph::plan::{Id, Seen};
+use crate::graph::stop::Stop;
+use crate::runtime::blocking;
+use crate::{Error, Result};
+
+/// What a task of a [`Client`](super::Client) will come to. Awaiting it gives the value.
+///
+/// Clones are futures of one task. It can stand where a task wants an argument, of the same
+/// client; any other run computes it anew. When the last clone is dropped, and no other task
+/// needs it, the value is dropped, or a task that has not ended is told to stop: one that has not
+/// begun never does, a future of it and reading in flight are dropped, and a function that runs
+/// goes on to its end, for nothing.
+#[must_use = "a task is given up when its last future is dropped"]
+pub struct TaskFuture<T> {
+    task: Arc<Held>,
+    value: PhantomData<fn() -> T>,
+}
+
+/// A use of a task, in its client.
+struct Held {
+    lease: Arc<Lease>,
+    node: Arc<Node>,
+    id: Id,
+}
+
+/// How far a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// It waits for what it needs, or for a thread.
+    Waiting,
+    /// It runs, or waits for a future, a limit or its next try.
+    Running,
+    /// Its value is there.
+    Done,
+    /// It failed, or one that it needs did.
+    Failed,
+    /// It was cancelled, or one that it needs.
+    Cancelled,
+}
+
+impl<T> TaskFuture<T> {
+    pub(super) fn start(lease: &Arc<Lease>, node: Arc<Node>) -> Self {
+        let id = lease.0.with(|state| state.plan.add(&node));
+        let task = Held { lease: Arc::clone(lease), node, id };
+        Self { task: Arc::new(task), value: PhantomData }
+    }
+
+    /// How far the task is.
+    ///
+    /// ```
+    /// use creel::client::{Client, Status};
+    ///
+    /// let client = Client::local();
+    /// let bad = client.try_submit(|text: &&str| text.parse::<u32>(), ("x",));
+    /// let needs_it = client.submit(|n: &u32| n + 1, (&bad,));
+    /// assert!(needs_it.wait().is_err());
+    /// assert_eq!((bad.status(), needs_it.status()), (Status::Failed, Status::Failed));
+    /// ```
+    pub fn status(&self) -> Status {
+        self.task.lease.0.with(|state| state.plan.status(self.task.id))
+    }
+
+    /// Gives the task up, for all who hold futures of it; so those that need it are cancelled
+    /// too. Says whether it had not ended yet; if it had, nothing changes.
+    ///
+    /// ```
+    /// use creel::{Error, client::Client};
+    ///
+    /// let client = Client::local();
+    /// let never = client.compute(creel::delayed(1).map_async(|_| std::future::pending::<u32>()));
+    /// let needs_it = client.submit(|n: &u32| n + 1, (&never,));
+    /// assert!(never.cancel());
+    /// assert!(matches!(needs_it.wait(), Err(Error::Cancelled)));
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.task.lease.0.with(|state| state.cancel(self.task.id))
+    }
+
+    /// Has a task that failed or was cancelled run again, and with it those that it needs and
+    /// that failed. Does nothing to others.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    ///
+    /// static UP: AtomicBool = AtomicBool::new(false);
+    /// let client = creel::client::Client::local();
+    /// let ask = || if UP.load(Relaxed) { Ok("here") } else { Err("the server is down") };
+    /// let answer = client.try_submit(ask, ());
+    /// assert!(answer.wait().is_err());
+    /// UP.store(true, Relaxed);
+    /// answer.retry();
+    /// assert_eq!(answer.wait()?, "here");
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn retry(&self) {
+        self.task.lease.0.with(|state| state.plan.retry(self.task.id));
+    }
+
+    /// Whoever waits has nothing else to do.
+    pub(super) fn only_waits(&self) {
+        self.task.lease.0.with(|state| state.wait());
+    }
+
+    /// Waits for the end of the task.
+    pub(super) async fn ended(&self) -> Result<Shared> {
+        poll_fn(|context| {
+            let seen = self.poll_seen(context);
+            if seen.is_pending() {
+                self.only_waits();
+            }
+            seen
+        })
+        .await
+    }
+
+    pub(super) fn poll_seen(&self, context: &Context<'_>) -> Poll<Result<Shared>> {
+        match self.task.lease.0.with(|state| state.watch(self.task.id, context.waker())) {
+            Seen::UnderWay => Poll::Pending,
+            Seen::Done(value) => Poll::Ready(Ok(value)),
+            Seen::Failed(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> TaskFuture<T> {
+    /// A share of the value, once it is there; for values that cannot or should not be cloned.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none: [`Error::Task`] or [`Error::Panic`] of the first task that failed, with
+    /// the tasks that led to it, [`Error::Cancelled`], or what a bag met.
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let client = creel::client::Client::local();
+    /// let text = client.submit(|| "shared".to_owned(), ());
+    /// assert_eq!(*text.shared().await?, "shared");
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn shared(&self) -> Result<Arc<T>> {
+        self.ended().await.map(typed)
+    }
+
+    /// The value, waiting for it on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`shared`](Self::shared).
+    pub fn wait(&self) -> Result<T>
+    where
+        T: Clone,
+    {
+        let waited = blocking(|| Stop::of_this_thread().wait(self.shared()));
+        waited.unwrap_or(Err(Error::Cancelled)).map(Arc::unwrap_or_clone)
+    }
+
+    /// A lazy handle on the value, for tasks of the same client. It keeps the task as this does.
+    pub fn to_delayed(&self) -> Delayed<T> {
+        Delayed::of(Node::keeping(&self.task.node, self.clone()))
+    }
+}
+
+impl<T: Send + Sync + 'static> Argument<T> for TaskFuture<T> {
+    fn into_delayed(self) -> Delayed<T> {
+        self.to_delayed()
+    }
+}
+
+impl<T: Send + Sync + 'static> Argument<T> for &TaskFuture<T> {
+    fn into_delayed(self) -> Delayed<T> {
+        self.to_delayed()
+    }
+}
+
+/// The value; it is cloned only if something else holds it.
+impl<T: Clone + Send + Sync + 'static> IntoFuture for TaskFuture<T> {
+    type Output = Result<T>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let value = self.shared().await;
+            drop(self);
+            value.map(Arc::unwrap_or_clone)
+        })
+    }
+}
+
+/// The value of a future that is still held.
+impl<T: Clone + Send + Sync + 'static> IntoFuture for &TaskFuture<T> {
+    type Output = Result<T>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.clone().into_future()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.lease.0.with(|state| state.plan.release(self.id));
+    }
+}
+
+impl<T> Clone for TaskFuture<T> {
+    fn clone(&self) -> Self {
+        Self { task: Arc::clone(&self.task), value: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for TaskFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskFuture({}, {:?})", self.task.node.name, self.status())
+    }
+}

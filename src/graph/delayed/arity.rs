@@ -1,0 +1,137 @@
+//! Functions of several arguments: tuples of handles and plain values, of up to eight.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::{Delayed, delayed};
+use crate::graph::node::{Name, Node, Outcome, Shared, seen};
+
+/// What can stand where a task wants a `T`: a [`Delayed`] or an [`Item`](crate::Item), a reference
+/// to either, or a plain value.
+pub trait Argument<T> {
+    /// The handle.
+    #[track_caller]
+    fn into_delayed(self) -> Delayed<T>;
+}
+
+impl<T: Send + Sync + 'static> Argument<T> for T {
+    fn into_delayed(self) -> Delayed<T> {
+        delayed(self)
+    }
+}
+
+impl<T> Argument<T> for Delayed<T> {
+    fn into_delayed(self) -> Self {
+        self
+    }
+}
+
+impl<T> Argument<T> for &Delayed<T> {
+    fn into_delayed(self) -> Delayed<T> {
+        self.clone()
+    }
+}
+
+/// Arguments for a function of `A`, a tuple of up to eight types. See [`call`].
+pub trait Arguments<A> {
+    /// The handles, their types forgotten.
+    #[doc(hidden)]
+    #[track_caller]
+    fn tasks(self) -> Vec<Delayed<()>>;
+}
+
+/// A function of references to `A`, a tuple of up to eight types. See [`call`].
+pub trait Function<A, U>: Send + Sync + 'static {
+    /// Calls it with what tasks have given.
+    #[doc(hidden)]
+    fn apply(&self, values: &[Option<Shared>]) -> U;
+}
+
+/// Handles that become the handle of a tuple. See [`join`].
+pub trait Join {
+    /// The tuple, of shares of the values.
+    type Output;
+
+    /// The handle of the tuple.
+    #[doc(hidden)]
+    fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output>;
+}
+
+macro_rules! arity {
+    ($($name:ident $argument:ident $at:tt),+) => {
+        impl<$($name,)+ $($argument: Argument<$name>),+> Arguments<($($name,)+)> for ($($argument,)+) {
+            fn tasks(self) -> Vec<Delayed<()>> {
+                vec![$(Delayed::of(self.$at.into_delayed().node)),+]
+            }
+        }
+
+        impl<Fun, U, $($name: 'static),+> Function<($($name,)+), U> for Fun
+        where
+            Fun: Fn($(&$name),+) -> U + Send + Sync + 'static,
+        {
+            fn apply(&self, values: &[Option<Shared>]) -> U {
+                self($(seen::<$name>(&values[$at])),+)
+            }
+        }
+
+        impl<$($name: Send + Sync + 'static),+> Join for ($(Delayed<$name>,)+) {
+            type Output = ($(Arc<$name>,)+);
+
+            fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output> {
+                let inputs = vec![$(self.$at.node),+];
+                Delayed::of(Node::new(Name::At("join", at), inputs, |_, inputs| {
+                    Ok(Outcome::value(($(inputs.take_as::<$name>($at),)+)))
+                }))
+            }
+        }
+    };
+}
+
+impl Arguments<()> for () {
+    fn tasks(self) -> Vec<Delayed<()>> {
+        Vec::new()
+    }
+}
+
+impl<Fun, U> Function<(), U> for Fun
+where
+    Fun: Fn() -> U + Send + Sync + 'static,
+{
+    fn apply(&self, _values: &[Option<Shared>]) -> U {
+        self()
+    }
+}
+
+arity!(A X 0);
+arity!(A X 0, B Y 1);
+arity!(A X 0, B Y 1, C Z 2);
+arity!(A X 0, B Y 1, C Z 2, D W 3);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5, G S 6);
+arity!(A X 0, B Y 1, C Z 2, D W 3, E V 4, F T 5, G S 6, H R 7);
+
+macro_rules! unzip {
+    ($($name:ident $at:tt),+) => {
+        impl<$($name: Clone + Send + Sync + 'static),+> Delayed<($($name,)+)> {
+            /// A handle on each member of the tuple, so that what needs one does not keep the
+            /// others alive. Members are cloned.
+            ///
+            /// ```
+            /// let (low, high) = creel::delayed(vec![3, 1, 2])
+            ///     .map(|numbers| (numbers.iter().min().copied(), numbers.iter().max().copied()))
+            ///     .unzip();
+            /// assert_eq!(creel::compute_all_blocking(&(low, high))?, (Some(1), Some(3)));
+            /// # Ok::<(), creel::Error>(())
+            /// ```
+            #[track_caller]
+            pub fn unzip(&self) -> ($(Delayed<$name>,)+) {
+                ($(self.map(|tuple| tuple.$at.clone()),)+)
+            }
+        }
+    };
+}
+
+unzip!(A 0, B 1);
+unzip!(A 0, B 1, C 2);
+unzip!(A 0, B 1, C 2, D 3);
