@@ -58,6 +58,9 @@
 //!
 //! [`visualize`] draws what a run would be, of bags, items and tasks alike; it reads nothing.
 //!
+//! A [`Client`] runs tasks as they are submitted, and gives futures of what they come to: see
+//! [`mod@client`]. Whatever runs can be watched: see [`watch`].
+//!
 //! # How the data goes
 //!
 //! | noun | what it is | module |

@@ -80,6 +80,12 @@ proptest! {
             let wanted = captured(bag.clone(), least).compute_blocking().expect("no error");
             let (task, _) = counted(least);
             let item = Bag::from_iter(0..=least).count().map(|n| n as usize - 1);
+            let lent = bag.clone().lend_with(&task, |lines, least: &usize| {
+                lines.filter(|line| line.len() >= *least).map(str::to_owned).topk(*least)
+            });
+            let owned = bag.clone().filter(move |line| line.len() >= least).topk(least);
+            let (lent, owned) = run.compute_blocking(&(lent, owned)).expect("no error");
+            prop_assert_eq!(lent, owned);
             for with in [with(bag.clone(), task), with(bag.clone(), &item), with(bag, least)] {
                 for given in every_way(&run, &with).expect("no error") {
                     prop_assert_eq!(&given, &wanted);

@@ -15,7 +15,8 @@ impl<T> Delayed<T> {
     /// that made it, and arrows the way values go. Runs nothing, and needs no other program.
     ///
     /// The suffix says how it is drawn: `.svg`, `.dot` or `.gv`, `.mmd` or `.mermaid`. Of a large
-    /// graph, tasks that are alike are one box: "load × 512". What [`then`](Self::then) will make
+    /// or wide graph, tasks that are alike are one box: "load × 512". Of a bag among them the
+    /// source and the lanes that read it are drawn, as [`visualize`](crate::visualize) does. What [`then`](Self::then) will make
     /// cannot be known, and is not drawn.
     ///
     /// # Errors

@@ -254,6 +254,19 @@ fn tasks_that_are_alike_are_one_box() {
 }
 
 #[test]
+fn few_that_are_alike_are_drawn_one_by_one_and_many_side_by_side_are_not() {
+    let beside = |loads: usize| {
+        let mut picture = Picture::default();
+        let loads: Vec<_> = (0..loads).map(|_| picture.task("load", None)).collect();
+        let sum = picture.task("sum", None);
+        loads.iter().for_each(|&load| picture.arrow(load, sum));
+        boxes(&group::group(&picture))
+    };
+    assert_eq!(beside(8).len(), 9);
+    assert_eq!(beside(9), ["load × 9", "sum"]);
+}
+
+#[test]
 fn tasks_that_feed_others_are_not_alike() {
     let mut picture = Picture::default();
     let loads: Vec<_> = (0..100).map(|_| picture.task("load", None)).collect();
