@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use creel::client::Client;
 use creel::delayed::{Argument, Delayed, call, delayed};
 use creel::{Bag, Error, Item, ReadOptions, Result, Run};
 use futures::StreamExt;
@@ -262,4 +263,52 @@ fn a_value_is_neither_copied_nor_kept() -> Result<()> {
     let longest = lines.collect().map(move |lines| (lines.len(), gone.load(SeqCst)));
     assert_eq!(longest.compute_blocking()?, (count as usize, 1));
     Ok(())
+}
+
+#[test]
+fn a_client_computes_such_items_and_what_it_holds_is_not_made_again() -> Result<()> {
+    let client = Client::local();
+    let (ten, made) = counted(10);
+    let held = client.compute(&ten);
+    assert_eq!(held.wait()?, 10);
+    for bag in [Bag::from_iter(0..100), Bag::from_delayed([delayed(vec![99_usize])])] {
+        let most = bag.map_with(&ten, |n, ten: &usize| n + ten).max();
+        assert_eq!(client.compute(most).wait()?, Some(109));
+    }
+    assert_eq!(made.load(SeqCst), 1);
+    Ok(())
+}
+
+#[test]
+fn a_client_tries_again_what_an_argument_made_fail() {
+    let tries = AtomicUsize::new(0);
+    let third = delayed(()).map(move |()| match tries.fetch_add(1, SeqCst) {
+        2 => 3_u64,
+        _ => panic!("not yet"),
+    });
+    let sum = log().map_with(third, |line, n: &u64| line.len() as u64 + n).sum();
+    let future = Client::local().compute(sum);
+    assert!(future.wait().is_err());
+    future.retry();
+    assert!(future.wait().is_err());
+    future.retry();
+    assert!(future.wait().is_ok_and(|sum| sum > 1500));
+}
+
+#[test]
+fn a_client_tries_again_what_failed_over_records() {
+    for threads in 1..4 {
+        let (ten, made) = counted(10);
+        let tries = AtomicUsize::new(0);
+        let sum = log().map_with(&ten, move |line, n: &usize| {
+            assert!(tries.fetch_add(1, SeqCst) > 0, "the first record");
+            line.len() + n
+        });
+        let client = Run::new().threads(threads).client();
+        let future = client.compute(sum.fold(|| 0, |a, n| a + n, |a, b| a + b));
+        assert!(future.wait().is_err());
+        future.retry();
+        assert!(future.wait().is_ok_and(|sum| sum > 1500), "on {threads} threads");
+        assert_eq!(made.load(SeqCst), 2, "on {threads} threads");
+    }
 }
