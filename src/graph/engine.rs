@@ -36,7 +36,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(1);
 pub(super) struct Engine {
     pub(super) context: Context,
     /// What sets its tasks apart from those of other engines.
-    number: u32,
+    pub(super) number: u32,
     state: Mutex<EngineState>,
     /// There may be something to do.
     changed: Condvar,
@@ -52,7 +52,8 @@ impl Engine {
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
     pub(super) fn run(context: &Context, roots: &[Arc<Node>]) -> Result<Vec<Shared>> {
         let engine = Self::new(context.clone());
-        let ids = engine.with(|state| state.begin_run(roots));
+        // Under the plain lock: nobody need come for the first task, which this thread will do.
+        let ids = engine.lock().begin_run(roots);
         let entry = engine.hears();
         Worker::new(&engine).work();
         drop(entry);
@@ -102,7 +103,7 @@ impl Engine {
         }
         loop {
             let job = self.find(&mut state, worker);
-            let leaves = job.is_none() && state.leaves(worker);
+            let leaves = job.is_none() && state.leaves(worker, self.context.threads);
             if leaves || job.is_some() {
                 self.share(&mut state);
             }
@@ -138,7 +139,7 @@ impl Engine {
         }
         if job.is_some() {
             state.running += 1;
-            let stop = &state.seats[worker.seat as usize];
+            let stop = state.stop_at(worker.seat);
             if !worker.context.stop.is(stop) {
                 worker.sit(stop.clone());
             }
@@ -146,12 +147,28 @@ impl Engine {
         job
     }
 
+    /// A worker has gone home.
+    pub(super) fn stand_up(&self, seat: u32) {
+        self.lock().stand_up(seat);
+    }
+
     /// A seat for a worker: its number, the shift, and the stop of what it will do there.
     pub(super) fn seat(&self) -> (u32, u32, Stop) {
         let stop = self.context.stop.child();
         let mut state = self.lock();
-        state.seats.push(stop.clone());
-        (state.seats.len() as u32 - 1, state.shift, stop)
+        (state.sit(stop.clone()), state.shift, stop)
+    }
+
+    /// Has another worker take the place of this thread while it waits for what others do, if it
+    /// is one of the engine's: they might be too few else.
+    pub(super) fn step_aside(self: &Arc<Self>) -> Option<Aside> {
+        Worker::is_this_thread_of(self.number).then(|| {
+            let shift = self.with(|state| {
+                state.workers -= 1;
+                state.shift
+            });
+            Aside { engine: Arc::clone(self), shift }
+        })
     }
 
     /// Finds another worker for what else can be done, if there is one to be had.
@@ -276,6 +293,18 @@ impl Engine {
 
     fn lock(&self) -> MutexGuard<'_, EngineState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker that waits inside of its task; it is back when this is dropped.
+pub(super) struct Aside {
+    engine: Arc<Engine>,
+    shift: u32,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.engine.with(|state| state.workers += usize::from(state.shift == self.shift));
     }
 }
 

@@ -16,11 +16,9 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub(super) struct EngineState {
     pub(super) plan: Plan,
-    /// How the task at each seat is told to end.
-    pub(super) seats: Vec<Stop>,
+    seats: Vec<Seat>,
     /// Which workers are wanted: those that came in an earlier shift go home.
     pub(super) shift: u32,
-    shift_from: usize,
     pub(super) workers: usize,
     pub(super) idle: usize,
     pub(super) running: usize,
@@ -34,6 +32,14 @@ pub(super) struct EngineState {
     wakers: HashMap<Id, Vec<Waker>>,
     /// Those of them that are to look whether there is something else that they can do.
     roused: Vec<Waker>,
+}
+
+/// A worker's place.
+struct Seat {
+    /// How the task that it is on is told to end.
+    stop: Stop,
+    shift: u32,
+    taken: bool,
 }
 
 impl EngineState {
@@ -86,13 +92,15 @@ impl EngineState {
         self.closed && self.running == 0 && !self.plan.is_under_way()
     }
 
-    /// Lets a worker go home that is not wanted any more.
-    pub(super) fn leaves(&mut self, worker: &Worker) -> bool {
+    /// Lets a worker go home that is not wanted any more: all is done, or others came for it while
+    /// it waited inside of a task.
+    pub(super) fn leaves(&mut self, worker: &Worker, threads: usize) -> bool {
         let current = worker.shift == self.shift;
-        if current && self.is_over() {
+        let leaves = self.is_over() || self.workers > threads;
+        if current && leaves {
             self.workers -= 1;
         }
-        !current || self.is_over()
+        !current || leaves
     }
 
     /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
@@ -132,15 +140,44 @@ impl EngineState {
         }
     }
 
+    /// A seat for a worker, whose tasks will have this stop.
+    pub(super) fn sit(&mut self, stop: Stop) -> u32 {
+        let seat = Seat { stop, shift: self.shift, taken: true };
+        match self.seats.iter().position(|seat| !seat.taken) {
+            Some(free) => {
+                self.seats[free] = seat;
+                free as u32
+            }
+            None => {
+                self.seats.push(seat);
+                self.seats.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Frees a seat.
+    pub(super) fn stand_up(&mut self, seat: u32) {
+        self.seats[seat as usize].taken = false;
+    }
+
+    /// How the next task at a seat is told to end.
+    pub(super) fn stop_at(&self, seat: u32) -> &Stop {
+        &self.seats[seat as usize].stop
+    }
+
     /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
     pub(super) fn replace_stops(&mut self, seats: &[u32], run: &Stop) -> Vec<Stop> {
-        let seats = seats.iter();
-        seats.map(|seat| std::mem::replace(&mut self.seats[*seat as usize], run.child())).collect()
+        let mut replace =
+            |seat| std::mem::replace(&mut self.seats[seat as usize].stop, run.child());
+        seats.iter().map(|seat| replace(*seat)).collect()
     }
 
     pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
         self.workers += 1;
-        self.helpers.push(helper);
+        // A run waits for its helpers; those of a client go when they are not needed.
+        if self.closed {
+            self.helpers.push(helper);
+        }
     }
 
     pub(super) fn helper(&mut self) -> Option<JoinHandle<()>> {
@@ -185,15 +222,16 @@ impl EngineState {
         self.closed = true;
     }
 
-    /// The seats of the workers of this shift, in the order in which they came.
+    /// The seats of the workers of this shift.
     pub(super) fn present(&self) -> impl Iterator<Item = u32> {
-        (self.shift_from..self.seats.len()).map(|seat| seat as u32)
+        let present = self.seats.iter().enumerate();
+        let present = present.filter(|(_, seat)| seat.taken && seat.shift == self.shift);
+        present.map(|(at, _)| at as u32)
     }
 
     /// Forgets all tasks, and sends the workers home as they come back from theirs.
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
-        (self.shift, self.workers, self.shift_from) = (self.shift + 1, 0, self.seats.len());
-        self.helpers.clear();
+        (self.shift, self.workers) = (self.shift + 1, 0);
     }
 }

@@ -1,6 +1,7 @@
 //! A worker: does tasks one after another, and tries those again that may be.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,6 +50,11 @@ pub(super) enum Came {
     Time,
 }
 
+thread_local! {
+    /// The engines that this thread is a worker of, one inside of a task of the other.
+    static ENGINES: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What a thread has while it works for an engine.
 pub(super) struct Worker {
     engine: Arc<Engine>,
@@ -70,6 +76,7 @@ impl Worker {
     pub(super) fn new(engine: &Arc<Engine>) -> Self {
         let (seat, shift, stop) = engine.seat();
         let outer = Stop::enter_thread(Some(stop.clone()));
+        ENGINES.with_borrow_mut(|engines| engines.push(engine.number));
         let context = Context { stop, ..engine.context.clone() };
         let (spare, waste) = (Inputs::default(), Waste::default());
         let engine = Arc::clone(engine);
@@ -88,6 +95,11 @@ impl Worker {
             let step = caught(&name.name, || Ok(self.perform(job)));
             last = Some(step.unwrap_or_else(Step::Failed));
         }
+    }
+
+    /// Whether this thread works for the engine of this number.
+    pub(super) fn is_this_thread_of(engine: u32) -> bool {
+        ENGINES.with_borrow(|engines| engines.contains(&engine))
     }
 
     /// Takes a stop for the tasks to come: that of an earlier one was told to end it.
@@ -200,6 +212,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         Stop::enter_thread(self.outer.take());
+        ENGINES.with_borrow_mut(Vec::pop);
+        self.engine.stand_up(self.seat);
     }
 }
 

@@ -154,7 +154,8 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
         self.ended().await.map(typed)
     }
 
-    /// The value, waiting for it on this thread.
+    /// The value, waiting for it on this thread. A task may call this, also of its own client:
+    /// another thread takes the place of the one that waits.
     ///
     /// # Errors
     ///
@@ -163,6 +164,7 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
     where
         T: Clone,
     {
+        let _aside = self.task.lease.0.step_aside();
         let waited = blocking(|| Stop::of_this_thread().wait(self.shared()));
         waited.unwrap_or(Err(Error::Cancelled)).map(Arc::unwrap_or_clone)
     }

@@ -185,6 +185,9 @@ impl Plan {
             };
             self.waste.nodes.push((node, number));
         }
+        if let Some(since) = &mut self.since {
+            since.remove(&number);
+        }
         self.held -= weight;
         self.waste.values.extend(value);
         self.free.push(id.at);
