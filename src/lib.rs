@@ -43,6 +43,21 @@
 //! # Ok::<(), creel::Error>(())
 //! ```
 //!
+//! A value of a task or an item goes back into a bag as an argument:
+//! [`map_with`](Bag::map_with), [`filter_with`](Bag::filter_with),
+//! [`flat_map_with`](Bag::flat_map_with) and [`lend_with`](Bag::lend_with) compute it once, before
+//! records are read, and share it.
+//!
+//! ```
+//! let sizes = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+//! let largest = sizes.clone().max().map(|size| size.unwrap_or(1));
+//! let percent = sizes.map_with(&largest, |size, largest: &usize| 100 * size / largest);
+//! assert_eq!(percent.max().compute_blocking()?, Some(100));
+//! # Ok::<(), creel::Error>(())
+//! ```
+//!
+//! [`visualize`] draws what a run would be, of bags, items and tasks alike; it reads nothing.
+//!
 //! A [`Client`] runs tasks as they are submitted, and gives futures of what they come to: see
 //! [`mod@client`]. Whatever runs can be watched: see [`watch`].
 //!
@@ -98,7 +113,7 @@ pub mod watch;
 
 pub use bag::{
     Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
-    read_bytes, read_text,
+    read_bytes, read_text, visualize,
 };
 #[doc(hidden)]
 pub use bag::{Plan, Values};

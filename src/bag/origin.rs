@@ -5,12 +5,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Bag;
+use super::base::Base;
+use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage, Take, in_batches};
+use crate::Result;
 use crate::block::{Block, Blocks, Delimiter};
-use crate::graph::{Node, Shared, Value, run};
+use crate::graph::{Node, Shared, Step, Value, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Reader, Text};
-use crate::{Progress, Result};
 
 /// Where a bag's records come from. Two bags of one origin can be computed in one pass.
 #[derive(Clone)]
@@ -47,13 +49,22 @@ pub(super) enum ChunkReader {
 }
 
 impl Origin {
-    pub(super) fn open(&self, context: &Context) -> Result<Chunks> {
+    /// Lists it. Of tasks the values are given, and are all there: a window over tasks that are
+    /// still to run would run those that they share many times.
+    pub(super) fn open(&self, context: &Context, values: Vec<Shared>) -> Result<Chunks> {
         Ok(match self {
             Self::Text(job) => Chunks::Text(job.open(context)?),
             Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
-            // A window over tasks that are still to run would run those they share many times.
-            Self::Tasks(tasks) => Chunks::Values(Arc::clone(tasks), run(context, &tasks.nodes)?),
+            Self::Tasks(tasks) => Chunks::Values(Arc::clone(tasks), values),
         })
+    }
+
+    /// The tasks whose values it is opened with.
+    pub(super) fn tasks(&self) -> &[Arc<Node>] {
+        match self {
+            Self::Text(_) | Self::Memory(_) => &[],
+            Self::Tasks(tasks) => &tasks.nodes,
+        }
     }
 
     /// Whether one pass over one of them can feed both. An iterator's records are handed out
@@ -107,6 +118,21 @@ impl Reader for ChunkReader {
 }
 
 impl Chunk {
+    /// Works with the records; a panic of that is an error which says where they stand.
+    pub(super) fn with<T>(
+        &mut self,
+        task: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let result = caught(task, || work(self));
+        result.map_err(|error| {
+            error.over(|| match self {
+                Self::Text(block) => Some(block.place(0)),
+                Self::Records(_) => None,
+            })
+        })
+    }
+
     /// The bytes of text in it.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -142,10 +168,10 @@ impl Stage<String> for Read {
     fn run(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         emit: &mut Emit<'_, String>,
     ) -> Result<ControlFlow<()>> {
-        Stage::<String>::lend(self, chunk, progress, &mut |lines| {
+        Stage::<String>::lend(self, chunk, env, &mut |lines| {
             in_batches(lines.map(str::to_owned), emit)
         })
     }
@@ -153,10 +179,10 @@ impl Stage<String> for Read {
     fn lend(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         take: &mut Take<'_, String>,
     ) -> Result<ControlFlow<()>> {
-        let text = text(chunk.block(), &self.delimiter, self.invalid, progress)?;
+        let text = text(chunk.block(), &self.delimiter, self.invalid, env.progress)?;
         take(Lines::new(&text, &self.delimiter))
     }
 }
@@ -165,10 +191,10 @@ impl Stage<Vec<u8>> for Read {
     fn run(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         emit: &mut Emit<'_, Vec<u8>>,
     ) -> Result<ControlFlow<()>> {
-        Stage::<Vec<u8>>::lend(self, chunk, progress, &mut |records| {
+        Stage::<Vec<u8>>::lend(self, chunk, env, &mut |records| {
             in_batches(records.map(<[u8]>::to_vec), emit)
         })
     }
@@ -176,7 +202,7 @@ impl Stage<Vec<u8>> for Read {
     fn lend(
         &self,
         chunk: &mut Chunk,
-        _progress: &Progress,
+        _: &Env<'_>,
         take: &mut Take<'_, Vec<u8>>,
     ) -> Result<ControlFlow<()>> {
         take(RawLines::new(chunk.block().bytes(), &self.delimiter))
@@ -185,12 +211,12 @@ impl Stage<Vec<u8>> for Read {
 
 impl<T> Bag<T> {
     /// A bag of what a job reads.
-    pub(super) fn read(job: Job, invalid: Invalid) -> Self
+    pub(super) fn read(job: Job, invalid: Invalid, step: Step) -> Self
     where
         Read: Stage<T>,
     {
         let stage = Arc::new(Read { delimiter: job.blocks.delimiter.clone(), invalid });
-        Self { origin: Origin::Text(Arc::new(job)), stage }
+        Self { base: Base::new(Origin::Text(Arc::new(job)), step), stage }
     }
 }
 
@@ -222,7 +248,7 @@ where
 
 /// The first stage of a bag whose chunks are batches of its records.
 pub(super) fn whole<T: Send + 'static>() -> Arc<dyn Stage<T>> {
-    Arc::new(|chunk: &mut Chunk, _: &Progress, emit: &mut Emit<'_, T>| emit(chunk.batch()))
+    Arc::new(|chunk: &mut Chunk, _: &Env<'_>, emit: &mut Emit<'_, T>| emit(chunk.batch()))
 }
 
 impl<T: Send + 'static> Bag<T> {
@@ -238,10 +264,12 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     // Not the trait: a bag has to be able to run the iterator again, so it asks for `Clone`.
     #[allow(clippy::should_implement_trait)]
+    #[track_caller]
     pub fn from_iter<I>(records: I) -> Self
     where
         I: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
     {
-        Self { origin: Origin::Memory(Arc::new(FromIter(records))), stage: whole() }
+        let origin = Origin::Memory(Arc::new(FromIter(records)));
+        Self { base: Base::new(origin, Step::here("from_iter")), stage: whole() }
     }
 }

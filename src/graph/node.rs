@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Context;
 use super::policy::{Limit, Policy, Retry};
+use super::{Context, Sketch};
 use crate::Result;
 use crate::watch::Task;
 
@@ -93,6 +93,8 @@ pub(crate) enum Name {
     Numbered(&'static str, usize),
     /// The only one of its kind.
     Only(&'static str),
+    /// One that a picture tells more of; its number, if it is one of many.
+    Sketched(Arc<Sketch>, Option<usize>),
 }
 
 impl fmt::Display for Name {
@@ -102,6 +104,8 @@ impl fmt::Display for Name {
             Self::At(operation, at) => write!(f, "{operation} ({}:{})", at.file(), at.line()),
             Self::Numbered(operation, index) => write!(f, "{operation} {index}"),
             Self::Only(operation) => f.write_str(operation),
+            Self::Sketched(sketch, Some(index)) => write!(f, "{} {index}", sketch.operation),
+            Self::Sketched(sketch, None) => f.write_str(sketch.operation),
         }
     }
 }
@@ -114,6 +118,7 @@ impl Name {
             Self::At(operation, _) | Self::Numbered(operation, _) | Self::Only(operation) => {
                 operation
             }
+            Self::Sketched(sketch, _) => sketch.operation,
         }
     }
 }
@@ -257,6 +262,11 @@ impl Inputs {
     /// One of them, to keep: nobody else holds it if this was the last task to use it.
     pub(crate) fn take(&mut self, n: usize) -> Shared {
         self.values[n].take().unwrap_or_else(|| unreachable!("a task takes an input once"))
+    }
+
+    /// All that were not taken, to keep.
+    pub(crate) fn take_all(&mut self) -> Vec<Shared> {
+        self.values.iter_mut().filter_map(Option::take).collect()
     }
 
     /// Nothing, in the room of these.

@@ -267,5 +267,5 @@ pub(super) fn panicked(task: impl Display, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = text.unwrap_or("no message").to_owned();
-    Error::Panic { task: task.to_string(), path: String::new(), message }
+    Error::Panic { task: task.to_string(), path: String::new(), message, place: None }
 }

@@ -8,6 +8,7 @@ use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
 use super::stage::{Next, Scratch, Stage, drive, scratch};
 use crate::block::{Block, Delimiter};
+use crate::graph::Shared;
 use crate::progress::Progress;
 use crate::record::{self, Invalid, Lines};
 use crate::run::{self, Context, Pass, Text};
@@ -75,11 +76,11 @@ impl Pass<Block> for Reduce {
         false
     }
 
-    fn start(&self) -> Lane {
+    fn start(&self, _: &Context, _: &[Shared]) -> Lane {
         Lane::new(&self.program)
     }
 
-    fn feed(&self, context: &Context, lane: &mut Lane, block: Block) -> Result<()> {
+    fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
         context.read(block.bytes().len(), 0);
         let text = self.records.text(&block)?;
         let (program, end) = (&*self.program, self.program.end);

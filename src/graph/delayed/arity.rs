@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::{Delayed, delayed};
 use crate::graph::node::{Name, Node, Outcome, Shared, seen};
 
-/// What can stand where a task wants a `T`: a handle, a reference to one, or a plain value.
+/// What can stand where a task wants a `T`: a [`Delayed`] or an [`Item`](crate::Item), a reference
+/// to either, or a plain value.
 pub trait Argument<T> {
     /// The handle.
+    #[track_caller]
     fn into_delayed(self) -> Delayed<T>;
 }
 
 impl<T: Send + Sync + 'static> Argument<T> for T {
-    #[track_caller]
     fn into_delayed(self) -> Delayed<T> {
         delayed(self)
     }
@@ -35,6 +36,7 @@ impl<T> Argument<T> for &Delayed<T> {
 pub trait Arguments<A> {
     /// The handles, their types forgotten.
     #[doc(hidden)]
+    #[track_caller]
     fn tasks(self) -> Vec<Delayed<()>>;
 }
 

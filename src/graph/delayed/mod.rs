@@ -276,6 +276,12 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         self.with(|node| node.policy_mut().weigh = Some(Arc::new(weigh)))
     }
 
+    /// Says what the task is: of those with one number, among tasks of one kind, only one runs.
+    /// The kind is a type that is no value's.
+    pub(crate) fn only(self, kind: TypeId, number: u64) -> Self {
+        self.with(|node| node.key = Some((kind, number, 0)))
+    }
+
     /// A task over this one.
     #[track_caller]
     fn over<U>(
@@ -329,7 +335,8 @@ impl<T> Delayed<T> {
     }
 }
 
-/// A function of one to eight arguments, each a [`Delayed`] or a plain value.
+/// A function of one to eight arguments, each an [`Argument`]: a [`Delayed`], an
+/// [`Item`](crate::Item), a reference to either, or a plain value.
 ///
 /// Closures name their arguments' types.
 ///
