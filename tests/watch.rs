@@ -78,14 +78,27 @@ fn a_profile_counts_every_task_once() {
 
 #[test]
 fn a_profile_tells_what_was_read() {
+    let log = std::fs::read_to_string("fixtures/access.log").expect("the log is there");
+    let (bytes, lines) = (log.len() as u64, log.lines().count() as u64);
+    let read = |profile: &Profile| {
+        let kinds = profile.kinds();
+        (kinds.iter().map(|k| k.bytes).sum::<u64>(), kinds.iter().map(|k| k.records).sum::<u64>())
+    };
+    let bag = creel::read_text("fixtures/access.log").expect("a pattern");
+    for ordered in [false, true] {
+        let profile = Arc::new(Profile::new());
+        let run = Run::new().observer(Arc::clone(&profile));
+        if ordered {
+            run.compute_blocking(&bag.clone().take(usize::MAX)).expect("the log is there");
+        } else {
+            run.compute_blocking(&bag.clone().count()).expect("the log is there");
+        }
+        assert_eq!(read(&profile), (bytes, lines));
+    }
     let profile = Arc::new(Profile::new());
-    let log = ReadOptions::new().partition_size(50_000).read_text(["fixtures/access.log"]);
-    let lines = log.expect("a pattern").map(|line| line.len()).count();
     let run = Run::new().observer(Arc::clone(&profile));
-    assert_eq!(run.compute_blocking(&lines).expect("the log is there"), 1500);
-    let kinds = profile.kinds();
-    let size = std::fs::metadata("fixtures/access.log").expect("it is there").len();
-    assert_eq!(kinds.iter().map(|kind| kind.bytes).sum::<u64>(), size, "{profile}");
+    run.compute_blocking(&creel::Bag::from_iter(0..5000).count()).expect("nothing fails");
+    assert_eq!(read(&profile), (0, 5000));
 }
 
 #[test]

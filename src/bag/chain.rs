@@ -21,8 +21,14 @@ use crate::graph::Value;
 pub(super) enum Chunk {
     /// A block of text.
     Text(Block),
+    Records(Batch),
+}
+
+/// Records out of memory.
+pub(super) struct Batch {
     /// A `Vec` of the origin's records.
-    Records(Value),
+    pub(super) records: Value,
+    pub(super) len: usize,
 }
 
 /// Records in a batch, about: enough that the virtual call vanishes, few enough that a batch of

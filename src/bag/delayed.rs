@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::base::Base;
 use super::broadcast::Env;
+use super::chain::Batch;
 use super::chain::Chunk;
 use super::compute::{Compute, Run};
 use super::origin::{Chunks, Origin, Tasks, batches, whole};
@@ -112,7 +113,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
         mut chunk: Chunk,
         made: &mut Vec<T>,
     ) -> Result<()> {
-        context.read(chunk.bytes(), 0);
+        context.read(|| self.base.origin.amount(&chunk));
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: shared };
         let mut append = |batch: &mut Vec<T>| {
             made.append(batch);
@@ -165,7 +166,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         C: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
     {
-        fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Value> + Send>
+        fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Batch> + Send>
         where
             C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static>,
             C: Clone + Send + Sync + 'static,

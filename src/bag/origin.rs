@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::Bag;
 use super::base::Base;
 use super::broadcast::Env;
-use super::chain::{Chunk, Emit, Stage, Take, in_batches};
+use super::chain::{Batch, Chunk, Emit, Stage, Take, in_batches};
 use crate::Result;
 use crate::block::{Block, Blocks, Delimiter};
-use crate::graph::{Node, Shared, Step, Value, caught};
+use crate::graph::{Node, Shared, Step, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Reader, Text};
 
@@ -26,14 +26,14 @@ pub(super) enum Origin {
 pub(super) struct Tasks {
     pub(super) nodes: Vec<Arc<Node>>,
     /// The records of a value, in batches.
-    pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Value> + Send>,
+    pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Batch> + Send>,
 }
 
 /// Batches of records out of memory, made anew for each run.
 pub(super) trait Batches: Send + Sync {
     /// The batches from the first on. Runs none of the caller's code before one is asked for: a
     /// run that opens partitions is not prepared for panics.
-    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send>;
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Batch> + Send>;
 }
 
 /// An origin, listed.
@@ -45,7 +45,7 @@ pub(super) enum Chunks {
 
 pub(super) enum ChunkReader {
     Text(Box<Blocks>),
-    Memory(Box<dyn Iterator<Item = Value> + Send>),
+    Memory(Box<dyn Iterator<Item = Batch> + Send>),
 }
 
 impl Origin {
@@ -64,6 +64,18 @@ impl Origin {
         match self {
             Self::Text(_) | Self::Memory(_) => &[],
             Self::Tasks(tasks) => &tasks.nodes,
+        }
+    }
+
+    /// The bytes of text in a chunk of it, and the records.
+    pub(super) fn amount(&self, chunk: &Chunk) -> (usize, usize) {
+        match (self, chunk) {
+            (Self::Text(job), Chunk::Text(block)) => {
+                let records = RawLines::new(block.bytes(), &job.blocks.delimiter);
+                (block.bytes().len(), records.count())
+            }
+            (_, Chunk::Text(block)) => (block.bytes().len(), 0),
+            (_, Chunk::Records(batch)) => (0, batch.len),
         }
     }
 
@@ -133,14 +145,6 @@ impl Chunk {
         })
     }
 
-    /// The bytes of text in it.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Text(block) => block.bytes().len(),
-            Self::Records(_) => 0,
-        }
-    }
-
     fn block(&self) -> &Block {
         match self {
             Self::Text(block) => block,
@@ -151,7 +155,7 @@ impl Chunk {
     fn batch<T: 'static>(&mut self) -> &mut Vec<T> {
         let batch = match self {
             Self::Text(_) => None,
-            Self::Records(value) => value.downcast_mut(),
+            Self::Records(batch) => batch.records.downcast_mut(),
         };
         batch.unwrap_or_else(|| unreachable!("a bag's first stage fits its origin"))
     }
@@ -227,7 +231,7 @@ impl<I> Batches for FromIter<I>
 where
     I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
 {
-    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send> {
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Batch> + Send> {
         batches(move || self.0.clone().into_iter())
     }
 }
@@ -235,14 +239,15 @@ where
 /// An iterator's records, some at a time; it is made as the first are wanted.
 pub(super) fn batches<I>(
     open: impl FnOnce() -> I + Send + 'static,
-) -> Box<dyn Iterator<Item = Value> + Send>
+) -> Box<dyn Iterator<Item = Batch> + Send>
 where
     I: Iterator<Item: Send + 'static> + Send + 'static,
 {
     let mut records = std::iter::once_with(open).flatten();
     Box::new(std::iter::from_fn(move || {
         let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
-        (!batch.is_empty()).then(|| Box::new(batch) as Value)
+        let len = batch.len();
+        (len > 0).then(|| Batch { records: Box::new(batch), len })
     }))
 }
 

@@ -266,7 +266,7 @@ impl Pass<Chunk> for Group {
         states: &mut States,
         mut chunk: Chunk,
     ) -> Result<()> {
-        context.read(chunk.bytes(), 0);
+        context.read(|| self.origin().amount(&chunk));
         let env = self.env(&context.progress, shared);
         // The task is named by the engine.
         chunk.with("", |chunk| {

@@ -99,6 +99,7 @@ impl<T: Send + 'static> Bag<T> {
         let shared = values.split_off(self.base.origin.tasks().len());
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: &shared };
         let work = |mut chunk: Chunk| {
+            context.read(|| self.base.origin.amount(&chunk));
             let mut records = Vec::new();
             let mut append = |batch: &mut Vec<T>| {
                 records.append(batch);

@@ -40,10 +40,13 @@ impl Context {
         }
     }
 
-    /// Counts a block that the task has read: bytes, and the records of those who own theirs.
-    pub(crate) fn read(&self, bytes: usize, records: usize) {
+    /// Counts a block that the task has read; those who watch are told the bytes and the records.
+    pub(crate) fn read(&self, amount: impl FnOnce() -> (usize, usize)) {
         self.progress.add_block();
-        self.tell(What::Read { bytes: bytes as u64, records: records as u64 });
+        if self.task.is_some() {
+            let (bytes, records) = amount();
+            self.tell(What::Read { bytes: bytes as u64, records: records as u64 });
+        }
     }
 }
 

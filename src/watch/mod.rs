@@ -143,7 +143,7 @@ pub enum What<'a> {
     Read {
         /// Bytes, decompressed.
         bytes: u64,
-        /// Records, of those who own theirs.
+        /// Records.
         records: u64,
     },
     /// It waits for a future, a limit, its next try, or the task that it became, and keeps no
