@@ -20,9 +20,10 @@ help: ## This list.
 test: lint golden examples unit features servers ## Everything below, as CI runs it.
 
 .PHONY: lint
-lint: ## Formatting and lints, warnings forbidden.
+lint: ## Formatting, lints and links of the documentation, warnings forbidden.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --all-features
 
 .PHONY: golden
 golden: ## The golden outputs are what fixtures/golden.py counts.
