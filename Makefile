@@ -10,7 +10,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 
 # Each feature builds without the others. `cloud` and `decompress` are parts of others.
-FEATURES := cli s3 gcs azure http gzip zstd bzip2 xz lz4 encoding
+FEATURES := cli s3 gcs azure http gzip zstd bzip2 xz lz4 encoding bar tracing
 
 .PHONY: help
 help: ## This list.
@@ -20,9 +20,10 @@ help: ## This list.
 test: lint golden examples unit features servers ## Everything below, as CI runs it.
 
 .PHONY: lint
-lint: ## Formatting and lints, warnings forbidden.
+lint: ## Formatting, lints and links of the documentation, warnings forbidden.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --all-features
 
 .PHONY: golden
 golden: ## The golden outputs are what fixtures/golden.py counts.

@@ -165,7 +165,7 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// A function of the caller's panicked.
-    #[error("the task {task} panicked: {message}{}", way(path))]
+    #[error("the task {task} panicked: {message}{}{}", block(place), way(path))]
     Panic {
         /// The task's name.
         task: String,
@@ -173,6 +173,8 @@ pub enum Error {
         path: String,
         /// What the panic said.
         message: String,
+        /// Where the block starts whose records the function was given, if they were read.
+        place: Option<Box<Place>>,
     },
     /// A function of the caller's returned an error.
     #[error("the task {task} failed: {source}{}", way(path))]
@@ -204,7 +206,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Where it happened, for an error of data or of I/O.
+    /// Where it happened, for an error of data or of I/O, and for a panic over what was read.
     ///
     /// ```
     /// use creel::ReadOptions;
@@ -226,11 +228,10 @@ impl Error {
             | Self::RecordTooLong { place, .. }
             | Self::Io { place, .. } => Some(place),
             Self::Task { source, .. } => source.downcast_ref().and_then(Self::place),
-            Self::Pattern { .. }
-            | Self::Output { .. }
-            | Self::Panic { .. }
-            | Self::Memory { .. }
-            | Self::Cancelled => None,
+            Self::Panic { place, .. } => place.as_deref(),
+            Self::Pattern { .. } | Self::Output { .. } | Self::Memory { .. } | Self::Cancelled => {
+                None
+            }
         }
     }
 
@@ -252,6 +253,14 @@ impl Error {
         Self::Task { task: String::new(), path: String::new(), source: source.into().into() }
     }
 
+    /// The same, if it is a panic, over records of a block that starts there.
+    pub(crate) fn over(mut self, start: impl FnOnce() -> Option<Place>) -> Self {
+        if let Self::Panic { place: place @ None, .. } = &mut self {
+            *place = start().map(Box::new);
+        }
+        self
+    }
+
     /// The same, in the task whose name and path are given, if it has none yet.
     pub(crate) fn in_task(mut self, names: impl FnOnce() -> (String, String)) -> Self {
         if let Self::Task { task, path, .. } | Self::Panic { task, path, .. } = &mut self
@@ -265,6 +274,11 @@ impl Error {
         }
         self
     }
+}
+
+/// The part of a message that says which records a function was given.
+fn block(place: &Option<Box<Place>>) -> String {
+    place.as_ref().map_or_else(String::new, |place| format!(", in the block at {place}"))
 }
 
 /// The part of a message that says how a task is needed; nothing for the root itself.

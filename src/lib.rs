@@ -43,6 +43,24 @@
 //! # Ok::<(), creel::Error>(())
 //! ```
 //!
+//! A value of a task or an item goes back into a bag as an argument:
+//! [`map_with`](Bag::map_with), [`filter_with`](Bag::filter_with),
+//! [`flat_map_with`](Bag::flat_map_with) and [`lend_with`](Bag::lend_with) compute it once, before
+//! records are read, and share it.
+//!
+//! ```
+//! let sizes = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+//! let largest = sizes.clone().max().map(|size| size.unwrap_or(1));
+//! let percent = sizes.map_with(&largest, |size, largest: &usize| 100 * size / largest);
+//! assert_eq!(percent.max().compute_blocking()?, Some(100));
+//! # Ok::<(), creel::Error>(())
+//! ```
+//!
+//! [`visualize`] draws what a run would be, of bags, items and tasks alike; it reads nothing.
+//!
+//! A [`Client`] runs tasks as they are submitted, and gives futures of what they come to: see
+//! [`mod@client`]. Whatever runs can be watched: see [`watch`].
+//!
 //! # How the data goes
 //!
 //! | noun | what it is | module |
@@ -57,8 +75,8 @@
 //! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
 //! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so do imports: a module uses only those before it,
-//! in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`, `bag`, `sink`,
-//! `program`, `cli`.
+//! in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`,
+//! `bag`, `sink`, `program`, `cli`.
 //!
 //! # What is promised
 //!
@@ -71,8 +89,9 @@
 //! # Features
 //!
 //! All on by default: `cli` (the command), `s3`, `gcs`, `azure`, `http` (stores), `gzip`, `zstd`,
-//! `bzip2`, `xz`, `lz4` (codecs), `encoding` (UTF-16, Latin-1). With none, creel reads plain UTF-8
-//! from local files, and needs neither TLS nor a C compiler.
+//! `bzip2`, `xz`, `lz4` (codecs), `encoding` (UTF-16, Latin-1), `bar` (a progress bar, part of
+//! `cli`), `tracing` (spans). With none, creel reads plain UTF-8 from local files, and needs
+//! neither TLS nor a C compiler.
 
 mod bag;
 mod block;
@@ -94,7 +113,7 @@ pub mod watch;
 
 pub use bag::{
     Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
-    read_bytes, read_text,
+    read_bytes, read_text, visualize,
 };
 #[doc(hidden)]
 pub use bag::{Plan, Values};

@@ -51,6 +51,35 @@ impl<T> Feed<T> for At {
     }
 }
 
+/// A panic over records that were read says where these stand, on every way through a bag.
+#[test]
+fn a_panic_over_what_was_read_names_the_block() {
+    let lines = ReadOptions::new().partition_size(50_000).blocksize(1000);
+    let lines = lines.read_text(["fixtures/access.log"]).expect("a pattern").map(|line| {
+        assert!(!line.contains(" 404 "), "as it should");
+        line
+    });
+    let first = lines.to_delayed_blocking().expect("listed").remove(0);
+    let errors = [
+        lines.clone().count().compute_blocking().err(),
+        lines.clone().collect().compute_blocking().err(),
+        lines.clone().take(1 << 20).compute_blocking().err(),
+        first.compute_blocking().err(),
+        block_on(lines.stream().try_collect::<Vec<_>>()).err(),
+    ];
+    for error in errors {
+        let error = error.expect("some request was for what is not there");
+        let place = error.place().expect("the start of a block");
+        assert_eq!(place.object, "fixtures/access.log");
+        let text = std::fs::read("fixtures/access.log").expect("the log");
+        let start = usize::try_from(place.offset.expect("a byte")).expect("a small file");
+        let block = String::from_utf8_lossy(&text[start..]);
+        let block: String = block.chars().take(2000).collect();
+        assert!(block.contains(" 404 "), "{error}");
+        assert!(error.to_string().contains("panicked: as it should, in the block at"), "{error}");
+    }
+}
+
 #[track_caller]
 fn panicked<T>(outcome: Result<T>) {
     match outcome {

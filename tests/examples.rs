@@ -119,3 +119,11 @@ fn block_argmax_agrees_with_the_plain_way_in_blocks_of_any_size_with_few_alive()
         assert!(alive.parse::<usize>().unwrap() <= 2 * threads, "{out}");
     }
 }
+
+#[test]
+fn rosenbrock_finds_the_bottom_of_the_valley() {
+    let out = example("rosenbrock", &[]);
+    assert!(out.contains("the least is 0.000"), "{out}");
+    assert!(out.contains("at (1.00") || out.contains("at (0.99"), "{out}");
+    assert!(out.contains("tasks: 0 waiting, 0 running, 0 done, 0 failed"), "{out}");
+}

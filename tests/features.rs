@@ -48,6 +48,7 @@ fn without_features_there_is_no_tls_no_http_and_no_command_line() {
             "flate2",
             "zstd",
             "encoding_rs",
+            "tracing",
         ],
     );
 }

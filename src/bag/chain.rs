@@ -11,17 +11,24 @@ use std::vec::Drain;
 
 use creel_operators::{Collect, Records};
 
+use super::broadcast::Env;
 use super::lend::Lend;
+use crate::Result;
 use crate::block::Block;
 use crate::graph::Value;
-use crate::{Progress, Result};
 
 /// What lanes are handed, and the first stage of a chain takes apart.
 pub(super) enum Chunk {
     /// A block of text.
     Text(Block),
+    Records(Batch),
+}
+
+/// Records out of memory.
+pub(super) struct Batch {
     /// A `Vec` of the origin's records.
-    Records(Value),
+    pub(super) records: Value,
+    pub(super) len: usize,
 }
 
 /// Records in a batch, about: enough that the virtual call vanishes, few enough that a batch of
@@ -40,7 +47,7 @@ pub(super) trait Stage<T>: Send + Sync {
     fn run(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         emit: &mut Emit<'_, T>,
     ) -> Result<ControlFlow<()>>;
 
@@ -49,28 +56,28 @@ pub(super) trait Stage<T>: Send + Sync {
     fn lend(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         take: &mut Take<'_, T>,
     ) -> Result<ControlFlow<()>>
     where
         T: Lend,
     {
-        self.run(chunk, progress, &mut |batch| take(T::lend(batch)))
+        self.run(chunk, env, &mut |batch| take(T::lend(batch)))
     }
 }
 
 /// A first stage that is a function.
 impl<T, F> Stage<T> for F
 where
-    F: Fn(&mut Chunk, &Progress, &mut Emit<'_, T>) -> Result<ControlFlow<()>> + Send + Sync,
+    F: Fn(&mut Chunk, &Env<'_>, &mut Emit<'_, T>) -> Result<ControlFlow<()>> + Send + Sync,
 {
     fn run(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         emit: &mut Emit<'_, T>,
     ) -> Result<ControlFlow<()>> {
-        self(chunk, progress, emit)
+        self(chunk, env, emit)
     }
 }
 
@@ -84,7 +91,10 @@ pub(super) struct Operator<T, U, P> {
     records: PhantomData<fn(T) -> U>,
 }
 
-impl<T, U, P> Operator<T, U, P> {
+impl<T, U, P> Operator<T, U, P>
+where
+    P: for<'a> Fn(&Env<'_>, Records<'a, Drained<'a, T>, Vec<U>>) -> Collect<U>,
+{
     pub(super) fn new(before: Arc<dyn Stage<T>>, plan: P) -> Self {
         Self { before, plan, records: PhantomData }
     }
@@ -92,17 +102,17 @@ impl<T, U, P> Operator<T, U, P> {
 
 impl<T, U, P> Stage<U> for Operator<T, U, P>
 where
-    P: for<'a> Fn(Records<'a, Drained<'a, T>, Vec<U>>) -> Collect<U> + Send + Sync,
+    P: for<'a> Fn(&Env<'_>, Records<'a, Drained<'a, T>, Vec<U>>) -> Collect<U> + Send + Sync,
 {
     fn run(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         emit: &mut Emit<'_, U>,
     ) -> Result<ControlFlow<()>> {
         let mut batch = Vec::new();
-        self.before.run(chunk, progress, &mut |records| {
-            (self.plan)(Records::new(records.drain(..), &mut batch));
+        self.before.run(chunk, env, &mut |records| {
+            (self.plan)(env, Records::new(records.drain(..), &mut batch));
             let flow = emit(&mut batch)?;
             batch.clear();
             Ok(flow)

@@ -109,7 +109,9 @@ impl Run {
 fn compute_in<C: Compute>(context: &Context, what: &C) -> Result<C::Output> {
     let mut plan = Plan::default();
     what.add(&mut plan);
-    Ok(what.take(&mut plan.run(context)?))
+    let values = plan.run(context);
+    context.observers.ended();
+    Ok(what.take(&mut values?))
 }
 
 /// Cancels a run whose future is gone; one that has ended does not mind.

@@ -1,13 +1,19 @@
 //! Between bags and tasks of one's own, both ways.
 
+use std::any::TypeId;
+use std::panic::Location;
 use std::sync::Arc;
 
+use super::base::Base;
+use super::broadcast::Env;
+use super::chain::Batch;
 use super::chain::Chunk;
 use super::compute::{Compute, Run};
 use super::origin::{Chunks, Origin, Tasks, batches, whole};
 use super::plan::{Plan, Values};
 use super::{Bag, Item};
-use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, typed};
+use crate::graph::delayed::Argument;
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, typed};
 use crate::run::{Context, Input, Reader};
 use crate::{Error, Result};
 
@@ -44,16 +50,20 @@ impl<T: Send + Sync + 'static> Bag<T> {
 
     fn listed(&self) -> Item<Vec<Delayed<Vec<T>>>> {
         let bag = self.clone();
-        Item::alone(move |context| {
-            if let Origin::Tasks(tasks) = &bag.origin {
+        let sketch = Sketch { operation: "list", ..Sketch::default() };
+        Item::alone(sketch, Vec::new(), move |context, _| {
+            if let Origin::Tasks(tasks) = &bag.base.origin {
                 return Ok(bag.over(tasks));
             }
-            let input = Arc::new(bag.origin.open(context)?);
+            let input = Arc::new(bag.base.origin.open(context, Vec::new())?);
+            let sketch = Arc::new(bag.base.partition());
             let partitions = (0..input.partitions()).map(|partition| {
                 let (bag, input) = (bag.clone(), Arc::clone(&input));
-                let name = Name::Numbered("partition", partition);
-                let node = Node::new(name, Vec::new(), move |context, _| {
-                    bag.partition(context, &input, partition).map(Outcome::value)
+                let name = Name::Sketched(Arc::clone(&sketch), Some(partition));
+                let needs = bag.base.needs.clone();
+                let node = Node::new(name, needs, move |context, inputs| {
+                    let shared = inputs.take_all();
+                    bag.partition(context, &shared, &input, partition).map(Outcome::value)
                 });
                 Delayed::of(node)
             });
@@ -63,13 +73,16 @@ impl<T: Send + Sync + 'static> Bag<T> {
 
     /// The handles of a bag that is made of handles.
     fn over(&self, tasks: &Arc<Tasks>) -> Vec<Delayed<Vec<T>>> {
+        let sketch = Arc::new(self.base.partition());
         let handles = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (bag, records) = (self.clone(), tasks.records);
-            let name = Name::Numbered("partition", n);
-            Delayed::of(Node::new(name, vec![Arc::clone(node)], move |context, inputs| {
+            let inputs = [node].into_iter().chain(&self.base.needs).cloned().collect();
+            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
+            Delayed::of(Node::new(name, inputs, move |context, inputs| {
+                let (value, shared) = (inputs.take(0), inputs.take_all());
                 let mut made = Vec::new();
-                for batch in records(inputs.take(0)) {
-                    bag.append(context, Chunk::Records(batch), &mut made)?;
+                for batch in records(value) {
+                    bag.append(context, &shared, Chunk::Records(batch), &mut made)?;
                 }
                 Ok(Outcome::value(made))
             }))
@@ -78,22 +91,35 @@ impl<T: Send + Sync + 'static> Bag<T> {
     }
 
     /// The records of one partition.
-    fn partition(&self, context: &Context, input: &Chunks, partition: usize) -> Result<Vec<T>> {
+    fn partition(
+        &self,
+        context: &Context,
+        shared: &[Shared],
+        input: &Chunks,
+        partition: usize,
+    ) -> Result<Vec<T>> {
         let mut made = Vec::new();
         let mut reader = input.open(partition);
         while let Some(chunk) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? {
-            self.append(context, chunk, &mut made)?;
+            self.append(context, shared, chunk, &mut made)?;
         }
         if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(made) }
     }
 
-    fn append(&self, context: &Context, mut chunk: Chunk, made: &mut Vec<T>) -> Result<()> {
-        context.read(chunk.bytes(), 0);
-        let flow = self.stage.run(&mut chunk, &context.progress, &mut |batch| {
+    fn append(
+        &self,
+        context: &Context,
+        shared: &[Shared],
+        mut chunk: Chunk,
+        made: &mut Vec<T>,
+    ) -> Result<()> {
+        context.read(|| self.base.origin.amount(&chunk));
+        let env = Env { progress: &context.progress, needs: &self.base.needs, values: shared };
+        let mut append = |batch: &mut Vec<T>| {
             made.append(batch);
             Ok(std::ops::ControlFlow::Continue(()))
-        });
-        flow.map(drop)
+        };
+        chunk.with("", |chunk| self.stage.run(chunk, &env, &mut append)).map(drop)
     }
 
     /// Reads and computes the bag once and keeps its records in memory, for all that is made of
@@ -135,11 +161,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(bag.compute_blocking()?, [10, 10, 10, 20, 20, 20]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn from_delayed<C>(parts: impl IntoIterator<Item = Delayed<C>>) -> Self
     where
         C: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
     {
-        fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Value> + Send>
+        fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Batch> + Send>
         where
             C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static>,
             C: Clone + Send + Sync + 'static,
@@ -147,8 +174,8 @@ impl<T: Send + 'static> Bag<T> {
             batches(move || Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
         }
         let nodes = parts.into_iter().map(|part| Arc::clone(part.node())).collect();
-        let tasks = Tasks { nodes, records: records::<C> };
-        Self { origin: Origin::Tasks(Arc::new(tasks)), stage: whole() }
+        let origin = Origin::Tasks(Arc::new(Tasks { nodes, records: records::<C> }));
+        Self { base: Base::new(origin, Step::here("from_delayed")), stage: whole() }
     }
 }
 
@@ -161,26 +188,44 @@ impl<T: Send + Sync + 'static> Item<T> {
     /// assert_eq!(count.map(|n| n * 2).compute_blocking()?, 14);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn to_delayed(&self) -> Delayed<T> {
+        let name = Name::At("item", Location::caller());
         let mut plan = Plan::default();
         plan.item(self);
         let inputs = plan.roots().into_iter().map(|(_, root)| root).collect();
-        Delayed::of(Node::new(Name::Only("item"), inputs, |_, inputs| {
+        let handle = Delayed::of(Node::new(name, inputs, |_, inputs| {
             let values: Vec<Value> = Moved::out_of(inputs.take(0));
             let value = values.into_iter().next().and_then(|value| value.downcast::<T>().ok());
             let value = value.unwrap_or_else(|| unreachable!("an item is asked for, and given"));
             Ok(Outcome::Value(Arc::<T>::from(value)))
-        }))
+        }));
+        // However often it is asked for: an argument of several bags is computed once.
+        handle.only(TypeId::of::<Self>(), self.id)
+    }
+}
+
+impl<T: Send + Sync + 'static> Argument<T> for Item<T> {
+    fn into_delayed(self) -> Delayed<T> {
+        self.to_delayed()
+    }
+}
+
+impl<T: Send + Sync + 'static> Argument<T> for &Item<T> {
+    fn into_delayed(self) -> Delayed<T> {
+        self.to_delayed()
     }
 }
 
 impl<T: Send + Sync + 'static> From<Item<T>> for Delayed<T> {
+    #[track_caller]
     fn from(item: Item<T>) -> Self {
         item.to_delayed()
     }
 }
 
 impl<T: Send + Sync + 'static> From<&Item<T>> for Delayed<T> {
+    #[track_caller]
     fn from(item: &Item<T>) -> Self {
         item.to_delayed()
     }
@@ -194,8 +239,10 @@ impl<T: Clone + Send + Sync + 'static> Item<T> {
     /// assert_eq!(item.compute_blocking()?, 8);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn from_delayed(task: &Delayed<T>) -> Self {
-        Self::task(Arc::clone(task.node()), |value| {
+        let step = Step::here("from_delayed");
+        Self::task(step, Arc::clone(task.node()), |value| {
             let value = value.downcast::<Shared>();
             let value = value.unwrap_or_else(|_| unreachable!("a task's value is shared"));
             Arc::unwrap_or_clone(typed(*value))

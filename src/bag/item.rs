@@ -3,14 +3,16 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use creel_operators::{Combiner, Counts, Feed, Stored};
 
+use super::base::Base;
+use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
-use super::origin::Origin;
-use crate::graph::{Node, Value};
+use crate::Result;
+use crate::graph::{Node, Shared, Sketch, Step, Value};
 use crate::run::Context;
-use crate::{Progress, Result};
 
 /// A lazy single value: what a bag comes to.
 ///
@@ -26,33 +28,72 @@ use crate::{Progress, Result};
 pub struct Item<T> {
     work: Work,
     finish: Arc<dyn Fn(Value) -> T + Send + Sync>,
+    /// The same in all clones, so that handles on them are one task.
+    pub(super) id: u64,
+    /// What is done with the value.
+    steps: Vec<Step>,
 }
-
-/// Work that reads its origin in its own way.
-type Alone = dyn Fn(&Context) -> Result<Value> + Send + Sync;
 
 /// What has to run for an item.
 #[derive(Clone)]
 pub(super) enum Work {
     /// Combining all blocks of an origin, beside others over the same.
-    Reduce(Arc<dyn Reduction>),
+    Reduce(Arc<Reduced>),
     /// Anything else, by itself.
     Alone(Arc<Alone>),
     /// A task, whose value this is.
     Task(Arc<Node>),
 }
 
+/// An item, its type forgotten.
+pub(super) struct Erased {
+    pub(super) work: Work,
+    pub(super) finish: Finish,
+    pub(super) steps: Vec<Step>,
+}
+
+/// Makes an item's value of what its work gave.
+pub(super) type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;
+
+type Make = dyn Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync;
+
+type AloneWork = dyn Fn(&Context, Vec<Shared>) -> Result<Value> + Send + Sync;
+
+/// A bag that is combined.
+pub(super) struct Reduced {
+    pub(super) base: Base,
+    /// Whether a state must see its blocks in input order.
+    pub(super) ordered: bool,
+    /// Makes the reduction once for each lane: with the values that are needed, it may be another
+    /// in each run.
+    pub(super) make: Box<Make>,
+}
+
+/// Work that reads its origin in its own way.
+pub(super) struct Alone {
+    /// How it looks in a picture.
+    pub(super) sketch: Sketch,
+    /// The tasks whose values it is given.
+    pub(super) inputs: Vec<Arc<Node>>,
+    pub(super) work: Box<AloneWork>,
+}
+
 impl<T> Clone for Item<T> {
     fn clone(&self) -> Self {
-        Self { work: self.work.clone(), finish: Arc::clone(&self.finish) }
+        Self {
+            work: self.work.clone(),
+            finish: Arc::clone(&self.finish),
+            id: self.id,
+            steps: self.steps.clone(),
+        }
     }
 }
 
 impl<T> fmt::Debug for Item<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Item");
-        if let Work::Reduce(reduction) = &self.work {
-            out.field("origin", reduction.origin());
+        if let Work::Reduce(reduced) = &self.work {
+            out.field("origin", &reduced.base.origin);
         }
         out.finish_non_exhaustive()
     }
@@ -61,38 +102,57 @@ impl<T> fmt::Debug for Item<T> {
 impl<T: Send + 'static> Item<T> {
     /// A bag's records, combined.
     pub(super) fn combined<R: 'static, C: Feed<R, Output = T>>(
-        origin: Origin,
+        base: Base,
         stage: Arc<dyn Stage<R>>,
         combiner: C,
     ) -> Self {
-        Self::reduced(Combined { origin, stage, combiner })
+        let combined: Arc<dyn Reduction> = Arc::new(Combined { stage, combiner });
+        Self::reduced::<C>(base, move |_| Arc::clone(&combined))
     }
 
-    pub(super) fn reduced<F>(reduction: F) -> Self
-    where
-        F: Feeding<Combiner: Combiner<Output = T>> + 'static,
-    {
-        Self::of(Work::Reduce(Arc::new(reduction)))
+    /// What a reduction by a `C` gives.
+    pub(super) fn reduced<C: Combiner<Output = T>>(
+        base: Base,
+        make: impl Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync + 'static,
+    ) -> Self {
+        let make = Box::new(make);
+        Self::of(Work::Reduce(Arc::new(Reduced { base, ordered: C::ORDERED, make })))
     }
 
-    pub(super) fn alone(work: impl Fn(&Context) -> Result<T> + Send + Sync + 'static) -> Self {
-        Self::of(Work::Alone(Arc::new(move |context| Ok(Box::new(work(context)?)))))
+    pub(super) fn alone(
+        sketch: Sketch,
+        inputs: Vec<Arc<Node>>,
+        work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
+    ) -> Self {
+        let work = move |context: &Context, values| -> Result<Value> {
+            Ok(Box::new(work(context, values)?))
+        };
+        Self::of(Work::Alone(Arc::new(Alone { sketch, inputs, work: Box::new(work) })))
     }
 
     /// An item of what its work gives as it is.
     fn of(work: Work) -> Self {
-        let finish = |value: Value| {
+        Self::finished(work, Vec::new(), |value: Value| {
             *value.downcast().unwrap_or_else(|_| unreachable!("an item knows its work's type"))
-        };
-        Self { work, finish: Arc::new(finish) }
+        })
     }
 
     /// An item of a task's value, which `finish` makes of a share of that.
     pub(super) fn task(
+        step: Step,
         node: Arc<Node>,
         finish: impl Fn(Value) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self { work: Work::Task(node), finish: Arc::new(finish) }
+        Self::finished(Work::Task(node), vec![step], finish)
+    }
+
+    fn finished(
+        work: Work,
+        steps: Vec<Step>,
+        finish: impl Fn(Value) -> T + Send + Sync + 'static,
+    ) -> Self {
+        static ITEMS: AtomicU64 = AtomicU64::new(0);
+        Self { work, finish: Arc::new(finish), id: ITEMS.fetch_add(1, Relaxed), steps }
     }
 
     /// A function of the value, once it is there.
@@ -102,15 +162,26 @@ impl<T: Send + 'static> Item<T> {
     /// assert_eq!(count.compute_blocking()?, "7 records");
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn map<U: Send + 'static>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Item<U> {
-        let finish = self.finish;
-        Item { work: self.work, finish: Arc::new(move |value| f(finish(value))) }
+        self.then(Step::here("map"), f)
+    }
+
+    fn then<U: Send + 'static>(
+        self,
+        step: Step,
+        f: impl Fn(T) -> U + Send + Sync + 'static,
+    ) -> Item<U> {
+        let Self { work, finish, mut steps, .. } = self;
+        steps.push(step);
+        Item::finished(work, steps, move |value| f(finish(value)))
     }
 
     /// What has to run, and what makes the value of it.
-    pub(super) fn erased(&self) -> (Work, Arc<dyn Fn(Value) -> Value + Send + Sync>) {
+    pub(super) fn erased(&self) -> Erased {
         let finish = Arc::clone(&self.finish);
-        (self.work.clone(), Arc::new(move |value| Box::new(finish(value))))
+        let finish = Arc::new(move |value| -> Value { Box::new(finish(value)) });
+        Erased { work: self.work.clone(), finish, steps: self.steps.clone() }
     }
 }
 
@@ -123,17 +194,16 @@ impl<K: Stored> Item<Counts<K>> {
     /// assert_eq!(top, [("a".to_string(), 2), ("b".to_string(), 2)]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn topk(self, k: usize) -> Item<Vec<(K, u64)>> {
-        self.map(move |counts| counts.topk(k))
+        self.then(Step::here("topk"), move |counts| counts.topk(k))
     }
 }
 
 /// A reduction of an origin's chunks, its state erased.
 pub(super) trait Reduction: Send + Sync {
-    fn origin(&self) -> &Origin;
-    fn ordered(&self) -> bool;
     fn start(&self) -> Value;
-    fn feed(&self, state: &mut Value, chunk: &mut Chunk, progress: &Progress) -> Result<()>;
+    fn feed(&self, state: &mut Value, chunk: &mut Chunk, env: &Env<'_>) -> Result<()>;
     fn full(&self, state: &Value) -> bool;
     fn merge(&self, into: &mut Value, from: Value);
     fn finish(&self, state: Value) -> Value;
@@ -144,27 +214,18 @@ pub(super) trait Feeding: Send + Sync {
     type Combiner: Combiner;
 
     fn combiner(&self) -> &Self::Combiner;
-    fn origin(&self) -> &Origin;
-    fn feed(&self, state: &mut State<Self>, chunk: &mut Chunk, progress: &Progress) -> Result<()>;
+    fn feed(&self, state: &mut State<Self>, chunk: &mut Chunk, env: &Env<'_>) -> Result<()>;
 }
 
 type State<F> = <<F as Feeding>::Combiner as Combiner>::State;
 
 impl<F: Feeding> Reduction for F {
-    fn origin(&self) -> &Origin {
-        Feeding::origin(self)
-    }
-
-    fn ordered(&self) -> bool {
-        <F::Combiner as Combiner>::ORDERED
-    }
-
     fn start(&self) -> Value {
         Box::new(State::<F>::default())
     }
 
-    fn feed(&self, state: &mut Value, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
-        Feeding::feed(self, known::<F>(state), chunk, progress)
+    fn feed(&self, state: &mut Value, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
+        Feeding::feed(self, known::<F>(state), chunk, env)
     }
 
     fn full(&self, state: &Value) -> bool {
@@ -187,7 +248,6 @@ fn known<F: Feeding>(state: &mut Value) -> &mut State<F> {
 
 /// A chain of operators that ends in a combiner.
 struct Combined<R, C> {
-    origin: Origin,
     stage: Arc<dyn Stage<R>>,
     combiner: C,
 }
@@ -199,15 +259,11 @@ impl<R, C: Feed<R>> Feeding for Combined<R, C> {
         &self.combiner
     }
 
-    fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
+    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
         let feed = &mut |batch: &mut Vec<R>| {
             self.combiner.feed_all(state, batch.drain(..));
             Ok(ControlFlow::Continue(()))
         };
-        self.stage.run(chunk, progress, feed).map(drop)
+        self.stage.run(chunk, env, feed).map(drop)
     }
 }

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use creel_operators::{Collect, Combiner, Records};
 
+use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage};
-use super::item::Feeding;
-use super::origin::Origin;
+use super::item::{Feeding, Reduction};
 use super::{Bag, Item};
+use crate::Result;
+use crate::graph::Step;
 use crate::record::{Lines, RawLines};
-use crate::{Progress, Result};
 
 /// Records that can be lent: `String` as `&str`, `Vec<u8>` as `&[u8]`, your own as you say.
 ///
@@ -98,13 +99,18 @@ impl<T: Lend> Bag<T> {
     /// creel::Bag::from_iter([String::from("a")])
     ///     .lend(|lines| lines.map(|line| longest = line).count());
     /// ```
+    #[track_caller]
     pub fn lend<C, P>(self, plan: P) -> Item<C::Output>
     where
         C: Combiner,
         P: Fn(Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync + 'static,
     {
+        let step = Step::here("lend");
         let combiner = plan(Records::new(T::lend(&[]), &mut C::State::default()));
-        Item::reduced(Planned { stage: self.stage, origin: self.origin, combiner, plan })
+        let plan = move |_: &Env<'_>, records: Records<'_, T::Lent<'_>, C::State>| plan(records);
+        let planned: Arc<dyn Reduction> =
+            Arc::new(Planned::new(self.stage, combiner, Arc::new(plan)));
+        Item::reduced::<C>(self.base.then(step), move |_| Arc::clone(&planned))
     }
 
     /// Runs a plan over lent records to owned ones: the bag of what the plan collects.
@@ -121,38 +127,49 @@ impl<T: Lend> Bag<T> {
     /// assert_eq!(failed.compute_blocking()?, ["/b"]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn lend_bag<U, P>(self, plan: P) -> Bag<U>
     where
         U: Send + 'static,
         P: Fn(Records<'_, T::Lent<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     {
         let lender = self.stage;
-        let stage = move |chunk: &mut Chunk, progress: &Progress, emit: &mut Emit<'_, U>| {
+        let stage = move |chunk: &mut Chunk, env: &Env<'_>, emit: &mut Emit<'_, U>| {
             let mut batch = Vec::new();
-            lender.lend(chunk, progress, &mut |records| {
+            lender.lend(chunk, env, &mut |records| {
                 plan(Records::new(records, &mut batch));
                 let flow = emit(&mut batch);
                 batch.clear();
                 flow
             })
         };
-        Bag { origin: self.origin, stage: Arc::new(stage) }
+        Bag { base: self.base.then(Step::here("lend_bag")), stage: Arc::new(stage) }
     }
 }
 
 /// A plan that ends in a combiner, as a reduction.
-struct Planned<T, C, P> {
-    origin: Origin,
+pub(super) struct Planned<T, C, P> {
     stage: Arc<dyn Stage<T>>,
     combiner: C,
-    plan: P,
+    plan: Arc<P>,
+}
+
+impl<T, C, P> Planned<T, C, P>
+where
+    T: Lend,
+    C: Combiner,
+    P: Fn(&Env<'_>, Records<'_, T::Lent<'_>, C::State>) -> C,
+{
+    pub(super) fn new(stage: Arc<dyn Stage<T>>, combiner: C, plan: Arc<P>) -> Self {
+        Self { stage, combiner, plan }
+    }
 }
 
 impl<T, C, P> Feeding for Planned<T, C, P>
 where
     T: Lend,
     C: Combiner,
-    P: Fn(Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync,
+    P: Fn(&Env<'_>, Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync,
 {
     type Combiner = C;
 
@@ -160,15 +177,11 @@ where
         &self.combiner
     }
 
-    fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, progress: &Progress) -> Result<()> {
+    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
         let feed = &mut |records: T::Lent<'_>| {
-            (self.plan)(Records::new(records, state));
+            (self.plan)(env, Records::new(records, state));
             Ok(ControlFlow::Continue(()))
         };
-        self.stage.lend(chunk, progress, feed).map(drop)
+        self.stage.lend(chunk, env, feed).map(drop)
     }
 }

@@ -1,5 +1,7 @@
 //! The user's handles: bags of records, items of one value, and the runs that compute them.
 
+mod base;
+mod broadcast;
 mod chain;
 mod compute;
 mod delayed;
@@ -8,6 +10,7 @@ mod lend;
 mod origin;
 mod plan;
 mod read;
+mod sketch;
 mod stream;
 
 use std::fmt;
@@ -18,14 +21,17 @@ use creel_operators::{
     TopK, TopKBy, Total, Value,
 };
 
+use crate::graph::Step;
+use base::Base;
+use broadcast::Env;
 use chain::{Drained, Operator, Stage};
-use origin::Origin;
 
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
 pub use lend::Lend;
 pub use plan::{Plan, Values};
 pub use read::{ReadOptions, read_bytes, read_text};
+pub use sketch::visualize;
 pub use stream::RecordStream;
 
 /// A lazy collection of records, in partitions.
@@ -51,19 +57,19 @@ pub use stream::RecordStream;
 /// ```
 #[must_use = "bags are lazy: nothing is read until one is computed"]
 pub struct Bag<T> {
-    origin: Origin,
+    base: Base,
     stage: Arc<dyn Stage<T>>,
 }
 
 impl<T> Clone for Bag<T> {
     fn clone(&self) -> Self {
-        Self { origin: self.origin.clone(), stage: Arc::clone(&self.stage) }
+        Self { base: self.base.clone(), stage: Arc::clone(&self.stage) }
     }
 }
 
 impl<T> fmt::Debug for Bag<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bag").field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Bag").field("origin", &self.base.origin).finish_non_exhaustive()
     }
 }
 
@@ -71,11 +77,21 @@ impl<T> fmt::Debug for Bag<T> {
 /// records.
 impl<T: Send + 'static> Bag<T> {
     /// The door through which every operator goes: a plan from one batch to the next.
+    #[track_caller]
     fn adapt<U: Send + 'static>(
         self,
+        operation: &'static str,
         plan: impl for<'a> Fn(Records<'a, Drained<'a, T>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     ) -> Bag<U> {
-        Bag { origin: self.origin, stage: Arc::new(Operator::new(self.stage, plan)) }
+        let base = self.base.then(Step::here(operation));
+        let stage = Operator::new(self.stage, move |_: &Env<'_>, records| plan(records));
+        Bag { base, stage: Arc::new(stage) }
+    }
+
+    /// The same for every end: a combiner of all records.
+    #[track_caller]
+    fn ends<C: Feed<T>>(self, operation: &'static str, combiner: C) -> Item<C::Output> {
+        Item::combined(self.base.then(Step::here(operation)), self.stage, combiner)
     }
 
     /// One record from each.
@@ -85,8 +101,9 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(lengths.compute_blocking()?, [1, 3]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn map<U: Send + 'static>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Bag<U> {
-        self.adapt(move |records| records.map(&f).collect())
+        self.adapt("map", move |records| records.map(&f).collect())
     }
 
     /// The records for which `keep` says so.
@@ -96,8 +113,9 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(even.compute_blocking()?, [0, 2, 4]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn filter(self, keep: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
-        self.adapt(move |records| records.filter(&keep).collect())
+        self.adapt("filter", move |records| records.filter(&keep).collect())
     }
 
     /// The records for which `drop` does not say so.
@@ -107,8 +125,9 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(odd.compute_blocking()?, [1, 3, 5]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn remove(self, drop: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
-        self.adapt(move |records| records.remove(&drop).collect())
+        self.adapt("remove", move |records| records.remove(&drop).collect())
     }
 
     /// One record from each, or none.
@@ -118,11 +137,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(numbers.compute_blocking()?, [1, 3]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn filter_map<U: Send + 'static>(
         self,
         f: impl Fn(T) -> Option<U> + Send + Sync + 'static,
     ) -> Bag<U> {
-        self.adapt(move |records| records.filter_map(&f).collect())
+        self.adapt("filter_map", move |records| records.filter_map(&f).collect())
     }
 
     /// Any number of records from each.
@@ -132,11 +152,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(repeated.compute_blocking()?, [1, 2, 2, 3, 3, 3]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn flat_map<U>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Bag<U::Item>
     where
         U: IntoIterator<Item: Send + 'static>,
     {
-        self.adapt(move |records| records.flat_map(&f).collect())
+        self.adapt("flat_map", move |records| records.flat_map(&f).collect())
     }
 
     /// The records of each record, one level down.
@@ -146,11 +167,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(flat.compute_blocking()?, [1, 2, 3]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn flatten(self) -> Bag<T::Item>
     where
         T: IntoIterator<Item: Send + 'static>,
     {
-        self.adapt(move |records| records.flatten().collect())
+        self.adapt("flatten", move |records| records.flatten().collect())
     }
 }
 
@@ -163,8 +185,9 @@ impl Bag<String> {
     /// assert_eq!(words.compute_blocking()?, ["a", "b", "c"]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn words(self) -> Self {
-        self.adapt(|records| records.words().collect())
+        self.adapt("words", |records| records.words().collect())
     }
 
     /// The pieces of each record between `separator`s, empty ones too.
@@ -174,9 +197,10 @@ impl Bag<String> {
     /// assert_eq!(cells.compute_blocking()?, ["a", "", "b", "c"]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn split(self, separator: impl Into<String>) -> Self {
         let separator = separator.into();
-        self.adapt(move |records| records.split(&separator).collect())
+        self.adapt("split", move |records| records.split(&separator).collect())
     }
 }
 
@@ -191,8 +215,9 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(both.compute_blocking()?, (10, Some(9)));
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn combine<C: Feed<T>>(self, combiner: C) -> Item<C::Output> {
-        Item::combined(self.origin, self.stage, combiner)
+        self.ends("combine", combiner)
     }
 
     /// How many records there are.
@@ -201,8 +226,9 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter('a'..='e').count().compute_blocking()?, 5);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn count(self) -> Item<u64> {
-        self.combine(Count)
+        self.ends("count", Count)
     }
 
     /// The sum: of integers an `i128`, of floats the `f64` nearest to the exact sum, in whatever
@@ -212,11 +238,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter([0.1_f64; 10]).sum().compute_blocking()?, 1.0);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn sum(self) -> Item<<T::Sum as Total>::Output>
     where
         T: Summand,
     {
-        self.combine(Sum::<T::Sum>::new())
+        self.ends("sum", Sum::<T::Sum>::new())
     }
 
     /// The least record; `None` if there is none.
@@ -225,11 +252,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter([3, 1, 2]).min().compute_blocking()?, Some(1));
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn min(self) -> Item<Option<T>>
     where
         T: Value<Owned = T>,
     {
-        self.combine(Min::new())
+        self.ends("min", Min::new())
     }
 
     /// The greatest record; `None` if there is none.
@@ -238,11 +266,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter([3, 1, 2]).max().compute_blocking()?, Some(3));
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn max(self) -> Item<Option<T>>
     where
         T: Value<Owned = T>,
     {
-        self.combine(Max::new())
+        self.ends("max", Max::new())
     }
 
     /// A state that sees every record in input order, made anew for each lane and merged.
@@ -255,13 +284,14 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(total.compute_blocking()?, 3);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn fold<A: Send + 'static>(
         self,
         init: impl Fn() -> A + Send + Sync + 'static,
         update: impl Fn(A, T) -> A + Send + Sync + 'static,
         merge: impl Fn(A, A) -> A + Send + Sync + 'static,
     ) -> Item<A> {
-        self.combine(Fold::new(init, update, merge))
+        self.ends("fold", Fold::new(init, update, merge))
     }
 
     /// All records, in input order. They have to fit in memory.
@@ -271,8 +301,9 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(sorted.compute_blocking()?, [1, 2, 3]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn collect(self) -> Item<Vec<T>> {
-        self.combine(Collect::default())
+        self.ends("collect", Collect::default())
     }
 
     /// How often each record occurs.
@@ -282,11 +313,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(counts.topk(1).compute_blocking()?, [("a".to_string(), 2)]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn frequencies(self) -> Item<Counts<T>>
     where
         T: Stored + Key<Owned = T>,
     {
-        self.combine(Frequencies::new())
+        self.ends("frequencies", Frequencies::new())
     }
 
     /// The `k` greatest records, the greatest first.
@@ -295,11 +327,12 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(creel::Bag::from_iter([3, 1, 2]).topk(2).compute_blocking()?, [3, 2]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn topk(self, k: usize) -> Item<Vec<T>>
     where
         T: Value<Owned = T>,
     {
-        self.combine(TopK::new(k))
+        self.ends("topk", TopK::new(k))
     }
 
     /// The `k` records of the greatest rank, the greatest first; those of equal rank by their own
@@ -311,6 +344,7 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(longest.compute_blocking()?, ["aaa", "cc", "dd"]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn topk_by<R>(
         self,
         k: usize,
@@ -320,6 +354,10 @@ impl<T: Send + 'static> Bag<T> {
         T: Value<Owned = T>,
         R: Value<Owned = R> + Send + 'static,
     {
-        self.map(move |record| (rank(&record), record)).combine(TopKBy::new(k))
+        let step = Step::here("topk_by");
+        let ranked = Operator::new(self.stage, move |_: &Env<'_>, records| {
+            records.map(|record| (rank(&record), record)).collect()
+        });
+        Item::combined(self.base.then(step), Arc::new(ranked), TopKBy::new(k))
     }
 }

@@ -5,12 +5,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Bag;
-use super::chain::{Chunk, Emit, Stage, Take, in_batches};
+use super::base::Base;
+use super::broadcast::Env;
+use super::chain::{Batch, Chunk, Emit, Stage, Take, in_batches};
+use crate::Result;
 use crate::block::{Block, Blocks, Delimiter};
-use crate::graph::{Node, Shared, Value, run};
+use crate::graph::{Node, Shared, Step, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Reader, Text};
-use crate::{Progress, Result};
 
 /// Where a bag's records come from. Two bags of one origin can be computed in one pass.
 #[derive(Clone)]
@@ -24,14 +26,14 @@ pub(super) enum Origin {
 pub(super) struct Tasks {
     pub(super) nodes: Vec<Arc<Node>>,
     /// The records of a value, in batches.
-    pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Value> + Send>,
+    pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Batch> + Send>,
 }
 
 /// Batches of records out of memory, made anew for each run.
 pub(super) trait Batches: Send + Sync {
     /// The batches from the first on. Runs none of the caller's code before one is asked for: a
     /// run that opens partitions is not prepared for panics.
-    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send>;
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Batch> + Send>;
 }
 
 /// An origin, listed.
@@ -43,17 +45,38 @@ pub(super) enum Chunks {
 
 pub(super) enum ChunkReader {
     Text(Box<Blocks>),
-    Memory(Box<dyn Iterator<Item = Value> + Send>),
+    Memory(Box<dyn Iterator<Item = Batch> + Send>),
 }
 
 impl Origin {
-    pub(super) fn open(&self, context: &Context) -> Result<Chunks> {
+    /// Lists it. Of tasks the values are given, and are all there: a window over tasks that are
+    /// still to run would run those that they share many times.
+    pub(super) fn open(&self, context: &Context, values: Vec<Shared>) -> Result<Chunks> {
         Ok(match self {
             Self::Text(job) => Chunks::Text(job.open(context)?),
             Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
-            // A window over tasks that are still to run would run those they share many times.
-            Self::Tasks(tasks) => Chunks::Values(Arc::clone(tasks), run(context, &tasks.nodes)?),
+            Self::Tasks(tasks) => Chunks::Values(Arc::clone(tasks), values),
         })
+    }
+
+    /// The tasks whose values it is opened with.
+    pub(super) fn tasks(&self) -> &[Arc<Node>] {
+        match self {
+            Self::Text(_) | Self::Memory(_) => &[],
+            Self::Tasks(tasks) => &tasks.nodes,
+        }
+    }
+
+    /// The bytes of text in a chunk of it, and the records.
+    pub(super) fn amount(&self, chunk: &Chunk) -> (usize, usize) {
+        match (self, chunk) {
+            (Self::Text(job), Chunk::Text(block)) => {
+                let records = RawLines::new(block.bytes(), &job.blocks.delimiter);
+                (block.bytes().len(), records.count())
+            }
+            (_, Chunk::Text(block)) => (block.bytes().len(), 0),
+            (_, Chunk::Records(batch)) => (0, batch.len),
+        }
     }
 
     /// Whether one pass over one of them can feed both. An iterator's records are handed out
@@ -107,12 +130,19 @@ impl Reader for ChunkReader {
 }
 
 impl Chunk {
-    /// The bytes of text in it.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Text(block) => block.bytes().len(),
-            Self::Records(_) => 0,
-        }
+    /// Works with the records; a panic of that is an error which says where they stand.
+    pub(super) fn with<T>(
+        &mut self,
+        task: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let result = caught(task, || work(self));
+        result.map_err(|error| {
+            error.over(|| match self {
+                Self::Text(block) => Some(block.place(0)),
+                Self::Records(_) => None,
+            })
+        })
     }
 
     fn block(&self) -> &Block {
@@ -125,7 +155,7 @@ impl Chunk {
     fn batch<T: 'static>(&mut self) -> &mut Vec<T> {
         let batch = match self {
             Self::Text(_) => None,
-            Self::Records(value) => value.downcast_mut(),
+            Self::Records(batch) => batch.records.downcast_mut(),
         };
         batch.unwrap_or_else(|| unreachable!("a bag's first stage fits its origin"))
     }
@@ -142,10 +172,10 @@ impl Stage<String> for Read {
     fn run(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         emit: &mut Emit<'_, String>,
     ) -> Result<ControlFlow<()>> {
-        Stage::<String>::lend(self, chunk, progress, &mut |lines| {
+        Stage::<String>::lend(self, chunk, env, &mut |lines| {
             in_batches(lines.map(str::to_owned), emit)
         })
     }
@@ -153,10 +183,10 @@ impl Stage<String> for Read {
     fn lend(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         take: &mut Take<'_, String>,
     ) -> Result<ControlFlow<()>> {
-        let text = text(chunk.block(), &self.delimiter, self.invalid, progress)?;
+        let text = text(chunk.block(), &self.delimiter, self.invalid, env.progress)?;
         take(Lines::new(&text, &self.delimiter))
     }
 }
@@ -165,10 +195,10 @@ impl Stage<Vec<u8>> for Read {
     fn run(
         &self,
         chunk: &mut Chunk,
-        progress: &Progress,
+        env: &Env<'_>,
         emit: &mut Emit<'_, Vec<u8>>,
     ) -> Result<ControlFlow<()>> {
-        Stage::<Vec<u8>>::lend(self, chunk, progress, &mut |records| {
+        Stage::<Vec<u8>>::lend(self, chunk, env, &mut |records| {
             in_batches(records.map(<[u8]>::to_vec), emit)
         })
     }
@@ -176,7 +206,7 @@ impl Stage<Vec<u8>> for Read {
     fn lend(
         &self,
         chunk: &mut Chunk,
-        _progress: &Progress,
+        _: &Env<'_>,
         take: &mut Take<'_, Vec<u8>>,
     ) -> Result<ControlFlow<()>> {
         take(RawLines::new(chunk.block().bytes(), &self.delimiter))
@@ -185,12 +215,12 @@ impl Stage<Vec<u8>> for Read {
 
 impl<T> Bag<T> {
     /// A bag of what a job reads.
-    pub(super) fn read(job: Job, invalid: Invalid) -> Self
+    pub(super) fn read(job: Job, invalid: Invalid, step: Step) -> Self
     where
         Read: Stage<T>,
     {
         let stage = Arc::new(Read { delimiter: job.blocks.delimiter.clone(), invalid });
-        Self { origin: Origin::Text(Arc::new(job)), stage }
+        Self { base: Base::new(Origin::Text(Arc::new(job)), step), stage }
     }
 }
 
@@ -201,7 +231,7 @@ impl<I> Batches for FromIter<I>
 where
     I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
 {
-    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Value> + Send> {
+    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Batch> + Send> {
         batches(move || self.0.clone().into_iter())
     }
 }
@@ -209,20 +239,21 @@ where
 /// An iterator's records, some at a time; it is made as the first are wanted.
 pub(super) fn batches<I>(
     open: impl FnOnce() -> I + Send + 'static,
-) -> Box<dyn Iterator<Item = Value> + Send>
+) -> Box<dyn Iterator<Item = Batch> + Send>
 where
     I: Iterator<Item: Send + 'static> + Send + 'static,
 {
     let mut records = std::iter::once_with(open).flatten();
     Box::new(std::iter::from_fn(move || {
         let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
-        (!batch.is_empty()).then(|| Box::new(batch) as Value)
+        let len = batch.len();
+        (len > 0).then(|| Batch { records: Box::new(batch), len })
     }))
 }
 
 /// The first stage of a bag whose chunks are batches of its records.
 pub(super) fn whole<T: Send + 'static>() -> Arc<dyn Stage<T>> {
-    Arc::new(|chunk: &mut Chunk, _: &Progress, emit: &mut Emit<'_, T>| emit(chunk.batch()))
+    Arc::new(|chunk: &mut Chunk, _: &Env<'_>, emit: &mut Emit<'_, T>| emit(chunk.batch()))
 }
 
 impl<T: Send + 'static> Bag<T> {
@@ -238,10 +269,12 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     // Not the trait: a bag has to be able to run the iterator again, so it asks for `Clone`.
     #[allow(clippy::should_implement_trait)]
+    #[track_caller]
     pub fn from_iter<I>(records: I) -> Self
     where
         I: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
     {
-        Self { origin: Origin::Memory(Arc::new(FromIter(records))), stage: whole() }
+        let origin = Origin::Memory(Arc::new(FromIter(records)));
+        Self { base: Base::new(origin, Step::here("from_iter")), stage: whole() }
     }
 }

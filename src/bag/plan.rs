@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use super::base::{self, Base};
+use super::broadcast::Env;
 use super::chain::Chunk;
-use super::item::{Item, Reduction, Work};
+use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
-use crate::Result;
-use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, run, typed};
+use super::sketch;
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
 use crate::run::{Context, Pass, merged, reduction};
-
-type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;
+use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
 #[derive(Default)]
 pub struct Plan {
-    items: Vec<(Work, Finish)>,
+    items: Vec<Erased>,
     tasks: Vec<Arc<Node>>,
     order: Vec<Asked>,
 }
@@ -34,13 +35,21 @@ enum Given {
     Shared(Shared),
 }
 
-/// Reductions over one origin, and what is done with the value of each.
+/// Bags of one origin that are combined, and what is done with the value of each.
+#[derive(Default)]
 struct Group {
     /// The place of each among the items.
     items: Vec<usize>,
-    reductions: Vec<Arc<dyn Reduction>>,
+    bags: Vec<Arc<Reduced>>,
     finishes: Vec<Finish>,
+    /// What is done at the end, for each.
+    steps: Vec<Vec<Step>>,
+    /// The tasks whose values any of them needs.
+    needs: Vec<Arc<Node>>,
 }
+
+/// What a lane holds: a reduction of each bag, and its state.
+struct States(Vec<(Arc<dyn Reduction>, Value)>);
 
 impl std::fmt::Debug for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -106,23 +115,34 @@ impl Plan {
         Ok(Values(given.into_iter()))
     }
 
+    /// The tasks of all that was asked for.
+    pub(super) fn all_roots(&self) -> Vec<Arc<Node>> {
+        let mut roots: Vec<_> = self.roots().into_iter().map(|(_, root)| root).collect();
+        roots.extend_from_slice(&self.tasks);
+        roots
+    }
+
     /// For each group of items their places, and the task that makes their [`Moved`] values.
     pub(super) fn roots(&self) -> Vec<(Vec<usize>, Arc<Node>)> {
         // Before the lanes, which would keep every thread to the end: these are mostly short.
         let mut roots = Vec::new();
-        for (n, (work, finish)) in self.items.iter().enumerate() {
+        for (n, Erased { work, finish, steps }) in self.items.iter().enumerate() {
             let finish = Arc::clone(finish);
             let root = match work {
                 Work::Reduce(_) => continue,
-                Work::Alone(work) => {
-                    let work = Arc::clone(work);
-                    Node::new(Name::Only("take"), Vec::new(), move |context, _| {
-                        Ok(Moved::outcome(vec![finish(work(context)?)]))
+                Work::Alone(alone) => {
+                    let (alone, inputs) = (Arc::clone(alone), alone.inputs.clone());
+                    let mut sketch = alone.sketch.clone();
+                    sketch.steps.extend_from_slice(steps);
+                    Node::new(named(sketch), inputs, move |context, inputs| {
+                        let value = (alone.work)(context, inputs.take_all())?;
+                        Ok(Moved::outcome(vec![finish(value)]))
                     })
                 }
                 Work::Task(node) => {
                     let input = vec![Arc::clone(node)];
-                    Node::new(Name::Only("finish"), input, move |_, inputs| {
+                    let sketch = sketch::finish("finish", std::slice::from_ref(steps));
+                    Node::new(named(sketch), input, move |_, inputs| {
                         Ok(Moved::outcome(vec![finish(Box::new(inputs.take(0)))]))
                     })
                 }
@@ -136,55 +156,67 @@ impl Plan {
     /// The reductions, those over one origin together.
     fn groups(&self) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        for (n, (work, finish)) in self.items.iter().enumerate() {
-            let Work::Reduce(reduction) = work else { continue };
-            let (reduction, finish) = (Arc::clone(reduction), Arc::clone(finish));
-            let shared = groups
-                .iter_mut()
-                .find(|group| group.reductions[0].origin().shares(reduction.origin()));
-            match shared {
-                Some(group) => {
-                    group.items.push(n);
-                    group.reductions.push(reduction);
-                    group.finishes.push(finish);
-                }
-                None => groups.push(Group {
-                    items: vec![n],
-                    reductions: vec![reduction],
-                    finishes: vec![finish],
-                }),
-            }
+        for (n, Erased { work, finish, steps }) in self.items.iter().enumerate() {
+            let Work::Reduce(bag) = work else { continue };
+            let shares = |group: &Group| group.origin().shares(&bag.base.origin);
+            let at = groups.iter().position(shares).unwrap_or_else(|| {
+                groups.push(Group::default());
+                groups.len() - 1
+            });
+            let group = &mut groups[at];
+            group.items.push(n);
+            group.bags.push(Arc::clone(bag));
+            group.finishes.push(Arc::clone(finish));
+            group.steps.push(steps.clone());
+            bag.base.needs.iter().for_each(|task| base::add(&mut group.needs, task));
         }
         groups
     }
 }
 
+fn named(sketch: Sketch) -> Name {
+    Name::Sketched(Arc::new(sketch), None)
+}
+
 impl Group {
+    fn origin(&self) -> &Origin {
+        &self.bags[0].base.origin
+    }
+
     /// The task that makes the values of the group. It lists the origin, and then grows into the
     /// lanes that read it; the records of tasks are read as these are done.
     fn root(self) -> Arc<Node> {
         let group = Arc::new(self);
-        if let Origin::Tasks(tasks) = group.reductions[0].origin() {
-            let lanes = group.lanes_over(tasks);
-            return group.finished(merged(lanes, Arc::clone(&group)));
+        let bases: Vec<&Base> = group.bags.iter().map(|bag| &bag.base).collect();
+        if let Origin::Tasks(tasks) = group.origin() {
+            let lanes = group.lanes_over(tasks, Arc::new(sketch::lane(&bases)));
+            let needs = group.needs.clone();
+            return group.finished(merged(lanes, Arc::clone(&group), needs));
         }
-        Node::new(Name::Only("read"), Vec::new(), move |context, _| {
-            let input = Arc::new(group.reductions[0].origin().open(context)?);
-            Ok(Outcome::Node(group.finished(reduction(context, input, Arc::clone(&group)))))
+        let pass = sketch::pass(&bases, group.ordered(), &group.needs);
+        let mut sketch = sketch::finish("read", &group.steps);
+        sketch.from = Some(vec![pass]);
+        Node::new(named(sketch), group.needs.clone(), move |context, inputs| {
+            let input = Arc::new(group.origin().open(context, Vec::new())?);
+            let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
+            Ok(Outcome::Node(group.finished(states)))
         })
     }
 
     /// A lane for each task, which feeds the records of its value to a state of its own.
-    fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>) -> Vec<Arc<Node>> {
+    fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
         let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (group, records) = (Arc::clone(self), tasks.records);
-            Node::new(Name::Numbered("lane", n), vec![Arc::clone(node)], move |context, inputs| {
-                let mut states = group.start();
-                for batch in records(inputs.take(0)) {
+            let inputs = [node].into_iter().chain(&self.needs).cloned().collect();
+            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
+            Node::new(name, inputs, move |context, inputs| {
+                let (value, shared) = (inputs.take(0), inputs.take_all());
+                let mut states = group.start(context, &shared);
+                for batch in records(value) {
                     if context.stop.is_set() || group.full(&states) {
                         break;
                     }
-                    group.feed(context, &mut states, Chunk::Records(batch))?;
+                    group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
                 }
                 Ok(Moved::outcome(states))
             })
@@ -195,39 +227,59 @@ impl Group {
     /// The task that makes values of the states of all.
     fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
         let group = Arc::clone(self);
-        Node::new(Name::Only("finish"), vec![states], move |_, inputs| {
-            let states: Vec<Value> = Moved::out_of(inputs.take(0));
-            let finishes = group.reductions.iter().zip(&group.finishes);
-            let values = finishes.zip(states).map(|((r, finish), state)| finish(r.finish(state)));
+        let sketch = sketch::finish("finish", &group.steps);
+        Node::new(named(sketch), vec![states], move |_, inputs| {
+            let States(states) = Moved::out_of(inputs.take(0));
+            let finishes = states.into_iter().zip(&group.finishes);
+            let values = finishes.map(|((r, state), finish)| finish(r.finish(state)));
             Ok(Moved::outcome(values.collect::<Vec<Value>>()))
         })
+    }
+
+    fn env<'a>(&'a self, progress: &'a Progress, shared: &'a [Shared]) -> Env<'a> {
+        Env { progress, needs: &self.needs, values: shared }
     }
 }
 
 /// One pass that feeds each chunk to all of the group's reductions.
 impl Pass<Chunk> for Group {
-    type State = Vec<Value>;
+    type State = States;
 
     fn ordered(&self) -> bool {
-        self.reductions.iter().any(|reduction| reduction.ordered())
+        self.bags.iter().any(|bag| bag.ordered)
     }
 
-    fn start(&self) -> Vec<Value> {
-        self.reductions.iter().map(|reduction| reduction.start()).collect()
+    fn start(&self, context: &Context, shared: &[Shared]) -> States {
+        let env = self.env(&context.progress, shared);
+        let started = self.bags.iter().map(|bag| {
+            let reduction = (bag.make)(&env);
+            let state = reduction.start();
+            (reduction, state)
+        });
+        States(started.collect())
     }
 
-    fn feed(&self, context: &Context, states: &mut Vec<Value>, mut chunk: Chunk) -> Result<()> {
-        context.read(chunk.bytes(), 0);
-        let mut pairs = self.reductions.iter().zip(states);
-        pairs.try_for_each(|(r, state)| r.feed(state, &mut chunk, &context.progress))
+    fn feed(
+        &self,
+        context: &Context,
+        shared: &[Shared],
+        states: &mut States,
+        mut chunk: Chunk,
+    ) -> Result<()> {
+        context.read(|| self.origin().amount(&chunk));
+        let env = self.env(&context.progress, shared);
+        // The task is named by the engine.
+        chunk.with("", |chunk| {
+            states.0.iter_mut().try_for_each(|(r, state)| r.feed(state, chunk, &env))
+        })
     }
 
-    fn full(&self, states: &Vec<Value>) -> bool {
-        self.reductions.iter().zip(states).all(|(reduction, state)| reduction.full(state))
+    fn full(&self, states: &States) -> bool {
+        states.0.iter().all(|(reduction, state)| reduction.full(state))
     }
 
-    fn merge(&self, into: &mut Vec<Value>, from: Vec<Value>) {
-        for ((reduction, into), from) in self.reductions.iter().zip(into).zip(from) {
+    fn merge(&self, into: &mut States, from: States) {
+        for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
             reduction.merge(into, from);
         }
     }

@@ -1,11 +1,12 @@
 //! Making bags of what sources hold.
 
 use super::Bag;
-use crate::Result;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
-use crate::record::Invalid;
+use crate::graph::Step;
+use crate::record::{Invalid, fits};
 use crate::run::Job;
 use crate::source::{Access, Source};
+use crate::{Place, Result};
 
 /// A bag of the lines of the objects that a pattern names, with the options of
 /// [`ReadOptions::new`].
@@ -27,6 +28,7 @@ use crate::source::{Access, Source};
 /// assert!(lines.filter(|line| line.contains(" 404 ")).count().compute_blocking()? > 0);
 /// # Ok::<(), creel::Error>(())
 /// ```
+#[track_caller]
 pub fn read_text(pattern: impl AsRef<str>) -> Result<Bag<String>> {
     ReadOptions::new().read_text([pattern])
 }
@@ -43,6 +45,7 @@ pub fn read_text(pattern: impl AsRef<str>) -> Result<Bag<String>> {
 /// assert!(bytes.compute_blocking()? > 100_000);
 /// # Ok::<(), creel::Error>(())
 /// ```
+#[track_caller]
 pub fn read_bytes(pattern: impl AsRef<str>) -> Result<Bag<Vec<u8>>> {
     ReadOptions::new().read_bytes([pattern])
 }
@@ -159,8 +162,8 @@ impl ReadOptions {
         self
     }
 
-    /// Bytes of a partition, about; as suits the input and the threads, if not set. It never
-    /// shows in a result.
+    /// Bytes of a partition, about, but no less than a 65,536th of the input; as suits the input
+    /// and the threads, if not set. It never shows in a result.
     pub fn partition_size(mut self, bytes: u64) -> Self {
         self.partition_size = Some(bytes.max(1));
         self
@@ -170,12 +173,25 @@ impl ReadOptions {
     ///
     /// # Errors
     ///
-    /// As [`read_text`].
+    /// As [`read_text`]; and [`Error::Encoding`](crate::Error::Encoding) for a delimiter that is
+    /// not valid text.
+    ///
+    /// ```
+    /// use creel::{Delimiter, Error, ReadOptions};
+    ///
+    /// let half = Delimiter::Bytes(b"\xa9".to_vec());
+    /// let text = ReadOptions::new().delimiter(half).read_text(["fixtures/access.log"]);
+    /// assert!(matches!(text, Err(Error::Encoding { .. })));
+    /// ```
+    #[track_caller]
     pub fn read_text<P: AsRef<str>>(
         &self,
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Bag<String>> {
-        Ok(Bag::read(self.job(patterns)?, self.invalid))
+        let job = self.job(patterns)?;
+        let place = || Place::object(job.source.shown().collect::<Vec<_>>().join(" "));
+        fits(&self.blocks.delimiter, place)?;
+        Ok(Bag::read(job, self.invalid, Step::here("read_text")))
     }
 
     /// A bag of the records of what the patterns name, as bytes. See [`read_bytes`].
@@ -183,6 +199,7 @@ impl ReadOptions {
     /// # Errors
     ///
     /// As [`read_text`].
+    #[track_caller]
     pub fn read_bytes<P: AsRef<str>>(
         &self,
         patterns: impl IntoIterator<Item = P>,
@@ -190,7 +207,7 @@ impl ReadOptions {
         let mut raw = self.clone();
         // Encodings are for text; a record of bytes is what the object holds.
         raw.blocks.encoding = Encoding::Raw;
-        Ok(Bag::read(raw.job(patterns)?, self.invalid))
+        Ok(Bag::read(raw.job(patterns)?, self.invalid, Step::here("read_bytes")))
     }
 
     fn job<P: AsRef<str>>(&self, patterns: impl IntoIterator<Item = P>) -> Result<Job> {

@@ -9,9 +9,10 @@ use std::thread;
 use futures::channel::mpsc::{Receiver, channel};
 use futures::{SinkExt, Stream, StreamExt};
 
+use super::broadcast::Env;
 use super::chain::Chunk;
 use super::{Bag, Item};
-use crate::graph::caught;
+use crate::graph::{self, Shared, caught};
 use crate::run::{Context, Stop, stream};
 use crate::{Error, Place, Result};
 
@@ -28,11 +29,13 @@ impl<T: Send + 'static> Bag<T> {
     /// assert_eq!(first.compute_blocking()?, [6, 13]);
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn take(self, n: usize) -> Item<Vec<T>> {
-        Item::alone(move |context| {
+        let inputs = if n > 0 { self.base.inputs() } else { Vec::new() };
+        Item::alone(self.base.taken(), inputs, move |context, values| {
             let mut taken = Vec::new();
             if n > 0 {
-                self.each_block(context, n, |records| {
+                self.each_block(context, values, n, |records| {
                     taken.extend(records);
                     let enough = taken.len() >= n;
                     Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -64,7 +67,8 @@ impl<T: Send + 'static> Bag<T> {
         let mut failed = send.clone();
         let run = move || {
             let outcome = caught("stream", || {
-                self.each_block(&context, usize::MAX, |records| {
+                let values = graph::run(&context, &self.base.inputs())?;
+                self.each_block(&context, values, usize::MAX, |records| {
                     let sent = context.stop.wait(send.send(Ok(records)));
                     let gone = !matches!(sent, Some(Ok(())));
                     Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -88,19 +92,24 @@ impl<T: Send + 'static> Bag<T> {
     fn each_block(
         &self,
         context: &Context,
+        mut values: Vec<Shared>,
         most: usize,
         sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        let shared = values.split_off(self.base.origin.tasks().len());
+        let env = Env { progress: &context.progress, needs: &self.base.needs, values: &shared };
         let work = |mut chunk: Chunk| {
+            context.read(|| self.base.origin.amount(&chunk));
             let mut records = Vec::new();
-            let _ = self.stage.run(&mut chunk, &context.progress, &mut |batch| {
+            let mut append = |batch: &mut Vec<T>| {
                 records.append(batch);
                 let enough = records.len() >= most;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
+            };
+            let _ = chunk.with("stream", |chunk| self.stage.run(chunk, &env, &mut append))?;
             Ok(records)
         };
-        stream(context, &self.origin.open(context)?, work, sink)
+        stream(context, &self.base.origin.open(context, values)?, work, sink)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a client promises.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
 use futures::{StreamExt, join};
@@ -260,7 +260,7 @@ fn a_client_says_what_it_does() {
 
 #[test]
 fn a_task_may_submit_tasks_and_wait_for_them() {
-    for threads in 2..4 {
+    for threads in 1..4 {
         let client = Run::new().threads(threads).client();
         let inner = client.clone();
         let sum = client.submit(
@@ -385,6 +385,46 @@ fn a_value_goes_when_its_future_is_dropped_and_those_that_needed_it_have_run() {
         drop(after);
         until("the task too", || Arc::strong_count(&held) == 1);
     }
+}
+
+#[test]
+fn a_task_that_waits_for_one_that_does_not_fit_is_told_so() {
+    for client in [1, 2].map(|threads| Run::new().threads(threads).memory(1).client()) {
+        let kept = client.compute(delayed(1).map(|n| *n).weighed(|_| 1));
+        wait_all_now(std::slice::from_ref(&kept));
+        let inner = client.clone();
+        let outer = client.submit(
+            move || {
+                let task = inner.compute(delayed(2).map(|n| *n).weighed(|_| 1));
+                matches!(task.wait(), Err(Error::Memory { .. }))
+            },
+            (),
+        );
+        assert!(outer.wait().expect("it only waits"));
+    }
+}
+
+#[test]
+fn a_task_that_outlives_a_restart_may_still_wait_for_others() {
+    let client = Run::new().threads(1).client();
+    let ((start, started), (open, opened), (say, said)) = (channel(), channel(), channel());
+    let (start, opened, say) = (Mutex::new(start), Mutex::new(opened), Mutex::new(say));
+    let inner = client.clone();
+    let outer = client.submit(
+        move || {
+            let _ = start.lock().expect("no panic").send(());
+            let _ = opened.lock().expect("no panic").recv();
+            let _ = say.lock().expect("no panic").send(inner.submit(|| 5, ()).wait().is_err());
+        },
+        (),
+    );
+    started.recv().expect("it starts");
+    client.restart();
+    let () = open.send(()).expect("it waits");
+    // It was told to end, and so does not wait.
+    assert!(said.recv().expect("it goes on"));
+    assert_eq!(client.submit(|| 2, ()).wait().expect("it runs"), 2);
+    drop(outer);
 }
 
 #[test]

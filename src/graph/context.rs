@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Stop;
 use super::node::Node;
 use crate::Progress;
-use crate::watch::{Event, Observers, Task, What};
+use crate::watch::{Event, Observers, What};
 
 /// Where and how a run happens; while a task works, what it is given to know of that.
 #[derive(Debug, Clone)]
@@ -36,15 +36,17 @@ impl Context {
     /// Tells them what happened at another time.
     pub(super) fn tell_at(&self, at: Instant, what: What<'_>) {
         if let Some((id, node)) = &self.task {
-            let task = Task { id: *id, kind: node.name.kind(), name: &node.name };
-            self.observers.tell(&Event { at, task, what });
+            self.observers.tell(&Event { at, task: node.task(*id), what });
         }
     }
 
-    /// Counts a block that the task has read: bytes, and the records of those who own theirs.
-    pub(crate) fn read(&self, bytes: usize, records: usize) {
+    /// Counts a block that the task has read; those who watch are told the bytes and the records.
+    pub(crate) fn read(&self, amount: impl FnOnce() -> (usize, usize)) {
         self.progress.add_block();
-        self.tell(What::Read { bytes: bytes as u64, records: records as u64 });
+        if self.task.is_some() {
+            let (bytes, records) = amount();
+            self.tell(What::Read { bytes: bytes as u64, records: records as u64 });
+        }
     }
 }
 

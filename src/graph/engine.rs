@@ -11,6 +11,7 @@
 //! for them.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
@@ -25,14 +26,17 @@ use super::stop::{Entry, Stop};
 use super::sync::{Condvar, Mutex, MutexGuard, spawn};
 use super::worker::{Came, Step, Waiting, Worker, caught, panicked};
 use crate::runtime::TASKS;
-use crate::watch::{self, Event, What};
+use crate::watch::{Event, What};
 use crate::{Error, Place, Result};
+
+/// The number of the next engine.
+static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 /// A plan, and what the workers share.
 pub(super) struct Engine {
     pub(super) context: Context,
-    /// What sets the numbers of its tasks apart from those of other engines.
-    numbers: u64,
+    /// What sets its tasks apart from those of other engines.
+    pub(super) number: u32,
     state: Mutex<EngineState>,
     /// There may be something to do.
     changed: Condvar,
@@ -40,17 +44,19 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(context: Context) -> Arc<Self> {
-        let state = Mutex::new(EngineState::new(&context));
-        Arc::new(Self { context, numbers: watch::numbers(), state, changed: Condvar::new() })
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let state = Mutex::new(EngineState::new(&context, number));
+        Arc::new(Self { context, number, state, changed: Condvar::new() })
     }
 
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
     pub(super) fn run(context: &Context, roots: &[Arc<Node>]) -> Result<Vec<Shared>> {
         let engine = Self::new(context.clone());
-        let ids = engine.with(|state| state.begin_run(roots));
+        // Under the plain lock: nobody need come for the first task, which this thread will do.
+        let ids = engine.lock().begin_run(roots);
         let entry = engine.hears();
-        let seat = engine.lock().take_seat(context.stop.child());
-        Worker::new(&engine, seat).work();
+        let seated = engine.lock().sit(context.stop.child());
+        Worker::new(&engine, seated).work();
         drop(entry);
         while let Some(helper) = engine.with(EngineState::helper) {
             // A helper that panics has told so: what it did is a failure of the run.
@@ -70,7 +76,7 @@ impl Engine {
 
     /// The number that those who watch know a task by.
     pub(super) fn number(&self, number: u32) -> u64 {
-        self.numbers | u64::from(number)
+        u64::from(self.number) << 32 | u64::from(number)
     }
 
     /// Changes the plan, and has somebody do what can be done then.
@@ -100,7 +106,7 @@ impl Engine {
         }
         loop {
             let job = self.find(&mut state, worker);
-            let leaves = job.is_none() && state.leaves(worker);
+            let leaves = job.is_none() && state.leaves(worker, self.context.threads);
             if leaves || job.is_some() {
                 self.share(&mut state);
             }
@@ -137,12 +143,29 @@ impl Engine {
         }
         if job.is_some() {
             state.running += 1;
-            let stop = &state.seats[worker.seat as usize];
+            let stop = state.stop_at(worker.seat);
             if !worker.context.stop.is(stop) {
                 worker.sit(stop.clone());
             }
         }
         job
+    }
+
+    /// A worker has gone home.
+    pub(super) fn stand_up(&self, seat: u32) {
+        self.lock().stand_up(seat);
+    }
+
+    /// Has another worker take the place of this thread while it waits for what others do, if it
+    /// is one of the engine's: they might be too few else.
+    pub(super) fn step_aside(self: &Arc<Self>) -> Option<Aside> {
+        let shift = Worker::shift_of_this_thread(self.number)?;
+        self.with(|state| {
+            let counts = state.shift == shift;
+            state.workers -= usize::from(counts);
+            state.running -= usize::from(counts);
+        });
+        Some(Aside { engine: Arc::clone(self), shift })
     }
 
     /// Finds another worker for what else can be done, if there is one to be had.
@@ -159,11 +182,12 @@ impl Engine {
         let engine = Arc::clone(self);
         let name = format!("creel {}", state.workers);
         // Seated here, so that it counts where it was counted however late it comes.
-        let seat = state.take_seat(self.context.stop.child());
-        match spawn(name, move || Worker::new(&engine, seat).work()) {
+        let seated = state.sit(self.context.stop.child());
+        let seat = seated.seat;
+        match spawn(name, move || Worker::new(&engine, seated).work()) {
             Ok(helper) => state.add_helper(helper),
             Err(source) => {
-                state.seats.pop();
+                state.stand_up(seat);
                 // A thread that cannot be had is a slower run, but one must be.
                 if state.workers == 0 {
                     let place = Place::object("a thread to work on");
@@ -272,14 +296,29 @@ impl Engine {
     /// Tells those who watch what happened to a task that this thread does not work on.
     fn tell(&self, node: &Node, number: u32, what: What<'_>) {
         if !self.context.observers.is_empty() {
-            let id = self.number(number);
-            let task = watch::Task { id, kind: node.name.kind(), name: &node.name };
+            let task = node.task(self.number(number));
             self.context.observers.tell(&Event { at: Instant::now(), task, what });
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, EngineState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker that waits inside of its task; it is back when this is dropped.
+pub(super) struct Aside {
+    engine: Arc<Engine>,
+    shift: u32,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.engine.with(|state| {
+            let counts = state.shift == self.shift;
+            state.workers += usize::from(counts);
+            state.running += usize::from(counts);
+        });
     }
 }
 

@@ -16,6 +16,7 @@ mod node;
 mod picture;
 mod plan;
 mod policy;
+mod sketch;
 mod state;
 mod stop;
 mod sync;
@@ -33,8 +34,10 @@ use crate::Result;
 pub(crate) use context::Context;
 pub use delayed::{Delayed, delayed};
 pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
+pub(crate) use sketch::{Sketch, Step};
 pub(crate) use stop::Stop;
 pub(crate) use tree::tree;
+pub(crate) use visualize::draw;
 pub(crate) use worker::caught;
 
 /// A value whose type is known to those who hand it on and those who take it, and to nobody

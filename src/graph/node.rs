@@ -6,11 +6,13 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Context;
 use super::policy::{Limit, Policy, Retry};
+use super::{Context, Sketch};
 use crate::Result;
+use crate::watch::Task;
 
 /// What a task hands to its users. Erased here; typed handles give the type back.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -42,10 +44,39 @@ impl Outcome {
 pub(crate) struct Node {
     pub(super) name: Name,
     pub(super) key: Option<Key>,
+    pub(super) place: NodePlace,
     /// What it is allowed, if that was said.
     pub(super) policy: Option<Box<Policy>>,
     pub(super) inputs: Vec<Arc<Self>>,
     work: Work,
+}
+
+/// Where a node stands in the first of the plans that it is in, so that finding it there costs
+/// no look into a table: with a million tasks that is a cache miss for each input.
+#[derive(Default)]
+pub(super) struct NodePlace(AtomicU64);
+
+impl NodePlace {
+    /// The place in the plan of this number, if it is that which is remembered.
+    pub(super) fn get(&self, plan: u32) -> Option<u32> {
+        let place = self.0.load(Relaxed);
+        ((place >> 32) as u32 == plan).then_some(place as u32)
+    }
+
+    /// Remembers a place in the plan of this number, which is not 0; not if another has that.
+    pub(super) fn set(&self, plan: u32, at: u32) -> bool {
+        let place = u64::from(plan) << 32 | u64::from(at);
+        self.0.compare_exchange(0, place, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Forgets the place in the plan of this number, if it is that which is remembered.
+    pub(super) fn clear(&self, plan: u32) -> bool {
+        let is_it = self.get(plan).is_some();
+        if is_it {
+            self.0.store(0, Relaxed);
+        }
+        is_it
+    }
 }
 
 /// What makes two tasks one: a content key, and the type of the value.
@@ -62,6 +93,8 @@ pub(crate) enum Name {
     Numbered(&'static str, usize),
     /// The only one of its kind.
     Only(&'static str),
+    /// One that a picture tells more of; its number, if it is one of many.
+    Sketched(Arc<Sketch>, Option<usize>),
 }
 
 impl fmt::Display for Name {
@@ -71,6 +104,8 @@ impl fmt::Display for Name {
             Self::At(operation, at) => write!(f, "{operation} ({}:{})", at.file(), at.line()),
             Self::Numbered(operation, index) => write!(f, "{operation} {index}"),
             Self::Only(operation) => f.write_str(operation),
+            Self::Sketched(sketch, Some(index)) => write!(f, "{} {index}", sketch.operation),
+            Self::Sketched(sketch, None) => f.write_str(sketch.operation),
         }
     }
 }
@@ -83,6 +118,7 @@ impl Name {
             Self::At(operation, _) | Self::Numbered(operation, _) | Self::Only(operation) => {
                 operation
             }
+            Self::Sketched(sketch, _) => sketch.operation,
         }
     }
 }
@@ -94,7 +130,14 @@ impl Node {
         inputs: Vec<Arc<Self>>,
         work: impl Fn(&Context, &mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { name, key: None, policy: None, inputs, work: Box::new(work) })
+        Arc::new(Self {
+            name,
+            key: None,
+            place: NodePlace::default(),
+            policy: None,
+            inputs,
+            work: Box::new(work),
+        })
     }
 
     /// A task that hands on the value of another.
@@ -102,6 +145,7 @@ impl Node {
         Self {
             name: of.name.clone(),
             key: None,
+            place: NodePlace::default(),
             policy: None,
             inputs: vec![Arc::clone(of)],
             work: Box::new(|_, inputs| Ok(Outcome::Value(inputs.take(0)))),
@@ -116,6 +160,11 @@ impl Node {
             Ok(Outcome::Value(inputs.take(0)))
         });
         Arc::new(alias)
+    }
+
+    /// The task as those who watch see it, by this number.
+    pub(super) fn task(&self, id: u64) -> Task<'_> {
+        Task { id, kind: self.name.kind(), name: &self.name }
     }
 
     /// What people call it.
@@ -213,6 +262,11 @@ impl Inputs {
     /// One of them, to keep: nobody else holds it if this was the last task to use it.
     pub(crate) fn take(&mut self, n: usize) -> Shared {
         self.values[n].take().unwrap_or_else(|| unreachable!("a task takes an input once"))
+    }
+
+    /// All that were not taken, to keep.
+    pub(crate) fn take_all(&mut self) -> Vec<Shared> {
+        self.values.iter_mut().filter_map(Option::take).collect()
     }
 
     /// Nothing, in the room of these.

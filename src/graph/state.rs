@@ -16,11 +16,9 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub(super) struct EngineState {
     pub(super) plan: Plan,
-    /// How the task at each seat is told to end.
-    pub(super) seats: Vec<Stop>,
+    seats: Vec<Seat>,
     /// Which workers are wanted: those that came in an earlier shift go home.
     pub(super) shift: u32,
-    shift_from: usize,
     pub(super) workers: usize,
     pub(super) idle: usize,
     pub(super) running: usize,
@@ -36,17 +34,26 @@ pub(super) struct EngineState {
     roused: Vec<Waker>,
 }
 
-/// Where a worker has its place.
-pub(super) struct Seat {
-    pub(super) number: u32,
+/// A worker's place.
+struct Seat {
+    /// How the task that it is on is told to end.
+    stop: Stop,
+    shift: u32,
+    taken: bool,
+}
+
+/// What a worker knows of its place.
+pub(super) struct Seated {
+    pub(super) seat: u32,
     pub(super) shift: u32,
     /// How the task there is told to end.
     pub(super) stop: Stop,
 }
 
 impl EngineState {
-    pub(super) fn new(context: &Context) -> Self {
+    pub(super) fn new(context: &Context, number: u32) -> Self {
         let mut state = Self::default();
+        state.plan.number = number;
         state.plan.limit = context.memory;
         state.plan.since = (!context.observers.is_empty()).then(HashMap::new);
         state
@@ -97,13 +104,25 @@ impl EngineState {
         self.closed && self.running == 0 && !self.plan.is_under_way()
     }
 
-    /// Lets a worker go home that is not wanted any more.
-    pub(super) fn leaves(&mut self, worker: &Worker) -> bool {
+    /// Lets a worker go home that is not wanted any more: all is done, or others came for it while
+    /// it waited inside of a task.
+    pub(super) fn leaves(&mut self, worker: &Worker, threads: usize) -> bool {
         let current = worker.shift == self.shift;
-        if current && self.is_over() {
+        let leaves = self.is_over() || self.workers > threads;
+        if current && leaves {
             self.workers -= 1;
         }
-        !current || self.is_over()
+        !current || leaves
+    }
+
+    /// Whether tasks wait, and nothing goes on.
+    fn is_stuck(&mut self) -> bool {
+        self.is_still() && self.plan.is_under_way() && !self.plan.can_go_on(true)
+    }
+
+    /// Whether nothing goes on.
+    pub(super) fn is_still(&self) -> bool {
+        self.running + self.plan.pending() == 0
     }
 
     /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
@@ -112,7 +131,7 @@ impl EngineState {
     /// Who holds handles of a client may drop some when they are told how things are; so memory
     /// is only given up for `waiting`, when somebody knows that, and has nothing to do but wait.
     pub(super) fn unstick(&mut self, waiting: bool) -> bool {
-        if !self.is_still() || !self.plan.is_under_way() {
+        if !self.is_stuck() {
             return false;
         }
         let Some((id, held)) = self.plan.starved() else {
@@ -136,34 +155,49 @@ impl EngineState {
         }
     }
 
-    /// Somebody has nothing to do but wait for a task.
-    pub(super) fn wait(&mut self, id: Id) {
-        while matches!(self.plan.see(id), Seen::UnderWay)
-            && !self.plan.can_go_on(self.is_still())
+    /// Somebody has nothing to do but wait for these; if none of them has ended, that is.
+    pub(super) fn wait(&mut self, awaited: impl Iterator<Item = Id> + Clone) {
+        while self.is_stuck()
+            && awaited.clone().all(|id| matches!(self.plan.see(id), Seen::UnderWay))
             && self.unstick(true)
         {}
     }
 
-    /// Whether nothing goes on.
-    pub(super) fn is_still(&self) -> bool {
-        self.running + self.plan.pending() == 0
+    /// A seat for a worker, whose tasks will have this stop.
+    pub(super) fn sit(&mut self, stop: Stop) -> Seated {
+        let seat = Seat { stop: stop.clone(), shift: self.shift, taken: true };
+        let free = self.seats.iter().position(|seat| !seat.taken);
+        let at = free.unwrap_or(self.seats.len());
+        match free {
+            Some(free) => self.seats[free] = seat,
+            None => self.seats.push(seat),
+        }
+        Seated { seat: at as u32, shift: self.shift, stop }
+    }
+
+    /// Frees a seat.
+    pub(super) fn stand_up(&mut self, seat: u32) {
+        self.seats[seat as usize].taken = false;
+    }
+
+    /// How the next task at a seat is told to end.
+    pub(super) fn stop_at(&self, seat: u32) -> &Stop {
+        &self.seats[seat as usize].stop
     }
 
     /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
     pub(super) fn replace_stops(&mut self, seats: &[u32], run: &Stop) -> Vec<Stop> {
-        let seats = seats.iter();
-        seats.map(|seat| std::mem::replace(&mut self.seats[*seat as usize], run.child())).collect()
-    }
-
-    /// A seat for a worker of this shift.
-    pub(super) fn take_seat(&mut self, stop: Stop) -> Seat {
-        self.seats.push(stop.clone());
-        Seat { number: self.seats.len() as u32 - 1, shift: self.shift, stop }
+        let mut replace =
+            |seat| std::mem::replace(&mut self.seats[seat as usize].stop, run.child());
+        seats.iter().map(|seat| replace(*seat)).collect()
     }
 
     pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
         self.workers += 1;
-        self.helpers.push(helper);
+        // A run waits for its helpers; those of a client go when they are not needed.
+        if self.closed {
+            self.helpers.push(helper);
+        }
     }
 
     pub(super) fn helper(&mut self) -> Option<JoinHandle<()>> {
@@ -208,17 +242,18 @@ impl EngineState {
         self.closed = true;
     }
 
-    /// The seats of the workers of this shift, in the order in which they came.
+    /// The seats of the workers of this shift.
     pub(super) fn present(&self) -> impl Iterator<Item = u32> {
-        (self.shift_from..self.seats.len()).map(|seat| seat as u32)
+        let present = self.seats.iter().enumerate();
+        let present = present.filter(|(_, seat)| seat.taken && seat.shift == self.shift);
+        present.map(|(at, _)| at as u32)
     }
 
     /// Forgets all tasks, and sends the workers home as they come back from theirs.
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
-        (self.shift, self.workers, self.shift_from) = (self.shift + 1, 0, self.seats.len());
+        (self.shift, self.workers) = (self.shift + 1, 0);
         // What they are on is nothing to wait for.
         self.running = 0;
-        self.helpers.clear();
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::delayed::{Delayed, all, call, delayed, join};
+use crate::watch::{Event, Observer, What};
 use crate::{Error, Result, Run};
 
 pub(super) fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
@@ -418,4 +419,69 @@ async fn in_a_runtime() {
         tokio::spawn(async move { *n + 1 }).await.expect("it is not aborted")
     });
     assert_eq!(task.compute().await.expect("nothing fails"), 4);
+}
+
+/// What happened to the tasks of one kind, in order.
+#[derive(Clone, Default)]
+struct Recorded(Arc<std::sync::Mutex<Vec<(String, &'static str)>>>);
+
+impl Observer for Recorded {
+    fn event(&self, event: &Event<'_>) {
+        let what = match event.what {
+            What::Planned => "planned",
+            What::Ready => "ready",
+            What::Started => "started",
+            What::Read { .. } => "read",
+            What::Waiting => "waiting",
+            What::Retried { .. } => "retried",
+            What::Done => "done",
+            What::Failed { .. } => "failed",
+            What::Dropped => "dropped",
+        };
+        self.0.lock().expect("no panic").push((event.task.kind.to_owned(), what));
+    }
+}
+
+impl Recorded {
+    fn of(&self, kind: &str) -> String {
+        let events = self.0.lock().expect("no panic");
+        let of_kind = events.iter().filter(|(of, _)| of == kind).map(|(_, what)| *what);
+        of_kind.collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[test]
+fn whoever_watches_is_told_what_happens_to_a_task_in_its_order() {
+    for threads in [1, 3] {
+        let recorded = Recorded::default();
+        let run = Run::new().threads(threads).observer(recorded.clone());
+        let tries = AtomicUsize::new(0);
+        let first = delayed(()).map(|()| 1).named("first");
+        let again = first.try_map(move |n| match tries.fetch_add(1, SeqCst) {
+            0 => Err("not yet"),
+            _ => Ok(*n),
+        });
+        let again = again.retry(1).named("again");
+        let future = again.map_async(|n| async move { *n }).named("future");
+        let bad = future.try_map(|_| Err::<u32, _>("no")).named("bad");
+        run.compute_blocking(&bad).expect_err("it fails");
+        assert_eq!(recorded.of("first"), "planned ready started done dropped");
+        assert_eq!(recorded.of("again"), "planned ready started retried done dropped");
+        assert_eq!(recorded.of("future"), "planned ready started waiting done dropped");
+        assert_eq!(recorded.of("bad"), "planned ready started failed dropped");
+
+        let client = run.client();
+        let never =
+            client.compute(delayed(()).map_async(|_| std::future::pending::<()>()).named("never"));
+        while !recorded.of("never").contains("waiting") {
+            std::thread::yield_now();
+        }
+        drop(never);
+        // A client's thread may be quicker than the one that submits.
+        let told = recorded.of("never").replace("planned", "");
+        assert_eq!(
+            told.split_whitespace().collect::<Vec<_>>().join(" "),
+            "ready started waiting dropped"
+        );
+    }
 }

@@ -1,11 +1,12 @@
 //! The picture of what a handle needs.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::delayed::Delayed;
-use super::node::{Name, Node};
+use super::node::{Key, Name, Node};
 use super::picture::Picture;
 use crate::Result;
 
@@ -14,7 +15,8 @@ impl<T> Delayed<T> {
     /// that made it, and arrows the way values go. Runs nothing, and needs no other program.
     ///
     /// The suffix says how it is drawn: `.svg`, `.dot` or `.gv`, `.mmd` or `.mermaid`. Of a large
-    /// graph, tasks that are alike are one box: "load × 512". What [`then`](Self::then) will make
+    /// or wide graph, tasks that are alike are one box: "load × 512". Of a bag among them the
+    /// source and the lanes that read it are drawn, as [`visualize`](crate::visualize) does. What [`then`](Self::then) will make
     /// cannot be known, and is not drawn.
     ///
     /// # Errors
@@ -32,37 +34,84 @@ impl<T> Delayed<T> {
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn visualize(&self, path: impl AsRef<Path>) -> Result<()> {
-        picture(self.node()).save(path)
+        draw(&[Arc::clone(self.node())], path)
     }
 }
 
-/// Draws a node and all below it, each once, without recursion.
-fn picture(root: &Arc<Node>) -> Picture {
-    let mut picture = Picture::default();
-    let mut drawn: HashMap<*const Node, usize> = HashMap::new();
-    let mut path = vec![(root, 0)];
-    while let Some((node, next)) = path.last_mut() {
-        if let Some(input) = node.inputs.get(*next) {
-            *next += 1;
-            if !drawn.contains_key(&Arc::as_ptr(input)) {
-                path.push((input, 0));
-            }
-            continue;
-        }
-        let (operation, line) = match node.name() {
-            Name::Given(name) => (name.to_string(), None),
-            Name::At(operation, at) => {
-                ((*operation).to_owned(), Some(format!("{}:{}", at.file(), at.line())))
-            }
-            Name::Numbered(operation, _) | Name::Only(operation) => ((*operation).to_owned(), None),
-        };
-        let task = picture.task(operation, line);
-        for input in &node.inputs {
-            picture.arrow(drawn[&Arc::as_ptr(input)], task);
-        }
-        drawn.insert(Arc::as_ptr(node), task);
-        path.pop();
+/// Draws what computing these together would run, and saves the picture.
+pub(crate) fn draw(roots: &[Arc<Node>], path: impl AsRef<Path>) -> Result<()> {
+    let mut drawing = Drawing::default();
+    for root in roots {
+        let task = drawing.add(root);
+        drawing.picture.result(task);
     }
-    picture.result(drawn[&Arc::as_ptr(root)]);
-    picture
+    drawing.picture.save(path)
+}
+
+#[derive(Default)]
+struct Drawing {
+    picture: Picture,
+    /// The boxes of tasks: by key, since those of one key run once, else by address.
+    drawn: HashMap<(Option<Key>, *const Node), usize>,
+}
+
+fn identity(node: &Arc<Node>) -> (Option<Key>, *const Node) {
+    match node.key {
+        Some(key) => (Some(key), std::ptr::null()),
+        None => (None, Arc::as_ptr(node)),
+    }
+}
+
+/// What arrows lead from to a task.
+fn origins(node: &Node) -> &[Arc<Node>] {
+    match node.name() {
+        Name::Sketched(sketch, _) => sketch.from.as_ref().unwrap_or(&node.inputs),
+        _ => &node.inputs,
+    }
+}
+
+impl Drawing {
+    /// Draws a node and all below it, each once, without recursion, and gives its box.
+    fn add(&mut self, root: &Arc<Node>) -> usize {
+        let mut path = vec![(root, 0)];
+        while let Some((node, next)) = path.last_mut() {
+            if self.drawn.contains_key(&identity(node)) {
+                path.pop();
+            } else if let Some(origin) = origins(node).get(*next) {
+                *next += 1;
+                path.push((origin, 0));
+            } else {
+                let task = self.draw(node);
+                for origin in origins(node) {
+                    self.picture.arrow(self.drawn[&identity(origin)], task);
+                }
+                self.drawn.insert(identity(node), task);
+            }
+        }
+        self.drawn[&identity(root)]
+    }
+
+    /// Draws the box of a node.
+    fn draw(&mut self, node: &Node) -> usize {
+        let place = |at: &Location<'_>| format!("{}:{}", at.file(), at.line());
+        match node.name() {
+            Name::Given(name) => self.picture.task(&**name, None),
+            Name::At(operation, at) => self.picture.task(*operation, Some(place(at))),
+            Name::Numbered(operation, _) | Name::Only(operation) => {
+                self.picture.task(*operation, None)
+            }
+            Name::Sketched(sketch, _) => {
+                let label = sketch.label.as_deref().unwrap_or(sketch.operation);
+                let task = self.picture.task(label, None);
+                for step in &sketch.steps {
+                    let at = step.at.map(place).unwrap_or_default();
+                    self.picture.detail(task, &*step.what, at);
+                }
+                if sketch.several {
+                    self.picture.several(task);
+                }
+                task
+            }
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! A worker: does tasks one after another, and tries those again that may be.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::fmt::Display;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use super::Context;
 use super::engine::Engine;
-use super::node::{Inputs, Node, Outcome, Shared};
+use super::node::{Inputs, Node, Outcome, Pending, Shared};
 use super::plan::{Job, State, Ticket, Tried, Waste};
 use super::policy::Limit;
-use super::state::Seat;
+use super::state::Seated;
 use super::stop::Stop;
-use crate::watch::What;
+use super::sync::thread_local;
+use crate::watch::{self, What};
 use crate::{Error, Result};
 
 /// How far a worker got with a task.
@@ -50,6 +52,12 @@ pub(super) enum Came {
     Time,
 }
 
+thread_local! {
+    /// The engines that this thread is a worker of, one inside of a task of the other, and in which
+    /// shift.
+    static ENGINES: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What a thread has while it works for an engine.
 pub(super) struct Worker {
     engine: Arc<Engine>,
@@ -68,9 +76,10 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker on this thread.
-    pub(super) fn new(engine: &Arc<Engine>, seat: Seat) -> Self {
-        let Seat { number: seat, shift, stop } = seat;
+    pub(super) fn new(engine: &Arc<Engine>, seated: Seated) -> Self {
+        let Seated { seat, shift, stop } = seated;
         let outer = Stop::enter_thread(Some(stop.clone()));
+        ENGINES.with(|engines| engines.borrow_mut().push((engine.number, shift)));
         let context = Context { stop, ..engine.context.clone() };
         let (spare, waste) = (Inputs::default(), Waste::default());
         let engine = Arc::clone(engine);
@@ -98,6 +107,14 @@ impl Worker {
                 engine.with(|state| state.end(error));
             }
         }
+    }
+
+    /// The shift in which this thread works for the engine of this number, if it does.
+    pub(super) fn shift_of_this_thread(engine: u32) -> Option<u32> {
+        ENGINES.with(|engines| {
+            let engines = engines.borrow();
+            engines.iter().find(|(number, _)| *number == engine).map(|(_, shift)| *shift)
+        })
     }
 
     /// Takes a stop for the tasks to come: that of an earlier one was told to end it.
@@ -132,7 +149,9 @@ impl Worker {
                     // Work may take its inputs, so a task that can be tried again lends copies.
                     let again = node.retry().is_some_and(|retry| retry.is_left(tried.failed));
                     tried.inputs = if again { inputs.clone() } else { Inputs::default() };
-                    caught(&node.name, || node.run(&self.context, &mut inputs))
+                    let span = watch::span(node.task(self.engine.number(number)));
+                    let outcome = caught(&node.name, || node.run(&self.context, &mut inputs));
+                    outcome.map_err(|error| failed(error, &node, &span))
                 }
             };
             let error = match outcome {
@@ -140,9 +159,13 @@ impl Worker {
                     self.spare = inputs.cleared();
                     return self.done(&node, value);
                 }
-                Ok(Outcome::Node(node)) => return Step::Forward(node),
+                Ok(Outcome::Node(node)) => {
+                    // For the value of that one.
+                    self.context.tell(What::Waiting);
+                    return Step::Forward(node);
+                }
                 Ok(Outcome::Future(future)) => {
-                    let future = Box::pin(async move { future.await.map(Came::Value) });
+                    let future = self.spanned(&node, number, future);
                     return self.wait(node, number, future, tried);
                 }
                 Err(error) => error,
@@ -200,6 +223,16 @@ impl Worker {
         }
     }
 
+    /// The value of a future that is in the span of its task whenever it is polled.
+    fn spanned(&self, node: &Arc<Node>, number: u32, mut future: Pending) -> Coming {
+        let (node, id) = (Arc::clone(node), self.engine.number(number));
+        Box::pin(poll_fn(move |context| {
+            let span = watch::span(node.task(id));
+            let polled = future.as_mut().poll(context).map_ok(Came::Value);
+            polled.map_err(|error| failed(error, &node, &span))
+        }))
+    }
+
     /// Leaves a task to a future.
     fn wait(&self, node: Arc<Node>, number: u32, future: Coming, tried: Tried) -> Step {
         self.context.tell(What::Waiting);
@@ -210,7 +243,16 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         Stop::enter_thread(self.outer.take());
+        ENGINES.with(|engines| engines.borrow_mut().pop());
+        self.engine.stand_up(self.seat);
     }
+}
+
+/// Notes in its span what a task failed with, and in that the name of the task.
+fn failed(error: Error, node: &Node, span: &watch::Span) -> Error {
+    let error = error.in_task(|| (node.name.to_string(), String::new()));
+    span.failed(&error);
+    error
 }
 
 /// Takes a place among the few of its kind that may run, or gives the future of one.
@@ -240,5 +282,5 @@ pub(super) fn panicked(task: impl Display, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = text.unwrap_or("no message").to_owned();
-    Error::Panic { task: task.to_string(), path: String::new(), message }
+    Error::Panic { task: task.to_string(), path: String::new(), message, place: None }
 }

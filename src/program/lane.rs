@@ -8,8 +8,9 @@ use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
 use super::stage::{Next, Scratch, Stage, drive, scratch};
 use crate::block::{Block, Delimiter};
+use crate::graph::Shared;
 use crate::progress::Progress;
-use crate::record::{self, Invalid, Lines};
+use crate::record::{self, Invalid, Lines, RawLines};
 use crate::run::{self, Context, Pass, Text};
 use crate::sink::{Cell, Printer};
 use crate::{Error, Result};
@@ -75,13 +76,12 @@ impl Pass<Block> for Reduce {
         false
     }
 
-    fn start(&self) -> Lane {
+    fn start(&self, _: &Context, _: &[Shared]) -> Lane {
         Lane::new(&self.program)
     }
 
-    fn feed(&self, context: &Context, lane: &mut Lane, block: Block) -> Result<()> {
-        context.read(block.bytes().len(), 0);
-        let text = self.records.text(&block)?;
+    fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
+        let text = self.records.text(context, &block)?;
         let (program, end) = (&*self.program, self.program.end);
         let Lane { source, scratch, state } = lane;
         let _ = self.records.drive(&text, program, source, scratch, &mut |text, batch| {
@@ -107,7 +107,7 @@ fn stream_records(
     let lanes = Lanes::new(program);
     let encoder = out.encoder();
     let emit = |block: Block| {
-        let text = records.text(&block)?;
+        let text = records.text(context, &block)?;
         let mut encoded = Vec::new();
         lanes.with(|lane| {
             records.drive(
@@ -140,7 +140,7 @@ fn run_ordered(
         _ => usize::MAX,
     };
     let emit = |block: Block| {
-        let text = records.text(&block)?;
+        let text = records.text(context, &block)?;
         let mut taken = Taken::new(program.lane_kind());
         lanes.with(|lane| {
             records.drive(
@@ -238,7 +238,11 @@ impl<'p> Lanes<'p> {
 }
 
 impl Records {
-    fn text<'b>(&self, block: &'b Block) -> Result<std::borrow::Cow<'b, str>> {
+    fn text<'b>(&self, context: &Context, block: &'b Block) -> Result<std::borrow::Cow<'b, str>> {
+        context.read(|| {
+            let bytes = block.bytes();
+            (bytes.len(), RawLines::new(bytes, &self.delimiter).count())
+        });
         // Spans are 32 bits wide, which halves what goes through the caches.
         if u32::try_from(block.bytes().len()).is_err() {
             let limit = u64::from(u32::MAX);

@@ -7,7 +7,7 @@ mod lines;
 mod text;
 
 pub use lines::{Lines, RawLines};
-pub(crate) use text::text;
+pub(crate) use text::{fits, text};
 
 /// What a record that is not valid UTF-8 does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

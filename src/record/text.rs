@@ -8,7 +8,7 @@ use super::lines::Cut;
 use crate::block::{Block, Delimiter};
 use crate::error::snippet;
 use crate::progress::Progress;
-use crate::{Error, Result};
+use crate::{Error, Place, Result};
 
 /// Bytes shown of a record before the wrong one.
 const BEFORE: usize = 40;
@@ -25,17 +25,27 @@ pub(crate) fn text<'b>(
     invalid: Invalid,
     progress: &Progress,
 ) -> Result<Cow<'b, str>> {
-    if std::str::from_utf8(delimiter.bytes()).is_err() {
-        return Err(Error::Encoding {
-            place: block.place(0),
-            encoding: "UTF-8",
-            snippet: format!("the delimiter {}", snippet(delimiter.bytes())),
-            mend: "read the records as bytes, or name a delimiter that is text",
-        });
-    }
+    fits(delimiter, || block.place(0))?;
     match simdutf8::basic::from_utf8(block.bytes()) {
         Ok(text) => Ok(Cow::Borrowed(text)),
         Err(_) => mended(block, &Cut::new(delimiter), invalid, progress),
+    }
+}
+
+/// Whether text can be cut at a delimiter.
+///
+/// # Errors
+///
+/// [`Error::Encoding`], at the place given, if it is not valid: it would cut characters.
+pub(crate) fn fits(delimiter: &Delimiter, place: impl FnOnce() -> Place) -> Result<()> {
+    match std::str::from_utf8(delimiter.bytes()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Encoding {
+            place: place(),
+            encoding: "UTF-8",
+            snippet: format!("the delimiter {}", snippet(delimiter.bytes())),
+            mend: "read the records as bytes, or name a delimiter that is text",
+        }),
     }
 }
 

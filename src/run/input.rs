@@ -22,6 +22,10 @@ const LARGEST_PARTITION: u64 = 64 << 20;
 /// And the smallest: below it, opening costs more than another core saves.
 const SMALLEST_PARTITION: u64 = 4 << 20;
 
+/// The most partitions that large objects are cut into, however small they were asked to be: each
+/// is a task, and takes memory before it is read.
+const MOST_PARTITIONS: u64 = 1 << 16;
+
 /// The blocks of text of a source.
 #[derive(Debug)]
 pub(crate) struct Text {
@@ -48,6 +52,7 @@ impl Job {
         let size = self.partition_size.unwrap_or_else(|| {
             (total / (context.threads as u64 * 4)).clamp(SMALLEST_PARTITION, LARGEST_PARTITION)
         });
+        let size = size.max(total / MOST_PARTITIONS);
         Text {
             partitions: partitions(objects, size, splittable(&self.blocks)),
             blocks: self.blocks.clone(),

@@ -55,6 +55,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
+    use crate::graph::Shared;
     use crate::{Error, Place};
 
     /// An input of numbers that counts up over all blocks, and fails where it is told to.
@@ -133,11 +134,17 @@ mod tests {
             self.ordered
         }
 
-        fn start(&self) -> Vec<u32> {
+        fn start(&self, _: &Context, _: &[Shared]) -> Vec<u32> {
             Vec::new()
         }
 
-        fn feed(&self, _: &Context, state: &mut Vec<u32>, block: Vec<u32>) -> Result<()> {
+        fn feed(
+            &self,
+            _: &Context,
+            _: &[Shared],
+            state: &mut Vec<u32>,
+            block: Vec<u32>,
+        ) -> Result<()> {
             assert_ne!(block, [77], "a number that this pass does not like");
             state.extend(block);
             Ok(())

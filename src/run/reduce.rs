@@ -1,11 +1,12 @@
 //! Many blocks to one state: lanes, and the tree that merges what they hold.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dispatch::Dispatch;
 use super::{BlockOf, Context, Input, Reader};
-use crate::graph::{Moved, Name, Node, tree};
+use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
 use crate::{Error, Result};
 
 /// What a lane does with the blocks it is given: a combiner with the operators before it.
@@ -19,11 +20,17 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
     /// Whether a state must see its blocks in input order and be merged in it.
     fn ordered(&self) -> bool;
 
-    /// A state that has seen nothing.
-    fn start(&self) -> Self::State;
+    /// A state that has seen nothing, of a lane that is given these values.
+    fn start(&self, context: &Context, shared: &[Shared]) -> Self::State;
 
     /// Feeds the records of one block to a state.
-    fn feed(&self, context: &Context, state: &mut Self::State, block: B) -> Result<()>;
+    fn feed(
+        &self,
+        context: &Context,
+        shared: &[Shared],
+        state: &mut Self::State,
+        block: B,
+    ) -> Result<()>;
 
     /// Whether a state has no use for more blocks, so that its lane can end.
     fn full(&self, _state: &Self::State) -> bool {
@@ -41,23 +48,34 @@ where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let mut states = crate::graph::run(context, &[reduction(context, input, Arc::new(pass))])?;
+    let reduction = reduction(context, input, Arc::new(pass), Vec::new());
+    let mut states = crate::graph::run(context, &[reduction])?;
     Ok(Moved::out_of(states.remove(0)))
 }
 
 /// The tasks of a pass over an input: its lanes, and the merges of their states. The last makes
-/// the [`Moved`] state of all.
-pub(crate) fn reduction<I, P>(context: &Context, input: Arc<I>, pass: Arc<P>) -> Arc<Node>
+/// the [`Moved`] state of all. Lanes look at the shared values, which go with the last of them.
+pub(crate) fn reduction<I, P>(
+    context: &Context,
+    input: Arc<I>,
+    pass: Arc<P>,
+    shared: Vec<Shared>,
+) -> Arc<Node>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
+    // Inputs of the lanes, and not captured by them, so that the graph drops them in time.
+    let needs: Vec<_> = shared.into_iter().map(ready).collect();
     let lanes: Vec<_> = if pass.ordered() {
+        let full = Arc::new(AtomicUsize::new(usize::MAX));
         let runs = runs_of_partitions(input.partitions(), context.threads).enumerate();
         runs.map(|(n, run)| {
             let (input, pass) = (Arc::clone(&input), Arc::clone(&pass));
-            Node::new(Name::Numbered("lane", n), Vec::new(), move |context, _| {
-                ordered_lane(context, &*input, &*pass, run.clone()).map(Moved::outcome)
+            let place = InOrder { n, run, full: Arc::clone(&full) };
+            Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {
+                let shared = inputs.take_all();
+                ordered_lane(context, &*input, &*pass, &shared, &place).map(Moved::outcome)
             })
         })
         .collect()
@@ -66,17 +84,32 @@ where
         (0..context.threads.max(1))
             .map(|n| {
                 let (dispatch, pass) = (Arc::clone(&dispatch), Arc::clone(&pass));
-                Node::new(Name::Numbered("lane", n), Vec::new(), move |context, _| {
-                    shared_lane(context, &dispatch, &*pass).map(Moved::outcome)
+                Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {
+                    let shared = inputs.take_all();
+                    shared_lane(context, &dispatch, &*pass, &shared).map(Moved::outcome)
                 })
             })
             .collect()
     };
-    merged(lanes, pass)
+    merged(lanes, pass, needs)
 }
 
-/// The merges of the states that tasks have made, in their order.
-pub(crate) fn merged<B: 'static, P: Pass<B>>(lanes: Vec<Arc<Node>>, pass: Arc<P>) -> Arc<Node> {
+/// A task that hands on its value, once, and keeps nothing: others keep the task.
+fn ready(value: Shared) -> Arc<Node> {
+    let value = Mutex::new(Some(value));
+    Node::new(Name::Only("shared"), Vec::new(), move |_, _| {
+        let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Outcome::Value(value.unwrap_or_else(|| unreachable!("a task of a run runs once"))))
+    })
+}
+
+/// The merges of the states that tasks have made, in their order. What lanes need is needed here
+/// for a state if there is no lane.
+pub(crate) fn merged<B: 'static, P: Pass<B>>(
+    lanes: Vec<Arc<Node>>,
+    pass: Arc<P>,
+    needs: Vec<Arc<Node>>,
+) -> Arc<Node> {
     let merging = Arc::clone(&pass);
     let merged = tree(lanes, move |context, mut into, from| {
         if context.stop.is_cancelled() {
@@ -85,20 +118,28 @@ pub(crate) fn merged<B: 'static, P: Pass<B>>(lanes: Vec<Arc<Node>>, pass: Arc<P>
         merging.merge(&mut into, from);
         Ok(into)
     });
-    let empty = move |_: &Context, _: &mut _| Ok(Moved::outcome(pass.start()));
-    merged.unwrap_or_else(|| Node::new(Name::Only("lane"), Vec::new(), empty))
+    merged.unwrap_or_else(|| {
+        Node::new(Name::Only("lane"), needs, move |context, inputs| {
+            Ok(Moved::outcome(pass.start(context, &inputs.take_all())))
+        })
+    })
 }
 
 /// A lane that takes any block.
-fn shared_lane<I, P>(context: &Context, dispatch: &Dispatch<I>, pass: &P) -> Result<P::State>
+fn shared_lane<I, P>(
+    context: &Context,
+    dispatch: &Dispatch<I>,
+    pass: &P,
+    shared: &[Shared],
+) -> Result<P::State>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let mut state = pass.start();
+    let mut state = pass.start(context, shared);
     let mut mine = None;
     while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
-        pass.feed(context, &mut state, block)?;
+        pass.feed(context, shared, &mut state, block)?;
         if pass.full(&state) {
             break;
         }
@@ -106,18 +147,42 @@ where
     Ok(state)
 }
 
+/// The place of a lane among others, by the order of what they read.
+struct InOrder {
+    n: usize,
+    run: Range<usize>,
+    /// The first lane whose state has no use for more: what stands after it has no use either.
+    full: Arc<AtomicUsize>,
+}
+
+impl InOrder {
+    fn is_wanted(&self) -> bool {
+        self.n <= self.full.load(Relaxed)
+    }
+}
+
 /// A lane that takes a run of neighbouring partitions, in order.
-fn ordered_lane<I, P>(context: &Context, input: &I, pass: &P, run: Range<usize>) -> Result<P::State>
+fn ordered_lane<I, P>(
+    context: &Context,
+    input: &I,
+    pass: &P,
+    shared: &[Shared],
+    place: &InOrder,
+) -> Result<P::State>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let mut state = pass.start();
-    for partition in run {
+    let mut state = pass.start(context, shared);
+    for partition in place.run.clone() {
         let mut reader = input.open(partition);
-        while !context.stop.is_set() && !pass.full(&state) {
+        while !context.stop.is_set() && place.is_wanted() {
+            if pass.full(&state) {
+                place.full.fetch_min(place.n, Relaxed);
+                break;
+            }
             let Some(block) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? else { break };
-            pass.feed(context, &mut state, block)?;
+            pass.feed(context, shared, &mut state, block)?;
         }
     }
     if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(state) }

@@ -131,10 +131,7 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
             let reader = matches!(made, Some(Ok(_))).then_some(reader);
             let Some(position) = self.release(partition, reader, made.is_some()) else { continue };
             let result = made.unwrap_or_else(|| unreachable!("only a result has a position"));
-            let result = result.and_then(|block| {
-                self.context.read(0, 0);
-                caught("stream", || work(block))
-            });
+            let result = result.and_then(|block| caught("stream", || work(block)));
             let mut state = self.lock();
             state.working -= 1;
             state.waiting.insert(position, result);

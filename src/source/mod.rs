@@ -85,6 +85,11 @@ impl Source {
         })
     }
 
+    /// The patterns as the user wrote them, without credentials and queries.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = String> {
+        self.patterns.iter().map(Pattern::shown)
+    }
+
     /// The objects that the patterns name, in the order of the patterns; a glob's sort lexically.
     ///
     /// # Errors

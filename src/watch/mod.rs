@@ -28,13 +28,53 @@
 //! assert_eq!(done.0.load(Relaxed), 3);
 //! # Ok::<(), creel::Error>(())
 //! ```
+//!
+//! | listener | what it makes of events | feature |
+//! |---|---|---|
+//! | [`Bar`] | a progress bar on a terminal | `bar` |
+//! | [`Profile`] | a table of where the time went, per kind of task | |
+//! | [`Trace`] | a file that Perfetto shows on a time line | |
+//!
+//! # Spans
+//!
+//! With the feature `tracing` the work on each task, observed or not, goes on inside of a span of
+//! the crate `tracing`: its name is `task`, its target `creel`, its level debug, its fields `kind`,
+//! `name` and `id`, and `error` if the work failed. What a task logs says so which task it was. A
+//! future is in a span whenever it is polled. Where nobody subscribes, no name is formatted.
+//!
+//! # Runs within runs
+//!
+//! A task that computes another graph starts a run of its own: observers are told of the tasks of
+//! the run that they were given to, and of no others.
+
+#[cfg(feature = "bar")]
+mod bar;
+#[cfg(all(test, feature = "bar"))]
+mod bar_tests;
+mod json;
+mod profile;
+mod span;
+#[cfg(all(test, feature = "tracing"))]
+mod span_tests;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trace;
+#[cfg(test)]
+mod trace_tests;
+mod underway;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+
+#[cfg(feature = "bar")]
+pub use bar::Bar;
+pub use profile::{Kind, Profile};
+pub(crate) use span::{Span, span};
+pub use trace::Trace;
 
 /// Who is told what happens to tasks.
 ///
@@ -43,18 +83,19 @@ use crate::Error;
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
+
+    /// The run is over, though values may still be dropped. A client never is.
+    fn ended(&self) {}
 }
 
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn event(&self, event: &Event<'_>) {
         O::event(self, event);
     }
-}
 
-/// The numbers that an engine gives to its tasks stand after this.
-pub(crate) fn numbers() -> u64 {
-    static ENGINES: AtomicU64 = AtomicU64::new(0);
-    ENGINES.fetch_add(1 << 32, Relaxed)
+    fn ended(&self) {
+        O::ended(self);
+    }
 }
 
 /// Something that happened to a task.
@@ -102,11 +143,11 @@ pub enum What<'a> {
     Read {
         /// Bytes, decompressed.
         bytes: u64,
-        /// Records, of those who own theirs.
+        /// Records.
         records: u64,
     },
-    /// It waits for a future, a limit, or its next try, and keeps no thread; `Started` or `Done`
-    /// follows.
+    /// It waits for a future, a limit, its next try, or the task that it became, and keeps no
+    /// thread; `Started` or `Done` follows.
     Waiting,
     /// It failed and will be tried again.
     Retried {
@@ -143,6 +184,11 @@ impl Observers {
     /// Tells all of them.
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.0.iter().for_each(|observer| observer.event(event));
+    }
+
+    /// Tells all of them that the run is over.
+    pub(crate) fn ended(&self) {
+        self.0.iter().for_each(|observer| observer.ended());
     }
 }
 

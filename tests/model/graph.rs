@@ -18,6 +18,8 @@ mod node;
 mod plan;
 #[path = "../../src/graph/policy.rs"]
 mod policy;
+#[path = "../../src/graph/sketch.rs"]
+mod sketch;
 #[path = "../../src/graph/state.rs"]
 mod state;
 #[path = "../../src/graph/stop.rs"]
@@ -26,6 +28,8 @@ mod stop;
 mod worker;
 
 pub(crate) use context::Context;
+pub(crate) use node::{Name, Node};
+pub(crate) use sketch::Sketch;
 pub(crate) use stop::Stop;
 
 /// As in `src/graph/mod.rs`.

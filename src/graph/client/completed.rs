@@ -113,7 +113,7 @@ impl<T> Stream for AsCompleted<T> {
             let Some(number) = ended.0.pop_front() else {
                 ended.1 = Some(context.waker().clone());
                 drop(ended);
-                self.futures.values().next().into_iter().for_each(TaskFuture::only_waits);
+                TaskFuture::only_wait(self.futures.values());
                 return Poll::Pending;
             };
             drop(ended);

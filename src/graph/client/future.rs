@@ -109,9 +109,14 @@ impl<T> TaskFuture<T> {
         self.task.lease.0.with(|state| state.plan.retry(self.task.id));
     }
 
-    /// Whoever waits has nothing else to do.
-    pub(super) fn only_waits(&self) {
-        self.task.lease.0.with(|state| state.wait(self.task.id));
+    /// Whoever waits for these, which are of one client, has nothing else to do.
+    pub(super) fn only_wait<'f>(futures: impl Iterator<Item = &'f Self> + Clone)
+    where
+        T: 'f,
+    {
+        if let Some(first) = futures.clone().next() {
+            first.task.lease.0.with(|state| state.wait(futures.map(|future| future.task.id)));
+        }
     }
 
     /// Waits for the end of the task.
@@ -119,7 +124,7 @@ impl<T> TaskFuture<T> {
         poll_fn(|context| {
             let seen = self.poll_seen(context);
             if seen.is_pending() {
-                self.only_waits();
+                Self::only_wait(std::iter::once(self));
             }
             seen
         })
@@ -154,7 +159,8 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
         self.ended().await.map(typed)
     }
 
-    /// The value, waiting for it on this thread.
+    /// The value, waiting for it on this thread. A task may call this, also of its own client:
+    /// another thread takes the place of the one that waits.
     ///
     /// # Errors
     ///
@@ -163,6 +169,7 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
     where
         T: Clone,
     {
+        let _aside = self.task.lease.0.step_aside();
         let waited = blocking(|| Stop::of_this_thread().wait(self.shared()));
         waited.unwrap_or(Err(Error::Cancelled)).map(Arc::unwrap_or_clone)
     }

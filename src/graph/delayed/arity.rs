@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::{Delayed, delayed};
 use crate::graph::node::{Name, Node, Outcome, Shared, seen};
 
-/// What can stand where a task wants a `T`: a handle, a reference to one, or a plain value.
+/// What can stand where a task wants a `T`: a [`Delayed`] or an [`Item`](crate::Item), a reference
+/// to either, or a plain value.
 pub trait Argument<T> {
     /// The handle.
+    #[track_caller]
     fn into_delayed(self) -> Delayed<T>;
 }
 
 impl<T: Send + Sync + 'static> Argument<T> for T {
-    #[track_caller]
     fn into_delayed(self) -> Delayed<T> {
         delayed(self)
     }
@@ -31,21 +32,22 @@ impl<T> Argument<T> for &Delayed<T> {
     }
 }
 
-/// Arguments for a function of `A`, a tuple of up to eight types. See [`call`].
+/// Arguments for a function of `A`, a tuple of up to eight types. See [`call`](super::call).
 pub trait Arguments<A> {
     /// The handles, their types forgotten.
     #[doc(hidden)]
+    #[track_caller]
     fn tasks(self) -> Vec<Delayed<()>>;
 }
 
-/// A function of references to `A`, a tuple of up to eight types. See [`call`].
+/// A function of references to `A`, a tuple of up to eight types. See [`call`](super::call).
 pub trait Function<A, U>: Send + Sync + 'static {
     /// Calls it with what tasks have given.
     #[doc(hidden)]
     fn apply(&self, values: &[Option<Shared>]) -> U;
 }
 
-/// Handles that become the handle of a tuple. See [`join`].
+/// Handles that become the handle of a tuple. See [`join`](super::join).
 pub trait Join {
     /// The tuple, of shares of the values.
     type Output;

@@ -13,9 +13,9 @@ pub(super) fn write(picture: &Picture) -> String {
     }
     for (number, node) in picture.nodes.iter().enumerate() {
         let mut label = format!("{}{}", quoted(&node.label), node.times());
-        if let Some(detail) = &node.detail {
+        for detail in &node.details {
             label.push_str("\\n");
-            label.push_str(&quoted(detail));
+            label.push_str(&quoted(&detail.text()));
         }
         let result = if node.result { ", penwidth=3" } else { "" };
         let _ = writeln!(out, "  n{number} [label=\"{label}\"{result}];");

@@ -17,12 +17,15 @@ struct Groups {
     count: usize,
 }
 
+/// More tasks than this that are alike, side by side, make a picture wide and tell nothing.
+const WIDEST: usize = 8;
+
 /// More arrows than this for each box of a grouped picture are a tangle.
 const TANGLE: usize = 3;
 
 /// The same graph with no more boxes than the picture allows, each arrow once.
 pub(super) fn group(picture: &Picture) -> Picture {
-    if picture.nodes.len() <= picture.most {
+    if picture.nodes.len() <= picture.most && !is_wide(picture) {
         return quotient(picture, &Groups::number(0..picture.nodes.len()));
     }
     let grouped = quotient(picture, &choose(picture));
@@ -32,6 +35,18 @@ pub(super) fn group(picture: &Picture) -> Picture {
     }
 }
 
+/// Whether more tasks that are alike stand side by side than a reader wants to see.
+fn is_wide(picture: &Picture) -> bool {
+    let links = Links::new(picture.nodes.len(), &picture.arrows);
+    let depths = links.depths(&links.sorted());
+    let mut alike: HashMap<_, usize> = HashMap::new();
+    picture.nodes.iter().zip(depths).any(|(node, depth)| {
+        let count = alike.entry((&node.label, &node.details, node.result, depth)).or_default();
+        *count += 1;
+        *count > WIDEST
+    })
+}
+
 /// The finest grouping that fits. Linear in the graph but for sorting the inputs of a task, and
 /// what does not fit is given up as soon as that is known.
 fn choose(picture: &Picture) -> Groups {
@@ -39,7 +54,7 @@ fn choose(picture: &Picture) -> Groups {
     let links = Links::new(nodes.len(), arrows);
     let sorted = links.sorted();
     let depths = links.depths(&sorted);
-    let alike = Groups::few(*most, nodes.iter().map(|n| (&n.label, &n.detail, n.result)));
+    let alike = Groups::few(*most, nodes.iter().map(|n| (&n.label, &n.details, n.result)));
     let named = Groups::few(*most, nodes.iter().map(|n| &n.label));
     if let Some(alike) = &alike
         && let Some(level) = Groups::few(*most, alike.of.iter().zip(&depths))
@@ -213,8 +228,9 @@ fn quotient(picture: &Picture, groups: &Groups) -> Picture {
         };
         whole.tasks += node.tasks;
         whole.result |= node.result;
-        if whole.detail != node.detail {
-            whole.detail = None;
+        whole.several |= node.several;
+        if whole.details != node.details {
+            whole.details.clear();
         }
         if labels.len() <= NAMED && !labels.contains(&&*node.label) {
             labels.push(&node.label);

@@ -45,11 +45,21 @@ pub(crate) struct Picture {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Node {
     label: String,
-    detail: Option<String>,
+    details: Vec<Detail>,
     /// Whether somebody asked for it, so that it is more than a step on the way.
     result: bool,
     /// How many tasks it stands for.
     tasks: usize,
+    /// Whether a run makes several of each, as many as it finds best.
+    several: bool,
+}
+
+/// A line below the label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Detail {
+    what: String,
+    /// Where it stands in a program; may be empty, as may the other.
+    at: String,
 }
 
 /// How a picture is written.
@@ -76,9 +86,28 @@ impl Picture {
     /// Adds a box for a task: its operation, and where known the line that made it. Gives the
     /// number by which arrows know it.
     pub(crate) fn task(&mut self, operation: impl Into<String>, line: Option<String>) -> usize {
-        let node = Node { label: operation.into(), detail: line, result: false, tasks: 1 };
-        self.nodes.push(node);
+        let details = line.map(|at| Detail { what: String::new(), at }).into_iter().collect();
+        let label = operation.into();
+        self.nodes.push(Node { label, details, result: false, tasks: 1, several: false });
         self.nodes.len() - 1
+    }
+
+    /// Adds a line to a task's box: a step in it, and the place of that in a program.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such box.
+    pub(crate) fn detail(&mut self, task: usize, what: impl Into<String>, at: String) {
+        self.nodes[task].details.push(Detail { what: what.into(), at });
+    }
+
+    /// Marks a task as one of several, whose number only a run knows.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such box.
+    pub(crate) fn several(&mut self, task: usize) {
+        self.nodes[task].several = true;
     }
 
     /// Adds an arrow from a task to one that uses its result. No way may lead back.
@@ -148,6 +177,14 @@ impl Node {
             1 => String::new(),
             tasks => format!(" × {}", thousands(tasks)),
         }
+    }
+}
+
+impl Detail {
+    /// Both parts, as far as they are there.
+    fn text(&self) -> String {
+        let between = if self.what.is_empty() || self.at.is_empty() { "" } else { "  " };
+        format!("{}{between}{}", self.what, self.at)
     }
 }
 

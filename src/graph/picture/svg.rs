@@ -7,16 +7,20 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::layout::{Layout, Line, Rect, layout};
-use super::{Node, Picture};
+use super::{Detail, Node, Picture};
 use crate::error::printable;
 
-/// Sizes of the two lines of a box, in pixels.
+/// Sizes of a box's label and of the lines below it, in pixels.
 const LABEL: f64 = 13.0;
 const DETAIL: f64 = 11.0;
+/// From one line below the label to the next.
+const LINE: f64 = 16.0;
 /// The widest of the usual monospaced fonts has 0.602 of its size.
 const CELL: f64 = 0.61;
 /// Cells of a line at most; the rest is in the box's title.
 const LONGEST: usize = 34;
+/// And of a line below the label that says what is done.
+const LONGEST_DETAIL: usize = 46;
 const PADDING: f64 = 14.0;
 const NARROWEST: f64 = 72.0;
 const FONT: &str = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
@@ -109,21 +113,30 @@ fn boxed(out: &mut String, node: &Node, text: &Text, place: &Rect, (ground, edge
         );
     };
     let _ = writeln!(out, "<g>\n<title>{}</title>", escaped(&text.title));
-    if node.tasks > 1 {
+    if node.tasks > 1 || node.several {
         rect(out, 4.0, "#ffffff", 1);
     }
     rect(out, 0.0, ground, stroke);
-    let x = x + width / 2.0;
-    let mut line = |y: f64, size: f64, colour: &str, text: &str| {
+    let (left, middle, right) = (x + PADDING, x + width / 2.0, x + width - PADDING);
+    let mut line = |(x, y): (f64, f64), anchor: &str, (size, colour): (f64, &str), text: &str| {
         let _ = writeln!(
             out,
-            "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" fill=\"{colour}\">{}</text>",
+            "<text x=\"{x}\" y=\"{y}\"{anchor} font-size=\"{size}\" fill=\"{colour}\">{}</text>",
             escaped(text)
         );
     };
-    line(y + 21.0, LABEL, "#1f2733", &text.label);
-    if let Some(detail) = &text.detail {
-        line(y + 37.0, DETAIL, "#5a6372", detail);
+    line((middle, y + 21.0), "", (LABEL, "#1f2733"), &text.label);
+    for (row, Detail { what, at }) in text.details.iter().enumerate() {
+        let y = y + 37.0 + row as f64 * LINE;
+        let (dark, grey) = ((DETAIL, "#1f2733"), (DETAIL, "#5a6372"));
+        match (what.is_empty(), at.is_empty()) {
+            (true, _) => line((middle, y), "", grey, at),
+            (_, true) => line((middle, y), "", grey, what),
+            _ => {
+                line((left, y), " text-anchor=\"start\"", dark, what);
+                line((right, y), " text-anchor=\"end\"", grey, at);
+            }
+        }
     }
     out.push_str("</g>\n");
 }
@@ -131,22 +144,21 @@ fn boxed(out: &mut String, node: &Node, text: &Text, place: &Rect, (ground, edge
 /// What a box says, cut to what there is room for.
 pub(super) struct Text {
     label: String,
-    detail: Option<String>,
+    details: Vec<Detail>,
     title: String,
 }
 
 impl Text {
     pub(super) fn new(node: &Node) -> Self {
         let (label, times) = (printable(&node.label), node.times());
-        let detail = node.detail.as_deref().map(printable);
         let mut title = format!("{label}{times}");
-        if let Some(detail) = &detail {
+        for detail in &node.details {
             title.push('\n');
-            title.push_str(detail);
+            title.push_str(&printable(&detail.text()));
         }
         Self {
             label: cut(&label, LONGEST - cells(&times)) + &times,
-            detail: detail.map(|detail| cut_front(&detail, LONGEST)),
+            details: node.details.iter().map(fitted).collect(),
             title,
         }
     }
@@ -156,14 +168,25 @@ impl Text {
         let width = self.width() + 2.0 * PADDING;
         // Even, so that the edges of a box whose middle is a whole pixel are sharp.
         let width = (width.max(NARROWEST) / 2.0).ceil() * 2.0;
-        (width, if self.detail.is_some() { 48.0 } else { 32.0 })
+        (width, 32.0 + LINE * self.details.len() as f64)
     }
 
-    /// Width of the longer line.
+    /// Width of the longest line.
     pub(super) fn width(&self) -> f64 {
-        let detail = self.detail.as_deref().map_or(0, cells) as f64 * DETAIL;
-        (cells(&self.label) as f64 * LABEL).max(detail) * CELL
+        let details = self.details.iter().map(|detail| cells(&detail.text())).max();
+        (cells(&self.label) as f64 * LABEL).max(details.unwrap_or(0) as f64 * DETAIL) * CELL
     }
+}
+
+/// A line below the label, cut to what there is room for: of a place the start.
+fn fitted(detail: &Detail) -> Detail {
+    let (what, at) = (printable(&detail.what), printable(&detail.at));
+    if at.is_empty() {
+        return Detail { what: cut(&what, LONGEST_DETAIL), at };
+    }
+    let what = cut(&what, LONGEST / 2);
+    let most = if what.is_empty() { LONGEST } else { LONGEST_DETAIL - cells(&what) - 2 };
+    Detail { what, at: cut_front(&at, most) }
 }
 
 /// How many cells of a monospaced font a text takes. From Hangul on, where the first wide

@@ -126,15 +126,21 @@ fn shapes() -> Vec<(&'static str, Picture)> {
 
 /// Any graph: an operation for each task, the tasks before it that it takes, whether it is asked for.
 fn any_picture(most: usize) -> impl Strategy<Value = Picture> {
-    let task =
-        (any_text(), any::<bool>(), prop::collection::vec(any::<prop::sample::Index>(), 0..4));
+    let inputs = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
+    let details = prop::collection::vec((any_text(), any_text()), 0..3);
+    let task = (any_text(), any::<bool>(), inputs, details);
     prop::collection::vec((0..6_usize, task), 0..most).prop_map(|tasks| {
         let mut picture = Picture::default();
-        for (number, (operation, (text, result, inputs))) in tasks.into_iter().enumerate() {
+        for (number, (operation, (text, result, inputs, details))) in tasks.into_iter().enumerate()
+        {
             // Few operations, so that some are alike, and now and then one like no other.
             let operation = ["read", "parse", "merge", "sum of squares", "語の数"].get(operation);
             let task = picture.task(operation.map_or(text, ToString::to_string), line("x"));
             assert_eq!(task, number);
+            if details.len() == 2 {
+                picture.several(task);
+            }
+            details.into_iter().for_each(|(what, at)| picture.detail(task, what, at));
             if number > 0 {
                 inputs.iter().for_each(|input| picture.arrow(input.index(number), task));
             }
@@ -245,6 +251,19 @@ fn tasks_that_are_alike_are_one_box() {
     assert!(grouped.nodes[5].result && !grouped.nodes[4].result);
 
     assert_eq!(boxes(&group::group(&chain(12_345))), ["step × 12,345"]);
+}
+
+#[test]
+fn few_that_are_alike_are_drawn_one_by_one_and_many_side_by_side_are_not() {
+    let beside = |loads: usize| {
+        let mut picture = Picture::default();
+        let loads: Vec<_> = (0..loads).map(|_| picture.task("load", None)).collect();
+        let sum = picture.task("sum", None);
+        loads.iter().for_each(|&load| picture.arrow(load, sum));
+        boxes(&group::group(&picture))
+    };
+    assert_eq!(beside(8).len(), 9);
+    assert_eq!(beside(9), ["load × 9", "sum"]);
 }
 
 #[test]

@@ -108,7 +108,10 @@ impl Plan {
     fn find(&self, node: &Arc<Node>) -> Option<Id> {
         match &node.key {
             Some(key) => self.by_key.get(key).copied(),
-            None => self.by_address.get(&address(node)).copied(),
+            None => match node.place.get(self.number) {
+                Some(at) => Some(Id { at, turn: self.slots[at as usize].turn }),
+                None => self.by_address.get(&address(node)).copied(),
+            },
         }
     }
 
@@ -118,6 +121,7 @@ impl Plan {
         let id = Id { at, turn };
         match &node.key {
             Some(key) => self.by_key.insert(*key, id),
+            None if node.place.set(self.number, at) => None,
             None => self.by_address.insert(address(&node), id),
         };
         self.numbers = self.numbers.wrapping_add(1);

@@ -27,11 +27,13 @@ pub(super) use waste::Waste;
 
 #[derive(Default)]
 pub(super) struct Plan {
+    /// What sets it apart from other plans.
+    pub(super) number: u32,
     slots: Vec<Slot>,
     /// Places to be used again.
     free: Vec<u32>,
-    /// Where nodes stand, by address, and those with a content key by that. A node is here, and
-    /// alive, for as long as its value may be asked for.
+    /// Where nodes stand that have a content key, and those that stand in another plan too, by
+    /// address; all others know their place. A node is alive for as long as it has one.
     by_address: HashMap<usize, Id, BuildHasherDefault<AddressHasher>>,
     by_key: HashMap<Key, Id>,
     /// Tasks that can run: leaves that were there from the first, which are in order; all others;

@@ -202,9 +202,13 @@ impl Plan {
         if let Some(node) = slot.node.take() {
             match &node.key {
                 Some(key) => self.by_key.remove(key),
+                None if node.place.clear(self.number) => None,
                 None => self.by_address.remove(&address(&node)),
             };
             self.waste.nodes.push((node, number));
+        }
+        if let Some(since) = &mut self.since {
+            since.remove(&number);
         }
         self.held -= weight;
         self.waste.values.extend(value);
