@@ -197,7 +197,7 @@ fn tasks_submitted_as_the_worker_goes_idle() {
 }
 
 fn two_who_wait_for_one_task() {
-    check(3, |witness| {
+    check(2, |witness| {
         let runs = Runs::new(1, witness);
         let client = client(1);
         let task = client.compute(delayed(1).map(runs.task(0)));
@@ -211,8 +211,30 @@ fn two_who_wait_for_one_task() {
     });
 }
 
-fn a_future_that_is_dropped_as_its_task_starts_or_ends() {
+fn one_who_waits_for_a_task_that_is_cancelled() {
     check(3, |witness| {
+        let runs = Runs::new(1, witness);
+        let client = client(1);
+        // Nothing but the cancellation can end it.
+        let held = witness.clone();
+        let never = client.compute(delayed(1).map_async(move |_| {
+            let held = held.clone();
+            async move {
+                let () = std::future::pending().await;
+                drop(held);
+                1
+            }
+        }));
+        let above = client.compute(never.to_delayed().map(runs.task(0)));
+        let other = loom::thread::spawn(move || block_on(above.shared()).map(|value| *value));
+        assert!(never.cancel());
+        assert!(matches!(other.join().expect("no panic"), Err(Error::Cancelled)));
+        assert_eq!(runs.all(), [0]);
+    });
+}
+
+fn a_future_that_is_dropped_as_its_task_starts_or_ends() {
+    check(2, |witness| {
         let runs = Runs::new(3, witness);
         let client = client(2);
         let base = client.compute(delayed(1).map(runs.task(0)));
@@ -227,7 +249,7 @@ fn a_future_that_is_dropped_as_its_task_starts_or_ends() {
 }
 
 fn a_task_that_is_cancelled_as_it_starts_or_ends_and_begun_again() {
-    check(3, |witness| {
+    check(2, |witness| {
         let runs = Runs::new(2, witness);
         let client = client(2);
         let base = client.compute(delayed(1).map(runs.task(0)));
@@ -284,6 +306,7 @@ fn main() {
         ("a task that makes tasks", a_task_that_makes_tasks),
         ("tasks submitted as the worker goes idle", tasks_submitted_as_the_worker_goes_idle),
         ("two who wait for one task", two_who_wait_for_one_task),
+        ("one who waits for a task that is cancelled", one_who_waits_for_a_task_that_is_cancelled),
         (
             "a future that is dropped as its task starts or ends",
             a_future_that_is_dropped_as_its_task_starts_or_ends,

@@ -4,22 +4,30 @@ use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 
+use futures::future::{AbortHandle, abortable};
+
 /// What `src/runtime.rs` keeps a tokio runtime for.
 pub(crate) struct Threads;
 
 pub(crate) static TASKS: Threads = Threads;
 
-/// A future that goes on to its end also when nobody wants it any more: that is the later of the
-/// two things that an abort can come to.
-pub(crate) struct Task<T>(PhantomData<T>);
+/// A running future; dropping this aborts it.
+pub(crate) struct Task<T>(AbortHandle, PhantomData<T>);
 
 impl Threads {
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> io::Result<Task<T>> {
+        let (future, handle) = abortable(future);
         loom::thread::spawn(|| drop(loom::future::block_on(future)));
-        Ok(Task(PhantomData))
+        Ok(Task(handle, PhantomData))
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
