@@ -216,6 +216,7 @@ fn a_grid_keeps_few_values_alive() {
         on(threads, &rows.remove(999).map(|corner| corner.0)).expect("nothing fails");
         // Where more threads than one share it, a slow cell lets the others run ahead of it.
         assert!(threads > 1 || census.most() <= 12, "{}", census.most());
+        assert!(census.most() < 1000 + 10 + 3 * threads, "{}", census.most());
 
         // And as chains beside each other, whose ends meet.
         let census = Census::default();
@@ -228,6 +229,43 @@ fn a_grid_keeps_few_values_alive() {
         let sum = all((0..1000).map(chain)).map(|ends| ends.iter().map(|n| **n).sum::<u64>());
         assert_eq!(on(threads, &sum).expect("nothing fails"), 509_500);
         assert!(census.most() <= 2 * threads, "{} on {threads}", census.most());
+    }
+}
+
+#[test]
+fn a_grid_keeps_a_line_and_a_column_alive_at_worst() {
+    const ROWS: usize = 300;
+    const COLUMNS: usize = 10;
+    for threads in [2, 3] {
+        let census = Census::default();
+        // A cell of the first line waits until the others have come as far as they can without it.
+        let reached = Arc::new(std::sync::Barrier::new(2));
+        let mut cells: Vec<Delayed<Counted>> = Vec::new();
+        for at in 0..ROWS * COLUMNS {
+            let (row, column) = (at / COLUMNS, at % COLUMNS);
+            let waits = (row, column) == (0, 5) || (row, column) == (ROWS - 1, 4);
+            let (census, reached) = (census.clone(), Arc::clone(&reached));
+            let made = move |n| {
+                if waits {
+                    reached.wait();
+                }
+                census.value(n)
+            };
+            let (above, left) = (row.checked_sub(1), column.checked_sub(1));
+            cells.push(match (above, left) {
+                (Some(_), Some(_)) => call(
+                    move |a: &Counted, b: &Counted| made(a.0 ^ b.0),
+                    (&cells[at - COLUMNS], &cells[at - 1]),
+                ),
+                (Some(_), None) => cells[at - COLUMNS].map(move |n| made(n.0 + 1)),
+                (None, Some(_)) => cells[at - 1].map(move |n| made(n.0 + 1)),
+                (None, None) => delayed(7).map(move |n| made(*n)),
+            });
+        }
+        let corner = cells.pop().expect("the last").map(|corner| corner.0);
+        on(threads, &corner).expect("nothing fails");
+        let most = census.most();
+        assert!((ROWS..ROWS + COLUMNS + 3 * threads).contains(&most), "{most} on {threads}");
     }
 }
 
@@ -324,6 +362,9 @@ fn equal_keys_are_one_task_and_a_cycle_through_them_is_an_error() {
     }
     let error = on(2, &round(1)).expect_err("it waits for itself");
     assert!(error.to_string().contains("waits for itself"), "{error}");
+    // One that stands below the other is the one that runs.
+    let above = delayed(1).keyed("k").map(|n| n + 1).keyed("k");
+    assert_eq!(on(2, &above.map(|n| n * 10)).expect("it does not wait for itself"), 10);
     let (number, text) = (delayed(1).keyed("k"), delayed("one").keyed("k"));
     assert_eq!(*on(1, &join((number, text))).expect("two types are two tasks").1, "one");
 }

@@ -25,7 +25,8 @@
 //! values are alive at once: of a tree over n leaves log2 n + 2 on each thread, of chains one or
 //! two on each thread. Of a grid in which each task needs its neighbours, one thread holds a line
 //! and two more, in the direction of the last argument; where threads share it, those that run
-//! ahead of a slow task hold what waits for it.
+//! ahead of a slow task hold what waits for it: at worst a line and a column, since what is done
+//! has the form of stairs and only its edge is needed, and three values on each thread.
 //!
 //! # What goes wrong
 //!
