@@ -21,10 +21,10 @@ enum Fate {
     CancelAndDrop,
 }
 
-/// For each task its fate, when that comes, and on which of two threads.
-type Fates = Vec<(Fate, u16, bool)>;
+/// A fate, when it comes, and on which of two threads.
+type Fated = (Fate, u16, bool);
 
-fn fates(most: usize) -> impl Strategy<Value = Fates> {
+fn fates(most: usize) -> impl Strategy<Value = Vec<Fated>> {
     let fate = prop_oneof![
         8 => Just(Fate::Keep),
         8 => Just(Fate::Drop),
@@ -88,16 +88,19 @@ fn is_below(table: &Table, marked: impl Fn(usize) -> bool) -> Vec<bool> {
     below
 }
 
+/// A future, and the number of its task.
+type Numbered = (usize, TaskFuture<Counted>);
+
 /// Futures that are kept, and the numbers of tasks that were cancelled.
-type Left = (Vec<(usize, TaskFuture<Counted>)>, Vec<usize>);
+type Left = (Vec<Numbered>, Vec<usize>);
 
 /// Has each future meet its fate, on two threads, while tasks run.
-fn meet_fates(futures: Vec<TaskFuture<Counted>>, fates: &Fates) -> Left {
+fn meet_fates(futures: Vec<TaskFuture<Counted>>, fates: &[Fated]) -> Left {
     let mut met: Vec<_> = futures.into_iter().enumerate().zip(fates).collect();
     met.sort_by_key(|(_, (_, when, _))| *when);
     let (here, there): (Vec<_>, Vec<_>) = met.into_iter().partition(|(_, (_, _, here))| *here);
     let left = Mutex::new(Left::default());
-    let meet = |met: Vec<((usize, TaskFuture<Counted>), &(Fate, u16, bool))>| {
+    let meet = |met: Vec<(Numbered, &Fated)>| {
         for ((n, future), (fate, _, _)) in met {
             if matches!(fate, Fate::Cancel | Fate::CancelAndDrop) && future.cancel() {
                 left.lock().expect("no panic").1.push(n);
@@ -114,7 +117,7 @@ fn meet_fates(futures: Vec<TaskFuture<Counted>>, fates: &Fates) -> Left {
     left.into_inner().expect("no panic")
 }
 
-fn agrees(table: &Table, fates: &Fates, threads: usize) {
+fn agrees(table: &Table, fates: &[Fated], threads: usize) {
     let runs: Arc<Vec<AtomicUsize>> = Arc::new(table.iter().map(|_| 0.into()).collect());
     let census = Census::default();
     let client = Run::new().threads(threads).client();

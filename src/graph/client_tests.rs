@@ -377,7 +377,7 @@ fn a_value_goes_when_its_future_is_dropped_and_those_that_needed_it_have_run() {
         drop(value);
         assert!(after.wait().is_ok());
         // The handle keeps it.
-        let again = client.compute(task.map(|value| Arc::strong_count(value)));
+        let again = client.compute(task.map(Arc::strong_count));
         assert!(again.wait().is_ok());
         assert_eq!(Arc::strong_count(&held), 3, "the value, and the task that made it");
         drop((task, again));
