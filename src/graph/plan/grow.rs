@@ -106,12 +106,10 @@ impl Plan {
 
     /// The task of a node, if it is there.
     fn find(&self, node: &Arc<Node>) -> Option<Id> {
-        match &node.key {
-            Some(key) => self.by_key.get(key).copied(),
-            None => match node.place.get(self.number) {
-                Some(at) => Some(Id { at, turn: self.slots[at as usize].turn }),
-                None => self.by_address.get(&address(node)).copied(),
-            },
+        match (node.place.get(self.number), &node.key) {
+            (Some(at), _) => Some(Id { at, turn: self.slots[at as usize].turn }),
+            (None, Some(key)) => self.by_key.get(key).copied(),
+            (None, None) => self.by_address.get(&address(node)).copied(),
         }
     }
 
