@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::Context;
 use super::node::{Node, Shared};
-use super::plan::{Id, Plan, Seen};
+use super::plan::{CIRCLE, Id, Plan, Seen};
 use super::stop::Stop;
 use super::sync::JoinHandle;
 use super::worker::Worker;
@@ -63,7 +63,11 @@ impl EngineState {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        let values = roots.iter().map(|root| self.plan.collect(*root).ok_or(Error::Cancelled));
+        // What failed as it was planned did so before the run could hear of it.
+        let values = roots.iter().map(|root| match self.plan.see(*root) {
+            Seen::Failed(error) => Err(error),
+            _ => self.plan.collect(*root).ok_or(Error::Cancelled),
+        });
         values.collect()
     }
 
@@ -122,8 +126,7 @@ impl EngineState {
         let Some((id, held)) = self.plan.starved() else {
             let circle = self.plan.forwarded();
             if let Some(id) = circle {
-                let source = "it waits for itself: a task in it has the key of one that needs it";
-                self.failed(id, Error::task(source));
+                self.failed(id, Error::task(CIRCLE));
             }
             return circle.is_some();
         };

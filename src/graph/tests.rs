@@ -310,6 +310,10 @@ fn equal_keys_are_one_task_and_a_cycle_through_them_is_an_error() {
     }
     let error = on(2, &round(1)).expect_err("it waits for itself");
     assert!(error.to_string().contains("waits for itself"), "{error}");
+    let inner = delayed(1).keyed("round");
+    let outer = inner.map(|n| n + 1).map(|n| n + 1).keyed("round").map(|n| n + 1);
+    let error = on(2, &outer).expect_err("it needs itself");
+    assert!(error.to_string().contains("waits for itself"), "{error}");
     let (number, text) = (delayed(1).keyed("k"), delayed("one").keyed("k"));
     assert_eq!(*on(1, &join((number, text))).expect("two types are two tasks").1, "one");
 }

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use super::slot::{Id, Slot, State};
 use super::{Plan, address};
+use crate::Error;
 use crate::graph::node::Node;
+
+/// Why a task cannot have a value that needs itself.
+pub(crate) const CIRCLE: &str =
+    "it waits for itself: a task in it has the key of one that needs it";
 
 impl Plan {
     /// Adds a task and all that it needs, as far as they are not there; the caller is one of its
@@ -56,7 +61,8 @@ impl Plan {
             }
             let Some((node, inputs)) = path.pop() else { unreachable!("it is the last") };
             let id = match self.find(&node) {
-                Some(failed) => self.begin_again(failed, inputs),
+                Some(there) if self.has_failed(there) => self.begin_again(there, inputs),
+                Some(needed) => self.circle(needed, inputs),
                 None => self.insert(node, inputs),
             };
             match path.last_mut() {
@@ -68,9 +74,22 @@ impl Plan {
 
     /// The task of a node, if a walk need not go below it.
     fn known(&self, node: &Arc<Node>, again: bool) -> Option<Id> {
-        let failed =
-            |id: &Id| self.get(*id).is_some_and(|slot| matches!(slot.state, State::Failed(_)));
-        self.find(node).filter(|id| !(again && failed(id)))
+        self.find(node).filter(|id| !(again && self.has_failed(*id)))
+    }
+
+    fn has_failed(&self, id: Id) -> bool {
+        self.get(id).is_some_and(|slot| matches!(slot.state, State::Failed(_)))
+    }
+
+    /// A task that needs one with its own key: it fails, and what only it needed goes.
+    fn circle(&mut self, id: Id, inputs: Vec<Id>) -> Id {
+        self.slot(id).uses += 1;
+        inputs.iter().for_each(|input| self.slot(*input).uses += 1);
+        let error = Error::task(CIRCLE).in_task(|| (self.name(id), self.name(id)));
+        self.fail(id, error);
+        inputs.into_iter().for_each(|input| self.release(input));
+        self.slot(id).uses -= 1;
+        id
     }
 
     /// The task of a node, if it is there.

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::node::{Inputs, Key, Node, Shared};
+pub(super) use grow::CIRCLE;
 pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
 use slot::{Rank, Slot};
 pub(super) use waste::Waste;
