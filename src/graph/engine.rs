@@ -212,7 +212,7 @@ impl Engine {
                 let engine = Arc::downgrade(self);
                 let came = async move {
                     let came = AssertUnwindSafe(future).catch_unwind().await;
-                    let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, &*panic)));
+                    let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, panic)));
                     if let Some(engine) = engine.upgrade() {
                         engine.came(ticket, &node, number, came);
                     }
@@ -232,8 +232,11 @@ impl Engine {
     fn came(self: &Arc<Self>, ticket: Ticket, node: &Arc<Node>, number: u32, came: Result<Came>) {
         let came = came.and_then(|came| match came {
             Came::Value(value) => {
-                let weight = caught(&node.name, || Ok(node.weight(&value)))?;
-                self.tell(node, number, What::Done);
+                let weight = caught(&node.name, || {
+                    let weight = node.weight(&value);
+                    self.tell(node, number, What::Done);
+                    Ok(weight)
+                })?;
                 Ok((Some((value, weight)), None))
             }
             Came::Place(place) => Ok((None, Some(place))),
@@ -264,21 +267,29 @@ impl Engine {
         if waste.is_empty() {
             return;
         }
-        for (node, number) in waste.planned.drain(..) {
-            self.tell(&node, number, What::Planned);
-        }
-        if !self.context.observers.is_empty() {
-            for (node, number) in waste.nodes.iter().filter(|(_, number)| *number > 0) {
-                self.tell(node, *number, What::Dropped);
-            }
-        }
-        // A value of the caller's may panic as it is dropped.
+        // An observer may panic, and so may a value of the caller's as it is dropped.
+        let told = caught("that an observer watches", || {
+            self.tell_of(waste);
+            Ok(())
+        });
         let cleared = caught("the drop of a value", || {
             waste.clear();
             Ok(())
         });
-        if let Err(error) = cleared {
+        if let Err(error) = told.and(cleared) {
             self.with(|state| state.end(error));
+        }
+    }
+
+    /// Tells those who watch which tasks are planned, and which are dropped.
+    fn tell_of(&self, waste: &Waste) {
+        if !self.context.observers.is_empty() {
+            for (node, number) in &waste.planned {
+                self.tell(node, *number, What::Planned);
+            }
+            for (node, number) in waste.nodes.iter().filter(|(_, number)| *number > 0) {
+                self.tell(node, *number, What::Dropped);
+            }
         }
     }
 

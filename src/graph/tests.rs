@@ -251,6 +251,47 @@ fn a_value_that_panics_as_it_is_dropped_is_an_error_and_hangs_nobody() {
     }
 }
 
+/// Panics at a kind of event, as what it is told.
+struct Touchy(fn(&What<'_>) -> bool);
+
+impl Observer for Touchy {
+    fn event(&self, event: &Event<'_>) {
+        assert!(!self.0(&event.what), "an observer panics");
+    }
+}
+
+#[test]
+fn an_observer_that_panics_ends_the_run_whatever_it_was_told() {
+    let events: [fn(&What<'_>) -> bool; 5] = [
+        |what| matches!(what, What::Planned),
+        |what| matches!(what, What::Started),
+        |what| matches!(what, What::Waiting),
+        |what| matches!(what, What::Done),
+        |what| matches!(what, What::Dropped),
+    ];
+    for event in events {
+        let run = crate::Run::new().threads(2).observer(Touchy(event));
+        let future = delayed(()).map_async(|_| async { 1 });
+        let error = run.compute_blocking(&future).expect_err("its observer panics");
+        assert!(error.to_string().contains("an observer panics"), "{error}");
+        // A client is told nothing that matters after that, and hangs nobody.
+        let _ = run.client().compute(delayed(()).map_async(|_| async { 1 })).wait();
+    }
+}
+
+#[test]
+fn what_a_future_has_thrown_may_panic_as_it_is_dropped() {
+    struct Thrown;
+    impl Drop for Thrown {
+        fn drop(&mut self) {
+            panic!("again");
+        }
+    }
+    let throws = delayed(()).map_async(|_| async { std::panic::panic_any(Thrown) }).named("throws");
+    let error = on(2, &throws.map(|(): &()| ())).expect_err("it panics");
+    assert!(error.to_string().starts_with("the task throws panicked"), "{error}");
+}
+
 #[test]
 fn the_path_to_a_deep_failure_is_cut() {
     let bad = delayed(1).map(|_| -> u32 { panic!() }).named("bottom");

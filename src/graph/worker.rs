@@ -259,13 +259,17 @@ fn entered(node: &Node, tried: &mut Tried) -> Option<Coming> {
 pub(crate) fn caught<T>(task: impl Display, work: impl FnOnce() -> Result<T>) -> Result<T> {
     // What panics leaves nothing behind that another could see half done: a value that it had
     // taken is dropped, and one that it was lent can only be looked at.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(task, &*panic)))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(task, panic)))
 }
 
 /// The error of a panic.
-pub(super) fn panicked(task: impl Display, panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(task: impl Display, panic: Box<dyn Any + Send>) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = text.unwrap_or("no message").to_owned();
+    // What was thrown is the caller's too, and may panic as it is dropped.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
     Error::Panic { task: task.to_string(), path: String::new(), message, place: None }
 }

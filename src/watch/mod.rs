@@ -74,6 +74,7 @@ use crate::Error;
 pub use bar::Bar;
 pub use profile::{Kind, Profile};
 pub(crate) use span::{Span, span};
+pub(crate) use table::bytes;
 pub use trace::Trace;
 
 /// Who is told what happens to tasks.

@@ -252,7 +252,7 @@ fn a_client_says_what_it_does() {
     wait_all_now(&[waiting]);
     wait_all_now(std::slice::from_ref(&kept));
     let text = client.info().to_string();
-    assert!(text.contains("values hold 2.0 KiB of 1.0 MiB"), "{text}");
+    assert!(text.contains("values hold 2.00 KiB of 1.00 MiB"), "{text}");
     assert!(text.ends_with("thread 0: idle"), "{text}");
 }
 
