@@ -135,6 +135,7 @@ impl Worker {
                     let again = node.retry().is_some_and(|retry| retry.is_left(tried.failed));
                     tried.inputs = if again { inputs.clone() } else { Inputs::default() };
                     let span = watch::span(node.task(self.engine.number(number)));
+                    let _entered = span.enter();
                     let outcome = caught(&node.name, || node.run(&self.context, &mut inputs));
                     outcome.map_err(|error| failed(error, &node, &span))
                 }
@@ -210,9 +211,9 @@ impl Worker {
 
     /// The value of a future that is in the span of its task whenever it is polled.
     fn spanned(&self, node: &Arc<Node>, number: u32, mut future: Pending) -> Coming {
-        let (node, id) = (Arc::clone(node), self.engine.number(number));
+        let (node, span) = (Arc::clone(node), watch::span(node.task(self.engine.number(number))));
         Box::pin(poll_fn(move |context| {
-            let span = watch::span(node.task(id));
+            let _entered = span.enter();
             let polled = future.as_mut().poll(context).map_ok(Came::Value);
             polled.map_err(|error| failed(error, &node, &span))
         }))
