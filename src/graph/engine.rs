@@ -99,6 +99,7 @@ impl Engine {
         let mut state = self.lock();
         if let Some((ticket, step)) = worker.ticket.take().zip(last) {
             state.running -= 1;
+            state.returned(worker.seat);
             self.settle(&mut state, ticket, step);
         }
         loop {

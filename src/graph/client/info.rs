@@ -43,7 +43,7 @@ pub struct Info {
 pub struct Worker {
     /// Its number.
     pub number: usize,
-    /// The name of the task that it is on.
+    /// The name of the task that it is on; of one that was given up and has not returned, that.
     pub task: Option<String>,
 }
 
@@ -53,10 +53,12 @@ impl Info {
         engine.with(|state| {
             let counts = state.plan.counts();
             let running: Vec<(u32, String)> = state.plan.running().collect();
-            let task = |seat| running.iter().find(|(at, _)| *at == seat);
-            let workers = state.present().enumerate().map(|(number, seat)| Worker {
+            let task =
+                |seat| running.iter().find(|(at, _)| *at == seat).map(|(_, name)| name.clone());
+            let late = |late: bool| late.then(|| "a task that was given up".to_owned());
+            let workers = state.present().enumerate().map(|(number, (seat, is_late))| Worker {
                 number,
-                task: task(seat).map(|(_, name)| name.clone()),
+                task: task(seat).or_else(|| late(is_late)),
             });
             Self {
                 threads: engine.context.threads,

@@ -92,6 +92,8 @@ fn a_cancelled_task_that_returns_late_is_for_nothing_and_harms_nobody() {
     assert!(gate.task.cancel());
     assert!(!gate.task.cancel());
     assert!(matches!(gate.task.wait(), Err(Error::Cancelled)));
+    let text = client.info().to_string();
+    assert!(text.ends_with("thread 0: a task that was given up"), "{text}");
     // And begun again while the first is still at it.
     gate.task.retry();
     assert_eq!(gate.task.status(), Status::Waiting);
@@ -247,7 +249,7 @@ fn a_client_says_what_it_does() {
     let waiting = client.submit(|n: &u32| *n, (&gate.task,));
     let kept = client.compute(all([delayed(1)]).weighed(|_| 2048));
     let text = client.info().to_string();
-    assert!(text.contains("thread 0: call (src/graph/client/tests.rs"), "{text}");
+    assert!(text.contains("thread 0: submit (src/graph/client/tests.rs"), "{text}");
     drop(gate.open);
     wait_all_now(&[waiting]);
     wait_all_now(std::slice::from_ref(&kept));
