@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::Context;
 use super::node::{Node, Shared};
-use super::plan::{CIRCLE, Id, Plan, Seen};
+use super::plan::{Id, Plan, Seen};
 use super::stop::Stop;
 use super::sync::JoinHandle;
 use super::worker::Worker;
@@ -44,6 +44,14 @@ struct Seat {
     late: bool,
 }
 
+/// What a worker knows of its place.
+pub(super) struct Seated {
+    pub(super) seat: u32,
+    pub(super) shift: u32,
+    /// How the task there is told to end.
+    pub(super) stop: Stop,
+}
+
 impl EngineState {
     pub(super) fn new(context: &Context, number: u32) -> Self {
         let mut state = Self::default();
@@ -62,14 +70,12 @@ impl EngineState {
 
     /// The values of a run, or why there are none.
     pub(super) fn end_run(&mut self, roots: &[Id]) -> Result<Vec<Shared>> {
+        // Who cancels it from now on comes too late: the roots are collected.
+        self.run = None;
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        // What failed as it was planned did so before the run could hear of it.
-        let values = roots.iter().map(|root| match self.plan.see(*root) {
-            Seen::Failed(error) => Err(error),
-            _ => self.plan.collect(*root).ok_or(Error::Cancelled),
-        });
+        let values = roots.iter().map(|root| self.plan.collect(*root).ok_or(Error::Cancelled));
         values.collect()
     }
 
@@ -81,6 +87,8 @@ impl EngineState {
             roots.into_iter().for_each(|root| self.plan.release(root));
         } else if matches!(self.failure, Some(Error::Cancelled)) {
             self.failure = Some(error);
+        } else {
+            self.plan.waste.late.push(Box::new(error));
         }
     }
 
@@ -111,9 +119,12 @@ impl EngineState {
 
     /// Whether tasks wait, and nothing goes on.
     fn is_stuck(&mut self) -> bool {
+        self.is_still() && self.plan.is_under_way() && !self.plan.can_go_on(true)
+    }
+
+    /// Whether nothing goes on.
+    pub(super) fn is_still(&self) -> bool {
         self.running + self.plan.pending() == 0
-            && self.plan.is_under_way()
-            && !self.plan.can_go_on()
     }
 
     /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
@@ -128,7 +139,8 @@ impl EngineState {
         let Some((id, held)) = self.plan.starved() else {
             let circle = self.plan.forwarded();
             if let Some(id) = circle {
-                self.failed(id, Error::task(CIRCLE));
+                let source = "it waits for itself: a task in it has the key of one that needs it";
+                self.failed(id, Error::task(source));
             }
             return circle.is_some();
         };
@@ -146,25 +158,23 @@ impl EngineState {
     }
 
     /// Somebody has nothing to do but wait for these; if none of them has ended, that is.
-    pub(super) fn wait(&mut self, mut awaited: impl Iterator<Item = Id>) {
-        if self.is_stuck() && awaited.all(|id| matches!(self.plan.see(id), Seen::UnderWay)) {
-            self.unstick(true);
-        }
+    pub(super) fn wait(&mut self, awaited: impl Iterator<Item = Id> + Clone) {
+        while self.is_stuck()
+            && awaited.clone().all(|id| matches!(self.plan.see(id), Seen::UnderWay))
+            && self.unstick(true)
+        {}
     }
 
     /// A seat for a worker, whose tasks will have this stop.
-    pub(super) fn sit(&mut self, stop: Stop) -> u32 {
-        let seat = Seat { stop, shift: self.shift, taken: true, late: false };
-        match self.seats.iter().position(|seat| !seat.taken) {
-            Some(free) => {
-                self.seats[free] = seat;
-                free as u32
-            }
-            None => {
-                self.seats.push(seat);
-                self.seats.len() as u32 - 1
-            }
+    pub(super) fn sit(&mut self, stop: Stop) -> Seated {
+        let seat = Seat { stop: stop.clone(), shift: self.shift, taken: true, late: false };
+        let free = self.seats.iter().position(|seat| !seat.taken);
+        let at = free.unwrap_or(self.seats.len());
+        match free {
+            Some(free) => self.seats[free] = seat,
+            None => self.seats.push(seat),
         }
+        Seated { seat: at as u32, shift: self.shift, stop }
     }
 
     /// Frees a seat.
@@ -253,5 +263,7 @@ impl EngineState {
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
         (self.shift, self.workers) = (self.shift + 1, 0);
+        // What they are on is nothing to wait for.
+        self.running = 0;
     }
 }

@@ -16,7 +16,9 @@ use super::engine::Engine;
 use super::node::{Inputs, Node, Outcome, Pending, Shared};
 use super::plan::{Job, State, Ticket, Tried, Waste};
 use super::policy::Limit;
+use super::state::Seated;
 use super::stop::Stop;
+use super::sync::thread_local;
 use crate::watch::{self, What};
 use crate::{Error, Result};
 
@@ -51,8 +53,9 @@ pub(super) enum Came {
 }
 
 thread_local! {
-    /// The engines that this thread is a worker of, one inside of a task of the other.
-    static ENGINES: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    /// The engines that this thread is a worker of, one inside of a task of the other, and in which
+    /// shift.
+    static ENGINES: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a thread has while it works for an engine.
@@ -73,10 +76,10 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker on this thread.
-    pub(super) fn new(engine: &Arc<Engine>) -> Self {
-        let (seat, shift, stop) = engine.seat();
+    pub(super) fn new(engine: &Arc<Engine>, seated: Seated) -> Self {
+        let Seated { seat, shift, stop } = seated;
         let outer = Stop::enter_thread(Some(stop.clone()));
-        ENGINES.with_borrow_mut(|engines| engines.push(engine.number));
+        ENGINES.with(|engines| engines.borrow_mut().push((engine.number, shift)));
         let context = Context { stop, ..engine.context.clone() };
         let (spare, waste) = (Inputs::default(), Waste::default());
         let engine = Arc::clone(engine);
@@ -94,12 +97,24 @@ impl Worker {
             // caller's as it is dropped, which must not take the worker with it.
             let step = caught(&name.name, || Ok(self.perform(job)));
             last = Some(step.unwrap_or_else(Step::Failed));
+            // If the plan has given the task up meanwhile, nobody else holds it.
+            let held = (name, self.context.task.take());
+            let dropped = caught("the drop of a task", || {
+                drop(held);
+                Ok(())
+            });
+            if let Err(error) = dropped {
+                engine.with(|state| state.end(error));
+            }
         }
     }
 
-    /// Whether this thread works for the engine of this number.
-    pub(super) fn is_this_thread_of(engine: u32) -> bool {
-        ENGINES.with_borrow(|engines| engines.contains(&engine))
+    /// The shift in which this thread works for the engine of this number, if it does.
+    pub(super) fn shift_of_this_thread(engine: u32) -> Option<u32> {
+        ENGINES.with(|engines| {
+            let engines = engines.borrow();
+            engines.iter().find(|(number, _)| *number == engine).map(|(_, shift)| *shift)
+        })
     }
 
     /// Takes a stop for the tasks to come: that of an earlier one was told to end it.
@@ -229,7 +244,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         Stop::enter_thread(self.outer.take());
-        ENGINES.with_borrow_mut(Vec::pop);
+        ENGINES.with(|engines| engines.borrow_mut().pop());
         self.engine.stand_up(self.seat);
     }
 }

@@ -17,8 +17,8 @@ use crate::{Error, Result};
 
 /// What a task of a [`Client`](super::Client) will come to. Awaiting it gives the value.
 ///
-/// Clones are futures of one task. It can stand where a task wants an argument, of the same
-/// client; any other run computes it anew. When the last clone is dropped, and no other task
+/// Clones are futures of one task. It, or a reference to it, can stand where a task wants an
+/// argument, of the same client; any other run computes it anew. When the last clone is dropped, and no other task
 /// needs it, the value is dropped, or a task that has not ended is told to stop: one that has not
 /// begun never does, a future of it and reading in flight are dropped, and a function that runs
 /// goes on to its end, for nothing.
@@ -187,9 +187,11 @@ impl<T: Send + Sync + 'static> Argument<T> for TaskFuture<T> {
     }
 }
 
+/// The task itself, and not a handle that keeps it: a task that was submitted keeps what it needs,
+/// and only until it has run.
 impl<T: Send + Sync + 'static> Argument<T> for &TaskFuture<T> {
     fn into_delayed(self) -> Delayed<T> {
-        self.to_delayed()
+        Delayed::of(Arc::clone(&self.task.node))
     }
 }
 

@@ -33,8 +33,6 @@
 mod completed;
 mod future;
 mod info;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::panic::Location;

@@ -25,14 +25,15 @@
 //! values are alive at once: of a tree over n leaves log2 n + 2 on each thread, of chains one or
 //! two on each thread. Of a grid in which each task needs its neighbours, one thread holds a line
 //! and two more, in the direction of the last argument; where threads share it, those that run
-//! ahead of a slow task hold what waits for it.
+//! ahead of a slow task hold what waits for it: at worst a line and a column, since what is done
+//! has the form of stairs and only its edge is needed, and three values on each thread.
 //!
 //! # What goes wrong
 //!
 //! A task that panics is an [`Error::Panic`], one whose function returns an error an
 //! [`Error::Task`], with the task's name and those of the tasks that needed it. Of several the first is
-//! reported; tasks that had not started never do. A cycle cannot be written; one that equal keys
-//! make is an [`Error::Task`].
+//! reported; tasks that had not started never do. A cycle cannot be written; one
+//! that equal keys make while tasks run is an [`Error::Task`].
 //!
 //! # Futures
 //!

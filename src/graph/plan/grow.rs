@@ -7,16 +7,13 @@ use super::{Plan, address};
 use crate::Error;
 use crate::graph::node::Node;
 
-/// Why a task cannot have a value that needs itself.
-pub(crate) const CIRCLE: &str =
-    "it waits for itself: a task in it has the key of one that needs it";
-
 impl Plan {
     /// Adds a task and all that it needs, as far as they are not there; the caller is one of its
     /// users.
     pub(crate) fn add(&mut self, root: &Arc<Node>) -> Id {
         let root = self.walk(root, false);
         self.slot(root).uses += 1;
+        self.end_walk();
         root
     }
 
@@ -29,6 +26,7 @@ impl Plan {
         let slot = self.slot(id);
         (slot.inputs, slot.state) = (vec![to], State::Forwards);
         self.await_inputs(id);
+        self.end_walk();
     }
 
     /// Has a failed task, and those below it that failed, tried again.
@@ -36,6 +34,18 @@ impl Plan {
         if let Some(node) = self.get(id).and_then(|slot| slot.node.clone()) {
             self.walk(&node, true);
             self.waste.nodes.push((node, 0));
+            self.end_walk();
+        }
+    }
+
+    /// Gives up what a walk has found to be in vain. Not sooner: what nobody uses is freed, and
+    /// during the walk those that will use it are not there yet.
+    fn end_walk(&mut self) {
+        for (id, error) in std::mem::take(&mut self.doomed) {
+            self.fail(id, error);
+        }
+        for id in std::mem::take(&mut self.spurned) {
+            self.release(id);
         }
     }
 
@@ -53,17 +63,24 @@ impl Plan {
                 match self.known(next, again) {
                     Some(id) => inputs.push(id),
                     None => {
-                        let next = (Arc::clone(next), Vec::with_capacity(next.inputs.len()));
-                        path.push(next);
+                        let next = if again { self.standing(next) } else { Arc::clone(next) };
+                        let inputs = Vec::with_capacity(next.inputs.len());
+                        path.push((next, inputs));
                     }
                 }
                 continue;
             }
             let Some((node, inputs)) = path.pop() else { unreachable!("it is the last") };
             let id = match self.find(&node) {
-                Some(there) if self.has_failed(there) => self.begin_again(there, inputs),
-                Some(needed) => self.circle(needed, inputs),
                 None => self.insert(node, inputs),
+                Some(failed) if self.has_failed(failed) => self.begin_again(failed, inputs),
+                // A task that it needs has its key, and so is it.
+                Some(same) => {
+                    inputs.iter().for_each(|input| self.slot(*input).uses += 1);
+                    self.spurned.extend(inputs);
+                    self.waste.nodes.push((node, 0));
+                    same
+                }
             };
             match path.last_mut() {
                 Some((_, inputs)) => inputs.push(id),
@@ -81,15 +98,10 @@ impl Plan {
         self.get(id).is_some_and(|slot| matches!(slot.state, State::Failed(_)))
     }
 
-    /// A task that needs one with its own key: it fails, and what only it needed goes.
-    fn circle(&mut self, id: Id, inputs: Vec<Id>) -> Id {
-        self.slot(id).uses += 1;
-        inputs.iter().for_each(|input| self.slot(*input).uses += 1);
-        let error = Error::task(CIRCLE).in_task(|| (self.name(id), self.name(id)));
-        self.fail(id, error);
-        inputs.into_iter().for_each(|input| self.release(input));
-        self.slot(id).uses -= 1;
-        id
+    /// The node that stands in the plan for this one: another, if they have equal keys.
+    fn standing(&self, node: &Arc<Node>) -> Arc<Node> {
+        let slot = self.find(node).and_then(|id| self.get(id));
+        Arc::clone(slot.and_then(|slot| slot.node.as_ref()).unwrap_or(node))
     }
 
     /// The task of a node, if it is there.
@@ -134,7 +146,9 @@ impl Plan {
             self.slot(input).users.retain(|user| *user != id);
         }
         let slot = self.slot(id);
-        (slot.inputs, slot.state) = (inputs, State::New);
+        slot.inputs = inputs;
+        let failed = std::mem::replace(&mut slot.state, State::New);
+        self.waste.states.push(failed);
         self.under_way += 1;
         self.await_inputs(id);
         id
@@ -149,7 +163,10 @@ impl Plan {
             input.uses += 1;
             match &input.state {
                 State::Done => {}
-                State::Failed(error) => failure = Some(error.clone()),
+                State::Failed(error) => {
+                    failure = Some(Error::clone(error));
+                    missing += 1;
+                }
                 _ => {
                     input.users.push(id);
                     missing += 1;
@@ -159,7 +176,7 @@ impl Plan {
         let slot = self.slot(id);
         (slot.inputs, slot.missing) = (inputs, missing);
         match failure {
-            Some(error) => self.fail(id, *error),
+            Some(error) => self.doomed.push((id, error)),
             None if missing == 0 => self.push(id),
             None => {}
         }

@@ -57,7 +57,7 @@ impl Plan {
         /// Holders that are named.
         const NAMED: usize = 5;
         let next = self.first()?;
-        self.push(next);
+        self.put_back(next);
         let mut holders: Vec<&Slot> = self.slots.iter().filter(|slot| slot.weight > 0).collect();
         holders.sort_by_key(|slot| std::cmp::Reverse(slot.weight));
         let more = holders.len().saturating_sub(NAMED);
