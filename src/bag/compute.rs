@@ -67,8 +67,8 @@ impl Run {
         Arc::clone(&self.context.progress)
     }
 
-    /// Computes an item, or a tuple of items in one pass over each source, on this thread and
-    /// helpers.
+    /// Computes an item, a task, or a tuple of them in one pass over each source, on this thread
+    /// and helpers.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl Run {
         blocking(|| compute_in(&context, what))
     }
 
-    /// Computes an item, or a tuple of items in one pass over each source, on threads of its
-    /// own. Dropping the future cancels the run.
+    /// Computes an item, a task, or a tuple of them in one pass over each source, on threads of
+    /// its own. Dropping the future cancels the run.
     ///
     /// # Errors
     ///
@@ -110,8 +110,10 @@ fn compute_in<C: Compute>(context: &Context, what: &C) -> Result<C::Output> {
     let mut plan = Plan::default();
     what.add(&mut plan);
     let values = plan.run(context);
-    context.observers.ended();
-    Ok(what.take(&mut values?))
+    caught("that an observer watches", || {
+        context.observers.ended();
+        Ok(what.take(&mut values?))
+    })
 }
 
 /// Cancels a run whose future is gone; one that has ended does not mind.

@@ -94,6 +94,8 @@ fn a_cancelled_task_that_returns_late_is_for_nothing_and_harms_nobody() {
     assert!(gate.task.cancel());
     assert!(!gate.task.cancel());
     assert!(matches!(gate.task.wait(), Err(Error::Cancelled)));
+    let text = client.info().to_string();
+    assert!(text.ends_with("thread 0: a task that was given up"), "{text}");
     // And begun again while the first is still at it.
     gate.task.retry();
     assert_eq!(gate.task.status(), Status::Waiting);
@@ -249,12 +251,12 @@ fn a_client_says_what_it_does() {
     let waiting = client.submit(|n: &u32| *n, (&gate.task,));
     let kept = client.compute(all([delayed(1)]).weighed(|_| 2048));
     let text = client.info().to_string();
-    assert!(text.contains("thread 0: call (src/graph/client_tests.rs"), "{text}");
+    assert!(text.contains("thread 0: submit (src/graph/client_tests.rs"), "{text}");
     drop(gate.open);
     wait_all_now(&[waiting]);
     wait_all_now(std::slice::from_ref(&kept));
     let text = client.info().to_string();
-    assert!(text.contains("values hold 2.0 KiB of 1.0 MiB"), "{text}");
+    assert!(text.contains("values hold 2.00 KiB of 1.00 MiB"), "{text}");
     assert!(text.ends_with("thread 0: idle"), "{text}");
 }
 
@@ -536,4 +538,17 @@ fn a_runtime_that_is_shut_down_takes_its_runs_with_it() {
         drop(runtime);
         until("its tasks are dropped", || Arc::strong_count(&held) == 1);
     }
+}
+
+#[test]
+fn what_a_future_has_thrown_may_panic_as_it_is_dropped() {
+    struct Thrown;
+    impl Drop for Thrown {
+        fn drop(&mut self) {
+            panic!("again");
+        }
+    }
+    let throws = delayed(()).map_async(|_| async { std::panic::panic_any(Thrown) }).named("throws");
+    let error = Client::local().compute(throws).wait().expect_err("it panics");
+    assert!(error.to_string().starts_with("the task throws panicked"), "{error}");
 }

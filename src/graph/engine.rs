@@ -102,6 +102,7 @@ impl Engine {
             if worker.shift == state.shift {
                 state.running -= 1;
             }
+            state.returned(worker.seat);
             self.settle(&mut state, ticket, step);
         }
         loop {
@@ -214,7 +215,7 @@ impl Engine {
                 let engine = Arc::downgrade(self);
                 let came = async move {
                     let came = AssertUnwindSafe(future).catch_unwind().await;
-                    let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, &*panic)));
+                    let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, panic)));
                     if let Some(engine) = engine.upgrade() {
                         engine.came(ticket, &node, number, came);
                     }

@@ -40,6 +40,8 @@ struct Seat {
     stop: Stop,
     shift: u32,
     taken: bool,
+    /// The worker is still at a task that is for nothing.
+    late: bool,
 }
 
 /// What a worker knows of its place.
@@ -165,7 +167,7 @@ impl EngineState {
 
     /// A seat for a worker, whose tasks will have this stop.
     pub(super) fn sit(&mut self, stop: Stop) -> Seated {
-        let seat = Seat { stop: stop.clone(), shift: self.shift, taken: true };
+        let seat = Seat { stop: stop.clone(), shift: self.shift, taken: true, late: false };
         let free = self.seats.iter().position(|seat| !seat.taken);
         let at = free.unwrap_or(self.seats.len());
         match free {
@@ -187,9 +189,17 @@ impl EngineState {
 
     /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
     pub(super) fn replace_stops(&mut self, seats: &[u32], run: &Stop) -> Vec<Stop> {
-        let mut replace =
-            |seat| std::mem::replace(&mut self.seats[seat as usize].stop, run.child());
-        seats.iter().map(|seat| replace(*seat)).collect()
+        let replace = |seat: &u32| {
+            let seat = &mut self.seats[*seat as usize];
+            seat.late = true;
+            std::mem::replace(&mut seat.stop, run.child())
+        };
+        seats.iter().map(replace).collect()
+    }
+
+    /// A worker has left its task, whatever that came to.
+    pub(super) fn returned(&mut self, seat: u32) {
+        self.seats[seat as usize].late = false;
     }
 
     pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
@@ -242,11 +252,11 @@ impl EngineState {
         self.closed = true;
     }
 
-    /// The seats of the workers of this shift.
-    pub(super) fn present(&self) -> impl Iterator<Item = u32> {
+    /// The seats of the workers of this shift, and whether they are at a task that is for nothing.
+    pub(super) fn present(&self) -> impl Iterator<Item = (u32, bool)> {
         let present = self.seats.iter().enumerate();
         let present = present.filter(|(_, seat)| seat.taken && seat.shift == self.shift);
-        present.map(|(at, _)| at as u32)
+        present.map(|(at, seat)| (at as u32, seat.late))
     }
 
     /// Forgets all tasks, and sends the workers home as they come back from theirs.

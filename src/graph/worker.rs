@@ -150,6 +150,7 @@ impl Worker {
                     let again = node.retry().is_some_and(|retry| retry.is_left(tried.failed));
                     tried.inputs = if again { inputs.clone() } else { Inputs::default() };
                     let span = watch::span(node.task(self.engine.number(number)));
+                    let _entered = span.enter();
                     let outcome = caught(&node.name, || node.run(&self.context, &mut inputs));
                     outcome.map_err(|error| failed(error, &node, &span))
                 }
@@ -225,9 +226,9 @@ impl Worker {
 
     /// The value of a future that is in the span of its task whenever it is polled.
     fn spanned(&self, node: &Arc<Node>, number: u32, mut future: Pending) -> Coming {
-        let (node, id) = (Arc::clone(node), self.engine.number(number));
+        let (node, span) = (Arc::clone(node), watch::span(node.task(self.engine.number(number))));
         Box::pin(poll_fn(move |context| {
-            let span = watch::span(node.task(id));
+            let _entered = span.enter();
             let polled = future.as_mut().poll(context).map_ok(Came::Value);
             polled.map_err(|error| failed(error, &node, &span))
         }))
@@ -274,13 +275,17 @@ fn entered(node: &Node, tried: &mut Tried) -> Option<Coming> {
 pub(crate) fn caught<T>(task: impl Display, work: impl FnOnce() -> Result<T>) -> Result<T> {
     // What panics leaves nothing behind that another could see half done: a value that it had
     // taken is dropped, and one that it was lent can only be looked at.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(task, &*panic)))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(task, panic)))
 }
 
 /// The error of a panic.
-pub(super) fn panicked(task: impl Display, panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(task: impl Display, panic: Box<dyn Any + Send>) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = text.unwrap_or("no message").to_owned();
+    // What was thrown is the caller's too, and may panic as it is dropped.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
     Error::Panic { task: task.to_string(), path: String::new(), message, place: None }
 }

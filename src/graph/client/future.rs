@@ -160,7 +160,8 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
     }
 
     /// The value, waiting for it on this thread. A task may call this, also of its own client:
-    /// another thread takes the place of the one that waits.
+    /// another thread takes the place of the one that waits. That of a task which waits in another
+    /// way, as in an executor of its own, is not replaced.
     ///
     /// # Errors
     ///

@@ -126,7 +126,7 @@ macro_rules! unzip {
             /// ```
             #[track_caller]
             pub fn unzip(&self) -> ($(Delayed<$name>,)+) {
-                ($(self.map(|tuple| tuple.$at.clone()),)+)
+                ($(self.member(|tuple| tuple.$at.clone()),)+)
             }
         }
     };

@@ -32,7 +32,8 @@
 //!
 //! A task that panics is an [`Error::Panic`], one whose function returns an error an
 //! [`Error::Task`], with the task's name and those of the tasks that needed it. Of several the first is
-//! reported; tasks that had not started never do. A cycle cannot be written.
+//! reported; tasks that had not started never do. A cycle cannot be written; one
+//! that equal keys make while tasks run is an [`Error::Task`].
 //!
 //! # Futures
 //!
@@ -199,6 +200,15 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         let name = Name::At(operation, Location::caller());
         let inputs = vec![Arc::clone(&self.node)];
         Delayed::of(Node::new(name, inputs, move |_, inputs| work(inputs)))
+    }
+
+    /// A part of the value.
+    #[track_caller]
+    fn member<U: Send + Sync + 'static>(
+        &self,
+        of: impl Fn(&T) -> U + Send + Sync + 'static,
+    ) -> Delayed<U> {
+        self.over("unzip", move |inputs| Ok(Outcome::value(of(inputs.get(0)))))
     }
 
     /// A task whose value is there.

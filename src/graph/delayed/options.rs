@@ -69,6 +69,9 @@ impl<T: Send + Sync + 'static> Delayed<T> {
 
     /// Runs the task only when fewer than the limit's number of those that share it are running.
     /// A task that waits for that keeps no thread.
+    ///
+    /// A task keeps its place while it runs: one that computes others of the same limit, and waits
+    /// for them, may wait for itself. [`then`](Self::then) does not.
     pub fn limited(self, limit: &Limit) -> Self {
         let limit = limit.clone();
         self.with(|node| node.policy_mut().limit = Some(limit))
