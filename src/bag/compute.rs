@@ -125,7 +125,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// What can be computed: an [`Item`], a [`Delayed`], a reference to one, or a `Vec` or a tuple of
+/// What can be computed: an [`Item`], a [`Delayed`], a [`Bag`], a reference to one, or a `Vec` or a tuple of
 /// up to eight of what can be computed.
 pub trait Compute {
     /// The value; of several, a `Vec` or a tuple of their values.
@@ -276,6 +276,19 @@ impl<T: Send + 'static> Compute for Item<T> {
     }
 
     fn take(&self, values: &mut Values) -> T {
+        values.moved()
+    }
+}
+
+/// Its records, in input order.
+impl<T: Send + 'static> Compute for Bag<T> {
+    type Output = Vec<T>;
+
+    fn add(&self, plan: &mut Plan) {
+        plan.item(&self.clone().collect());
+    }
+
+    fn take(&self, values: &mut Values) -> Vec<T> {
         values.moved()
     }
 }

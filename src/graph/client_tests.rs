@@ -237,7 +237,7 @@ fn where_memory_is_full_new_tasks_wait_for_handles_to_be_dropped() {
         let blocks: Vec<_> = (0..20).map(block).collect();
         let error = blocks[19].wait().expect_err("it does not fit");
         let said = error.to_string();
-        assert!(said.contains("block holds 1 bytes for a handle"), "{said}");
+        assert!(said.contains("block holds 1 B for a handle"), "{said}");
         drop(blocks);
         assert_eq!(block(7).wait().expect("there is room again"), 7);
     }

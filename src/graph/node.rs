@@ -191,6 +191,11 @@ impl Node {
         self.policy.as_ref()?.limit.as_ref()
     }
 
+    /// Whether the user has said how to tell what its value holds.
+    pub(super) fn has_weight(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.weigh.is_some())
+    }
+
     /// How many bytes its value holds, as far as the user has said how to tell.
     pub(super) fn weight(&self, value: &Shared) -> u64 {
         let weigh = self.policy.as_ref().and_then(|policy| policy.weigh.as_ref());

@@ -75,8 +75,12 @@ impl EngineState {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        let values = roots.iter().map(|root| self.plan.collect(*root).ok_or(Error::Cancelled));
-        values.collect()
+        // A task can have failed before the run began.
+        let value = |root: &Id| match self.plan.see(*root) {
+            Seen::Failed(error) => Err(error),
+            _ => self.plan.collect(*root).ok_or(Error::Cancelled),
+        };
+        roots.iter().map(value).collect()
     }
 
     /// Ends a run for this reason; a client's tasks end for their own.
@@ -146,7 +150,7 @@ impl EngineState {
         };
         match self.plan.limit {
             Some(limit) if waiting || self.run.is_some() => {
-                let task = self.plan.name(id);
+                let task = self.plan.name(self.plan.weighed_above(id));
                 self.failed(id, Error::Memory { task, limit, held });
                 true
             }

@@ -15,7 +15,7 @@ use super::Context;
 use super::engine::Engine;
 use super::node::{Inputs, Node, Outcome, Pending, Shared};
 use super::plan::{Job, State, Ticket, Tried, Waste};
-use super::policy::Limit;
+use super::policy::{Limit, Retry};
 use super::state::Seated;
 use super::stop::Stop;
 use super::sync::thread_local;
@@ -171,36 +171,37 @@ impl Worker {
                 }
                 Err(error) => error,
             };
-            match self.pause(&node, tried.failed, &error) {
-                Ok(Some(pause)) => {
-                    self.context.tell(What::Retried { error: &error, after: pause });
+            match self.pause(&node, tried.failed, error) {
+                Ok(pause) => {
                     tried.failed += 1;
-                    inputs = std::mem::take(&mut tried.inputs);
                     if !pause.is_zero() {
-                        (tried.inputs, tried.permit) = (inputs, None);
+                        tried.permit = None;
                         let time = async move {
                             tokio::time::sleep(pause).await;
                             Ok(Came::Time)
                         };
                         return self.wait(node, number, Box::pin(time), tried);
                     }
-                }
-                Ok(None) => {
-                    self.context.tell(What::Failed { error: &error });
-                    return Step::Failed(error);
+                    inputs = std::mem::take(&mut tried.inputs);
                 }
                 Err(error) => return Step::Failed(error),
             }
         }
     }
 
-    /// How long a task that failed waits for its next try; `None` if there is none.
-    fn pause(&self, node: &Node, failed: u32, error: &Error) -> Result<Option<Duration>> {
-        match node.retry() {
-            Some(retry) if !self.context.stop.is_cancelled() => {
-                caught(&node.name, || Ok(retry.after(failed, error)))
+    /// How long a task that failed waits for its next try; or why there is none.
+    fn pause(&self, node: &Node, failed: u32, error: Error) -> Result<Duration> {
+        let retry = node.retry().filter(|_| !self.context.stop.is_cancelled());
+        let after = |retry: &Retry| caught(&node.name, || Ok(retry.after(failed, &error)));
+        match retry.map_or(Ok(None), after)? {
+            Some(after) => {
+                self.context.tell(What::Retried { error: &error, after });
+                Ok(after)
             }
-            _ => Ok(None),
+            None => {
+                self.context.tell(What::Failed { error: &error });
+                Err(error)
+            }
         }
     }
 

@@ -109,13 +109,21 @@ impl<T> TaskFuture<T> {
         self.task.lease.0.with(|state| state.plan.retry(self.task.id));
     }
 
-    /// Whoever waits for these, which are of one client, has nothing else to do.
+    /// Whoever waits for these has nothing else to do.
     pub(super) fn only_wait<'f>(futures: impl Iterator<Item = &'f Self> + Clone)
     where
         T: 'f,
     {
-        if let Some(first) = futures.clone().next() {
-            first.task.lease.0.with(|state| state.wait(futures.map(|future| future.task.id)));
+        // Mostly they are of one client; each is asked about its own.
+        let mut asked: Vec<u32> = Vec::new();
+        for future in futures.clone() {
+            let engine = &future.task.lease.0;
+            if !asked.contains(&engine.number) {
+                asked.push(engine.number);
+                let own =
+                    futures.clone().filter(|future| future.task.lease.0.number == engine.number);
+                engine.with(|state| state.wait(own.map(|future| future.task.id)));
+            }
         }
     }
 

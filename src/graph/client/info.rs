@@ -31,8 +31,10 @@ pub struct Info {
     pub running: usize,
     /// Tasks whose values are held.
     pub done: usize,
-    /// Tasks that failed or were cancelled and are held.
+    /// Tasks that failed and are held.
     pub failed: usize,
+    /// Tasks that were cancelled and are held.
+    pub cancelled: usize,
     /// The threads that have started.
     pub workers: Vec<Worker>,
 }
@@ -69,6 +71,7 @@ impl Info {
                 running: counts.running,
                 done: counts.done,
                 failed: counts.failed,
+                cancelled: counts.cancelled,
                 workers: workers.collect(),
             }
         })
@@ -87,8 +90,11 @@ impl fmt::Display for Info {
             Some(limit) => writeln!(f, " of {}", bytes(limit))?,
             None => writeln!(f)?,
         }
-        let Self { waiting, running, done, failed, .. } = self;
+        let Self { waiting, running, done, failed, cancelled, .. } = self;
         write!(f, "tasks: {waiting} waiting, {running} running, {done} done, {failed} failed")?;
+        if *cancelled > 0 {
+            write!(f, ", {cancelled} cancelled")?;
+        }
         for Worker { number, task } in &self.workers {
             write!(f, "\nthread {number}: {}", task.as_deref().unwrap_or("idle"))?;
         }

@@ -33,7 +33,7 @@
 //! A task that panics is an [`Error::Panic`], one whose function returns an error an
 //! [`Error::Task`], with the task's name and those of the tasks that needed it. Of several the first is
 //! reported; tasks that had not started never do. A cycle cannot be written; one
-//! that equal keys make while tasks run is an [`Error::Task`].
+//! that equal keys make is an [`Error::Task`].
 //!
 //! # Futures
 //!

@@ -42,6 +42,7 @@ impl Plan {
     /// during the walk those that will use it are not there yet.
     fn end_walk(&mut self) {
         for (id, error) in std::mem::take(&mut self.doomed) {
+            let error = error.in_task(|| self.path(id));
             self.fail(id, error);
         }
         for id in std::mem::take(&mut self.spurned) {
@@ -74,8 +75,10 @@ impl Plan {
             let id = match self.find(&node) {
                 None => self.insert(node, inputs),
                 Some(failed) if self.has_failed(failed) => self.begin_again(failed, inputs),
-                // A task that it needs has its key, and so is it.
+                // A task that it needs has its key: one of the two is not what its key says.
                 Some(same) => {
+                    let source = "a task that it needs has its key, and so would be it";
+                    self.doomed.push((same, Error::task(source)));
                     inputs.iter().for_each(|input| self.slot(*input).uses += 1);
                     self.spurned.extend(inputs);
                     self.waste.nodes.push((node, 0));
