@@ -267,14 +267,24 @@ impl Records {
             return drive(&program.stages, scratch, text, source, end);
         }
         source.clear();
-        for line in Lines::new(text, &self.delimiter) {
+        let mut flow = ControlFlow::Continue(());
+        let mut take = |line: &str| {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             source.spans.push(Span::new(start, start + line.len()));
             if source.spans.len() >= BATCH {
-                drive(&program.stages, scratch, text, source, end)?;
+                flow = drive(&program.stages, scratch, text, source, end);
                 source.clear();
             }
+            flow.is_continue()
+        };
+        let searched = match (&program.search, &self.delimiter) {
+            (Some(search), Delimiter::Line) => search.each_line(text, &mut take),
+            _ => false,
+        };
+        if !searched {
+            Lines::new(text, &self.delimiter).all(&mut take);
         }
+        flow?;
         drive(&program.stages, scratch, text, source, end)
     }
 }
