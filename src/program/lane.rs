@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Program;
 use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
+use super::search::Found;
 use super::stage::{Next, Scratch, Stage, drive, scratch};
 use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
@@ -267,25 +268,29 @@ impl Records {
             return drive(&program.stages, scratch, text, source, end);
         }
         source.clear();
+        let search = program.search.as_ref().filter(|_| self.delimiter == Delimiter::Line);
+        let search = search.and_then(|search| Some((search, search.finds(text)?)));
+        // Lines that are known to meet the first condition need not be asked.
+        let met = usize::from(matches!(search, Some((_, Found::Matches))));
+        let (stages, scratch) = (&program.stages[met..], &mut scratch[met..]);
         let mut flow = ControlFlow::Continue(());
         let mut take = |line: &str| {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             source.spans.push(Span::new(start, start + line.len()));
             if source.spans.len() >= BATCH {
-                flow = drive(&program.stages, scratch, text, source, end);
+                flow = drive(stages, scratch, text, source, end);
                 source.clear();
             }
             flow.is_continue()
         };
-        let searched = match (&program.search, &self.delimiter) {
-            (Some(search), Delimiter::Line) => search.each_line(text, &mut take),
-            _ => false,
-        };
-        if !searched {
-            Lines::new(text, &self.delimiter).all(&mut take);
+        match search {
+            Some((search, _)) => search.each_line(text, &mut take),
+            None => {
+                Lines::new(text, &self.delimiter).all(&mut take);
+            }
         }
         flow?;
-        drive(&program.stages, scratch, text, source, end)
+        drive(stages, scratch, text, source, end)
     }
 }
 
