@@ -107,9 +107,12 @@ fn stream_records(
 ) -> Result<()> {
     let lanes = Lanes::new(program);
     let encoder = out.encoder();
+    // Buffers that were written are used again: fresh pages cost more than what is put into them.
+    let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
+    let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
         let text = records.text(context, &block)?;
-        let mut encoded = Vec::new();
+        let mut encoded = written().pop().unwrap_or_default();
         lanes.with(|lane| {
             records.drive(
                 &text,
@@ -124,7 +127,12 @@ fn stream_records(
         });
         Ok(encoded)
     };
-    run::stream(context, input, emit, |encoded| out.encoded(&encoded).map(ControlFlow::Continue))
+    run::stream(context, input, emit, |mut encoded| {
+        out.encoded(&encoded)?;
+        encoded.clear();
+        written().push(encoded);
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 /// Runs the stages before the first `take` on all lanes, and everything from there on here.

@@ -72,8 +72,11 @@ impl Search {
         }
         let exact = looks != Looks::Dropped || hir.properties().look_set().is_empty();
         let ends = looks == Looks::Kept { ends: true };
-        let regex = meta::Builder::new().build_from_hir(&lines).ok()?;
-        Some(Self { by: By::Pattern(Box::new(regex)), exact, ends })
+        let by = match lines.kind() {
+            HirKind::Literal(text) => By::Text(Box::new(Finder::new(&text.0).into_owned())),
+            _ => By::Pattern(Box::new(meta::Builder::new().build_from_hir(&lines).ok()?)),
+        };
+        Some(Self { by, exact, ends })
     }
 
     /// What it finds in a text of lines; `None` if it cannot be used there. A carriage return
