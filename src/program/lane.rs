@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Program;
 use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
+use super::search::Found;
 use super::stage::{Next, Scratch, Stage, drive, scratch};
 use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
@@ -106,9 +107,12 @@ fn stream_records(
 ) -> Result<()> {
     let lanes = Lanes::new(program);
     let encoder = out.encoder();
+    // Buffers that were written are used again: fresh pages cost more than what is put into them.
+    let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
+    let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
         let text = records.text(context, &block)?;
-        let mut encoded = Vec::new();
+        let mut encoded = written().pop().unwrap_or_default();
         lanes.with(|lane| {
             records.drive(
                 &text,
@@ -123,7 +127,12 @@ fn stream_records(
         });
         Ok(encoded)
     };
-    run::stream(context, input, emit, |encoded| out.encoded(&encoded).map(ControlFlow::Continue))
+    run::stream(context, input, emit, |mut encoded| {
+        out.encoded(&encoded)?;
+        encoded.clear();
+        written().push(encoded);
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 /// Runs the stages before the first `take` on all lanes, and everything from there on here.
@@ -267,15 +276,29 @@ impl Records {
             return drive(&program.stages, scratch, text, source, end);
         }
         source.clear();
-        for line in Lines::new(text, &self.delimiter) {
+        let search = program.search.as_ref().filter(|_| self.delimiter == Delimiter::Line);
+        let search = search.and_then(|search| Some((search, search.finds(text)?)));
+        // Lines that are known to meet the first condition need not be asked.
+        let met = usize::from(matches!(search, Some((_, Found::Matches))));
+        let (stages, scratch) = (&program.stages[met..], &mut scratch[met..]);
+        let mut flow = ControlFlow::Continue(());
+        let mut take = |line: &str| {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             source.spans.push(Span::new(start, start + line.len()));
             if source.spans.len() >= BATCH {
-                drive(&program.stages, scratch, text, source, end)?;
+                flow = drive(stages, scratch, text, source, end);
                 source.clear();
             }
+            flow.is_continue()
+        };
+        match search {
+            Some((search, _)) => search.each_line(text, &mut take),
+            None => {
+                Lines::new(text, &self.delimiter).all(&mut take);
+            }
         }
-        drive(&program.stages, scratch, text, source, end)
+        flow?;
+        drive(stages, scratch, text, source, end)
     }
 }
 

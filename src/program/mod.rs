@@ -15,6 +15,7 @@ mod fault_tests;
 mod lane;
 mod parse;
 mod predicate;
+mod search;
 mod stage;
 mod syntax;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) use verbs::VERBS;
 use batch::Kind;
 use combine::End;
 use compile::Compiler;
+use search::Search;
 use stage::Stage;
 
 /// A program, compiled for records of text.
@@ -37,6 +39,8 @@ use stage::Stage;
 pub(crate) struct Program {
     /// What every lane runs over its blocks.
     stages: Vec<Stage>,
+    /// What finds the lines that the first of them can let pass.
+    search: Option<Search>,
     /// From the first `take` on: run on one thread, in input order.
     ordered: Vec<Stage>,
     end: End,
@@ -53,7 +57,11 @@ impl Program {
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
         let (limit, rows_counted) = (compiler.limit, compiler.rows_counted);
-        Ok(Self { stages, ordered, end, limit, rows_counted })
+        let search = match stages.first() {
+            Some(Stage::Filter(condition)) => Search::new(condition),
+            _ => None,
+        };
+        Ok(Self { stages, search, ordered, end, limit, rows_counted })
     }
 
     /// Whether records are printed while they are read, rather than a result at the end.
