@@ -92,11 +92,13 @@ impl<'t> Words<'t> {
         loop {
             let found = count;
             while count < ROOM - WIDTH - STEP && self.edges_left() {
-                let after = count + self.edges.count_ones() as usize;
+                let (chunk, mut bits) = (self.chunk, std::mem::take(&mut self.edges));
+                let after = count + bits.count_ones() as usize;
                 while count < after {
-                    for edge in &mut edges[count..count + STEP] {
-                        *edge = self.chunk + self.edges.trailing_zeros() as usize;
-                        self.edges &= self.edges.wrapping_sub(1);
+                    let Some(some) = edges[count..].first_chunk_mut::<STEP>() else { break };
+                    for edge in some {
+                        *edge = chunk + bits.trailing_zeros() as usize;
+                        bits &= bits.wrapping_sub(1);
                     }
                     count += STEP;
                 }

@@ -2,13 +2,14 @@
 //!
 //! Counting words is looking up keys in a table that is larger than any cache. So a key of up to
 //! 16 bytes lives in its slot, and a lookup touches one cache line; and keys are looked up in
-//! batches: the slots of a whole batch are read once before the first is probed, so that their
-//! cache misses overlap instead of following one another. Against slots that point into an arena
+//! batches: a slot is asked for many keys before it is probed, so that cache misses overlap instead
+//! of following one another. Against slots that point into an arena
 //! (hashbrown's, with a tag to compare first) a count of 1.66 million distinct words among 170
 //! million takes less than half the time.
 
 use std::fmt;
-use std::hint::black_box;
+
+use creel_kernels::prefetch;
 
 use super::{Seed, Table};
 use crate::{Key, Stored};
@@ -47,9 +48,15 @@ impl Text for Vec<u8> {
 
 /// The longest key that lives in its slot.
 const INLINE: usize = 16;
-/// Keys that are looked up together: enough that their cache misses fill every place in which
-/// the processor can wait for one, few enough that what was read is still near when it is probed.
-const BATCH: usize = 64;
+/// Keys that are hashed together, before the first is looked up: their loop then has nothing to
+/// wait for. They stay in the nearest cache.
+const BATCH: usize = 512;
+/// How many keys ahead a slot is asked for: enough that their cache misses fill every place in
+/// which the processor can wait for one, few enough that what has come is still near.
+const AHEAD: usize = 64;
+
+/// The slots of the smallest table.
+const LEAST: usize = 64;
 
 /// A key as a slot holds it: 16 bytes padded with zeros, or where it is in the arena.
 type Bytes = [u8; INLINE];
@@ -113,20 +120,23 @@ fn joined(low: u64, high: u64) -> Bytes {
     (u128::from(low) | u128::from(high) << 64).to_le_bytes()
 }
 
-/// Up to 16 bytes, padded with zeros: by two overlapping loads, not by a copy of unknown length.
+/// Up to 16 bytes, padded with zeros: by four loads that overlap, since a branch on the length of
+/// a word is mispredicted as often as not.
 #[inline]
 fn padded(bytes: &[u8]) -> (u64, u64) {
     let len = bytes.len();
-    let half = |at: usize| bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
-    match len {
-        0 => (0, 0),
-        1..4 => {
-            let byte = |at: usize| u64::from(bytes[at]) << (8 * at);
-            (byte(0) | byte(len / 2) | byte(len - 1), 0)
-        }
-        4..=8 => (u64::from(half(0)) | u64::from(half(len - 4)) << (8 * (len - 4)), 0),
-        _ => (word(&bytes[..8]), word(&bytes[len - 8..]) >> (8 * (INLINE - len))),
+    if len < 4 {
+        let byte = |at: usize| bytes.get(at).map_or(0, |&byte| u64::from(byte) << (8 * at));
+        return (byte(0) | byte(1) | byte(2), 0);
     }
+    let last = len - 4;
+    let (second, third) = (last.min(4), last.min(8));
+    let four = |at: usize| {
+        let bytes = bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
+        u128::from(bytes) << (8 * at)
+    };
+    let key = four(0) | four(second) | four(third) | four(last);
+    (key as u64, (key >> 64) as u64)
 }
 
 /// A table of text keys, which allocates nothing for a key but the room it takes.
@@ -187,13 +197,20 @@ impl<K> TextTable<K> {
             return;
         }
         self.reserve(batch.len());
-        let mask = self.slots.len() - 1;
-        let read = |probe: &Probe| self.slots[probe.hash as usize & mask].hash;
-        black_box(batch.iter().fold(0, |all, probe| all ^ read(probe)));
-        for (probe, n) in batch.iter().zip(counts) {
+        batch.iter().take(AHEAD).for_each(|probe| self.ask_for(probe));
+        for (at, (probe, n)) in batch.iter().zip(counts).enumerate() {
+            if let Some(later) = batch.get(at + AHEAD) {
+                self.ask_for(later);
+            }
             let at = self.find(probe.hash, |slot| slot.len == probe.len && slot.key == probe.key);
             self.count(at, n, *probe);
         }
+    }
+
+    /// Has the slot where a key may be come near.
+    #[inline]
+    fn ask_for(&self, probe: &Probe) {
+        prefetch(&self.slots[probe.hash as usize & (self.slots.len() - 1)]);
     }
 
     fn add_long(&mut self, hash: u32, bytes: &[u8], n: u64) {
@@ -225,7 +242,7 @@ impl<K> TextTable<K> {
 
     #[cold]
     fn grow(&mut self, keys: usize) {
-        let room = (keys * 4).div_ceil(3).next_power_of_two().max(BATCH);
+        let room = (keys * 4).div_ceil(3).next_power_of_two().max(LEAST);
         let old = std::mem::replace(&mut self.slots, vec![Slot::EMPTY; room]);
         for slot in old.into_iter().filter(|slot| slot.len != EMPTY) {
             let at = self.find(slot.hash, |_| false);
