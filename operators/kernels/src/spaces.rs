@@ -1,9 +1,11 @@
 //! White space in 64 bytes at a time.
 
-use crate::sixteen::masks;
+use crate::padded;
+use crate::sixteen::{Masks, masks};
 
 /// Bytes that a mask has bits for.
 pub(crate) const WIDTH: usize = 64;
+const NONE: Masks = Masks { space: 0, lead: 0 };
 
 /// Where white space is in a text in UTF-8: a mask for every 64 bytes of it.
 ///
@@ -88,26 +90,17 @@ fn whole(chunk: &[u8; WIDTH]) -> (u64, u64) {
 /// As [`whole`], of less than 64 bytes; what is behind the end is white space.
 #[inline]
 fn part(rest: &[u8]) -> (u64, u64) {
-    let (mut space, mut leads) = (u64::MAX << rest.len(), 0);
-    let (parts, last) = rest.as_chunks::<16>();
-    let mut add = |part: &[u8; 16], at: usize, skip: usize| {
-        let masks = masks(part);
-        space |= u64::from(masks.space >> skip) << at;
-        leads |= u64::from(masks.lead >> skip) << at;
+    let end = u64::MAX << rest.len();
+    let Some(last) = rest.len().checked_sub(16) else {
+        let masks = masks(&padded(rest).to_le_bytes());
+        return (end | u64::from(masks.space), u64::from(masks.lead));
     };
-    for (n, part) in parts.iter().enumerate() {
-        add(part, n * 16, 0);
-    }
-    let at = rest.len() - last.len();
-    if last.is_empty() {
-    } else if let Some(overlapping) = rest.last_chunk::<16>() {
-        add(overlapping, at, 16 - last.len());
-    } else {
-        let mut padded = [0; 16];
-        padded[..last.len()].copy_from_slice(last);
-        add(&padded, at, 0);
-    }
-    (space, leads)
+    // As many looks for any length, some of them at the same bytes: the end of a line is
+    // mispredicted once, not again for each part of it.
+    [0, last.min(16), last.min(32), last].iter().fold((end, 0), |(space, leads), &at| {
+        let masks = rest[at..].first_chunk().map_or(NONE, masks);
+        (space | u64::from(masks.space) << at, leads | u64::from(masks.lead) << at)
+    })
 }
 
 /// The length of the white space that is not ASCII and that some bytes begin with, or 0.

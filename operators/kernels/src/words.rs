@@ -142,6 +142,33 @@ impl Iterator for Words<'_> {
         };
         Some((start, self.edge().unwrap_or(self.len)))
     }
+
+    /// A loop for each chunk, which the edges of a chunk end; one after another has to ask at each
+    /// edge whether it was the last.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
+        let (mut folded, mut open) = (init, self.open);
+        while self.edges_left() {
+            let (chunk, mut bits) = (self.chunk, std::mem::take(&mut self.edges));
+            let mut edge = || {
+                let edge = chunk + bits.trailing_zeros() as usize;
+                let any = bits != 0;
+                bits &= bits.wrapping_sub(1);
+                any.then_some(edge)
+            };
+            while let Some(start) = open.take().or_else(&mut edge) {
+                let Some(end) = edge() else {
+                    open = Some(start);
+                    break;
+                };
+                folded = f(folded, (start, end));
+            }
+        }
+        match open {
+            Some(start) => f(folded, (start, self.len)),
+            None => folded,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -186,9 +213,16 @@ mod tests {
         fn one_by_one_and_many_at_a_time_are_the_same_for_any_bytes(
             bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b' ')], 0..300),
         ) {
+            let mut folded = Vec::new();
+            Words::new(&bytes).for_each(|word| folded.push(word));
             let mut found = Vec::new();
             Words::new(&bytes).fill(&mut found, usize::MAX, |start, end| (start, end));
-            prop_assert_eq!(Words::new(&bytes).collect::<Vec<_>>(), found);
+            prop_assert_eq!(&folded, &found);
+            let mut one_by_one = Vec::new();
+            for word in Words::new(&bytes) {
+                one_by_one.push(word);
+            }
+            prop_assert_eq!(one_by_one, found);
         }
     }
 

@@ -42,6 +42,12 @@ impl<'b> Iterator for Words<'b> {
     fn next(&mut self) -> Option<&'b str> {
         self.places.next().map(|(start, end)| &self.text[start..end])
     }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, &'b str) -> B>(self, init: B, mut f: F) -> B {
+        let Self { text, places } = self;
+        places.fold(init, |folded, (start, end)| f(folded, &text[start..end]))
+    }
 }
 
 #[cfg(test)]

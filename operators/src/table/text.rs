@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use creel_kernels::prefetch;
+use creel_kernels::{padded, prefetch};
 
 use super::{Seed, Table};
 use crate::{Key, Stored};
@@ -120,25 +120,6 @@ fn joined(low: u64, high: u64) -> Bytes {
     (u128::from(low) | u128::from(high) << 64).to_le_bytes()
 }
 
-/// Up to 16 bytes, padded with zeros: by four loads that overlap, since a branch on the length of
-/// a word is mispredicted as often as not.
-#[inline]
-fn padded(bytes: &[u8]) -> (u64, u64) {
-    let len = bytes.len();
-    if len < 4 {
-        let byte = |at: usize| bytes.get(at).map_or(0, |&byte| u64::from(byte) << (8 * at));
-        return (byte(0) | byte(1) | byte(2), 0);
-    }
-    let last = len - 4;
-    let (second, third) = (last.min(4), last.min(8));
-    let four = |at: usize| {
-        let bytes = bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
-        u128::from(bytes) << (8 * at)
-    };
-    let key = four(0) | four(second) | four(third) | four(last);
-    (key as u64, (key >> 64) as u64)
-}
-
 /// A table of text keys, which allocates nothing for a key but the room it takes.
 #[derive(Clone)]
 pub struct TextTable<K> {
@@ -155,9 +136,10 @@ impl<K> TextTable<K> {
     /// A key of up to [`INLINE`] bytes, ready to be looked up.
     #[inline]
     fn probe(&self, bytes: &[u8]) -> Probe {
-        let (low, high) = padded(bytes);
+        let key = padded(bytes);
+        let (low, high) = (key as u64, (key >> 64) as u64);
         let hash = self.seed.hash_short(low, high ^ (bytes.len() as u64) << 56);
-        Probe { key: joined(low, high), hash, len: bytes.len() as u32 }
+        Probe { key: key.to_le_bytes(), hash, len: bytes.len() as u32 }
     }
 
     /// The slot of a key that is there, or the empty one where it would be.
@@ -381,17 +363,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn a_padded_key_is_its_bytes_and_zeros() {
-        let bytes: Vec<u8> = (1..=INLINE as u8).collect();
-        for len in 0..=INLINE {
-            let mut expected = [0; INLINE];
-            expected[..len].copy_from_slice(&bytes[..len]);
-            let (low, high) = padded(&bytes[..len]);
-            assert_eq!(joined(low, high), expected, "{len} bytes");
-        }
-    }
 
     fn keys() -> impl Strategy<Value = Vec<Vec<u8>>> {
         // Lengths around what fits a slot; few different bytes, zero among them.
