@@ -15,12 +15,14 @@
 //! time: 9 ms instead of 10 for the masks of 256 MiB, in a count that takes 400. Memory is the
 //! limit.
 
+mod code_points;
 mod padded;
 mod prefetch;
 mod sixteen;
 mod spaces;
 mod words;
 
+pub use code_points::code_points;
 pub use padded::padded;
 pub use prefetch::prefetch;
 pub use spaces::Spaces;
