@@ -23,7 +23,7 @@ mod spaces;
 mod words;
 
 pub use code_points::code_points;
-pub use padded::padded;
+pub use padded::{padded, padded_within};
 pub use prefetch::prefetch;
 pub use spaces::Spaces;
 pub use words::Words;

@@ -23,9 +23,39 @@ pub fn padded(bytes: &[u8]) -> u128 {
     four(0) | four(last.min(4)) | four(last.min(8)) | four(last)
 }
 
+/// As [`padded`], of up to 16 bytes that stand in a text: one load, where the text goes on for long
+/// enough. What comes after them is masked out.
+///
+/// ```
+/// let text = b"one fish two fish three fish";
+/// assert_eq!(creel_kernels::padded_within(text, 4, 4), creel_kernels::padded(b"fish"));
+/// ```
+///
+/// # Panics
+///
+/// If they are not within the text, or more than 16.
+#[inline]
+pub fn padded_within(text: &[u8], start: usize, len: usize) -> u128 {
+    match text[start..].first_chunk() {
+        Some(bytes) => u128::from_le_bytes(*bytes) & FIRST[len],
+        None => padded(&text[start..start + len]),
+    }
+}
+
+/// The first bytes of sixteen, by their number.
+static FIRST: [u128; 17] = {
+    let mut masks = [0; 17];
+    let mut len = 1;
+    while len <= 16 {
+        masks[len] = u128::MAX >> (128 - 8 * len);
+        len += 1;
+    }
+    masks
+};
+
 #[cfg(test)]
 mod tests {
-    use super::padded;
+    use super::{padded, padded_within};
 
     #[test]
     fn padded_bytes_are_the_bytes_and_zeros() {
@@ -35,6 +65,17 @@ mod tests {
             let most = len.min(16);
             expected[..most].copy_from_slice(&bytes[..most]);
             assert_eq!(padded(&bytes[..len]).to_le_bytes(), expected, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn within_a_text_they_are_what_they_are_alone() {
+        let text: Vec<u8> = (1..=40).collect();
+        for start in 0..=text.len() {
+            for len in 0..=(text.len() - start).min(16) {
+                let alone = padded(&text[start..start + len]);
+                assert_eq!(padded_within(&text, start, len), alone, "{len} bytes at {start}");
+            }
         }
     }
 }

@@ -9,7 +9,9 @@
 
 use std::fmt;
 
-use creel_kernels::{padded, prefetch};
+use std::ops::Range;
+
+use creel_kernels::{padded, padded_within, prefetch};
 
 use super::{Seed, Table};
 use crate::{Key, Stored};
@@ -101,6 +103,24 @@ impl Probe {
     const NONE: Self = Self { key: [0; INLINE], hash: 0, len: 0 };
 }
 
+/// Keys that are hashed, and are looked up when there are enough of them.
+struct Waiting {
+    batch: [Probe; BATCH],
+    len: usize,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { batch: [Probe::NONE; BATCH], len: 0 }
+    }
+}
+
+impl Waiting {
+    fn probes(&self) -> &[Probe] {
+        &self.batch[..self.len]
+    }
+}
+
 /// The first and the last eight bytes.
 #[inline]
 fn halves(key: &Bytes) -> (u64, u64) {
@@ -136,10 +156,15 @@ impl<K> TextTable<K> {
     /// A key of up to [`INLINE`] bytes, ready to be looked up.
     #[inline]
     fn probe(&self, bytes: &[u8]) -> Probe {
-        let key = padded(bytes);
+        self.probe_of(padded(bytes), bytes.len())
+    }
+
+    /// A key of up to [`INLINE`] bytes, padded, ready to be looked up.
+    #[inline]
+    fn probe_of(&self, key: u128, len: usize) -> Probe {
         let (low, high) = (key as u64, (key >> 64) as u64);
-        let hash = self.seed.hash_short(low, high ^ (bytes.len() as u64) << 56);
-        Probe { key: key.to_le_bytes(), hash, len: bytes.len() as u32 }
+        let hash = self.seed.hash_short(low, high ^ (len as u64) << 56);
+        Probe { key: key.to_le_bytes(), hash, len: len as u32 }
     }
 
     /// The slot of a key that is there, or the empty one where it would be.
@@ -195,6 +220,17 @@ impl<K> TextTable<K> {
         prefetch(&self.slots[probe.hash as usize & (self.slots.len() - 1)]);
     }
 
+    /// Counts a short key once, when enough of them are there.
+    #[inline]
+    fn push(&mut self, waiting: &mut Waiting, probe: Probe) {
+        waiting.batch[waiting.len] = probe;
+        waiting.len += 1;
+        if waiting.len == BATCH {
+            self.add_batch(&waiting.batch, std::iter::repeat(1));
+            waiting.len = 0;
+        }
+    }
+
     fn add_long(&mut self, hash: u32, bytes: &[u8], n: u64) {
         self.reserve(1);
         let at = self.find_long(hash, bytes);
@@ -237,6 +273,24 @@ impl<K> TextTable<K> {
     }
 }
 
+impl TextTable<String> {
+    /// Counts pieces of a text once each: as [`Table::add_all`], but a key is one load from the text.
+    #[inline]
+    pub(crate) fn add_pieces(&mut self, text: &str, pieces: impl Iterator<Item = Range<usize>>) {
+        let mut waiting = Waiting::default();
+        pieces.for_each(|Range { start, end }| {
+            let piece = text[start..end].as_bytes();
+            if piece.len() <= INLINE {
+                let key = padded_within(text.as_bytes(), start, piece.len());
+                self.push(&mut waiting, self.probe_of(key, piece.len()));
+            } else {
+                self.add_long(self.seed.hash_long(piece), piece, 1);
+            }
+        });
+        self.add_batch(waiting.probes(), std::iter::repeat(1));
+    }
+}
+
 impl<K> Default for TextTable<K> {
     fn default() -> Self {
         let (slots, arena) = (Vec::new(), Vec::new());
@@ -270,21 +324,13 @@ impl<K: Text> Table<K> for TextTable<K> {
 
     #[inline]
     fn add_all<Q: Key<Owned = K>>(&mut self, keys: impl Iterator<Item = Q>) {
-        let mut batch = [Probe::NONE; BATCH];
-        let mut waiting = 0;
+        let mut waiting = Waiting::default();
         keys.for_each(|key| match key.as_lent().map(K::bytes) {
-            Some(bytes) if bytes.len() <= INLINE => {
-                batch[waiting] = self.probe(bytes);
-                waiting += 1;
-                if waiting == BATCH {
-                    self.add_batch(&batch, std::iter::repeat(1));
-                    waiting = 0;
-                }
-            }
+            Some(bytes) if bytes.len() <= INLINE => self.push(&mut waiting, self.probe(bytes)),
             Some(bytes) => self.add_long(self.seed.hash_long(bytes), bytes, 1),
             None => self.add(key, 1),
         });
-        self.add_batch(&batch[..waiting], std::iter::repeat(1));
+        self.add_batch(waiting.probes(), std::iter::repeat(1));
     }
 
     fn get<Q: Key<Owned = K>>(&self, key: Q) -> u64 {
