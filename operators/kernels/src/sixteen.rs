@@ -132,7 +132,7 @@ mod portable {
     // below 0x80 reach the top bit but never the next byte.
 
     fn is(eight: u64, byte: u64) -> u64 {
-        !(((eight & !TOP) ^ byte * EACH) + 0x7f * EACH)
+        !(((eight & !TOP) ^ (byte * EACH)) + 0x7f * EACH)
     }
 
     fn between(eight: u64, first: u64, last: u64) -> u64 {

@@ -49,7 +49,7 @@ impl<'t> Spaces<'t> {
             let at = leads.trailing_zeros();
             leads &= leads - 1;
             let bits = length_of_wide(&self.text[start + at as usize..]);
-            let bits = (1_u128 << bits) - 1 << at;
+            let bits = ((1_u128 << bits) - 1) << at;
             found |= bits as u64;
             self.begun |= (bits >> WIDTH) as u64;
         }
@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn every_character_is_white_space_here_if_it_is_there() {
-        for c in '\0'..=char::MAX {
+        // All of them, but where each takes its time.
+        let last = if cfg!(miri) { '\u{3001}' } else { char::MAX };
+        for c in '\0'..=last {
             let mut buffer = [0; 4];
             let bytes = c.encode_utf8(&mut buffer).as_bytes();
             assert_eq!(length_of_wide(bytes) > 0, c.is_whitespace() && !c.is_ascii(), "{c:?}");

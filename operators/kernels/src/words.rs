@@ -200,6 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "making such texts takes minutes there")]
         fn words_are_what_the_standard_library_splits_at_white_space(
             text in "([a-c]{0,9}[ \t\n\u{b}\u{c}\r\u{1c}\u{85}\u{a0}\u{2003}\u{3000}é\u{1f41f}]{0,2}){0,40}",
             enough in 1..40_usize,

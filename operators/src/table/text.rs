@@ -279,7 +279,9 @@ impl TextTable<String> {
     pub(crate) fn add_pieces(&mut self, text: &str, pieces: impl Iterator<Item = Range<usize>>) {
         let mut waiting = Waiting::default();
         pieces.for_each(|Range { start, end }| {
-            let piece = text[start..end].as_bytes();
+            // As text first: a key is whole characters.
+            let piece: &str = &text[start..end];
+            let piece = piece.as_bytes();
             if piece.len() <= INLINE {
                 let key = padded_within(text.as_bytes(), start, piece.len());
                 self.push(&mut waiting, self.probe_of(key, piece.len()));
