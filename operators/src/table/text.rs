@@ -198,7 +198,9 @@ impl<K> TextTable<K> {
     }
 
     /// Counts short keys, each `n` times as `counts` says.
-    #[inline]
+    ///
+    /// A call for each batch: inlined, it takes the registers of whatever loop yields the keys.
+    #[inline(never)]
     fn add_batch(&mut self, batch: &[Probe], counts: impl Iterator<Item = u64>) {
         if batch.is_empty() {
             return;
@@ -231,6 +233,7 @@ impl<K> TextTable<K> {
         }
     }
 
+    #[inline(never)]
     fn add_long(&mut self, hash: u32, bytes: &[u8], n: u64) {
         self.reserve(1);
         let at = self.find_long(hash, bytes);
