@@ -20,7 +20,6 @@ const ROOM: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Words<'t> {
     spaces: Spaces<'t>,
-    len: usize,
     /// Where the chunk begins whose edges these are.
     chunk: usize,
     /// Where white space begins or ends, as far as it was not walked over yet.
@@ -35,21 +34,18 @@ impl<'t> Words<'t> {
     /// Looks at nothing yet.
     #[inline]
     pub fn new(text: &'t [u8]) -> Self {
-        Self {
-            spaces: Spaces::new(text),
-            len: text.len(),
-            chunk: 0,
-            edges: 0,
-            after: 1,
-            open: None,
-        }
+        Self { spaces: Spaces::new(text), chunk: 0, edges: 0, after: 1, open: None }
     }
 
     /// The edges of the next chunk, in place of the ones that were walked over.
     #[inline]
     fn load(&mut self) -> Option<()> {
         self.chunk = self.spaces.done();
-        let space = self.spaces.next()?;
+        // Behind the text is white space, which ends its last word.
+        let space = match self.spaces.next() {
+            None if self.after == 1 => return None,
+            space => space.unwrap_or(u64::MAX),
+        };
         self.edges = space ^ (space << 1 | self.after);
         self.after = space >> (WIDTH - 1);
         Some(())
@@ -108,7 +104,6 @@ impl<'t> Words<'t> {
             column.extend(words.iter().map(|&[start, end]| word(start, end)));
             self.open = rest.first().copied();
             if count == found {
-                column.extend(self.open.take().map(|start| word(start, self.len)));
                 return false;
             }
             if column.len() >= enough {
@@ -140,7 +135,7 @@ impl Iterator for Words<'_> {
             Some(start) => start,
             None => self.edge()?,
         };
-        Some((start, self.edge().unwrap_or(self.len)))
+        Some((start, self.edge()?))
     }
 
     /// A loop for each chunk, which the edges of a chunk end; one after another has to ask at each
@@ -164,10 +159,7 @@ impl Iterator for Words<'_> {
                 folded = f(folded, (start, end));
             }
         }
-        match open {
-            Some(start) => f(folded, (start, self.len)),
-            None => folded,
-        }
+        folded
     }
 }
 
