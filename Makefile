@@ -66,12 +66,18 @@ tasks: ## What a task costs, beside dask, rayon and tokio: a table and raw resul
 kernels: ## The hot loops alone, by criterion.
 	$(CARGO) bench --bench kernels
 
+# Miri interprets: a few cases of each property have to do.
+.PHONY: miri
+miri: ## The kernels, where `unsafe` is, under miri; needs a nightly toolchain with miri and rust-src.
+	PROPTEST_CASES=8 MIRIFLAGS=-Zmiri-disable-isolation \
+		$(CARGO) +nightly miri test --package creel-kernels --target-dir target/miri
+
 # Seconds for each target.
 FUZZ ?= 60
 
 .PHONY: fuzz
 fuzz: target/tools/bin/cargo-fuzz ## Parsers and readers against any input, FUZZ=60 seconds each; needs a nightly toolchain.
-	@for target in records damage program pattern; do \
+	@for target in records damage program pattern words; do \
 		echo "fuzzing $$target"; \
 		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --target-dir target/fuzz \
 			$$target -- -max_total_time=$(FUZZ) -rss_limit_mb=4096 -timeout=20 || exit 1; \
