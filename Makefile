@@ -56,6 +56,14 @@ bench: ## creel beside its peers on 1 GB of text: a table and raw results. BENCH
 	$(CARGO) build --release --bin creel --example lent_count --example generate
 	$(PYTHON) benches/run.py $(BENCH)
 
+.PHONY: lines
+lines: target/tools/bin/rg ## Lines that match a pattern, beside ripgrep: a table and raw results.
+	$(CARGO) build --release --bin creel --example generate
+	$(PYTHON) benches/lines.py $(LINES)
+
+target/tools/bin/rg:
+	$(CARGO) install ripgrep --version 15.2.0 --locked --root target/tools
+
 .PHONY: tasks
 tasks: ## What a task costs, beside dask, rayon and tokio: a table and raw results. TASKS='--sizes 1000' and so on.
 	benches/install.sh
