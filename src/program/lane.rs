@@ -1,13 +1,17 @@
 //! A program run over blocks: a lane each, or in input order where order shows.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Program;
 use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
+use super::failure::Told;
+use super::json;
 use super::stage::{Next, Scratch, Stage, drive, scratch};
+use super::{Input, Program};
 use crate::block::{Block, Delimiter};
+use crate::error::snippet;
 use crate::graph::Shared;
 use crate::progress::Progress;
 use crate::record::{self, Invalid, Lines, RawLines};
@@ -15,7 +19,7 @@ use crate::run::{self, Context, Pass, Text};
 use crate::sink::{Cell, Printer};
 use crate::{Error, Result};
 
-/// How blocks become records of text.
+/// How blocks become records.
 #[derive(Debug, Clone)]
 pub(crate) struct Records {
     pub(crate) delimiter: Delimiter,
@@ -50,16 +54,26 @@ pub(crate) fn run(
 pub(crate) struct Lane {
     source: Batch,
     scratch: Vec<Scratch>,
+    /// What reading the records had to say of bad ones; each stage has its own.
+    told: Told,
     state: State,
 }
 
 impl Lane {
-    fn new(program: &Program) -> Self {
+    fn new(program: &Program, policy: Invalid) -> Self {
+        let kind = program.input.kind();
         Self {
-            source: Batch::new(Kind::Text),
-            scratch: scratch(&program.stages, Kind::Text),
+            source: Batch::new(kind),
+            scratch: scratch(&program.stages, kind, policy),
+            told: Told::default(),
             state: program.end.start(program.end_kind()),
         }
+    }
+
+    fn told(&mut self) -> Told {
+        let mut told = std::mem::take(&mut self.told);
+        self.scratch.iter_mut().for_each(|scratch| told.add(scratch.told()));
+        told
     }
 }
 
@@ -77,18 +91,19 @@ impl Pass<Block> for Reduce {
     }
 
     fn start(&self, _: &Context, _: &[Shared]) -> Lane {
-        Lane::new(&self.program)
+        Lane::new(&self.program, self.records.invalid)
     }
 
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
-        let text = self.records.text(context, &block)?;
-        let (program, end) = (&*self.program, self.program.end);
-        let Lane { source, scratch, state } = lane;
-        let _ = self.records.drive(&text, program, source, scratch, &mut |text, batch| {
-            end.feed(state, text, batch);
+        let program = &*self.program;
+        let text = self.records.text(context, &block, program.input)?;
+        let mut state = std::mem::replace(&mut lane.state, State::Count(0));
+        let _ = self.records.drive(&text, program, lane, &mut |text, batch| {
+            program.end.feed(&mut state, text, batch);
             ControlFlow::Continue(())
         });
-        Ok(())
+        lane.state = state;
+        self.records.settle(lane.told(), &block, &text)
     }
 
     fn merge(&self, into: &mut Lane, from: Lane) {
@@ -104,26 +119,24 @@ fn stream_records(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    let lanes = Lanes::new(program);
+    let lanes = Lanes::new(program, records.invalid);
     let encoder = out.encoder();
     let emit = |block: Block| {
-        let text = records.text(context, &block)?;
+        let text = records.text(context, &block, program.input)?;
         let mut encoded = Vec::new();
-        lanes.with(|lane| {
-            records.drive(
-                &text,
-                program,
-                &mut lane.source,
-                &mut lane.scratch,
-                &mut |text, batch| {
-                    each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
-                    ControlFlow::Continue(())
-                },
-            )
+        let told = lanes.with(|lane| {
+            records.drive(&text, program, lane, &mut |text, batch| {
+                each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
+                ControlFlow::Continue(())
+            })
         });
-        Ok(encoded)
+        // What stands before a bad record is printed before the run fails.
+        Ok((encoded, records.settle(told, &block, &text)))
     };
-    run::stream(context, input, emit, |encoded| out.encoded(&encoded).map(ControlFlow::Continue))
+    run::stream(context, input, emit, |(encoded, settled): (Vec<u8>, Result<()>)| {
+        out.encoded(&encoded)?;
+        settled.map(ControlFlow::Continue)
+    })
 }
 
 /// Runs the stages before the first `take` on all lanes, and everything from there on here.
@@ -134,34 +147,45 @@ fn run_ordered(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<State> {
-    let lanes = Lanes::new(program);
+    let lanes = Lanes::new(program, records.invalid);
     let most = match program.ordered.first() {
         Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
     let emit = |block: Block| {
-        let text = records.text(context, &block)?;
+        let text = records.text(context, &block, program.input)?;
         let mut taken = Taken::new(program.lane_kind());
-        lanes.with(|lane| {
-            records.drive(
-                &text,
-                program,
-                &mut lane.source,
-                &mut lane.scratch,
-                &mut |text, batch| taken.extend(text, batch, most),
-            )
+        let told = lanes.with(|lane| {
+            records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
         });
-        Ok(taken)
+        let settled = records.settle(told, &block, &text);
+        if let Cow::Owned(text) = &text {
+            let origins = taken.batch.origins.iter_mut();
+            origins.for_each(|at| *at = records.offset(&block, text, *at as usize) as u32);
+        }
+        drop(text);
+        Ok((taken, settled, block))
     };
     let mut state = program.end.start(program.end_kind());
-    let mut buffers = scratch(&program.ordered, program.lane_kind());
+    let mut buffers = scratch(&program.ordered, program.lane_kind(), records.invalid);
     if most > 0 {
-        run::stream(context, input, emit, |mut taken: Taken| {
-            in_order(program, &mut buffers, &mut taken, &mut state, out)
+        run::stream(context, input, emit, |(mut taken, settled, block): Ordered| {
+            let flow = in_order(program, &mut buffers, &mut taken, &mut state, out)?;
+            let mut told = Told::default();
+            buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
+            records.settle_at(told, &block)?;
+            // Enough was taken before the bad record, or it is the next.
+            if flow.is_continue() {
+                settled?;
+            }
+            Ok(flow)
         })?;
     }
     Ok(state)
 }
+
+/// The records of a block, what went wrong behind them, and the block.
+type Ordered = (Taken, Result<()>, Block);
 
 /// Sends the records of one block through the stages that see all records in their order, and
 /// prints at once what comes out.
@@ -207,8 +231,14 @@ impl Taken {
     fn extend(&mut self, text: &str, batch: &mut Batch, most: usize) -> ControlFlow<()> {
         batch.truncate(most - self.batch.len());
         let pieces_before = self.batch.spans.len() as u32;
-        for span in &batch.spans {
+        self.batch.fields.resize(batch.fields.len(), Vec::new());
+        self.batch.origins.extend_from_slice(&batch.origins);
+        for (i, span) in batch.spans.iter().enumerate() {
             let start = self.text.len();
+            for (fields, taken) in batch.fields.iter().zip(&mut self.batch.fields) {
+                let at = start as u32 + fields[i].start.saturating_sub(span.start);
+                taken.push(Span { start: at, len: fields[i].len });
+            }
             self.text.push_str(span.of(text));
             self.batch.spans.push(Span::new(start, self.text.len()));
         }
@@ -221,24 +251,27 @@ impl Taken {
 /// Lanes lent to whichever thread has a block: as many as there are threads.
 struct Lanes<'p> {
     program: &'p Program,
+    policy: Invalid,
     idle: Mutex<Vec<Lane>>,
 }
 
 impl<'p> Lanes<'p> {
-    fn new(program: &'p Program) -> Self {
-        Self { program, idle: Mutex::new(Vec::new()) }
+    fn new(program: &'p Program, policy: Invalid) -> Self {
+        Self { program, policy, idle: Mutex::new(Vec::new()) }
     }
 
-    fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) {
+    fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) -> Told {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.program));
+        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.program, self.policy));
         let _ = work(&mut lane);
+        let told = lane.told();
         idle().push(lane);
+        told
     }
 }
 
 impl Records {
-    fn text<'b>(&self, context: &Context, block: &'b Block) -> Result<std::borrow::Cow<'b, str>> {
+    fn text<'b>(&self, context: &Context, block: &'b Block, input: Input) -> Result<Cow<'b, str>> {
         context.read(|| {
             let bytes = block.bytes();
             (bytes.len(), RawLines::new(bytes, &self.delimiter).count())
@@ -248,7 +281,46 @@ impl Records {
             let limit = u64::from(u32::MAX);
             return Err(Error::RecordTooLong { place: block.place(0), limit });
         }
-        record::text(block, &self.delimiter, self.invalid, &self.progress)
+        let text = match input {
+            Input::Text => record::text,
+            Input::Json => record::text_in_place,
+        };
+        text(block, &self.delimiter, self.invalid, &self.progress)
+    }
+
+    /// Fails for the bad record that was told of, or counts those that were left out.
+    fn settle(&self, told: Told, block: &Block, text: &Cow<'_, str>) -> Result<()> {
+        let first = told.first.map(|(at, what)| match text {
+            Cow::Borrowed(_) => (at, what),
+            Cow::Owned(text) => (self.offset(block, text, at), what),
+        });
+        self.settle_at(Told { first, ..told }, block)
+    }
+
+    /// The same, of a record by its place in the block itself.
+    fn settle_at(&self, told: Told, block: &Block) -> Result<()> {
+        let Some((at, reason)) = told.first else { return Ok(()) };
+        let snippet = snippet(&block.bytes()[at..]);
+        let error = Error::Record { place: block.place(at), reason, snippet };
+        if self.invalid != Invalid::Skip {
+            return Err(error);
+        }
+        self.progress.add_invalid(error);
+        self.progress.add_skipped(told.count);
+        Ok(())
+    }
+
+    /// Where in a block stands what is at an offset of its text, in which something was replaced: if
+    /// that moved it, where its record begins.
+    fn offset(&self, block: &Block, text: &str, at: usize) -> usize {
+        if self.invalid == Invalid::Skip {
+            return at;
+        }
+        let start = |record: &&str| record.as_ptr() as usize - text.as_ptr() as usize;
+        let before = Lines::new(text, &self.delimiter).take_while(|record| start(record) <= at);
+        let n = before.count().saturating_sub(1);
+        let record = RawLines::new(block.bytes(), &self.delimiter).nth(n);
+        record.map_or(0, |record| record.as_ptr() as usize - block.bytes().as_ptr() as usize)
     }
 
     /// Sends the records of a block's text through a program's stages.
@@ -256,10 +328,17 @@ impl Records {
         &self,
         text: &str,
         program: &Program,
-        source: &mut Batch,
-        scratch: &mut [Scratch],
+        lane: &mut Lane,
         end: &mut Next<'_>,
     ) -> ControlFlow<()> {
+        let Lane { source, scratch, told, .. } = lane;
+        if program.input == Input::Json {
+            let mut next =
+                |text: &str, batch: &mut Batch| drive(&program.stages, scratch, text, batch, end);
+            let wanted = &program.fields;
+            let (delimiter, policy) = (&self.delimiter, self.invalid);
+            return json::records(text, delimiter, wanted, policy, source, told, &mut next);
+        }
         // Line ends are white space: the words of the lines are the words of the block.
         if let (Some(Stage::Words), Delimiter::Line) = (program.stages.first(), &self.delimiter) {
             source.clear();
@@ -283,6 +362,10 @@ impl Records {
 fn each_cell(text: &str, batch: &Batch, mut visit: impl FnMut(Cell<'_>)) {
     match batch.kind {
         Kind::Text => batch.spans.iter().for_each(|span| visit(Cell::Text(span.of(text)))),
+        Kind::Key => batch.spans.iter().for_each(|span| visit(Cell::Key(span.of(text)))),
+        Kind::Record | Kind::Json => {
+            batch.spans.iter().for_each(|span| visit(Cell::Json(span.of(text))));
+        }
         Kind::Number => {
             batch.numbers.iter().for_each(|&number| visit(Cell::Number(i128::from(number))));
         }

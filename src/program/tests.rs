@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Program, Records, run};
+use super::{Input, Program, Records, run};
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
 use crate::record::Invalid;
 use crate::run::{Context, Job};
@@ -37,8 +37,10 @@ fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> Strin
         invalid: Invalid::Fail,
         progress: Arc::clone(&context.progress),
     };
-    let program =
-        Arc::new(Program::compile(program).unwrap_or_else(|fault| panic!("{program}: {fault:?}")));
+    let program = Arc::new(
+        Program::compile(program, Input::Text)
+            .unwrap_or_else(|fault| panic!("{program}: {fault:?}")),
+    );
     let mut target = Target::file(&output).unwrap();
     let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut target);
     let input = Arc::new(job.open(&context).unwrap());
@@ -328,7 +330,7 @@ fn every_sample_program_parses() {
         if let Err(fault) = super::parse::parse(program) {
             panic!("{program}: {fault:?}");
         }
-        if let Err(fault) = Program::compile(program) {
+        if let Err(fault) = Program::compile(program, Input::Text) {
             assert!(!fault.message.contains("expected"), "{program}: {fault:?}");
             assert!(fault.span.end <= program.len() && fault.span.start < program.len());
         }
