@@ -129,7 +129,14 @@ pub(crate) fn text_of<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Ba
             escaped |= json::has_escape(raw);
             out.batch.spans.push(Span { start: span.start + 1, len: span.len - 2 });
         } else {
-            out.failures.push(Failure { index, what: Some("text is needed, and this is none") });
+            let what = match json::rank(raw) {
+                0 => "text is needed, and this is null or a field that is missing",
+                1 | 2 => "text is needed, and this is true or false",
+                3 => "text is needed, and this is a number",
+                5 => "text is needed, and this is an array",
+                _ => "text is needed, and this is an object (-f text reads lines as they are)",
+            };
+            out.failures.push(Failure { index, what: Some(what) });
             out.batch.spans.push(Span { start: span.start, len: 0 });
         }
     }

@@ -300,7 +300,11 @@ impl Records {
     /// The same, of a record by its place in the block itself.
     fn settle_at(&self, told: Told, block: &Block) -> Result<()> {
         let Some((at, reason)) = told.first else { return Ok(()) };
-        let snippet = snippet(&block.bytes()[at..]);
+        let (before, after) = block.bytes().split_at(at);
+        let rest = RawLines::new(after, &self.delimiter).next().unwrap_or_default().len();
+        let before =
+            before.len() - before.iter().rev().take(40).take_while(|&&b| b != b'\n').count();
+        let snippet = snippet(&block.bytes()[before..at + rest.min(80)]);
         let error = Error::Record { place: block.place(at), reason, snippet };
         if self.invalid != Invalid::Skip {
             return Err(error);
