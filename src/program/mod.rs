@@ -15,6 +15,8 @@ mod fault;
 mod fault_tests;
 mod fields;
 mod json;
+#[cfg(test)]
+mod json_tests;
 mod lane;
 mod parse;
 mod predicate;

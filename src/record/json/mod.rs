@@ -14,7 +14,7 @@ mod path;
 mod scan;
 mod string;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use key::{Constant, write_key, write_value};
 pub(crate) use number::{Number, number};

@@ -26,7 +26,7 @@ fn value_of(key: &str) -> String {
 }
 
 /// jq's order of all values.
-fn order(a: &Value, b: &Value) -> Ordering {
+pub(crate) fn order(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
         Value::Null => 0,
         Value::Bool(false) => 1,
