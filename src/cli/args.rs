@@ -13,7 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   creel 'words | filter(length > 5) | frequencies | topk(10)' book.txt
   creel 'filter(test(\"error\"; \"i\")) | count' 'logs/**/*.gz'
-  creel 'split(\",\") | map(length) | max' data.csv
+  creel 'filter(.status >= 500) | frequencies(.uri) | topk(10)' app.jsonl.gz
   creel -t text 'remove(startswith(\"#\")) | take(5)' 's3://bucket/conf/*'
   zcat app.log.gz | creel 'ascii_downcase | words | frequencies | topk(3)'
 
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     /// auto (UTF-8 or by mark), utf-16le, utf-16be, latin1
     #[arg(long, value_name = "E", value_parser = encoding, default_value = "auto", hide_default_value = true)]
     pub(crate) encoding: Encoding,
-    /// Records that are not UTF-8: fail, replace, skip
+    /// Records not UTF-8 or not JSON: fail, replace, skip
     #[arg(long, value_name = "HOW", value_parser = invalid, default_value = "fail", hide_default_value = true)]
     pub(crate) invalid: Invalid,
     /// What ends a record; \n \t \0 \x1E stand for bytes

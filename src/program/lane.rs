@@ -159,9 +159,9 @@ fn run_ordered(
             records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
         });
         let settled = records.settle(told, &block, &text);
-        if let Cow::Owned(text) = &text {
+        if let Cow::Owned(_) = &text {
             let origins = taken.batch.origins.iter_mut();
-            origins.for_each(|at| *at = records.offset(&block, text, *at as usize) as u32);
+            origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
         }
         drop(text);
         Ok((taken, settled, block))
@@ -292,7 +292,7 @@ impl Records {
     fn settle(&self, told: Told, block: &Block, text: &Cow<'_, str>) -> Result<()> {
         let first = told.first.map(|(at, what)| match text {
             Cow::Borrowed(_) => (at, what),
-            Cow::Owned(text) => (self.offset(block, text, at), what),
+            Cow::Owned(_) => (self.offset(block, at), what),
         });
         self.settle_at(Told { first, ..told }, block)
     }
@@ -314,17 +314,21 @@ impl Records {
         Ok(())
     }
 
-    /// Where in a block stands what is at an offset of its text, in which something was replaced: if
-    /// that moved it, where its record begins.
-    fn offset(&self, block: &Block, text: &str, at: usize) -> usize {
+    /// Where in a block stands what is at an offset of its text, in which something was replaced.
+    fn offset(&self, block: &Block, at: usize) -> usize {
         if self.invalid == Invalid::Skip {
             return at;
         }
-        let start = |record: &&str| record.as_ptr() as usize - text.as_ptr() as usize;
-        let before = Lines::new(text, &self.delimiter).take_while(|record| start(record) <= at);
-        let n = before.count().saturating_sub(1);
-        let record = RawLines::new(block.bytes(), &self.delimiter).nth(n);
-        record.map_or(0, |record| record.as_ptr() as usize - block.bytes().as_ptr() as usize)
+        let (mut made, mut stood) = (0, 0);
+        for chunk in block.bytes().utf8_chunks() {
+            let valid = chunk.valid().len();
+            if at <= made + valid {
+                break;
+            }
+            made += valid + char::REPLACEMENT_CHARACTER.len_utf8();
+            stood += valid + chunk.invalid().len();
+        }
+        (stood + at.saturating_sub(made)).min(block.bytes().len())
     }
 
     /// Sends the records of a block's text through a program's stages.

@@ -53,7 +53,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "flatten",
         usage: "flatten",
-        help: "the members of each list",
+        help: "the members of each list, as .[] gives them",
         arity: (0, 0),
         build: |c, call| {
             if c.kind.is_json() {
@@ -68,7 +68,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "filter",
         usage: "filter(p)",
-        help: "keep what meets p: length > 5, test(\"re\"), startswith(\"s\"),\nendswith(\"s\"), contains(\"s\"), . == \"s\", and, or, not",
+        help: "keep what meets p: length > 5, test(\"re\"), startswith(\"s\"),\nendswith(\"s\"), contains(\"s\"), . == \"s\", .a[0].b > 5, and, not",
         arity: (1, 1),
         build: |c, call| {
             let predicate = expression::predicate(&call.args[0], c.kind)?;
@@ -90,7 +90,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "map",
         usage: "map(f)",
-        help: "each record to f: length, ascii_downcase, ascii_upcase, ...",
+        help: "each record to f: .a, length, ascii_downcase, ascii_upcase, ...",
         arity: (1, 1),
         build: |c, call| {
             let value = expression::value(&call.args[0], c.kind)?;

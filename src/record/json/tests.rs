@@ -148,8 +148,9 @@ proptest! {
         let (before, after) = document.split_at(at);
         let damaged = if cut { format!("{before}{with}") } else { format!("{before}{with}{after}") };
         let expected = serde_json::from_str::<Value>(&damaged);
-        // Numbers beyond doubles are numbers here.
-        prop_assume!(!expected.as_ref().is_err_and(|error| error.to_string().contains("out of range")));
+        // Numbers beyond doubles are numbers here, and halves of surrogate pairs are characters.
+        let differs = |error: &str| error.contains("out of range") || error.contains("hex escape");
+        prop_assume!(!expected.as_ref().is_err_and(|error| differs(&error.to_string())));
         if damaged.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
             prop_assert_eq!(checked(&damaged), Ok(None));
         } else {
