@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for n in 0..records {
         let status = if random.below(20) == 0 { random.of(FAILED) } else { random.of(STATUS) };
         // The square of a uniform draw: low numbers far more often.
-        let page = random.below(1 << 20) * random.below(1 << 20) >> 26;
+        let page = (random.below(1 << 20) * random.below(1 << 20)) >> 26;
         writeln!(
             out,
             "{{\"ts\":\"2026-01-{:02}T{:02}:{:02}:{:02}Z\",\"remote_addr\":\"10.{}.{}.{}\",\

@@ -25,11 +25,14 @@ use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
 use crate::{Error, Progress, Result};
 
-/// Compiles a program and draws the fault if it is none: what the fuzzer runs, which sets this.
+/// Compiles a program for each input and draws the fault if it is none: what the fuzzer runs, which
+/// sets this.
 #[cfg(fuzzing)]
 pub fn check(program: &str) {
-    if let Err(fault) = Program::compile(program, program::Input::Json) {
-        message::drawn(program, &fault, true);
+    for input in [program::Input::Text, program::Input::Json] {
+        if let Err(fault) = Program::compile(program, input) {
+            message::drawn(program, &fault, true);
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl Pass<Block> for Reduce {
             ControlFlow::Continue(())
         });
         lane.state = state;
-        self.records.settle(lane.told(), &block, &text)
+        self.records.settle(lane.told(), &block)
     }
 
     fn merge(&self, into: &mut Lane, from: Lane) {
@@ -131,7 +131,7 @@ fn stream_records(
             })
         });
         // What stands before a bad record is printed before the run fails.
-        Ok((encoded, records.settle(told, &block, &text)))
+        Ok((encoded, records.settle(told, &block)))
     };
     run::stream(context, input, emit, |(encoded, settled): (Vec<u8>, Result<()>)| {
         out.encoded(&encoded)?;
@@ -158,7 +158,7 @@ fn run_ordered(
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
         });
-        let settled = records.settle(told, &block, &text);
+        let settled = records.settle(told, &block);
         if let Cow::Owned(_) = &text {
             let origins = taken.batch.origins.iter_mut();
             origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
@@ -289,11 +289,8 @@ impl Records {
     }
 
     /// Fails for the bad record that was told of, or counts those that were left out.
-    fn settle(&self, told: Told, block: &Block, text: &Cow<'_, str>) -> Result<()> {
-        let first = told.first.map(|(at, what)| match text {
-            Cow::Borrowed(_) => (at, what),
-            Cow::Owned(_) => (self.offset(block, at), what),
-        });
+    fn settle(&self, told: Told, block: &Block) -> Result<()> {
+        let first = told.first.map(|(at, what)| (self.offset(block, at), what));
         self.settle_at(Told { first, ..told }, block)
     }
 

@@ -85,7 +85,10 @@ impl Cursor<'_> {
 
     #[inline]
     fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        while let Some(byte @ ..=b' ') = self.peek() {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return;
+            }
             self.at += 1;
         }
     }
@@ -191,7 +194,7 @@ impl Cursor<'_> {
     #[inline]
     fn string(&mut self) -> Checked<bool> {
         self.at += 1;
-        self.at += plain(&self.bytes[self.at..]);
+        self.at = plain(self.bytes, self.at);
         if self.peek() == Some(b'"') {
             self.at += 1;
             return Ok(false);
@@ -199,6 +202,7 @@ impl Cursor<'_> {
         self.string_from_escape()
     }
 
+    #[cold]
     fn string_from_escape(&mut self) -> Checked<bool> {
         loop {
             match self.peek() {
@@ -212,7 +216,7 @@ impl Cursor<'_> {
                 },
                 _ => return self.wrong("a control character stands in a string"),
             }
-            self.at += plain(&self.bytes[self.at..]);
+            self.at = plain(self.bytes, self.at);
         }
     }
 
@@ -257,18 +261,19 @@ impl Cursor<'_> {
 
 const TORN: &str = "the record ends within a value; one value a record is needed";
 
-/// How many bytes from the start are neither a quote, a backslash nor a control character.
+/// Where the first quote, backslash or control character is from `at` on.
 #[inline]
-fn plain(bytes: &[u8]) -> usize {
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    for (n, chunk) in chunks.iter().enumerate() {
+fn plain(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let special = special(u64::from_le_bytes(*chunk));
         if special != 0 {
-            return n * 8 + special.trailing_zeros() as usize / 8;
+            return at + special.trailing_zeros() as usize / 8;
         }
+        at += 8;
     }
     let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < b' ';
-    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// The high bits of the bytes that end a run of [`plain`] ones. A borrow may mark a byte too much, but
