@@ -26,11 +26,14 @@ fn told(source: &str) -> Input {
         Some(("http" | "https", rest)) => rest.split(['?', '#']).next().unwrap_or(rest),
         _ => source,
     };
-    let name = name.to_ascii_lowercase();
-    let mut suffixes = name.trim_end_matches('*').rsplit('.').map(|s| s.trim_end_matches('*'));
-    let last = suffixes.next().unwrap_or_default();
-    let suffix =
-        if COMPRESSED.contains(&last) { suffixes.next().unwrap_or_default() } else { last };
+    let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    // The first part is the name itself. A pattern may end in a star: *.jsonl*
+    let suffixes: Vec<_> = name.split('.').skip(1).map(|s| s.trim_end_matches('*')).collect();
+    let suffix = match suffixes[..] {
+        [.., below, last] if COMPRESSED.contains(&last) => below,
+        [.., last] => last,
+        [] => return Input::Text,
+    };
     if JSON.contains(&suffix) { Input::Json } else { Input::Text }
 }
 
