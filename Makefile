@@ -20,9 +20,10 @@ help: ## This list.
 test: lint golden examples unit features servers ## Everything below, as CI runs it.
 
 .PHONY: lint
-lint: ## Formatting and lints, warnings forbidden.
+lint: ## Formatting, lints and links of the documentation, warnings forbidden.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --all-features
 
 .PHONY: golden
 golden: ## The golden outputs are what fixtures/golden.py counts.
@@ -55,6 +56,14 @@ bench: ## creel beside its peers on 1 GB of text: a table and raw results. BENCH
 	$(CARGO) build --release --bin creel --example lent_count --example generate
 	$(PYTHON) benches/run.py $(BENCH)
 
+.PHONY: lines
+lines: target/tools/bin/rg ## Lines that match a pattern, beside ripgrep: a table and raw results.
+	$(CARGO) build --release --bin creel --example generate
+	$(PYTHON) benches/lines.py $(LINES)
+
+target/tools/bin/rg:
+	$(CARGO) install ripgrep --version 15.2.0 --locked --root target/tools
+
 .PHONY: tasks
 tasks: ## What a task costs, beside dask, rayon and tokio: a table and raw results. TASKS='--sizes 1000' and so on.
 	benches/install.sh
@@ -65,12 +74,18 @@ tasks: ## What a task costs, beside dask, rayon and tokio: a table and raw resul
 kernels: ## The hot loops alone, by criterion.
 	$(CARGO) bench --bench kernels
 
+# Miri interprets: a few cases of each property have to do.
+.PHONY: miri
+miri: ## The kernels, where `unsafe` is, under miri; needs a nightly toolchain with miri and rust-src.
+	PROPTEST_CASES=8 MIRIFLAGS=-Zmiri-disable-isolation \
+		$(CARGO) +nightly miri test --package creel-kernels --target-dir target/miri
+
 # Seconds for each target.
 FUZZ ?= 60
 
 .PHONY: fuzz
 fuzz: target/tools/bin/cargo-fuzz ## Parsers and readers against any input, FUZZ=60 seconds each; needs a nightly toolchain.
-	@for target in records damage program pattern; do \
+	@for target in records damage program pattern words; do \
 		echo "fuzzing $$target"; \
 		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --target-dir target/fuzz \
 			$$target -- -max_total_time=$(FUZZ) -rss_limit_mb=4096 -timeout=20 || exit 1; \

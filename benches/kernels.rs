@@ -8,7 +8,7 @@ use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 
-use creel::operators::run;
+use creel::operators::{Counts, code_points, run};
 use creel::{ReadOptions, Run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -33,15 +33,48 @@ fn operators(c: &mut Criterion) {
     group.bench_function("words", |b| {
         b.iter(|| run(black_box(&text).lines(), |lines| lines.words().count()));
     });
+    group.bench_function("words of one record", |b| {
+        b.iter(|| run([black_box(&text).as_str()], |text| text.words().count()));
+    });
+    let mut spans = Vec::new();
+    group.bench_function("words, many at a time", |b| {
+        b.iter(|| {
+            let mut words = creel_kernels::Words::new(black_box(&text).as_bytes());
+            let mut most = 0;
+            loop {
+                spans.clear();
+                let more = words.fill(&mut spans, 1024, |start, end| (start as u32, end as u32));
+                most = most.max(spans.len());
+                if !more {
+                    return most;
+                }
+            }
+        });
+    });
+    group.bench_function("words longer than five bytes", |b| {
+        b.iter(|| {
+            run(black_box(&text).lines(), |lines| {
+                lines.words().filter(|word| word.len() > 5).count()
+            })
+        });
+    });
     group.bench_function("words longer than five", |b| {
         b.iter(|| {
             run(black_box(&text).lines(), |lines| {
-                lines.words().filter(|word| word.chars().count() > 5).count()
+                lines.words().filter(|w| w.len() > 5 && code_points(w) > 5).count()
             })
         });
     });
     group.bench_function("frequencies", |b| {
         b.iter(|| run(black_box(&text).lines(), |lines| lines.words().frequencies::<String>()));
+    });
+    let pieces: Vec<_> = creel_kernels::Words::new(text.as_bytes()).collect();
+    group.bench_function("frequencies of pieces", |b| {
+        b.iter(|| {
+            let mut counts = Counts::default();
+            counts.add_pieces(black_box(&text), pieces.iter().map(|&(start, end)| start..end));
+            counts
+        });
     });
     group.finish();
 }

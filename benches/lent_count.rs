@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use creel::operators::code_points;
 use creel::{ReadOptions, Run};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -10,7 +11,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<String> = arguments.collect();
     let top = ReadOptions::new()
         .read_text(&files)?
-        .lend(|lines| lines.words().filter(|word| word.chars().count() > 5).frequencies())
+        .lend(|lines| {
+            lines.words().filter(|word| word.len() > 5 && code_points(word) > 5).frequencies()
+        })
         .topk(10);
     for (word, count) in Run::new().threads(threads).compute_blocking(&top)? {
         println!("[\"{word}\",{count}]");

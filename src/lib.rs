@@ -56,7 +56,8 @@
 //! # Ok::<(), creel::Error>(())
 //! ```
 //!
-//! [`visualize`] draws what a run would be, of bags, items and tasks alike; it reads nothing.
+//! [`visualize`] draws what a run would be, of items and tasks, several together or, as a method,
+//! each by itself and bags too; it reads nothing.
 //!
 //! A [`Client`] runs tasks as they are submitted, and gives futures of what they come to: see
 //! [`mod@client`]. Whatever runs can be watched: see [`watch`].
@@ -74,8 +75,8 @@
 //!
 //! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
-//! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so do imports: a module uses only those before it,
-//! in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`,
+//! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so
+//! do imports: a module uses only those before it, in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`,
 //! `bag`, `sink`, `program`, `cli`.
 //!
 //! # What is promised
@@ -83,7 +84,8 @@
 //! - A result does not depend on the number of threads, on block sizes or on partitions.
 //! - A record is never lost or changed silently. What is damaged or invalid is an [`Error`] that
 //!   names object, partition and byte, or is counted by the policy that let it pass.
-//! - A panic in a closure is an [`Error::Panic`], with the tasks that led to it; a dropped future cancels its run.
+//! - A panic in a closure is an [`Error::Panic`], with the tasks that led to it; a dropped future
+//!   cancels its run.
 //! - Memory is bounded by what combiners hold, and by some MiB for each thread.
 //!
 //! # Features

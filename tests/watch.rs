@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread::{self, ThreadId};
 
+use creel::Run;
 use creel::delayed::{Delayed, all, delayed};
 use creel::watch::{Event, Observer, Profile, Trace, What};
-use creel::{ReadOptions, Run};
 use serde_json::Value;
 
 /// Tasks of all sorts: at once, futures, such as fail at first, run others, or become others.

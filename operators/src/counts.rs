@@ -191,6 +191,30 @@ impl<K: Stored> Counts<K> {
     }
 }
 
+impl Counts<String> {
+    /// Counts pieces of a text once each, given by where they stand in it. It is somewhat faster
+    /// than [`add_all`](Self::add_all) of the pieces, for what is behind a piece may be read too.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let mut counts = Counts::default();
+    /// counts.add_pieces("one fish two fish", [4..8, 13..17]);
+    /// assert_eq!(counts.sorted_lent(), [("fish", 2)]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a piece is not within the text, or begins or ends inside a character.
+    #[inline]
+    pub fn add_pieces(
+        &mut self,
+        text: &str,
+        pieces: impl IntoIterator<Item = std::ops::Range<usize>>,
+    ) {
+        self.table.add_pieces(text, pieces.into_iter());
+    }
+}
+
 fn to_owned<K: Stored>(lent: Vec<Counted<'_, K>>) -> Vec<(K, u64)> {
     lent.into_iter().map(|(key, n)| (K::from_lent(key), n)).collect()
 }
@@ -269,6 +293,18 @@ mod tests {
             let mut moved_out: Vec<_> = texts.into_iter().collect();
             moved_out.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
             prop_assert_eq!(moved_out, expected);
+        }
+
+        #[test]
+        fn pieces_of_a_text_are_counted_as_alone(text in "([a-c\u{e9}]{0,20} ){0,40}") {
+            let mut at = 0;
+            let pieces: Vec<_> = text.split(' ').map(|piece| {
+                at += piece.len() + 1;
+                at - 1 - piece.len()..at - 1
+            }).collect();
+            let mut counts = Counts::default();
+            counts.add_pieces(&text, pieces);
+            prop_assert_eq!(counts, text.split(' ').collect::<Counts<String>>());
         }
 
         #[test]

@@ -101,6 +101,7 @@ pub use combine::{
 };
 pub use combiner::{Combiner, Feed};
 pub use counts::{Counted, Counts};
+pub use creel_kernels::code_points;
 pub use key::{Key, Stored};
 pub use records::{Records, run};
 pub use value::Value;

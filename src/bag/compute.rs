@@ -67,8 +67,8 @@ impl Run {
         Arc::clone(&self.context.progress)
     }
 
-    /// Computes an item, or a tuple of items in one pass over each source, on this thread and
-    /// helpers.
+    /// Computes an item, a task, or a tuple of them in one pass over each source, on this thread
+    /// and helpers.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl Run {
         blocking(|| compute_in(&context, what))
     }
 
-    /// Computes an item, or a tuple of items in one pass over each source, on threads of its
-    /// own. Dropping the future cancels the run.
+    /// Computes an item, a task, or a tuple of them in one pass over each source, on threads of
+    /// its own. Dropping the future cancels the run.
     ///
     /// # Errors
     ///
@@ -110,8 +110,10 @@ fn compute_in<C: Compute>(context: &Context, what: &C) -> Result<C::Output> {
     let mut plan = Plan::default();
     what.add(&mut plan);
     let values = plan.run(context);
-    context.observers.ended();
-    Ok(what.take(&mut values?))
+    caught("that an observer watches", || {
+        context.observers.ended();
+        Ok(what.take(&mut values?))
+    })
 }
 
 /// Cancels a run whose future is gone; one that has ended does not mind.
@@ -123,7 +125,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// What can be computed: an [`Item`], a [`Delayed`], a reference to one, or a `Vec` or a tuple of
+/// What can be computed: an [`Item`], a [`Delayed`], a [`Bag`], a reference to one, or a `Vec` or a tuple of
 /// up to eight of what can be computed.
 pub trait Compute {
     /// The value; of several, a `Vec` or a tuple of their values.
@@ -274,6 +276,19 @@ impl<T: Send + 'static> Compute for Item<T> {
     }
 
     fn take(&self, values: &mut Values) -> T {
+        values.moved()
+    }
+}
+
+/// Its records, in input order.
+impl<T: Send + 'static> Compute for Bag<T> {
+    type Output = Vec<T>;
+
+    fn add(&self, plan: &mut Plan) {
+        plan.item(&self.clone().collect());
+    }
+
+    fn take(&self, values: &mut Values) -> Vec<T> {
         values.moved()
     }
 }

@@ -143,6 +143,19 @@ impl<T: Send + Sync + 'static> Bag<T> {
         let parts = self.to_delayed().await?;
         Ok(Self::from_delayed(Run::new().compute(Persist(parts)).await?))
     }
+
+    /// [`persist`](Self::persist), waiting for it on this thread, which works too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Item::compute`].
+    pub fn persist_blocking(&self) -> Result<Self>
+    where
+        T: Clone,
+    {
+        let parts = self.to_delayed_blocking()?;
+        Ok(Self::from_delayed(Run::new().compute_blocking(&Persist(parts))?))
+    }
 }
 
 impl<T: Send + 'static> Bag<T> {
@@ -302,6 +315,17 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     /// ```
     pub async fn persist(self) -> Result<Self> {
         let mut kept = Run::new().compute(Persist(vec![self])).await?;
+        Ok(kept.remove(0))
+    }
+
+    /// [`persist`](Self::persist), waiting for it on this thread, which works too. Values need
+    /// not be `Clone`: what is made of the handle sees a share.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    pub fn persist_blocking(&self) -> Result<Self> {
+        let mut kept = Run::new().compute_blocking(&Persist(vec![self.clone()]))?;
         Ok(kept.remove(0))
     }
 }

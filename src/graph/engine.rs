@@ -55,7 +55,8 @@ impl Engine {
         // Under the plain lock: nobody need come for the first task, which this thread will do.
         let ids = engine.lock().begin_run(roots);
         let entry = engine.hears();
-        Worker::new(&engine).work();
+        let seated = engine.lock().sit(context.stop.child());
+        Worker::new(&engine, seated).work();
         drop(entry);
         while let Some(helper) = engine.with(EngineState::helper) {
             // A helper that panics has told so: what it did is a failure of the run.
@@ -98,7 +99,10 @@ impl Engine {
     pub(super) fn next(self: &Arc<Self>, worker: &mut Worker, last: Option<Step>) -> Option<Job> {
         let mut state = self.lock();
         if let Some((ticket, step)) = worker.ticket.take().zip(last) {
-            state.running -= 1;
+            if worker.shift == state.shift {
+                state.running -= 1;
+            }
+            state.returned(worker.seat);
             self.settle(&mut state, ticket, step);
         }
         loop {
@@ -133,9 +137,10 @@ impl Engine {
         if state.shift != worker.shift {
             return None;
         }
-        let mut job = state.plan.next(worker.seat, &mut worker.spare);
+        let is_still = state.is_still();
+        let mut job = state.plan.next(worker.seat, is_still, &mut worker.spare);
         if job.is_none() && state.unstick(false) {
-            job = state.plan.next(worker.seat, &mut worker.spare);
+            job = state.plan.next(worker.seat, is_still, &mut worker.spare);
         }
         if job.is_some() {
             state.running += 1;
@@ -152,23 +157,16 @@ impl Engine {
         self.lock().stand_up(seat);
     }
 
-    /// A seat for a worker: its number, the shift, and the stop of what it will do there.
-    pub(super) fn seat(&self) -> (u32, u32, Stop) {
-        let stop = self.context.stop.child();
-        let mut state = self.lock();
-        (state.sit(stop.clone()), state.shift, stop)
-    }
-
     /// Has another worker take the place of this thread while it waits for what others do, if it
     /// is one of the engine's: they might be too few else.
     pub(super) fn step_aside(self: &Arc<Self>) -> Option<Aside> {
-        Worker::is_this_thread_of(self.number).then(|| {
-            let shift = self.with(|state| {
-                state.workers -= 1;
-                state.shift
-            });
-            Aside { engine: Arc::clone(self), shift }
-        })
+        let shift = Worker::shift_of_this_thread(self.number)?;
+        self.with(|state| {
+            let counts = state.shift == shift;
+            state.workers -= usize::from(counts);
+            state.running -= usize::from(counts);
+        });
+        Some(Aside { engine: Arc::clone(self), shift })
     }
 
     /// Finds another worker for what else can be done, if there is one to be had.
@@ -184,14 +182,19 @@ impl Engine {
         }
         let engine = Arc::clone(self);
         let name = format!("creel {}", state.workers);
-        match spawn(name, move || Worker::new(&engine).work()) {
+        // Seated here, so that it counts where it was counted however late it comes.
+        let seated = state.sit(self.context.stop.child());
+        let seat = seated.seat;
+        match spawn(name, move || Worker::new(&engine, seated).work()) {
             Ok(helper) => state.add_helper(helper),
-            // A thread that cannot be had is a slower run, but one must be.
-            Err(source) if state.workers == 0 => {
-                let place = Place::object("a thread to work on");
-                state.plan.fail_all(&Error::Io { place, source: source.into() });
+            Err(source) => {
+                state.stand_up(seat);
+                // A thread that cannot be had is a slower run, but one must be.
+                if state.workers == 0 {
+                    let place = Place::object("a thread to work on");
+                    state.plan.fail_all(&Error::Io { place, source: source.into() });
+                }
             }
-            Err(_) => {}
         }
     }
 
@@ -199,7 +202,7 @@ impl Engine {
     fn settle(self: &Arc<Self>, state: &mut EngineState, ticket: Ticket, step: Step) {
         let plan = &mut state.plan;
         if !plan.returned(ticket) {
-            return plan.waste.steps.push(step);
+            return plan.waste.late.push(Box::new(step));
         }
         match step {
             Step::Done(value, weight) => plan.done(ticket.id, value, weight),
@@ -212,7 +215,7 @@ impl Engine {
                 let engine = Arc::downgrade(self);
                 let came = async move {
                     let came = AssertUnwindSafe(future).catch_unwind().await;
-                    let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, &*panic)));
+                    let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, panic)));
                     if let Some(engine) = engine.upgrade() {
                         engine.came(ticket, &node, number, came);
                     }
@@ -231,18 +234,18 @@ impl Engine {
     /// What a task waited for has come.
     fn came(self: &Arc<Self>, ticket: Ticket, node: &Arc<Node>, number: u32, came: Result<Came>) {
         let came = came.and_then(|came| match came {
-            Came::Value(value) => {
-                let weight = caught(&node.name, || Ok(node.weight(&value)))?;
+            Came::Value(value) => caught(&node.name, || {
+                let weight = node.weight(&value);
                 self.tell(node, number, What::Done);
                 Ok((Some((value, weight)), None))
-            }
+            }),
             Came::Place(place) => Ok((None, Some(place))),
             Came::Time => Ok((None, None)),
         });
         self.with(|state| {
             let plan = &mut state.plan;
             if !plan.awaits(ticket) {
-                return;
+                return plan.waste.late.push(Box::new(came));
             }
             match came {
                 Ok((Some((value, weight)), _)) => plan.done(ticket.id, value, weight),
@@ -264,21 +267,30 @@ impl Engine {
         if waste.is_empty() {
             return;
         }
-        for (node, number) in waste.planned.drain(..) {
-            self.tell(&node, number, What::Planned);
-        }
-        if !self.context.observers.is_empty() {
-            for (node, number) in waste.nodes.iter().filter(|(_, number)| *number > 0) {
-                self.tell(node, *number, What::Dropped);
-            }
-        }
+        let told = match self.context.observers.is_empty() {
+            true => Ok(()),
+            false => caught("an observer", || {
+                self.tell_all(waste);
+                Ok(())
+            }),
+        };
         // A value of the caller's may panic as it is dropped.
         let cleared = caught("the drop of a value", || {
             waste.clear();
             Ok(())
         });
-        if let Err(error) = cleared {
+        if let Err(error) = told.and(cleared) {
             self.with(|state| state.end(error));
+        }
+    }
+
+    /// Tells those who watch of what has come and what goes.
+    fn tell_all(&self, waste: &Waste) {
+        for (node, number) in &waste.planned {
+            self.tell(node, *number, What::Planned);
+        }
+        for (node, number) in waste.nodes.iter().filter(|(_, number)| *number > 0) {
+            self.tell(node, *number, What::Dropped);
         }
     }
 
@@ -303,7 +315,11 @@ pub(super) struct Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        self.engine.with(|state| state.workers += usize::from(state.shift == self.shift));
+        self.engine.with(|state| {
+            let counts = state.shift == self.shift;
+            state.workers += usize::from(counts);
+            state.running += usize::from(counts);
+        });
     }
 }
 

@@ -4,7 +4,11 @@
 //! [`delayed`]; a bag's lanes and merges are nodes like any other. The graph knows nothing of
 //! blocks and records: reading a lane is a task to it.
 
+#[cfg(test)]
+mod chance_tests;
 pub mod client;
+#[cfg(test)]
+mod client_tests;
 mod context;
 pub mod delayed;
 mod engine;

@@ -40,6 +40,16 @@ struct Seat {
     stop: Stop,
     shift: u32,
     taken: bool,
+    /// The worker is still at a task that is for nothing.
+    late: bool,
+}
+
+/// What a worker knows of its place.
+pub(super) struct Seated {
+    pub(super) seat: u32,
+    pub(super) shift: u32,
+    /// How the task there is told to end.
+    pub(super) stop: Stop,
 }
 
 impl EngineState {
@@ -60,11 +70,17 @@ impl EngineState {
 
     /// The values of a run, or why there are none.
     pub(super) fn end_run(&mut self, roots: &[Id]) -> Result<Vec<Shared>> {
+        // Who cancels it from now on comes too late: the roots are collected.
+        self.run = None;
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        let values = roots.iter().map(|root| self.plan.collect(*root).ok_or(Error::Cancelled));
-        values.collect()
+        // A task can have failed before the run began.
+        let value = |root: &Id| match self.plan.see(*root) {
+            Seen::Failed(error) => Err(error),
+            _ => self.plan.collect(*root).ok_or(Error::Cancelled),
+        };
+        roots.iter().map(value).collect()
     }
 
     /// Ends a run for this reason; a client's tasks end for their own.
@@ -75,6 +91,8 @@ impl EngineState {
             roots.into_iter().for_each(|root| self.plan.release(root));
         } else if matches!(self.failure, Some(Error::Cancelled)) {
             self.failure = Some(error);
+        } else {
+            self.plan.waste.late.push(Box::new(error));
         }
     }
 
@@ -105,9 +123,12 @@ impl EngineState {
 
     /// Whether tasks wait, and nothing goes on.
     fn is_stuck(&mut self) -> bool {
+        self.is_still() && self.plan.is_under_way() && !self.plan.can_go_on(true)
+    }
+
+    /// Whether nothing goes on.
+    pub(super) fn is_still(&self) -> bool {
         self.running + self.plan.pending() == 0
-            && self.plan.is_under_way()
-            && !self.plan.can_go_on()
     }
 
     /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
@@ -129,7 +150,7 @@ impl EngineState {
         };
         match self.plan.limit {
             Some(limit) if waiting || self.run.is_some() => {
-                let task = self.plan.name(id);
+                let task = self.plan.name(self.plan.weighed_above(id));
                 self.failed(id, Error::Memory { task, limit, held });
                 true
             }
@@ -141,25 +162,23 @@ impl EngineState {
     }
 
     /// Somebody has nothing to do but wait for these; if none of them has ended, that is.
-    pub(super) fn wait(&mut self, mut awaited: impl Iterator<Item = Id>) {
-        if self.is_stuck() && awaited.all(|id| matches!(self.plan.see(id), Seen::UnderWay)) {
-            self.unstick(true);
-        }
+    pub(super) fn wait(&mut self, awaited: impl Iterator<Item = Id> + Clone) {
+        while self.is_stuck()
+            && awaited.clone().all(|id| matches!(self.plan.see(id), Seen::UnderWay))
+            && self.unstick(true)
+        {}
     }
 
     /// A seat for a worker, whose tasks will have this stop.
-    pub(super) fn sit(&mut self, stop: Stop) -> u32 {
-        let seat = Seat { stop, shift: self.shift, taken: true };
-        match self.seats.iter().position(|seat| !seat.taken) {
-            Some(free) => {
-                self.seats[free] = seat;
-                free as u32
-            }
-            None => {
-                self.seats.push(seat);
-                self.seats.len() as u32 - 1
-            }
+    pub(super) fn sit(&mut self, stop: Stop) -> Seated {
+        let seat = Seat { stop: stop.clone(), shift: self.shift, taken: true, late: false };
+        let free = self.seats.iter().position(|seat| !seat.taken);
+        let at = free.unwrap_or(self.seats.len());
+        match free {
+            Some(free) => self.seats[free] = seat,
+            None => self.seats.push(seat),
         }
+        Seated { seat: at as u32, shift: self.shift, stop }
     }
 
     /// Frees a seat.
@@ -174,9 +193,17 @@ impl EngineState {
 
     /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
     pub(super) fn replace_stops(&mut self, seats: &[u32], run: &Stop) -> Vec<Stop> {
-        let mut replace =
-            |seat| std::mem::replace(&mut self.seats[seat as usize].stop, run.child());
-        seats.iter().map(|seat| replace(*seat)).collect()
+        let replace = |seat: &u32| {
+            let seat = &mut self.seats[*seat as usize];
+            seat.late = true;
+            std::mem::replace(&mut seat.stop, run.child())
+        };
+        seats.iter().map(replace).collect()
+    }
+
+    /// A worker has left its task, whatever that came to.
+    pub(super) fn returned(&mut self, seat: u32) {
+        self.seats[seat as usize].late = false;
     }
 
     pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
@@ -229,16 +256,18 @@ impl EngineState {
         self.closed = true;
     }
 
-    /// The seats of the workers of this shift.
-    pub(super) fn present(&self) -> impl Iterator<Item = u32> {
+    /// The seats of the workers of this shift, and whether they are at a task that is for nothing.
+    pub(super) fn present(&self) -> impl Iterator<Item = (u32, bool)> {
         let present = self.seats.iter().enumerate();
         let present = present.filter(|(_, seat)| seat.taken && seat.shift == self.shift);
-        present.map(|(at, _)| at as u32)
+        present.map(|(at, seat)| (at as u32, seat.late))
     }
 
     /// Forgets all tasks, and sends the workers home as they come back from theirs.
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
         (self.shift, self.workers) = (self.shift + 1, 0);
+        // What they are on is nothing to wait for.
+        self.running = 0;
     }
 }

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use tokio::task::unconstrained;
+
+use super::sync::{AtomicU8, Mutex, MutexGuard, thread_local};
 
 /// Tells a run to end before its input does. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
@@ -73,12 +75,12 @@ impl Stop {
 
     /// One for a run that this thread starts: the child of the task's that starts it, if any.
     pub(crate) fn of_this_thread() -> Self {
-        CURRENT.with_borrow(|current| current.as_ref().map_or_else(Self::default, Self::child))
+        CURRENT.with(|current| current.borrow().as_ref().map_or_else(Self::default, Self::child))
     }
 
     /// Makes this the stop of what the thread works on from now on, and returns what was.
     pub(super) fn enter_thread(stop: Option<Self>) -> Option<Self> {
-        CURRENT.replace(stop)
+        CURRENT.with(|current| current.replace(stop))
     }
 
     /// Whether two are clones of one.
@@ -136,7 +138,7 @@ impl Stop {
         wakers.iter().for_each(Waker::wake_by_ref);
     }
 
-    fn listeners(&self) -> std::sync::MutexGuard<'_, Listeners> {
+    fn listeners(&self) -> MutexGuard<'_, Listeners> {
         self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

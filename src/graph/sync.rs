@@ -2,9 +2,11 @@
 //! its own here.
 
 use std::io;
+pub(super) use std::sync::atomic::AtomicU8;
 pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 pub(super) use std::thread::JoinHandle;
+pub(super) use std::thread_local;
 
 /// Starts a thread.
 pub(super) fn spawn(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -9,21 +10,34 @@ use super::delayed::{Delayed, all, call, delayed, join};
 use crate::watch::{Event, Observer, What};
 use crate::{Error, Result, Run};
 
-fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
+pub(super) fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
     Run::new().threads(threads).compute_blocking(task)
+}
+
+/// Waits until something that goes on elsewhere has come to its end.
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::yield_now();
+    }
 }
 
 /// Values that are alive, now and at most.
 #[derive(Clone, Default)]
-struct Census(Arc<(AtomicUsize, AtomicUsize)>);
+pub(super) struct Census(Arc<(AtomicUsize, AtomicUsize)>);
 
-struct Counted(u64, Census);
+pub(super) struct Counted(pub(super) u64, Census);
 
 impl Census {
-    fn value(&self, value: u64) -> Counted {
+    pub(super) fn value(&self, value: u64) -> Counted {
         let alive = self.0.0.fetch_add(1, SeqCst) + 1;
         self.0.1.fetch_max(alive, SeqCst);
         Counted(value, self.clone())
+    }
+
+    pub(super) fn alive(&self) -> usize {
+        self.0.0.load(SeqCst)
     }
 
     fn most(&self) -> usize {
@@ -38,15 +52,15 @@ impl Drop for Counted {
 }
 
 /// A graph as a table: for each task the earlier ones it needs, and whether it fails.
-type Table = Vec<(Vec<prop::sample::Index>, bool)>;
+pub(super) type Table = Vec<(Vec<prop::sample::Index>, bool)>;
 
-fn tables(most: usize, failing: f64) -> impl Strategy<Value = Table> {
+pub(super) fn tables(most: usize, failing: f64) -> impl Strategy<Value = Table> {
     let inputs = prop::collection::vec(any::<prop::sample::Index>(), 0..5);
     prop::collection::vec((inputs, prop::bool::weighted(failing)), 1..most)
 }
 
 /// What each task comes to, evaluated in order; `None` where it or one below it fails.
-fn expected(table: &Table) -> Vec<Option<u64>> {
+pub(super) fn expected(table: &Table) -> Vec<Option<u64>> {
     let mut values: Vec<Option<u64>> = Vec::new();
     for (n, (inputs, fails)) in table.iter().enumerate() {
         let inputs: &[_] = if n == 0 { &[] } else { inputs };
@@ -92,7 +106,7 @@ fn tasks(table: &Table, runs: &Arc<Vec<AtomicUsize>>) -> Vec<Delayed<u64>> {
 }
 
 /// A future that is woken before it has gone to sleep.
-struct YieldOnce(bool);
+pub(super) struct YieldOnce(pub(super) bool);
 
 impl Future for YieldOnce {
     type Output = ();
@@ -202,6 +216,7 @@ fn a_grid_keeps_few_values_alive() {
         on(threads, &rows.remove(999).map(|corner| corner.0)).expect("nothing fails");
         // Where more threads than one share it, a slow cell lets the others run ahead of it.
         assert!(threads > 1 || census.most() <= 12, "{}", census.most());
+        assert!(census.most() < 1000 + 10 + 3 * threads, "{}", census.most());
 
         // And as chains beside each other, whose ends meet.
         let census = Census::default();
@@ -214,6 +229,43 @@ fn a_grid_keeps_few_values_alive() {
         let sum = all((0..1000).map(chain)).map(|ends| ends.iter().map(|n| **n).sum::<u64>());
         assert_eq!(on(threads, &sum).expect("nothing fails"), 509_500);
         assert!(census.most() <= 2 * threads, "{} on {threads}", census.most());
+    }
+}
+
+#[test]
+fn a_grid_keeps_a_line_and_a_column_alive_at_worst() {
+    const ROWS: usize = 300;
+    const COLUMNS: usize = 10;
+    for threads in [2, 3] {
+        let census = Census::default();
+        // A cell of the first line waits until the others have come as far as they can without it.
+        let reached = Arc::new(std::sync::Barrier::new(2));
+        let mut cells: Vec<Delayed<Counted>> = Vec::new();
+        for at in 0..ROWS * COLUMNS {
+            let (row, column) = (at / COLUMNS, at % COLUMNS);
+            let waits = (row, column) == (0, 5) || (row, column) == (ROWS - 1, 4);
+            let (census, reached) = (census.clone(), Arc::clone(&reached));
+            let made = move |n| {
+                if waits {
+                    reached.wait();
+                }
+                census.value(n)
+            };
+            let (above, left) = (row.checked_sub(1), column.checked_sub(1));
+            cells.push(match (above, left) {
+                (Some(_), Some(_)) => call(
+                    move |a: &Counted, b: &Counted| made(a.0 ^ b.0),
+                    (&cells[at - COLUMNS], &cells[at - 1]),
+                ),
+                (Some(_), None) => cells[at - COLUMNS].map(move |n| made(n.0 + 1)),
+                (None, Some(_)) => cells[at - 1].map(move |n| made(n.0 + 1)),
+                (None, None) => delayed(7).map(move |n| made(*n)),
+            });
+        }
+        let corner = cells.pop().expect("the last").map(|corner| corner.0);
+        on(threads, &corner).expect("nothing fails");
+        let most = census.most();
+        assert!((ROWS..ROWS + COLUMNS + 3 * threads).contains(&most), "{most} on {threads}");
     }
 }
 
@@ -310,6 +362,9 @@ fn equal_keys_are_one_task_and_a_cycle_through_them_is_an_error() {
     }
     let error = on(2, &round(1)).expect_err("it waits for itself");
     assert!(error.to_string().contains("waits for itself"), "{error}");
+    let above = delayed(1).keyed("k").map(|n| n + 1).keyed("k");
+    let error = on(2, &above.map(|n| n * 10)).expect_err("two tasks cannot be one");
+    assert!(error.to_string().contains("a task that it needs has its key"), "{error}");
     let (number, text) = (delayed(1).keyed("k"), delayed("one").keyed("k"));
     assert_eq!(*on(1, &join((number, text))).expect("two types are two tasks").1, "one");
 }

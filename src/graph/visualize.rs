@@ -16,8 +16,8 @@ impl<T> Delayed<T> {
     ///
     /// The suffix says how it is drawn: `.svg`, `.dot` or `.gv`, `.mmd` or `.mermaid`. Of a large
     /// or wide graph, tasks that are alike are one box: "load × 512". Of a bag among them the
-    /// source and the lanes that read it are drawn, as [`visualize`](crate::visualize) does. What [`then`](Self::then) will make
-    /// cannot be known, and is not drawn.
+    /// source and the lanes that read it are drawn, as [`visualize`](crate::visualize) does. What
+    /// [`then`](Self::then) will make cannot be known, and is not drawn.
     ///
     /// # Errors
     ///

@@ -15,8 +15,10 @@ use super::Context;
 use super::engine::Engine;
 use super::node::{Inputs, Node, Outcome, Pending, Shared};
 use super::plan::{Job, State, Ticket, Tried, Waste};
-use super::policy::Limit;
+use super::policy::{Limit, Retry};
+use super::state::Seated;
 use super::stop::Stop;
+use super::sync::thread_local;
 use crate::watch::{self, What};
 use crate::{Error, Result};
 
@@ -51,8 +53,9 @@ pub(super) enum Came {
 }
 
 thread_local! {
-    /// The engines that this thread is a worker of, one inside of a task of the other.
-    static ENGINES: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    /// The engines that this thread is a worker of, one inside of a task of the other, and in which
+    /// shift.
+    static ENGINES: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a thread has while it works for an engine.
@@ -73,10 +76,10 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A worker on this thread.
-    pub(super) fn new(engine: &Arc<Engine>) -> Self {
-        let (seat, shift, stop) = engine.seat();
+    pub(super) fn new(engine: &Arc<Engine>, seated: Seated) -> Self {
+        let Seated { seat, shift, stop } = seated;
         let outer = Stop::enter_thread(Some(stop.clone()));
-        ENGINES.with_borrow_mut(|engines| engines.push(engine.number));
+        ENGINES.with(|engines| engines.borrow_mut().push((engine.number, shift)));
         let context = Context { stop, ..engine.context.clone() };
         let (spare, waste) = (Inputs::default(), Waste::default());
         let engine = Arc::clone(engine);
@@ -94,12 +97,24 @@ impl Worker {
             // caller's as it is dropped, which must not take the worker with it.
             let step = caught(&name.name, || Ok(self.perform(job)));
             last = Some(step.unwrap_or_else(Step::Failed));
+            // If the plan has given the task up meanwhile, nobody else holds it.
+            let held = (name, self.context.task.take());
+            let dropped = caught("the drop of a task", || {
+                drop(held);
+                Ok(())
+            });
+            if let Err(error) = dropped {
+                engine.with(|state| state.end(error));
+            }
         }
     }
 
-    /// Whether this thread works for the engine of this number.
-    pub(super) fn is_this_thread_of(engine: u32) -> bool {
-        ENGINES.with_borrow(|engines| engines.contains(&engine))
+    /// The shift in which this thread works for the engine of this number, if it does.
+    pub(super) fn shift_of_this_thread(engine: u32) -> Option<u32> {
+        ENGINES.with(|engines| {
+            let engines = engines.borrow();
+            engines.iter().find(|(number, _)| *number == engine).map(|(_, shift)| *shift)
+        })
     }
 
     /// Takes a stop for the tasks to come: that of an earlier one was told to end it.
@@ -135,6 +150,7 @@ impl Worker {
                     let again = node.retry().is_some_and(|retry| retry.is_left(tried.failed));
                     tried.inputs = if again { inputs.clone() } else { Inputs::default() };
                     let span = watch::span(node.task(self.engine.number(number)));
+                    let _entered = span.enter();
                     let outcome = caught(&node.name, || node.run(&self.context, &mut inputs));
                     outcome.map_err(|error| failed(error, &node, &span))
                 }
@@ -155,36 +171,37 @@ impl Worker {
                 }
                 Err(error) => error,
             };
-            match self.pause(&node, tried.failed, &error) {
-                Ok(Some(pause)) => {
-                    self.context.tell(What::Retried { error: &error, after: pause });
+            match self.pause(&node, tried.failed, error) {
+                Ok(pause) => {
                     tried.failed += 1;
-                    inputs = std::mem::take(&mut tried.inputs);
                     if !pause.is_zero() {
-                        (tried.inputs, tried.permit) = (inputs, None);
+                        tried.permit = None;
                         let time = async move {
                             tokio::time::sleep(pause).await;
                             Ok(Came::Time)
                         };
                         return self.wait(node, number, Box::pin(time), tried);
                     }
-                }
-                Ok(None) => {
-                    self.context.tell(What::Failed { error: &error });
-                    return Step::Failed(error);
+                    inputs = std::mem::take(&mut tried.inputs);
                 }
                 Err(error) => return Step::Failed(error),
             }
         }
     }
 
-    /// How long a task that failed waits for its next try; `None` if there is none.
-    fn pause(&self, node: &Node, failed: u32, error: &Error) -> Result<Option<Duration>> {
-        match node.retry() {
-            Some(retry) if !self.context.stop.is_cancelled() => {
-                caught(&node.name, || Ok(retry.after(failed, error)))
+    /// How long a task that failed waits for its next try; or why there is none.
+    fn pause(&self, node: &Node, failed: u32, error: Error) -> Result<Duration> {
+        let retry = node.retry().filter(|_| !self.context.stop.is_cancelled());
+        let after = |retry: &Retry| caught(&node.name, || Ok(retry.after(failed, &error)));
+        match retry.map_or(Ok(None), after)? {
+            Some(after) => {
+                self.context.tell(What::Retried { error: &error, after });
+                Ok(after)
             }
-            _ => Ok(None),
+            None => {
+                self.context.tell(What::Failed { error: &error });
+                Err(error)
+            }
         }
     }
 
@@ -210,9 +227,9 @@ impl Worker {
 
     /// The value of a future that is in the span of its task whenever it is polled.
     fn spanned(&self, node: &Arc<Node>, number: u32, mut future: Pending) -> Coming {
-        let (node, id) = (Arc::clone(node), self.engine.number(number));
+        let (node, span) = (Arc::clone(node), watch::span(node.task(self.engine.number(number))));
         Box::pin(poll_fn(move |context| {
-            let span = watch::span(node.task(id));
+            let _entered = span.enter();
             let polled = future.as_mut().poll(context).map_ok(Came::Value);
             polled.map_err(|error| failed(error, &node, &span))
         }))
@@ -228,7 +245,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         Stop::enter_thread(self.outer.take());
-        ENGINES.with_borrow_mut(Vec::pop);
+        ENGINES.with(|engines| engines.borrow_mut().pop());
         self.engine.stand_up(self.seat);
     }
 }
@@ -259,13 +276,17 @@ fn entered(node: &Node, tried: &mut Tried) -> Option<Coming> {
 pub(crate) fn caught<T>(task: impl Display, work: impl FnOnce() -> Result<T>) -> Result<T> {
     // What panics leaves nothing behind that another could see half done: a value that it had
     // taken is dropped, and one that it was lent can only be looked at.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(task, &*panic)))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(task, panic)))
 }
 
 /// The error of a panic.
-pub(super) fn panicked(task: impl Display, panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(task: impl Display, panic: Box<dyn Any + Send>) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = text.unwrap_or("no message").to_owned();
+    // What was thrown is the caller's too, and may panic as it is dropped.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
     Error::Panic { task: task.to_string(), path: String::new(), message, place: None }
 }

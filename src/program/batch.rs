@@ -1,5 +1,7 @@
 //! A batch of records: what stages work on, a call per batch and never one per record.
 
+use std::ops::Range;
+
 /// Records that a batch holds, about: its columns stay in the first level of cache.
 ///
 /// Tests make do with three, so that every text has many batches and boundaries between them.
@@ -65,8 +67,13 @@ impl Span {
     }
 
     #[inline]
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
+    }
+
+    #[inline]
     pub(crate) fn of(self, text: &str) -> &str {
-        &text[self.start as usize..self.start as usize + self.len as usize]
+        &text[self.range()]
     }
 }
 

@@ -59,7 +59,9 @@ impl End {
         let numbers = batch.numbers.iter().copied();
         match (self, state) {
             (_, State::Count(n)) => *n += batch.len() as u64,
-            (_, State::Texts(counts)) => counts.add_all(texts),
+            (_, State::Texts(counts)) => {
+                counts.add_pieces(text, batch.spans.iter().map(|span| span.range()));
+            }
             (_, State::Numbers(counts)) => counts.add_all(numbers),
             (Self::Top(k), State::TopTexts(top)) => feed(&TopK::<String>::new(k), top, texts),
             (Self::Top(k), State::TopNumbers(top)) => feed(&TopK::<i64>::new(k), top, numbers),

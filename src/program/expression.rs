@@ -190,24 +190,24 @@ fn text_only(call: &Call, kind: Kind) -> Result<(), Fault> {
 
 fn regex(call: &Call) -> Result<regex::Regex, Fault> {
     let pattern = text_argument(call, 0)?;
-    let mut builder = regex::RegexBuilder::new(pattern);
+    // Written into the pattern, where whoever takes it apart finds them.
+    let mut flags = String::new();
     if call.args.len() > 1 {
         for flag in text_argument(call, 1)?.chars() {
             match flag {
                 // All matches or the first: the same for a test.
-                'g' => &mut builder,
-                'i' => builder.case_insensitive(true),
-                'x' => builder.ignore_whitespace(true),
-                's' => builder.dot_matches_new_line(true),
+                'g' => {}
+                'i' | 'x' | 's' => flags.push(flag),
                 other => {
                     let message = format!("unknown flag `{}`", other.escape_default());
                     return Err(Fault::new(call.args[1].span.clone(), message)
                         .hint("flags: g, i (ignore case), x (extended), s (dot matches all)"));
                 }
-            };
+            }
         }
     }
-    builder.build().map_err(|error| {
+    let flags = if flags.is_empty() { flags } else { format!("(?{flags})") };
+    regex::Regex::new(&format!("{flags}{pattern}")).map_err(|error| {
         let message = match &error {
             // The last line of its message says what is wrong; the others draw the pattern.
             regex::Error::Syntax(text) => text.lines().last().unwrap_or(text).to_owned(),

@@ -6,8 +6,12 @@
 
 use std::ops::ControlFlow;
 
+use super::Records;
 use super::batch::Batch;
-use crate::record::Invalid;
+use crate::block::Block;
+use crate::error::snippet;
+use crate::record::{Invalid, RawLines};
+use crate::{Error, Result};
 
 /// A record of a batch for which an expression gives nothing.
 #[derive(Debug, Clone, Copy)]
@@ -89,5 +93,47 @@ impl Failures {
         next(batch)?;
         self.told.tell(at(index), what);
         ControlFlow::Break(())
+    }
+}
+
+impl Records {
+    /// Fails for the bad record that was told of, or counts those that were left out.
+    pub(crate) fn settle(&self, told: Told, block: &Block) -> Result<()> {
+        let first = told.first.map(|(at, what)| (self.offset(block, at), what));
+        self.settle_at(Told { first, ..told }, block)
+    }
+
+    /// The same, of a record by its place in the block itself.
+    pub(crate) fn settle_at(&self, told: Told, block: &Block) -> Result<()> {
+        let Some((at, reason)) = told.first else { return Ok(()) };
+        let (before, after) = block.bytes().split_at(at);
+        let rest = RawLines::new(after, &self.delimiter).next().unwrap_or_default().len();
+        let before =
+            before.len() - before.iter().rev().take(40).take_while(|&&b| b != b'\n').count();
+        let snippet = snippet(&block.bytes()[before..at + rest.min(80)]);
+        let error = Error::Record { place: block.place(at), reason, snippet };
+        if self.invalid != Invalid::Skip {
+            return Err(error);
+        }
+        self.progress.add_invalid(error);
+        self.progress.add_skipped(told.count);
+        Ok(())
+    }
+
+    /// Where in a block stands what is at an offset of its text, in which something was replaced.
+    pub(crate) fn offset(&self, block: &Block, at: usize) -> usize {
+        if self.invalid == Invalid::Skip {
+            return at;
+        }
+        let (mut made, mut stood) = (0, 0);
+        for chunk in block.bytes().utf8_chunks() {
+            let valid = chunk.valid().len();
+            if at <= made + valid {
+                break;
+            }
+            made += valid + char::REPLACEMENT_CHARACTER.len_utf8();
+            stood += valid + chunk.invalid().len();
+        }
+        (stood + at.saturating_sub(made)).min(block.bytes().len())
     }
 }

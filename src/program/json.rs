@@ -10,12 +10,6 @@ use crate::block::Delimiter;
 use crate::record::json::{self, Step, Wrong};
 use crate::record::{Invalid, Lines};
 
-impl Span {
-    fn range(self) -> Range<usize> {
-        self.start as usize..self.start as usize + self.len as usize
-    }
-}
-
 /// The steps of a path, and for each whether it is followed by `?`.
 pub(crate) type Steps = Box<[(Step, bool)]>;
 

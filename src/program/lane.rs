@@ -8,10 +8,10 @@ use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
 use super::failure::Told;
 use super::json;
+use super::search::Found;
 use super::stage::{Next, Scratch, Stage, drive, scratch};
 use super::{Input, Program};
 use crate::block::{Block, Delimiter};
-use crate::error::snippet;
 use crate::graph::Shared;
 use crate::progress::Progress;
 use crate::record::{self, Invalid, Lines, RawLines};
@@ -121,9 +121,12 @@ fn stream_records(
 ) -> Result<()> {
     let lanes = Lanes::new(program, records.invalid);
     let encoder = out.encoder();
+    // Buffers that were written are used again: fresh pages cost more than what is put into them.
+    let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
+    let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
         let text = records.text(context, &block, program.input)?;
-        let mut encoded = Vec::new();
+        let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| {
                 each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
@@ -133,8 +136,10 @@ fn stream_records(
         // What stands before a bad record is printed before the run fails.
         Ok((encoded, records.settle(told, &block)))
     };
-    run::stream(context, input, emit, |(encoded, settled): (Vec<u8>, Result<()>)| {
+    run::stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<()>)| {
         out.encoded(&encoded)?;
+        encoded.clear();
+        written().push(encoded);
         settled.map(ControlFlow::Continue)
     })
 }
@@ -288,46 +293,6 @@ impl Records {
         text(block, &self.delimiter, self.invalid, &self.progress)
     }
 
-    /// Fails for the bad record that was told of, or counts those that were left out.
-    fn settle(&self, told: Told, block: &Block) -> Result<()> {
-        let first = told.first.map(|(at, what)| (self.offset(block, at), what));
-        self.settle_at(Told { first, ..told }, block)
-    }
-
-    /// The same, of a record by its place in the block itself.
-    fn settle_at(&self, told: Told, block: &Block) -> Result<()> {
-        let Some((at, reason)) = told.first else { return Ok(()) };
-        let (before, after) = block.bytes().split_at(at);
-        let rest = RawLines::new(after, &self.delimiter).next().unwrap_or_default().len();
-        let before =
-            before.len() - before.iter().rev().take(40).take_while(|&&b| b != b'\n').count();
-        let snippet = snippet(&block.bytes()[before..at + rest.min(80)]);
-        let error = Error::Record { place: block.place(at), reason, snippet };
-        if self.invalid != Invalid::Skip {
-            return Err(error);
-        }
-        self.progress.add_invalid(error);
-        self.progress.add_skipped(told.count);
-        Ok(())
-    }
-
-    /// Where in a block stands what is at an offset of its text, in which something was replaced.
-    fn offset(&self, block: &Block, at: usize) -> usize {
-        if self.invalid == Invalid::Skip {
-            return at;
-        }
-        let (mut made, mut stood) = (0, 0);
-        for chunk in block.bytes().utf8_chunks() {
-            let valid = chunk.valid().len();
-            if at <= made + valid {
-                break;
-            }
-            made += valid + char::REPLACEMENT_CHARACTER.len_utf8();
-            stood += valid + chunk.invalid().len();
-        }
-        (stood + at.saturating_sub(made)).min(block.bytes().len())
-    }
-
     /// Sends the records of a block's text through a program's stages.
     fn drive(
         &self,
@@ -351,15 +316,29 @@ impl Records {
             return drive(&program.stages, scratch, text, source, end);
         }
         source.clear();
-        for line in Lines::new(text, &self.delimiter) {
+        let search = program.search.as_ref().filter(|_| self.delimiter == Delimiter::Line);
+        let search = search.and_then(|search| Some((search, search.finds(text)?)));
+        // Lines that are known to meet the first condition need not be asked.
+        let met = usize::from(matches!(search, Some((_, Found::Matches))));
+        let (stages, scratch) = (&program.stages[met..], &mut scratch[met..]);
+        let mut flow = ControlFlow::Continue(());
+        let mut take = |line: &str| {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             source.spans.push(Span::new(start, start + line.len()));
             if source.spans.len() >= BATCH {
-                drive(&program.stages, scratch, text, source, end)?;
+                flow = drive(stages, scratch, text, source, end);
                 source.clear();
             }
+            flow.is_continue()
+        };
+        match search {
+            Some((search, _)) => search.each_line(text, &mut take),
+            None => {
+                Lines::new(text, &self.delimiter).all(&mut take);
+            }
         }
-        drive(&program.stages, scratch, text, source, end)
+        flow?;
+        drive(stages, scratch, text, source, end)
     }
 }
 

@@ -20,6 +20,7 @@ mod json_tests;
 mod lane;
 mod parse;
 mod predicate;
+mod search;
 mod stage;
 mod syntax;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub(crate) use verbs::VERBS;
 use batch::Kind;
 use combine::End;
 use compile::Compiler;
+use search::Search;
 use stage::Stage;
 
 /// What the records of an input are.
@@ -53,6 +55,8 @@ pub(crate) struct Program {
     fields: Vec<Box<str>>,
     /// What every lane runs over its blocks.
     stages: Vec<Stage>,
+    /// What finds the lines that the first of them can let pass.
+    search: Option<Search>,
     /// From the first `take` on: run on one thread, in input order.
     ordered: Vec<Stage>,
     end: End,
@@ -79,7 +83,11 @@ impl Program {
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
         let (limit, rows_counted) = (compiler.limit, compiler.rows_counted);
-        Ok(Self { input, fields, stages, ordered, end, limit, rows_counted })
+        let search = match stages.first() {
+            Some(Stage::Filter(condition)) if input == Input::Text => Search::new(condition),
+            _ => None,
+        };
+        Ok(Self { input, fields, stages, search, ordered, end, limit, rows_counted })
     }
 
     /// Whether records are printed while they are read, rather than a result at the end.

@@ -143,10 +143,10 @@ fn length_holds(order: Order, n: i64, text: &str, span: Span) -> bool {
     if settled { at_least } else { order.holds(&code_points(span.of(text)), &n) }
 }
 
-/// Code points, counted by the bytes that begin one.
+/// The `length` of a text.
 #[inline]
 pub(crate) fn code_points(text: &str) -> i64 {
-    text.bytes().filter(|&byte| (byte as i8) >= -0x40).count() as i64
+    creel_kernels::code_points(text) as i64
 }
 
 impl Predicate {

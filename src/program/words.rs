@@ -2,32 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use creel_kernels::Words;
+
 use super::batch::{BATCH, Batch, Span};
-
-/// What a byte tells about white space: 0 none, 1 it is, 2 it may begin some.
-static CLASS: [u8; 256] = {
-    let mut class = [0; 256];
-    let mut ascii = 0x09;
-    while ascii <= 0x0d {
-        class[ascii] = 1;
-        ascii += 1;
-    }
-    class[b' ' as usize] = 1;
-    // U+0085 and U+00A0; U+1680; U+2000 to U+205F; U+3000.
-    class[0xc2] = 2;
-    class[0xe1] = 2;
-    class[0xe2] = 2;
-    class[0xe3] = 2;
-    class
-};
-
-/// The length of the white space that begins at a character boundary of `text`, or 0.
-fn space_at(text: &str, at: usize) -> usize {
-    match text[at..].chars().next() {
-        Some(c) if c.is_whitespace() => c.len_utf8(),
-        _ => 0,
-    }
-}
 
 /// Appends the words of a span of `text`, and calls `full` whenever the batch is.
 pub(crate) fn words(
@@ -36,46 +13,13 @@ pub(crate) fn words(
     batch: &mut Batch,
     mut full: impl FnMut(&mut Batch) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let end = span.start as usize + span.len as usize;
-    let bytes = &text.as_bytes()[..end];
-    let mut at = span.start as usize;
-    while at < end {
-        match CLASS[bytes[at] as usize] {
-            1 => {
-                at += 1;
-                continue;
-            }
-            2 => match space_at(text, at) {
-                0 => {}
-                space => {
-                    at += space;
-                    continue;
-                }
-            },
-            _ => {}
-        }
-        let start = at;
-        at = word_end(text, bytes, at);
-        batch.spans.push(Span::new(start, at));
-        if batch.spans.len() >= BATCH {
-            full(batch)?;
-            batch.clear();
-        }
+    let start = span.start as usize;
+    let mut words = Words::new(span.of(text).as_bytes());
+    while words.fill(&mut batch.spans, BATCH, |from, to| Span::new(start + from, start + to)) {
+        full(batch)?;
+        batch.clear();
     }
     ControlFlow::Continue(())
-}
-
-/// Where the word that begins at `at` ends.
-fn word_end(text: &str, bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        while at < bytes.len() && CLASS[bytes[at] as usize] == 0 {
-            at += 1;
-        }
-        if at >= bytes.len() || CLASS[bytes[at] as usize] == 1 || space_at(text, at) > 0 {
-            return at;
-        }
-        at += 1;
-    }
 }
 
 /// What `split` cuts at.

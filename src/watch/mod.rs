@@ -40,7 +40,7 @@
 //! With the feature `tracing` the work on each task, observed or not, goes on inside of a span of
 //! the crate `tracing`: its name is `task`, its target `creel`, its level debug, its fields `kind`,
 //! `name` and `id`, and `error` if the work failed. What a task logs says so which task it was. A
-//! future is in a span whenever it is polled. Where nobody subscribes, no name is formatted.
+//! future has a span of its own, which it is in whenever it is polled. Where nobody subscribes, no name is formatted.
 //!
 //! # Runs within runs
 //!
@@ -74,6 +74,7 @@ use crate::Error;
 pub use bar::Bar;
 pub use profile::{Kind, Profile};
 pub(crate) use span::{Span, span};
+pub(crate) use table::bytes;
 pub use trace::Trace;
 
 /// Who is told what happens to tasks.

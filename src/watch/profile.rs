@@ -37,15 +37,16 @@ const OTHERS: &str = "(others)";
 /// ```
 ///
 /// ```text
-/// task    tasks    time     mean   longest  queued     bytes   share
-/// lane       16   4.12s  257.50ms  291.02ms  1.21ms  1.00 GiB   97.2%
-/// merge      15  0.12s    7.79ms   50.01ms  24.10µs       0 B    2.8%
-/// in all     31  4.24s  136.77ms  291.02ms   1.23ms  1.00 GiB  100.0%
+/// task    tasks      time      mean   longest   queued     bytes   share
+/// lane       16     4.12s  257.50ms  291.02ms   1.21ms  1.00 GiB   97.2%
+/// merge      15  116.85ms    7.79ms   50.01ms  24.10µs       0 B    2.8%
+/// in all     31     4.24s  136.77ms  291.02ms   1.23ms  1.00 GiB  100.0%
 /// 2.18s on 2 threads, 97% of them busy
 /// ```
 ///
 /// Columns in which all is zero are left out. `queued` is the time between a task's being ready
-/// and a thread's taking it, `waiting` what it spent on futures, limits and pauses between tries.
+/// and a thread's taking it, summed over the tasks: of many that are ready at once it is more than
+/// the run took. `waiting` is what they spent on futures, limits and pauses between tries.
 ///
 /// It can be looked at while the run goes: then it shows the tasks that have ended. One profile
 /// may watch several runs, and adds them up. Where a task runs another graph and the same profile

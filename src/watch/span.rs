@@ -5,24 +5,28 @@ mod with {
     use std::fmt::Display;
 
     use tracing::field::Empty;
-    use tracing::span::EnteredSpan;
+    use tracing::span::Entered;
 
     use crate::watch::Task;
 
     /// A span that lasts as long as this.
     #[derive(Debug)]
-    pub(crate) struct Span(EnteredSpan);
+    pub(crate) struct Span(tracing::Span);
 
-    /// Enters a span for the work on a task, on this thread.
+    /// A span for the work on a task, which may go on in pieces.
     ///
     /// The name is formatted only if somebody listens.
     pub(crate) fn span(task: Task<'_>) -> Span {
         let Task { id, kind, name } = task;
-        let span = tracing::debug_span!(target: "creel", "task", kind, %name, id, error = Empty);
-        Span(span.entered())
+        Span(tracing::debug_span!(target: "creel", "task", kind, %name, id, error = Empty))
     }
 
     impl Span {
+        /// Is in it on this thread, until what this gives is dropped.
+        pub(crate) fn enter(&self) -> Entered<'_> {
+            self.0.enter()
+        }
+
         /// Notes that the work failed.
         pub(crate) fn failed(&self, error: &dyn Display) {
             self.0.record("error", tracing::field::display(error));
@@ -40,12 +44,21 @@ mod without {
     #[derive(Debug)]
     pub(crate) struct Span;
 
-    /// Enters nothing.
+    /// Nothing that is entered.
+    #[derive(Debug)]
+    pub(crate) struct Entered;
+
+    /// No span.
     pub(crate) fn span(_task: Task<'_>) -> Span {
         Span
     }
 
     impl Span {
+        /// Enters nothing.
+        pub(crate) fn enter(&self) -> Entered {
+            Entered
+        }
+
         /// Notes nothing.
         pub(crate) fn failed(&self, _error: &dyn Display) {}
     }

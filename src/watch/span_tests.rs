@@ -84,8 +84,9 @@ fn noted(work: impl FnOnce()) -> String {
 fn spans_nest_as_tasks_do_and_say_what_failed() {
     let text = noted(|| {
         let outer = span(Task { id: 1, kind: "map", name: &"map (src/main.rs:7)" });
+        let _outer = outer.enter();
         let inner = span(Task { id: 2, kind: "lane", name: &"lane 3" });
-        drop(inner);
+        drop(inner.enter());
         outer.failed(&"no luck");
     });
     let expected = "\
@@ -126,4 +127,19 @@ fn the_work_on_a_task_goes_on_in_its_span() {
     assert!(tail.starts_with("> task kind=\"outer\" name=outer"), "{text}");
     assert!(tail.contains("  > task kind=\"inner\" name=inner  < task kind=\"inner\""), "{text}");
     assert!(text.trim_end().ends_with(" error=the task outer failed: cancelled"), "{text}");
+}
+
+#[test]
+fn a_future_has_one_span_however_often_it_is_polled() {
+    let notes = Arc::new(Notes::default());
+    with_default(Share(Arc::clone(&notes)), || {
+        let future = crate::delayed(()).map_async(|_| async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        });
+        crate::Run::new().threads(1).compute_blocking(&future).expect("nothing fails");
+    });
+    let spans = notes.0.lock().unwrap().spans.len();
+    assert_eq!(spans, 3, "of the value, of what makes the future, of the future");
 }

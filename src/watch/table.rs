@@ -88,7 +88,7 @@ fn time(time: Duration) -> String {
 }
 
 /// Bytes in the unit that leaves one to four digits before the point.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let (mut amount, mut unit) = (bytes as f64, "B");
     for larger in UNITS {

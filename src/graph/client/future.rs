@@ -17,8 +17,8 @@ use crate::{Error, Result};
 
 /// What a task of a [`Client`](super::Client) will come to. Awaiting it gives the value.
 ///
-/// Clones are futures of one task. It can stand where a task wants an argument, of the same
-/// client; any other run computes it anew. When the last clone is dropped, and no other task
+/// Clones are futures of one task. It, or a reference to it, can stand where a task wants an
+/// argument, of the same client; any other run computes it anew. When the last clone is dropped, and no other task
 /// needs it, the value is dropped, or a task that has not ended is told to stop: one that has not
 /// begun never does, a future of it and reading in flight are dropped, and a function that runs
 /// goes on to its end, for nothing.
@@ -109,13 +109,21 @@ impl<T> TaskFuture<T> {
         self.task.lease.0.with(|state| state.plan.retry(self.task.id));
     }
 
-    /// Whoever waits for these, which are of one client, has nothing else to do.
+    /// Whoever waits for these has nothing else to do.
     pub(super) fn only_wait<'f>(futures: impl Iterator<Item = &'f Self> + Clone)
     where
         T: 'f,
     {
-        if let Some(first) = futures.clone().next() {
-            first.task.lease.0.with(|state| state.wait(futures.map(|future| future.task.id)));
+        // Mostly they are of one client; each is asked about its own.
+        let mut asked: Vec<u32> = Vec::new();
+        for future in futures.clone() {
+            let engine = &future.task.lease.0;
+            if !asked.contains(&engine.number) {
+                asked.push(engine.number);
+                let own =
+                    futures.clone().filter(|future| future.task.lease.0.number == engine.number);
+                engine.with(|state| state.wait(own.map(|future| future.task.id)));
+            }
         }
     }
 
@@ -160,7 +168,8 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
     }
 
     /// The value, waiting for it on this thread. A task may call this, also of its own client:
-    /// another thread takes the place of the one that waits.
+    /// another thread takes the place of the one that waits. That of a task which waits in another
+    /// way, as in an executor of its own, is not replaced.
     ///
     /// # Errors
     ///
@@ -186,9 +195,11 @@ impl<T: Send + Sync + 'static> Argument<T> for TaskFuture<T> {
     }
 }
 
+/// The task itself, and not a handle that keeps it: a task that was submitted keeps what it needs,
+/// and only until it has run.
 impl<T: Send + Sync + 'static> Argument<T> for &TaskFuture<T> {
     fn into_delayed(self) -> Delayed<T> {
-        self.to_delayed()
+        Delayed::of(Arc::clone(&self.task.node))
     }
 }
 

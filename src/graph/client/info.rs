@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::graph::engine::Engine;
+use crate::watch::bytes;
 
 /// What a client is, and does right now; as text, for people to read.
 ///
 /// ```text
-/// a local client of 2 threads on 2 cores; values hold 1.5 GiB of 4.0 GiB
+/// a local client of 2 threads on 2 cores; values hold 1.50 GiB of 4.00 GiB
 /// tasks: 12 waiting, 2 running, 40 done, 1 failed
 /// thread 0: load (src/main.rs:10)
 /// thread 1: idle
@@ -30,8 +31,10 @@ pub struct Info {
     pub running: usize,
     /// Tasks whose values are held.
     pub done: usize,
-    /// Tasks that failed or were cancelled and are held.
+    /// Tasks that failed and are held.
     pub failed: usize,
+    /// Tasks that were cancelled and are held.
+    pub cancelled: usize,
     /// The threads that have started.
     pub workers: Vec<Worker>,
 }
@@ -42,7 +45,7 @@ pub struct Info {
 pub struct Worker {
     /// Its number.
     pub number: usize,
-    /// The name of the task that it is on.
+    /// The name of the task that it is on; of one that was given up and has not returned, that.
     pub task: Option<String>,
 }
 
@@ -52,10 +55,12 @@ impl Info {
         engine.with(|state| {
             let counts = state.plan.counts();
             let running: Vec<(u32, String)> = state.plan.running().collect();
-            let task = |seat| running.iter().find(|(at, _)| *at == seat);
-            let workers = state.present().enumerate().map(|(number, seat)| Worker {
+            let task =
+                |seat| running.iter().find(|(at, _)| *at == seat).map(|(_, name)| name.clone());
+            let late = |late: bool| late.then(|| "a task that was given up".to_owned());
+            let workers = state.present().enumerate().map(|(number, (seat, is_late))| Worker {
                 number,
-                task: task(seat).map(|(_, name)| name.clone()),
+                task: task(seat).or_else(|| late(is_late)),
             });
             Self {
                 threads: engine.context.threads,
@@ -66,6 +71,7 @@ impl Info {
                 running: counts.running,
                 done: counts.done,
                 failed: counts.failed,
+                cancelled: counts.cancelled,
                 workers: workers.collect(),
             }
         })
@@ -78,14 +84,17 @@ impl fmt::Display for Info {
         write!(
             f,
             "a local client of {threads} on {cores}; values hold {}",
-            Bytes(self.memory_held)
+            bytes(self.memory_held)
         )?;
         match self.memory_limit {
-            Some(limit) => writeln!(f, " of {}", Bytes(limit))?,
+            Some(limit) => writeln!(f, " of {}", bytes(limit))?,
             None => writeln!(f)?,
         }
-        let Self { waiting, running, done, failed, .. } = self;
+        let Self { waiting, running, done, failed, cancelled, .. } = self;
         write!(f, "tasks: {waiting} waiting, {running} running, {done} done, {failed} failed")?;
+        if *cancelled > 0 {
+            write!(f, ", {cancelled} cancelled")?;
+        }
         for Worker { number, task } in &self.workers {
             write!(f, "\nthread {number}: {}", task.as_deref().unwrap_or("idle"))?;
         }
@@ -95,21 +104,4 @@ impl fmt::Display for Info {
 
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-/// A number of bytes, in the unit that a person would use.
-struct Bytes(u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-        let Some(first) = (self.0 >= 1024).then_some(self.0 as f64 / 1024.0) else {
-            return write!(f, "{} B", self.0);
-        };
-        let (mut size, mut unit) = (first, 0);
-        while size >= 1024.0 && unit + 1 < UNITS.len() {
-            (size, unit) = (size / 1024.0, unit + 1);
-        }
-        write!(f, "{size:.1} {}", UNITS[unit])
-    }
 }

@@ -33,8 +33,6 @@
 mod completed;
 mod future;
 mod info;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::panic::Location;
@@ -110,7 +108,7 @@ impl Client {
         f: impl Function<A, U>,
         arguments: impl Arguments<A>,
     ) -> TaskFuture<U> {
-        self.compute(call(f, arguments))
+        self.compute(call(f, arguments).called(Name::At("submit", Location::caller())))
     }
 
     /// [`submit`](Self::submit) for a function that can fail, with an error of yours.
@@ -124,7 +122,7 @@ impl Client {
         U: Send + Sync + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.compute(try_call(f, arguments))
+        self.compute(try_call(f, arguments).called(Name::At("try_submit", Location::caller())))
     }
 
     /// Starts a function of each value.

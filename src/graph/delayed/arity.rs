@@ -32,7 +32,7 @@ impl<T> Argument<T> for &Delayed<T> {
     }
 }
 
-/// Arguments for a function of `A`, a tuple of up to eight types. See [`call`].
+/// Arguments for a function of `A`, a tuple of up to eight types. See [`call`](super::call).
 pub trait Arguments<A> {
     /// The handles, their types forgotten.
     #[doc(hidden)]
@@ -40,14 +40,14 @@ pub trait Arguments<A> {
     fn tasks(self) -> Vec<Delayed<()>>;
 }
 
-/// A function of references to `A`, a tuple of up to eight types. See [`call`].
+/// A function of references to `A`, a tuple of up to eight types. See [`call`](super::call).
 pub trait Function<A, U>: Send + Sync + 'static {
     /// Calls it with what tasks have given.
     #[doc(hidden)]
     fn apply(&self, values: &[Option<Shared>]) -> U;
 }
 
-/// Handles that become the handle of a tuple. See [`join`].
+/// Handles that become the handle of a tuple. See [`join`](super::join).
 pub trait Join {
     /// The tuple, of shares of the values.
     type Output;
@@ -126,7 +126,7 @@ macro_rules! unzip {
             /// ```
             #[track_caller]
             pub fn unzip(&self) -> ($(Delayed<$name>,)+) {
-                ($(self.map(|tuple| tuple.$at.clone()),)+)
+                ($(self.member(|tuple| tuple.$at.clone()),)+)
             }
         }
     };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::slot::{Id, Slot, State};
 use super::{Plan, address};
+use crate::Error;
 use crate::graph::node::Node;
 
 impl Plan {
@@ -12,6 +13,7 @@ impl Plan {
     pub(crate) fn add(&mut self, root: &Arc<Node>) -> Id {
         let root = self.walk(root, false);
         self.slot(root).uses += 1;
+        self.end_walk();
         root
     }
 
@@ -24,6 +26,7 @@ impl Plan {
         let slot = self.slot(id);
         (slot.inputs, slot.state) = (vec![to], State::Forwards);
         self.await_inputs(id);
+        self.end_walk();
     }
 
     /// Has a failed task, and those below it that failed, tried again.
@@ -31,6 +34,19 @@ impl Plan {
         if let Some(node) = self.get(id).and_then(|slot| slot.node.clone()) {
             self.walk(&node, true);
             self.waste.nodes.push((node, 0));
+            self.end_walk();
+        }
+    }
+
+    /// Gives up what a walk has found to be in vain. Not sooner: what nobody uses is freed, and
+    /// during the walk those that will use it are not there yet.
+    fn end_walk(&mut self) {
+        for (id, error) in std::mem::take(&mut self.doomed) {
+            let error = error.in_task(|| self.path(id));
+            self.fail(id, error);
+        }
+        for id in std::mem::take(&mut self.spurned) {
+            self.release(id);
         }
     }
 
@@ -48,16 +64,26 @@ impl Plan {
                 match self.known(next, again) {
                     Some(id) => inputs.push(id),
                     None => {
-                        let next = (Arc::clone(next), Vec::with_capacity(next.inputs.len()));
-                        path.push(next);
+                        let next = if again { self.standing(next) } else { Arc::clone(next) };
+                        let inputs = Vec::with_capacity(next.inputs.len());
+                        path.push((next, inputs));
                     }
                 }
                 continue;
             }
             let Some((node, inputs)) = path.pop() else { unreachable!("it is the last") };
             let id = match self.find(&node) {
-                Some(failed) => self.begin_again(failed, inputs),
                 None => self.insert(node, inputs),
+                Some(failed) if self.has_failed(failed) => self.begin_again(failed, inputs),
+                // A task that it needs has its key: one of the two is not what its key says.
+                Some(same) => {
+                    let source = "a task that it needs has its key, and so would be it";
+                    self.doomed.push((same, Error::task(source)));
+                    inputs.iter().for_each(|input| self.slot(*input).uses += 1);
+                    self.spurned.extend(inputs);
+                    self.waste.nodes.push((node, 0));
+                    same
+                }
             };
             match path.last_mut() {
                 Some((_, inputs)) => inputs.push(id),
@@ -68,19 +94,25 @@ impl Plan {
 
     /// The task of a node, if a walk need not go below it.
     fn known(&self, node: &Arc<Node>, again: bool) -> Option<Id> {
-        let failed =
-            |id: &Id| self.get(*id).is_some_and(|slot| matches!(slot.state, State::Failed(_)));
-        self.find(node).filter(|id| !(again && failed(id)))
+        self.find(node).filter(|id| !(again && self.has_failed(*id)))
+    }
+
+    fn has_failed(&self, id: Id) -> bool {
+        self.get(id).is_some_and(|slot| matches!(slot.state, State::Failed(_)))
+    }
+
+    /// The node that stands in the plan for this one: another, if they have equal keys.
+    fn standing(&self, node: &Arc<Node>) -> Arc<Node> {
+        let slot = self.find(node).and_then(|id| self.get(id));
+        Arc::clone(slot.and_then(|slot| slot.node.as_ref()).unwrap_or(node))
     }
 
     /// The task of a node, if it is there.
     fn find(&self, node: &Arc<Node>) -> Option<Id> {
-        match &node.key {
-            Some(key) => self.by_key.get(key).copied(),
-            None => match node.place.get(self.number) {
-                Some(at) => Some(Id { at, turn: self.slots[at as usize].turn }),
-                None => self.by_address.get(&address(node)).copied(),
-            },
+        match (node.place.get(self.number), &node.key) {
+            (Some(at), _) => Some(Id { at, turn: self.slots[at as usize].turn }),
+            (None, Some(key)) => self.by_key.get(key).copied(),
+            (None, None) => self.by_address.get(&address(node)).copied(),
         }
     }
 
@@ -115,7 +147,9 @@ impl Plan {
             self.slot(input).users.retain(|user| *user != id);
         }
         let slot = self.slot(id);
-        (slot.inputs, slot.state) = (inputs, State::New);
+        slot.inputs = inputs;
+        let failed = std::mem::replace(&mut slot.state, State::New);
+        self.waste.states.push(failed);
         self.under_way += 1;
         self.await_inputs(id);
         id
@@ -130,7 +164,10 @@ impl Plan {
             input.uses += 1;
             match &input.state {
                 State::Done => {}
-                State::Failed(error) => failure = Some(error.clone()),
+                State::Failed(error) => {
+                    failure = Some(Error::clone(error));
+                    missing += 1;
+                }
                 _ => {
                     input.users.push(id);
                     missing += 1;
@@ -140,7 +177,7 @@ impl Plan {
         let slot = self.slot(id);
         (slot.inputs, slot.missing) = (inputs, missing);
         match failure {
-            Some(error) => self.fail(id, *error),
+            Some(error) => self.doomed.push((id, error)),
             None if missing == 0 => self.push(id),
             None => {}
         }

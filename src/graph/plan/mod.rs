@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::node::{Inputs, Key, Node, Shared};
+use crate::Error;
 pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
 use slot::{Rank, Slot};
 pub(super) use waste::Waste;
@@ -54,6 +55,9 @@ pub(super) struct Plan {
     /// If somebody watches, since when tasks can run, by number.
     pub(super) since: Option<HashMap<u32, Instant>>,
     pub(super) waste: Waste,
+    /// Found on a walk: tasks that need one that has failed, and uses of those that nobody needs.
+    doomed: Vec<(Id, Error)>,
+    spurned: Vec<Id>,
 }
 
 /// A task that a worker is to go on with.
@@ -72,7 +76,7 @@ pub(super) struct Job {
 pub(super) enum Seen {
     UnderWay,
     Done(Shared),
-    Failed(crate::Error),
+    Failed(Error),
 }
 
 impl Plan {
@@ -99,8 +103,8 @@ impl Plan {
 
     /// The task that goes next, for the worker at a seat, with the values of its inputs in
     /// `spare`, which is empty.
-    pub(super) fn next(&mut self, seat: u32, spare: &mut Inputs) -> Option<Job> {
-        let id = if self.is_full() { self.first_that_frees() } else { self.first() }?;
+    pub(super) fn next(&mut self, seat: u32, is_still: bool, spare: &mut Inputs) -> Option<Job> {
+        let id = self.choose(is_still)?;
         self.attempts = self.attempts.wrapping_add(1);
         let attempt = self.attempts;
         let slot = self.slot(id);
@@ -112,6 +116,16 @@ impl Plan {
         inputs.values.extend(needed.into_iter().map(|input| Some(self.take(input))));
         let since = self.since.as_mut().and_then(|since| since.remove(&number));
         Some(Job { ticket: Ticket { id, attempt }, number, node, inputs, before, since })
+    }
+
+    /// The task that goes next. Where memory is full and nothing else goes on, also one whose value
+    /// counts as nothing: one that frees some may need it.
+    fn choose(&mut self, is_still: bool) -> Option<Id> {
+        match self.is_full() {
+            false => self.first(),
+            true if is_still => self.first_that_frees().or_else(|| self.first_that_is_light()),
+            true => self.first_that_frees(),
+        }
     }
 
     /// Of all that can run, the first.
@@ -153,10 +167,31 @@ impl Plan {
         found
     }
 
+    /// The first of those that can run and of whose values nobody has said what they weigh.
+    fn first_that_is_light(&mut self) -> Option<Id> {
+        let light = |id: Id| {
+            let node = self.get(id).filter(|slot| slot.is_ready())?.node.as_ref()?;
+            node.policy.as_ref().is_none_or(|policy| policy.weigh.is_none()).then_some(())
+        };
+        if let Some(at) = self.leaves.iter().position(|entry| light(entry.1).is_some()) {
+            return self.leaves.remove(at).map(|entry| entry.1);
+        }
+        let parked = self.parked.iter().map(|entry| entry.0);
+        let found = parked.filter(|entry| light(entry.1).is_some()).min()?;
+        self.parked.retain(|entry| entry.0 != found);
+        Some(found.1)
+    }
+
     /// Whether a task can run, whatever it takes to find that out.
-    pub(super) fn can_go_on(&mut self) -> bool {
-        let found = if self.is_full() { self.first_that_frees() } else { self.first() };
-        found.inspect(|id| self.push(*id)).is_some()
+    pub(super) fn can_go_on(&mut self, is_still: bool) -> bool {
+        let found = self.choose(is_still);
+        found.inspect(|id| self.put_back(*id)).is_some()
+    }
+
+    /// Puts a task that was chosen where it is found first.
+    fn put_back(&mut self, id: Id) {
+        let rank = self.slot(id).rank;
+        self.ready.push(Reverse((rank, id)));
     }
 
     fn frees(&self, id: Id) -> bool {

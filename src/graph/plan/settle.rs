@@ -51,10 +51,17 @@ impl Plan {
             if !self.get(id).is_some_and(|slot| slot.is_under_way()) {
                 continue;
             }
+            let forwards = matches!(self.slot(id).state, State::Forwards);
             self.leave(id, State::Failed(Box::new(error.clone())));
             let slot = self.slot(id);
             let (inputs, users) =
                 (std::mem::take(&mut slot.inputs), std::mem::take(&mut slot.users));
+            if forwards {
+                // Begun again it will not need this one, and must not be told of it.
+                for made in &inputs {
+                    self.slot(*made).users.retain(|user| *user != id);
+                }
+            }
             inputs.into_iter().for_each(|input| self.release(input));
             failing.extend(users);
         }
@@ -88,6 +95,7 @@ impl Plan {
             let slot = self.slot(id);
             slot.uses -= 1;
             if slot.uses > 0 {
+                self.unpark(id);
                 continue;
             }
             unused.append(&mut slot.inputs);
@@ -103,8 +111,19 @@ impl Plan {
         let value = if slot.uses > 0 { slot.value.clone() } else { slot.value.take() };
         if slot.uses == 0 {
             self.forget(id);
+        } else {
+            self.unpark(id);
         }
         value.unwrap_or_else(|| unreachable!("what is ready has its inputs"))
+    }
+
+    /// Has those looked at again that wait for memory, where the one that is left of the users of
+    /// a value may be among them.
+    fn unpark(&mut self, id: Id) {
+        let slot = self.slot(id);
+        if slot.uses == 1 && slot.weight > 0 {
+            self.ready.append(&mut self.parked);
+        }
     }
 
     /// What has become of a task, for one who holds it.
@@ -153,18 +172,21 @@ impl Plan {
     /// Takes a task out of the state that it is in.
     fn leave(&mut self, id: Id, state: State) {
         let slot = self.slot(id);
-        let was_under_way = slot.is_under_way();
+        let (was_under_way, number) = (slot.is_under_way(), slot.number());
         let left = std::mem::replace(&mut slot.state, state);
         if was_under_way {
             self.under_way -= 1;
             self.waste.ended.push(id);
+            if let Some(since) = &mut self.since {
+                since.remove(&number);
+            }
         }
         match left {
             State::Pending(_) => self.pending -= 1,
             State::Running { seat, .. } => self.waste.seats.push(seat),
             _ => {}
         }
-        if matches!(left, State::Pending(_) | State::Arrived(_)) {
+        if matches!(left, State::Pending(_) | State::Arrived(_) | State::Failed(_)) {
             self.waste.states.push(left);
         }
     }

@@ -6,6 +6,7 @@ use super::Plan;
 use super::slot::{Id, Slot, State};
 use crate::Error;
 use crate::graph::client::Status;
+use crate::watch::bytes;
 
 /// How many tasks are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(crate) struct Counts {
     pub(crate) running: usize,
     pub(crate) done: usize,
     pub(crate) failed: usize,
+    pub(crate) cancelled: usize,
 }
 
 impl Plan {
@@ -57,7 +59,7 @@ impl Plan {
         /// Holders that are named.
         const NAMED: usize = 5;
         let next = self.first()?;
-        self.push(next);
+        self.put_back(next);
         let mut holders: Vec<&Slot> = self.slots.iter().filter(|slot| slot.weight > 0).collect();
         holders.sort_by_key(|slot| std::cmp::Reverse(slot.weight));
         let more = holders.len().saturating_sub(NAMED);
@@ -66,7 +68,23 @@ impl Plan {
         if more > 0 {
             held.push(format!("and {more} more"));
         }
-        Some((next, held.join(", ")))
+        let held = if held.is_empty() { "nothing is held".to_owned() } else { held.join(", ") };
+        Some((next, held))
+    }
+
+    /// The first task on the way up from this one whose value has a weight: what users know as
+    /// the one that needs memory, and not its plain arguments.
+    pub(crate) fn weighed_above(&self, id: Id) -> Id {
+        let mut at = id;
+        for _ in 0..self.slots.len() {
+            let Some(slot) = self.get(at) else { break };
+            if slot.node.as_ref().is_some_and(|node| node.has_weight()) {
+                return at;
+            }
+            let Some(&user) = slot.users.first() else { break };
+            at = user;
+        }
+        id
     }
 
     /// A value that is held, and for whom.
@@ -79,8 +97,8 @@ impl Plan {
         let user = self.slots.iter().find(|user| user.inputs.iter().any(place));
         let user = user.and_then(|user| user.node.as_ref());
         match user {
-            Some(user) => format!("{node} holds {} bytes for {}", slot.weight, user.name),
-            None => format!("{node} holds {} bytes for a handle", slot.weight),
+            Some(user) => format!("{node} holds {} for {}", bytes(slot.weight), user.name),
+            None => format!("{node} holds {} for a handle", bytes(slot.weight)),
         }
     }
 
@@ -99,10 +117,13 @@ impl Plan {
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for slot in self.slots.iter().filter(|slot| slot.node.is_some()) {
-            match slot.state {
+            match &slot.state {
                 State::New | State::Forwards | State::Arrived(_) => counts.waiting += 1,
                 State::Pending(_) | State::Running { .. } => counts.running += 1,
                 State::Done => counts.done += 1,
+                State::Failed(error) if matches!(**error, Error::Cancelled) => {
+                    counts.cancelled += 1;
+                }
                 State::Failed(_) => counts.failed += 1,
             }
         }

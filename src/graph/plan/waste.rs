@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::slot::{Id, State};
 use crate::graph::node::{Node, Shared};
-use crate::graph::worker::Step;
 
 /// What a plan has no more use for, and what others are to be told.
 #[derive(Default)]
@@ -13,8 +12,8 @@ pub(crate) struct Waste {
     pub(crate) nodes: Vec<(Arc<Node>, u32)>,
     pub(crate) values: Vec<Shared>,
     pub(crate) states: Vec<State>,
-    /// What workers have come to in vain.
-    pub(crate) steps: Vec<Step>,
+    /// What workers and futures have come to in vain.
+    pub(crate) late: Vec<Box<dyn Send>>,
     /// Seats whose workers' tasks are for nothing.
     pub(crate) seats: Vec<u32>,
     /// Tasks that have come to their end.
@@ -28,20 +27,21 @@ impl Waste {
         self.nodes.is_empty()
             && self.values.is_empty()
             && self.states.is_empty()
-            && self.steps.is_empty()
+            && self.late.is_empty()
             && self.seats.is_empty()
             && self.ended.is_empty()
             && self.planned.is_empty()
     }
 
-    /// Drops all; there is room for more of it afterwards.
+    /// Drops all; there is room for more of it afterwards. First what can be dropped without a
+    /// panic: of the rest something may be left then, to be dropped the next time.
     pub(crate) fn clear(&mut self) {
-        self.nodes.clear();
-        self.values.clear();
-        self.states.clear();
-        self.steps.clear();
         self.seats.clear();
         self.ended.clear();
         self.planned.clear();
+        self.nodes.clear();
+        self.values.clear();
+        self.states.clear();
+        self.late.clear();
     }
 }

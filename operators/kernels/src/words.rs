@@ -1,0 +1,231 @@
+//! Words: what stands between white space.
+
+use crate::spaces::{Spaces, WIDTH};
+
+/// Edges that are written before their number is looked at.
+const STEP: usize = 8;
+/// Edges that are kept until they are made into words.
+const ROOM: usize = 256;
+
+/// The words of a text in UTF-8, each as the places where it begins and ends.
+///
+/// They are those of [`str::split_whitespace`]. A place where a word begins or ends is a bit in
+/// the mask of [`Spaces`] that differs from the one before, and the cost is that of these bits:
+/// no byte is looked at alone.
+///
+/// ```
+/// let words: Vec<_> = creel_kernels::Words::new("né\u{a0}a".as_bytes()).collect();
+/// assert_eq!(words, [(0, 3), (5, 6)]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Words<'t> {
+    spaces: Spaces<'t>,
+    /// Where the chunk begins whose edges these are.
+    chunk: usize,
+    /// Where white space begins or ends, as far as it was not walked over yet.
+    edges: u64,
+    /// Whether the last byte of the chunk was white space: 0 or 1.
+    after: u64,
+    /// Where a word begins whose end was not reached by [`fill`](Self::fill).
+    open: Option<usize>,
+}
+
+impl<'t> Words<'t> {
+    /// Looks at nothing yet.
+    #[inline]
+    pub fn new(text: &'t [u8]) -> Self {
+        Self { spaces: Spaces::new(text), chunk: 0, edges: 0, after: 1, open: None }
+    }
+
+    /// The edges of the next chunk, in place of the ones that were walked over.
+    #[inline]
+    fn load(&mut self) -> Option<()> {
+        self.chunk = self.spaces.done();
+        // Behind the text is white space, which ends its last word.
+        let space = match self.spaces.next() {
+            None if self.after == 1 => return None,
+            space => space.unwrap_or(u64::MAX),
+        };
+        self.edges = space ^ (space << 1 | self.after);
+        self.after = space >> (WIDTH - 1);
+        Some(())
+    }
+
+    #[inline]
+    fn edge(&mut self) -> Option<usize> {
+        while self.edges == 0 {
+            self.load()?;
+        }
+        let edge = self.chunk + self.edges.trailing_zeros() as usize;
+        self.edges &= self.edges - 1;
+        Some(edge)
+    }
+
+    /// Appends words to a column, each as `word` makes it of its two places, until there are at
+    /// least `enough` in it or no more in the text. Whether there may be more.
+    ///
+    /// It does a chunk at a time, without a branch for each word: several times as fast as one
+    /// after another. So there may be up to 32 more than enough.
+    ///
+    /// ```
+    /// let mut words = creel_kernels::Words::new(b"one fish");
+    /// let mut lengths = Vec::new();
+    /// assert!(!words.fill(&mut lengths, 10, |start, end| end - start));
+    /// assert_eq!(lengths, [3, 4]);
+    /// ```
+    #[inline]
+    pub fn fill<W>(
+        &mut self,
+        column: &mut Vec<W>,
+        enough: usize,
+        word: impl Fn(usize, usize) -> W,
+    ) -> bool {
+        // From a word that has begun on, as many chunks as fit; then they are made into words.
+        let mut edges = [0; ROOM];
+        let mut count = 0;
+        edges[0] = self.open.unwrap_or(0);
+        count += usize::from(self.open.is_some());
+        loop {
+            let found = count;
+            while count < ROOM - WIDTH - STEP && self.edges_left() {
+                let (chunk, mut bits) = (self.chunk, std::mem::take(&mut self.edges));
+                let after = count + bits.count_ones() as usize;
+                while count < after {
+                    let Some(some) = edges[count..].first_chunk_mut::<STEP>() else { break };
+                    for edge in some {
+                        *edge = chunk + bits.trailing_zeros() as usize;
+                        bits &= bits.wrapping_sub(1);
+                    }
+                    count += STEP;
+                }
+                count = after;
+            }
+            let (words, rest) = edges[..count].as_chunks::<2>();
+            column.extend(words.iter().map(|&[start, end]| word(start, end)));
+            self.open = rest.first().copied();
+            if count == found {
+                return false;
+            }
+            if column.len() >= enough {
+                return true;
+            }
+            edges[0] = self.open.unwrap_or(0);
+            count %= 2;
+        }
+    }
+
+    /// Whether there are edges to walk over, in this chunk or the next ones.
+    #[inline]
+    fn edges_left(&mut self) -> bool {
+        while self.edges == 0 {
+            if self.load().is_none() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Iterator for Words<'_> {
+    type Item = (usize, usize);
+
+    #[inline]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let start = match self.open.take() {
+            Some(start) => start,
+            None => self.edge()?,
+        };
+        Some((start, self.edge()?))
+    }
+
+    /// A loop for each chunk, which the edges of a chunk end; one after another has to ask at each
+    /// edge whether it was the last.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
+        let (mut folded, mut open) = (init, self.open);
+        while self.edges_left() {
+            let (chunk, mut bits) = (self.chunk, std::mem::take(&mut self.edges));
+            let mut edge = || {
+                let edge = chunk + bits.trailing_zeros() as usize;
+                let any = bits != 0;
+                bits &= bits.wrapping_sub(1);
+                any.then_some(edge)
+            };
+            while let Some(start) = open.take().or_else(&mut edge) {
+                let Some(end) = edge() else {
+                    open = Some(start);
+                    break;
+                };
+                folded = f(folded, (start, end));
+            }
+        }
+        folded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plain(text: &str) -> Vec<(usize, usize)> {
+        let start = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+        text.split_whitespace().map(|word| (start(word), start(word) + word.len())).collect()
+    }
+
+    /// Some by `fill`, as many as it likes, then one alone, and so on.
+    fn mixed(text: &str, enough: usize) -> Vec<(usize, usize)> {
+        let mut words = Words::new(text.as_bytes());
+        let mut found = Vec::new();
+        loop {
+            let most = found.len() + enough;
+            let more = words.fill(&mut found, most, |start, end| (start, end));
+            assert!(found.len() < most + 33);
+            match words.next() {
+                Some(word) if more => found.push(word),
+                Some(_) => panic!("there was to be no more"),
+                None => return found,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        #[cfg_attr(miri, ignore = "making such texts takes minutes there")]
+        fn words_are_what_the_standard_library_splits_at_white_space(
+            text in "([a-c]{0,9}[ \t\n\u{b}\u{c}\r\u{1c}\u{85}\u{a0}\u{2003}\u{3000}é\u{1f41f}]{0,2}){0,40}",
+            enough in 1..40_usize,
+        ) {
+            let expected = plain(&text);
+            prop_assert_eq!(Words::new(text.as_bytes()).collect::<Vec<_>>(), &expected[..]);
+            prop_assert_eq!(mixed(&text, enough), expected);
+        }
+
+        #[test]
+        fn one_by_one_and_many_at_a_time_are_the_same_for_any_bytes(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b' ')], 0..300),
+        ) {
+            let mut folded = Vec::new();
+            Words::new(&bytes).for_each(|word| folded.push(word));
+            let mut found = Vec::new();
+            Words::new(&bytes).fill(&mut found, usize::MAX, |start, end| (start, end));
+            prop_assert_eq!(&folded, &found);
+            let mut one_by_one = Vec::new();
+            for word in Words::new(&bytes) {
+                one_by_one.push(word);
+            }
+            prop_assert_eq!(one_by_one, found);
+        }
+    }
+
+    #[test]
+    fn a_word_may_end_with_its_chunk_or_with_the_text() {
+        for len in [1, 63, 64, 65, 127, 128, 129] {
+            let text = "a".repeat(len);
+            assert_eq!(plain(&text), [(0, len)]);
+            assert_eq!(Words::new(text.as_bytes()).collect::<Vec<_>>(), [(0, len)]);
+            assert_eq!(mixed(&format!("{text} a"), 1), [(0, len), (len + 1, len + 2)]);
+        }
+    }
+}

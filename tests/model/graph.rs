@@ -1,0 +1,62 @@
+//! The engine's sources, on the checker's primitives.
+
+use std::sync::Arc;
+
+use crate::Result;
+
+#[path = "../../src/graph/client/mod.rs"]
+pub mod client;
+#[path = "../../src/graph/context.rs"]
+mod context;
+#[path = "../../src/graph/delayed/mod.rs"]
+pub mod delayed;
+#[path = "../../src/graph/engine.rs"]
+mod engine;
+#[path = "../../src/graph/node.rs"]
+mod node;
+#[path = "../../src/graph/plan/mod.rs"]
+mod plan;
+#[path = "../../src/graph/policy.rs"]
+mod policy;
+#[path = "../../src/graph/sketch.rs"]
+mod sketch;
+#[path = "../../src/graph/state.rs"]
+mod state;
+#[path = "../../src/graph/stop.rs"]
+mod stop;
+#[path = "../../src/graph/worker.rs"]
+mod worker;
+
+pub(crate) use context::Context;
+pub(crate) use node::{Name, Node};
+pub(crate) use sketch::Sketch;
+pub(crate) use stop::Stop;
+
+/// As in `src/graph/mod.rs`.
+pub(crate) fn run(context: &Context, roots: &[Arc<node::Node>]) -> Result<Vec<node::Shared>> {
+    engine::Engine::run(context, roots)
+}
+
+/// What `src/graph/sync.rs` is elsewhere.
+mod sync {
+    use std::io;
+
+    pub(super) use loom::sync::atomic::AtomicU8;
+    pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(super) use loom::thread::JoinHandle;
+
+    /// loom's, which knows no constants.
+    macro_rules! of_a_thread {
+        ($(#[$doc:meta])* static $name:ident: $type:ty = const $init:block;) => {
+            loom::thread_local! { $(#[$doc])* static $name: $type = $init }
+        };
+    }
+    pub(super) use of_a_thread as thread_local;
+
+    pub(super) fn spawn(
+        _name: String,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        Ok(loom::thread::spawn(work))
+    }
+}
