@@ -138,6 +138,16 @@ pub enum Error {
         /// What to do.
         mend: &'static str,
     },
+    /// A record that is not the JSON that it should be, or that the program cannot be run over.
+    #[error("{place}: {reason}: {snippet}")]
+    Record {
+        /// The object and the offset of what is wrong.
+        place: Place,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// What stands there, escaped and cut.
+        snippet: String,
+    },
     /// A record longer than the limit that was set.
     #[error(
         "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
@@ -225,6 +235,7 @@ impl Error {
             | Self::Truncated { place, .. }
             | Self::Corrupt { place, .. }
             | Self::Encoding { place, .. }
+            | Self::Record { place, .. }
             | Self::RecordTooLong { place, .. }
             | Self::Io { place, .. } => Some(place),
             Self::Task { source, .. } => source.downcast_ref().and_then(Self::place),

@@ -57,3 +57,16 @@ fn words_and_lines_are_counted_as_the_golden_program_counts_them() {
     let not_found = r#"filter(test("\" 404 ")) | count"#;
     assert_eq!(prints(not_found, "access.log", &[]), golden("access-404.jsonl"));
 }
+
+#[test]
+fn json_in_any_spelling_is_read_as_the_golden_program_reads_it() {
+    for (program, name) in [
+        ("filter(.status != 200) | frequencies(.path) | topk(10)", "access-json-not-200.jsonl"),
+        ("filter(.referer | not) | frequencies(.request.method)", "access-json-no-referer.jsonl"),
+        ("sum(.bytes)", "access-json-bytes.jsonl"),
+    ] {
+        for options in [["-j", "1", "--blocksize", "1MiB"], ["-j", "3", "--blocksize", "1KiB"]] {
+            assert_eq!(prints(program, "access.jsonl", &options), golden(name), "{program}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::block::{Compression, Encoding};
-use crate::program::VERBS;
+use crate::program::{Input, VERBS};
 use crate::record::Invalid;
 use crate::sink::Format;
 
@@ -13,7 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   creel 'words | filter(length > 5) | frequencies | topk(10)' book.txt
   creel 'filter(test(\"error\"; \"i\")) | count' 'logs/**/*.gz'
-  creel 'split(\",\") | map(length) | max' data.csv
+  creel 'filter(.status >= 500) | frequencies(.uri) | topk(10)' app.jsonl.gz
   creel -t text 'remove(startswith(\"#\")) | take(5)' 's3://bucket/conf/*'
   zcat app.log.gz | creel 'ascii_downcase | words | frequencies | topk(3)'
 
@@ -48,9 +48,9 @@ pub(crate) struct Args {
     pub(crate) program: Option<String>,
     #[arg(value_name = "SOURCE", hide = true)]
     pub(crate) sources: Vec<String>,
-    /// What sources hold: text, in lines (the default)
-    #[arg(short, long, value_name = "F", default_value = "text", hide_default_value = true, value_parser = from)]
-    pub(crate) from: From,
+    /// What sources hold: text, jsonl (else told by suffix)
+    #[arg(short, long, value_name = "F", value_parser = from)]
+    pub(crate) from: Option<Input>,
     /// jsonl, text, or table (so are counts on a terminal)
     #[arg(short, long, value_name = "F", value_parser = to)]
     pub(crate) to: Option<Format>,
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     /// auto (UTF-8 or by mark), utf-16le, utf-16be, latin1
     #[arg(long, value_name = "E", value_parser = encoding, default_value = "auto", hide_default_value = true)]
     pub(crate) encoding: Encoding,
-    /// Records that are not UTF-8: fail, replace, skip
+    /// Records not UTF-8 or not JSON: fail, replace, skip
     #[arg(long, value_name = "HOW", value_parser = invalid, default_value = "fail", hide_default_value = true)]
     pub(crate) invalid: Invalid,
     /// What ends a record; \n \t \0 \x1E stand for bytes
@@ -99,12 +99,6 @@ pub(crate) struct Args {
     /// Print this
     #[arg(short, long, action = ArgAction::Help)]
     help: Option<bool>,
-}
-
-/// A format of sources; text is the only one so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
-    Text,
 }
 
 /// When progress is shown.
@@ -158,9 +152,10 @@ fn not_yet(given: &str, later: &[&str], error: String) -> String {
     if known { format!("{given} is not there yet; {error}") } else { error }
 }
 
-fn from(given: &str) -> Result<From, String> {
-    const LATER: &[&str] = &["jsonl", "json", "csv", "tsv", "logfmt", "combined", "common"];
-    one_of(given, &[("text", From::Text)]).map_err(|error| not_yet(given, LATER, error))
+fn from(given: &str) -> Result<Input, String> {
+    const LATER: &[&str] = &["json", "csv", "tsv", "logfmt", "combined", "common"];
+    let inputs = [("text", Input::Text), ("jsonl", Input::Json), ("ndjson", Input::Json)];
+    one_of(given, &inputs).map_err(|error| not_yet(given, LATER, error))
 }
 
 fn to(given: &str) -> Result<Format, String> {

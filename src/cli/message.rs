@@ -28,6 +28,7 @@ pub(crate) fn say(message: impl std::fmt::Display) {
 pub(crate) fn fail(error: &Error) -> ExitCode {
     match error {
         Error::Encoding { .. } => say(format_args!("{error} (--invalid, --encoding)")),
+        Error::Record { .. } => say(format_args!("{error} (--invalid, --from)")),
         Error::RecordTooLong { .. } => say(format_args!("{error} (--max-record, --delimiter)")),
         _ => say(error),
     }
@@ -38,7 +39,7 @@ pub(crate) fn fail(error: &Error) -> ExitCode {
 pub(crate) fn code(error: &Error) -> u8 {
     match error {
         Error::Pattern { .. } | Error::Output { .. } => USAGE,
-        Error::Encoding { .. } | Error::RecordTooLong { .. } => RECORDS,
+        Error::Encoding { .. } | Error::Record { .. } | Error::RecordTooLong { .. } => RECORDS,
         Error::Cancelled => INTERRUPTED,
         Error::Panic { .. } => 101,
         _ => SOURCE,
@@ -83,11 +84,11 @@ fn harmless(c: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::Program;
+    use crate::program::{Input, Program};
     use proptest::prelude::*;
 
     fn drawing_of(program: &str) -> String {
-        drawn(program, &Program::compile(program).unwrap_err(), false)
+        drawn(program, &Program::compile(program, Input::Text).unwrap_err(), false)
     }
 
     #[test]
@@ -124,7 +125,7 @@ mod tests {
             ]), 0..12)
         ) {
             let program = tokens.concat();
-            if let Err(fault) = Program::compile(&program) {
+            if let Err(fault) = Program::compile(&program, Input::Json) {
                 prop_assert!(fault.span.start <= fault.span.end);
                 prop_assert!(program.get(fault.span.clone()).is_some(), "{:?}", fault);
                 prop_assert!(drawn(&program, &fault, false).contains("creel: "));

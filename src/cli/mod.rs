@@ -2,6 +2,7 @@
 
 mod args;
 mod dry_run;
+mod format;
 mod message;
 mod monitor;
 mod signals;
@@ -24,11 +25,14 @@ use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
 use crate::{Error, Progress, Result};
 
-/// Compiles a program and draws the fault if it is none: what the fuzzer runs, which sets this.
+/// Compiles a program for each input and draws the fault if it is none: what the fuzzer runs, which
+/// sets this.
 #[cfg(fuzzing)]
 pub fn check(program: &str) {
-    if let Err(fault) = Program::compile(program) {
-        message::drawn(program, &fault, true);
+    for input in [program::Input::Text, program::Input::Json] {
+        if let Err(fault) = Program::compile(program, input) {
+            message::drawn(program, &fault, true);
+        }
     }
 }
 
@@ -48,7 +52,14 @@ pub fn main() -> ExitCode {
         }
         args.sources.push("-".to_owned());
     }
-    let program = match Program::compile(&text) {
+    let input = match format::of(args.from, &args.sources) {
+        Ok(input) => input,
+        Err(message) => {
+            say(message);
+            return ExitCode::from(message::USAGE);
+        }
+    };
+    let program = match Program::compile(&text, input) {
         Ok(program) => Arc::new(program),
         Err(_) if Path::new(&text).exists() => {
             let fault = Fault::new(0..text.len(), "this is a path, where a program is needed");
@@ -186,7 +197,11 @@ fn report(args: &Args, progress: &Progress, faults: &[Error]) -> u8 {
             let first = progress.take_first_invalid();
             let place = first.as_ref().and_then(Error::place).map(ToString::to_string);
             let place = place.unwrap_or_default();
-            say(format_args!("{what} {records} {plural} at {place}: not in valid UTF-8"));
+            let wrong = match first {
+                Some(Error::Record { reason, .. }) => reason,
+                _ => "not in valid UTF-8",
+            };
+            say(format_args!("{what} {records} {plural} at {place}: {wrong}"));
         }
     };
     summarise(progress.records_replaced(), "replaced bytes in");

@@ -15,17 +15,29 @@ pub(crate) enum Kind {
     Bool,
     /// A list of texts.
     List,
+    /// A value of JSON as it was read, with the fields that the program uses.
+    Record,
+    /// Any other value of JSON.
+    Json,
+    /// A value of JSON as a text that is equal, and sorts, as it does.
+    Key,
 }
 
 impl Kind {
-    /// jq's order of types: null, false, true, numbers, strings, arrays, objects.
+    /// jq's order of types: null, false, true, numbers, strings, arrays, objects. Values of JSON have
+    /// each its own, and are never asked.
     pub(crate) fn rank(self) -> u8 {
         match self {
             Self::Bool => 1,
             Self::Number => 2,
             Self::Text => 3,
-            Self::List => 4,
+            _ => 4,
         }
+    }
+
+    /// Whether records are values of JSON, whose types are known one by one.
+    pub(crate) fn is_json(self) -> bool {
+        matches!(self, Self::Record | Self::Json)
     }
 
     /// As a message names it.
@@ -35,6 +47,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Bool => "true or false",
             Self::List => "a list",
+            Self::Record | Self::Json | Self::Key => "a value of JSON",
         }
     }
 }
@@ -68,24 +81,35 @@ impl Span {
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     pub(crate) kind: Kind,
-    /// Text: one a record. List: the pieces of all records.
+    /// Text, JSON: one a record, empty for a value that is missing. List: the pieces of all records.
     pub(crate) spans: Vec<Span>,
     /// List: where each record's pieces end in `spans`.
     pub(crate) ends: Vec<u32>,
     /// Number: the value. Bool: 0 or 1.
     pub(crate) numbers: Vec<i64>,
+    /// Record: for each field that the program uses, its value in each record.
+    pub(crate) fields: Vec<Vec<Span>>,
+    /// JSON: where the record that each came from begins in its block.
+    pub(crate) origins: Vec<u32>,
 }
 
 impl Batch {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, spans: Vec::new(), ends: Vec::new(), numbers: Vec::new() }
+        Self {
+            kind,
+            spans: Vec::new(),
+            ends: Vec::new(),
+            numbers: Vec::new(),
+            fields: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         match self.kind {
-            Kind::Text => self.spans.len(),
             Kind::List => self.ends.len(),
             Kind::Number | Kind::Bool => self.numbers.len(),
+            _ => self.spans.len(),
         }
     }
 
@@ -93,6 +117,8 @@ impl Batch {
         self.spans.clear();
         self.ends.clear();
         self.numbers.clear();
+        self.fields.iter_mut().for_each(Vec::clear);
+        self.origins.clear();
     }
 
     /// The pieces of each record of a batch of lists.
@@ -108,21 +134,27 @@ impl Batch {
     /// Keeps the first `n` records.
     pub(crate) fn truncate(&mut self, n: usize) {
         match self.kind {
-            Kind::Text => self.spans.truncate(n),
             Kind::Number | Kind::Bool => self.numbers.truncate(n),
             Kind::List => {
                 self.ends.truncate(n);
                 self.spans.truncate(self.ends.last().map_or(0, |&end| end as usize));
             }
+            _ => self.spans.truncate(n),
         }
+        self.fields.iter_mut().for_each(|field| field.truncate(n));
+        self.origins.truncate(n);
     }
 
     /// Keeps the records that `keep` marks; it holds a mark for each.
     pub(crate) fn retain(&mut self, keep: &[bool]) {
         match self.kind {
-            Kind::Text => compact(&mut self.spans, keep),
             Kind::Number | Kind::Bool => compact(&mut self.numbers, keep),
             Kind::List => self.retain_lists(keep),
+            _ => compact(&mut self.spans, keep),
+        }
+        self.fields.iter_mut().for_each(|field| compact(field, keep));
+        if !self.origins.is_empty() {
+            compact(&mut self.origins, keep);
         }
     }
 

@@ -1,9 +1,10 @@
 //! How a program ends: what each lane keeps, how lanes are merged, and what is printed.
 
-use creel_operators::{Combiner, Counts, Feed, Max, Min, TopK};
+use creel_operators::{Combiner, Counts, ExactSum, Feed, Max, Min, TopK};
 
 use super::batch::{Batch, Kind};
 use crate::Result;
+use crate::record::json::{self, Number};
 use crate::sink::{Cell, Printer};
 
 /// The last stage of a program.
@@ -29,6 +30,8 @@ pub(crate) enum State {
     TopTexts(Vec<String>),
     TopNumbers(Vec<i64>),
     Sum(i128),
+    /// Of JSON: integers, and doubles if there are some.
+    JsonSum(i128, Option<Box<ExactSum>>),
     BestText(Option<String>),
     BestNumber(Option<i64>),
 }
@@ -36,13 +39,14 @@ pub(crate) enum State {
 impl End {
     /// An empty state, for records of a kind.
     pub(crate) fn start(self, kind: Kind) -> State {
-        let text = kind == Kind::Text;
+        let text = matches!(kind, Kind::Text | Kind::Key);
         match self {
             Self::Records | Self::Count => State::Count(0),
             Self::Frequencies if text => State::Texts(Counts::default()),
             Self::Frequencies => State::Numbers(Counts::default()),
             Self::Top(_) if text => State::TopTexts(Vec::new()),
             Self::Top(_) => State::TopNumbers(Vec::new()),
+            Self::Sum if kind.is_json() => State::JsonSum(0, None),
             Self::Sum => State::Sum(0),
             Self::Min | Self::Max if text => State::BestText(None),
             Self::Min | Self::Max => State::BestNumber(None),
@@ -62,6 +66,14 @@ impl End {
             (Self::Top(k), State::TopTexts(top)) => feed(&TopK::<String>::new(k), top, texts),
             (Self::Top(k), State::TopNumbers(top)) => feed(&TopK::<i64>::new(k), top, numbers),
             (_, State::Sum(sum)) => *sum += numbers.map(i128::from).sum::<i128>(),
+            (_, State::JsonSum(sum, doubles)) => {
+                for raw in texts.filter(|raw| json::rank(raw) == 3) {
+                    match json::number(raw) {
+                        Number::Integer(n) => *sum += i128::from(n),
+                        Number::Double(x) => doubles.get_or_insert_default().add(x),
+                    }
+                }
+            }
             (Self::Min, State::BestText(best)) => feed(&Min::<String>::new(), best, texts),
             (_, State::BestText(best)) => feed(&Max::<String>::new(), best, texts),
             (Self::Min, State::BestNumber(best)) => feed(&Min::<i64>::new(), best, numbers),
@@ -84,6 +96,12 @@ impl End {
                 TopK::<i64>::new(k).merge(top, others);
             }
             (_, State::Sum(sum), State::Sum(other)) => *sum += other,
+            (_, State::JsonSum(sum, doubles), State::JsonSum(other, others)) => {
+                *sum += other;
+                if let Some(others) = others {
+                    doubles.get_or_insert_default().add_sum(&others);
+                }
+            }
             (Self::Min, State::BestText(best), State::BestText(other)) => {
                 Min::<String>::new().merge(best, other);
             }
@@ -130,6 +148,10 @@ impl End {
             Kind::Bool => Cell::Bool(number != 0),
             _ => Cell::Number(i128::from(number)),
         };
+        let text = |text| match kind {
+            Kind::Key => Cell::Key(text),
+            _ => Cell::Text(text),
+        };
         match state {
             State::Count(n) => out.value(Cell::Number(i128::from(n))),
             State::Texts(counts) => {
@@ -137,7 +159,7 @@ impl End {
                     Some(limit) => counts.topk_lent(limit),
                     None => counts.sorted_lent(),
                 };
-                out.pairs(rows.into_iter().map(|(text, n)| (Cell::Text(text), n)))
+                out.pairs(rows.into_iter().map(|(row, n)| (text(row), n)))
             }
             State::Numbers(counts) => {
                 let rows = match limit {
@@ -147,13 +169,17 @@ impl End {
                 out.pairs(rows.into_iter().map(|(&n, count)| (number(n), count)))
             }
             State::TopTexts(top) => {
-                top.iter().take(first(top.len())).try_for_each(|row| out.value(Cell::Text(row)))
+                top.iter().take(first(top.len())).try_for_each(|row| out.value(text(row)))
             }
             State::TopNumbers(top) => {
                 top.iter().take(first(top.len())).try_for_each(|&row| out.value(number(row)))
             }
-            State::Sum(sum) => out.value(Cell::Number(sum)),
-            State::BestText(best) => out.value(best.as_deref().map_or(Cell::Null, Cell::Text)),
+            State::Sum(sum) | State::JsonSum(sum, None) => out.value(Cell::Number(sum)),
+            State::JsonSum(sum, Some(mut doubles)) => {
+                doubles.add(sum as f64);
+                out.value(Cell::Json(&doubles.value().to_string()))
+            }
+            State::BestText(best) => out.value(best.as_deref().map_or(Cell::Null, text)),
             State::BestNumber(best) => out.value(best.map_or(Cell::Null, number)),
         }
     }

@@ -25,15 +25,10 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    /// Compiles a program for records that are text.
-    pub(crate) fn compile(text: &str) -> Result<Self, Fault> {
-        let mut compiler = Self {
-            stages: Vec::new(),
-            kind: Kind::Text,
-            end: None,
-            limit: None,
-            rows_counted: false,
-        };
+    /// Compiles a program for records of a kind.
+    pub(crate) fn compile(text: &str, kind: Kind) -> Result<Self, Fault> {
+        let mut compiler =
+            Self { stages: Vec::new(), kind, end: None, limit: None, rows_counted: false };
         for segment in segments(parse(text)?) {
             compiler.segment(&segment)?;
         }
@@ -57,6 +52,11 @@ impl Compiler {
             }
             Node::Iterate(of) => {
                 let value = expression::value(of, self.kind)?;
+                if value.kind(self.kind).is_json() {
+                    self.map(value);
+                    self.push(Stage::Members { arrays_only: false });
+                    return Ok(());
+                }
                 if value.kind(self.kind) != Kind::List {
                     let kind = value.kind(self.kind).name();
                     let message = format!("`.[]` needs a list, but is given {kind} here");
@@ -116,6 +116,13 @@ impl Compiler {
             (Kind::Text, "flatten") => fault.hint("split(\" \") makes lists, words makes words"),
             _ => fault,
         })
+    }
+
+    /// Makes of values of JSON what a stage needs of them; leaves others as they are.
+    pub(crate) fn json_as(&mut self, value: Value) {
+        if self.kind.is_json() {
+            self.map(value);
+        }
     }
 
     /// Appends a stage.

@@ -11,6 +11,7 @@ use super::syntax::{Call, Expr, Node, Order, Span};
 use super::value::Value;
 use super::verbs;
 use super::words::Separator;
+use crate::record::json;
 
 /// The functions that expressions may call.
 pub(crate) static FUNCTIONS: &[&str] = &[
@@ -49,6 +50,15 @@ pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
         Node::CallThenPath(call, path) => Err(path_of_call(call, path, expr)),
         Node::Number(_) | Node::Text(_) => Err(verbs::not_yet(expr.span.clone(), "a constant")),
         Node::Comma => Err(verbs::not_yet(expr.span.clone(), "more than one value a record")),
+        Node::Path(of, steps) => {
+            let of = value(of, kind)?;
+            if of.kind(kind).is_json() {
+                return Ok(then(of, Value::Path(steps.as_slice().into())));
+            }
+            let message = format!("a field is taken of {} here", of.kind(kind).name());
+            let fault = Fault::new(expr.span.clone(), message);
+            Err(fault.hint("records of JSON have fields: -f jsonl, or a source named *.jsonl"))
+        }
         Node::Iterate(_) => Err(verbs::not_yet(expr.span.clone(), "`.[]` inside an expression")),
         Node::Other(what) => Err(verbs::not_yet(expr.span.clone(), what)),
     }
@@ -61,11 +71,23 @@ pub(crate) fn predicate(expr: &Expr, kind: Kind) -> Result<Predicate, Fault> {
 }
 
 fn truth(value: Value, kind: Kind) -> Predicate {
-    match value {
-        Value::Test(predicate) => predicate,
-        value if value.kind(kind) != Kind::Bool => Predicate::Always(true),
-        Value::Identity => Predicate::IsTrue,
-        value => Predicate::On(Box::new(value), Box::new(Predicate::IsTrue)),
+    let truth = match value.kind(kind) {
+        Kind::Bool => Predicate::IsTrue,
+        Kind::Record | Kind::Json => Predicate::Truthy,
+        _ if !kind.is_json() => return Predicate::Always(true),
+        // What fails does so whatever it would have been.
+        _ => Predicate::Always(true),
+    };
+    on(value, truth)
+}
+
+/// A condition on what a value makes of a record.
+fn on(value: Value, condition: Predicate) -> Predicate {
+    match (value, condition) {
+        (Value::Identity, condition) => condition,
+        (Value::Test(met), Predicate::IsTrue) => met,
+        (Value::Then(first, second), condition) => on(*first, on(*second, condition)),
+        (value, condition) => Predicate::On(Box::new(value), Box::new(condition)),
     }
 }
 
@@ -97,12 +119,18 @@ pub(crate) fn path_of_call(call: &Call, path: &str, expr: &Expr) -> Fault {
 }
 
 fn function(call: &Call, kind: Kind) -> Result<Value, Fault> {
+    const OF_TEXT: &[&str] =
+        &["ascii_downcase", "ascii_upcase", "split", "startswith", "endswith", "contains", "test"];
+    if kind.is_json() && OF_TEXT.contains(&call.name.as_str()) {
+        return Ok(then(Value::StringText, function(call, Kind::Text)?));
+    }
     let test = |predicate| Ok(Value::Test(predicate));
     match (call.name.as_str(), call.args.len()) {
         ("length", 0) if kind == Kind::Bool => {
             let message = "`length` of true or false, which have none";
             Err(Fault::new(call.name_span.clone(), message))
         }
+        ("length", 0) if kind.is_json() => Ok(Value::JsonLength),
         ("length", 0) => Ok(Value::Length),
         ("ascii_downcase", 0) => text_only(call, kind).map(|()| Value::Lower),
         ("ascii_upcase", 0) => text_only(call, kind).map(|()| Value::Upper),
@@ -192,7 +220,7 @@ fn regex(call: &Call) -> Result<regex::Regex, Fault> {
 
 /// A constant that something is compared with.
 enum Constant<'e> {
-    Number(i64),
+    Number(&'e str),
     Text(&'e str),
     Bool(bool),
     Null,
@@ -207,11 +235,25 @@ impl Constant<'_> {
             Self::Text(_) => Kind::Text.rank(),
         }
     }
+
+    /// The same, for values of JSON.
+    fn json(&self) -> Result<json::Constant, std::num::ParseFloatError> {
+        Ok(json::Constant::new(&match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            // jq's literals may lack a digit where those of JSON may not.
+            Self::Number(digits) if digits.contains(['.', 'e', 'E']) => {
+                digits.parse::<f64>()?.clamp(f64::MIN, f64::MAX).to_string()
+            }
+            Self::Number(digits) => (*digits).to_owned(),
+            Self::Text(text) => serde_json::Value::from(*text).to_string(),
+        }))
+    }
 }
 
-fn constant(expr: &Expr) -> Result<Option<Constant<'_>>, Fault> {
-    Ok(match &expr.node {
-        Node::Number(digits) => Some(Constant::Number(number(digits, &expr.span)?)),
+fn constant(expr: &Expr) -> Option<Constant<'_>> {
+    match &expr.node {
+        Node::Number(digits) => Some(Constant::Number(digits)),
         Node::Text(text) => Some(Constant::Text(text)),
         Node::Call(call) if call.args.is_empty() => match call.name.as_str() {
             "true" => Some(Constant::Bool(true)),
@@ -220,7 +262,7 @@ fn constant(expr: &Expr) -> Result<Option<Constant<'_>>, Fault> {
             _ => None,
         },
         _ => None,
-    })
+    }
 }
 
 fn comparison(
@@ -230,11 +272,18 @@ fn comparison(
     right: &Expr,
     kind: Kind,
 ) -> Result<Predicate, Fault> {
-    match (constant(left)?, constant(right)?) {
+    match (constant(left), constant(right)) {
         (None, Some(with)) => compare(left, order, &with, &right.span, kind),
         (Some(with), None) => compare(right, order.flip(), &with, &left.span, kind),
         (Some(_), Some(_)) => Err(Fault::new(whole.span.clone(), "both sides are constants")),
-        (None, None) => Err(verbs::not_yet(whole.span.clone(), "comparing two values")),
+        (None, None) => {
+            let sides = [value(left, kind)?, value(right, kind)?];
+            if !sides.iter().all(|side| side.kind(kind).is_json()) {
+                return Err(verbs::not_yet(whole.span.clone(), "comparing two values"));
+            }
+            let keys = sides.map(|side| then(side, Value::Key));
+            Ok(Predicate::Keys(order, Box::new(keys)))
+        }
     }
 }
 
@@ -247,12 +296,23 @@ fn compare(
 ) -> Result<Predicate, Fault> {
     let value = value(of, kind)?;
     let value_kind = value.kind(kind);
+    if value_kind.is_json() {
+        let with = with.json();
+        let with = with.map_err(|_| Fault::new(with_span.clone(), "this number cannot be read"))?;
+        return Ok(on(value, Predicate::Json(order, Box::new(with))));
+    }
     let predicate = match (value_kind, with) {
         (Kind::Text, Constant::Text(to)) => Predicate::Text(order, (*to).into()),
-        (Kind::Number, Constant::Number(to)) => match value {
-            Value::Length => return Ok(Predicate::Length(order, *to)),
-            _ => Predicate::Number(order, *to),
-        },
+        (Kind::Number, Constant::Number(digits)) => {
+            let to = number(digits, with_span)?;
+            return Ok(match value {
+                Value::Then(first, second) if matches!(*second, Value::Length) => {
+                    on(*first, Predicate::Length(order, to))
+                }
+                Value::Length => Predicate::Length(order, to),
+                value => on(value, Predicate::Number(order, to)),
+            });
+        }
         (Kind::Bool, Constant::Bool(to)) => Predicate::Number(order, i64::from(*to)),
         // jq answers with the order of the types, silently: the commonest trap of the language.
         (Kind::Text, Constant::Number(_)) if matches!(value, Value::Identity) => {
@@ -264,8 +324,5 @@ fn compare(
         }
         (kind, with) => Predicate::Always(order.holds(&kind.rank(), &with.rank())),
     };
-    Ok(match value {
-        Value::Identity => predicate,
-        value => Predicate::On(Box::new(value), Box::new(predicate)),
-    })
+    Ok(on(value, predicate))
 }

@@ -1,13 +1,16 @@
 //! A program run over blocks: a lane each, or in input order where order shows.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Program;
 use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
+use super::failure::Told;
+use super::json;
 use super::search::Found;
 use super::stage::{Next, Scratch, Stage, drive, scratch};
+use super::{Input, Program};
 use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
 use crate::progress::Progress;
@@ -16,7 +19,7 @@ use crate::run::{self, Context, Pass, Text};
 use crate::sink::{Cell, Printer};
 use crate::{Error, Result};
 
-/// How blocks become records of text.
+/// How blocks become records.
 #[derive(Debug, Clone)]
 pub(crate) struct Records {
     pub(crate) delimiter: Delimiter,
@@ -51,16 +54,26 @@ pub(crate) fn run(
 pub(crate) struct Lane {
     source: Batch,
     scratch: Vec<Scratch>,
+    /// What reading the records had to say of bad ones; each stage has its own.
+    told: Told,
     state: State,
 }
 
 impl Lane {
-    fn new(program: &Program) -> Self {
+    fn new(program: &Program, policy: Invalid) -> Self {
+        let kind = program.input.kind();
         Self {
-            source: Batch::new(Kind::Text),
-            scratch: scratch(&program.stages, Kind::Text),
+            source: Batch::new(kind),
+            scratch: scratch(&program.stages, kind, policy),
+            told: Told::default(),
             state: program.end.start(program.end_kind()),
         }
+    }
+
+    fn told(&mut self) -> Told {
+        let mut told = std::mem::take(&mut self.told);
+        self.scratch.iter_mut().for_each(|scratch| told.add(scratch.told()));
+        told
     }
 }
 
@@ -78,18 +91,19 @@ impl Pass<Block> for Reduce {
     }
 
     fn start(&self, _: &Context, _: &[Shared]) -> Lane {
-        Lane::new(&self.program)
+        Lane::new(&self.program, self.records.invalid)
     }
 
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
-        let text = self.records.text(context, &block)?;
-        let (program, end) = (&*self.program, self.program.end);
-        let Lane { source, scratch, state } = lane;
-        let _ = self.records.drive(&text, program, source, scratch, &mut |text, batch| {
-            end.feed(state, text, batch);
+        let program = &*self.program;
+        let text = self.records.text(context, &block, program.input)?;
+        let mut state = std::mem::replace(&mut lane.state, State::Count(0));
+        let _ = self.records.drive(&text, program, lane, &mut |text, batch| {
+            program.end.feed(&mut state, text, batch);
             ControlFlow::Continue(())
         });
-        Ok(())
+        lane.state = state;
+        self.records.settle(lane.told(), &block)
     }
 
     fn merge(&self, into: &mut Lane, from: Lane) {
@@ -105,33 +119,28 @@ fn stream_records(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    let lanes = Lanes::new(program);
+    let lanes = Lanes::new(program, records.invalid);
     let encoder = out.encoder();
     // Buffers that were written are used again: fresh pages cost more than what is put into them.
     let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
     let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
-        let text = records.text(context, &block)?;
+        let text = records.text(context, &block, program.input)?;
         let mut encoded = written().pop().unwrap_or_default();
-        lanes.with(|lane| {
-            records.drive(
-                &text,
-                program,
-                &mut lane.source,
-                &mut lane.scratch,
-                &mut |text, batch| {
-                    each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
-                    ControlFlow::Continue(())
-                },
-            )
+        let told = lanes.with(|lane| {
+            records.drive(&text, program, lane, &mut |text, batch| {
+                each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
+                ControlFlow::Continue(())
+            })
         });
-        Ok(encoded)
+        // What stands before a bad record is printed before the run fails.
+        Ok((encoded, records.settle(told, &block)))
     };
-    run::stream(context, input, emit, |mut encoded| {
+    run::stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<()>)| {
         out.encoded(&encoded)?;
         encoded.clear();
         written().push(encoded);
-        Ok(ControlFlow::Continue(()))
+        settled.map(ControlFlow::Continue)
     })
 }
 
@@ -143,34 +152,45 @@ fn run_ordered(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<State> {
-    let lanes = Lanes::new(program);
+    let lanes = Lanes::new(program, records.invalid);
     let most = match program.ordered.first() {
         Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
     let emit = |block: Block| {
-        let text = records.text(context, &block)?;
+        let text = records.text(context, &block, program.input)?;
         let mut taken = Taken::new(program.lane_kind());
-        lanes.with(|lane| {
-            records.drive(
-                &text,
-                program,
-                &mut lane.source,
-                &mut lane.scratch,
-                &mut |text, batch| taken.extend(text, batch, most),
-            )
+        let told = lanes.with(|lane| {
+            records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
         });
-        Ok(taken)
+        let settled = records.settle(told, &block);
+        if let Cow::Owned(_) = &text {
+            let origins = taken.batch.origins.iter_mut();
+            origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
+        }
+        drop(text);
+        Ok((taken, settled, block))
     };
     let mut state = program.end.start(program.end_kind());
-    let mut buffers = scratch(&program.ordered, program.lane_kind());
+    let mut buffers = scratch(&program.ordered, program.lane_kind(), records.invalid);
     if most > 0 {
-        run::stream(context, input, emit, |mut taken: Taken| {
-            in_order(program, &mut buffers, &mut taken, &mut state, out)
+        run::stream(context, input, emit, |(mut taken, settled, block): Ordered| {
+            let flow = in_order(program, &mut buffers, &mut taken, &mut state, out)?;
+            let mut told = Told::default();
+            buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
+            records.settle_at(told, &block)?;
+            // Enough was taken before the bad record, or it is the next.
+            if flow.is_continue() {
+                settled?;
+            }
+            Ok(flow)
         })?;
     }
     Ok(state)
 }
+
+/// The records of a block, what went wrong behind them, and the block.
+type Ordered = (Taken, Result<()>, Block);
 
 /// Sends the records of one block through the stages that see all records in their order, and
 /// prints at once what comes out.
@@ -216,8 +236,14 @@ impl Taken {
     fn extend(&mut self, text: &str, batch: &mut Batch, most: usize) -> ControlFlow<()> {
         batch.truncate(most - self.batch.len());
         let pieces_before = self.batch.spans.len() as u32;
-        for span in &batch.spans {
+        self.batch.fields.resize(batch.fields.len(), Vec::new());
+        self.batch.origins.extend_from_slice(&batch.origins);
+        for (i, span) in batch.spans.iter().enumerate() {
             let start = self.text.len();
+            for (fields, taken) in batch.fields.iter().zip(&mut self.batch.fields) {
+                let at = start as u32 + fields[i].start.saturating_sub(span.start);
+                taken.push(Span { start: at, len: fields[i].len });
+            }
             self.text.push_str(span.of(text));
             self.batch.spans.push(Span::new(start, self.text.len()));
         }
@@ -230,24 +256,27 @@ impl Taken {
 /// Lanes lent to whichever thread has a block: as many as there are threads.
 struct Lanes<'p> {
     program: &'p Program,
+    policy: Invalid,
     idle: Mutex<Vec<Lane>>,
 }
 
 impl<'p> Lanes<'p> {
-    fn new(program: &'p Program) -> Self {
-        Self { program, idle: Mutex::new(Vec::new()) }
+    fn new(program: &'p Program, policy: Invalid) -> Self {
+        Self { program, policy, idle: Mutex::new(Vec::new()) }
     }
 
-    fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) {
+    fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) -> Told {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.program));
+        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.program, self.policy));
         let _ = work(&mut lane);
+        let told = lane.told();
         idle().push(lane);
+        told
     }
 }
 
 impl Records {
-    fn text<'b>(&self, context: &Context, block: &'b Block) -> Result<std::borrow::Cow<'b, str>> {
+    fn text<'b>(&self, context: &Context, block: &'b Block, input: Input) -> Result<Cow<'b, str>> {
         context.read(|| {
             let bytes = block.bytes();
             (bytes.len(), RawLines::new(bytes, &self.delimiter).count())
@@ -257,7 +286,11 @@ impl Records {
             let limit = u64::from(u32::MAX);
             return Err(Error::RecordTooLong { place: block.place(0), limit });
         }
-        record::text(block, &self.delimiter, self.invalid, &self.progress)
+        let text = match input {
+            Input::Text => record::text,
+            Input::Json => record::text_in_place,
+        };
+        text(block, &self.delimiter, self.invalid, &self.progress)
     }
 
     /// Sends the records of a block's text through a program's stages.
@@ -265,10 +298,17 @@ impl Records {
         &self,
         text: &str,
         program: &Program,
-        source: &mut Batch,
-        scratch: &mut [Scratch],
+        lane: &mut Lane,
         end: &mut Next<'_>,
     ) -> ControlFlow<()> {
+        let Lane { source, scratch, told, .. } = lane;
+        if program.input == Input::Json {
+            let mut next =
+                |text: &str, batch: &mut Batch| drive(&program.stages, scratch, text, batch, end);
+            let wanted = &program.fields;
+            let (delimiter, policy) = (&self.delimiter, self.invalid);
+            return json::records(text, delimiter, wanted, policy, source, told, &mut next);
+        }
         // Line ends are white space: the words of the lines are the words of the block.
         if let (Some(Stage::Words), Delimiter::Line) = (program.stages.first(), &self.delimiter) {
             source.clear();
@@ -306,6 +346,10 @@ impl Records {
 fn each_cell(text: &str, batch: &Batch, mut visit: impl FnMut(Cell<'_>)) {
     match batch.kind {
         Kind::Text => batch.spans.iter().for_each(|span| visit(Cell::Text(span.of(text)))),
+        Kind::Key => batch.spans.iter().for_each(|span| visit(Cell::Key(span.of(text)))),
+        Kind::Record | Kind::Json => {
+            batch.spans.iter().for_each(|span| visit(Cell::Json(span.of(text))));
+        }
         Kind::Number => {
             batch.numbers.iter().for_each(|&number| visit(Cell::Number(i128::from(number))));
         }

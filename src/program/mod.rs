@@ -9,9 +9,14 @@ mod batch;
 mod combine;
 mod compile;
 mod expression;
+mod failure;
 mod fault;
 #[cfg(test)]
 mod fault_tests;
+mod fields;
+mod json;
+#[cfg(test)]
+mod json_tests;
 mod lane;
 mod parse;
 mod predicate;
@@ -34,9 +39,20 @@ use compile::Compiler;
 use search::Search;
 use stage::Stage;
 
-/// A program, compiled for records of text.
+/// What the records of an input are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    Text,
+    /// Values of JSON, one a record.
+    Json,
+}
+
+/// A program, compiled for an input.
 #[derive(Debug)]
 pub(crate) struct Program {
+    input: Input,
+    /// The fields of records of JSON that it uses.
+    fields: Vec<Box<str>>,
     /// What every lane runs over its blocks.
     stages: Vec<Stage>,
     /// What finds the lines that the first of them can let pass.
@@ -48,20 +64,30 @@ pub(crate) struct Program {
     rows_counted: bool,
 }
 
+impl Input {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Text => Kind::Text,
+            Self::Json => Kind::Record,
+        }
+    }
+}
+
 impl Program {
     /// Compiles the text of a program.
-    pub(crate) fn compile(text: &str) -> Result<Self, Fault> {
-        let compiler = Compiler::compile(text)?;
+    pub(crate) fn compile(text: &str, input: Input) -> Result<Self, Fault> {
+        let compiler = Compiler::compile(text, input.kind())?;
         let end = compiler.ending();
         let mut stages = compiler.stages;
+        let fields = fields::resolve(&mut stages, input.kind());
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
         let (limit, rows_counted) = (compiler.limit, compiler.rows_counted);
         let search = match stages.first() {
-            Some(Stage::Filter(condition)) => Search::new(condition),
+            Some(Stage::Filter(condition)) if input == Input::Text => Search::new(condition),
             _ => None,
         };
-        Ok(Self { stages, search, ordered, end, limit, rows_counted })
+        Ok(Self { input, fields, stages, search, ordered, end, limit, rows_counted })
     }
 
     /// Whether records are printed while they are read, rather than a result at the end.
@@ -76,7 +102,7 @@ impl Program {
 
     /// What records are after the stages that lanes run.
     fn lane_kind(&self) -> Kind {
-        self.stages.iter().fold(Kind::Text, |kind, stage| stage.kind(kind))
+        self.stages.iter().fold(self.input.kind(), |kind, stage| stage.kind(kind))
     }
 
     /// What records are where the program ends.

@@ -17,6 +17,7 @@ use super::expression;
 use super::fault::Fault;
 use super::syntax::{Call, Expr, Node, Order, Span};
 use super::verbs;
+use crate::record::json::Step;
 
 /// Brackets within brackets: beyond this the recursive parser could run out of stack.
 const DEEPEST: usize = 200;
@@ -268,10 +269,6 @@ impl<'s> Reader<'s> {
     fn path(&self, head: &Term<&str>, path: &[(Part<Term<&str>>, Opt)], within: &Span) -> Expr {
         let head = self.expr(head, within);
         match (head, path) {
-            (head, [(Part::Range(None, None), Opt::Essential)]) => {
-                let span = head.span.clone();
-                Expr { node: Node::Iterate(Box::new(head)), span }
-            }
             (Expr { node: Node::Call(call), span }, [(Part::Index(key), _), ..])
                 if call.args.is_empty() =>
             {
@@ -283,11 +280,53 @@ impl<'s> Reader<'s> {
                     false => Expr { node: Node::Other("a path"), span },
                 }
             }
-            (head, [(Part::Index(key), _), ..]) => {
-                let key = self.expr(key, &head.span).span;
-                Expr { node: Node::Other("a path"), span: key }
+            (head, path) => path.iter().fold(head, |of, (part, opt)| self.step(of, part, *opt)),
+        }
+    }
+
+    /// One more step of a path; steps that follow each other become one path.
+    fn step(&self, of: Expr, part: &Part<Term<&str>>, opt: Opt) -> Expr {
+        let optional = matches!(opt, Opt::Optional);
+        let key = match part {
+            Part::Range(None, None) if !optional => {
+                let span = of.span.clone();
+                return Expr { node: Node::Iterate(Box::new(of)), span };
             }
-            (head, _) => Expr { node: Node::Other("a path"), span: head.span },
+            Part::Range(None, None) => return Expr { node: Node::Other("`.[]?`"), ..of },
+            Part::Range(..) => return Expr { node: Node::Other("a slice"), ..of },
+            Part::Index(key) => self.expr(key, &of.span),
+        };
+        let step = match key.node {
+            Node::Text(name) => Some(Step::Key(name.into())),
+            Node::Number(digits) => digits.parse().ok().map(Step::Index),
+            _ => None,
+        };
+        let Some(step) = step else {
+            return Expr { node: Node::Other("a path with a key that is computed"), ..of };
+        };
+        let end = key.span.end + usize::from(self.text[key.span.end..].starts_with(']'));
+        let dot = || self.text[..key.span.start].rfind('.').unwrap_or(of.span.start);
+        match of.node {
+            Node::Path(head, mut steps) => {
+                steps.push((step, optional));
+                Expr { node: Node::Path(head, steps), span: of.span.start..end }
+            }
+            Node::Iterate(_) => {
+                let span = of.span.end..end;
+                let each = Expr { node: Node::Identity, span: span.clone() };
+                let node = Node::Path(Box::new(each), vec![(step, optional)]);
+                let whole = of.span.start..end;
+                let rest = Box::new(Expr { node, span });
+                Expr { node: Node::Pipe(Box::new(of), rest), span: whole }
+            }
+            Node::Identity => {
+                let span = dot()..end;
+                Expr { node: Node::Path(Box::new(of), vec![(step, optional)]), span }
+            }
+            _ => {
+                let span = of.span.start..end;
+                Expr { node: Node::Path(Box::new(of), vec![(step, optional)]), span }
+            }
         }
     }
 

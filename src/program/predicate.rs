@@ -1,8 +1,10 @@
 //! Conditions on records, a batch at a time.
 
 use super::batch::{Batch, Kind, Span};
+use super::failure::Failure;
 use super::syntax::Order;
 use super::value::{Columns, Value};
+use crate::record::json::{self, Constant};
 
 /// A condition, compiled for one kind of record.
 #[derive(Debug, Clone)]
@@ -27,11 +29,24 @@ pub(crate) enum Predicate {
     Not(Box<Self>),
     /// The condition on what a value makes of the record.
     On(Box<Value>, Box<Self>),
+    /// Of JSON: neither null nor false.
+    Truthy,
+    /// Of JSON: against a constant, in jq's order of all values.
+    Json(Order, Box<Constant>),
+    /// The keys of two values against each other.
+    Keys(Order, Box<[Value; 2]>),
 }
 
 impl Predicate {
     /// Clears the marks of the records that do not meet the condition; looks at marked ones only.
-    pub(crate) fn narrow(&self, text: &str, batch: &Batch, keep: &mut [bool]) {
+    /// Those for which it cannot be told are put into `failures`, whatever becomes of their marks.
+    pub(crate) fn narrow(
+        &self,
+        text: &str,
+        batch: &Batch,
+        keep: &mut [bool],
+        failures: &mut Vec<Failure>,
+    ) {
         match self {
             Self::Always(true) => {}
             Self::Always(false) => keep.fill(false),
@@ -46,35 +61,57 @@ impl Predicate {
             }
             Self::Matches(regex) => texts(keep, text, batch, |t| regex.is_match(t)),
             Self::And(a, b) => {
-                a.narrow(text, batch, keep);
-                b.narrow(text, batch, keep);
+                a.narrow(text, batch, keep, failures);
+                b.narrow(text, batch, keep, failures);
             }
             Self::Or(a, b) => {
                 let mut first = keep.to_vec();
-                a.narrow(text, batch, &mut first);
+                a.narrow(text, batch, &mut first, failures);
                 keep.iter_mut().zip(&first).for_each(|(keep, &met)| *keep &= !met);
-                b.narrow(text, batch, keep);
+                b.narrow(text, batch, keep, failures);
                 keep.iter_mut().zip(&first).for_each(|(keep, &met)| *keep |= met);
             }
             Self::Not(of) => {
                 let mut met = keep.to_vec();
-                of.narrow(text, batch, &mut met);
+                of.narrow(text, batch, &mut met, failures);
                 keep.iter_mut().zip(&met).for_each(|(keep, &met)| *keep &= !met);
             }
             Self::On(value, of) => {
                 let mut columns = Columns::new(value.kind(batch.kind));
                 let text = value.evaluate(text, batch, &mut columns);
-                of.narrow(text.of(&columns.text), &columns.batch, keep);
+                failures.extend(columns.failures.iter().filter(|failure| keep[failure.index]));
+                of.narrow(text.of(&columns.text), &columns.batch, keep, failures);
+            }
+            Self::Truthy => texts(keep, text, batch, |raw| !matches!(json::rank(raw), 0 | 1)),
+            Self::Json(order, to) => {
+                let mut scratch = String::new();
+                texts(keep, text, batch, |raw| order.tells(to.compare(raw, &mut scratch)));
+            }
+            Self::Keys(order, values) => {
+                let columns = values.each_ref().map(|value| {
+                    let mut columns = Columns::new(Kind::Key);
+                    let base = value.evaluate(text, batch, &mut columns);
+                    failures.extend(columns.failures.iter().filter(|failure| keep[failure.index]));
+                    (base, columns)
+                });
+                let keys = columns.each_ref().map(|(base, columns)| {
+                    let text = base.of(&columns.text);
+                    columns.batch.spans.iter().map(move |span| span.of(text))
+                });
+                let [left, right] = keys;
+                keep.iter_mut().zip(left.zip(right)).for_each(|(keep, (left, right))| {
+                    *keep = *keep && order.holds(left, right);
+                });
             }
         }
     }
 }
 
-fn each<T>(keep: &mut [bool], column: &[T], test: impl Fn(&T) -> bool) {
+fn each<T>(keep: &mut [bool], column: &[T], mut test: impl FnMut(&T) -> bool) {
     keep.iter_mut().zip(column).for_each(|(keep, value)| *keep = *keep && test(value));
 }
 
-fn texts(keep: &mut [bool], text: &str, batch: &Batch, test: impl Fn(&str) -> bool) {
+fn texts(keep: &mut [bool], text: &str, batch: &Batch, mut test: impl FnMut(&str) -> bool) {
     each(keep, &batch.spans, |span| test(span.of(text)));
 }
 
@@ -87,7 +124,7 @@ fn lengths(order: Order, n: i64, text: &str, batch: &Batch, keep: &mut [bool]) {
         Kind::List => keep.iter_mut().zip(batch.lists()).for_each(|(keep, list)| {
             *keep = *keep && order.holds(&(list.len() as i64), &n);
         }),
-        Kind::Number | Kind::Bool => {
+        _ => {
             each(keep, &batch.numbers, |number| order.holds(&number.saturating_abs(), &n));
         }
     }

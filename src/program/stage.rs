@@ -3,9 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::batch::{BATCH, Batch, Kind};
+use super::failure::{Failures, Told};
+use super::json;
 use super::predicate::Predicate;
 use super::value::{Columns, Value};
 use super::words::words;
+use crate::record::Invalid;
 
 /// One stage: batches in, batches out.
 #[derive(Debug, Clone)]
@@ -14,6 +17,8 @@ pub(crate) enum Stage {
     Words,
     /// Each list to its members.
     Flatten,
+    /// Each array of JSON to its elements; and each object to its values, unless told otherwise.
+    Members { arrays_only: bool },
     /// The records that meet a condition.
     Filter(Predicate),
     /// Each record to a value.
@@ -28,6 +33,14 @@ pub(crate) struct Scratch {
     columns: Columns,
     keep: Vec<bool>,
     taken: u64,
+    failures: Failures,
+}
+
+impl Scratch {
+    /// What the stage had to say of bad records since it was last asked.
+    pub(crate) fn told(&mut self) -> Told {
+        std::mem::take(&mut self.failures.told)
+    }
 }
 
 impl Stage {
@@ -35,14 +48,20 @@ impl Stage {
     pub(crate) fn kind(&self, of: Kind) -> Kind {
         match self {
             Self::Words | Self::Flatten => Kind::Text,
+            Self::Members { .. } => Kind::Json,
             Self::Filter(_) | Self::Take(_) => of,
             Self::Map(value) => value.kind(of),
         }
     }
 
     /// Buffers for records of a kind.
-    pub(crate) fn scratch(&self, of: Kind) -> Scratch {
-        Scratch { columns: Columns::new(self.kind(of)), keep: Vec::new(), taken: 0 }
+    fn scratch(&self, of: Kind, policy: Invalid) -> Scratch {
+        Scratch {
+            columns: Columns::new(self.kind(of)),
+            keep: Vec::new(),
+            taken: 0,
+            failures: Failures::new(policy),
+        }
     }
 
     fn run(
@@ -73,14 +92,37 @@ impl Stage {
             Self::Filter(predicate) => {
                 scratch.keep.clear();
                 scratch.keep.resize(batch.len(), true);
-                predicate.narrow(text, batch, &mut scratch.keep);
-                batch.retain(&scratch.keep);
-                next(text, batch)
+                let Scratch { keep, failures, .. } = scratch;
+                predicate.narrow(text, batch, keep, &mut failures.found);
+                if failures.found.is_empty() {
+                    batch.retain(keep);
+                    return next(text, batch);
+                }
+                let origins = batch.origins.clone();
+                failures.settle(&origins, batch, keep, |batch| next(text, batch))
             }
             Self::Map(value) => {
-                let columns = &mut scratch.columns;
+                let Scratch { columns, failures, .. } = scratch;
                 let base = value.evaluate(text, batch, columns);
-                next(base.of(&columns.text), &mut columns.batch)
+                let Columns { batch: made, text, failures: found } = columns;
+                let text = base.of(text);
+                if found.is_empty() {
+                    return next(text, made);
+                }
+                failures.found.append(found);
+                let mut keep = vec![true; batch.len()];
+                failures.settle(&batch.origins, made, &mut keep, |made| next(text, made))
+            }
+            Self::Members { arrays_only } => {
+                let Scratch { columns, failures, .. } = scratch;
+                json::without_members(*arrays_only, text, batch, &mut failures.found);
+                let out = &mut columns.batch;
+                if failures.found.is_empty() {
+                    return json::members(text, batch, out, next);
+                }
+                let (origins, mut keep) = (batch.origins.clone(), vec![true; batch.len()]);
+                let members = |batch: &mut Batch| json::members(text, batch, out, next);
+                failures.settle(&origins, batch, &mut keep, members)
             }
             Self::Take(n) => {
                 let left = n.saturating_sub(scratch.taken);
@@ -116,10 +158,10 @@ pub(crate) fn drive(
 }
 
 /// Buffers for a chain of stages over records of a kind.
-pub(crate) fn scratch(stages: &[Stage], mut kind: Kind) -> Vec<Scratch> {
+pub(crate) fn scratch(stages: &[Stage], mut kind: Kind, policy: Invalid) -> Vec<Scratch> {
     let mut all = Vec::with_capacity(stages.len());
     for stage in stages {
-        all.push(stage.scratch(kind));
+        all.push(stage.scratch(kind, policy));
         kind = stage.kind(kind);
     }
     all

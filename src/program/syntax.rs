@@ -1,6 +1,9 @@
 //! The tree of a program, with places: what stages look into.
 
+use std::cmp::Ordering;
 use std::ops::Range;
+
+use crate::record::json::Step;
 
 /// A place in the program's text, in bytes.
 pub(crate) type Span = Range<usize>;
@@ -35,6 +38,8 @@ pub(crate) enum Node {
     Or(Box<Expr>, Box<Expr>),
     /// `f[]`
     Iterate(Box<Expr>),
+    /// `f.key[0]?`: steps, and whether each is followed by `?`.
+    Path(Box<Expr>, Vec<(Step, bool)>),
     /// `name.key`, which is what `filter .key` parses as, and the text of `.key`.
     CallThenPath(Call, String),
     /// Any other jq; the words say which.
@@ -72,6 +77,12 @@ impl Order {
             Self::Ge => Self::Le,
             same => same,
         }
+    }
+
+    /// Whether it holds of two values that compare so.
+    #[inline]
+    pub(crate) fn tells(self, found: Ordering) -> bool {
+        self.holds(&found, &Ordering::Equal)
     }
 
     /// The comparison itself.

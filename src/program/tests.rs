@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Program, Records, run};
+use super::{Input, Program, Records, run};
+use crate::Result;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
 use crate::record::Invalid;
 use crate::run::{Context, Job};
@@ -15,6 +16,24 @@ use crate::source::{Access, Source};
 
 /// What a program prints, as JSON Lines, run over a file in blocks of a size.
 fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> String {
+    let options = Options { input: Input::Text, invalid: Invalid::Fail, blocksize, threads };
+    let (printed, ended) = run_over(program, text, &options);
+    ended.unwrap();
+    printed
+}
+
+/// How a program is run over a file.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    pub(super) input: Input,
+    pub(super) invalid: Invalid,
+    pub(super) blocksize: usize,
+    pub(super) threads: usize,
+}
+
+/// What a program prints, and how it ends: how many records were left out, or an error.
+pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String, Result<u64>) {
+    let Options { input: read_as, invalid, blocksize, threads } = *options;
     let directory = tempfile::tempdir().unwrap();
     let (input, output) = (directory.path().join("in"), directory.path().join("out"));
     std::fs::File::create(&input).unwrap().write_all(text.as_bytes()).unwrap();
@@ -32,20 +51,18 @@ fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> Strin
     let source = Source::parse(&patterns, Access::default()).unwrap();
     let job = Job { source, blocks, partition_size };
     let context = Context { threads, ..Context::default() };
-    let records = Records {
-        delimiter: Delimiter::Line,
-        invalid: Invalid::Fail,
-        progress: Arc::clone(&context.progress),
-    };
-    let program =
-        Arc::new(Program::compile(program).unwrap_or_else(|fault| panic!("{program}: {fault:?}")));
+    let records =
+        Records { delimiter: Delimiter::Line, invalid, progress: Arc::clone(&context.progress) };
+    let program = Program::compile(program, read_as);
+    let program = Arc::new(program.unwrap_or_else(|fault| panic!("{fault:?}")));
     let mut target = Target::file(&output).unwrap();
     let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut target);
     let input = Arc::new(job.open(&context).unwrap());
-    run(&program, &input, &records, &context, &mut printer).unwrap();
+    let ended = run(&program, &input, &records, &context, &mut printer);
     printer.flush().unwrap();
     target.finish().unwrap();
-    std::fs::read_to_string(output).unwrap()
+    let left_out = context.progress.records_skipped();
+    (std::fs::read_to_string(output).unwrap(), ended.map(|()| left_out))
 }
 
 /// A record of the naive evaluator.
@@ -328,7 +345,7 @@ fn every_sample_program_parses() {
         if let Err(fault) = super::parse::parse(program) {
             panic!("{program}: {fault:?}");
         }
-        if let Err(fault) = Program::compile(program) {
+        if let Err(fault) = Program::compile(program, Input::Text) {
             assert!(!fault.message.contains("expected"), "{program}: {fault:?}");
             assert!(fault.span.end <= program.len() && fault.span.start < program.len());
         }

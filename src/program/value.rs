@@ -1,8 +1,11 @@
-//! What an expression makes of each record, a batch at a time.
+//! What an expression makes of each record, a batch at a time. What it makes of JSON is in [`json`].
 
 use super::batch::{Batch, Kind, Span};
+use super::failure::Failure;
+use super::json::{self, Steps};
 use super::predicate::{Predicate, code_points};
 use super::words::Separator;
+use crate::record::json::Step;
 
 /// An expression that gives one value for each record, compiled for one kind of record.
 #[derive(Debug, Clone)]
@@ -16,6 +19,18 @@ pub(crate) enum Value {
     Split(Separator),
     Test(Predicate),
     Then(Box<Self>, Box<Self>),
+    /// Of JSON: where a path leads.
+    Path(Steps),
+    /// Of a record of JSON: the field found when it was read, by its column; the step is its name.
+    Field(usize, (Step, bool)),
+    /// Of JSON: the text of a string.
+    StringText,
+    /// Of JSON: what it is counted and sorted by.
+    Key,
+    /// Of JSON: what can be summed.
+    Summand,
+    /// Of JSON: its `length`, which is JSON too.
+    JsonLength,
 }
 
 /// Values, and the text that they made for themselves.
@@ -23,11 +38,13 @@ pub(crate) enum Value {
 pub(crate) struct Columns {
     pub(crate) batch: Batch,
     pub(crate) text: String,
+    /// The records that could not be evaluated, for which some value stands in the batch.
+    pub(crate) failures: Vec<Failure>,
 }
 
 impl Columns {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { batch: Batch::new(kind), text: String::new() }
+        Self { batch: Batch::new(kind), text: String::new(), failures: Vec::new() }
     }
 }
 
@@ -59,6 +76,9 @@ impl Value {
             Self::Split(_) => Kind::List,
             Self::Test(_) => Kind::Bool,
             Self::Then(first, second) => second.kind(first.kind(of)),
+            Self::Path(_) | Self::Field(..) | Self::Summand | Self::JsonLength => Kind::Json,
+            Self::StringText => Kind::Text,
+            Self::Key => Kind::Key,
         }
     }
 
@@ -66,12 +86,9 @@ impl Value {
     pub(crate) fn evaluate<'t>(&self, text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
         out.batch.clear();
         out.batch.kind = self.kind(batch.kind);
+        out.failures.clear();
         match self {
-            Self::Identity => {
-                out.batch.spans.extend_from_slice(&batch.spans);
-                out.batch.ends.extend_from_slice(&batch.ends);
-                out.batch.numbers.extend_from_slice(&batch.numbers);
-            }
+            Self::Identity => out.batch.clone_from(batch),
             Self::Length => measure(text, batch, &mut out.batch.numbers),
             Self::Lower => return recase(text, batch, out, str::make_ascii_lowercase),
             Self::Upper => return recase(text, batch, out, str::make_ascii_uppercase),
@@ -83,13 +100,16 @@ impl Value {
             }
             Self::Test(predicate) => {
                 let mut met = vec![true; batch.len()];
-                predicate.narrow(text, batch, &mut met);
+                predicate.narrow(text, batch, &mut met, &mut out.failures);
                 out.batch.numbers.extend(met.into_iter().map(i64::from));
             }
             Self::Then(first, second) => {
                 let mut between = Columns::new(first.kind(batch.kind));
                 let base = first.evaluate(text, batch, &mut between);
                 let made = second.evaluate(base.of(&between.text), &between.batch, out);
+                // What failed first is what the record failed of.
+                between.failures.append(&mut out.failures);
+                std::mem::swap(&mut out.failures, &mut between.failures);
                 return match (base, made) {
                     (Base::Given(text), Base::Given(_)) => Base::Given(text),
                     (Base::Made, Base::Given(_)) => {
@@ -99,6 +119,12 @@ impl Value {
                     (_, Base::Made) => Base::Made,
                 };
             }
+            Self::Path(steps) => return json::path(steps, text, batch, out),
+            Self::Field(n, step) => return json::field(*n, step, text, batch, out),
+            Self::StringText => return json::text_of(text, batch, out),
+            Self::Key => return json::keys(text, batch, out),
+            Self::Summand => return json::summands(text, batch, out),
+            Self::JsonLength => return json::lengths(text, batch, out),
         }
         Base::Given(text)
     }
@@ -111,7 +137,7 @@ fn measure(text: &str, batch: &Batch, lengths: &mut Vec<i64>) {
         }
         Kind::Text => lengths.extend(batch.spans.iter().map(|span| code_points(span.of(text)))),
         Kind::List => lengths.extend(batch.lists().map(|list| list.len() as i64)),
-        Kind::Number | Kind::Bool => {
+        _ => {
             lengths.extend(batch.numbers.iter().map(|number| number.saturating_abs()));
         }
     }

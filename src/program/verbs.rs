@@ -31,6 +31,7 @@ pub(crate) static VERBS: &[Verb] = &[
         help: "the words of each text, cut at Unicode white space",
         arity: (0, 0),
         build: |c, call| {
+            c.json_as(Value::StringText);
             c.needs(call, &[Kind::Text])?;
             c.push(Stage::Words);
             Ok(())
@@ -42,6 +43,7 @@ pub(crate) static VERBS: &[Verb] = &[
         help: "each text to a list of pieces; flatten makes records of them",
         arity: (1, 1),
         build: |c, call| {
+            c.json_as(Value::StringText);
             c.needs(call, &[Kind::Text])?;
             let separator = text_argument(call, 0)?;
             c.push(Stage::Map(Value::Split(Separator::new(separator))));
@@ -51,9 +53,13 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "flatten",
         usage: "flatten",
-        help: "the members of each list",
+        help: "the members of each list, as .[] gives them",
         arity: (0, 0),
         build: |c, call| {
+            if c.kind.is_json() {
+                c.push(Stage::Members { arrays_only: true });
+                return Ok(());
+            }
             c.needs(call, &[Kind::List])?;
             c.push(Stage::Flatten);
             Ok(())
@@ -62,7 +68,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "filter",
         usage: "filter(p)",
-        help: "keep what meets p: length > 5, test(\"re\"), startswith(\"s\"),\nendswith(\"s\"), contains(\"s\"), . == \"s\", and, or, not",
+        help: "keep what meets p: length > 5, test(\"re\"), startswith(\"s\"),\nendswith(\"s\"), contains(\"s\"), . == \"s\", .a[0].b > 5, and, not",
         arity: (1, 1),
         build: |c, call| {
             let predicate = expression::predicate(&call.args[0], c.kind)?;
@@ -84,7 +90,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "map",
         usage: "map(f)",
-        help: "each record to f: length, ascii_downcase, ascii_upcase, ...",
+        help: "each record to f: .a, length, ascii_downcase, ascii_upcase, ...",
         arity: (1, 1),
         build: |c, call| {
             let value = expression::value(&call.args[0], c.kind)?;
@@ -132,7 +138,8 @@ pub(crate) static VERBS: &[Verb] = &[
                 let value = expression::value(of, c.kind)?;
                 c.map(value);
             }
-            c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool])?;
+            c.json_as(Value::Key);
+            c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool, Kind::Key])?;
             c.end(call, End::Frequencies)
         },
     },
@@ -146,7 +153,8 @@ pub(crate) static VERBS: &[Verb] = &[
             if c.reduced().is_some() {
                 return c.limit(call, k);
             }
-            c.needs(call, &[Kind::Text, Kind::Number])?;
+            c.json_as(Value::Key);
+            c.needs(call, &[Kind::Text, Kind::Number, Kind::Key])?;
             c.end(call, End::Top(usize::try_from(k).unwrap_or(usize::MAX)))
         },
     },
@@ -155,21 +163,21 @@ pub(crate) static VERBS: &[Verb] = &[
         usage: "sum",
         help: "the sum of numbers",
         arity: (0, 1),
-        build: |c, call| numeric(c, call, &[Kind::Number], End::Sum),
+        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Json], End::Sum),
     },
     Verb {
         name: "min",
         usage: "min, max",
         help: "the smallest, the largest",
         arity: (0, 1),
-        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text], End::Min),
+        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text, Kind::Key], End::Min),
     },
     Verb {
         name: "max",
         usage: "",
         help: "",
         arity: (0, 1),
-        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text], End::Max),
+        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text, Kind::Key], End::Max),
     },
 ];
 
@@ -179,6 +187,7 @@ fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind], end: End) -> Result<()
         let value = expression::value(of, c.kind)?;
         c.map(value);
     }
+    c.json_as(if end == End::Sum { Value::Summand } else { Value::Key });
     c.needs(call, kinds)?;
     c.end(call, end)
 }

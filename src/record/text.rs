@@ -28,7 +28,25 @@ pub(crate) fn text<'b>(
     fits(delimiter, || block.place(0))?;
     match simdutf8::basic::from_utf8(block.bytes()) {
         Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) => mended(block, &Cut::new(delimiter), invalid, progress),
+        Err(_) => mended(block, &Cut::new(delimiter), invalid, progress, |_, _| {}),
+    }
+}
+
+/// The same, but with spaces in the place of a record that is left out: what comes after it keeps
+/// its offset. For records that ignore white space around them.
+#[cfg(feature = "cli")]
+pub(crate) fn text_in_place<'b>(
+    block: &'b Block,
+    delimiter: &Delimiter,
+    invalid: Invalid,
+    progress: &Progress,
+) -> Result<Cow<'b, str>> {
+    fits(delimiter, || block.place(0))?;
+    match simdutf8::basic::from_utf8(block.bytes()) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(_) => mended(block, &Cut::new(delimiter), invalid, progress, |text, length| {
+            text.extend(std::iter::repeat_n(' ', length));
+        }),
     }
 }
 
@@ -56,6 +74,7 @@ fn mended<'b>(
     cut: &Cut<'_>,
     invalid: Invalid,
     progress: &Progress,
+    left_out: impl Fn(&mut String, usize),
 ) -> Result<Cow<'b, str>> {
     let bytes = block.bytes();
     let mut text = String::with_capacity(bytes.len());
@@ -74,8 +93,9 @@ fn mended<'b>(
                     progress.add_invalid(fault(block, start..start + length, wrong.valid_up_to()));
                 }
                 faulty += 1;
-                if invalid == Invalid::Replace {
-                    text.push_str(&String::from_utf8_lossy(record));
+                match invalid {
+                    Invalid::Replace => text.push_str(&String::from_utf8_lossy(record)),
+                    _ => left_out(&mut text, length),
                 }
             }
         }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use crate::record::json;
+
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -22,6 +24,10 @@ pub(crate) enum Cell<'a> {
     Number(i128),
     Text(&'a str),
     List(&'a [&'a str]),
+    /// A value of JSON, as it stands in its record; nothing for a missing one.
+    Json(&'a str),
+    /// A value of JSON by its key (see [`crate::record::json`]).
+    Key(&'a str),
 }
 
 /// Writes values in one format.
@@ -82,6 +88,18 @@ impl Encoder {
             Cell::List(texts) => {
                 let _ = serde_json::to_writer(&mut *out, texts);
             }
+            Cell::Json("") => out.extend_from_slice(b"null"),
+            Cell::Json(raw) => {
+                out.extend_from_slice(raw.as_bytes());
+                // Only white space between values can be a line end; a value stays on its line.
+                let ends = out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r'));
+                ends.for_each(|byte| *byte = b' ');
+            }
+            Cell::Key(key) => {
+                let mut value = String::new();
+                json::write_value(key, &mut value);
+                out.extend_from_slice(value.as_bytes());
+            }
         }
         if self.terminal {
             escape_json_controls(out, start);
@@ -94,6 +112,12 @@ impl Encoder {
                 out.extend_from_slice(visible(text).as_bytes());
             }
             Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Cell::Json(raw) if raw.starts_with('"') => {
+                let mut text = String::new();
+                json::unescape(&raw[1..raw.len() - 1], &mut text);
+                self.plain(out, Cell::Text(&text));
+            }
+            Cell::Key(key) if key.starts_with('"') => self.plain(out, Cell::Text(&key[1..])),
             other => self.json(out, other),
         }
     }

@@ -20,7 +20,7 @@ fn a_program_error_has_a_caret_and_a_hint() {
 fn a_wrong_option_says_what_is_right() {
     fails(&creel(&["-t", "xml", "count"]), 2, &["xml", "jsonl, table, text"]);
     fails(&creel(&["-t", "csv", "count"]), 2, &["csv is not there yet"]);
-    fails(&creel(&["-f", "jsonl", "count"]), 2, &["jsonl is not there yet"]);
+    fails(&creel(&["-f", "csv", "count"]), 2, &["csv is not there yet", "text, jsonl"]);
     fails(&creel(&["-j", "0", "count"]), 2, &["from 1 to 1024"]);
     fails(&creel(&["--blocksize", "12 parrots", "count"]), 2, &["64k, 1MiB"]);
     fails(&creel(&["--compression", "arj", "count"]), 2, &["gzip, zstd"]);
@@ -61,6 +61,29 @@ fn text_that_is_not_utf8_fails_or_is_replaced_or_skipped() {
         assert_eq!(output.status.code(), Some(0));
         prints(&creel_with(input, &["-q", "--invalid", policy, "."]), records);
     }
+}
+
+#[test]
+fn records_that_are_not_json_fail_or_are_skipped() {
+    let input = b"{\"a\":\"\xff\xff\xff\"}\n{\"a\":2}\n{\"a\":";
+    let json = |args: &[&str]| creel_with(input, &[&["-f", "jsonl"], args].concat());
+    fails(&json(&[".a"]), 4, &["byte 6", "UTF-8"]);
+    let replaced = json(&["--invalid", "replace", ".a"]);
+    assert_eq!(text(&replaced.stdout), "\"\u{fffd}\u{fffd}\u{fffd}\"\n2\n");
+    assert!(text(&replaced.stderr).contains("byte 25): the record ends within"));
+    let skipped = json(&["--invalid", "skip", ".a"]);
+    assert_eq!((text(&skipped.stdout), skipped.status.code()), ("2\n", Some(0)));
+    assert!(text(&skipped.stderr).contains("skipped 2 records, the first at standard input"));
+
+    let mixed = b"{\"ua\":\"x\"}\n{\"ua\":7}\n\x1b[31m\n";
+    let json = |args: &[&str]| creel_with(mixed, &[&["-f", "jsonl"], args].concat());
+    let says = ["byte 11", "this is a number: {\"ua\":7} (--invalid, --from)"];
+    fails(&json(&["filter(.ua | test(\"x\")) | count"]), 4, &says);
+    fails(&json(&["frequencies(.ua)"]), 4, &["byte 20", "no JSON value", "\\x1b[31m"]);
+    prints(&json(&["-q", "--invalid", "skip", "frequencies(.ua)"]), "[7,1]\n[\"x\",1]\n");
+    prints(&json(&["take(2) | count"]), "2\n");
+    fails(&creel_with(FISH, &["filter(.a)"]), 2, &["^^", "-f jsonl"]);
+    fails(&creel(&["count", "a.jsonl", "b.txt"]), 2, &["a.jsonl is JSON by its name", "-f text"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ mod examples {
         let files: [(&str, Vec<u8>); 5] = [
             ("book.txt", b"a longer word, a longer sentence\n".to_vec()),
             ("logs/a/b/1.gz", gzip("an ERROR\nnothing\nError 7\n")),
-            ("data.csv", b"a,b\n1,2,3\n".to_vec()),
+            ("app.jsonl.gz", gzip("{\"status\":503,\"uri\":\"/a\"}\n{\"status\":200}\n")),
             ("bucket/conf/a.conf", b"# a comment\nkey = value\n".to_vec()),
             ("app.log.gz", gzip("Up and up\nAND down\n")),
         ];
@@ -61,7 +61,7 @@ mod examples {
         let results = [
             "[\"longer\",2]\n[\"sentence\",1]\n",
             "2\n",
-            "3\n",
+            "[\"/a\",1]\n",
             "key = value\n",
             "[\"and\",2]\n[\"up\",2]\n[\"down\",1]\n",
         ];

@@ -1,0 +1,139 @@
+//! Records that an expression cannot be evaluated for: they fail the run, or are left out and counted.
+//!
+//! Only values of JSON can do that, whose types are not known before. The fault that is told is the
+//! first in input order whatever the batches are: what stands before it goes on through the stages, and
+//! if that is enough for a `take`, there was no fault.
+
+use std::ops::ControlFlow;
+
+use super::Records;
+use super::batch::Batch;
+use crate::block::Block;
+use crate::error::snippet;
+use crate::record::{Invalid, RawLines};
+use crate::{Error, Result};
+
+/// A record of a batch for which an expression gives nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failure {
+    /// Which record of the batch.
+    pub(crate) index: usize,
+    /// Why; `None` if the expression says so itself, with `?`.
+    pub(crate) what: Option<&'static str>,
+}
+
+/// What has become known of bad records since it was last asked.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) count: u64,
+    /// The first one: where in the block's text, and what is wrong.
+    pub(crate) first: Option<(usize, &'static str)>,
+}
+
+impl Told {
+    pub(crate) fn tell(&mut self, at: usize, what: &'static str) {
+        self.count += 1;
+        self.first.get_or_insert((at, what));
+    }
+
+    /// Adds what another stage has told.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.first = match (self.first, other.first) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// How a stage deals with the records that it cannot evaluate.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    pub(crate) policy: Invalid,
+    /// In the batch at hand.
+    pub(crate) found: Vec<Failure>,
+    pub(crate) told: Told,
+}
+
+impl Failures {
+    pub(crate) fn new(policy: Invalid) -> Self {
+        Self { policy, found: Vec::new(), told: Told::default() }
+    }
+
+    /// Sends on what is left of a batch without the records that failed, and without those that `keep`
+    /// does not mark. `batch` is what became of records that began at `origins`.
+    #[cold]
+    pub(crate) fn settle(
+        &mut self,
+        origins: &[u32],
+        batch: &mut Batch,
+        keep: &mut [bool],
+        next: impl FnOnce(&mut Batch) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        // Stable: of two failures of a record the first to happen counts.
+        self.found.sort_by_key(|failure| failure.index);
+        self.found.dedup_by_key(|failure| failure.index);
+        let at = |index: usize| origins.get(index).map_or(0, |&at| at as usize);
+        let end = match self.policy {
+            Invalid::Skip => None,
+            _ => self.found.iter().find_map(|failure| Some((failure.index, failure.what?))),
+        };
+        for failure in self.found.drain(..) {
+            keep[failure.index] = false;
+            if let (Some(what), None) = (failure.what, end) {
+                self.told.tell(at(failure.index), what);
+            }
+        }
+        let Some((index, what)) = end else {
+            batch.retain(keep);
+            return next(batch);
+        };
+        batch.truncate(index);
+        batch.retain(&keep[..index]);
+        next(batch)?;
+        self.told.tell(at(index), what);
+        ControlFlow::Break(())
+    }
+}
+
+impl Records {
+    /// Fails for the bad record that was told of, or counts those that were left out.
+    pub(crate) fn settle(&self, told: Told, block: &Block) -> Result<()> {
+        let first = told.first.map(|(at, what)| (self.offset(block, at), what));
+        self.settle_at(Told { first, ..told }, block)
+    }
+
+    /// The same, of a record by its place in the block itself.
+    pub(crate) fn settle_at(&self, told: Told, block: &Block) -> Result<()> {
+        let Some((at, reason)) = told.first else { return Ok(()) };
+        let (before, after) = block.bytes().split_at(at);
+        let rest = RawLines::new(after, &self.delimiter).next().unwrap_or_default().len();
+        let before =
+            before.len() - before.iter().rev().take(40).take_while(|&&b| b != b'\n').count();
+        let snippet = snippet(&block.bytes()[before..at + rest.min(80)]);
+        let error = Error::Record { place: block.place(at), reason, snippet };
+        if self.invalid != Invalid::Skip {
+            return Err(error);
+        }
+        self.progress.add_invalid(error);
+        self.progress.add_skipped(told.count);
+        Ok(())
+    }
+
+    /// Where in a block stands what is at an offset of its text, in which something was replaced.
+    pub(crate) fn offset(&self, block: &Block, at: usize) -> usize {
+        if self.invalid == Invalid::Skip {
+            return at;
+        }
+        let (mut made, mut stood) = (0, 0);
+        for chunk in block.bytes().utf8_chunks() {
+            let valid = chunk.valid().len();
+            if at <= made + valid {
+                break;
+            }
+            made += valid + char::REPLACEMENT_CHARACTER.len_utf8();
+            stood += valid + chunk.invalid().len();
+        }
+        (stood + at.saturating_sub(made)).min(block.bytes().len())
+    }
+}

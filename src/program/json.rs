@@ -1,0 +1,234 @@
+//! Values of JSON in columns: lines to records, and what expressions make of them.
+
+use std::ops::{ControlFlow, Range};
+
+use super::batch::{BATCH, Batch, Kind, Span};
+use super::failure::{Failure, Told};
+use super::stage::Next;
+use super::value::{Base, Columns};
+use crate::block::Delimiter;
+use crate::record::json::{self, Step, Wrong};
+use crate::record::{Invalid, Lines};
+
+/// The steps of a path, and for each whether it is followed by `?`.
+pub(crate) type Steps = Box<[(Step, bool)]>;
+
+/// Sends the records of a text on, a batch at a time. Each is checked whole; the fields that are
+/// wanted become columns on the way.
+pub(crate) fn records(
+    text: &str,
+    delimiter: &Delimiter,
+    wanted: &[Box<str>],
+    policy: Invalid,
+    batch: &mut Batch,
+    told: &mut Told,
+    next: &mut Next<'_>,
+) -> ControlFlow<()> {
+    batch.clear();
+    batch.fields.resize(wanted.len(), Vec::new());
+    for line in Lines::new(text, delimiter) {
+        let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
+        match record(text, start..start + line.len(), wanted, batch) {
+            Ok(()) => {}
+            Err(wrong) if policy == Invalid::Skip => told.tell(wrong.at, wrong.what),
+            Err(wrong) => {
+                next(text, batch)?;
+                told.tell(wrong.at, wrong.what);
+                return ControlFlow::Break(());
+            }
+        }
+        if batch.spans.len() >= BATCH {
+            next(text, batch)?;
+            batch.clear();
+        }
+    }
+    next(text, batch)
+}
+
+/// Appends one record to a batch; a line of white space is none.
+#[inline]
+fn record(
+    text: &str,
+    line: Range<usize>,
+    wanted: &[Box<str>],
+    batch: &mut Batch,
+) -> Result<(), Wrong> {
+    let count = batch.spans.len();
+    let start = line.start;
+    for field in &mut batch.fields {
+        field.push(Span::new(start, start));
+    }
+    let fields = &mut batch.fields;
+    let checked = json::record(text, line, |member| {
+        for (name, field) in wanted.iter().zip(fields.iter_mut()) {
+            if member.is(text, name) {
+                // Of equal keys the last wins.
+                field[count] = Span::new(member.value.start, member.value.end);
+            }
+        }
+    });
+    match checked {
+        Ok(Some(value)) => {
+            batch.spans.push(Span::new(value.start, value.end));
+            batch.origins.push(value.start as u32);
+            Ok(())
+        }
+        other => {
+            batch.fields.iter_mut().for_each(|field| field.truncate(count));
+            other.map(drop)
+        }
+    }
+}
+
+/// A field of each record, found when it was read.
+pub(crate) fn field<'t>(
+    n: usize,
+    (step, silent): &(Step, bool),
+    text: &'t str,
+    batch: &Batch,
+    out: &mut Columns,
+) -> Base<'t> {
+    out.batch.spans.extend_from_slice(&batch.fields[n]);
+    out.batch.origins.extend_from_slice(&batch.origins);
+    for (index, (value, record)) in batch.fields[n].iter().zip(&batch.spans).enumerate() {
+        if value.len == 0 && !step.suits(record.of(text)) {
+            let what = (!silent).then(|| step.refused());
+            out.failures.push(Failure { index, what });
+        }
+    }
+    Base::Given(text)
+}
+
+/// Where a path leads in each value.
+pub(crate) fn path<'t>(steps: &Steps, text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    out.batch.origins.extend_from_slice(&batch.origins);
+    for (index, span) in batch.spans.iter().enumerate() {
+        let found = json::find(text, span.range(), steps.iter().map(|(step, _)| step));
+        let found = found.unwrap_or_else(|n| {
+            let (step, silent) = &steps[n];
+            out.failures.push(Failure { index, what: (!silent).then(|| step.refused()) });
+            0..0
+        });
+        out.batch.spans.push(Span::new(found.start, found.end));
+    }
+    Base::Given(text)
+}
+
+/// Strings to the text that they stand for; other values fail.
+pub(crate) fn text_of<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    let mut escaped = false;
+    for (index, span) in batch.spans.iter().enumerate() {
+        let raw = span.of(text);
+        if json::rank(raw) == 4 {
+            escaped |= json::has_escape(raw);
+            out.batch.spans.push(Span { start: span.start + 1, len: span.len - 2 });
+        } else {
+            let what = match json::rank(raw) {
+                0 => "text is needed, and this is null or a field that is missing",
+                1 | 2 => "text is needed, and this is true or false",
+                3 => "text is needed, and this is a number",
+                5 => "text is needed, and this is an array",
+                _ => "text is needed, and this is an object (-f text reads lines as they are)",
+            };
+            out.failures.push(Failure { index, what: Some(what) });
+            out.batch.spans.push(Span { start: span.start, len: 0 });
+        }
+    }
+    if !escaped {
+        return Base::Given(text);
+    }
+    out.text.clear();
+    for span in &mut out.batch.spans {
+        let start = out.text.len();
+        json::unescape(span.of(text), &mut out.text);
+        *span = Span::new(start, out.text.len());
+    }
+    Base::Made
+}
+
+/// Values to their keys. Most strings lend them: the quote before them and what is within.
+pub(crate) fn keys<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    let lent = |raw: &str| json::rank(raw) == 4 && !json::has_escape(raw);
+    if batch.spans.iter().all(|span| lent(span.of(text))) {
+        let keys = batch.spans.iter().map(|span| Span { start: span.start, len: span.len - 1 });
+        out.batch.spans.extend(keys);
+        return Base::Given(text);
+    }
+    out.text.clear();
+    for span in &batch.spans {
+        let (start, raw) = (out.text.len(), span.of(text));
+        match lent(raw) {
+            true => out.text.push_str(&raw[..raw.len() - 1]),
+            false => json::write_key(text, span.range(), &mut out.text),
+        }
+        out.batch.spans.push(Span::new(start, out.text.len()));
+    }
+    Base::Made
+}
+
+/// Numbers, and null, which adds nothing; other values fail.
+pub(crate) fn summands<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    out.batch.spans.extend_from_slice(&batch.spans);
+    out.batch.origins.extend_from_slice(&batch.origins);
+    for (index, span) in batch.spans.iter().enumerate() {
+        if !matches!(json::rank(span.of(text)), 0 | 3) {
+            out.failures
+                .push(Failure { index, what: Some("a number is needed, and this is none") });
+        }
+    }
+    Base::Given(text)
+}
+
+/// The `length` of each value, as JSON.
+pub(crate) fn lengths<'t>(text: &str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    out.text.clear();
+    out.batch.origins.extend_from_slice(&batch.origins);
+    for (index, span) in batch.spans.iter().enumerate() {
+        let start = out.text.len();
+        if !json::length(text, span.range(), &mut out.text) {
+            let what = Some("`length` of true or false, which have none");
+            out.failures.push(Failure { index, what });
+        }
+        out.batch.spans.push(Span::new(start, out.text.len()));
+    }
+    Base::Made
+}
+
+/// The values of a batch that have no members: neither arrays nor, if these will do, objects.
+pub(crate) fn without_members(
+    arrays_only: bool,
+    text: &str,
+    batch: &Batch,
+    failures: &mut Vec<Failure>,
+) {
+    for (index, span) in batch.spans.iter().enumerate() {
+        let what = match (json::rank(span.of(text)), arrays_only) {
+            (5, _) | (6, false) => continue,
+            (_, true) => "an array is needed, and this is none",
+            (_, false) => "an array or an object is needed, and this is neither",
+        };
+        failures.push(Failure { index, what: Some(what) });
+    }
+}
+
+/// Sends the members of each value on.
+pub(crate) fn members(
+    text: &str,
+    batch: &Batch,
+    out: &mut Batch,
+    next: &mut Next<'_>,
+) -> ControlFlow<()> {
+    out.clear();
+    out.kind = Kind::Json;
+    for (span, &origin) in batch.spans.iter().zip(&batch.origins) {
+        for member in json::members(text, span.range()).unwrap_or_default() {
+            out.spans.push(Span::new(member.start, member.end));
+            out.origins.push(origin);
+            if out.spans.len() >= BATCH {
+                next(text, out)?;
+                out.clear();
+            }
+        }
+    }
+    next(text, out)
+}

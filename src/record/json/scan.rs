@@ -1,0 +1,291 @@
+//! One pass over the bytes of a value: all of it is checked, and its members are told as they go by.
+//!
+//! The inner loop is [`plain`], the bytes of a string that need no look: eight at a time, in safe
+//! code; it is the one place that a kernel with wider registers would replace.
+
+use std::ops::Range;
+
+use super::DEEPEST;
+use super::string::escape;
+
+/// What is wrong with a record, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) at: usize,
+    pub(crate) what: &'static str,
+}
+
+type Checked<T> = Result<T, Wrong>;
+
+/// A key of an object and its value: where they stand, the key without its quotes.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) key: Range<usize>,
+    /// Whether the key has escapes, and has to be read before it is compared.
+    pub(crate) escaped: bool,
+    pub(crate) value: Range<usize>,
+}
+
+impl Member {
+    /// Whether the key is this one.
+    #[inline]
+    pub(crate) fn is(&self, text: &str, name: &str) -> bool {
+        let key = &text.as_bytes()[self.key.clone()];
+        if self.escaped {
+            let mut read = String::new();
+            super::unescape(&text[self.key.clone()], &mut read);
+            return read == name;
+        }
+        // Keys of one length often differ in their last byte, which is cheaper than a call.
+        key.len() == name.len() && key.last() == name.as_bytes().last() && key == name.as_bytes()
+    }
+}
+
+/// Checks that a range of `text` is one value, with nothing but white space around it, and gives the
+/// range of the value alone; `None` if there is nothing but white space. If it is an object, `visit` sees
+/// its members.
+#[inline]
+pub(crate) fn record(
+    text: &str,
+    range: Range<usize>,
+    visit: impl FnMut(Member),
+) -> Checked<Option<Range<usize>>> {
+    let mut cursor = Cursor { bytes: &text.as_bytes()[..range.end], at: range.start };
+    cursor.space();
+    let start = cursor.at;
+    if start == range.end {
+        return Ok(None);
+    }
+    match cursor.bytes[start] {
+        b'{' => cursor.object(0, visit)?,
+        _ => cursor.value(0)?,
+    }
+    let value = start..cursor.at;
+    cursor.space();
+    match cursor.at == range.end {
+        true => Ok(Some(value)),
+        false => cursor.wrong("something stands behind the value; one value a record is needed"),
+    }
+}
+
+/// A place in a record.
+pub(super) struct Cursor<'t> {
+    pub(super) bytes: &'t [u8],
+    pub(super) at: usize,
+}
+
+impl Cursor<'_> {
+    fn wrong<T>(&self, what: &'static str) -> Checked<T> {
+        Err(Wrong { at: self.at, what: if self.at < self.bytes.len() { what } else { TORN } })
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while let Some(byte @ ..=b' ') = self.peek() {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Goes past a value.
+    fn value(&mut self, depth: usize) -> Checked<()> {
+        match self.peek() {
+            Some(b'"') => self.string().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'{') => self.object(depth, drop),
+            Some(b'[') => self.array(depth, drop),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            _ => self.wrong("no JSON value begins like this"),
+        }
+    }
+
+    #[inline]
+    fn literal(&mut self, name: &'static [u8]) -> Checked<()> {
+        let wrong = Wrong { at: self.at, what: "no JSON value begins like this" };
+        if !self.bytes[self.at..].starts_with(name) {
+            return Err(wrong);
+        }
+        self.at += name.len();
+        Ok(())
+    }
+
+    /// Goes past an object; the cursor is at its brace.
+    #[inline]
+    pub(super) fn object(&mut self, depth: usize, mut visit: impl FnMut(Member)) -> Checked<()> {
+        self.enter(depth)?;
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return self.wrong("a key in double quotes is needed here");
+            }
+            let key = self.at + 1;
+            let escaped = self.string()?;
+            let key = key..self.at - 1;
+            self.space();
+            if self.peek() != Some(b':') {
+                return self.wrong("a colon is needed here");
+            }
+            self.at += 1;
+            self.space();
+            let start = self.at;
+            self.value(depth + 1)?;
+            visit(Member { key, escaped, value: start..self.at });
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => return self.wrong("a comma or a closing brace is needed here"),
+            }
+            self.space();
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Goes past an array; the cursor is at its bracket.
+    pub(super) fn array(
+        &mut self,
+        depth: usize,
+        mut visit: impl FnMut(Range<usize>),
+    ) -> Checked<()> {
+        self.enter(depth)?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let start = self.at;
+            self.value(depth + 1)?;
+            visit(start..self.at);
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return self.wrong("a comma or a closing bracket is needed here"),
+            }
+            self.space();
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn enter(&mut self, depth: usize) -> Checked<()> {
+        if depth >= DEEPEST {
+            return self.wrong("more than 512 values within values");
+        }
+        self.at += 1;
+        self.space();
+        Ok(())
+    }
+
+    /// Goes past a string; the cursor is at its opening quote. Tells whether it has escapes.
+    #[inline]
+    fn string(&mut self) -> Checked<bool> {
+        self.at += 1;
+        self.at = plain(self.bytes, self.at);
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.string_from_escape()
+    }
+
+    #[cold]
+    fn string_from_escape(&mut self) -> Checked<bool> {
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(true);
+                }
+                Some(b'\\') => match escape(&self.bytes[self.at..]) {
+                    Some(length) => self.at += length,
+                    None => return self.wrong("no escape of JSON begins like this"),
+                },
+                _ => return self.wrong("a control character stands in a string"),
+            }
+            self.at = plain(self.bytes, self.at);
+        }
+    }
+
+    /// Goes past a number.
+    #[inline]
+    fn number(&mut self) -> Checked<()> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let zero = self.peek() == Some(b'0');
+        let digits = self.digits()?;
+        if zero && digits > 1 {
+            self.at -= digits - 1;
+            return self.wrong("a number does not begin with a zero");
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn digits(&mut self) -> Checked<usize> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        match self.at - start {
+            0 => self.wrong("a digit is needed here"),
+            digits => Ok(digits),
+        }
+    }
+}
+
+const TORN: &str = "the record ends within a value; one value a record is needed";
+
+/// Where the first quote, backslash or control character is from `at` on.
+#[inline]
+fn plain(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let special = special(u64::from_le_bytes(*chunk));
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < b' ';
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// The high bits of the bytes that end a run of [`plain`] ones. A borrow may mark a byte too much, but
+/// only above one that is rightly marked; the lowest is always right.
+#[inline]
+fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let is = |byte: u8| {
+        let differs = word ^ (ONES * u64::from(byte));
+        differs.wrapping_sub(ONES) & !differs
+    };
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (is(b'"') | is(b'\\') | control) & (ONES << 7)
+}
