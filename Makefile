@@ -56,6 +56,12 @@ bench: ## creel beside its peers on 1 GB of text: a table and raw results. BENCH
 	$(CARGO) build --release --bin creel --example lent_count --example generate
 	$(PYTHON) benches/run.py $(BENCH)
 
+.PHONY: records
+records: ## Records of JSON, beside DuckDB: a table and raw results.
+	benches/install.sh
+	$(CARGO) build --release --bin creel --example generate_json
+	$(PYTHON) benches/records.py $(RECORDS)
+
 .PHONY: lines
 lines: target/tools/bin/rg ## Lines that match a pattern, beside ripgrep: a table and raw results.
 	$(CARGO) build --release --bin creel --example generate
