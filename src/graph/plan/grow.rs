@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::slot::{Id, Slot, State};
+use super::slot::{Id, Ids, Slot, State};
 use super::{Plan, address};
 use crate::Error;
 use crate::graph::node::Node;
@@ -24,7 +24,7 @@ impl Plan {
         let to = self.walk(to, false);
         self.growth = 0;
         let slot = self.slot(id);
-        (slot.inputs, slot.state) = (vec![to], State::Forwards);
+        (slot.inputs, slot.state) = (Ids::from_slice(&[to]), State::Forwards);
         self.await_inputs(id);
         self.end_walk();
     }
@@ -56,7 +56,7 @@ impl Plan {
         if let Some(id) = self.known(root, again) {
             return id;
         }
-        let mut path = vec![(Arc::clone(root), Vec::with_capacity(root.inputs.len()))];
+        let mut path = vec![(Arc::clone(root), Ids::with_capacity(root.inputs.len()))];
         loop {
             let (node, inputs) =
                 path.last_mut().unwrap_or_else(|| unreachable!("the root returns"));
@@ -65,7 +65,7 @@ impl Plan {
                     Some(id) => inputs.push(id),
                     None => {
                         let next = if again { self.standing(next) } else { Arc::clone(next) };
-                        let inputs = Vec::with_capacity(next.inputs.len());
+                        let inputs = Ids::with_capacity(next.inputs.len());
                         path.push((next, inputs));
                     }
                 }
@@ -116,7 +116,7 @@ impl Plan {
         }
     }
 
-    fn insert(&mut self, node: Arc<Node>, inputs: Vec<Id>) -> Id {
+    fn insert(&mut self, node: Arc<Node>, inputs: Ids) -> Id {
         let at = self.free.pop().unwrap_or(self.slots.len() as u32);
         let turn = self.slots.get(at as usize).map_or(0, |free| free.turn);
         let id = Id { at, turn };
@@ -141,7 +141,7 @@ impl Plan {
     }
 
     /// A failed task as if it were new.
-    fn begin_again(&mut self, id: Id, inputs: Vec<Id>) -> Id {
+    fn begin_again(&mut self, id: Id, inputs: Ids) -> Id {
         for &input in &inputs {
             // It may wait there still, from before it failed.
             self.slot(input).users.retain(|user| *user != id);

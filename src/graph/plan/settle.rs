@@ -1,6 +1,6 @@
 //! What becomes of tasks: done, failed, waiting for a future, or of no use.
 
-use super::slot::{Arrived, Id, Pending, State, Ticket, Tried};
+use super::slot::{Arrived, Id, Ids, Pending, State, Ticket, Tried};
 use super::{Plan, Seen, address};
 use crate::Error;
 use crate::graph::node::Shared;
@@ -98,7 +98,7 @@ impl Plan {
                 self.unpark(id);
                 continue;
             }
-            unused.append(&mut slot.inputs);
+            unused.extend(slot.inputs.drain(..));
             self.leave(id, State::Done);
             self.forget(id);
         }
@@ -198,7 +198,7 @@ impl Plan {
         slot.turn = slot.turn.wrapping_add(1);
         let (value, weight) = (slot.value.take(), std::mem::take(&mut slot.weight));
         let number = slot.number();
-        slot.users = Vec::new();
+        slot.users = Ids::new();
         if let Some(node) = slot.node.take() {
             match &node.key {
                 Some(key) => self.by_key.remove(key),
