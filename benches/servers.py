@@ -30,7 +30,9 @@ IDENTITIES = {
             "name": "bench",
             "credentials": [{"accessKey": "bench", "secretKey": "bench"}],
             "actions": ["Admin", "Read", "Write", "List"],
-        }
+        },
+        # Lets this script put objects without signing.
+        {"name": "anonymous", "actions": [f"Write:{BUCKET}"]},
     ]
 }
 
@@ -118,17 +120,18 @@ def seaweedfs():
         command += ["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
         command += ["-master.volumeSizeLimitMB=1024", "-volume.max=0", "-s3", "-s3.config=s3.json"]
         command += [f"-{name}={port}" for name, port in ports.items()]
-        filer, port = Client(ports["filer.port"]), ports["s3.port"]
+        port, filer, client = ports["s3.port"], Client(ports["filer.port"]), Client(ports["s3.port"])
+        kind = {"Content-Type": "text/plain"}
 
         def put(key, body):
-            # The filer's directories below /buckets are the buckets.
-            headers = {"Content-Type": "text/plain"}
-            put_or_fail(filer.ask("PUT", f"/buckets/{BUCKET}/{key}", body, headers), key)
+            put_or_fail(client.ask("PUT", f"/{BUCKET}/{key}", body, kind), key)
 
         def ready():
-            # A write is the surest sign that all parts are up.
-            status = filer.ask("PUT", f"/buckets/{BUCKET}/ready", b"ready", {"Content-Type": "text/plain"})
-            return status is not None and status < 300 and Client(port).ask("GET", "/") is not None
+            # The filer's directories below /buckets are the buckets. A write is the surest sign that
+            # all parts are up: ports answer seconds before there is a volume to write to.
+            made = filer.ask("PUT", f"/buckets/{BUCKET}/ready", b"ready", kind)
+            written = client.ask("PUT", f"/{BUCKET}/ready", b"ready", kind)
+            return made is not None and made < 300 and written == 200
 
         environment = {
             "AWS_ENDPOINT": f"http://127.0.0.1:{port}",

@@ -56,14 +56,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listed = store.list(Some(&Path::from(prefix)));
     let ranges = listed.map_ok(|object| stream::iter(cut(object, range).map(Ok))).try_flatten();
     // Each a task, so that both threads of the runtime receive.
-    let spawned = ranges.map(|asked| {
-        let store = Arc::clone(&store);
-        async move {
-            let task = tokio::spawn(async move { get(store, asked?).await });
-            task.await.expect("a task that does not panic")
-        }
+    let got = ranges.map_ok(|asked| {
+        let task = tokio::spawn(get(Arc::clone(&store), asked));
+        async { task.await.expect("a task that does not panic") }
     });
-    let read: u64 = spawned.buffer_unordered(concurrency).try_fold(0, |sum, n| async move { Ok(sum + n) }).await?;
+    let read: u64 = got
+        .try_buffer_unordered(concurrency)
+        .try_fold(0, |sum, read| async move { Ok(sum + read) })
+        .await?;
     println!("{read}");
     Ok(())
 }
