@@ -1,7 +1,5 @@
 //! How often each key was seen: what `frequencies` counts into, and what it returns.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
 
 use crate::table::Table;
@@ -145,22 +143,7 @@ impl<K: Stored> Counts<K> {
     /// assert_eq!(Counts::from_iter(["a", "b", "a"]).topk_lent(1), [("a", 2)]);
     /// ```
     pub fn topk_lent(&self, k: usize) -> Vec<Counted<'_, K>> {
-        if k == 0 {
-            return Vec::new();
-        }
-        // The worst of the kept keys is on top: it is the first to go.
-        let mut kept = BinaryHeap::new();
-        for (key, n) in self.iter() {
-            let entry = (Reverse(n), key);
-            if kept.len() < k {
-                kept.push(entry);
-            } else if let Some(mut worst) = kept.peek_mut()
-                && entry < *worst
-            {
-                *worst = entry;
-            }
-        }
-        kept.into_sorted_vec().into_iter().map(|(Reverse(n), key)| (key, n)).collect()
+        self.table.topk(k)
     }
 
     /// As [`sorted`](Self::sorted), with the keys lent: nothing is copied.
