@@ -172,6 +172,66 @@ impl<K: Stored> Counts<K> {
         }
         self.table.merge(from.table);
     }
+
+    /// Whether [`parts`](Self::parts) are more than one: of text and bytes.
+    pub const HAS_PARTS: bool = <K::Table as Table<K>>::PARTS;
+
+    /// The bytes of memory that it has, without what keys point to.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// assert!(Counts::from_iter(["net"]).weight() < 4096);
+    /// ```
+    pub fn weight(&self) -> usize {
+        self.table.weight()
+    }
+
+    /// Cuts it into `2^bits` parts by its keys; a key is in the same part of all counts of a process.
+    ///
+    /// Parts can be merged apart from others, on other threads. Where the table
+    /// [has none](Self::HAS_PARTS), the first part is all.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let parts = Counts::from_iter(["a", "b", "c", "a"]).parts(1);
+    /// assert_eq!(parts.len(), 2);
+    /// assert_eq!(Counts::join(parts).get("a"), 2);
+    /// ```
+    pub fn parts(self, bits: u32) -> Vec<Self> {
+        if !Self::HAS_PARTS {
+            let empty = std::iter::repeat_with(Self::default).take((1 << bits) - 1);
+            return std::iter::once(self).chain(empty).collect();
+        }
+        self.table.parts(bits).into_iter().map(|table| Self { table }).collect()
+    }
+
+    /// The counts of all [`parts`](Self::parts), in their order.
+    pub fn join(parts: Vec<Self>) -> Self {
+        if !Self::HAS_PARTS {
+            return parts.into_iter().next().unwrap_or_default();
+        }
+        Self { table: Table::join(parts.into_iter().map(|part| part.table).collect()) }
+    }
+
+    /// Appends all keys and counts to bytes, for [`load`](Self::load). `false`, and nothing is
+    /// appended, if these keys have no form in bytes: text and bytes have one.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let (mut bytes, mut counts) = (Vec::new(), Counts::from_iter(["a", "b"]));
+    /// assert!(counts.save(&mut bytes) && counts.load(&bytes));
+    /// assert_eq!(counts.sorted_lent(), [("a", 2), ("b", 2)]);
+    /// assert!(!counts.load(b"something else"));
+    /// ```
+    pub fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        self.table.save(bytes)
+    }
+
+    /// Adds what was [`save`](Self::save)d. `false`, and some of it may have been added, if these
+    /// are not the bytes of counts of such keys.
+    pub fn load(&mut self, bytes: &[u8]) -> bool {
+        self.table.load(bytes)
+    }
 }
 
 impl Counts<String> {

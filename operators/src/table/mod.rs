@@ -5,6 +5,7 @@
 
 mod map;
 mod ranks;
+mod saved;
 mod shard;
 mod text;
 
@@ -66,6 +67,16 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
     fn parts(self, bits: u32) -> Vec<Self> {
         debug_assert_eq!(bits, 0, "a table without parts");
         vec![self]
+    }
+
+    /// Appends keys and counts to bytes; `false` if these keys have no form in bytes.
+    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Adds what was saved; `false` if that is not what the bytes are.
+    fn load(&mut self, _bytes: &[u8]) -> bool {
+        false
     }
 
     /// The table of all [`parts`](Self::parts), in their order.

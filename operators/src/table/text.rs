@@ -19,7 +19,7 @@ use std::ops::Range;
 use creel_kernels::{padded, padded_within};
 
 use super::shard::{Bytes, Found, INLINE, LONG, Shard, Slot};
-use super::{Ranks, Seed, Table};
+use super::{Ranks, Seed, Table, saved};
 use crate::{Key, Stored};
 
 /// Keys that are runs of bytes: `String` and `Vec<u8>`.
@@ -29,6 +29,11 @@ pub trait Text: Stored {
 
     /// The key of bytes that [`bytes`](Self::bytes) gave.
     fn lent(bytes: &[u8]) -> Self::Lent<'_>;
+
+    /// Whether bytes can be those of a key.
+    fn can_be(_bytes: &[u8]) -> bool {
+        true
+    }
 }
 
 impl Text for String {
@@ -40,6 +45,10 @@ impl Text for String {
     fn lent(bytes: &[u8]) -> &str {
         // Checked again rather than trusted: it is done once a distinct key, when all is counted.
         std::str::from_utf8(bytes).unwrap_or_else(|_| unreachable!("a table keeps keys whole"))
+    }
+
+    fn can_be(bytes: &[u8]) -> bool {
+        std::str::from_utf8(bytes).is_ok()
     }
 }
 
@@ -383,6 +392,21 @@ impl<K: Text> Table<K> for TextTable<K> {
         from.shards.into_iter().for_each(|shard| self.merge_shard(&shard));
     }
 
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        self.slots().for_each(|(slot, arena)| saved::save(bytes, slot.bytes(arena), slot.count));
+        true
+    }
+
+    fn load(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            match saved::load(&mut bytes) {
+                Some((key, n)) if K::can_be(key) => self.add_bytes(key, n),
+                _ => return false,
+            }
+        }
+        true
+    }
+
     fn parts(mut self, bits: u32) -> Vec<Self> {
         let mut parts: Vec<Self> = (0..1 << bits)
             .map(|_| Self {
@@ -497,6 +521,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_table_that_was_saved_is_loaded(keys in keys(), there in keys()) {
+            let mut bytes = Vec::new();
+            table(&keys).save(&mut bytes);
+            let mut loaded = table(&there);
+            prop_assert!(loaded.load(&bytes));
+            prop_assert_eq!(lent(&loaded), plain(keys.iter().chain(&there)));
+        }
+
         #[test]
         fn it_counts_as_a_plain_map_does(first in keys(), second in keys()) {
             let mut table = table(&first);
