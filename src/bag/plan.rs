@@ -9,7 +9,7 @@ use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
 use super::sketch;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
-use crate::run::{Context, Held, Pass, merged, reduction};
+use crate::run::{Context, Pass, merged, reduction};
 use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
@@ -218,7 +218,7 @@ impl Group {
                     }
                     group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
                 }
-                Ok(Moved::outcome(Held::all(states)))
+                Ok(Moved::outcome(states))
             })
         });
         lanes.collect()
