@@ -6,6 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::source::HEAD;
+
+/// The largest block asked for: a buffer is made as large as that, whatever the object holds, and
+/// there are some for each thread.
+const LARGEST_BLOCK: usize = 1 << 30;
+
 /// Bytes, and room after them.
 ///
 /// The room is initialised once and then stays so. A reader is lent a part of it; spare capacity
@@ -67,20 +73,26 @@ impl Buffer {
     }
 }
 
-/// Buffers kept at most; what comes back beyond them is freed.
-const KEPT: usize = 8;
-
-/// A few empty buffers, shared by a reader and by the blocks that it gave away.
+/// A few empty buffers, shared by the readers of an input and by the blocks that they gave away.
 #[derive(Debug, Clone)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     free: Arc<Mutex<Vec<Buffer>>>,
     /// The room that a buffer is made with.
     room: usize,
+    /// Buffers kept at most; what comes back beyond them is freed.
+    kept: usize,
 }
 
 impl Pool {
-    pub(super) fn new(room: usize) -> Self {
-        Self { free: Arc::default(), room }
+    /// A pool of buffers for blocks of this many bytes, of readers on this many threads.
+    pub(crate) fn new(blocksize: usize, threads: usize) -> Self {
+        let room = blocksize.clamp(HEAD, LARGEST_BLOCK);
+        Self { free: Arc::default(), room, kept: 4 * (threads + 1) }
+    }
+
+    /// The room that a buffer is made with.
+    pub(super) fn room(&self) -> usize {
+        self.room
     }
 
     /// An empty buffer.
@@ -92,7 +104,7 @@ impl Pool {
     pub(super) fn give(&self, mut buffer: Buffer) {
         buffer.filled = 0;
         let mut free = self.lock();
-        if free.len() < KEPT && buffer.bytes.len() <= self.room.saturating_mul(2) {
+        if free.len() < self.kept && buffer.bytes.len() <= self.room.saturating_mul(2) {
             free.push(buffer);
         }
     }

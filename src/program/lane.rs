@@ -8,7 +8,7 @@ use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
 use super::failure::Told;
 use super::json;
-use super::search::Found;
+use super::search::{Cache, Found, Search};
 use super::stage::{Next, Scratch, Stage, drive, scratch};
 use super::{Input, Program};
 use crate::block::{Block, Delimiter};
@@ -54,6 +54,7 @@ pub(crate) fn run(
 pub(crate) struct Lane {
     source: Batch,
     scratch: Vec<Scratch>,
+    search: Option<Cache>,
     /// What reading the records had to say of bad ones; each stage has its own.
     told: Told,
     state: State,
@@ -65,6 +66,7 @@ impl Lane {
         Self {
             source: Batch::new(kind),
             scratch: scratch(&program.stages, kind, policy),
+            search: program.search.as_ref().map(Search::cache),
             told: Told::default(),
             state: program.end.start(program.end_kind()),
         }
@@ -129,7 +131,12 @@ fn stream_records(
         let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| {
-                each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
+                if batch.kind == Kind::Text {
+                    let pieces = batch.spans.iter().map(|span| span.range());
+                    encoder.texts(&mut encoded, text, pieces);
+                } else {
+                    each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
+                }
                 ControlFlow::Continue(())
             })
         });
@@ -301,7 +308,7 @@ impl Records {
         lane: &mut Lane,
         end: &mut Next<'_>,
     ) -> ControlFlow<()> {
-        let Lane { source, scratch, told, .. } = lane;
+        let Lane { source, scratch, search, told, .. } = lane;
         if program.input == Input::Json {
             let mut next =
                 |text: &str, batch: &mut Batch| drive(&program.stages, scratch, text, batch, end);
@@ -316,30 +323,51 @@ impl Records {
             return drive(&program.stages, scratch, text, source, end);
         }
         source.clear();
-        let search = program.search.as_ref().filter(|_| self.delimiter == Delimiter::Line);
-        let search = search.and_then(|search| Some((search, search.finds(text)?)));
-        // Lines that are known to meet the first condition need not be asked.
-        let met = usize::from(matches!(search, Some((_, Found::Matches))));
-        let (stages, scratch) = (&program.stages[met..], &mut scratch[met..]);
-        let mut flow = ControlFlow::Continue(());
-        let mut take = |line: &str| {
+        if let (Some(search), Some(cache), Delimiter::Line) =
+            (&program.search, search, &self.delimiter)
+        {
+            return found(program, search, cache, text, source, scratch, end);
+        }
+        for line in Lines::new(text, &self.delimiter) {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             source.spans.push(Span::new(start, start + line.len()));
             if source.spans.len() >= BATCH {
-                flow = drive(stages, scratch, text, source, end);
+                drive(&program.stages, scratch, text, source, end)?;
                 source.clear();
             }
-            flow.is_continue()
-        };
-        match search {
-            Some((search, _)) => search.each_line(text, &mut take),
-            None => {
-                Lines::new(text, &self.delimiter).all(&mut take);
-            }
         }
-        flow?;
-        drive(stages, scratch, text, source, end)
+        drive(&program.stages, scratch, text, source, end)
     }
+}
+
+/// Sends the lines of a text that a search finds through a program's stages.
+fn found(
+    program: &Program,
+    search: &Search,
+    cache: &mut Cache,
+    text: &str,
+    source: &mut Batch,
+    scratch: &mut [Scratch],
+    end: &mut Next<'_>,
+) -> ControlFlow<()> {
+    let mut flow = ControlFlow::Continue(());
+    // Lines that are known to meet the first condition need not be asked.
+    let mut all_met = true;
+    let mut send = |source: &mut Batch, all_met: &mut bool| {
+        let met = usize::from(std::mem::replace(all_met, true));
+        drive(&program.stages[met..], &mut scratch[met..], text, source, end)
+    };
+    search.each_line(text, cache, |Found { start, end, met }| {
+        source.spans.push(Span::new(start, end));
+        all_met &= met;
+        if source.spans.len() >= BATCH {
+            flow = send(source, &mut all_met);
+            source.clear();
+        }
+        flow.is_continue()
+    });
+    flow?;
+    send(source, &mut all_met)
 }
 
 /// The records of a batch, one after another.

@@ -1,7 +1,8 @@
 //! The innermost loops of creel, as far as they need the instructions of a processor.
 //!
 //! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] walks over what stands between,
-//! and [`prefetch`] asks for memory before it is needed. Everything is a pure function of bytes,
+//! [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`] asks for memory
+//! before it is needed. Everything is a pure function of bytes,
 //! the same on every processor; the tests compare each with a plain twin, for any bytes.
 //!
 //! ```
@@ -17,6 +18,7 @@
 
 mod code_points;
 mod padded;
+mod plain;
 mod prefetch;
 mod sixteen;
 mod spaces;
@@ -24,6 +26,7 @@ mod words;
 
 pub use code_points::code_points;
 pub use padded::{padded, padded_within};
+pub use plain::plain;
 pub use prefetch::prefetch;
 pub use spaces::Spaces;
 pub use words::Words;
