@@ -109,7 +109,7 @@ pub(super) struct Open {
 impl Open {
     pub(super) fn new(options: &BlockOptions, pool: &Pool, partition: usize) -> Self {
         let rule = Rule {
-            target: options.blocksize.clamp(1, pool.room()),
+            target: options.blocksize.clamp(1, pool.blocksize()),
             ends: Ends::new(&options.delimiter, options.encoding),
             max_record: options.max_record,
             damaged: options.damaged,
@@ -181,8 +181,8 @@ impl Open {
         }
         // The mark is none of the first record's bytes, so no delimiter can begin in it.
         let after = part.start.saturating_sub(self.rule.ends.len() as u64).max(mark as u64);
-        let at = part.at;
-        Some(self.cutter(part, units, at, Some(after)))
+        let (at, read) = (part.at, self.rule.pool.take());
+        Some(self.cutter(Part { read, ..part }, units, at, Some(after)))
     }
 
     fn cutter(&self, part: Part, units: Units, offset: u64, after: Option<u64>) -> Cutter {

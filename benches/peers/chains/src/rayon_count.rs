@@ -1,8 +1,9 @@
 //! The words of more than five letters by rayon, over lines held in memory.
 //!
-//!     rayon_count THREADS (all|time) FILE...
+//!     rayon_count THREADS (lent|owned) (all|time) FILE...
 //!
-//! Prints the ten commonest; with `time` how many seconds the count takes once the lines are there.
+//! Counts words that are lent from the lines, or a `String` for each as an owned chain has them. Prints
+//! the ten commonest; with `time` how many seconds the count takes once the lines are there.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -13,10 +14,9 @@ use rayon::prelude::*;
 
 type Counts = HashMap<String, u64>;
 
-fn count(lines: &[String]) -> Counts {
-    lines
-        .par_iter()
-        .flat_map_iter(|line| line.split_whitespace())
+fn lent(lines: &[String]) -> Counts {
+    let words = lines.par_iter().flat_map_iter(|line| line.split_whitespace());
+    words
         .filter(|word| word.len() > 5)
         .fold(Counts::new, |mut counts, word| {
             // A word is allocated when it is first seen.
@@ -26,17 +26,32 @@ fn count(lines: &[String]) -> Counts {
             }
             counts
         })
-        .reduce(Counts::new, |a, b| {
-            let (mut into, from) = if a.len() < b.len() { (b, a) } else { (a, b) };
-            from.into_iter().for_each(|(word, n)| *into.entry(word).or_default() += n);
-            into
+        .reduce(Counts::new, merged)
+}
+
+fn owned(lines: &[String]) -> Counts {
+    let words_of = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let words = lines.par_iter().flat_map_iter(words_of);
+    words
+        .filter(|word| word.len() > 5)
+        .fold(Counts::new, |mut counts, word| {
+            *counts.entry(word).or_default() += 1;
+            counts
         })
+        .reduce(Counts::new, merged)
+}
+
+fn merged(a: Counts, b: Counts) -> Counts {
+    let (mut into, from) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    from.into_iter().for_each(|(word, n)| *into.entry(word).or_default() += n);
+    into
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    const USAGE: &str = "rayon_count THREADS (all|time) FILE...";
+    const USAGE: &str = "rayon_count THREADS (lent|owned) (all|time) FILE...";
     let mut arguments = std::env::args().skip(1);
     let threads = arguments.next().ok_or(USAGE)?.parse()?;
+    let count = if arguments.next().ok_or(USAGE)? == "owned" { owned } else { lent };
     let timed = arguments.next().ok_or(USAGE)? == "time";
     let files: Vec<String> = arguments.collect();
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
