@@ -19,7 +19,7 @@ const PIECES: [&str; 48] = [
     "long enough for sixteen bytes", "[[[[[[[[[[[[[[[[",
 ];
 
-/// Each value nested in how many others, at most; the text is JSON.
+/// How many values are open at once, at most; some number if the text is not JSON.
 fn depth(text: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
@@ -31,7 +31,7 @@ fn depth(text: &str) -> usize {
                 depth += 1;
                 deepest = deepest.max(depth);
             }
-            b']' | b'}' if !in_string => depth -= 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
@@ -91,14 +91,15 @@ fn spell(value: &Value) -> String {
 
 /// A value and its fields, if the line is a record.
 fn plain(line: &str) -> Option<Vec<String>> {
+    // First: the reader is recursive.
+    if depth(line) > DEEPEST {
+        return None;
+    }
     let paired = paired(line);
     let mut reader = Deserializer::from_str(&paired);
     reader.disable_recursion_limit();
     let value = <Value as serde::Deserialize>::deserialize(&mut reader).ok()?;
     reader.end().ok()?;
-    if depth(line) > DEEPEST {
-        return None;
-    }
     let fields = NAMES.iter().map(|name| value.get(name).map_or("null".to_owned(), spell));
     Some(std::iter::once(spell(&value)).chain(fields).collect())
 }
