@@ -32,5 +32,4 @@ def run(bench):
     return [
         bench.line(work, runs, "creel", "DuckDB", reach=0.5),
         bench.line("the same", runs, "creel", "DuckDB, the query alone"),
-        bench.line("the same, memory", runs, "creel", "DuckDB", figure="memory"),
     ]

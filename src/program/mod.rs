@@ -18,6 +18,7 @@ mod json;
 #[cfg(test)]
 mod json_tests;
 mod lane;
+mod ordered;
 mod parse;
 mod predicate;
 mod rows;
