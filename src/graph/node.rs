@@ -79,9 +79,9 @@ impl NodePlace {
         self.0.compare_exchange(0, place, Relaxed, Relaxed).is_ok()
     }
 
-    /// Forgets the place in the plan of this number, if it is that which is remembered.
-    pub(super) fn clear(&self, plan: u32) -> bool {
-        let is_it = self.get(plan).is_some();
+    /// Forgets this place in the plan of this number, if it is that which is remembered.
+    pub(super) fn clear(&self, plan: u32, at: u32) -> bool {
+        let is_it = self.get(plan) == Some(at);
         if is_it {
             self.0.store(0, Relaxed);
         }

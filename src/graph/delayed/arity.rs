@@ -135,3 +135,7 @@ macro_rules! unzip {
 unzip!(A 0, B 1);
 unzip!(A 0, B 1, C 2);
 unzip!(A 0, B 1, C 2, D 3);
+unzip!(A 0, B 1, C 2, D 3, E 4);
+unzip!(A 0, B 1, C 2, D 3, E 4, F 5);
+unzip!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+unzip!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);

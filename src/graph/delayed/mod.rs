@@ -146,6 +146,25 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         self.over("then", move |inputs| Ok(Outcome::Node(f(inputs.get(0)).node)))
     }
 
+    /// [`then`](Self::then) for a function that can fail, with an error of yours.
+    ///
+    /// ```
+    /// let count = creel::delayed("fixtures/access.log").try_then(|path| {
+    ///     std::fs::metadata(path).map(|file| creel::delayed(file.len()))
+    /// });
+    /// assert!(count.compute_blocking()? > 0);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_then<U: Send + Sync + 'static, E: Into<Cause>>(
+        &self,
+        f: impl Fn(&T) -> Result<Delayed<U>, E> + Send + Sync + 'static,
+    ) -> Delayed<U> {
+        self.over("try_then", move |inputs| {
+            f(inputs.get(0)).map(|made| Outcome::Node(made.node)).map_err(Error::task)
+        })
+    }
+
     /// A future of the value. It is given a share of the value, since it may outlive the call.
     ///
     /// ```

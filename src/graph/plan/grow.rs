@@ -45,10 +45,32 @@ impl Plan {
 
     /// Has a failed task, and those below it that failed, tried again.
     pub(crate) fn retry(&mut self, id: Id) {
-        if let Some(node) = self.get(id).and_then(|slot| slot.node.clone()) {
-            self.walk(&node, true);
-            self.waste.nodes.push((node, 0));
-            self.end_walk();
+        let Some(node) = self.get(id).and_then(|slot| slot.node.clone()) else { return };
+        if self.find(&node).is_none() {
+            // Forgotten, and nobody has begun it since.
+            self.own(&node, id.at);
+        }
+        let at = self.walk(&node, true);
+        if at != id.at && self.has_failed(id.at) {
+            // Forgotten, and begun for others since: it will have their value.
+            let slot = self.at(id.at);
+            slot.inputs = Places::from_slice(&[at]);
+            let failed = std::mem::replace(&mut slot.state, State::Forwards);
+            self.waste.states.push(failed);
+            self.under_way += 1;
+            self.await_inputs(id.at);
+        }
+        self.waste.nodes.push((node, 0));
+        self.end_walk();
+    }
+
+    /// Has no task found any more: what is added from now on is begun anew.
+    pub(crate) fn disown_all(&mut self) {
+        for at in 0..self.slots.len() {
+            if let Some(node) = self.slots[at].node.clone() {
+                self.disown(&node, at as u32);
+                self.waste.nodes.push((node, 0));
+            }
         }
     }
 
@@ -135,14 +157,32 @@ impl Plan {
         }
     }
 
-    fn insert(&mut self, node: Arc<Node>, inputs: Places) -> u32 {
-        let at = self.free.pop().unwrap_or(self.slots.len() as u32);
-        let turn = self.slots.get(at as usize).map_or(0, |free| free.turn);
+    /// Has a node found at a place.
+    fn own(&mut self, node: &Arc<Node>, at: u32) {
         match node.key() {
             Some(key) => self.by_key.insert(*key, at),
             None if node.place.set(self.number, at) => None,
-            None => self.by_address.insert(address(&node), at),
+            None => self.by_address.insert(address(node), at),
         };
+    }
+
+    /// Has a node not found at a place any more; it may have another by now.
+    pub(super) fn disown(&mut self, node: &Arc<Node>, at: u32) {
+        if let Some(key) = node.key() {
+            if self.by_key.get(key) == Some(&at) {
+                self.by_key.remove(key);
+            }
+        } else if !node.place.clear(self.number, at)
+            && self.by_address.get(&address(node)) == Some(&at)
+        {
+            self.by_address.remove(&address(node));
+        }
+    }
+
+    fn insert(&mut self, node: Arc<Node>, inputs: Places) -> u32 {
+        let at = self.free.unwrap_or(self.slots.len() as u32);
+        let turn = self.slots.get(at as usize).map_or(0, |free| free.turn);
+        self.own(&node, at);
         self.numbers = self.numbers.wrapping_add(1);
         if self.since.is_some() {
             self.waste.planned.push((Arc::clone(&node), self.numbers));
@@ -150,7 +190,11 @@ impl Plan {
         let rank = Self::rank(self.growth, self.numbers);
         let slot = Slot::new(turn, node, rank, inputs);
         match self.slots.get_mut(at as usize) {
-            Some(free) => *free = slot,
+            Some(free) => {
+                if let State::Free(next) = std::mem::replace(free, slot).state {
+                    self.free = next;
+                }
+            }
             None => self.slots.push(slot),
         }
         self.under_way += 1;

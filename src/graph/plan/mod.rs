@@ -33,8 +33,9 @@ pub(super) struct Plan {
     /// What sets it apart from other plans.
     pub(super) number: u32,
     slots: Vec<Slot>,
-    /// Places to be used again.
-    free: Vec<u32>,
+    /// The first place that is to be used again. They are a chain through the slots: a list of them
+    /// grows while values are dropped, and each time the allocator tidies up all of these.
+    free: Option<u32>,
     /// Where nodes stand that have a content key, and those that stand in another plan too, by
     /// address; all others know their place. A node is alive for as long as it has one.
     by_address: HashMap<usize, u32, BuildHasherDefault<AddressHasher>>,

@@ -88,7 +88,6 @@ mod tests {
     #[test]
     fn the_greatest_place_has_one() {
         let mut order = Order::default();
-        order.levels[0].reserve(1);
         order.insert(1 << 22);
         assert_eq!(order.first(), Some(1 << 22));
         order.remove(1 << 22);

@@ -1,7 +1,7 @@
 //! What becomes of tasks: done, failed, waiting for a future, or of no use.
 
 use super::slot::{Arrived, Id, Ids, Pending, State, Ticket, Tried};
-use super::{Plan, Seen, address};
+use super::{Plan, Seen};
 use crate::Error;
 use crate::graph::node::Shared;
 use crate::runtime::Task;
@@ -205,11 +205,7 @@ impl Plan {
         let number = slot.number();
         slot.users = Ids::new();
         if let Some(node) = slot.node.take() {
-            match node.key() {
-                Some(key) => self.by_key.remove(key),
-                None if node.place.clear(self.number) => None,
-                None => self.by_address.remove(&address(&node)),
-            };
+            self.disown(&node, at);
             self.waste.nodes.push((node, number));
         }
         if let Some(since) = &mut self.since {
@@ -217,6 +213,7 @@ impl Plan {
         }
         self.held -= weight;
         self.waste.values.extend(value);
-        self.free.push(at);
+        let next = self.free.replace(at);
+        self.at(at).state = State::Free(next);
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Slot {
 
 /// How far a task has come.
 pub(crate) enum State {
+    /// There is no task; the next place that is free, if there is one.
+    Free(Option<u32>),
     /// Not started.
     New,
     /// It waits for the task that will make its value.
@@ -138,6 +140,6 @@ impl Slot {
 
     /// Whether its value may still come.
     pub(crate) fn is_under_way(&self) -> bool {
-        !matches!(self.state, State::Done | State::Failed(_))
+        !matches!(self.state, State::Done | State::Failed(_) | State::Free(_))
     }
 }

@@ -106,7 +106,7 @@ impl Plan {
             Some(State::Pending(_) | State::Running { .. }) => Status::Running,
             Some(State::Done) => Status::Done,
             Some(State::Failed(error)) if !matches!(**error, Error::Cancelled) => Status::Failed,
-            Some(State::Failed(_)) | None => Status::Cancelled,
+            Some(State::Failed(_) | State::Free(_)) | None => Status::Cancelled,
         }
     }
 
@@ -122,6 +122,7 @@ impl Plan {
                     counts.cancelled += 1;
                 }
                 State::Failed(_) => counts.failed += 1,
+                State::Free(_) => {}
             }
         }
         counts
