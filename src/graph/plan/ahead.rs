@@ -12,11 +12,14 @@ use super::slot::Slot;
 const FAR: u32 = 8;
 const NEAR: u32 = 4;
 
+/// How many of a task's neighbours are asked for.
+const FEW: usize = 8;
+
 impl Plan {
     /// Asks for what the tasks will touch that stand some places behind this one: in a graph that
     /// was added at once they go next, and otherwise it is only a hint.
     pub(super) fn look_ahead(&self, at: u32) {
-        if let Some(slot) = self.waiting(at + FAR) {
+        if let Some(slot) = self.modest(at + FAR) {
             if let Some(node) = &slot.node {
                 prefetch(&**node);
             }
@@ -26,7 +29,7 @@ impl Plan {
                 _ => self.ask_users(slot),
             }
         }
-        if let Some(slot) = self.waiting(at + NEAR) {
+        if let Some(slot) = self.modest(at + NEAR) {
             for input in slot.inputs.iter().map(|input| &self.slots[*input as usize]) {
                 if let (Some(value), Some(node)) = (&input.value, &input.node) {
                     prefetch(&**value);
@@ -39,9 +42,9 @@ impl Plan {
         }
     }
 
-    /// The task at a place, if it has not begun and has few neighbours: of many, some would be gone
-    /// from the caches when it is their turn.
-    fn waiting(&self, at: u32) -> Option<&Slot> {
+    /// The task at a place, if it needs few: of many, some would be gone from the caches when it is
+    /// their turn.
+    fn modest(&self, at: u32) -> Option<&Slot> {
         self.slots.get(at as usize).filter(|slot| slot.inputs.len() <= FEW)
     }
 
@@ -49,6 +52,3 @@ impl Plan {
         slot.users.iter().take(FEW).for_each(|user| self.slots[user.at as usize].ask());
     }
 }
-
-/// Neighbours of a task that are asked for.
-const FEW: usize = 8;
