@@ -9,7 +9,7 @@ use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
 use super::sketch;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
-use crate::run::{Context, Pass, merged, reduction};
+use crate::run::{Context, Held, Pass, merged, reduction};
 use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
@@ -218,7 +218,7 @@ impl Group {
                     }
                     group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
                 }
-                Ok(Moved::outcome(states))
+                Ok(Moved::outcome(Held::all(states)))
             })
         });
         lanes.collect()
@@ -281,6 +281,47 @@ impl Pass<Chunk> for Group {
     fn merge(&self, into: &mut States, from: States) {
         for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
             reduction.merge(into, from);
+        }
+    }
+
+    fn weight(&self, states: &States) -> usize {
+        states.0.iter().map(|(reduction, state)| reduction.weight(state)).sum()
+    }
+
+    fn parts(&self, states: States, bits: u32) -> Vec<States> {
+        let mut parts: Vec<_> = (0..1 << bits).map(|_| States(Vec::new())).collect();
+        for (reduction, state) in states.0 {
+            for (part, state) in parts.iter_mut().zip(reduction.parts(state, bits)) {
+                part.0.push((Arc::clone(&reduction), state));
+            }
+        }
+        parts
+    }
+
+    fn join(&self, parts: Vec<States>) -> States {
+        let mut parts: Vec<_> =
+            parts.into_iter().map(|States(states)| states.into_iter()).collect();
+        let joined = self.bags.iter().filter_map(|_| {
+            let of_all: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
+            let reduction = Arc::clone(&of_all.first()?.0);
+            let state = reduction.join(of_all.into_iter().map(|(_, state)| state).collect());
+            Some((reduction, state))
+        });
+        States(joined.collect())
+    }
+
+    fn save(&self, states: &States, bytes: &mut Vec<u8>) -> bool {
+        // One by itself is all of its bytes; several would need to say where each ends.
+        match &states.0[..] {
+            [(reduction, state)] => reduction.save(state, bytes),
+            _ => false,
+        }
+    }
+
+    fn load(&self, into: &mut States, bytes: &[u8]) -> bool {
+        match &mut into.0[..] {
+            [(reduction, state)] => reduction.load(state, bytes),
+            _ => false,
         }
     }
 }

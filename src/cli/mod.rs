@@ -3,6 +3,7 @@
 mod args;
 mod dry_run;
 mod format;
+mod memory;
 mod message;
 mod monitor;
 mod signals;
@@ -23,7 +24,11 @@ use crate::program::{self, Fault, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
+use crate::spill::Budget;
 use crate::{Error, Progress, Result};
+
+/// Bytes worked on at a time, if nothing else was said.
+const BLOCKSIZE: usize = 1 << 20;
 
 /// Compiles a program for each input and draws the fault if it is none: what the fuzzer runs, which
 /// sets this.
@@ -145,7 +150,7 @@ fn compute(
 
 fn job(args: &Args, source: Source) -> Job {
     let blocks = BlockOptions {
-        blocksize: args.blocksize.unwrap_or(1 << 20),
+        blocksize: args.blocksize.unwrap_or(BLOCKSIZE),
         compression: args.compression,
         encoding: args.encoding,
         delimiter: match &args.delimiter {
@@ -162,7 +167,10 @@ fn job(args: &Args, source: Source) -> Job {
 
 fn context(args: &Args) -> Context {
     let default = Context::default();
-    Context { threads: args.threads.unwrap_or(default.threads), ..default }
+    let threads = args.threads.unwrap_or(default.threads);
+    let states = memory::for_states(args.memory, threads, args.blocksize.unwrap_or(BLOCKSIZE));
+    let budget = states.map(|limit| Arc::new(Budget::new(limit, args.tmpdir.as_deref())));
+    Context { threads, budget, ..default }
 }
 
 /// Opens the place for the result, before anything is read.

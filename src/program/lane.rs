@@ -47,7 +47,7 @@ pub(crate) fn run(
     if program.end == End::Records {
         return Ok(());
     }
-    program.end.print(state, kind, limit, counted, out)
+    program.end.print(state, kind, limit, counted, context, out)
 }
 
 /// What one lane holds: buffers for each stage, and the state of the end.
@@ -83,6 +83,13 @@ struct Reduce {
     records: Records,
 }
 
+impl Reduce {
+    /// A lane of this state.
+    fn lane(&self, state: State) -> Lane {
+        Lane { state, ..Lane::new(&self.program, self.records.invalid) }
+    }
+}
+
 impl Pass<Block> for Reduce {
     type State = Lane;
 
@@ -108,6 +115,33 @@ impl Pass<Block> for Reduce {
 
     fn merge(&self, into: &mut Lane, from: Lane) {
         self.program.end.merge(&mut into.state, from.state);
+    }
+
+    fn weight(&self, lane: &Lane) -> usize {
+        lane.state.weight()
+    }
+
+    fn parts(&self, lane: Lane, bits: u32) -> Vec<Lane> {
+        let parts = self.program.end.parts(lane.state, self.program.end_kind(), bits);
+        parts.into_iter().map(|state| self.lane(state)).collect()
+    }
+
+    fn join(&self, parts: Vec<Lane>) -> Lane {
+        let states = parts.into_iter().map(|lane| lane.state).collect();
+        self.lane(self.program.end.join(states))
+    }
+
+    fn save(&self, lane: &Lane, bytes: &mut Vec<u8>) -> bool {
+        lane.state.save(bytes)
+    }
+
+    fn load(&self, into: &mut Lane, bytes: &[u8]) -> bool {
+        into.state.load(bytes)
+    }
+
+    fn settle(&self, context: &Context, lane: Lane) -> Result<Lane> {
+        let Program { limit, rows_counted, .. } = *self.program;
+        Ok(self.lane(lane.state.settle(context, limit, rows_counted)?))
     }
 }
 

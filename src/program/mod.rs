@@ -20,6 +20,7 @@ mod json_tests;
 mod lane;
 mod parse;
 mod predicate;
+mod rows;
 mod search;
 mod stage;
 mod syntax;

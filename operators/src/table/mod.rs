@@ -5,7 +5,7 @@
 
 mod map;
 mod ranks;
-mod saved;
+pub mod saved;
 mod shard;
 mod text;
 

@@ -29,14 +29,24 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// Appends a key and its count.
-pub(super) fn save(bytes: &mut Vec<u8>, key: &[u8], n: u64) {
+///
+/// ```
+/// use creel_operators::table::saved::{load, save};
+///
+/// let mut bytes = Vec::new();
+/// save(&mut bytes, b"net", 300);
+/// let mut rest = &bytes[..];
+/// assert_eq!(load(&mut rest), Some((&b"net"[..], 300)));
+/// assert_eq!(load(&mut rest), None);
+/// ```
+pub fn save(bytes: &mut Vec<u8>, key: &[u8], n: u64) {
     put(bytes, key.len() as u64);
     bytes.extend_from_slice(key);
     put(bytes, n);
 }
 
 /// Takes a key and its count off the front; `None` if the bytes are nothing of that kind.
-pub(super) fn load<'b>(bytes: &mut &'b [u8]) -> Option<(&'b [u8], u64)> {
+pub fn load<'b>(bytes: &mut &'b [u8]) -> Option<(&'b [u8], u64)> {
     let len = usize::try_from(take(bytes)?).ok()?;
     let (key, rest) = bytes.split_at_checked(len)?;
     *bytes = rest;

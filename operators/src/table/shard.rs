@@ -252,11 +252,4 @@ impl Shard {
         self.slots[at] = slot;
         self.taken += 1;
     }
-
-    /// Forgets all keys and keeps the room.
-    pub(super) fn clear(&mut self) {
-        self.slots.fill(Slot::EMPTY);
-        self.arena.clear();
-        self.taken = 0;
-    }
 }
