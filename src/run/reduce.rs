@@ -111,7 +111,7 @@ where
 /// A task that hands on its value, once, and keeps nothing: others keep the task.
 fn ready(value: Shared) -> Arc<Node> {
     let value = Mutex::new(Some(value));
-    Node::new(Name::Only("shared"), Vec::new(), move |_, _| {
+    Node::new(Name::Only("shared"), [], move |_, _| {
         let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Outcome::Value(value.unwrap_or_else(|| unreachable!("a task of a run runs once"))))
     })
