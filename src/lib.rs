@@ -76,8 +76,8 @@
 //! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
 //! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so
-//! do imports: a module uses only those before it, in the order `error`, `progress`, `watch`, `runtime`, `graph`, `source`, `block`, `record`, `run`,
-//! `bag`, `sink`, `program`, `cli`.
+//! do imports: a module uses only those before it, in the order `error`, `progress`, `watch`, `runtime`, `spill`, `graph`, `source`, `block`, `record`,
+//! `run`, `bag`, `sink`, `program`, `cli`.
 //!
 //! # What is promised
 //!
@@ -111,6 +111,7 @@ mod runtime;
 #[cfg(feature = "cli")]
 mod sink;
 mod source;
+mod spill;
 pub mod watch;
 
 pub use bag::{

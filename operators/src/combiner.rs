@@ -2,7 +2,7 @@
 
 /// One result from many records: a state per lane, merged in a tree, finished once.
 ///
-/// A combiner is split over lanes, each of which feeds a state of its own; so it has to keep three
+/// A combiner is split over lanes, each of which feeds a state of its own; so it has to keep four
 /// laws, which [`laws::check`](crate::laws::check) tests for any combiner:
 ///
 /// 1. `State::default()` is neutral: merging it into a state, or a state into it, changes nothing.
@@ -10,10 +10,12 @@
 /// 3. Any cut is one result: feeding records to one state, or to several which are then merged in
 ///    input order, finishes as the same output. A state that is [`full`](Self::full) is changed by
 ///    no record and by nothing that is merged into it.
+/// 4. States that are cut into [`parts`](Self::parts), merged part by part and joined come to what
+///    merging them comes to; and so do states that are saved and loaded.
 ///
-/// A combiner whose [`ORDERED`](Self::ORDERED) is `false` keeps a fourth:
+/// A combiner whose [`ORDERED`](Self::ORDERED) is `false` keeps a fifth:
 ///
-/// 4. Merging is commutative, and the order in which records are fed does not show in the output.
+/// 5. Merging is commutative, and the order in which records are fed does not show in the output.
 ///
 /// ```
 /// use creel_operators::{Combiner, Feed, laws, run};
@@ -70,6 +72,42 @@ pub trait Combiner: Send + Sync + 'static {
 
     /// Turns the merged state into the result.
     fn finish(&self, state: Self::State) -> Self::Output;
+
+    /// The bytes of memory that a state holds, if it may become large and has [`parts`](Self::parts);
+    /// 0 if there is no use in cutting it.
+    fn weight(&self, _state: &Self::State) -> usize {
+        0
+    }
+
+    /// Cuts a state into `2^bits` parts, so that the same parts of several states can be merged
+    /// side by side, and then [`join`](Self::join)ed.
+    ///
+    /// Unless it is said otherwise, the first part is all, and the others are neutral.
+    fn parts(&self, state: Self::State, bits: u32) -> Vec<Self::State> {
+        let neutral = std::iter::repeat_with(Self::State::default).take((1 << bits) - 1);
+        std::iter::once(state).chain(neutral).collect()
+    }
+
+    /// Makes one state of its [`parts`](Self::parts), in their order.
+    fn join(&self, parts: Vec<Self::State>) -> Self::State {
+        let joined = parts.into_iter().reduce(|mut into, from| {
+            self.merge(&mut into, from);
+            into
+        });
+        joined.unwrap_or_default()
+    }
+
+    /// Appends a state to bytes, if a state of this kind can be put away in a file; `false` if not,
+    /// and then nothing is appended.
+    fn save(&self, _state: &Self::State, _bytes: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Merges a state that was [`save`](Self::save)d into another. `false` for bytes that no state
+    /// of this kind was saved as.
+    fn load(&self, _into: &mut Self::State, bytes: &[u8]) -> bool {
+        bytes.is_empty()
+    }
 }
 
 /// A combiner that accepts records of type `T`, lent (`&str`) or owned.
@@ -105,6 +143,22 @@ macro_rules! tuple_combiner {
 
             fn finish(&self, state: Self::State) -> Self::Output {
                 ($(self.$index.finish(state.$index),)*)
+            }
+
+            fn weight(&self, state: &Self::State) -> usize {
+                0 $(+ self.$index.weight(&state.$index))*
+            }
+
+            fn parts(&self, state: Self::State, bits: u32) -> Vec<Self::State> {
+                let mut parts = ($(self.$index.parts(state.$index, bits).into_iter(),)*);
+                let one = |_| ($(parts.$index.next().unwrap_or_default(),)*);
+                (0..1 << bits).map(one).collect()
+            }
+
+            fn join(&self, mut parts: Vec<Self::State>) -> Self::State {
+                ($(self.$index.join(
+                    parts.iter_mut().map(|part| std::mem::take(&mut part.$index)).collect(),
+                ),)*)
             }
         }
 

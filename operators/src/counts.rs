@@ -1,7 +1,5 @@
 //! How often each key was seen: what `frequencies` counts into, and what it returns.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt;
 
 use crate::table::Table;
@@ -145,22 +143,7 @@ impl<K: Stored> Counts<K> {
     /// assert_eq!(Counts::from_iter(["a", "b", "a"]).topk_lent(1), [("a", 2)]);
     /// ```
     pub fn topk_lent(&self, k: usize) -> Vec<Counted<'_, K>> {
-        if k == 0 {
-            return Vec::new();
-        }
-        // The worst of the kept keys is on top: it is the first to go.
-        let mut kept = BinaryHeap::new();
-        for (key, n) in self.iter() {
-            let entry = (Reverse(n), key);
-            if kept.len() < k {
-                kept.push(entry);
-            } else if let Some(mut worst) = kept.peek_mut()
-                && entry < *worst
-            {
-                *worst = entry;
-            }
-        }
-        kept.into_sorted_vec().into_iter().map(|(Reverse(n), key)| (key, n)).collect()
+        self.table.topk(k)
     }
 
     /// As [`sorted`](Self::sorted), with the keys lent: nothing is copied.
@@ -188,6 +171,66 @@ impl<K: Stored> Counts<K> {
             std::mem::swap(self, &mut from);
         }
         self.table.merge(from.table);
+    }
+
+    /// Whether [`parts`](Self::parts) are more than one: of text and bytes.
+    pub const HAS_PARTS: bool = <K::Table as Table<K>>::PARTS;
+
+    /// The bytes of memory that it has, without what keys point to.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// assert!(Counts::from_iter(["net"]).weight() < 4096);
+    /// ```
+    pub fn weight(&self) -> usize {
+        self.table.weight()
+    }
+
+    /// Cuts it into `2^bits` parts by its keys; a key is in the same part of all counts of a process.
+    ///
+    /// Parts can be merged apart from others, on other threads. Where the table
+    /// [has none](Self::HAS_PARTS), the first part is all.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let parts = Counts::from_iter(["a", "b", "c", "a"]).parts(1);
+    /// assert_eq!(parts.len(), 2);
+    /// assert_eq!(Counts::join(parts).get("a"), 2);
+    /// ```
+    pub fn parts(self, bits: u32) -> Vec<Self> {
+        if !Self::HAS_PARTS {
+            let empty = std::iter::repeat_with(Self::default).take((1 << bits) - 1);
+            return std::iter::once(self).chain(empty).collect();
+        }
+        self.table.parts(bits).into_iter().map(|table| Self { table }).collect()
+    }
+
+    /// The counts of all [`parts`](Self::parts), in their order.
+    pub fn join(parts: Vec<Self>) -> Self {
+        if !Self::HAS_PARTS {
+            return parts.into_iter().next().unwrap_or_default();
+        }
+        Self { table: Table::join(parts.into_iter().map(|part| part.table).collect()) }
+    }
+
+    /// Appends all keys and counts to bytes, for [`load`](Self::load). `false`, and nothing is
+    /// appended, if these keys have no form in bytes: text and bytes have one.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let (mut bytes, mut counts) = (Vec::new(), Counts::from_iter(["a", "b"]));
+    /// assert!(counts.save(&mut bytes) && counts.load(&bytes));
+    /// assert_eq!(counts.sorted_lent(), [("a", 2), ("b", 2)]);
+    /// assert!(!counts.load(b"something else"));
+    /// ```
+    pub fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        self.table.save(bytes)
+    }
+
+    /// Adds what was [`save`](Self::save)d. `false`, and some of it may have been added, if these
+    /// are not the bytes of counts of such keys.
+    pub fn load(&mut self, bytes: &[u8]) -> bool {
+        self.table.load(bytes)
     }
 }
 

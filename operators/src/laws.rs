@@ -110,6 +110,7 @@ impl<C: Combiner<Output: PartialEq + Debug>> Laws<'_, C> {
         let [a1, b1, c1] = parts();
         let left = self.merged([self.merged([a1, b1]), c1]);
         self.expect(left, &format!("{place}, merged as (a + b) + c, is another result"));
+        self.in_parts(parts().into(), &place);
         let [a2, b2, c2] = parts();
         let right = self.merged([a2, self.merged([b2, c2])]);
         self.expect(right, &format!("{place}, merged as a + (b + c), is another result"));
@@ -118,6 +119,31 @@ impl<C: Combiner<Output: PartialEq + Debug>> Laws<'_, C> {
             let back = self.merged([c3, a3, b3]);
             self.expect(back, &format!("{place}, merged as c + a + b, is another result"));
         }
+    }
+
+    /// States cut into parts, merged part by part, and joined; and all but the first put away as
+    /// bytes in between.
+    fn in_parts(&self, states: Vec<C::State>, place: &str) {
+        let cut = states.into_iter().map(|state| self.combiner.parts(state, 1));
+        let mut cut: Vec<_> = cut.map(Vec::into_iter).collect();
+        let mut saved = true;
+        let joined = (0..2).map(|_| {
+            let mut states = cut.iter_mut().map(|parts| parts.next().unwrap_or_default());
+            let mut into = states.next().unwrap_or_default();
+            states.for_each(|from| {
+                let mut bytes = Vec::new();
+                if self.combiner.save(&from, &mut bytes) {
+                    saved &= self.combiner.load(&mut into, &bytes);
+                } else {
+                    self.combiner.merge(&mut into, from);
+                }
+            });
+            into
+        });
+        let joined = joined.collect();
+        assert!(saved, "{place}, what was saved cannot be loaded");
+        let joined = self.combiner.join(joined);
+        self.expect(joined, &format!("{place}, merged in parts, is another result"));
     }
 
     /// A state for each record, merged in a tree.

@@ -110,6 +110,16 @@ impl<T: Send + 'static> Item<T> {
         Self::reduced::<C>(base, move |_| Arc::clone(&combined))
     }
 
+    /// The same by a combiner that only looks at the records: who made them may use them again.
+    pub(super) fn looking<R, C>(base: Base, stage: Arc<dyn Stage<R>>, combiner: C) -> Self
+    where
+        R: 'static,
+        C: for<'r> Feed<&'r R> + Combiner<Output = T>,
+    {
+        let looking: Arc<dyn Reduction> = Arc::new(Looking { stage, combiner });
+        Self::reduced::<C>(base, move |_| Arc::clone(&looking))
+    }
+
     /// What a reduction by a `C` gives.
     pub(super) fn reduced<C: Combiner<Output = T>>(
         base: Base,
@@ -207,6 +217,12 @@ pub(super) trait Reduction: Send + Sync {
     fn full(&self, state: &Value) -> bool;
     fn merge(&self, into: &mut Value, from: Value);
     fn finish(&self, state: Value) -> Value;
+
+    fn weight(&self, state: &Value) -> usize;
+    fn parts(&self, state: Value, bits: u32) -> Vec<Value>;
+    fn join(&self, parts: Vec<Value>) -> Value;
+    fn save(&self, state: &Value, bytes: &mut Vec<u8>) -> bool;
+    fn load(&self, into: &mut Value, bytes: &[u8]) -> bool;
 }
 
 /// A reduction by a combiner: the typed side of [`Reduction`].
@@ -232,18 +248,44 @@ impl<F: Feeding> Reduction for F {
         F::Combiner::STOPS && state.downcast_ref().is_some_and(|state| self.combiner().full(state))
     }
 
-    fn merge(&self, into: &mut Value, mut from: Value) {
-        self.combiner().merge(known::<F>(into), std::mem::take(known::<F>(&mut from)));
+    fn merge(&self, into: &mut Value, from: Value) {
+        self.combiner().merge(known::<F>(into), taken::<F>(from));
     }
 
-    fn finish(&self, mut state: Value) -> Value {
-        Box::new(self.combiner().finish(std::mem::take(known::<F>(&mut state))))
+    fn finish(&self, state: Value) -> Value {
+        Box::new(self.combiner().finish(taken::<F>(state)))
+    }
+
+    fn weight(&self, state: &Value) -> usize {
+        state.downcast_ref().map_or(0, |state| self.combiner().weight(state))
+    }
+
+    fn parts(&self, state: Value, bits: u32) -> Vec<Value> {
+        let parts = self.combiner().parts(taken::<F>(state), bits).into_iter();
+        parts.map(|part| Box::new(part) as Value).collect()
+    }
+
+    fn join(&self, parts: Vec<Value>) -> Value {
+        Box::new(self.combiner().join(parts.into_iter().map(taken::<F>).collect()))
+    }
+
+    fn save(&self, state: &Value, bytes: &mut Vec<u8>) -> bool {
+        state.downcast_ref().is_some_and(|state| self.combiner().save(state, bytes))
+    }
+
+    fn load(&self, into: &mut Value, bytes: &[u8]) -> bool {
+        self.combiner().load(known::<F>(into), bytes)
     }
 }
 
 /// A state, in the type in which its own reduction made it.
 fn known<F: Feeding>(state: &mut Value) -> &mut State<F> {
     state.downcast_mut().unwrap_or_else(|| unreachable!("a reduction is given its own states"))
+}
+
+/// The same, out of its box.
+fn taken<F: Feeding>(mut state: Value) -> State<F> {
+    std::mem::take(known::<F>(&mut state))
 }
 
 /// A chain of operators that ends in a combiner.
@@ -262,6 +304,28 @@ impl<R, C: Feed<R>> Feeding for Combined<R, C> {
     fn feed(&self, state: &mut C::State, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
         let feed = &mut |batch: &mut Vec<R>| {
             self.combiner.feed_all(state, batch.drain(..));
+            Ok(ControlFlow::Continue(()))
+        };
+        self.stage.run(chunk, env, feed).map(drop)
+    }
+}
+
+/// The same, of records that it leaves where they are.
+struct Looking<R, C> {
+    stage: Arc<dyn Stage<R>>,
+    combiner: C,
+}
+
+impl<R, C: Combiner + for<'r> Feed<&'r R>> Feeding for Looking<R, C> {
+    type Combiner = C;
+
+    fn combiner(&self) -> &C {
+        &self.combiner
+    }
+
+    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
+        let feed = &mut |batch: &mut Vec<R>| {
+            self.combiner.feed_all(state, batch.iter());
             Ok(ControlFlow::Continue(()))
         };
         self.stage.run(chunk, env, feed).map(drop)

@@ -9,7 +9,7 @@ use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
 use super::sketch;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
-use crate::run::{Context, Pass, merged, reduction};
+use crate::run::{Context, Order, Pass, merged, reduction};
 use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
@@ -140,7 +140,7 @@ impl Plan {
                     })
                 }
                 Work::Task(node) => {
-                    let input = vec![Arc::clone(node)];
+                    let input = [Arc::clone(node)];
                     let sketch = sketch::finish("finish", std::slice::from_ref(steps));
                     Node::new(named(sketch), input, move |_, inputs| {
                         Ok(Moved::outcome(vec![finish(Box::new(inputs.take(0)))]))
@@ -197,7 +197,7 @@ impl Group {
         let mut sketch = sketch::finish("read", &group.steps);
         sketch.from = Some(vec![pass]);
         Node::new(named(sketch), group.needs.clone(), move |context, inputs| {
-            let input = Arc::new(group.origin().open(context, Vec::new())?);
+            let input = Arc::new(group.origin().open(context, Vec::new(), Order::Any)?);
             let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
             Ok(Outcome::Node(group.finished(states)))
         })
@@ -207,7 +207,7 @@ impl Group {
     fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
         let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (group, records) = (Arc::clone(self), tasks.records);
-            let inputs = [node].into_iter().chain(&self.needs).cloned().collect();
+            let inputs = [node].into_iter().chain(&self.needs).cloned();
             let name = Name::Sketched(Arc::clone(&sketch), Some(n));
             Node::new(name, inputs, move |context, inputs| {
                 let (value, shared) = (inputs.take(0), inputs.take_all());
@@ -228,7 +228,7 @@ impl Group {
     fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
         let group = Arc::clone(self);
         let sketch = sketch::finish("finish", &group.steps);
-        Node::new(named(sketch), vec![states], move |_, inputs| {
+        Node::new(named(sketch), [states], move |_, inputs| {
             let States(states) = Moved::out_of(inputs.take(0));
             let finishes = states.into_iter().zip(&group.finishes);
             let values = finishes.map(|((r, state), finish)| finish(r.finish(state)));
@@ -281,6 +281,47 @@ impl Pass<Chunk> for Group {
     fn merge(&self, into: &mut States, from: States) {
         for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
             reduction.merge(into, from);
+        }
+    }
+
+    fn weight(&self, states: &States) -> usize {
+        states.0.iter().map(|(reduction, state)| reduction.weight(state)).sum()
+    }
+
+    fn parts(&self, states: States, bits: u32) -> Vec<States> {
+        let mut parts: Vec<_> = (0..1 << bits).map(|_| States(Vec::new())).collect();
+        for (reduction, state) in states.0 {
+            for (part, state) in parts.iter_mut().zip(reduction.parts(state, bits)) {
+                part.0.push((Arc::clone(&reduction), state));
+            }
+        }
+        parts
+    }
+
+    fn join(&self, parts: Vec<States>) -> States {
+        let mut parts: Vec<_> =
+            parts.into_iter().map(|States(states)| states.into_iter()).collect();
+        let joined = self.bags.iter().filter_map(|_| {
+            let of_all: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
+            let reduction = Arc::clone(&of_all.first()?.0);
+            let state = reduction.join(of_all.into_iter().map(|(_, state)| state).collect());
+            Some((reduction, state))
+        });
+        States(joined.collect())
+    }
+
+    fn save(&self, states: &States, bytes: &mut Vec<u8>) -> bool {
+        // One by itself is all of its bytes; several would need to say where each ends.
+        match &states.0[..] {
+            [(reduction, state)] => reduction.save(state, bytes),
+            _ => false,
+        }
+    }
+
+    fn load(&self, into: &mut States, bytes: &[u8]) -> bool {
+        match &mut into.0[..] {
+            [(reduction, state)] => reduction.load(state, bytes),
+            _ => false,
         }
     }
 }

@@ -25,8 +25,9 @@ fn records(
         let mut records = Vec::new();
         let parts = partitions(&objects, partition, splittable(options));
         let parts = Partitions::new(parts, options.ahead);
+        let pool = Pool::new(options.blocksize, 1);
         for part in 0..parts.len() {
-            let mut blocks = Blocks::new(&parts, part, options, Arc::clone(progress));
+            let mut blocks = Blocks::new(&parts, part, options, &pool, Arc::clone(progress));
             while let Some(block) = blocks.next().await? {
                 let lines = RawLines::new(block.bytes(), &options.delimiter);
                 records.extend(lines.map(<[u8]>::to_vec));

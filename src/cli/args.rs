@@ -60,6 +60,12 @@ pub(crate) struct Args {
     /// Threads (one for each core that may be used)
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
+    /// Memory to use, then the disk (half of what there is)
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<u64>,
+    /// Folder of that file ($TMPDIR, or /tmp)
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) tmpdir: Option<std::path::PathBuf>,
     /// Bytes worked on at a time: 64k, 1MiB (default), 4MB
     #[arg(long, value_name = "SIZE", value_parser = blocksize)]
     pub(crate) blocksize: Option<usize>,
@@ -100,6 +106,9 @@ pub(crate) struct Args {
     #[arg(short, long, action = ArgAction::Help)]
     help: Option<bool>,
 }
+
+/// The least memory that can be asked for: below it there is not much to give away.
+const LEAST_MEMORY: u64 = 64 << 20;
 
 /// When progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -213,6 +222,13 @@ fn blocksize(given: &str) -> Result<usize, String> {
     match usize::try_from(size) {
         Ok(size @ 1..=0x4000_0000) => Ok(size),
         _ => Err("from 1 byte to 1 GiB".to_owned()),
+    }
+}
+
+fn memory(given: &str) -> Result<u64, String> {
+    match size(given)? {
+        size @ LEAST_MEMORY.. => Ok(size),
+        _ => Err(format!("at least {} MiB", LEAST_MEMORY >> 20)),
     }
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod dry_run;
 mod format;
+mod memory;
 mod message;
 mod monitor;
 mod signals;
@@ -23,7 +24,11 @@ use crate::program::{self, Fault, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
+use crate::spill::Budget;
 use crate::{Error, Progress, Result};
+
+/// Bytes worked on at a time, if nothing else was said.
+const BLOCKSIZE: usize = 1 << 20;
 
 /// Compiles a program for each input and draws the fault if it is none: what the fuzzer runs, which
 /// sets this.
@@ -34,6 +39,13 @@ pub fn check(program: &str) {
             message::drawn(program, &fault, true);
         }
     }
+}
+
+/// Of each record of a text its value and its fields of these names, as JSON in one spelling: what
+/// the fuzzer compares.
+#[cfg(fuzzing)]
+pub fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
+    program::spelled(text, names)
 }
 
 /// Runs the command with the arguments of this process.
@@ -80,7 +92,7 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<ExitCode> {
     let source = Source::parse(&args.sources, Access { anonymous: args.anonymous })?;
     let (job, context) = (job(args, source), context(args));
     if args.dry_run {
-        return dry_run::list(&job, &context);
+        return dry_run::list(&job, &context, program.order());
     }
     // Before there is a temporary file to remove.
     let interrupted = signals::watch(context.stop.clone());
@@ -138,14 +150,14 @@ fn compute(
         invalid: args.invalid,
         progress: Arc::clone(&context.progress),
     };
-    let input = Arc::new(job.open(context)?);
+    let input = Arc::new(job.open(context, program.order())?);
     program::run(program, &input, &records, context, &mut printer)?;
     printer.flush()
 }
 
 fn job(args: &Args, source: Source) -> Job {
     let blocks = BlockOptions {
-        blocksize: args.blocksize.unwrap_or(1 << 20),
+        blocksize: args.blocksize.unwrap_or(BLOCKSIZE),
         compression: args.compression,
         encoding: args.encoding,
         delimiter: match &args.delimiter {
@@ -162,7 +174,10 @@ fn job(args: &Args, source: Source) -> Job {
 
 fn context(args: &Args) -> Context {
     let default = Context::default();
-    Context { threads: args.threads.unwrap_or(default.threads), ..default }
+    let threads = args.threads.unwrap_or(default.threads);
+    let states = memory::for_states(args.memory, threads, args.blocksize.unwrap_or(BLOCKSIZE));
+    let budget = states.map(|limit| Arc::new(Budget::new(limit, args.tmpdir.as_deref())));
+    Context { threads, budget, ..default }
 }
 
 /// Opens the place for the result, before anything is read.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Stop;
 use super::node::Node;
 use crate::Progress;
+use crate::spill::Budget;
 use crate::watch::{Event, Observers, What};
 
 /// Where and how a run happens; while a task works, what it is given to know of that.
@@ -15,6 +16,8 @@ pub(crate) struct Context {
     pub(crate) threads: usize,
     /// Bytes that values of tasks may hold before no new task is started.
     pub(crate) memory: Option<u64>,
+    /// What states may hold before they are put away, if that was said.
+    pub(crate) budget: Option<Arc<Budget>>,
     /// How the run, or the task, is told to end early.
     pub(crate) stop: Stop,
     /// What the run tells.
@@ -57,6 +60,7 @@ impl Default for Context {
         Self {
             threads,
             memory: None,
+            budget: None,
             stop: Stop::default(),
             progress: Arc::default(),
             observers: Observers::default(),

@@ -3,8 +3,10 @@
 use creel_operators::{Combiner, Counts, ExactSum, Feed, Max, Min, TopK};
 
 use super::batch::{Batch, Kind};
+use super::rows::Rows;
 use crate::Result;
 use crate::record::json::{self, Number};
+use crate::run::Context;
 use crate::sink::{Cell, Printer};
 
 /// The last stage of a program.
@@ -34,6 +36,8 @@ pub(crate) enum State {
     JsonSum(i128, Option<Box<ExactSum>>),
     BestText(Option<String>),
     BestNumber(Option<i64>),
+    /// What is wanted of texts, when all of them are counted.
+    Rows(Rows),
 }
 
 impl End {
@@ -80,6 +84,8 @@ impl End {
             (_, State::BestNumber(best)) => feed(&Max::<i64>::new(), best, numbers),
             // Only `Top` starts with such a state.
             (_, State::TopTexts(_) | State::TopNumbers(_)) => {}
+            // Nothing is fed to what is settled.
+            (_, State::Rows(_)) => {}
         }
     }
 
@@ -89,6 +95,7 @@ impl End {
             (_, State::Count(n), State::Count(m)) => *n += m,
             (_, State::Texts(counts), State::Texts(others)) => counts.merge(others),
             (_, State::Numbers(counts), State::Numbers(others)) => counts.merge(others),
+            (_, State::Rows(rows), State::Rows(others)) => rows.add(others),
             (Self::Top(k), State::TopTexts(top), State::TopTexts(others)) => {
                 TopK::<String>::new(k).merge(top, others);
             }
@@ -119,6 +126,33 @@ impl End {
         }
     }
 
+    /// Cuts a state by its keys, if it has any.
+    pub(crate) fn parts(self, state: State, kind: Kind, bits: u32) -> Vec<State> {
+        match state {
+            State::Texts(counts) => counts.parts(bits).into_iter().map(State::Texts).collect(),
+            state => {
+                let others = (1..1 << bits).map(|_| self.start(kind));
+                std::iter::once(state).chain(others).collect()
+            }
+        }
+    }
+
+    /// One state of all parts, be they settled or not.
+    pub(crate) fn join(self, parts: Vec<State>) -> State {
+        if parts.iter().all(|part| matches!(part, State::Texts(_))) {
+            let counts = parts.into_iter().filter_map(|part| match part {
+                State::Texts(counts) => Some(counts),
+                _ => None,
+            });
+            return State::Texts(Counts::join(counts.collect()));
+        }
+        let joined = parts.into_iter().reduce(|mut into, from| {
+            self.merge(&mut into, from);
+            into
+        });
+        joined.unwrap_or(State::Count(0))
+    }
+
     /// Puts the rows of a merged state in their order.
     fn finish(self, state: State) -> State {
         match (self, state) {
@@ -135,6 +169,7 @@ impl End {
         kind: Kind,
         limit: Option<u64>,
         rows_counted: bool,
+        context: &Context,
         out: &mut Printer<'_>,
     ) -> Result<()> {
         let state = self.finish(state);
@@ -148,12 +183,10 @@ impl End {
             Kind::Bool => Cell::Bool(number != 0),
             _ => Cell::Number(i128::from(number)),
         };
-        let text = |text| match kind {
-            Kind::Key => Cell::Key(text),
-            _ => Cell::Text(text),
-        };
+        let text = |text| kind.cell(text);
         match state {
             State::Count(n) => out.value(Cell::Number(i128::from(n))),
+            State::Rows(rows) => rows.print(limit, kind, context, out),
             State::Texts(counts) => {
                 let rows = match limit {
                     Some(limit) => counts.topk_lent(limit),
@@ -185,6 +218,16 @@ impl End {
     }
 }
 
+impl Kind {
+    /// A text of this kind, as it is printed.
+    pub(super) fn cell(self, text: &str) -> Cell<'_> {
+        match self {
+            Self::Key => Cell::Key(text),
+            _ => Cell::Text(text),
+        }
+    }
+}
+
 impl State {
     fn rows(&self) -> usize {
         match self {
@@ -192,7 +235,36 @@ impl State {
             Self::Numbers(counts) => counts.len(),
             Self::TopTexts(top) => top.len(),
             Self::TopNumbers(top) => top.len(),
+            Self::Rows(rows) => rows.len(),
             _ => 1,
+        }
+    }
+
+    /// Bytes that it may be worth while to merge by parts, or to put away.
+    pub(crate) fn weight(&self) -> usize {
+        if let Self::Texts(counts) = self { counts.weight() } else { 0 }
+    }
+
+    /// As `save` of [`Counts`].
+    pub(crate) fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        if let Self::Texts(counts) = self { counts.save(bytes) } else { false }
+    }
+
+    /// As `load` of [`Counts`].
+    pub(crate) fn load(&mut self, bytes: &[u8]) -> bool {
+        if let Self::Texts(counts) = self { counts.load(bytes) } else { false }
+    }
+
+    /// Keeps what is wanted of texts that are all counted, or of a part of them.
+    pub(crate) fn settle(
+        self,
+        context: &Context,
+        limit: Option<u64>,
+        rows_counted: bool,
+    ) -> Result<Self> {
+        match self {
+            Self::Texts(counts) => Rows::settle(counts, context, limit, rows_counted),
+            state => Ok(state),
         }
     }
 }

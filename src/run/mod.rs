@@ -3,15 +3,17 @@
 //! ```text
 //!  Input (partitions) --open--> Reader --next--> block --feed--> state of a lane
 //!                                                                 \
-//!        lanes are tasks of a graph, merged in a tree  -------------> one state
+//!        lanes are tasks of a graph, merged in a tree,  ------------> one state
+//!        or by parts; what is over the budget in files
 //! ```
 //!
 //! A lane is a thread's share of the input. A lane asks for a block, reads it itself (so a local
 //! file needs no second thread, and no queue stands between reading and work), and feeds it to
-//! its state. See [`dispatch`] for which block a lane gets.
+//! its state. See [`dispatch`] for which block a lane gets, and [`merge`] for how lanes become one.
 
 mod dispatch;
 mod input;
+mod merge;
 mod reduce;
 mod stream;
 
@@ -19,10 +21,11 @@ use crate::Result;
 use std::future::Future;
 
 pub(crate) use crate::graph::{Context, Stop};
-pub(crate) use input::{Job, Text};
+pub(crate) use input::{Job, Order, Text};
+pub(crate) use merge::merged;
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::reduce;
-pub(crate) use reduce::{Pass, merged, reduction};
+pub(crate) use reduce::{Pass, reduction};
 pub(crate) use stream::stream;
 
 /// What can be read block by block, in partitions.
@@ -56,6 +59,7 @@ mod tests {
 
     use super::*;
     use crate::graph::Shared;
+    use crate::spill::Budget;
     use crate::{Error, Place};
 
     /// An input of numbers that counts up over all blocks, and fails where it is told to.
@@ -153,6 +157,31 @@ mod tests {
         fn merge(&self, into: &mut Vec<u32>, from: Vec<u32>) {
             into.extend(from);
         }
+
+        fn weight(&self, state: &Vec<u32>) -> usize {
+            if self.ordered { 0 } else { state.len() * 4 }
+        }
+
+        fn parts(&self, state: Vec<u32>, bits: u32) -> Vec<Vec<u32>> {
+            let mut parts = vec![Vec::new(); 1 << bits];
+            state.into_iter().for_each(|n| parts[n as usize % (1 << bits)].push(n));
+            parts
+        }
+
+        fn join(&self, parts: Vec<Vec<u32>>) -> Vec<u32> {
+            parts.concat()
+        }
+
+        fn save(&self, state: &Vec<u32>, bytes: &mut Vec<u8>) -> bool {
+            bytes.extend(state.iter().flat_map(|n| n.to_le_bytes()));
+            true
+        }
+
+        fn load(&self, into: &mut Vec<u32>, bytes: &[u8]) -> bool {
+            let (numbers, rest) = bytes.as_chunks();
+            into.extend(numbers.iter().map(|bytes| u32::from_le_bytes(*bytes)));
+            rest.is_empty()
+        }
     }
 
     fn reduced(ordered: bool, input: &Numbers, threads: usize) -> Result<Vec<u32>> {
@@ -171,6 +200,23 @@ mod tests {
                 seen.sort_unstable();
                 assert_eq!(seen, input.all());
                 assert_eq!(input.opened(), 2 * partitions);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_over_the_budget_is_put_away_and_comes_back() {
+        for threads in 1..5 {
+            for limit in [0, 7, 100] {
+                let budget = Arc::new(Budget::new(limit, None));
+                let context =
+                    Context { threads, budget: Some(Arc::clone(&budget)), ..Context::default() };
+                let input = Numbers::new(5, 11);
+                let pass = Collect { ordered: false };
+                let mut seen = reduce(&context, Arc::new(input.clone()), pass).expect("it is read");
+                seen.sort_unstable();
+                assert_eq!(seen, input.all());
+                assert!(budget.written() > 0, "{threads} threads, {limit} bytes");
             }
         }
     }

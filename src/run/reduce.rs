@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dispatch::Dispatch;
+use super::merge::{Held, gathered};
 use super::{BlockOf, Context, Input, Reader};
-use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
+use crate::graph::{Moved, Name, Node, Outcome, Shared};
+use crate::spill::Budget;
 use crate::{Error, Result};
 
 /// What a lane does with the blocks it is given: a combiner with the operators before it.
@@ -39,6 +41,18 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
 
     /// Adds what `from` has seen, which stands after what `into` has seen.
     fn merge(&self, into: &mut Self::State, from: Self::State);
+
+    /// As `weight`, `parts`, `join`, `save` and `load` of a combiner.
+    fn weight(&self, state: &Self::State) -> usize;
+    fn parts(&self, state: Self::State, bits: u32) -> Vec<Self::State>;
+    fn join(&self, parts: Vec<Self::State>) -> Self::State;
+    fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool;
+    fn load(&self, into: &mut Self::State, bytes: &[u8]) -> bool;
+
+    /// Keeps what is wanted of a state, or of a part of it, to which no more will be added.
+    fn settle(&self, _: &Context, state: Self::State) -> Result<Self::State> {
+        Ok(state)
+    }
 }
 
 /// Runs one pass over an input, and nothing beside it, as the command does.
@@ -53,7 +67,7 @@ where
     Ok(Moved::out_of(states.remove(0)))
 }
 
-/// The tasks of a pass over an input: its lanes, and the merges of their states. The last makes
+/// The tasks of a pass over an input: its lanes, and the merge of their states. The last makes
 /// the [`Moved`] state of all. Lanes look at the shared values, which go with the last of them.
 pub(crate) fn reduction<I, P>(
     context: &Context,
@@ -91,37 +105,15 @@ where
             })
             .collect()
     };
-    merged(lanes, pass, needs)
+    gathered(lanes, pass, needs)
 }
 
 /// A task that hands on its value, once, and keeps nothing: others keep the task.
 fn ready(value: Shared) -> Arc<Node> {
     let value = Mutex::new(Some(value));
-    Node::new(Name::Only("shared"), Vec::new(), move |_, _| {
+    Node::new(Name::Only("shared"), [], move |_, _| {
         let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Outcome::Value(value.unwrap_or_else(|| unreachable!("a task of a run runs once"))))
-    })
-}
-
-/// The merges of the states that tasks have made, in their order. What lanes need is needed here
-/// for a state if there is no lane.
-pub(crate) fn merged<B: 'static, P: Pass<B>>(
-    lanes: Vec<Arc<Node>>,
-    pass: Arc<P>,
-    needs: Vec<Arc<Node>>,
-) -> Arc<Node> {
-    let merging = Arc::clone(&pass);
-    let merged = tree(lanes, move |context, mut into, from| {
-        if context.stop.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        merging.merge(&mut into, from);
-        Ok(into)
-    });
-    merged.unwrap_or_else(|| {
-        Node::new(Name::Only("lane"), needs, move |context, inputs| {
-            Ok(Moved::outcome(pass.start(context, &inputs.take_all())))
-        })
     })
 }
 
@@ -131,20 +123,29 @@ fn shared_lane<I, P>(
     dispatch: &Dispatch<I>,
     pass: &P,
     shared: &[Shared],
-) -> Result<P::State>
+) -> Result<Held<P::State>>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let mut state = pass.start(context, shared);
+    let mut held = Held::all(pass.start(context, shared));
+    let mut share = context.budget.as_deref().map(Budget::share);
     let mut mine = None;
     while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
-        pass.feed(context, shared, &mut state, block)?;
-        if pass.full(&state) {
+        pass.feed(context, shared, &mut held.state, block)?;
+        if pass.full(&held.state) {
             break;
         }
+        let weight = |held: &Held<_>| pass.weight(&held.state);
+        if share.as_mut().is_some_and(|share| share.is_over(weight(&held), context.threads)) {
+            if !held.put_away(context, pass, pass.start(context, shared))? {
+                share = None;
+            } else if let Some(share) = &mut share {
+                share.is_over(weight(&held), context.threads);
+            }
+        }
     }
-    Ok(state)
+    Ok(held)
 }
 
 /// The place of a lane among others, by the order of what they read.
@@ -168,7 +169,7 @@ fn ordered_lane<I, P>(
     pass: &P,
     shared: &[Shared],
     place: &InOrder,
-) -> Result<P::State>
+) -> Result<Held<P::State>>
 where
     I: Input,
     P: Pass<BlockOf<I>>,
@@ -185,7 +186,7 @@ where
             pass.feed(context, shared, &mut state, block)?;
         }
     }
-    if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(state) }
+    if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(Held::all(state)) }
 }
 
 /// Cuts partitions into runs of neighbours, four for each thread: enough that a slow one at the

@@ -19,6 +19,8 @@ mod runtime;
 mod error;
 #[path = "../../src/progress.rs"]
 mod progress;
+#[path = "../../src/spill.rs"]
+mod spill;
 #[path = "../../src/watch/mod.rs"]
 mod watch;
 

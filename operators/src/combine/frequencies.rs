@@ -30,6 +30,26 @@ impl<K: Stored> Combiner for Frequencies<K> {
     fn finish(&self, state: Counts<K>) -> Counts<K> {
         state
     }
+
+    fn weight(&self, state: &Counts<K>) -> usize {
+        if Counts::<K>::HAS_PARTS { state.weight() } else { 0 }
+    }
+
+    fn parts(&self, state: Counts<K>, bits: u32) -> Vec<Counts<K>> {
+        state.parts(bits)
+    }
+
+    fn join(&self, parts: Vec<Counts<K>>) -> Counts<K> {
+        Counts::join(parts)
+    }
+
+    fn save(&self, state: &Counts<K>, bytes: &mut Vec<u8>) -> bool {
+        state.save(bytes)
+    }
+
+    fn load(&self, into: &mut Counts<K>, bytes: &[u8]) -> bool {
+        into.load(bytes)
+    }
 }
 
 impl<T: Key> Feed<T> for Frequencies<T::Owned> {

@@ -60,6 +60,10 @@ impl<K: Stored> Table<K> for Map<K> {
         self.slots.len()
     }
 
+    fn weight(&self) -> usize {
+        self.slots.allocation_size()
+    }
+
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64) {
         let hash = Self::hash(&self.seed, &key);
         self.add_hashed(hash, key, Q::matches, n);

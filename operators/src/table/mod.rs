@@ -4,6 +4,9 @@
 //! of `Counts` shows where a table keeps its keys, so that a faster one can take their place.
 
 mod map;
+mod ranks;
+pub mod saved;
+mod shard;
 mod text;
 
 use std::fmt::Debug;
@@ -14,6 +17,7 @@ use foldhash::fast::{FoldHasher, SeedableRandomState};
 
 use crate::{Key, Stored};
 pub use map::Map;
+use ranks::Ranks;
 pub use text::{IntoIter, Text, TextTable};
 
 /// What [`Counts`](crate::Counts) asks of a table.
@@ -21,8 +25,14 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
     /// The keys and counts, moved out.
     type IntoIter: Iterator<Item = (K, u64)>;
 
+    /// Whether it can be cut into parts.
+    const PARTS: bool = false;
+
     /// How many distinct keys there are.
     fn distinct(&self) -> usize;
+
+    /// The bytes of memory that it has, as far as it knows: not those that keys point to.
+    fn weight(&self) -> usize;
 
     /// Counts a key `n` times more.
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64);
@@ -39,11 +49,40 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
     /// Visits the keys, lent, and their counts.
     fn iter(&self) -> impl Iterator<Item = (K::Lent<'_>, u64)>;
 
+    /// The `k` commonest keys, commonest first; keys that are equally common, by their own order.
+    fn topk(&self, k: usize) -> Vec<(K::Lent<'_>, u64)> {
+        let mut ranks = Ranks::new(k);
+        self.iter().for_each(|(key, n)| ranks.add(key, n));
+        ranks.sorted().collect()
+    }
+
     /// Moves the keys and counts out.
     fn into_iter(self) -> Self::IntoIter;
 
     /// Adds the counts of another table.
     fn merge(&mut self, from: Self);
+
+    /// Cuts it into `2^bits` parts, by hashes: a key is in the same part of all tables. Asked only
+    /// where there are [`PARTS`](Self::PARTS).
+    fn parts(self, bits: u32) -> Vec<Self> {
+        debug_assert_eq!(bits, 0, "a table without parts");
+        vec![self]
+    }
+
+    /// Appends keys and counts to bytes; `false` if these keys have no form in bytes.
+    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Adds what was saved; `false` if that is not what the bytes are.
+    fn load(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    /// The table of all [`parts`](Self::parts), in their order.
+    fn join(mut parts: Vec<Self>) -> Self {
+        parts.pop().unwrap_or_default()
+    }
 }
 
 /// One seed for all tables of a process, drawn when the first is made: input cannot be made to

@@ -1,0 +1,160 @@
+//! A slice in huge pages, where the system has them.
+
+#![allow(unsafe_code, reason = "no safe allocation is aligned to pages, or can ask for huge ones")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+/// The size of a huge page on the processors that have them: less is not worth one.
+const PAGE: usize = 2 << 20;
+
+/// A slice of fixed length, in huge pages if it fills them.
+///
+/// What is looked up at random in much memory misses the processor's table of pages as often as its
+/// caches; and a page that is touched first costs a call of the kernel, for 4 KiB or for 2 MiB alike.
+/// Where the system has no huge pages, or gives none, it is a slice like others.
+///
+/// ```
+/// let mut slots = creel_kernels::Huge::filled(7_u64, 4);
+/// slots[1] = 8;
+/// assert_eq!(slots[..], [7, 8, 7, 7]);
+/// ```
+pub struct Huge<T> {
+    start: NonNull<T>,
+    len: usize,
+}
+
+// SAFETY: it owns its values, as a boxed slice does: they go to another thread with it.
+unsafe impl<T: Send> Send for Huge<T> {}
+// SAFETY: a shared one gives shared references to its values only.
+unsafe impl<T: Sync> Sync for Huge<T> {}
+
+impl<T: Copy> Huge<T> {
+    /// A slice of so many of these values.
+    ///
+    /// # Panics
+    ///
+    /// If it were longer than memory can be.
+    pub fn filled(value: T, len: usize) -> Self {
+        let layout = Self::layout(len);
+        if layout.size() == 0 {
+            return Self { start: NonNull::dangling(), len };
+        }
+        // SAFETY: the layout's size is not 0.
+        let memory = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(memory.cast::<T>()) else { handle_alloc_error(layout) };
+        // Before the first touch, which decides what page it gets.
+        #[cfg(all(target_os = "linux", not(miri)))]
+        if layout.align() >= PAGE {
+            // SAFETY: the range is what was just allocated, and begins at a page. The advice changes
+            // how it is backed, not what is in it; that it may be refused is of no concern.
+            unsafe { libc::madvise(memory.cast(), layout.size(), libc::MADV_HUGEPAGE) };
+        }
+        for at in 0..len {
+            // SAFETY: `at` is below `len`, for which the memory was allocated, with the alignment of T.
+            unsafe { start.add(at).write(value) };
+        }
+        Self { start, len }
+    }
+}
+
+impl<T> Huge<T> {
+    /// What is allocated for so many values: at huge pages, if it fills one.
+    fn layout(len: usize) -> Layout {
+        let layout = Layout::array::<T>(len).ok().and_then(|layout| {
+            let align = if layout.size() >= PAGE { PAGE } else { layout.align() };
+            layout.align_to(align).ok()
+        });
+        layout.expect("no slice is longer than memory")
+    }
+}
+
+impl<T> Drop for Huge<T> {
+    fn drop(&mut self) {
+        let layout = Self::layout(self.len);
+        if layout.size() > 0 {
+            // SAFETY: it was allocated with this layout, which depends on the length alone. Values are
+            // `Copy`, as every constructor asks, so that none needs to be dropped.
+            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+impl<T> Deref for Huge<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: `len` values from `start` on were written, and live as long as `self`; they are
+        // shared while it is. (Without values `start` is dangling and aligned, as is asked for.)
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T> DerefMut for Huge<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above, and nobody else has a reference while `self` is borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Copy> Clone for Huge<T> {
+    fn clone(&self) -> Self {
+        let Some(&first) = self.first() else {
+            return Self { start: NonNull::dangling(), len: self.len };
+        };
+        let mut clone = Self::filled(first, self.len);
+        clone.copy_from_slice(self);
+        clone
+    }
+}
+
+impl<T> Default for Huge<T> {
+    fn default() -> Self {
+        Self { start: NonNull::dangling(), len: 0 }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Huge<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_slice_of_any_length() {
+        for len in [0, 1, 63, PAGE / 8 - 1, PAGE / 8, PAGE / 8 + 1] {
+            // Under an interpreter, every value takes its time.
+            let len = if cfg!(miri) { len.min(PAGE / 8) } else { len };
+            let mut slice = Huge::filled(1_u64, len);
+            assert_eq!(slice.len(), len);
+            assert!(slice.iter().all(|&n| n == 1));
+            if let Some(last) = slice.last_mut() {
+                *last = 2;
+            }
+            let clone = slice.clone();
+            drop(slice);
+            assert_eq!(clone.iter().sum::<u64>(), len as u64 + u64::from(len > 0));
+        }
+    }
+
+    #[test]
+    fn values_without_a_size_take_none() {
+        let units = Huge::filled((), 5);
+        assert_eq!((units.len(), units.clone().len(), Huge::<u8>::default().len()), (5, 5, 0));
+    }
+
+    #[test]
+    fn it_goes_to_other_threads() {
+        let slice = Huge::filled(3_u32, 9);
+        let sum = std::thread::spawn(move || slice.iter().sum::<u32>()).join();
+        assert_eq!(sum.ok(), Some(27));
+    }
+}

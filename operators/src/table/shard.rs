@@ -1,0 +1,255 @@
+//! A part of the table for text: the keys whose hashes begin alike.
+
+use creel_kernels::{Huge, prefetch};
+
+/// The longest key that lives in its slot.
+pub(super) const INLINE: usize = 16;
+
+/// The slots of the smallest shard, and of the largest that is not divided: 2 MiB of them, which
+/// are one huge page.
+const LEAST: usize = 64;
+const MOST: usize = if cfg!(test) { 128 } else { 1 << 16 };
+
+/// The most leading bits of a hash that divide a table. What is not divided any more grows on.
+const DEEPEST: u32 = 16;
+
+/// A key as a slot holds it: 16 bytes padded with zeros, or where it is in the arena.
+pub(super) type Bytes = [u8; INLINE];
+
+/// The length of a slot without a key.
+pub(super) const EMPTY: u32 = u32::MAX;
+/// The length of a slot whose key is in the arena: start and length stand where the key would.
+pub(super) const LONG: u32 = u32::MAX - 1;
+
+/// A key and its count. Half a cache line, and aligned so that it never lies in two.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+pub(super) struct Slot {
+    pub(super) key: Bytes,
+    pub(super) count: u64,
+    pub(super) hash: u32,
+    pub(super) len: u32,
+}
+
+impl Slot {
+    pub(super) const EMPTY: Self = Self { key: [0; INLINE], count: 0, hash: 0, len: EMPTY };
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.len != EMPTY
+    }
+
+    /// Start and length in the arena, of a long key.
+    #[inline]
+    fn place(&self) -> (usize, usize) {
+        let both = u128::from_le_bytes(self.key);
+        (both as u64 as usize, (both >> 64) as u64 as usize)
+    }
+
+    #[inline]
+    pub(super) fn bytes<'k>(&'k self, arena: &'k [u8]) -> &'k [u8] {
+        if self.len == LONG {
+            let (start, len) = self.place();
+            &arena[start..][..len]
+        } else {
+            &self.key[..self.len as usize]
+        }
+    }
+}
+
+/// What a search for a key came to.
+pub(super) enum Found {
+    /// It is here.
+    There,
+    /// It was not here, and now is.
+    New,
+    /// It is not here, and the shard is as full as it may be.
+    Full,
+}
+
+/// Keys whose hashes have the same leading bits. It is whole in itself: it has its own long keys,
+/// and goes from one table to another as it is.
+#[derive(Clone, Default)]
+pub(super) struct Shard {
+    /// A power of two of them, or none yet; probed linearly from the last bits of a hash on.
+    slots: Huge<Slot>,
+    taken: usize,
+    /// The long keys, end to end.
+    arena: Vec<u8>,
+    /// How many leading bits its hashes have in common.
+    pub(super) depth: u32,
+}
+
+impl Shard {
+    /// Room for so many slots, which is a power of two.
+    fn with_slots(slots: usize, depth: u32) -> Self {
+        Self { slots: Huge::filled(Slot::EMPTY, slots), taken: 0, arena: Vec::new(), depth }
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// The bytes of memory that it has.
+    pub(super) fn weight(&self) -> usize {
+        size_of_val(&self.slots[..]) + self.arena.capacity()
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.is_taken())
+    }
+
+    /// The next slot with a key, from a place on, which moves behind it.
+    pub(super) fn taken_from(&self, at: &mut usize) -> Option<&Slot> {
+        let rest = self.slots.get(*at..)?;
+        let found = rest.iter().position(Slot::is_taken)?;
+        *at += found + 1;
+        rest.get(found)
+    }
+
+    pub(super) fn arena(&self) -> &[u8] {
+        &self.arena
+    }
+
+    /// The slot of a key that is there, or the empty one where it would be.
+    #[inline]
+    fn find(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = &self.slots[at];
+            if slot.len == EMPTY || slot.hash == hash && is_it(slot) {
+                return at;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Whether it may take no further key: it is at most three quarters full.
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.taken >= self.slots.len() / 4 * 3
+    }
+
+    /// Counts a key that lives in its slot.
+    #[inline]
+    pub(super) fn add_short(&mut self, key: &Bytes, hash: u32, len: u32, n: u64) -> Found {
+        if self.slots.is_empty() {
+            return Found::Full;
+        }
+        let at = self.find(hash, |slot| slot.len == len && slot.key == *key);
+        let full = self.is_full();
+        let slot = &mut self.slots[at];
+        if slot.is_taken() {
+            slot.count = slot.count.saturating_add(n);
+            return Found::There;
+        }
+        if full {
+            return Found::Full;
+        }
+        *slot = Slot { key: *key, count: n, hash, len };
+        self.taken += 1;
+        Found::New
+    }
+
+    /// Counts a key that is too long for a slot.
+    #[inline]
+    pub(super) fn add_long(&mut self, bytes: &[u8], hash: u32, n: u64) -> Found {
+        if self.slots.is_empty() {
+            return Found::Full;
+        }
+        let at = self.find(hash, |slot| slot.len == LONG && slot.bytes(&self.arena) == bytes);
+        let full = self.is_full();
+        let slot = &mut self.slots[at];
+        if slot.is_taken() {
+            slot.count = slot.count.saturating_add(n);
+            return Found::There;
+        }
+        if full {
+            return Found::Full;
+        }
+        let place = self.arena.len() as u128 | (bytes.len() as u128) << 64;
+        *slot = Slot { key: place.to_le_bytes(), count: n, hash, len: LONG };
+        self.arena.extend_from_slice(bytes);
+        self.taken += 1;
+        Found::New
+    }
+
+    /// How often a key was counted.
+    pub(super) fn get(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> u64 {
+        if self.slots.is_empty() { 0 } else { self.slots[self.find(hash, is_it)].count }
+    }
+
+    /// Has the slot where a key may be come near.
+    #[inline]
+    pub(super) fn ask_for(&self, hash: u32) {
+        if let Some(slot) = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1)) {
+            prefetch(slot);
+        }
+    }
+
+    /// Has a long key come near, if its slot is the first that a search would look at.
+    #[inline]
+    pub(super) fn ask_for_long(&self, hash: u32) {
+        if let Some(slot) = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1))
+            && (slot.hash, slot.len) == (hash, LONG)
+            && let Some(first) = self.arena.get(slot.place().0)
+        {
+            prefetch(first);
+        }
+    }
+
+    /// Whether it is to be divided, rather than to grow, when it is full.
+    pub(super) fn divides(&self) -> bool {
+        self.slots.len() >= MOST && self.depth < DEEPEST
+    }
+
+    /// Doubles its room.
+    pub(super) fn grow(&mut self) {
+        let slots = (self.slots.len() * 2).max(LEAST);
+        let mut grown = Self::with_slots(slots, self.depth);
+        for slot in self.slots() {
+            grown.put(*slot);
+        }
+        grown.arena = std::mem::take(&mut self.arena);
+        *self = grown;
+    }
+
+    /// Keeps the keys whose next bit is 0, and gives away the others, as a shard of as many slots.
+    ///
+    /// A key stays where it was, or comes to the same place in the other shard, or a little before
+    /// it: so all of it is read once from end to end, and nothing is looked for.
+    pub(super) fn divide(&mut self) -> Self {
+        if self.slots.is_empty() {
+            *self = Self::with_slots(LEAST, self.depth);
+        }
+        self.depth += 1;
+        let bit = 32 - self.depth;
+        let arena = std::mem::take(&mut self.arena);
+        let mut other = Self::with_slots(self.slots.len(), self.depth);
+        self.taken = 0;
+        let mask = self.slots.len() - 1;
+        // From an empty slot on, so that what is put back never passes what is still to come.
+        let start = self.slots.iter().position(|slot| !slot.is_taken()).unwrap_or(0);
+        for at in (start..=mask).chain(0..start) {
+            let mut slot = std::mem::replace(&mut self.slots[at], Slot::EMPTY);
+            if !slot.is_taken() {
+                continue;
+            }
+            let into = if slot.hash >> bit & 1 == 0 { &mut *self } else { &mut other };
+            if slot.len == LONG {
+                let (from, len) = slot.place();
+                slot.key = (into.arena.len() as u128 | (len as u128) << 64).to_le_bytes();
+                into.arena.extend_from_slice(&arena[from..][..len]);
+            }
+            into.put(slot);
+        }
+        other
+    }
+
+    /// Puts in a key that is not there, and for which there is room.
+    fn put(&mut self, slot: Slot) {
+        let at = self.find(slot.hash, |_| false);
+        self.slots[at] = slot;
+        self.taken += 1;
+    }
+}

@@ -1,0 +1,217 @@
+//! What does not fit in memory: in one file of a run, which has no name.
+//!
+//! States of combiners are weighed while they grow. When all of them are over the budget, a lane
+//! writes its own to the file, in parts, and begins anew; in the end the same parts of all are read
+//! back and merged, a part after another. The file is unlinked as soon as it is opened, so that no
+//! way out of the process leaves it behind. What is written is compressed lightly and has a checksum.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
+
+use crate::{Error, Place, Result};
+
+/// What the states of a run may hold, and the file for the rest.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: u64,
+    held: AtomicU64,
+    folder: PathBuf,
+    file: Mutex<Option<Spilled>>,
+}
+
+#[derive(Debug)]
+struct Spilled {
+    file: File,
+    end: u64,
+}
+
+/// A piece of the file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    at: u64,
+    len: usize,
+}
+
+/// What one lane holds of a budget; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Share<'b> {
+    budget: &'b Budget,
+    held: u64,
+}
+
+impl Budget {
+    /// So many bytes, and a folder for the file; nothing is made as yet.
+    pub(crate) fn new(limit: u64, folder: Option<&Path>) -> Self {
+        let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+        Self { limit, held: AtomicU64::new(0), folder, file: Mutex::new(None) }
+    }
+
+    /// What a lane holds, nothing as yet.
+    pub(crate) fn share(&self) -> Share<'_> {
+        Share { budget: self, held: 0 }
+    }
+
+    /// Bytes that were written so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.lock().as_ref().map_or(0, |spilled| spilled.end)
+    }
+
+    /// Puts bytes away.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot hold them; it is named.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<Extent> {
+        let fail = |error| self.fault(error);
+        let info = FrameInfo::new()
+            .block_mode(BlockMode::Independent)
+            .content_size(Some(bytes.len() as u64))
+            .content_checksum(true);
+        let mut frame = FrameEncoder::with_frame_info(info, Vec::new());
+        frame.write_all(bytes).map_err(fail)?;
+        let frame = frame.finish().map_err(|error| self.fault(error.into()))?;
+        let mut file = self.lock();
+        if file.is_none() {
+            let opened = tempfile::tempfile_in(&self.folder).map_err(fail)?;
+            *file = Some(Spilled { file: opened, end: 0 });
+        }
+        let spilled = file.as_mut().unwrap_or_else(|| unreachable!("it was just opened"));
+        let extent = Extent { at: spilled.end, len: frame.len() };
+        let written = spilled.file.seek(SeekFrom::Start(extent.at));
+        written.and_then(|_| spilled.file.write_all(&frame)).map_err(fail)?;
+        spilled.end += frame.len() as u64;
+        Ok(extent)
+    }
+
+    /// Reads back what was put away.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is not what was written.
+    pub(crate) fn read(&self, extent: Extent) -> Result<Vec<u8>> {
+        let mut frame = vec![0; extent.len];
+        if let Some(spilled) = &mut *self.lock() {
+            let read = spilled.file.seek(SeekFrom::Start(extent.at));
+            read.and_then(|_| spilled.file.read_exact(&mut frame)).map_err(|e| self.fault(e))?;
+        }
+        let mut bytes = Vec::new();
+        let read = FrameDecoder::new(&frame[..]).read_to_end(&mut bytes);
+        read.map(|_| bytes).map_err(|error| self.damaged(extent, &error.to_string()))
+    }
+
+    /// The error for a piece that is not what was written there.
+    pub(crate) fn damaged(&self, extent: Extent, what: &str) -> Error {
+        let reason = format!(
+            "what was put away there has changed ({what}); the disk may be failing, so choose another \
+             folder"
+        );
+        Error::Corrupt { place: self.place().at(extent.at), reason }
+    }
+
+    fn place(&self) -> Place {
+        Place::object(format!("the temporary file in {}", self.folder.display()))
+    }
+
+    fn fault(&self, error: std::io::Error) -> Error {
+        Error::Io { place: self.place(), source: error.into() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Spilled>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share<'_> {
+    /// Tells what the lane holds now. Whether it is to put that away: all lanes hold more than they
+    /// may, and this one has its part in it.
+    pub(crate) fn is_over(&mut self, weight: usize, lanes: usize) -> bool {
+        let weight = weight as u64;
+        let before = self.budget.held.fetch_add(weight, Relaxed);
+        self.budget.held.fetch_sub(self.held, Relaxed);
+        let all = before + weight - self.held;
+        self.held = weight;
+        let limit = self.budget.limit;
+        all > limit && weight >= limit / (2 * lanes.max(1) as u64)
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.held, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_away_comes_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let budget = Budget::new(0, Some(folder.path()));
+        let texts: Vec<Vec<u8>> = (0..5).map(|n| vec![n; 100_000 * usize::from(n)]).collect();
+        let extents: Vec<_> =
+            texts.iter().map(|text| budget.write(text).expect("there is room")).collect();
+        for (text, extent) in texts.iter().zip(extents).rev() {
+            assert_eq!(budget.read(extent).expect("it is there"), *text);
+        }
+        let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 0, "the file has no name");
+        assert!((1..1_000_000).contains(&budget.written()));
+    }
+
+    #[test]
+    fn what_has_changed_is_an_error_that_names_the_folder() {
+        let budget = Budget::new(0, None);
+        let text: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+        let extent = budget.write(&text).expect("there is room");
+        for at in (0..extent.len as u64).step_by(extent.len / 50) {
+            let mut byte = [0];
+            let change = |byte: &mut [u8; 1]| {
+                let file = &mut budget.lock();
+                let file = &mut file.as_mut().expect("it was written").file;
+                file.seek(SeekFrom::Start(at))?;
+                file.read_exact(byte)?;
+                byte[0] ^= 0x10;
+                file.seek(SeekFrom::Start(at))?;
+                file.write_all(byte)
+            };
+            change(&mut byte).expect("a byte is changed");
+            match budget.read(extent) {
+                Err(error) => {
+                    let message = error.to_string();
+                    let folder = std::env::temp_dir().display().to_string();
+                    assert!(message.contains(&folder), "{message}");
+                }
+                // Some bits of the head of a frame say nothing of what is in it.
+                Ok(bytes) => assert!(bytes == text && at < 16, "byte {at}"),
+            }
+            change(&mut byte).expect("it is changed back");
+        }
+        assert_eq!(budget.read(extent).expect("it is whole again"), text);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let budget = Budget::new(0, Some(Path::new("/there/is/no/such")));
+        let error = budget.write(b"text").expect_err("there is no folder");
+        assert!(error.to_string().contains("/there/is/no/such"), "{error}");
+    }
+
+    #[test]
+    fn only_who_holds_much_of_too_much_is_over() {
+        let budget = Budget::new(100, None);
+        let (mut small, mut large) = (budget.share(), budget.share());
+        assert!(!small.is_over(20, 2) && !large.is_over(80, 2));
+        assert!(large.is_over(81, 2) && !small.is_over(20, 2));
+        assert!(!large.is_over(0, 2), "it was put away");
+        assert!(!small.is_over(100, 2) && small.is_over(101, 2));
+        drop(small);
+        assert!(!large.is_over(100, 2));
+    }
+}
