@@ -45,7 +45,10 @@ class Server:
     base: str
     port: int
     environment: dict
+    # Puts an object, by its key and its bytes.
     put: object
+    # Whether it routes by the name that a client calls it by.
+    routes: bool = False
 
     def behind(self, port):
         """The environment of a client that is to go through a proxy at this port."""
@@ -174,13 +177,14 @@ def fake_gcs_server():
             "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(key),
         }
         with running(command, pathlib.Path(name), ready):
-            yield Server("fake-gcs-server", f"gs://{BUCKET}/", port, environment, put)
+            yield Server("fake-gcs-server", f"gs://{BUCKET}/", port, environment, put, routes=True)
 
 
 @contextlib.contextmanager
 def delayed(server, milliseconds):
     """The environment of a client whose every request waits for so long before the server has it."""
     command = [TARGET / "release/examples/delay", str(server.port), str(milliseconds)]
+    command += ["host"] if server.routes else []
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield server.behind(int(child.stdout.readline()))
