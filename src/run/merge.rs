@@ -133,7 +133,7 @@ fn by_parts<B: 'static, P: Pass<B>>(
         })
     });
     let pass = Arc::clone(pass);
-    Node::new(Name::Only("join"), parts.collect(), move |_, inputs| {
+    Node::new(Name::Only("join"), parts, move |_, inputs| {
         let parts: Vec<Shared> = inputs.take_all();
         Ok(Moved::outcome(pass.join(parts.into_iter().map(Moved::out_of).collect())))
     })
