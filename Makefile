@@ -51,21 +51,11 @@ servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real se
 	$(CARGO) test --test servers
 
 .PHONY: bench
-bench: ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='--size 4' and so on.
+bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='--size 4' and so on.
 	benches/install.sh
-	$(CARGO) build --release --bin creel --example lent_count --example generate
+	$(CARGO) build --release --manifest-path benches/peers/chains/Cargo.toml --target-dir target/bench/chains
+	$(CARGO) build --release --bin creel --example lent_count --example owned_count --example generate --example generate_json
 	$(PYTHON) benches/run.py $(BENCH)
-
-.PHONY: records
-records: ## Records of JSON, beside DuckDB: a table and raw results.
-	benches/install.sh
-	$(CARGO) build --release --bin creel --example generate_json
-	$(PYTHON) benches/records.py $(RECORDS)
-
-.PHONY: lines
-lines: target/tools/bin/rg ## Lines that match a pattern, beside ripgrep: a table and raw results.
-	$(CARGO) build --release --bin creel --example generate
-	$(PYTHON) benches/lines.py $(LINES)
 
 target/tools/bin/rg:
 	$(CARGO) install ripgrep --version 15.2.0 --locked --root target/tools
@@ -91,7 +81,7 @@ FUZZ ?= 60
 
 .PHONY: fuzz
 fuzz: target/tools/bin/cargo-fuzz ## Parsers and readers against any input, FUZZ=60 seconds each; needs a nightly toolchain.
-	@for target in records damage program pattern words; do \
+	@for target in records damage program pattern words json; do \
 		echo "fuzzing $$target"; \
 		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --target-dir target/fuzz \
 			$$target -- -max_total_time=$(FUZZ) -rss_limit_mb=4096 -timeout=20 || exit 1; \

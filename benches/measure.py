@@ -157,6 +157,11 @@ class Bench:
         self.raw[work] = runs
         return runs
 
+    def printed(self, command):
+        """The number that a command prints: seconds that it has measured itself."""
+        command = [str(part) for part in command]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
     def line(self, work, runs, ours, peer, *, reach=None, figure="wall"):
         """A line that compares the medians of two tools; nothing if a tool was left out."""
         if not runs.get(ours) or not runs.get(peer):

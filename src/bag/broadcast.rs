@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use creel_operators::{Collect, Combiner, Records};
 
-use super::chain::{Drained, Operator};
+use super::chain::{Drained, Filter, Operator, to_front};
 use super::lend::{Lend, Planned};
 use super::{Bag, Item};
 use crate::Progress;
@@ -117,9 +117,14 @@ impl<T: Send + 'static> Bag<T> {
     where
         V: Send + Sync + 'static,
     {
-        self.adapt_with("filter_with", argument, move |records, value| {
-            records.filter(|record| keep(record, value)).collect()
-        })
+        let step = Step::here("filter_with");
+        let task = Arc::clone(argument.into_delayed().node());
+        let base = self.base.then(step).needing(&task);
+        let stage = Filter::new(self.stage, move |env: &Env<'_>, records: &mut [T]| {
+            let value = env.value(&task);
+            to_front(records, |record| keep(record, value))
+        });
+        Self { base, stage: Arc::new(stage) }
     }
 
     /// [`flat_map`](Self::flat_map) with a value that is computed first.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::vec::Drain;
 
-use creel_operators::{Collect, Records};
+use creel_operators::{Collect, Pieces, Records};
 
 use super::broadcast::Env;
 use super::lend::Lend;
@@ -35,7 +35,8 @@ pub(super) struct Batch {
 /// them stays in the nearest cache.
 pub(super) const BATCH: usize = 1024;
 
-/// Where batches go; it takes the records out, and breaks when it wants no more.
+/// Where batches go; it breaks when it wants no more. What it does not take out is spent: whoever made
+/// the batch may write over it, so that a `String` for each word need not be an allocation.
 pub(super) type Emit<'e, T> = dyn FnMut(&mut Vec<T>) -> Result<ControlFlow<()>> + 'e;
 
 /// Where lent records go.
@@ -120,20 +121,110 @@ where
     }
 }
 
-/// Calls `emit` with batches of what an iterator gives.
-pub(super) fn in_batches<T>(
-    mut records: impl Iterator<Item = T>,
-    emit: &mut Emit<'_, T>,
+/// A stage that passes some records on, and leaves the others to whoever made them.
+pub(super) struct Filter<T, P> {
+    before: Arc<dyn Stage<T>>,
+    /// Brings those that are kept to the front, and says how many they are.
+    kept: P,
+}
+
+impl<T, P: Fn(&Env<'_>, &mut [T]) -> usize> Filter<T, P> {
+    pub(super) fn new(before: Arc<dyn Stage<T>>, kept: P) -> Self {
+        Self { before, kept }
+    }
+}
+
+impl<T, P> Stage<T> for Filter<T, P>
+where
+    P: Fn(&Env<'_>, &mut [T]) -> usize + Send + Sync,
+{
+    fn run(
+        &self,
+        chunk: &mut Chunk,
+        env: &Env<'_>,
+        emit: &mut Emit<'_, T>,
+    ) -> Result<ControlFlow<()>> {
+        let mut spent = Vec::new();
+        self.before.run(chunk, env, &mut |records| {
+            let kept = (self.kept)(env, records);
+            spent.extend(records.drain(kept..));
+            let flow = emit(records)?;
+            records.append(&mut spent);
+            Ok(flow)
+        })
+    }
+}
+
+/// Brings the records for which `keep` says so to the front, in their order; returns their number.
+///
+/// Without a branch on what it says, which would be mispredicted on half of all words.
+pub(super) fn to_front<T>(records: &mut [T], mut keep: impl FnMut(&T) -> bool) -> usize {
+    let mut kept = 0;
+    for at in 0..records.len() {
+        let keeps = keep(&records[at]);
+        records.swap(kept, at);
+        kept += usize::from(keeps);
+    }
+    kept
+}
+
+/// A stage that copies the pieces of each text.
+pub(super) struct Cut {
+    before: Arc<dyn Stage<String>>,
+    at: Separator,
+}
+
+/// What texts are cut at.
+pub(super) enum Separator {
+    /// Unicode white space, any amount.
+    Space,
+    Text(String),
+}
+
+impl Cut {
+    pub(super) fn new(before: Arc<dyn Stage<String>>, at: Separator) -> Self {
+        Self { before, at }
+    }
+}
+
+impl Stage<String> for Cut {
+    fn run(
+        &self,
+        chunk: &mut Chunk,
+        env: &Env<'_>,
+        emit: &mut Emit<'_, String>,
+    ) -> Result<ControlFlow<()>> {
+        let mut batch = Vec::new();
+        self.before.lend(chunk, env, &mut |lines| match &self.at {
+            Separator::Space => copied(lines.flat_map(Pieces::words), &mut batch, emit),
+            Separator::Text(text) => copied(lines.flat_map(|l| l.split(&**text)), &mut batch, emit),
+        })
+    }
+}
+
+/// Calls `emit` with batches of copies of what is lent, made in a buffer that is used again: what
+/// `emit` leaves there gives its room to the copies that follow.
+///
+/// The room stays below what has been copied, and goes with the buffer.
+pub(super) fn copied<'b, B: ToOwned + ?Sized + 'b>(
+    records: impl Iterator<Item = &'b B>,
+    batch: &mut Vec<B::Owned>,
+    emit: &mut Emit<'_, B::Owned>,
 ) -> Result<ControlFlow<()>> {
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        batch.clear();
-        batch.extend(records.by_ref().take(BATCH));
-        if batch.is_empty() {
-            return Ok(ControlFlow::Continue(()));
+    let mut made = 0;
+    for record in records {
+        match batch.get_mut(made) {
+            Some(spent) => record.clone_into(spent),
+            None => batch.push(record.to_owned()),
         }
-        if emit(&mut batch)?.is_break() {
-            return Ok(ControlFlow::Break(()));
+        made += 1;
+        if made == BATCH {
+            if emit(batch)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            made = 0;
         }
     }
+    batch.truncate(made);
+    if made == 0 { Ok(ControlFlow::Continue(())) } else { emit(batch) }
 }

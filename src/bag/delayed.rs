@@ -14,7 +14,7 @@ use super::plan::{Plan, Values};
 use super::{Bag, Item};
 use crate::graph::delayed::Argument;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, typed};
-use crate::run::{Context, Input, Reader};
+use crate::run::{Context, Input, Order, Reader};
 use crate::{Error, Result};
 
 impl<T: Send + Sync + 'static> Bag<T> {
@@ -55,7 +55,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
             if let Origin::Tasks(tasks) = &bag.base.origin {
                 return Ok(bag.over(tasks));
             }
-            let input = Arc::new(bag.base.origin.open(context, Vec::new())?);
+            let input = Arc::new(bag.base.origin.open(context, Vec::new(), Order::Any)?);
             let sketch = Arc::new(bag.base.partition());
             let partitions = (0..input.partitions()).map(|partition| {
                 let (bag, input) = (bag.clone(), Arc::clone(&input));

@@ -110,6 +110,16 @@ impl<T: Send + 'static> Item<T> {
         Self::reduced::<C>(base, move |_| Arc::clone(&combined))
     }
 
+    /// The same by a combiner that only looks at the records: who made them may use them again.
+    pub(super) fn looking<R, C>(base: Base, stage: Arc<dyn Stage<R>>, combiner: C) -> Self
+    where
+        R: 'static,
+        C: for<'r> Feed<&'r R> + Combiner<Output = T>,
+    {
+        let looking: Arc<dyn Reduction> = Arc::new(Looking { stage, combiner });
+        Self::reduced::<C>(base, move |_| Arc::clone(&looking))
+    }
+
     /// What a reduction by a `C` gives.
     pub(super) fn reduced<C: Combiner<Output = T>>(
         base: Base,
@@ -294,6 +304,28 @@ impl<R, C: Feed<R>> Feeding for Combined<R, C> {
     fn feed(&self, state: &mut C::State, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
         let feed = &mut |batch: &mut Vec<R>| {
             self.combiner.feed_all(state, batch.drain(..));
+            Ok(ControlFlow::Continue(()))
+        };
+        self.stage.run(chunk, env, feed).map(drop)
+    }
+}
+
+/// The same, of records that it leaves where they are.
+struct Looking<R, C> {
+    stage: Arc<dyn Stage<R>>,
+    combiner: C,
+}
+
+impl<R, C: Combiner + for<'r> Feed<&'r R>> Feeding for Looking<R, C> {
+    type Combiner = C;
+
+    fn combiner(&self) -> &C {
+        &self.combiner
+    }
+
+    fn feed(&self, state: &mut C::State, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
+        let feed = &mut |batch: &mut Vec<R>| {
+            self.combiner.feed_all(state, batch.iter());
             Ok(ControlFlow::Continue(()))
         };
         self.stage.run(chunk, env, feed).map(drop)

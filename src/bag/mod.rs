@@ -24,7 +24,7 @@ use creel_operators::{
 use crate::graph::Step;
 use base::Base;
 use broadcast::Env;
-use chain::{Drained, Operator, Stage};
+use chain::{Cut, Drained, Filter, Operator, Separator, Stage, to_front};
 
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
@@ -73,10 +73,10 @@ impl<T> fmt::Debug for Bag<T> {
     }
 }
 
-/// Record to records. Each is the operator of the same name in [`creel_operators`], over owned
-/// records.
+/// Record to records. Each does what the operator of the same name in [`creel_operators`] does, over
+/// owned records.
 impl<T: Send + 'static> Bag<T> {
-    /// The door through which every operator goes: a plan from one batch to the next.
+    /// The door through which operators go that make records: a plan from one batch to the next.
     #[track_caller]
     fn adapt<U: Send + 'static>(
         self,
@@ -86,6 +86,19 @@ impl<T: Send + 'static> Bag<T> {
         let base = self.base.then(Step::here(operation));
         let stage = Operator::new(self.stage, move |_: &Env<'_>, records| plan(records));
         Bag { base, stage: Arc::new(stage) }
+    }
+
+    /// The door of operators that keep some records: the others go back to whoever made them, to be
+    /// written over.
+    #[track_caller]
+    fn keeping(
+        self,
+        operation: &'static str,
+        kept: impl Fn(&mut [T]) -> usize + Send + Sync + 'static,
+    ) -> Self {
+        let base = self.base.then(Step::here(operation));
+        let stage = Filter::new(self.stage, move |_: &Env<'_>, records: &mut [T]| kept(records));
+        Self { base, stage: Arc::new(stage) }
     }
 
     /// The same for every end: a combiner of all records.
@@ -115,7 +128,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn filter(self, keep: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
-        self.adapt("filter", move |records| records.filter(&keep).collect())
+        self.keeping("filter", move |records| to_front(records, &keep))
     }
 
     /// The records for which `drop` does not say so.
@@ -127,7 +140,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn remove(self, drop: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
-        self.adapt("remove", move |records| records.remove(&drop).collect())
+        self.keeping("remove", move |records| to_front(records, |record| !drop(record)))
     }
 
     /// One record from each, or none.
@@ -178,6 +191,13 @@ impl<T: Send + 'static> Bag<T> {
 
 /// Text to text.
 impl Bag<String> {
+    /// Pieces are cut from text that is lent, wherever the stage before can lend it.
+    #[track_caller]
+    fn cut(self, operation: &'static str, at: Separator) -> Self {
+        let base = self.base.then(Step::here(operation));
+        Self { base, stage: Arc::new(Cut::new(self.stage, at)) }
+    }
+
     /// The words of each record, as Unicode white space splits it.
     ///
     /// ```
@@ -187,7 +207,7 @@ impl Bag<String> {
     /// ```
     #[track_caller]
     pub fn words(self) -> Self {
-        self.adapt("words", |records| records.words().collect())
+        self.cut("words", Separator::Space)
     }
 
     /// The pieces of each record between `separator`s, empty ones too.
@@ -199,8 +219,7 @@ impl Bag<String> {
     /// ```
     #[track_caller]
     pub fn split(self, separator: impl Into<String>) -> Self {
-        let separator = separator.into();
-        self.adapt("split", move |records| records.split(&separator).collect())
+        self.cut("split", Separator::Text(separator.into()))
     }
 }
 
@@ -228,7 +247,8 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn count(self) -> Item<u64> {
-        self.ends("count", Count)
+        let base = self.base.then(Step::here("count"));
+        Item::looking(base, self.stage, Count)
     }
 
     /// The sum: of integers an `i128`, of floats the `f64` nearest to the exact sum, in whatever
@@ -318,7 +338,8 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Stored + Key<Owned = T>,
     {
-        self.ends("frequencies", Frequencies::new())
+        let base = self.base.then(Step::here("frequencies"));
+        Item::looking(base, self.stage, Frequencies::new())
     }
 
     /// The `k` greatest records, the greatest first.

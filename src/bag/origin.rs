@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::Bag;
 use super::base::Base;
 use super::broadcast::Env;
-use super::chain::{Batch, Chunk, Emit, Stage, Take, in_batches};
+use super::chain::{Batch, Chunk, Emit, Stage, Take, copied};
 use crate::Result;
 use crate::block::{Block, Blocks, Delimiter};
 use crate::graph::{Node, Shared, Step, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
-use crate::run::{Context, Input, Job, Reader, Text};
+use crate::run::{Context, Input, Job, Order, Reader, Text};
 
 /// Where a bag's records come from. Two bags of one origin can be computed in one pass.
 #[derive(Clone)]
@@ -51,9 +51,14 @@ pub(super) enum ChunkReader {
 impl Origin {
     /// Lists it. Of tasks the values are given, and are all there: a window over tasks that are
     /// still to run would run those that they share many times.
-    pub(super) fn open(&self, context: &Context, values: Vec<Shared>) -> Result<Chunks> {
+    pub(super) fn open(
+        &self,
+        context: &Context,
+        values: Vec<Shared>,
+        order: Order,
+    ) -> Result<Chunks> {
         Ok(match self {
-            Self::Text(job) => Chunks::Text(job.open(context)?),
+            Self::Text(job) => Chunks::Text(job.open(context, order)?),
             Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
             Self::Tasks(tasks) => Chunks::Values(Arc::clone(tasks), values),
         })
@@ -175,9 +180,7 @@ impl Stage<String> for Read {
         env: &Env<'_>,
         emit: &mut Emit<'_, String>,
     ) -> Result<ControlFlow<()>> {
-        Stage::<String>::lend(self, chunk, env, &mut |lines| {
-            in_batches(lines.map(str::to_owned), emit)
-        })
+        Stage::<String>::lend(self, chunk, env, &mut |lines| copied(lines, &mut Vec::new(), emit))
     }
 
     fn lend(
@@ -199,7 +202,7 @@ impl Stage<Vec<u8>> for Read {
         emit: &mut Emit<'_, Vec<u8>>,
     ) -> Result<ControlFlow<()>> {
         Stage::<Vec<u8>>::lend(self, chunk, env, &mut |records| {
-            in_batches(records.map(<[u8]>::to_vec), emit)
+            copied(records, &mut Vec::new(), emit)
         })
     }
 

@@ -9,7 +9,7 @@ use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
 use super::sketch;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
-use crate::run::{Context, Held, Pass, merged, reduction};
+use crate::run::{Context, Order, Pass, merged, reduction};
 use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
@@ -197,7 +197,7 @@ impl Group {
         let mut sketch = sketch::finish("read", &group.steps);
         sketch.from = Some(vec![pass]);
         Node::new(named(sketch), group.needs.clone(), move |context, inputs| {
-            let input = Arc::new(group.origin().open(context, Vec::new())?);
+            let input = Arc::new(group.origin().open(context, Vec::new(), Order::Any)?);
             let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
             Ok(Outcome::Node(group.finished(states)))
         })
@@ -218,7 +218,7 @@ impl Group {
                     }
                     group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
                 }
-                Ok(Moved::outcome(Held::all(states)))
+                Ok(Moved::outcome(states))
             })
         });
         lanes.collect()

@@ -13,7 +13,7 @@ use super::broadcast::Env;
 use super::chain::Chunk;
 use super::{Bag, Item};
 use crate::graph::{self, Shared, caught};
-use crate::run::{Context, Stop, stream};
+use crate::run::{Context, Order, Stop, stream};
 use crate::{Error, Place, Result};
 
 /// Batches that may wait for a consumer before the lanes do: one to be taken while the next is
@@ -94,7 +94,7 @@ impl<T: Send + 'static> Bag<T> {
         context: &Context,
         mut values: Vec<Shared>,
         most: usize,
-        sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>>,
+        sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>> + Send,
     ) -> Result<()> {
         let shared = values.split_off(self.base.origin.tasks().len());
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: &shared };
@@ -109,7 +109,8 @@ impl<T: Send + 'static> Bag<T> {
             let _ = chunk.with("stream", |chunk| self.stage.run(chunk, &env, &mut append))?;
             Ok(records)
         };
-        stream(context, &self.base.origin.open(context, values)?, work, sink)
+        let input = self.base.origin.open(context, values, Order::Kept)?;
+        stream(context, &input, work, sink)
     }
 }
 

@@ -13,16 +13,13 @@ use tokio::io::AsyncRead;
 
 use super::delimiter::Ends;
 use super::encoding::Units;
-use super::pool::{Buffer, Pool};
+use super::pool::{BEYOND, Buffer, Pool};
 use super::{Block, Damaged};
 use crate::error::Place;
 use crate::{Error, Result};
 
 /// The bytes of an object, however they came to be.
 pub(super) type Bytes = Pin<Box<dyn AsyncRead + Send>>;
-
-/// What is read at a time beyond the slice's end, to find the end of its last record.
-const BEYOND: usize = 16 << 10;
 
 /// What all slices of a partition are cut by.
 #[derive(Debug, Clone)]

@@ -43,11 +43,12 @@ use std::sync::Arc;
 
 pub use delimiter::Delimiter;
 pub use encoding::Encoding;
+pub(crate) use pool::Pool;
 pub(crate) use reader::Blocks;
 
 use crate::error::Place;
 use encoding::Units;
-use pool::{Buffer, Pool};
+use pool::Buffer;
 
 /// Some bytes of whole records of one object, in a buffer that is used again.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl Block {
             partition: 0,
             offset: 0,
             units: Units::Bytes,
-            pool: Pool::new(0),
+            pool: Pool::new(0, 1),
         }
     }
 }

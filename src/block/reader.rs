@@ -23,10 +23,6 @@ const LITTLE: (Units, &[u8]) = (Units::Utf16 { big_endian: false }, b"\xff\xfe")
 const BIG: (Units, &[u8]) = (Units::Utf16 { big_endian: true }, b"\xfe\xff");
 const UTF8: (Units, &[u8]) = (Units::Bytes, b"\xef\xbb\xbf");
 
-/// The largest block asked for: a buffer is made as large as that, whatever the object holds, and
-/// there are some for each thread.
-const LARGEST_BLOCK: usize = 1 << 30;
-
 /// The blocks of one partition.
 #[derive(Debug)]
 pub(crate) struct Blocks {
@@ -41,9 +37,10 @@ impl Blocks {
     pub(crate) fn new(
         partition: Partition,
         options: &BlockOptions,
+        pool: &Pool,
         progress: Arc<Progress>,
     ) -> Self {
-        let open = Open::new(options, partition.index);
+        let open = Open::new(options, pool, partition.index);
         let lookback = open.rule.ends.len() as u64;
         let fetch = Fetch::new(partition.slices, lookback, options.ahead, Arc::clone(&progress));
         Self { fetch, open, current: None, faults: Vec::new(), progress }
@@ -110,14 +107,13 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn new(options: &BlockOptions, partition: usize) -> Self {
-        let target = options.blocksize.clamp(1, LARGEST_BLOCK);
+    pub(super) fn new(options: &BlockOptions, pool: &Pool, partition: usize) -> Self {
         let rule = Rule {
-            target,
+            target: options.blocksize.clamp(1, pool.blocksize()),
             ends: Ends::new(&options.delimiter, options.encoding),
             max_record: options.max_record,
             damaged: options.damaged,
-            pool: Pool::new(target.max(HEAD)),
+            pool: pool.clone(),
             partition,
         };
         Self {
@@ -185,8 +181,8 @@ impl Open {
         }
         // The mark is none of the first record's bytes, so no delimiter can begin in it.
         let after = part.start.saturating_sub(self.rule.ends.len() as u64).max(mark as u64);
-        let at = part.at;
-        Some(self.cutter(part, units, at, Some(after)))
+        let (at, read) = (part.at, self.rule.pool.take());
+        Some(self.cutter(Part { read, ..part }, units, at, Some(after)))
     }
 
     fn cutter(&self, part: Part, units: Units, offset: u64, after: Option<u64>) -> Cutter {

@@ -23,8 +23,9 @@ fn records(
     block_on(async {
         let objects = Source::parse(&patterns, Access::default())?.list().await?;
         let mut records = Vec::new();
+        let pool = Pool::new(options.blocksize, 1);
         for part in partitions(&objects, partition, splittable(options)) {
-            let mut blocks = Blocks::new(part, options, Arc::clone(progress));
+            let mut blocks = Blocks::new(part, options, &pool, Arc::clone(progress));
             while let Some(block) = blocks.next().await? {
                 let lines = RawLines::new(block.bytes(), &options.delimiter);
                 records.extend(lines.map(<[u8]>::to_vec));

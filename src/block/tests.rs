@@ -103,7 +103,7 @@ async fn read_slice(
     chunk: usize,
     out: &mut Read,
 ) -> Result<()> {
-    let open = Open::new(options, index);
+    let open = Open::new(options, &Pool::new(options.blocksize, 1), index);
     let at = start.saturating_sub(options.delimiter.bytes().len() as u64);
     let mut part = Part {
         live: false,
@@ -276,7 +276,8 @@ fn a_record_over_the_limit_is_an_error_with_its_start() {
 #[test]
 fn buffers_are_used_again() {
     let text = "a line of text\n".repeat(10_000);
-    let open = Open::new(&BlockOptions { blocksize: 4096, ..options() }, 0);
+    let options = BlockOptions { blocksize: 4096, ..options() };
+    let open = Open::new(&options, &Pool::new(options.blocksize, 1), 0);
     let mut part = Part {
         live: false,
         object: "memory".into(),

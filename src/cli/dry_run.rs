@@ -7,11 +7,11 @@ use indicatif::HumanBytes;
 
 use crate::Result;
 use crate::error::printable;
-use crate::run::{Context, Job};
+use crate::run::{Context, Job, Order};
 use crate::sink::Target;
 
 /// Lists the objects, their sizes, and how they would be cut.
-pub(crate) fn list(job: &Job, context: &Context) -> Result<ExitCode> {
+pub(crate) fn list(job: &Job, context: &Context, order: Order) -> Result<ExitCode> {
     let objects = job.list(context)?;
     let mut text = Vec::new();
     let (mut bytes, mut unknown) = (0_u64, 0);
@@ -25,7 +25,7 @@ pub(crate) fn list(job: &Job, context: &Context) -> Result<ExitCode> {
     let mut target = Target::stdout();
     target.write(&text)?;
     target.finish()?;
-    let partitions = job.cut(&objects, context).plan().len();
+    let partitions = job.cut(&objects, context, order).plan().len();
     let plural = |n: usize| if n == 1 { "" } else { "s" };
     let n = objects.len();
     let mut total = format!("{n} object{}, {}", plural(n), HumanBytes(bytes));

@@ -41,6 +41,13 @@ pub fn check(program: &str) {
     }
 }
 
+/// Of each record of a text its value and its fields of these names, as JSON in one spelling: what
+/// the fuzzer compares.
+#[cfg(fuzzing)]
+pub fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
+    program::spelled(text, names)
+}
+
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
@@ -85,7 +92,7 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<ExitCode> {
     let source = Source::parse(&args.sources, Access { anonymous: args.anonymous })?;
     let (job, context) = (job(args, source), context(args));
     if args.dry_run {
-        return dry_run::list(&job, &context);
+        return dry_run::list(&job, &context, program.order());
     }
     // Before there is a temporary file to remove.
     let interrupted = signals::watch(context.stop.clone());
@@ -143,7 +150,7 @@ fn compute(
         invalid: args.invalid,
         progress: Arc::clone(&context.progress),
     };
-    let input = Arc::new(job.open(context)?);
+    let input = Arc::new(job.open(context, program.order())?);
     program::run(program, &input, &records, context, &mut printer)?;
     printer.flush()
 }

@@ -80,6 +80,30 @@ fn record(
     }
 }
 
+/// Of each record of a text its value and its fields of these names, as JSON in one spelling; what
+/// is no record is left out. For the fuzzer, which reads the same in a plain way.
+#[cfg(fuzzing)]
+pub(crate) fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
+    let spell = |span: Span| {
+        let (mut key, mut value) = (String::new(), String::new());
+        json::write_key(text, span.range(), &mut key);
+        json::write_value(&key, &mut value);
+        value
+    };
+    let (mut told, mut rows) = (Told::default(), Vec::new());
+    let mut next = |_: &str, batch: &mut Batch| {
+        for (n, &record) in batch.spans.iter().enumerate() {
+            let fields = batch.fields.iter().map(|field| field[n]);
+            rows.push(std::iter::once(record).chain(fields).map(spell).collect());
+        }
+        ControlFlow::Continue(())
+    };
+    let wanted: Vec<Box<str>> = names.iter().map(|&name| name.into()).collect();
+    let (lines, mut batch) = (Delimiter::Line, Batch::new(Kind::Record));
+    let _ = records(text, &lines, &wanted, Invalid::Skip, &mut batch, &mut told, &mut next);
+    rows
+}
+
 /// A field of each record, found when it was read.
 pub(crate) fn field<'t>(
     n: usize,

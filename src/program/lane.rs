@@ -1,4 +1,4 @@
-//! A program run over blocks: a lane each, or in input order where order shows.
+//! A program run over blocks: a lane each, or printed in input order.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -8,14 +8,14 @@ use super::batch::{BATCH, Batch, Kind, Span};
 use super::combine::{End, State};
 use super::failure::Told;
 use super::json;
-use super::search::Found;
+use super::search::{Cache, Found, Search};
 use super::stage::{Next, Scratch, Stage, drive, scratch};
-use super::{Input, Program};
+use super::{Input, Program, ordered};
 use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
 use crate::progress::Progress;
 use crate::record::{self, Invalid, Lines, RawLines};
-use crate::run::{self, Context, Pass, Text};
+use crate::run::{self, Context, Pass, Text, stream};
 use crate::sink::{Cell, Printer};
 use crate::{Error, Result};
 
@@ -38,7 +38,7 @@ pub(crate) fn run(
     let (kind, limit, counted) = (program.end_kind(), program.limit, program.rows_counted);
     let state = match (program.end, program.ordered.is_empty()) {
         (End::Records, true) => return stream_records(program, input, records, context, out),
-        (_, false) => run_ordered(program, input, records, context, out)?,
+        (_, false) => ordered::run(program, input, records, context, out)?,
         (_, true) => {
             let pass = Reduce { program: Arc::clone(program), records: records.clone() };
             run::reduce(context, Arc::clone(input), pass)?.state
@@ -54,6 +54,8 @@ pub(crate) fn run(
 pub(crate) struct Lane {
     source: Batch,
     scratch: Vec<Scratch>,
+    /// Made when a block is searched: parts of a state are lanes too.
+    search: Option<Cache>,
     /// What reading the records had to say of bad ones; each stage has its own.
     told: Told,
     state: State,
@@ -65,6 +67,7 @@ impl Lane {
         Self {
             source: Batch::new(kind),
             scratch: scratch(&program.stages, kind, policy),
+            search: None,
             told: Told::default(),
             state: program.end.start(program.end_kind()),
         }
@@ -163,14 +166,19 @@ fn stream_records(
         let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| {
-                each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
+                if batch.kind == Kind::Text {
+                    let pieces = batch.spans.iter().map(|span| span.range());
+                    encoder.texts(&mut encoded, text, pieces);
+                } else {
+                    each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
+                }
                 ControlFlow::Continue(())
             })
         });
         // What stands before a bad record is printed before the run fails.
         Ok((encoded, records.settle(told, &block)))
     };
-    run::stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<()>)| {
+    stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<()>)| {
         out.encoded(&encoded)?;
         encoded.clear();
         written().push(encoded);
@@ -178,128 +186,19 @@ fn stream_records(
     })
 }
 
-/// Runs the stages before the first `take` on all lanes, and everything from there on here.
-fn run_ordered(
-    program: &Program,
-    input: &Text,
-    records: &Records,
-    context: &Context,
-    out: &mut Printer<'_>,
-) -> Result<State> {
-    let lanes = Lanes::new(program, records.invalid);
-    let most = match program.ordered.first() {
-        Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
-        _ => usize::MAX,
-    };
-    let emit = |block: Block| {
-        let text = records.text(context, &block, program.input)?;
-        let mut taken = Taken::new(program.lane_kind());
-        let told = lanes.with(|lane| {
-            records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
-        });
-        let settled = records.settle(told, &block);
-        if let Cow::Owned(_) = &text {
-            let origins = taken.batch.origins.iter_mut();
-            origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
-        }
-        drop(text);
-        Ok((taken, settled, block))
-    };
-    let mut state = program.end.start(program.end_kind());
-    let mut buffers = scratch(&program.ordered, program.lane_kind(), records.invalid);
-    if most > 0 {
-        run::stream(context, input, emit, |(mut taken, settled, block): Ordered| {
-            let flow = in_order(program, &mut buffers, &mut taken, &mut state, out)?;
-            let mut told = Told::default();
-            buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
-            records.settle_at(told, &block)?;
-            // Enough was taken before the bad record, or it is the next.
-            if flow.is_continue() {
-                settled?;
-            }
-            Ok(flow)
-        })?;
-    }
-    Ok(state)
-}
-
-/// The records of a block, what went wrong behind them, and the block.
-type Ordered = (Taken, Result<()>, Block);
-
-/// Sends the records of one block through the stages that see all records in their order, and
-/// prints at once what comes out.
-fn in_order(
-    program: &Program,
-    buffers: &mut [Scratch],
-    taken: &mut Taken,
-    state: &mut State,
-    out: &mut Printer<'_>,
-) -> Result<ControlFlow<()>> {
-    let mut written = Ok(());
-    let Taken { text, batch } = taken;
-    let flow = drive(&program.ordered, buffers, text, batch, &mut |text, batch| {
-        if program.end != End::Records {
-            program.end.feed(state, text, batch);
-            return ControlFlow::Continue(());
-        }
-        each_cell(text, batch, |cell| {
-            if written.is_ok() {
-                written = out.value(cell);
-            }
-        });
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    written?;
-    if program.end == End::Records {
-        out.flush()?;
-    }
-    Ok(flow)
-}
-
-/// The records of one block that a `take` may want, in a text of their own.
-struct Taken {
-    text: String,
-    batch: Batch,
-}
-
-impl Taken {
-    fn new(kind: Kind) -> Self {
-        Self { text: String::new(), batch: Batch::new(kind) }
-    }
-
-    fn extend(&mut self, text: &str, batch: &mut Batch, most: usize) -> ControlFlow<()> {
-        batch.truncate(most - self.batch.len());
-        let pieces_before = self.batch.spans.len() as u32;
-        self.batch.fields.resize(batch.fields.len(), Vec::new());
-        self.batch.origins.extend_from_slice(&batch.origins);
-        for (i, span) in batch.spans.iter().enumerate() {
-            let start = self.text.len();
-            for (fields, taken) in batch.fields.iter().zip(&mut self.batch.fields) {
-                let at = start as u32 + fields[i].start.saturating_sub(span.start);
-                taken.push(Span { start: at, len: fields[i].len });
-            }
-            self.text.push_str(span.of(text));
-            self.batch.spans.push(Span::new(start, self.text.len()));
-        }
-        self.batch.ends.extend(batch.ends.iter().map(|end| end + pieces_before));
-        self.batch.numbers.extend_from_slice(&batch.numbers);
-        if self.batch.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    }
-}
-
 /// Lanes lent to whichever thread has a block: as many as there are threads.
-struct Lanes<'p> {
+pub(super) struct Lanes<'p> {
     program: &'p Program,
     policy: Invalid,
     idle: Mutex<Vec<Lane>>,
 }
 
 impl<'p> Lanes<'p> {
-    fn new(program: &'p Program, policy: Invalid) -> Self {
+    pub(super) fn new(program: &'p Program, policy: Invalid) -> Self {
         Self { program, policy, idle: Mutex::new(Vec::new()) }
     }
 
-    fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) -> Told {
+    pub(super) fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) -> Told {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.program, self.policy));
         let _ = work(&mut lane);
@@ -310,7 +209,12 @@ impl<'p> Lanes<'p> {
 }
 
 impl Records {
-    fn text<'b>(&self, context: &Context, block: &'b Block, input: Input) -> Result<Cow<'b, str>> {
+    pub(super) fn text<'b>(
+        &self,
+        context: &Context,
+        block: &'b Block,
+        input: Input,
+    ) -> Result<Cow<'b, str>> {
         context.read(|| {
             let bytes = block.bytes();
             (bytes.len(), RawLines::new(bytes, &self.delimiter).count())
@@ -328,14 +232,14 @@ impl Records {
     }
 
     /// Sends the records of a block's text through a program's stages.
-    fn drive(
+    pub(super) fn drive(
         &self,
         text: &str,
         program: &Program,
         lane: &mut Lane,
         end: &mut Next<'_>,
     ) -> ControlFlow<()> {
-        let Lane { source, scratch, told, .. } = lane;
+        let Lane { source, scratch, search, told, .. } = lane;
         if program.input == Input::Json {
             let mut next =
                 |text: &str, batch: &mut Batch| drive(&program.stages, scratch, text, batch, end);
@@ -350,34 +254,54 @@ impl Records {
             return drive(&program.stages, scratch, text, source, end);
         }
         source.clear();
-        let search = program.search.as_ref().filter(|_| self.delimiter == Delimiter::Line);
-        let search = search.and_then(|search| Some((search, search.finds(text)?)));
-        // Lines that are known to meet the first condition need not be asked.
-        let met = usize::from(matches!(search, Some((_, Found::Matches))));
-        let (stages, scratch) = (&program.stages[met..], &mut scratch[met..]);
-        let mut flow = ControlFlow::Continue(());
-        let mut take = |line: &str| {
+        if let (Some(by), Delimiter::Line) = (&program.search, &self.delimiter) {
+            let cache = search.get_or_insert_with(|| by.cache());
+            return found(program, by, cache, text, source, scratch, end);
+        }
+        for line in Lines::new(text, &self.delimiter) {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             source.spans.push(Span::new(start, start + line.len()));
             if source.spans.len() >= BATCH {
-                flow = drive(stages, scratch, text, source, end);
+                drive(&program.stages, scratch, text, source, end)?;
                 source.clear();
             }
-            flow.is_continue()
-        };
-        match search {
-            Some((search, _)) => search.each_line(text, &mut take),
-            None => {
-                Lines::new(text, &self.delimiter).all(&mut take);
-            }
         }
-        flow?;
-        drive(stages, scratch, text, source, end)
+        drive(&program.stages, scratch, text, source, end)
     }
 }
 
+/// Sends the lines of a text that a search finds through a program's stages.
+fn found(
+    program: &Program,
+    search: &Search,
+    cache: &mut Cache,
+    text: &str,
+    source: &mut Batch,
+    scratch: &mut [Scratch],
+    end: &mut Next<'_>,
+) -> ControlFlow<()> {
+    let mut flow = ControlFlow::Continue(());
+    // Lines that are known to meet the first condition need not be asked.
+    let mut all_met = true;
+    let mut send = |source: &mut Batch, all_met: &mut bool| {
+        let met = usize::from(std::mem::replace(all_met, true));
+        drive(&program.stages[met..], &mut scratch[met..], text, source, end)
+    };
+    search.each_line(text, cache, |Found { start, end, met }| {
+        source.spans.push(Span::new(start, end));
+        all_met &= met;
+        if source.spans.len() >= BATCH {
+            flow = send(source, &mut all_met);
+            source.clear();
+        }
+        flow.is_continue()
+    });
+    flow?;
+    send(source, &mut all_met)
+}
+
 /// The records of a batch, one after another.
-fn each_cell(text: &str, batch: &Batch, mut visit: impl FnMut(Cell<'_>)) {
+pub(super) fn each_cell(text: &str, batch: &Batch, mut visit: impl FnMut(Cell<'_>)) {
     match batch.kind {
         Kind::Text => batch.spans.iter().for_each(|span| visit(Cell::Text(span.of(text)))),
         Kind::Key => batch.spans.iter().for_each(|span| visit(Cell::Key(span.of(text)))),

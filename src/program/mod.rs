@@ -18,6 +18,7 @@ mod json;
 #[cfg(test)]
 mod json_tests;
 mod lane;
+mod ordered;
 mod parse;
 mod predicate;
 mod rows;
@@ -31,6 +32,8 @@ mod verbs;
 mod words;
 
 pub(crate) use fault::Fault;
+#[cfg(fuzzing)]
+pub(crate) use json::spelled;
 pub(crate) use lane::{Records, run};
 pub(crate) use verbs::VERBS;
 
@@ -39,6 +42,8 @@ use combine::End;
 use compile::Compiler;
 use search::Search;
 use stage::Stage;
+
+use crate::run::Order;
 
 /// What the records of an input are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +99,11 @@ impl Program {
     /// Whether records are printed while they are read, rather than a result at the end.
     pub(crate) fn streams(&self) -> bool {
         self.end == End::Records
+    }
+
+    /// Whether the order of blocks shows in what is printed.
+    pub(crate) fn order(&self) -> Order {
+        if self.streams() || !self.ordered.is_empty() { Order::Kept } else { Order::Any }
     }
 
     /// Whether the result is rows of keys and counts, for which a terminal gets a table.

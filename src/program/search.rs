@@ -12,8 +12,6 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassU
 use regex_syntax::hir::{Hir, HirKind, Look, Repetition};
 
 use super::predicate::Predicate;
-use crate::block::Delimiter;
-use crate::record::Lines;
 
 /// What finds the lines of a text that may meet a condition.
 #[derive(Debug)]
@@ -21,33 +19,35 @@ pub(crate) struct Search {
     by: By,
     /// Whether the lines that are found meet the condition, and none but they.
     exact: bool,
-    /// Whether it asks where a line ends.
-    ends: bool,
 }
 
 #[derive(Debug)]
 enum By {
+    Byte(u8),
     Text(Box<Finder<'static>>),
     /// A pattern in which nothing matches a line's end.
     Pattern(Box<meta::Regex>),
 }
 
-/// What lines are that were found.
+/// What a lane keeps for its searches. The engine has caches of its own, but gives one to the first
+/// thread that asks and locks the others.
+#[derive(Debug)]
+pub(crate) struct Cache(Option<Box<meta::Cache>>);
+
+/// A line that was found: where it stands, without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// They may meet the condition.
-    Candidates,
-    /// They meet it.
-    Matches,
+pub(crate) struct Found {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Whether it is known to meet the condition.
+    pub(crate) met: bool,
 }
 
 impl Search {
     /// A search for a condition, if one finds all lines that meet it.
     pub(crate) fn new(condition: &Predicate) -> Option<Self> {
         match condition {
-            Predicate::Contains(text) if memchr(b'\n', text.needle()).is_none() => {
-                Some(Self { by: By::Text(text.clone()), exact: true, ends: false })
-            }
+            Predicate::Contains(text) => Self::text(text.needle()),
             Predicate::Matches(regex) => Self::pattern(regex.as_str()),
             Predicate::And(a, b) => {
                 let one = Self::new(a).or_else(|| Self::new(b))?;
@@ -57,6 +57,16 @@ impl Search {
         }
     }
 
+    fn text(text: &[u8]) -> Option<Self> {
+        let by = match text {
+            [b'\n'] => return None,
+            &[byte] => By::Byte(byte),
+            text if memchr(b'\n', text).is_some() => return None,
+            text => By::Text(Box::new(Finder::new(text).into_owned())),
+        };
+        Some(Self { by, exact: true })
+    }
+
     fn pattern(pattern: &str) -> Option<Self> {
         /// Literals of which one begins each match: from this length on they are rare enough
         /// that it pays to look for them alone.
@@ -64,54 +74,71 @@ impl Search {
         let hir = regex_syntax::parse(pattern).ok()?;
         // What asks for the ends of a line keeps the engine from searching for literals.
         let mut looks = Looks::Dropped;
-        let mut lines = in_lines(&hir, &mut looks)?;
+        let mut lines = in_lines(&hir, looks)?;
         let literals = Extractor::new().extract(&lines);
         if literals.min_literal_len().is_none_or(|len| len < RARE) {
-            looks = Looks::Kept { ends: false };
-            lines = in_lines(&hir, &mut looks)?;
+            looks = Looks::Kept;
+            lines = in_lines(&hir, looks)?;
         }
-        let exact = looks != Looks::Dropped || hir.properties().look_set().is_empty();
-        let ends = looks == Looks::Kept { ends: true };
-        let by = match lines.kind() {
-            HirKind::Literal(text) => By::Text(Box::new(Finder::new(&text.0).into_owned())),
-            _ => By::Pattern(Box::new(meta::Builder::new().build_from_hir(&lines).ok()?)),
-        };
-        Some(Self { by, exact, ends })
-    }
-
-    /// What it finds in a text of lines; `None` if it cannot be used there. A carriage return
-    /// before a line's end is no part of the line, which the search does not know.
-    pub(crate) fn finds(&self, text: &str) -> Option<Found> {
-        let returns = (self.exact || self.ends) && memchr(b'\r', text.as_bytes()).is_some();
-        match (self.exact, returns) {
-            (_, true) if self.ends => None,
-            (true, false) => Some(Found::Matches),
-            _ => Some(Found::Candidates),
+        let exact = looks == Looks::Kept || hir.properties().look_set().is_empty();
+        match lines.kind() {
+            HirKind::Literal(text) => Some(Self { exact, ..Self::text(&text.0)? }),
+            _ => {
+                let regex = meta::Builder::new().build_from_hir(&lines).ok()?;
+                Some(Self { by: By::Pattern(Box::new(regex)), exact })
+            }
         }
     }
 
-    /// Gives `take` the lines that it finds, in order, until that says no.
-    pub(crate) fn each_line(&self, text: &str, mut take: impl FnMut(&str) -> bool) {
+    /// What a lane that searches by it keeps.
+    pub(crate) fn cache(&self) -> Cache {
+        match &self.by {
+            By::Pattern(regex) => Cache(Some(Box::new(regex.create_cache()))),
+            By::Byte(_) | By::Text(_) => Cache(None),
+        }
+    }
+
+    /// Gives `take` the lines of a text that it finds, in order, until that says no.
+    pub(crate) fn each_line(
+        &self,
+        text: &str,
+        cache: &mut Cache,
+        mut take: impl FnMut(Found) -> bool,
+    ) {
+        let bytes = text.as_bytes();
         let mut from = 0;
-        while from < text.len() {
-            let Some(at) = self.find(text, from) else { return };
-            let start =
-                memrchr(b'\n', &text.as_bytes()[from..at]).map_or(from, |end| from + end + 1);
-            let end = memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |end| at + end + 1);
-            if !Lines::new(&text[start..end], &Delimiter::Line).all(&mut take) {
+        while from < bytes.len() {
+            let Some(at) = self.find(text, from, cache) else { return };
+            let start = memrchr(b'\n', &bytes[from..at]).map_or(from, |end| from + end + 1);
+            let ended = memchr(b'\n', &bytes[at..]);
+            let end = ended.map_or(bytes.len(), |end| at + end);
+            // Behind the last line's end a pattern that matches no text still matches.
+            if start == bytes.len() {
                 return;
             }
-            from = end;
+            // A carriage return before a line's end is no part of the line, which the search does
+            // not know: such a line is to be asked.
+            let returned = bytes[start..end].last() == Some(&b'\r');
+            let line = end - usize::from(returned && ended.is_some());
+            if !take(Found { start, end: line, met: self.exact && !returned }) {
+                return;
+            }
+            from = end + 1;
         }
     }
 
     /// A place in the first line that matches, from the start of one on.
-    fn find(&self, text: &str, from: usize) -> Option<usize> {
+    #[inline]
+    fn find(&self, text: &str, from: usize, cache: &mut Cache) -> Option<usize> {
         match &self.by {
+            By::Byte(byte) => Some(from + memchr(*byte, &text.as_bytes()[from..])?),
             By::Text(finder) => Some(from + finder.find(&text.as_bytes()[from..])?),
             By::Pattern(regex) => {
                 let input = Input::new(text).range(from..).earliest(true);
-                regex.search_half(&input).map(|end| end.offset())
+                let Cache(Some(cache)) = cache else {
+                    return regex.search_half(&input).map(|end| end.offset());
+                };
+                regex.search_half_with(cache, &input).map(|end| end.offset())
             }
         }
     }
@@ -122,16 +149,16 @@ impl Search {
 enum Looks {
     /// They match everywhere.
     Dropped,
-    /// They stay; whether one asks where a line ends.
-    Kept { ends: bool },
+    /// They stay.
+    Kept,
 }
 
 /// A pattern that matches in a text of lines whatever the given one matches in a line by itself:
-/// line ends are in no class, and what asks for the ends of a text asks for those of a line.
-fn in_lines(hir: &Hir, looks: &mut Looks) -> Option<Hir> {
-    let all = |of: &[Hir], looks: &mut Looks| -> Option<Vec<Hir>> {
-        of.iter().map(|hir| in_lines(hir, looks)).collect()
-    };
+/// line ends are in no class, and what asks for the ends of a text asks for those of a line. The end
+/// of a line may stand behind a carriage return or before it.
+fn in_lines(hir: &Hir, looks: Looks) -> Option<Hir> {
+    let all =
+        |of: &[Hir]| -> Option<Vec<Hir>> { of.iter().map(|hir| in_lines(hir, looks)).collect() };
     Some(match hir.kind() {
         HirKind::Empty => Hir::empty(),
         HirKind::Literal(literal) if memchr(b'\n', &literal.0).is_some() => Hir::fail(),
@@ -146,11 +173,16 @@ fn in_lines(hir: &Hir, looks: &mut Looks) -> Option<Hir> {
             class.difference(&ClassBytes::new([ClassBytesRange::new(b'\n', b'\n')]));
             Hir::class(Class::Bytes(class))
         }
-        HirKind::Look(_) if *looks == Looks::Dropped => Hir::empty(),
+        HirKind::Look(_) if looks == Looks::Dropped => Hir::empty(),
         HirKind::Look(Look::Start | Look::StartLF) => Hir::look(Look::StartLF),
         HirKind::Look(Look::End | Look::EndLF) => {
-            *looks = Looks::Kept { ends: true };
-            Hir::look(Look::EndLF)
+            let returned = Hir::repetition(Repetition {
+                min: 0,
+                max: Some(1),
+                greedy: true,
+                sub: Box::new(Hir::literal(*b"\r")),
+            });
+            Hir::concat(vec![returned, Hir::look(Look::EndLF)])
         }
         HirKind::Look(Look::StartCRLF | Look::EndCRLF) => return None,
         // Those for words: a line's end is no more of a word than a text's end is.
@@ -160,8 +192,8 @@ fn in_lines(hir: &Hir, looks: &mut Looks) -> Option<Hir> {
             ..repetition.clone()
         }),
         HirKind::Capture(capture) => in_lines(&capture.sub, looks)?,
-        HirKind::Concat(of) => Hir::concat(all(of, looks)?),
-        HirKind::Alternation(of) => Hir::alternation(all(of, looks)?),
+        HirKind::Concat(of) => Hir::concat(all(of)?),
+        HirKind::Alternation(of) => Hir::alternation(all(of)?),
     })
 }
 
@@ -171,6 +203,8 @@ mod tests {
     use regex::Regex;
 
     use super::*;
+    use crate::block::Delimiter;
+    use crate::record::Lines;
 
     const PATTERNS: [&str; 25] = [
         "^abc",
@@ -200,10 +234,10 @@ mod tests {
         "é|[^é]",
     ];
 
-    fn found(search: &Search, text: &str) -> Vec<String> {
+    fn found(search: &Search, text: &str) -> Vec<(String, bool)> {
         let mut found = Vec::new();
-        search.each_line(text, |line| {
-            found.push(line.to_owned());
+        search.each_line(text, &mut search.cache(), |line| {
+            found.push((text[line.start..line.end].to_owned(), line.met));
             true
         });
         found
@@ -214,12 +248,9 @@ mod tests {
         let plain = Lines::new(text, &Delimiter::Line).filter(|line| meets(line));
         let plain: Vec<&str> = plain.collect();
         let search = Search::new(condition).expect("it can be searched for");
-        let mut lines = found(&search, text);
-        match search.finds(text) {
-            Some(Found::Matches) => {}
-            Some(Found::Candidates) => lines.retain(|line| meets(line)),
-            None => return,
-        }
+        let lines = found(&search, text).into_iter();
+        let lines: Vec<_> = lines.filter(|(line, met)| *met || meets(line)).collect();
+        let lines: Vec<_> = lines.iter().map(|(line, _)| line).collect();
         assert_eq!(lines, plain);
     }
 
@@ -248,13 +279,13 @@ mod tests {
             Search::new(&Predicate::Matches(regex)).expect("it can be searched for")
         };
         let text = "GET /a\nGET /b\n\nPOST /a\nGET \n/a\n";
+        let line = |line: &str, met| vec![(line.to_owned(), met)];
         let searched = search(r"G\s*ET\s+/a[^/]*$");
-        assert_eq!(searched.finds(text), Some(Found::Matches));
-        assert_eq!(found(&searched, text), ["GET /a"]);
-        assert_eq!(searched.finds("GET /a\r\n"), None);
+        assert_eq!(found(&searched, text), line("GET /a", true));
+        // A line that ends with a carriage return is asked.
+        assert_eq!(found(&searched, "GET /a\r\nGET /b\r\n"), line("GET /a", false));
         // With literals to look for, where they stand is left to the stage.
         let searched = search("^GET$");
-        assert_eq!(searched.finds("GET\r\n"), Some(Found::Candidates));
-        assert_eq!(found(&searched, "GET\r\n"), ["GET"]);
+        assert_eq!(found(&searched, "GE\nGET\n"), line("GET", false));
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String,
     let program = Arc::new(program.unwrap_or_else(|fault| panic!("{fault:?}")));
     let mut target = Target::file(&output).unwrap();
     let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut target);
-    let input = Arc::new(job.open(&context).unwrap());
+    let input = Arc::new(job.open(&context, program.order()).unwrap());
     let ended = run(&program, &input, &records, &context, &mut printer);
     printer.flush().unwrap();
     target.finish().unwrap();

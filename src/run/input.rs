@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, Input, Reader};
-use crate::block::{Block, BlockOptions, Blocks, splittable};
+use crate::block::{Block, BlockOptions, Blocks, Pool, splittable};
 use crate::source::{Object, Partition, Source, partitions};
 use crate::{Error, Progress, Result};
 
@@ -16,11 +16,24 @@ pub(crate) struct Job {
     pub(crate) partition_size: Option<u64>,
 }
 
+/// What the order of an input's blocks is to its results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Nothing: whatever lane is free takes the next block.
+    Any,
+    /// Theirs: results wait for those of the blocks before.
+    Kept,
+}
+
 /// The largest partition that is made unasked: small enough that the last ones to run leave no
 /// core idle for long, large enough that what is done once for each costs nothing.
 const LARGEST_PARTITION: u64 = 64 << 20;
 /// And the smallest: below it, opening costs more than another core saves.
 const SMALLEST_PARTITION: u64 = 4 << 20;
+
+/// Blocks of a partition of files whose results wait for those before them: lanes work on partitions of
+/// their own, so that none waits for another to read, and end them before too many results wait.
+const BLOCKS_IN_ORDER: u64 = 4;
 
 /// The most partitions that large objects are cut into, however small they were asked to be: each
 /// is a task, and takes memory before it is read.
@@ -31,13 +44,14 @@ const MOST_PARTITIONS: u64 = 1 << 16;
 pub(crate) struct Text {
     partitions: Vec<Partition>,
     blocks: BlockOptions,
+    pool: Pool,
     progress: Arc<Progress>,
 }
 
 impl Job {
     /// Lists the source and cuts it into partitions. Waits on this thread.
-    pub(crate) fn open(&self, context: &Context) -> Result<Text> {
-        Ok(self.cut(&self.list(context)?, context))
+    pub(crate) fn open(&self, context: &Context, order: Order) -> Result<Text> {
+        Ok(self.cut(&self.list(context)?, context, order))
     }
 
     /// The objects of the source. Waits on this thread.
@@ -46,16 +60,25 @@ impl Job {
     }
 
     /// Cuts objects into partitions; touches nothing.
-    pub(crate) fn cut(&self, objects: &[Arc<Object>], context: &Context) -> Text {
+    pub(crate) fn cut(&self, objects: &[Arc<Object>], context: &Context, order: Order) -> Text {
         let total = objects.iter().filter_map(|object| object.size()).sum();
         context.progress.add_total(total);
+        let largest = match order {
+            // In a store a short range costs as much time as a long one.
+            Order::Kept if objects.iter().all(|object| object.is_file()) => {
+                let blocksize = self.blocks.blocksize as u64;
+                (BLOCKS_IN_ORDER * blocksize).clamp(SMALLEST_PARTITION, LARGEST_PARTITION)
+            }
+            _ => LARGEST_PARTITION,
+        };
         let size = self.partition_size.unwrap_or_else(|| {
-            (total / (context.threads as u64 * 4)).clamp(SMALLEST_PARTITION, LARGEST_PARTITION)
+            (total / (context.threads as u64 * 4)).clamp(SMALLEST_PARTITION, largest)
         });
         let size = size.max(total / MOST_PARTITIONS);
         Text {
             partitions: partitions(objects, size, splittable(&self.blocks)),
             blocks: self.blocks.clone(),
+            pool: Pool::new(self.blocks.blocksize, context.threads),
             progress: Arc::clone(&context.progress),
         }
     }
@@ -78,7 +101,7 @@ impl Input for Text {
 
     fn open(&self, partition: usize) -> Blocks {
         let partition = self.partitions[partition].clone();
-        Blocks::new(partition, &self.blocks, Arc::clone(&self.progress))
+        Blocks::new(partition, &self.blocks, &self.pool, Arc::clone(&self.progress))
     }
 }
 

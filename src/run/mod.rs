@@ -21,8 +21,8 @@ use crate::Result;
 use std::future::Future;
 
 pub(crate) use crate::graph::{Context, Stop};
-pub(crate) use input::{Job, Text};
-pub(crate) use merge::{Held, merged};
+pub(crate) use input::{Job, Order, Text};
+pub(crate) use merge::merged;
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::reduce;
 pub(crate) use reduce::{Pass, reduction};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dispatch::Dispatch;
-use super::merge::{Held, merged};
+use super::merge::{Held, gathered};
 use super::{BlockOf, Context, Input, Reader};
 use crate::graph::{Moved, Name, Node, Outcome, Shared};
 use crate::spill::Budget;
@@ -105,7 +105,7 @@ where
             })
             .collect()
     };
-    merged(lanes, pass, needs)
+    gathered(lanes, pass, needs)
 }
 
 /// A task that hands on its value, once, and keeps nothing: others keep the task.

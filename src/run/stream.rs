@@ -1,9 +1,13 @@
 //! Many blocks to many results, in input order, through a window.
 //!
-//! Lanes work ahead of the one who takes the results, but only so far: a result waits until
-//! those before it were taken, and while [`Window::room`] are waiting only the partition that
-//! is next to be taken goes on. So memory is bounded, and the reader of the first partition is
-//! never kept from making the block that all others wait for.
+//! Lanes work ahead of what was given to the sink, but only so far: a result waits until those
+//! before it were given, and while [`Window::room`] are waiting only the partition that is next
+//! goes on. So memory is bounded, and the reader of the first partition is never kept from making
+//! the block that all others wait for.
+//!
+//! The lane that makes the result that is next gives it to the sink, and all that wait behind it.
+//! Rejected: a thread of its own that takes the results. It is woken for each block, and where all
+//! cores have work it is a lane that makes room for it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
@@ -21,25 +25,29 @@ use crate::{Error, Result};
 /// Where a block stands: partition, and block in it.
 type Position = (usize, usize);
 
-struct Window<'i, I: Input, T> {
+struct Window<'i, I: Input, T, S> {
     context: &'i Context,
     input: &'i I,
-    state: Mutex<State<I::Reader, T>>,
+    state: Mutex<State<I::Reader, T, S>>,
     changed: Condvar,
-    /// Never has a permit, and is closed when the taker is gone: that wakes the lanes that wait
-    /// for bytes, which may never come.
-    taken: Semaphore,
+    /// Never has a permit, and is closed when the sink wants no more: that wakes the lanes that
+    /// wait for bytes, which may never come.
+    wanted: Semaphore,
 }
 
-struct State<R, T> {
-    /// Partitions that are open, first to last; the first is the one being taken.
+struct State<R, T, S> {
+    /// Partitions that are open, first to last; the first is the one whose results are next.
     open: VecDeque<Open<R>>,
     unopened: usize,
     /// Results that wait, and blocks that are being worked on.
     waiting: BTreeMap<Position, Result<T>>,
     working: usize,
-    /// The taker is gone, or has what it wanted.
-    closed: bool,
+    /// Lanes that wait for a change: if there are none, nobody needs to be told.
+    idle: usize,
+    /// `None` while a lane gives it results.
+    sink: Option<S>,
+    /// How it ended, once the sink has what it wanted, or something failed.
+    outcome: Option<Result<()>>,
 }
 
 struct Open<R> {
@@ -49,51 +57,37 @@ struct Open<R> {
     /// How many blocks it has made.
     made: usize,
     ended: bool,
-    /// How many of its results were taken.
-    taken: usize,
+    /// How many of its results were given to the sink.
+    given: usize,
 }
 
-/// Runs `work` over every block on `context.threads` threads, and gives its results to `sink` on
-/// the caller's thread, in input order, until it breaks.
+/// Runs `work` over every block on `context.threads` threads, of which the caller's is one, and
+/// gives its results to `sink`, in input order and one after another, until it breaks.
 ///
 /// # Errors
 ///
 /// The first in input order, whatever lane met it first: what comes before is given to `sink`.
-pub(crate) fn stream<I, T, W, S>(context: &Context, input: &I, work: W, mut sink: S) -> Result<()>
+pub(crate) fn stream<I, T, W, S>(context: &Context, input: &I, work: W, sink: S) -> Result<()>
 where
     I: Input,
     T: Send,
     W: Fn(BlockOf<I>) -> Result<T> + Sync,
-    S: FnMut(T) -> Result<ControlFlow<()>>,
+    S: FnMut(T) -> Result<ControlFlow<()>> + Send,
 {
-    let window = Window::new(context, input);
+    let window = Window::new(context, input, sink);
     thread::scope(|scope| {
-        for n in 1..=context.threads.max(1) {
+        for n in 2..=context.threads {
+            // One thread can do it all.
             let named = thread::Builder::new().name(format!("creel {n}"));
-            let spawned = named.spawn_scoped(scope, || window.work(&work));
-            if let (1, Err(source)) = (n, spawned) {
-                let place = crate::Place::object("a thread to work on");
-                return Err(Error::Io { place, source: source.into() });
-            }
+            let _ = named.spawn_scoped(scope, || window.work(&work));
         }
-        let _close = Close(&window);
-        while let Some(result) = window.take() {
-            if sink(result?)?.is_break() {
-                return Ok(());
-            }
-        }
-        if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
-    })
-}
-
-/// Sends the lanes home, also when the sink fails or panics.
-struct Close<'w, 'i, I: Input, T: Send>(&'w Window<'i, I, T>);
-
-impl<I: Input, T: Send> Drop for Close<'_, '_, I, T> {
-    fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.taken.close();
-        self.0.changed.notify_all();
+        window.work(&work);
+    });
+    let state = window.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match state.outcome {
+        Some(outcome) => outcome,
+        None if context.stop.is_cancelled() => Err(Error::Cancelled),
+        None => Ok(()),
     }
 }
 
@@ -104,17 +98,37 @@ enum Turn<R> {
     Home,
 }
 
-impl<'i, I: Input, T: Send> Window<'i, I, T> {
-    fn new(context: &'i Context, input: &'i I) -> Self {
+impl<R, T, S> State<R, T, S> {
+    /// The next result in input order, if it waits.
+    fn next(&mut self) -> Option<Result<T>> {
+        while self.open.front().is_some_and(|open| open.ended && open.given == open.made) {
+            self.open.pop_front();
+        }
+        let open = self.open.front_mut()?;
+        let result = self.waiting.remove(&(open.partition, open.given))?;
+        open.given += 1;
+        Some(result)
+    }
+}
+
+impl<'i, I, T, S> Window<'i, I, T, S>
+where
+    I: Input,
+    T: Send,
+    S: FnMut(T) -> Result<ControlFlow<()>> + Send,
+{
+    fn new(context: &'i Context, input: &'i I, sink: S) -> Self {
         let state = State {
             open: VecDeque::new(),
             unopened: 0,
             waiting: BTreeMap::new(),
             working: 0,
-            closed: false,
+            idle: 0,
+            sink: Some(sink),
+            outcome: None,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Self { context, input, state, changed, taken: Semaphore::const_new(0) }
+        Self { context, input, state, changed, wanted: Semaphore::const_new(0) }
     }
 
     /// How many results may wait before lanes do: a few for each thread, so that a slow block
@@ -129,21 +143,47 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
             let made = caught("read", || self.read(&mut reader));
             let made = made.transpose();
             let reader = matches!(made, Some(Ok(_))).then_some(reader);
-            let Some(position) = self.release(partition, reader, made.is_some()) else { continue };
-            let result = made.unwrap_or_else(|| unreachable!("only a result has a position"));
-            let result = result.and_then(|block| caught("stream", || work(block)));
+            let position = self.release(partition, reader, made.is_some());
+            let result = made.map(|block| block.and_then(|block| caught("stream", || work(block))));
             let mut state = self.lock();
-            state.working -= 1;
-            state.waiting.insert(position, result);
-            drop(state);
-            self.changed.notify_all();
+            if let Some(result) = result {
+                state.working -= 1;
+                state.waiting.insert(position, result);
+            }
+            self.give(state);
         }
+    }
+
+    /// Gives the sink all results that are next, unless another lane does so already.
+    fn give<'s>(&'s self, mut state: MutexGuard<'s, State<I::Reader, T, S>>) {
+        while state.outcome.is_none()
+            && let Some(mut sink) = state.sink.take()
+        {
+            let Some(result) = state.next() else {
+                state.sink = Some(sink);
+                break;
+            };
+            drop(state);
+            let flow = result.and_then(|result| caught("stream", || sink(result)));
+            state = self.lock();
+            state.sink = Some(sink);
+            state.outcome = match flow {
+                Ok(ControlFlow::Continue(())) => None,
+                Ok(ControlFlow::Break(())) => Some(Ok(())),
+                Err(error) => Some(Err(error)),
+            };
+            self.tell(&state);
+        }
+        if state.outcome.is_some() {
+            self.wanted.close();
+        }
+        self.tell(&state);
     }
 
     /// The next block of a reader; `None` after its last, and when nobody wants it any more.
     fn read(&self, reader: &mut I::Reader) -> Result<Option<BlockOf<I>>> {
-        let (block, taken) = (pin!(reader.next()), pin!(self.taken.acquire()));
-        match self.context.stop.wait(select(block, taken)) {
+        let (block, unwanted) = (pin!(reader.next()), pin!(self.wanted.acquire()));
+        match self.context.stop.wait(select(block, unwanted)) {
             Some(Either::Left((block, _))) => block,
             Some(Either::Right(_)) | None => Ok(None),
         }
@@ -159,21 +199,21 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
                     return Some((partition, reader));
                 }
                 Turn::Home => {
-                    // Whoever takes may have looked before the run was told to end, and waits for
-                    // a result that this lane will not make.
-                    drop(state);
-                    self.changed.notify_all();
+                    // The others may have looked before the run was told to end.
+                    self.tell(&state);
                     return None;
                 }
                 Turn::Wait => {
+                    state.idle += 1;
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.idle -= 1;
                 }
             }
         }
     }
 
-    fn turn(&self, state: &mut State<I::Reader, T>) -> Turn<I::Reader> {
-        if state.closed || self.context.stop.is_set() {
+    fn turn(&self, state: &mut State<I::Reader, T, S>) -> Turn<I::Reader> {
+        if state.outcome.is_some() || self.context.stop.is_set() {
             return Turn::Home;
         }
         let ahead = state.waiting.len() + state.working;
@@ -193,51 +233,35 @@ impl<'i, I: Input, T: Send> Window<'i, I, T> {
         if state.unopened < partitions && ahead < room(state.open.len()) {
             let partition = state.unopened;
             state.unopened += 1;
-            state.open.push_back(Open { partition, reader: None, made: 0, ended: false, taken: 0 });
+            state.open.push_back(Open { partition, reader: None, made: 0, ended: false, given: 0 });
             return Turn::Work(partition, self.input.open(partition));
         }
         Turn::Wait
     }
 
-    /// Gives a reader back, or `None` for one that has ended; says where what it made stands.
-    fn release(&self, partition: usize, reader: Option<I::Reader>, made: bool) -> Option<Position> {
+    /// Gives a reader back, or `None` for one that has ended; says where the block stands that it
+    /// has made, if it has.
+    fn release(&self, partition: usize, reader: Option<I::Reader>, made: bool) -> Position {
         let mut state = self.lock();
         let first = state.open.front().map_or(0, |open| open.partition);
         let open = &mut state.open[partition - first];
         open.ended = reader.is_none();
         open.reader = reader;
-        let position = made.then_some((partition, open.made));
+        let position = (partition, open.made);
         open.made += usize::from(made);
         state.working -= usize::from(!made);
-        drop(state);
-        self.changed.notify_all();
+        self.tell(&state);
         position
     }
 
-    /// The next result in input order; `None` after the last.
-    fn take(&self) -> Option<Result<T>> {
-        let mut state = self.lock();
-        loop {
-            while state.open.front().is_some_and(|open| open.ended && open.taken == open.made) {
-                state.open.pop_front();
-                self.changed.notify_all();
-            }
-            let next = state.open.front().map(|open| (open.partition, open.taken));
-            if let Some(result) = next.and_then(|position| state.waiting.remove(&position)) {
-                state.open[0].taken += 1;
-                self.changed.notify_all();
-                return Some(result);
-            }
-            let ended = state.open.is_empty() && state.unopened == self.input.partitions();
-            let stopped = self.context.stop.is_set() && state.working == 0;
-            if ended || stopped {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// Wakes the lanes that wait for a change, if there are some: telling nobody costs as much.
+    fn tell(&self, state: &State<I::Reader, T, S>) {
+        if state.idle > 0 {
+            self.changed.notify_all();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<I::Reader, T>> {
+    fn lock(&self) -> MutexGuard<'_, State<I::Reader, T, S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::Range;
+
+use creel_kernels::plain;
 
 use crate::record::json;
 
@@ -57,6 +60,30 @@ impl Encoder {
         out.push(b'\n');
     }
 
+    /// Appends pieces of a text, with a line end each.
+    ///
+    /// Written as they are, neighbours with just a line end between them are copied as one.
+    pub(crate) fn texts(
+        self,
+        out: &mut Vec<u8>,
+        text: &str,
+        pieces: impl Iterator<Item = Range<usize>>,
+    ) {
+        if self.format != Format::Text || self.terminal {
+            return pieces.for_each(|piece| self.value(out, Cell::Text(&text[piece])));
+        }
+        let mut pieces = pieces.peekable();
+        while let Some(Range { start, mut end }) = pieces.next() {
+            let follows =
+                |next: &Range<usize>, end| next.start == end + 1 && text.as_bytes()[end] == b'\n';
+            while let Some(next) = pieces.next_if(|next| follows(next, end)) {
+                end = next.end;
+            }
+            out.extend_from_slice(&text.as_bytes()[start..end]);
+            out.push(b'\n');
+        }
+    }
+
     /// Appends a key and its count, and a line end.
     pub(crate) fn pair(self, out: &mut Vec<u8>, key: Cell<'_>, count: u64) {
         // Writing to a vector cannot fail.
@@ -81,6 +108,12 @@ impl Encoder {
             Cell::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
             Cell::Number(number) => {
                 let _ = write!(out, "{number}");
+            }
+            // Most texts have nothing to escape.
+            Cell::Text(text) if plain(text.as_bytes(), 0) == text.len() => {
+                out.push(b'"');
+                out.extend_from_slice(text.as_bytes());
+                out.push(b'"');
             }
             Cell::Text(text) => {
                 let _ = serde_json::to_writer(&mut *out, text);
@@ -179,6 +212,23 @@ mod tests {
         assert_eq!(encoded(Format::Jsonl, false, Cell::Number(-7)), "-7\n");
         assert_eq!(encoded(Format::Jsonl, false, Cell::List(&["a", "\""])), "[\"a\",\"\\\"\"]\n");
         assert_eq!(encoded(Format::Text, false, Cell::List(&["a"])), "[\"a\"]\n");
+    }
+
+    #[test]
+    fn pieces_of_a_text_are_written_as_if_alone() {
+        let text = "a\nbc\n\nd\r\ne\"f";
+        let pieces = [0..1, 2..4, 5..5, 6..7, 9..12, 9..10];
+        for (format, terminal) in
+            [Format::Text, Format::Jsonl].map(|f| [(f, false), (f, true)]).as_flattened()
+        {
+            let encoder = Encoder::new(*format, *terminal);
+            let (mut together, mut alone) = (Vec::new(), Vec::new());
+            encoder.texts(&mut together, text, pieces.iter().cloned());
+            pieces
+                .iter()
+                .for_each(|piece| encoder.value(&mut alone, Cell::Text(&text[piece.clone()])));
+            assert_eq!(together, alone);
+        }
     }
 
     #[test]

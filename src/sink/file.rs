@@ -30,8 +30,8 @@ fn lock() -> MutexGuard<'static, Option<PathBuf>> {
 /// Where results go.
 #[derive(Debug)]
 pub(crate) enum Target {
-    /// Standard output, locked for as long as the target lives.
-    Stdout(io::StdoutLock<'static>),
+    /// Standard output.
+    Stdout(io::Stdout),
     /// A file, written under a temporary name.
     File(Unfinished),
     /// A device or a named pipe, which is written in place: it cannot be replaced.
@@ -48,7 +48,7 @@ pub(crate) struct Unfinished {
 
 impl Target {
     pub(crate) fn stdout() -> Self {
-        Self::Stdout(io::stdout().lock())
+        Self::Stdout(io::stdout())
     }
 
     /// Opens a file: the temporary file is made at once, beside the final one, so that a path

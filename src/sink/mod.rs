@@ -19,7 +19,7 @@ pub(crate) struct Printer<'t> {
     width: Option<u16>,
     target: &'t mut Target,
     buffer: Vec<u8>,
-    before_first: Option<Box<dyn FnOnce()>>,
+    before_first: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl<'t> Printer<'t> {
@@ -30,7 +30,7 @@ impl<'t> Printer<'t> {
 
     /// Has something done right before the first byte is written, such as clearing what else was
     /// drawn on the terminal.
-    pub(crate) fn before_first(&mut self, act: impl FnOnce() + 'static) {
+    pub(crate) fn before_first(&mut self, act: impl FnOnce() + Send + 'static) {
         self.before_first = Some(Box::new(act));
     }
 

@@ -72,6 +72,11 @@ impl Object {
         matches!(self.home, Home::Pipe(_) | Home::Stdin)
     }
 
+    /// Whether it is a file, which can be opened again and again for nothing.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.home, Home::File { .. })
+    }
+
     /// The object's first bytes (up to [`HEAD`]; fewer only if it is shorter), asked for once
     /// and then remembered. Free if a reader that began at byte 0 has shown them already
     /// through [`Object::set_head`].

@@ -1,9 +1,9 @@
 //! The innermost loops of creel, as far as they need the instructions of a processor.
 //!
 //! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] walks over what stands between,
-//! and [`prefetch`] asks for memory before it is needed, of which [`Huge`] is a slice in large pages.
-//! What looks at bytes is a pure function of them, the same on every processor; the tests compare
-//! each with a plain twin, for any bytes.
+//! [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`] asks for memory before
+//! it is needed, of which [`Huge`] is a slice in large pages. What looks at bytes is a pure function of
+//! them, the same on every processor; the tests compare each with a plain twin, for any bytes.
 //!
 //! ```
 //! let words: Vec<_> = creel_kernels::Words::new(b" one  fish ").collect();
@@ -20,6 +20,7 @@
 mod code_points;
 mod huge;
 mod padded;
+mod plain;
 mod prefetch;
 mod sixteen;
 mod spaces;
@@ -28,6 +29,7 @@ mod words;
 pub use code_points::code_points;
 pub use huge::Huge;
 pub use padded::{padded, padded_within};
+pub use plain::plain;
 pub use prefetch::prefetch;
 pub use spaces::Spaces;
 pub use words::Words;

@@ -98,7 +98,7 @@ mod neon {
 /// and a term meet, so nothing is carried.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline]
-fn gathered(tops: u64) -> u16 {
+pub(crate) fn gathered(tops: u64) -> u16 {
     ((tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u16
 }
 

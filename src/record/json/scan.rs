@@ -1,9 +1,10 @@
 //! One pass over the bytes of a value: all of it is checked, and its members are told as they go by.
 //!
-//! The inner loop is [`plain`], the bytes of a string that need no look: eight at a time, in safe
-//! code; it is the one place that a kernel with wider registers would replace.
+//! The inner loop is [`plain`], the bytes of a string that need no look.
 
 use std::ops::Range;
+
+use creel_kernels::plain;
 
 use super::DEEPEST;
 use super::string::escape;
@@ -28,16 +29,23 @@ pub(crate) struct Member {
 
 impl Member {
     /// Whether the key is this one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is(&self, text: &str, name: &str) -> bool {
-        let key = &text.as_bytes()[self.key.clone()];
         if self.escaped {
-            let mut read = String::new();
-            super::unescape(&text[self.key.clone()], &mut read);
-            return read == name;
+            return self.stands_for(text, name);
         }
         // Keys of one length often differ in their last byte, which is cheaper than a call.
-        key.len() == name.len() && key.last() == name.as_bytes().last() && key == name.as_bytes()
+        self.key.len() == name.len() && {
+            let key = &text.as_bytes()[self.key.clone()];
+            key.last() == name.as_bytes().last() && key == name.as_bytes()
+        }
+    }
+
+    #[cold]
+    fn stands_for(&self, text: &str, name: &str) -> bool {
+        let mut read = String::new();
+        super::unescape(&text[self.key.clone()], &mut read);
+        read == name
     }
 }
 
@@ -261,31 +269,3 @@ impl Cursor<'_> {
 }
 
 const TORN: &str = "the record ends within a value; one value a record is needed";
-
-/// Where the first quote, backslash or control character is from `at` on.
-#[inline]
-fn plain(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let special = special(u64::from_le_bytes(*chunk));
-        if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < b' ';
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(is_special).unwrap_or(rest.len())
-}
-
-/// The high bits of the bytes that end a run of [`plain`] ones. A borrow may mark a byte too much, but
-/// only above one that is rightly marked; the lowest is always right.
-#[inline]
-fn special(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    let is = |byte: u8| {
-        let differs = word ^ (ONES * u64::from(byte));
-        differs.wrapping_sub(ONES) & !differs
-    };
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (is(b'"') | is(b'\\') | control) & (ONES << 7)
-}
