@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 
-from run import HERE, PEERS, PYTHON, ROOT, TARGET, machine, markdown, version
+from measure import HERE, PEERS, PYTHON, ROOT, TARGET, machine, markdown, version
 
 RUST = TARGET / "release/examples/tasks"
 DASK = [PYTHON, PEERS / "tasks_dask.py"]

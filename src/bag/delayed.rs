@@ -76,7 +76,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
         let sketch = Arc::new(self.base.partition());
         let handles = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (bag, records) = (self.clone(), tasks.records);
-            let inputs = [node].into_iter().chain(&self.base.needs).cloned().collect();
+            let inputs = [node].into_iter().chain(&self.base.needs).cloned();
             let name = Name::Sketched(Arc::clone(&sketch), Some(n));
             Delayed::of(Node::new(name, inputs, move |context, inputs| {
                 let (value, shared) = (inputs.take(0), inputs.take_all());
@@ -206,7 +206,7 @@ impl<T: Send + Sync + 'static> Item<T> {
         let name = Name::At("item", Location::caller());
         let mut plan = Plan::default();
         plan.item(self);
-        let inputs = plan.roots().into_iter().map(|(_, root)| root).collect();
+        let inputs = plan.roots().into_iter().map(|(_, root)| root);
         let handle = Delayed::of(Node::new(name, inputs, |_, inputs| {
             let values: Vec<Value> = Moved::out_of(inputs.take(0));
             let value = values.into_iter().next().and_then(|value| value.downcast::<T>().ok());

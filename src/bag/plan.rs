@@ -9,7 +9,7 @@ use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::{Origin, Tasks};
 use super::sketch;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
-use crate::run::{Context, Held, Order, Pass, merged, reduction};
+use crate::run::{Context, Order, Pass, merged, reduction};
 use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
@@ -140,7 +140,7 @@ impl Plan {
                     })
                 }
                 Work::Task(node) => {
-                    let input = vec![Arc::clone(node)];
+                    let input = [Arc::clone(node)];
                     let sketch = sketch::finish("finish", std::slice::from_ref(steps));
                     Node::new(named(sketch), input, move |_, inputs| {
                         Ok(Moved::outcome(vec![finish(Box::new(inputs.take(0)))]))
@@ -207,7 +207,7 @@ impl Group {
     fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
         let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
             let (group, records) = (Arc::clone(self), tasks.records);
-            let inputs = [node].into_iter().chain(&self.needs).cloned().collect();
+            let inputs = [node].into_iter().chain(&self.needs).cloned();
             let name = Name::Sketched(Arc::clone(&sketch), Some(n));
             Node::new(name, inputs, move |context, inputs| {
                 let (value, shared) = (inputs.take(0), inputs.take_all());
@@ -218,7 +218,7 @@ impl Group {
                     }
                     group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
                 }
-                Ok(Moved::outcome(Held::all(states)))
+                Ok(Moved::outcome(states))
             })
         });
         lanes.collect()
@@ -228,7 +228,7 @@ impl Group {
     fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
         let group = Arc::clone(self);
         let sketch = sketch::finish("finish", &group.steps);
-        Node::new(named(sketch), vec![states], move |_, inputs| {
+        Node::new(named(sketch), [states], move |_, inputs| {
             let States(states) = Moved::out_of(inputs.take(0));
             let finishes = states.into_iter().zip(&group.finishes);
             let values = finishes.map(|((r, state), finish)| finish(r.finish(state)));

@@ -60,10 +60,10 @@ pub(crate) struct Args {
     /// Threads (one for each core that may be used)
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Memory for counts; more goes to a file (default: half of what there is)
+    /// Memory to use, then the disk (half of what there is)
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: Option<u64>,
-    /// Folder of that file (default: $TMPDIR or /tmp)
+    /// Folder of that file ($TMPDIR, or /tmp)
     #[arg(long, value_name = "FOLDER")]
     pub(crate) tmpdir: Option<std::path::PathBuf>,
     /// Bytes worked on at a time: 64k, 1MiB (default), 4MB

@@ -1,11 +1,12 @@
 //! What a client promises.
 
+use std::future::{IntoFuture, pending};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
-use futures::{StreamExt, join};
+use futures::{FutureExt, StreamExt, join};
 
 use super::client::{Client, Status, TaskFuture, as_completed, wait_all, wait_any};
 use super::tests::until;
@@ -134,6 +135,57 @@ fn a_restarted_client_has_forgotten_all_and_works() {
     drop(gate.open);
     kept.retry();
     assert_eq!(kept.wait().expect("it runs again"), 1);
+}
+
+#[test]
+fn what_was_forgotten_is_begun_anew_and_its_old_futures_may_follow() {
+    for keyed in [false, true] {
+        let client = Run::new().threads(2).client();
+        let base = delayed(1).map(|n| n + 1).named("base");
+        let base = if keyed { base.keyed("base") } else { base };
+        let sum = base.map(|n| n + 1);
+        let old = client.compute(&sum);
+        assert_eq!(old.wait().expect("it runs"), 3);
+        client.restart();
+        assert!(matches!(old.wait(), Err(Error::Cancelled)));
+        let new = client.compute(&sum);
+        assert_eq!(new.wait().expect("it runs anew"), 3);
+        old.retry();
+        assert_eq!(old.wait().expect("it has the value of the new one"), 3);
+        drop(new);
+        assert_eq!((old.status(), client.compute(&base).wait().ok()), (Status::Done, Some(2)));
+        client.restart();
+        old.retry();
+        assert_eq!(old.wait().expect("it runs once more"), 3);
+    }
+}
+
+#[test]
+fn a_task_may_wait_for_its_client_in_an_executor_of_its_own() {
+    let client = Run::new().threads(1).client();
+    let inner = client.clone();
+    let outer = client.submit(
+        move || {
+            let two = inner.map(|n: &u32| *n, [1, 2]);
+            // Asked once, and left lying: it keeps no place beyond this task.
+            let never = inner.compute(delayed(()).map_async(|_| pending::<u32>()));
+            let mut left = never.into_future();
+            assert!((&mut left).now_or_never().is_none());
+            let sum: u32 = block_on(async {
+                let (a, b) = join!(two[0].shared(), two[1].shared());
+                *a.expect("it runs") + *b.expect("it runs")
+            });
+            let next = block_on(as_completed(inner.map(|n: &u32| *n, [5])).next());
+            let next = next.map(|future| future.wait().expect("it has ended"));
+            (sum, next, Mutex::new(Some(left)))
+        },
+        (),
+    );
+    let waited = block_on(outer.shared()).expect("it ends");
+    assert_eq!((waited.0, waited.1), (3, Some(5)));
+    assert_eq!(client.submit(|| 4, ()).wait().expect("the client goes on"), 4);
+    drop(waited.2.lock().expect("no panic").take());
+    assert_eq!(client.submit(|| 5, ()).wait().expect("and on"), 5);
 }
 
 fn wait_all_now<T>(futures: &[TaskFuture<T>]) {

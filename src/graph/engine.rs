@@ -24,7 +24,7 @@ use super::plan::{Arrived, Job, Ticket, Waste};
 use super::state::EngineState;
 use super::stop::{Entry, Stop};
 use super::sync::{Condvar, Mutex, MutexGuard, spawn};
-use super::worker::{Came, Step, Waiting, Worker, caught, panicked};
+use super::worker::{Came, Step, Waiting, Waits, Worker, caught, panicked};
 use crate::runtime::TASKS;
 use crate::watch::{Event, What};
 use crate::{Error, Place, Result};
@@ -99,6 +99,10 @@ impl Engine {
     pub(super) fn next(self: &Arc<Self>, worker: &mut Worker, last: Option<Step>) -> Option<Job> {
         let mut state = self.lock();
         if let Some((ticket, step)) = worker.ticket.take().zip(last) {
+            // A future that its task has begun to wait for, and left lying somewhere.
+            if worker.forgets_waits() {
+                state.steps_back(worker.shift);
+            }
             if worker.shift == state.shift {
                 state.running -= 1;
             }
@@ -160,13 +164,13 @@ impl Engine {
     /// Has another worker take the place of this thread while it waits for what others do, if it
     /// is one of the engine's: they might be too few else.
     pub(super) fn step_aside(self: &Arc<Self>) -> Option<Aside> {
-        let shift = Worker::shift_of_this_thread(self.number)?;
+        let (shift, waits) = Worker::of_this_thread(self.number)?;
         self.with(|state| {
-            let counts = state.shift == shift;
-            state.workers -= usize::from(counts);
-            state.running -= usize::from(counts);
+            if waits.fetch_add(1, Relaxed) == 0 {
+                state.steps_aside(shift);
+            }
         });
-        Some(Aside { engine: Arc::clone(self), shift })
+        Some(Aside { engine: Arc::clone(self), shift, waits })
     }
 
     /// Finds another worker for what else can be done, if there is one to be had.
@@ -307,18 +311,23 @@ impl Engine {
     }
 }
 
-/// A worker that waits inside of its task; it is back when this is dropped.
+/// A worker that waits inside of its task; it is back when all of these are dropped, wherever that
+/// is, or its task has returned.
 pub(super) struct Aside {
     engine: Arc<Engine>,
     shift: u32,
+    waits: Waits,
 }
 
 impl Drop for Aside {
     fn drop(&mut self) {
         self.engine.with(|state| {
-            let counts = state.shift == self.shift;
-            state.workers += usize::from(counts);
-            state.running += usize::from(counts);
+            // Its task may have returned, and others that it does may wait.
+            let left = self.waits.load(Relaxed).checked_sub(1);
+            self.waits.store(left.unwrap_or(0), Relaxed);
+            if left == Some(0) {
+                state.steps_back(self.shift);
+            }
         });
     }
 }

@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use creel_kernels::prefetch;
+use smallvec::{SmallVec, smallvec};
+
 use super::policy::{Limit, Policy, Retry};
 use super::{Context, Sketch};
 use crate::Result;
@@ -47,13 +50,16 @@ impl Outcome {
 #[repr(C)]
 pub(crate) struct Node {
     pub(super) place: NodePlace,
-    pub(super) inputs: Vec<Arc<Self>>,
+    pub(super) inputs: Needed,
     work: Work,
     /// What it is allowed, if that was said.
     pub(super) policy: Option<Box<Policy>>,
-    pub(super) key: Option<Key>,
     pub(super) name: Name,
 }
+
+/// What a task needs. Up to four, as most do, stand in its node, so that finding them is no cache
+/// miss of its own.
+pub(super) type Needed = SmallVec<[Arc<Node>; 4]>;
 
 /// Where a node stands in the first of the plans that it is in, so that finding it there costs
 /// no look into a table: with a million tasks that is a cache miss for each input.
@@ -73,9 +79,9 @@ impl NodePlace {
         self.0.compare_exchange(0, place, Relaxed, Relaxed).is_ok()
     }
 
-    /// Forgets the place in the plan of this number, if it is that which is remembered.
-    pub(super) fn clear(&self, plan: u32) -> bool {
-        let is_it = self.get(plan).is_some();
+    /// Forgets this place in the plan of this number, if it is that which is remembered.
+    pub(super) fn clear(&self, plan: u32, at: u32) -> bool {
+        let is_it = self.get(plan) == Some(at);
         if is_it {
             self.0.store(0, Relaxed);
         }
@@ -131,15 +137,14 @@ impl Node {
     /// A task over others.
     pub(crate) fn new(
         name: Name,
-        inputs: Vec<Arc<Self>>,
+        inputs: impl IntoIterator<Item = Arc<Self>>,
         work: impl Fn(&Context, &mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
-            key: None,
             place: NodePlace::default(),
             policy: None,
-            inputs,
+            inputs: inputs.into_iter().collect(),
             work: Box::new(work),
         })
     }
@@ -148,10 +153,9 @@ impl Node {
     pub(super) fn alias(of: &Arc<Self>) -> Self {
         Self {
             name: of.name.clone(),
-            key: None,
             place: NodePlace::default(),
             policy: None,
-            inputs: vec![Arc::clone(of)],
+            inputs: smallvec![Arc::clone(of)],
             work: Box::new(|_, inputs| Ok(Outcome::Value(inputs.take(0)))),
         }
     }
@@ -179,6 +183,11 @@ impl Node {
     /// What it is allowed, to change.
     pub(super) fn policy_mut(&mut self) -> &mut Policy {
         self.policy.get_or_insert_default()
+    }
+
+    /// What makes other tasks the same as this, if anything does.
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.policy.as_ref()?.key.as_ref()
     }
 
     /// How the task is tried again, if it is.
@@ -220,7 +229,7 @@ thread_local! {
 }
 
 /// What a node held: other nodes, in its inputs and in what its work captured.
-type Remains = (Vec<Arc<Node>>, Work);
+type Remains = (Needed, Work);
 
 impl Drop for Node {
     /// Drops what the node holds one by one: a chain of a million nodes must not take a million
@@ -232,6 +241,8 @@ impl Drop for Node {
         let queued = REMAINS.try_with(|queue| {
             let mut queue = queue.borrow_mut();
             let first = queue.is_none();
+            // Soon one user fewer, each: of a large graph that is a miss for each task.
+            remains.0.iter().take(AHEAD).for_each(|input| prefetch(&**input));
             queue.get_or_insert_default().push(remains);
             first
         });
@@ -240,10 +251,24 @@ impl Drop for Node {
             return;
         }
         let _end = EndOfRemains;
-        while let Some(next) = REMAINS.with(|queue| queue.borrow_mut().as_mut()?.pop()) {
+        while let Some(next) = next_remains() {
             drop(next);
         }
     }
+}
+
+/// How many remains stay behind while those before them are dropped, so that what was asked for
+/// has come from memory when it is their turn.
+const AHEAD: usize = 8;
+
+/// What is to be dropped next: of the last few the first.
+fn next_remains() -> Option<Remains> {
+    REMAINS.with(|queue| {
+        let mut queue = queue.borrow_mut();
+        let queue = queue.as_mut()?;
+        let at = queue.len().saturating_sub(AHEAD);
+        (at < queue.len()).then(|| queue.swap_remove(at))
+    })
 }
 
 /// Opens the queue to the next node also when a caller's value panics as it is dropped.

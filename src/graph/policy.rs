@@ -1,4 +1,4 @@
-//! What a task is allowed: tries, company, memory.
+//! What a task is allowed: tries, company, memory; and what makes it the same as another.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::node::Shared;
+use super::node::{Key, Shared};
 use crate::Error;
 
 /// How often, and when, a task that failed or panicked is tried again.
@@ -124,6 +124,7 @@ pub(super) struct Policy {
     pub(super) retry: Option<Retry>,
     pub(super) limit: Option<Limit>,
     pub(super) weigh: Option<Arc<Weigh>>,
+    pub(super) key: Option<Key>,
 }
 
 /// How many bytes a value holds.

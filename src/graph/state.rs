@@ -110,6 +110,20 @@ impl EngineState {
         self.closed && self.running == 0 && !self.plan.is_under_way()
     }
 
+    /// A worker waits inside of its task.
+    pub(super) fn steps_aside(&mut self, shift: u32) {
+        let counts = usize::from(shift == self.shift);
+        self.workers -= counts;
+        self.running -= counts;
+    }
+
+    /// A worker goes on with its task.
+    pub(super) fn steps_back(&mut self, shift: u32) {
+        let counts = usize::from(shift == self.shift);
+        self.workers += counts;
+        self.running += counts;
+    }
+
     /// Lets a worker go home that is not wanted any more: all is done, or others came for it while
     /// it waited inside of a task.
     pub(super) fn leaves(&mut self, worker: &Worker, threads: usize) -> bool {
@@ -266,6 +280,7 @@ impl EngineState {
     /// Forgets all tasks, and sends the workers home as they come back from theirs.
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
+        self.plan.disown_all();
         (self.shift, self.workers) = (self.shift + 1, 0);
         // What they are on is nothing to wait for.
         self.running = 0;

@@ -24,7 +24,7 @@ pub(crate) fn tree<T: Send + 'static>(
                 break;
             };
             let merge = merge.clone();
-            above.push(Node::new(Name::Numbered("merge", merges), vec![left, right], {
+            above.push(Node::new(Name::Numbered("merge", merges), [left, right], {
                 move |context, inputs| {
                     let (left, right) = (inputs.take(0), inputs.take(1));
                     let merged = merge(context, Moved::out_of(left), Moved::out_of(right))?;

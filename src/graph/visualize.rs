@@ -56,8 +56,8 @@ struct Drawing {
 }
 
 fn identity(node: &Arc<Node>) -> (Option<Key>, *const Node) {
-    match node.key {
-        Some(key) => (Some(key), std::ptr::null()),
+    match node.key() {
+        Some(key) => (Some(*key), std::ptr::null()),
         None => (None, Arc::as_ptr(node)),
     }
 }
@@ -65,7 +65,7 @@ fn identity(node: &Arc<Node>) -> (Option<Key>, *const Node) {
 /// What arrows lead from to a task.
 fn origins(node: &Node) -> &[Arc<Node>] {
     match node.name() {
-        Name::Sketched(sketch, _) => sketch.from.as_ref().unwrap_or(&node.inputs),
+        Name::Sketched(sketch, _) => sketch.from.as_deref().unwrap_or(&node.inputs),
         _ => &node.inputs,
     }
 }

@@ -7,6 +7,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
@@ -53,16 +54,21 @@ pub(super) enum Came {
 }
 
 thread_local! {
-    /// The engines that this thread is a worker of, one inside of a task of the other, and in which
-    /// shift.
-    static ENGINES: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
+    /// The engines that this thread is a worker of, one inside of a task of the other, in which
+    /// shift, and what of it waits.
+    static ENGINES: RefCell<Vec<(u32, u32, Waits)>> = const { RefCell::new(Vec::new()) };
 }
+
+/// How many futures a worker's task waits for, on the worker's thread. Under the engine's lock.
+pub(super) type Waits = Arc<AtomicU32>;
 
 /// What a thread has while it works for an engine.
 pub(super) struct Worker {
     engine: Arc<Engine>,
     pub(super) seat: u32,
     pub(super) shift: u32,
+    /// What its task waits for on this thread.
+    waits: Waits,
     /// What tasks are given: their stop is that of the seat.
     pub(super) context: Context,
     /// The task that it is on.
@@ -79,11 +85,13 @@ impl Worker {
     pub(super) fn new(engine: &Arc<Engine>, seated: Seated) -> Self {
         let Seated { seat, shift, stop } = seated;
         let outer = Stop::enter_thread(Some(stop.clone()));
-        ENGINES.with(|engines| engines.borrow_mut().push((engine.number, shift)));
+        let waits = Waits::default();
+        let entry = (engine.number, shift, Arc::clone(&waits));
+        ENGINES.with(|engines| engines.borrow_mut().push(entry));
         let context = Context { stop, ..engine.context.clone() };
         let (spare, waste) = (Inputs::default(), Waste::default());
         let engine = Arc::clone(engine);
-        Self { engine, seat, shift, context, ticket: None, spare, waste, outer }
+        Self { engine, seat, shift, waits, context, ticket: None, spare, waste, outer }
     }
 
     /// Does tasks until none is left for it.
@@ -109,12 +117,26 @@ impl Worker {
         }
     }
 
-    /// The shift in which this thread works for the engine of this number, if it does.
-    pub(super) fn shift_of_this_thread(engine: u32) -> Option<u32> {
+    /// The shift in which this thread works for the engine of this number, if it does, and what
+    /// waits there.
+    pub(super) fn of_this_thread(engine: u32) -> Option<(u32, Waits)> {
         ENGINES.with(|engines| {
             let engines = engines.borrow();
-            engines.iter().find(|(number, _)| *number == engine).map(|(_, shift)| *shift)
+            let found = engines.iter().find(|(number, ..)| *number == engine);
+            found.map(|(_, shift, waits)| (*shift, Arc::clone(waits)))
         })
+    }
+
+    /// Forgets what its task has left waiting, which is nothing to the next; says whether that was
+    /// anything.
+    pub(super) fn forgets_waits(&mut self) -> bool {
+        let is_left = self.waits.swap(0, Relaxed) > 0;
+        if is_left {
+            self.waits = Waits::default();
+            let waits = Arc::clone(&self.waits);
+            ENGINES.with(|engines| engines.borrow_mut().last_mut().map(|last| last.2 = waits));
+        }
+        is_left
     }
 
     /// Takes a stop for the tasks to come: that of an earlier one was told to end it.

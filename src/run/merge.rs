@@ -1,6 +1,6 @@
 //! States of lanes to one: in a tree, or by parts, side by side.
 //!
-//! Small states are merged pairwise. Large ones that have parts are cut along them: each part of all
+//! Small states are merged pairwise, and so are those of tasks, which may be many. Large ones that have parts are cut along them: each part of all
 //! lanes is merged by a task of its own, so that all threads help, and a task has a part in memory
 //! at a time. What lanes have put away is read back there.
 
@@ -59,52 +59,64 @@ impl<S> Held<S> {
     }
 }
 
-/// The merge of the states that tasks have made, in their order. What lanes need is needed here
-/// for a state if there is no lane.
+/// The merges of the states that tasks have made, in their order, each as soon as it can be. What
+/// lanes need is needed here for a state if there is no lane.
 pub(crate) fn merged<B: 'static, P: Pass<B>>(
     lanes: Vec<Arc<Node>>,
     pass: Arc<P>,
     needs: Vec<Arc<Node>>,
 ) -> Arc<Node> {
-    if lanes.is_empty() {
-        return Node::new(Name::Only("lane"), needs, move |context, inputs| {
-            let state = pass.start(context, &inputs.take_all());
-            Ok(Moved::outcome(pass.settle(context, state)?))
-        });
-    }
-    Node::new(Name::Only("merge"), lanes, move |context, inputs| {
-        let lanes = inputs.take_all().into_iter().map(Moved::<Held<P::State>>::out_of);
-        let lanes: Vec<_> = lanes.collect();
-        let away = lanes.iter().any(|lane| !lane.away.is_empty());
-        let weight: usize = lanes.iter().map(|lane| pass.weight(&lane.state)).sum();
-        let merged = match (away, context.threads, weight) {
-            (true, ..) => by_parts(lanes, PUT_AWAY_BITS, &pass),
-            // More parts than threads, so that none is long alone at the end.
-            (false, threads @ 2.., BY_PARTS..) if lanes.len() > 1 => {
-                by_parts(lanes, threads.ilog2() + 2, &pass)
-            }
-            _ => in_a_tree(lanes, &pass),
-        };
-        Ok(Outcome::Node(merged))
-    })
-}
-
-fn in_a_tree<B: 'static, P: Pass<B>>(lanes: Vec<Held<P::State>>, pass: &Arc<P>) -> Arc<Node> {
-    let states = lanes.into_iter().map(|lane| {
-        let state = Mutex::new(Some(lane.state));
-        Node::new(Name::Only("state"), Vec::new(), move |_, _| Ok(Moved::outcome(once(&state))))
-    });
-    let merging = Arc::clone(pass);
-    let merged = tree(states.collect(), move |context, mut into, from| {
+    let merging = Arc::clone(&pass);
+    let merged = tree(lanes, move |context, mut into, from| {
         if context.stop.is_cancelled() {
             return Err(Error::Cancelled);
         }
         merging.merge(&mut into, from);
         Ok(into)
     });
-    let merged = merged.unwrap_or_else(|| unreachable!("there is a lane"));
-    let pass = Arc::clone(pass);
-    Node::new(Name::Only("settle"), vec![merged], move |context, inputs| {
+    merged.unwrap_or_else(|| {
+        Node::new(Name::Only("lane"), needs, move |context, inputs| {
+            Ok(Moved::outcome(pass.start(context, &inputs.take_all())))
+        })
+    })
+}
+
+/// The merge of what the lanes of one input hold, which are few: as suits it, once all are there.
+pub(super) fn gathered<B: 'static, P: Pass<B>>(
+    lanes: Vec<Arc<Node>>,
+    pass: Arc<P>,
+    needs: Vec<Arc<Node>>,
+) -> Arc<Node> {
+    if lanes.is_empty() {
+        let merged = merged(lanes, Arc::clone(&pass), needs);
+        return settled(merged, pass);
+    }
+    Node::new(Name::Only("merge"), lanes, move |context, inputs| {
+        let lanes = inputs.take_all().into_iter().map(Moved::<Held<P::State>>::out_of);
+        let lanes: Vec<_> = lanes.collect();
+        let away = lanes.iter().any(|lane| !lane.away.is_empty());
+        let weight: usize = lanes.iter().map(|lane| pass.weight(&lane.state)).sum();
+        Ok(Outcome::Node(match (away, context.threads, weight) {
+            (true, ..) => by_parts(lanes, PUT_AWAY_BITS, &pass),
+            // More parts than threads, so that none is long alone at the end.
+            (false, threads @ 2.., BY_PARTS..) if lanes.len() > 1 => {
+                by_parts(lanes, threads.ilog2() + 2, &pass)
+            }
+            _ => {
+                let states = lanes.into_iter().map(|lane| {
+                    let state = Mutex::new(Some(lane.state));
+                    Node::new(Name::Only("state"), Vec::new(), move |_, _| {
+                        Ok(Moved::outcome(once(&state)))
+                    })
+                });
+                settled(merged(states.collect(), Arc::clone(&pass), Vec::new()), Arc::clone(&pass))
+            }
+        }))
+    })
+}
+
+fn settled<B: 'static, P: Pass<B>>(state: Arc<Node>, pass: Arc<P>) -> Arc<Node> {
+    Node::new(Name::Only("settle"), vec![state], move |context, inputs| {
         let state = Moved::out_of(inputs.take(0));
         Ok(Moved::outcome(pass.settle(context, state)?))
     })
@@ -133,7 +145,7 @@ fn by_parts<B: 'static, P: Pass<B>>(
         })
     });
     let pass = Arc::clone(pass);
-    Node::new(Name::Only("join"), parts.collect(), move |_, inputs| {
+    Node::new(Name::Only("join"), parts.collect::<Vec<_>>(), move |_, inputs| {
         let parts: Vec<Shared> = inputs.take_all();
         Ok(Moved::outcome(pass.join(parts.into_iter().map(Moved::out_of).collect())))
     })

@@ -22,7 +22,7 @@ use std::future::Future;
 
 pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use input::{Job, Order, Text};
-pub(crate) use merge::{Held, merged};
+pub(crate) use merge::merged;
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::reduce;
 pub(crate) use reduce::{Pass, reduction};

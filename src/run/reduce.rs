@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dispatch::Dispatch;
-use super::merge::{Held, merged};
+use super::merge::{Held, gathered};
 use super::{BlockOf, Context, Input, Reader};
 use crate::graph::{Moved, Name, Node, Outcome, Shared};
 use crate::spill::Budget;
@@ -105,13 +105,13 @@ where
             })
             .collect()
     };
-    merged(lanes, pass, needs)
+    gathered(lanes, pass, needs)
 }
 
 /// A task that hands on its value, once, and keeps nothing: others keep the task.
 fn ready(value: Shared) -> Arc<Node> {
     let value = Mutex::new(Some(value));
-    Node::new(Name::Only("shared"), Vec::new(), move |_, _| {
+    Node::new(Name::Only("shared"), [], move |_, _| {
         let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Outcome::Value(value.unwrap_or_else(|| unreachable!("a task of a run runs once"))))
     })

@@ -4,6 +4,7 @@
 
 mod faults;
 mod help;
+mod memory;
 mod output;
 mod results;
 mod signals;

@@ -13,8 +13,8 @@
 /// creel_kernels::prefetch(&slots[2]);
 /// ```
 #[inline(always)]
-pub fn prefetch<T>(value: &T) {
-    let place = std::ptr::from_ref(value);
+pub fn prefetch<T: ?Sized>(value: &T) {
+    let place = std::ptr::from_ref(value).cast::<u8>();
     #[cfg(target_arch = "x86_64")]
     // SAFETY: it is a hint: nothing is read as far as the program can tell, and no address faults;
     // this one is that of a live value. SSE, which has the instruction, is part of x86-64.

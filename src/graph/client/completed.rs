@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures::Stream;
 
 use super::TaskFuture;
+use crate::graph::engine::Aside;
 
 /// The futures as they end: done, failed or cancelled. More can be added while it is read.
 ///
@@ -34,7 +35,8 @@ use super::TaskFuture;
 /// # Ok::<(), creel::Error>(()) }).unwrap();
 /// ```
 pub fn as_completed<T>(futures: impl IntoIterator<Item = TaskFuture<T>>) -> AsCompleted<T> {
-    let mut completed = AsCompleted { futures: HashMap::new(), added: 0, ended: Arc::default() };
+    let mut completed =
+        AsCompleted { futures: HashMap::new(), added: 0, ended: Arc::default(), aside: None };
     futures.into_iter().for_each(|future| completed.add(future));
     completed
 }
@@ -46,6 +48,8 @@ pub struct AsCompleted<T> {
     futures: HashMap<usize, TaskFuture<T>>,
     added: usize,
     ended: Arc<Ended>,
+    /// While it is waited for in a task of the futures' client.
+    aside: Option<Aside>,
 }
 
 /// The numbers of those that may have ended, and who waits for one.
@@ -113,6 +117,9 @@ impl<T> Stream for AsCompleted<T> {
             let Some(number) = ended.0.pop_front() else {
                 ended.1 = Some(context.waker().clone());
                 drop(ended);
+                if self.aside.is_none() {
+                    self.aside = self.futures.values().find_map(TaskFuture::step_aside);
+                }
                 TaskFuture::only_wait(self.futures.values());
                 return Poll::Pending;
             };
@@ -121,6 +128,7 @@ impl<T> Stream for AsCompleted<T> {
             let waker = Waker::from(one);
             let Some(future) = self.futures.get(&number) else { continue };
             if future.poll_seen(&Context::from_waker(&waker)).is_ready() {
+                self.aside = None;
                 return Poll::Ready(self.futures.remove(&number));
             }
         }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use super::Lease;
 use crate::graph::delayed::{Argument, Delayed};
+use crate::graph::engine::Aside;
 use crate::graph::node::{Node, Shared, typed};
 use crate::graph::plan::{Id, Seen};
 use crate::graph::stop::Stop;
@@ -129,14 +130,22 @@ impl<T> TaskFuture<T> {
 
     /// Waits for the end of the task.
     pub(super) async fn ended(&self) -> Result<Shared> {
+        let mut aside = None;
         poll_fn(|context| {
             let seen = self.poll_seen(context);
             if seen.is_pending() {
+                aside = aside.take().or_else(|| self.step_aside());
                 Self::only_wait(std::iter::once(self));
             }
             seen
         })
         .await
+    }
+
+    /// Has another thread take the place of this one, if that is at a task of the same client: in
+    /// whatever executor it waits, the client has one thread fewer for what it waits for.
+    pub(super) fn step_aside(&self) -> Option<Aside> {
+        self.task.lease.0.step_aside()
     }
 
     pub(super) fn poll_seen(&self, context: &Context<'_>) -> Poll<Result<Shared>> {
@@ -167,9 +176,8 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
         self.ended().await.map(typed)
     }
 
-    /// The value, waiting for it on this thread. A task may call this, also of its own client:
-    /// another thread takes the place of the one that waits. That of a task which waits in another
-    /// way, as in an executor of its own, is not replaced.
+    /// The value, waiting for it on this thread. A task may call this, or wait in an executor of its
+    /// own, also for its own client: another thread takes the place of the one that waits.
     ///
     /// # Errors
     ///
@@ -178,7 +186,6 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
     where
         T: Clone,
     {
-        let _aside = self.task.lease.0.step_aside();
         let waited = blocking(|| Stop::of_this_thread().wait(self.shared()));
         waited.unwrap_or(Err(Error::Cancelled)).map(Arc::unwrap_or_clone)
     }

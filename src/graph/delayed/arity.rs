@@ -37,7 +37,7 @@ pub trait Arguments<A> {
     /// The handles, their types forgotten.
     #[doc(hidden)]
     #[track_caller]
-    fn tasks(self) -> Vec<Delayed<()>>;
+    fn tasks(self) -> impl IntoIterator<Item = Delayed<()>>;
 }
 
 /// A function of references to `A`, a tuple of up to eight types. See [`call`](super::call).
@@ -60,8 +60,8 @@ pub trait Join {
 macro_rules! arity {
     ($($name:ident $argument:ident $at:tt),+) => {
         impl<$($name,)+ $($argument: Argument<$name>),+> Arguments<($($name,)+)> for ($($argument,)+) {
-            fn tasks(self) -> Vec<Delayed<()>> {
-                vec![$(Delayed::of(self.$at.into_delayed().node)),+]
+            fn tasks(self) -> impl IntoIterator<Item = Delayed<()>> {
+                [$(Delayed::of(self.$at.into_delayed().node)),+]
             }
         }
 
@@ -78,7 +78,7 @@ macro_rules! arity {
             type Output = ($(Arc<$name>,)+);
 
             fn join(self, at: &'static Location<'static>) -> Delayed<Self::Output> {
-                let inputs = vec![$(self.$at.node),+];
+                let inputs = [$(self.$at.node),+];
                 Delayed::of(Node::new(Name::At("join", at), inputs, |_, inputs| {
                     Ok(Outcome::value(($(inputs.take_as::<$name>($at),)+)))
                 }))
@@ -88,8 +88,8 @@ macro_rules! arity {
 }
 
 impl Arguments<()> for () {
-    fn tasks(self) -> Vec<Delayed<()>> {
-        Vec::new()
+    fn tasks(self) -> impl IntoIterator<Item = Delayed<()>> {
+        []
     }
 }
 
@@ -135,3 +135,7 @@ macro_rules! unzip {
 unzip!(A 0, B 1);
 unzip!(A 0, B 1, C 2);
 unzip!(A 0, B 1, C 2, D 3);
+unzip!(A 0, B 1, C 2, D 3, E 4);
+unzip!(A 0, B 1, C 2, D 3, E 4, F 5);
+unzip!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+unzip!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);

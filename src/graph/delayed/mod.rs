@@ -146,6 +146,25 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         self.over("then", move |inputs| Ok(Outcome::Node(f(inputs.get(0)).node)))
     }
 
+    /// [`then`](Self::then) for a function that can fail, with an error of yours.
+    ///
+    /// ```
+    /// let count = creel::delayed("fixtures/access.log").try_then(|path| {
+    ///     std::fs::metadata(path).map(|file| creel::delayed(file.len()))
+    /// });
+    /// assert!(count.compute_blocking()? > 0);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_then<U: Send + Sync + 'static, E: Into<Cause>>(
+        &self,
+        f: impl Fn(&T) -> Result<Delayed<U>, E> + Send + Sync + 'static,
+    ) -> Delayed<U> {
+        self.over("try_then", move |inputs| {
+            f(inputs.get(0)).map(|made| Outcome::Node(made.node)).map_err(Error::task)
+        })
+    }
+
     /// A future of the value. It is given a share of the value, since it may outlive the call.
     ///
     /// ```
@@ -198,7 +217,7 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         work: impl Fn(&mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
     ) -> Delayed<U> {
         let name = Name::At(operation, Location::caller());
-        let inputs = vec![Arc::clone(&self.node)];
+        let inputs = [Arc::clone(&self.node)];
         Delayed::of(Node::new(name, inputs, move |_, inputs| work(inputs)))
     }
 
@@ -214,7 +233,7 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     /// A task whose value is there.
     pub(crate) fn ready(name: Name, value: Arc<T>) -> Self {
         let shared: Shared = value;
-        Self::of(Node::new(name, Vec::new(), move |_, _| Ok(Outcome::Value(Arc::clone(&shared)))))
+        Self::of(Node::new(name, [], move |_, _| Ok(Outcome::Value(Arc::clone(&shared)))))
     }
 }
 
@@ -291,11 +310,11 @@ pub fn try_call<A, U: Send + Sync + 'static, E: Into<Cause>>(
 #[track_caller]
 fn called<U>(
     operation: &'static str,
-    tasks: Vec<Delayed<()>>,
+    tasks: impl IntoIterator<Item = Delayed<()>>,
     work: impl Fn(&mut Inputs) -> Result<Outcome> + Send + Sync + 'static,
 ) -> Delayed<U> {
     let name = Name::At(operation, Location::caller());
-    let inputs = tasks.into_iter().map(|task| task.node).collect();
+    let inputs = tasks.into_iter().map(|task| task.node);
     Delayed::of(Node::new(name, inputs, move |_, inputs| work(inputs)))
 }
 
@@ -323,7 +342,7 @@ pub fn join<J: Join>(handles: J) -> Delayed<J::Output> {
 pub fn all<T: Send + Sync + 'static>(
     handles: impl IntoIterator<Item = Delayed<T>>,
 ) -> Delayed<Vec<Arc<T>>> {
-    let inputs: Vec<_> = handles.into_iter().map(|handle| handle.node).collect();
+    let inputs = handles.into_iter().map(|handle| handle.node);
     Delayed::of(Node::new(Name::At("all", Location::caller()), inputs, |_, inputs| {
         let values = std::mem::take(&mut inputs.values).into_iter().flatten();
         Ok(Outcome::value(Vec::from_iter(values.map(typed::<T>))))

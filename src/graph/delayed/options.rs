@@ -47,7 +47,7 @@ impl<T: Send + Sync + 'static> Delayed<T> {
             hasher.finish()
         };
         let key = (TypeId::of::<T>(), half(0), half(1));
-        self.with(|node| node.key = Some(key))
+        self.with(|node| node.policy_mut().key = Some(key))
     }
 
     /// Tries the task again when it fails or panics: so many times, or as a [`Retry`] says.
@@ -101,7 +101,7 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     /// Says what the task is: of those with one number, among tasks of one kind, only one runs.
     /// The kind is a type that is no value's.
     pub(crate) fn only(self, kind: TypeId, number: u64) -> Self {
-        self.with(|node| node.key = Some((kind, number, 0)))
+        self.with(|node| node.policy_mut().key = Some((kind, number, 0)))
     }
 
     /// This task, changed; or, if others have it as it is, one that hands on its value.

@@ -7,7 +7,9 @@
 //!
 //! Nothing here runs code of users, or drops what is theirs: that goes to the [`Waste`].
 
+mod ahead;
 mod grow;
+mod order;
 mod settle;
 mod slot;
 mod tell;
@@ -21,6 +23,7 @@ use std::time::Instant;
 
 use super::node::{Inputs, Key, Node, Shared};
 use crate::Error;
+use order::Order;
 pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
 use slot::{Rank, Slot};
 pub(super) use waste::Waste;
@@ -30,15 +33,18 @@ pub(super) struct Plan {
     /// What sets it apart from other plans.
     pub(super) number: u32,
     slots: Vec<Slot>,
-    /// Places to be used again.
-    free: Vec<u32>,
+    /// The first place that is to be used again. They are a chain through the slots: a list of them
+    /// grows while values are dropped, and each time the allocator tidies up all of these.
+    free: Option<u32>,
     /// Where nodes stand that have a content key, and those that stand in another plan too, by
     /// address; all others know their place. A node is alive for as long as it has one.
-    by_address: HashMap<usize, Id, BuildHasherDefault<AddressHasher>>,
-    by_key: HashMap<Key, Id>,
-    /// Tasks that can run: leaves that were there from the first, which are in order; all others;
-    /// and those of them that wait for memory. Some have been given up since.
+    by_address: HashMap<usize, u32, BuildHasherDefault<AddressHasher>>,
+    by_key: HashMap<Key, u32>,
+    /// Tasks that can run: leaves that were there from the first, which are in order; those that
+    /// stand where their numbers say; all others; and those of them that wait for memory. Some have
+    /// been given up since.
     leaves: VecDeque<(Rank, Id)>,
+    in_line: Order,
     ready: BinaryHeap<Reverse<(Rank, Id)>>,
     parked: BinaryHeap<Reverse<(Rank, Id)>>,
     numbers: u32,
@@ -57,7 +63,7 @@ pub(super) struct Plan {
     pub(super) waste: Waste,
     /// Found on a walk: tasks that need one that has failed, and uses of those that nobody needs.
     doomed: Vec<(Id, Error)>,
-    spurned: Vec<Id>,
+    spurned: Vec<u32>,
 }
 
 /// A task that a worker is to go on with.
@@ -83,7 +89,7 @@ impl Plan {
     /// Whether a task can run.
     pub(super) fn is_ready(&self) -> bool {
         let new = !self.leaves.is_empty() || !self.parked.is_empty();
-        !self.ready.is_empty() || (new && !self.is_full())
+        !self.ready.is_empty() || !self.in_line.is_empty() || (new && !self.is_full())
     }
 
     /// Whether values hold as much memory as they may.
@@ -105,6 +111,7 @@ impl Plan {
     /// `spare`, which is empty.
     pub(super) fn next(&mut self, seat: u32, is_still: bool, spare: &mut Inputs) -> Option<Job> {
         let id = self.choose(is_still)?;
+        self.look_ahead(id.at);
         self.attempts = self.attempts.wrapping_add(1);
         let attempt = self.attempts;
         let slot = self.slot(id);
@@ -132,11 +139,14 @@ impl Plan {
     fn first(&mut self) -> Option<Id> {
         loop {
             let leaf = self.leaves.front().copied();
+            let in_line = self.in_line.first().map(|at| self.entry(at));
             let ready = self.ready.peek().map(|entry| entry.0);
             let parked = self.parked.peek().map(|entry| entry.0);
-            let next = [leaf, ready, parked].into_iter().flatten().min()?;
+            let next = [leaf, in_line, ready, parked].into_iter().flatten().min()?;
             if Some(next) == leaf {
                 self.leaves.pop_front();
+            } else if Some(next) == in_line {
+                self.in_line.remove(next.1.at);
             } else if Some(next) == ready {
                 self.ready.pop();
             } else {
@@ -196,8 +206,7 @@ impl Plan {
 
     fn frees(&self, id: Id) -> bool {
         let Some(slot) = self.get(id).filter(|slot| slot.is_ready()) else { return false };
-        let last =
-            |input: &Id| self.get(*input).is_some_and(|input| input.uses == 1 && input.weight > 0);
+        let last = |input: &u32| matches!(&self.slots[*input as usize], input if input.uses == 1 && input.weight > 0);
         !matches!(slot.state, State::New) || slot.inputs.iter().any(last)
     }
 
@@ -207,12 +216,30 @@ impl Plan {
         let leaf = slot.inputs.is_empty() && matches!(slot.state, State::New);
         if leaf && self.leaves.back().is_none_or(|last| *last < entry) {
             self.leaves.push_back(entry);
+        } else if number == id.at + 1 && entry.0 == Self::rank(0, number) && self.limit.is_none() {
+            self.in_line.insert(id.at);
         } else {
             self.ready.push(Reverse(entry));
         }
         if let Some(since) = &mut self.since {
             since.entry(number).or_insert_with(Instant::now);
         }
+    }
+
+    /// Before which others the task at a place goes.
+    fn entry(&self, at: u32) -> (Rank, Id) {
+        let slot = &self.slots[at as usize];
+        (slot.rank, Id { at, turn: slot.turn })
+    }
+
+    /// Before which others a task goes that was added in this growth.
+    fn rank(growth: u32, number: u32) -> Rank {
+        u64::from(u32::MAX - growth) << 32 | u64::from(number)
+    }
+
+    /// The task at a place that is not free.
+    fn at(&mut self, place: u32) -> &mut Slot {
+        &mut self.slots[place as usize]
     }
 
     /// A task that is there.

@@ -1,7 +1,7 @@
 //! What becomes of tasks: done, failed, waiting for a future, or of no use.
 
 use super::slot::{Arrived, Id, Ids, Pending, State, Ticket, Tried};
-use super::{Plan, Seen, address};
+use super::{Plan, Seen};
 use crate::Error;
 use crate::graph::node::Shared;
 use crate::runtime::Task;
@@ -59,10 +59,10 @@ impl Plan {
             if forwards {
                 // Begun again it will not need this one, and must not be told of it.
                 for made in &inputs {
-                    self.slot(*made).users.retain(|user| *user != id);
+                    self.at(*made).users.retain(|user| *user != id);
                 }
             }
-            inputs.into_iter().for_each(|input| self.release(input));
+            inputs.into_iter().for_each(|input| self.release_at(input));
             failing.extend(users);
         }
     }
@@ -90,37 +90,42 @@ impl Plan {
 
     /// One user fewer of a task. What nobody uses goes, and with it what only that needed.
     pub(crate) fn release(&mut self, id: Id) {
-        let mut unused = vec![id];
-        while let Some(id) = unused.pop() {
-            let slot = self.slot(id);
+        debug_assert!(self.get(id).is_some(), "who uses a task keeps it there");
+        self.release_at(id.at);
+    }
+
+    pub(super) fn release_at(&mut self, at: u32) {
+        let mut unused = vec![at];
+        while let Some(at) = unused.pop() {
+            let slot = self.at(at);
             slot.uses -= 1;
             if slot.uses > 0 {
-                self.unpark(id);
+                self.unpark(at);
                 continue;
             }
             unused.extend(slot.inputs.drain(..));
-            self.leave(id, State::Done);
-            self.forget(id);
+            self.leave(self.entry(at).1, State::Done);
+            self.forget(at);
         }
     }
 
     /// A task's value, for one of its users, who is one no more.
-    pub(super) fn take(&mut self, id: Id) -> Shared {
-        let slot = self.slot(id);
+    pub(super) fn take(&mut self, at: u32) -> Shared {
+        let slot = self.at(at);
         slot.uses -= 1;
         let value = if slot.uses > 0 { slot.value.clone() } else { slot.value.take() };
         if slot.uses == 0 {
-            self.forget(id);
+            self.forget(at);
         } else {
-            self.unpark(id);
+            self.unpark(at);
         }
         value.unwrap_or_else(|| unreachable!("what is ready has its inputs"))
     }
 
     /// Has those looked at again that wait for memory, where the one that is left of the users of
     /// a value may be among them.
-    fn unpark(&mut self, id: Id) {
-        let slot = self.slot(id);
+    fn unpark(&mut self, at: u32) {
+        let slot = self.at(at);
         if slot.uses == 1 && slot.weight > 0 {
             self.ready.append(&mut self.parked);
         }
@@ -140,7 +145,7 @@ impl Plan {
 
     /// The value of a root for the one who asked for it, who does so once.
     pub(crate) fn collect(&mut self, id: Id) -> Option<Shared> {
-        matches!(self.see(id), Seen::Done(_)).then(|| self.take(id))
+        matches!(self.see(id), Seen::Done(_)).then(|| self.take(id.at))
     }
 
     /// A task that waits for one which it has made; if nothing goes on, for itself.
@@ -193,18 +198,14 @@ impl Plan {
 
     /// Frees the place of a task. Only what is alive has an address of its own: the address is
     /// forgotten before the node is.
-    fn forget(&mut self, id: Id) {
-        let slot = self.slot(id);
+    fn forget(&mut self, at: u32) {
+        let slot = self.at(at);
         slot.turn = slot.turn.wrapping_add(1);
         let (value, weight) = (slot.value.take(), std::mem::take(&mut slot.weight));
         let number = slot.number();
         slot.users = Ids::new();
         if let Some(node) = slot.node.take() {
-            match &node.key {
-                Some(key) => self.by_key.remove(key),
-                None if node.place.clear(self.number) => None,
-                None => self.by_address.remove(&address(&node)),
-            };
+            self.disown(&node, at);
             self.waste.nodes.push((node, number));
         }
         if let Some(since) = &mut self.since {
@@ -212,6 +213,7 @@ impl Plan {
         }
         self.held -= weight;
         self.waste.values.extend(value);
-        self.free.push(id.at);
+        let next = self.free.replace(at);
+        self.at(at).state = State::Free(next);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use creel_kernels::prefetch;
 use smallvec::SmallVec;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -27,32 +28,40 @@ pub(crate) struct Ticket {
 /// Before which others a task goes: those of the latest growth first, then by number.
 pub(crate) type Rank = u64;
 
-/// Tasks that a task needs, or that need it. Up to two, as most have, stand where this does: room of
-/// their own would be a cache miss each: an eighth of the cost of a task in a large graph by chance.
+/// Tasks that need a task. Few stand where this does, as most have few: room of their own would be
+/// a cache miss each.
 pub(crate) type Ids = SmallVec<[Id; 2]>;
 
-/// A task of a plan.
+/// What a task needs, by place: it is one of their users, so they are there. Few stand where this
+/// does, too.
+pub(crate) type Places = SmallVec<[u32; 4]>;
+
+/// A task of a plan. In the order of how often it is looked at by those beside it in the graph,
+/// which may be anywhere in a plan that is larger than the caches.
+#[repr(C)]
 pub(crate) struct Slot {
     pub(crate) turn: u32,
-    /// `None` for a place that is free.
-    pub(crate) node: Option<Arc<Node>>,
-    pub(crate) rank: Rank,
-    /// What it needs, until it is begun.
-    pub(crate) inputs: Ids,
-    /// Those that wait for its value, and some that gave up.
-    pub(crate) users: Ids,
     /// Inputs that are still to come.
     pub(crate) missing: u32,
     /// Users that have not taken the value, and handles on it.
     pub(crate) uses: u32,
+    pub(crate) state: State,
+    /// `None` for a place that is free.
+    pub(crate) node: Option<Arc<Node>>,
     pub(crate) value: Option<Shared>,
+    /// Those that wait for its value, and some that gave up.
+    pub(crate) users: Ids,
+    pub(crate) rank: Rank,
+    /// What it needs, until it is begun.
+    pub(crate) inputs: Places,
     /// How many bytes the value holds, as far as that was said.
     pub(crate) weight: u64,
-    pub(crate) state: State,
 }
 
 /// How far a task has come.
 pub(crate) enum State {
+    /// There is no task; the next place that is free, if there is one.
+    Free(Option<u32>),
     /// Not started.
     New,
     /// It waits for the task that will make its value.
@@ -98,7 +107,7 @@ pub(crate) struct Arrived {
 
 impl Slot {
     /// A task that has not begun.
-    pub(super) fn new(turn: u32, node: Arc<Node>, rank: Rank, inputs: Ids) -> Self {
+    pub(super) fn new(turn: u32, node: Arc<Node>, rank: Rank, inputs: Places) -> Self {
         Self {
             turn,
             node: Some(node),
@@ -113,6 +122,12 @@ impl Slot {
         }
     }
 
+    /// Asks for it, to be looked at soon.
+    pub(super) fn ask(&self) {
+        prefetch(&self.turn);
+        prefetch(&self.users);
+    }
+
     /// Its number among the tasks of the plan.
     pub(super) fn number(&self) -> u32 {
         self.rank as u32
@@ -125,6 +140,6 @@ impl Slot {
 
     /// Whether its value may still come.
     pub(crate) fn is_under_way(&self) -> bool {
-        !matches!(self.state, State::Done | State::Failed(_))
+        !matches!(self.state, State::Done | State::Failed(_) | State::Free(_))
     }
 }

@@ -90,11 +90,8 @@ impl Plan {
     /// A value that is held, and for whom.
     fn holder(&self, slot: &Slot) -> String {
         let node = slot.node.as_ref().map_or_else(String::new, |node| node.name.to_string());
-        let place = |id: &Id| {
-            let at = &self.slots[id.at as usize];
-            at.turn == id.turn && std::ptr::eq(at, slot)
-        };
-        let user = self.slots.iter().find(|user| user.inputs.iter().any(place));
+        let is_it = |input: &u32| std::ptr::eq(&self.slots[*input as usize], slot);
+        let user = self.slots.iter().find(|user| user.inputs.iter().any(is_it));
         let user = user.and_then(|user| user.node.as_ref());
         match user {
             Some(user) => format!("{node} holds {} for {}", bytes(slot.weight), user.name),
@@ -109,7 +106,7 @@ impl Plan {
             Some(State::Pending(_) | State::Running { .. }) => Status::Running,
             Some(State::Done) => Status::Done,
             Some(State::Failed(error)) if !matches!(**error, Error::Cancelled) => Status::Failed,
-            Some(State::Failed(_)) | None => Status::Cancelled,
+            Some(State::Failed(_) | State::Free(_)) | None => Status::Cancelled,
         }
     }
 
@@ -125,6 +122,7 @@ impl Plan {
                     counts.cancelled += 1;
                 }
                 State::Failed(_) => counts.failed += 1,
+                State::Free(_) => {}
             }
         }
         counts

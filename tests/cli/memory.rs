@@ -1,0 +1,51 @@
+//! Counts that are over the budget, and go to a file and back.
+
+use crate::{creel_with, text};
+
+/// Half a million words, each as often as its number says, from 1 to 3 times; over the least budget
+/// that can be asked for.
+fn words() -> Vec<u8> {
+    let words = (0..500_000_u32).flat_map(|n| {
+        // Some are too long for a slot of a table.
+        let word = format!("{n:x}-{}", "long".repeat(n as usize % 7));
+        std::iter::repeat_n(word, n as usize % 3 + 1)
+    });
+    words.collect::<Vec<_>>().join("\n").into_bytes()
+}
+
+#[test]
+fn counts_that_do_not_fit_are_the_same_counts() {
+    let words = words();
+    for program in [
+        "words | frequencies | topk(7)",
+        "words | frequencies | count",
+        "words | frequencies | topk(400000) | count",
+        "words | frequencies | topk(200000)",
+        "words | frequencies",
+    ] {
+        let expected = creel_with(&words, &["-j1", program]);
+        assert_eq!(expected.status.code(), Some(0), "{}", text(&expected.stderr));
+        for threads in ["-j1", "-j3"] {
+            let output = creel_with(&words, &[threads, "--memory", "64MiB", program]);
+            assert_eq!(text(&output.stderr), "");
+            assert!(output.stdout == expected.stdout, "{program}, {threads}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_take_them_is_named() {
+    let options = ["--memory", "64MiB", "--tmpdir", "/there/is/no/such", "words | frequencies"];
+    let output = creel_with(&words(), &options);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("/there/is/no/such"), "{message}");
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn too_little_memory_is_refused() {
+    let output = creel_with(b"", &["--memory", "1MB", "count"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("at least 64 MiB"), "{}", text(&output.stderr));
+}
