@@ -1,4 +1,10 @@
-"""The same words in 1.2 GB of the kernel's source, of which 11 million are distinct; and in 512 MB."""
+"""The same words in 1.2 GB of the kernel's source, of which 11 million are distinct; and in 512 MB.
+
+creel's white space is Unicode's, the peers' that of ASCII: a word behind a no-break space is one more
+to creel. So the ten commonest words are compared, and not how often they occur.
+"""
+
+import json
 
 import measure
 
@@ -18,6 +24,7 @@ def run(bench):
             "Polars": bench.peer("polars_count.py", "white", threads, *files),
         },
         work="kernel",
+        agree=lambda out: [json.loads(line)[0] for line in out.splitlines()].__repr__(),
         slow={"DuckDB", "Polars"},
     )
     asked = {"ClickHouse": 0.6}
