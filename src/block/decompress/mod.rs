@@ -15,12 +15,16 @@
 //! turns out to be that it should not, the data from there on are read alone, one piece after
 //! another; so faults are those of one who reads from the start, with the same places.
 
+// What only some of the codecs use is not missed where those are off.
+#[cfg_attr(not(all(feature = "bzip2", any(feature = "gzip", feature = "zstd"))), allow(dead_code))]
 mod ahead;
 #[cfg(feature = "bzip2")]
 mod bzip2;
 #[cfg(feature = "gzip")]
 mod gzip;
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
 mod members;
+#[cfg_attr(not(all(feature = "zstd", feature = "bzip2")), allow(dead_code))]
 mod pieces;
 #[cfg(all(
     test,
@@ -44,35 +48,37 @@ use super::codec::Codec;
 use super::cut::Bytes;
 use crate::error::Place;
 use crate::{Error, Result};
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
 use members::{Compressed, Members};
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2"))]
 use pieces::Pieces;
 pub(super) use pieces::Shared;
 
 /// The decompressed bytes of an object in this codec; and what hands out its pieces, if it may
 /// have some. Bytes that are read as somebody writes them are `live`: they do not wait for a
 /// piece to be whole, but for a block of bzip2, of which there is nothing to be had before.
+#[cfg_attr(not(any(feature = "gzip", feature = "zstd")), allow(unused_variables))]
 pub(super) fn decompress(
     codec: Codec,
     bytes: Bytes,
     object: Place,
     live: bool,
 ) -> Result<(Bytes, Option<Arc<dyn Shared>>)> {
-    let whole = |bytes| Ok((bytes, None));
     match codec {
         #[cfg(feature = "gzip")]
         Codec::Gzip if !live => Ok(Pieces::all(gzip::Bgzf::default(), bytes, object)),
         #[cfg(feature = "gzip")]
-        Codec::Gzip => whole(Members::<bufread::GzipDecoder<Compressed>>::all(bytes, object)),
+        Codec::Gzip => Ok((Members::<bufread::GzipDecoder<Compressed>>::all(bytes, object), None)),
         #[cfg(feature = "zstd")]
         Codec::Zstd if !live => Ok(Pieces::all(zstd::Frames::default(), bytes, object)),
         #[cfg(feature = "zstd")]
-        Codec::Zstd => whole(Members::<bufread::ZstdDecoder<Compressed>>::all(bytes, object)),
+        Codec::Zstd => Ok((Members::<bufread::ZstdDecoder<Compressed>>::all(bytes, object), None)),
         #[cfg(feature = "bzip2")]
         Codec::Bzip2 => Ok(Pieces::all(bzip2::Blocks::default(), bytes, object)),
         #[cfg(feature = "xz")]
-        Codec::Xz => whole(Members::<bufread::XzDecoder<Compressed>>::all(bytes, object)),
+        Codec::Xz => Ok((Members::<bufread::XzDecoder<Compressed>>::all(bytes, object), None)),
         #[cfg(feature = "lz4")]
-        Codec::Lz4 => whole(Members::<bufread::Lz4Decoder<Compressed>>::all(bytes, object)),
+        Codec::Lz4 => Ok((Members::<bufread::Lz4Decoder<Compressed>>::all(bytes, object), None)),
         #[allow(unreachable_patterns, reason = "reached where a codec's feature is off")]
         _ => Err(super::reader::unsupported(object, codec.name(), codec.name())),
     }
