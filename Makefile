@@ -53,8 +53,10 @@ servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real se
 .PHONY: bench
 bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='--size 4' and so on.
 	benches/install.sh
+	tests/servers/install.sh
 	$(CARGO) build --release --manifest-path benches/peers/chains/Cargo.toml --target-dir target/bench/chains
-	$(CARGO) build --release --bin creel --example lent_count --example owned_count --example generate --example generate_json --example decompress
+	$(CARGO) build --release --bin creel --example lent_count --example owned_count --example generate \
+		--example generate_json --example decompress --example fetch --example delay
 	$(PYTHON) benches/run.py $(BENCH)
 
 target/tools/bin/rg:

@@ -55,7 +55,8 @@ impl<T: Send + Sync + 'static> Bag<T> {
             if let Origin::Tasks(tasks) = &bag.base.origin {
                 return Ok(bag.over(tasks));
             }
-            let input = Arc::new(bag.base.origin.open(context, Vec::new(), Order::Any)?);
+            let opened = bag.base.origin.open(context, Vec::new(), Order::Any)?;
+            let input = Arc::new(opened.apart());
             let sketch = Arc::new(bag.base.partition());
             let partitions = (0..input.partitions()).map(|partition| {
                 let (bag, input) = (bag.clone(), Arc::clone(&input));

@@ -101,6 +101,16 @@ impl fmt::Debug for Origin {
     }
 }
 
+impl Chunks {
+    /// The same, for partitions that are opened in no order, or never.
+    pub(super) fn apart(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(text.apart()),
+            chunks => chunks,
+        }
+    }
+}
+
 impl Input for Chunks {
     type Reader = ChunkReader;
 

@@ -149,6 +149,11 @@ impl Cutter {
         Ok(self.next(faults).await?.map(Next::Block))
     }
 
+    /// Whether it gives all records of the object from where it starts.
+    pub(super) fn takes_all(&self) -> bool {
+        self.end.is_none()
+    }
+
     /// The next block and, if the stream turned out to be damaged and that is to be let pass,
     /// the fault; `None` after the last.
     pub(super) async fn next(&mut self, faults: &mut Vec<Error>) -> Result<Option<Block>> {

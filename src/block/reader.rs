@@ -17,7 +17,7 @@ use super::pool::{Buffer, Pool};
 use super::{Block, BlockOptions, Compression, Next, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::Progress;
-use crate::source::{Fetch, HEAD, Opened, Partition};
+use crate::source::{Fetch, HEAD, Opened, Partitions};
 use crate::{Error, Result};
 
 /// The byte order marks, and what follows them.
@@ -37,14 +37,15 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) fn new(
-        partition: Partition,
+        partitions: &Partitions,
+        partition: usize,
         options: &BlockOptions,
         pool: &Pool,
         progress: Arc<Progress>,
     ) -> Self {
-        let open = Open::new(options, pool, partition.index);
+        let open = Open::new(options, pool, partition);
         let lookback = open.rule.ends.len() as u64;
-        let fetch = Fetch::new(partition.slices, lookback, options.ahead, Arc::clone(&progress));
+        let fetch = Fetch::new(partitions, partition, lookback, Arc::clone(&progress));
         Self { fetch, open, current: None, faults: Vec::new(), progress }
     }
 
@@ -107,7 +108,9 @@ impl Blocks {
         }
         self.open.gather(&mut part).await;
         slice.object.set_head(&part.read[..part.read.len().min(HEAD)]);
-        self.open.first(part).await.map(Some)
+        let cutter = self.open.first(part).await?;
+        slice.object.set_divided(!cutter.takes_all());
+        Ok(Some(cutter))
     }
 }
 

@@ -9,7 +9,7 @@ use super::tests::{block_on, options, reference};
 use super::*;
 use crate::progress::Progress;
 use crate::record::RawLines;
-use crate::source::{Access, Source, partitions};
+use crate::source::{Access, Partitions, Source, partitions};
 use crate::{Error, Result};
 
 /// The records of files, partition after partition.
@@ -23,9 +23,11 @@ fn records(
     block_on(async {
         let objects = Source::parse(&patterns, Access::default())?.list().await?;
         let mut records = Vec::new();
+        let parts = partitions(&objects, partition, splittable(options));
+        let parts = Partitions::new(parts, options.ahead);
         let pool = Pool::new(options.blocksize, 1);
-        for part in partitions(&objects, partition, splittable(options)) {
-            let mut blocks = Blocks::new(part, options, &pool, Arc::clone(progress));
+        for part in 0..parts.len() {
+            let mut blocks = Blocks::new(&parts, part, options, &pool, Arc::clone(progress));
             while let Some(block) = blocks.next().await? {
                 let lines = RawLines::new(block.bytes(), &options.delimiter);
                 records.extend(lines.map(<[u8]>::to_vec));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Context, Input, Reader};
 use crate::block::{Block, BlockOptions, Blocks, Next, Pool, splittable};
-use crate::source::{Object, Partition, Source, partitions};
+use crate::source::{Object, Partition, Partitions, Source, partitions};
 use crate::{Error, Progress, Result};
 
 /// What to read and how, before anything was listed.
@@ -42,7 +42,7 @@ const MOST_PARTITIONS: u64 = 1 << 16;
 /// The blocks of text of a source.
 #[derive(Debug)]
 pub(crate) struct Text {
-    partitions: Vec<Partition>,
+    partitions: Partitions,
     blocks: BlockOptions,
     pool: Pool,
     progress: Arc<Progress>,
@@ -76,7 +76,10 @@ impl Job {
         });
         let size = size.max(total / MOST_PARTITIONS);
         Text {
-            partitions: partitions(objects, size, splittable(&self.blocks)),
+            partitions: Partitions::new(
+                partitions(objects, size, splittable(&self.blocks)),
+                self.blocks.ahead,
+            ),
             blocks: self.blocks.clone(),
             pool: Pool::new(self.blocks.blocksize, context.threads),
             progress: Arc::clone(&context.progress),
@@ -90,6 +93,11 @@ impl Text {
     pub(crate) fn plan(&self) -> &[Partition] {
         &self.partitions
     }
+
+    /// The same, for partitions that are opened in no order, or never: none is fetched ahead.
+    pub(crate) fn apart(self) -> Self {
+        Self { partitions: self.partitions.apart(self.blocks.ahead), ..self }
+    }
 }
 
 impl Input for Text {
@@ -100,8 +108,8 @@ impl Input for Text {
     }
 
     fn open(&self, partition: usize) -> Blocks {
-        let partition = self.partitions[partition].clone();
-        Blocks::new(partition, &self.blocks, &self.pool, Arc::clone(&self.progress))
+        let progress = Arc::clone(&self.progress);
+        Blocks::new(&self.partitions, partition, &self.blocks, &self.pool, progress)
     }
 }
 

@@ -1,285 +1,346 @@
-//! Reading ahead: the next ranges of a partition are under way before they are asked for.
+//! Reading ahead: what is read next is under way before it is asked for.
 //!
-//! All slices of a partition share one queue of ranges, in order, so that small objects are
-//! fetched side by side. Whoever reads takes from its front and fills it up again at its back, as
-//! long as what is fetched and not yet read stays in the budget. As only readers fill it, and the
-//! front is what is read next, it cannot lock up.
+//! All readers of a source share one [`Ahead`]. It keeps a queue of ranges for each partition, in
+//! order, so that small objects are fetched side by side, and begins with the partitions that
+//! nobody has opened yet when the open ones have been asked for to their ends: so no partition
+//! waits for its first answer. Whoever reads fills it up, as [`Pace`] and the budget allow.
+//!
+//! The budget is of bytes that are fetched and not yet read. A long range counts as what its
+//! [`Body`] may hold; the rest waits on the server's side. A reader may always ask for what it
+//! reads next, and only readers ask, so that it cannot lock up.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
-
-use super::object::{Home, Object};
-use super::pack::Slice;
-use super::range::{self, Whole};
+use super::object::Home;
+use super::pace::Pace;
+use super::pack::Partition;
+use super::range::{Body, Traffic};
 use super::store::Remote;
-use crate::Result;
-use crate::runtime::{REQUESTS, Task};
 
-/// The first range that is asked for: soon there, and often enough.
+/// The first range of an object of unknown size.
 const FIRST: u64 = 256 << 10;
-/// What is asked for past a slice's end, where mostly one record is wanted.
+/// What is asked for past a slice's end along with it, where mostly one record is wanted.
 const PAST: u64 = 64 << 10;
-/// The longest range. Longer ones gain nothing: a request costs as much time as a MiB or two.
-const LONGEST: u64 = 8 << 20;
-/// The most requests of one partition at a time.
-const MOST: usize = 32;
+/// Longer slices are paced by bytes, shorter ones by their number.
+const LONG: u64 = 1 << 20;
 
-type Get = Task<Result<Option<Bytes>>>;
+/// What is fetched ahead for all readers of a source. Cheap to clone: all clones are one.
+#[derive(Debug, Clone)]
+pub(super) struct Ahead(Arc<Mutex<State>>);
 
-/// The ranges of one partition that are under way.
 #[derive(Debug)]
-pub(super) struct Ahead {
-    slices: Vec<Slice>,
-    lookback: u64,
-    /// Bytes that may be fetched and not yet read.
+struct State {
+    partitions: Arc<[Partition]>,
+    /// Whether partitions are read one after another, so that the next is worth asking for.
+    in_turn: bool,
+    /// Bytes that may be fetched and not yet read, for each reader.
     limit: u64,
-    /// The slice and the offset to ask for next; `None`: its first.
-    slice: usize,
-    at: Option<u64>,
-    /// How long the next range will be.
-    step: u64,
-    pieces: VecDeque<Piece>,
     held: u64,
+    /// Partitions that are open.
+    open: usize,
+    queues: HashMap<usize, Queue>,
+    /// Partitions that were opened or asked for; all before `first` were.
+    claimed: Vec<bool>,
+    first: usize,
+    /// The partition that nobody has opened and that is not asked for to its end.
+    begun: Option<usize>,
+    long: Pace,
+    short: Pace,
+    /// What there is of short slices, and of long ones.
+    traffic: [Arc<Traffic>; 2],
 }
 
-/// A range that is under way.
-#[derive(Debug)]
-struct Piece {
+/// The ranges of one partition that were asked for, and where the next begins: a slice, and an
+/// offset in it (`None`: its first).
+#[derive(Debug, Default)]
+struct Queue {
+    pieces: VecDeque<Piece>,
     slice: usize,
-    len: u64,
-    get: Get,
+    at: Option<u64>,
+}
+
+/// A range that was asked for.
+#[derive(Debug)]
+pub(super) struct Piece {
+    slice: usize,
+    /// Where it ends, or where its reader leaves it.
+    pub(super) end: u64,
+    held: u64,
+    long: bool,
+    pub(super) body: Body,
+}
+
+impl Piece {
+    /// Whether it is of a long slice.
+    pub(super) fn is_long(&self) -> bool {
+        self.long
+    }
+}
+
+/// A range to ask for.
+struct Wanted {
+    slice: usize,
+    range: Range<u64>,
+    remote: Arc<Remote>,
+    long: bool,
 }
 
 impl Ahead {
-    pub(super) fn new(slices: Vec<Slice>, lookback: u64, limit: usize) -> Self {
-        Self {
-            slices,
-            lookback,
+    pub(super) fn new(partitions: &Arc<[Partition]>, limit: usize, in_turn: bool) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            partitions: Arc::clone(partitions),
+            in_turn,
             limit: limit as u64,
-            slice: 0,
-            at: None,
-            step: FIRST,
-            pieces: VecDeque::new(),
             held: 0,
-        }
+            open: 0,
+            queues: HashMap::new(),
+            claimed: vec![false; partitions.len()],
+            first: 0,
+            begun: None,
+            long: Pace::new(1, 16, 128 << 20),
+            short: Pace::new(32, 128, 512),
+            traffic: Default::default(),
+        })))
     }
 
-    /// The longest range, such that some fit into the budget side by side.
-    fn longest(&self) -> u64 {
-        (self.limit / 4).clamp(PAST, LONGEST)
+    /// A partition that is going to be read.
+    pub(super) fn open(&self, partition: usize, lookback: u64) -> Opening {
+        let mut state = self.lock();
+        state.open += 1;
+        state.claimed[partition] = true;
+        state.begun.take_if(|begun| *begun == partition);
+        state.queues.entry(partition).or_default();
+        Opening { ahead: self.clone(), partition, lookback }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One partition's part in it; what was asked for and not read is given up with it.
+#[derive(Debug)]
+pub(super) struct Opening {
+    ahead: Ahead,
+    partition: usize,
+    lookback: u64,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let mut state = self.ahead.lock();
+        state.open -= 1;
+        let queue = state.queues.remove(&self.partition).unwrap_or_default();
+        state.held -= queue.pieces.iter().map(|piece| piece.held).sum::<u64>();
+    }
+}
+
+impl Opening {
     /// The next range of this slice; `None` if all were taken. Gives up the slices before it.
-    fn take(&mut self, slice: usize) -> io::Result<Option<Piece>> {
-        while self.pieces.front().is_some_and(|p| p.slice < slice) {
-            self.held -= self.pieces.pop_front().map_or(0, |p| p.len);
-        }
-        if self.slice < slice {
-            (self.slice, self.at) = (slice, None);
-        }
-        self.fill()?;
-        Ok(self.pieces.pop_front_if(|p| p.slice == slice))
+    pub(super) fn take(&self, slice: usize) -> io::Result<Option<Piece>> {
+        let mut state = self.ahead.lock();
+        state.enter(self.partition, slice);
+        let must = state.queues[&self.partition].pieces.is_empty();
+        state.fill(self.partition, self.lookback, must)?;
+        let queue = state.queues.entry(self.partition).or_default();
+        Ok(queue.pieces.pop_front_if(|piece| piece.slice == slice))
     }
 
-    fn fill(&mut self) -> io::Result<()> {
-        while self.pieces.len() < MOST {
-            let Some((object, remote, range)) = self.next() else { break };
-            let len = range.end - range.start;
-            if self.held > 0 && self.held + len > self.limit {
-                break;
+    /// A range past this slice's end: the first is short, as mostly one record is wanted, and
+    /// who reads on (a compressed object that was cut into slices in vain) gets longer ones.
+    pub(super) fn past(&self, slice: usize, range: Range<u64>) -> io::Result<Option<Piece>> {
+        let mut state = self.ahead.lock();
+        let Home::Remote(remote) = &state.partitions[self.partition].slices[slice].object.home
+        else {
+            return Ok(None);
+        };
+        let long = range.end - range.start > LONG;
+        let wanted = Wanted { slice, range, remote: Arc::clone(remote), long };
+        state.ask(self.partition, wanted).map(Some)
+    }
+
+    /// Tells that so much of a piece was read, for which the reader waited so long. Where a
+    /// piece turned out to be too long for the pace, its end is drawn near.
+    pub(super) fn read(
+        &self,
+        piece: &mut Piece,
+        at: u64,
+        bytes: usize,
+        waited: Duration,
+    ) -> io::Result<()> {
+        let mut state = self.ahead.lock();
+        if piece.long {
+            let (came, open) = (state.traffic[1].bytes.load(Relaxed), state.open);
+            state.long.learn(came, waited, open, Instant::now());
+            state.shorten(self.partition, piece, at + bytes as u64);
+        }
+        state.fill(self.partition, self.lookback, false)
+    }
+
+    /// A piece was read to its end, or is given up.
+    pub(super) fn done(&self, piece: Piece, waited: Duration) {
+        let mut state = self.ahead.lock();
+        state.held -= piece.held;
+        if !piece.long {
+            let (ended, open) = (state.traffic[0].ended.load(Relaxed), state.open);
+            state.short.learn(ended, waited, open, Instant::now());
+        }
+    }
+}
+
+impl State {
+    /// Gives up the slices of a partition before this one.
+    fn enter(&mut self, partition: usize, slice: usize) {
+        let queue = self.queues.entry(partition).or_default();
+        while let Some(piece) = queue.pieces.pop_front_if(|piece| piece.slice < slice) {
+            self.held -= piece.held;
+        }
+        if queue.slice < slice {
+            (queue.slice, queue.at) = (slice, None);
+        }
+    }
+
+    /// What a range of a long slice may hold.
+    fn room(&self) -> u64 {
+        // One range more than its reader's own waits for each reader.
+        let ranges = if self.long.width() == 1 { 4 } else { self.long.width() as u64 };
+        (self.limit / ranges).max(PAST)
+    }
+
+    /// How long a range of a long slice is: to the slice's end if one at a time is enough. Else so
+    /// long that all are under way all of the time: while the first is read past what it held, the
+    /// others fill up.
+    fn longest(&self) -> u64 {
+        match self.long.width() {
+            1 => u64::MAX,
+            width => (self.limit / (width as u64 - 1)).max(PAST),
+        }
+    }
+
+    /// Asks for what comes next: of this partition, and then of those that follow. What `must` be
+    /// there is asked for whatever the budget.
+    fn fill(&mut self, partition: usize, lookback: u64, mut must: bool) -> io::Result<()> {
+        while let Some(wanted) = self.next(partition, lookback) {
+            if !must && !self.may(&wanted) {
+                return Ok(());
             }
-            self.at = Some(range.end);
-            self.step = (self.step * 2).min(self.longest());
-            self.held += len;
-            let get = REQUESTS.spawn(range::get(remote, object.place(), range))?;
-            self.pieces.push_back(Piece { slice: self.slice, len, get });
+            must = false;
+            self.enqueue(partition, wanted)?;
+        }
+        while self.in_turn
+            && let Some(following) = self.following(partition)
+        {
+            match self.next(following, lookback) {
+                Some(wanted) if self.may(&wanted) => {
+                    self.claimed[following] = true;
+                    self.begun = Some(following);
+                    self.enqueue(following, wanted)?;
+                }
+                // All of it was asked for, or its first range is to tell its size.
+                None if self.claimed[following] => self.begun = None,
+                _ => return Ok(()),
+            }
         }
         Ok(())
     }
 
-    /// What to ask for next, if that is known.
-    fn next(&mut self) -> Option<(Arc<Object>, Arc<Remote>, Range<u64>)> {
+    /// The partition to ask for ahead.
+    fn following(&mut self, partition: usize) -> Option<usize> {
+        if self.begun.is_some() {
+            return self.begun;
+        }
+        while self.claimed.get(self.first) == Some(&true) {
+            self.first += 1;
+        }
+        let from = self.first.max(partition + 1);
+        let found = self.claimed.get(from..)?.iter().position(|claimed| !claimed)?;
+        let following = from + found;
+        let slice = self.partitions[following].slices.first()?;
+        // Of a later slice nothing may be wanted: its object may be compressed.
+        (slice.start == 0 || slice.object.is_divided()).then_some(following)
+    }
+
+    /// Whether one more range fits.
+    fn may(&self, wanted: &Wanted) -> bool {
+        let pace = if wanted.long { &self.long } else { &self.short };
+        let under_way = self.traffic[usize::from(wanted.long)].under_way.load(Relaxed);
+        let readers = self.open.max(1);
+        under_way < pace.width().max(2) * readers
+            && self.held + self.hold(wanted) <= self.limit * readers as u64
+    }
+
+    fn hold(&self, wanted: &Wanted) -> u64 {
+        (wanted.range.end - wanted.range.start).min(self.room())
+    }
+
+    fn enqueue(&mut self, partition: usize, wanted: Wanted) -> io::Result<()> {
+        let end = wanted.range.end;
+        let piece = self.ask(partition, wanted)?;
+        let queue = self.queues.entry(partition).or_default();
+        queue.at = Some(end);
+        queue.pieces.push_back(piece);
+        Ok(())
+    }
+
+    fn ask(&mut self, partition: usize, wanted: Wanted) -> io::Result<Piece> {
+        let held = self.hold(&wanted);
+        let Wanted { slice, range, remote, long } = wanted;
+        let place = self.partitions[partition].slices[slice].object.place();
+        let end = range.end;
+        let room = held.max(PAST) as usize;
+        let traffic = Arc::clone(&self.traffic[usize::from(long)]);
+        let body = Body::range(remote, place, range, room, traffic)?;
+        self.held += held;
+        Ok(Piece { slice, end, held, long, body })
+    }
+
+    /// What to ask for next of a partition, if that is known.
+    fn next(&mut self, partition: usize, lookback: u64) -> Option<Wanted> {
+        let longest = self.longest();
+        let queue = self.queues.entry(partition).or_default();
         loop {
-            let slice = self.slices.get(self.slice)?;
+            let slice = self.partitions[partition].slices.get(queue.slice)?;
             if let Home::Remote(remote) = &slice.object.home
                 && !remote.whole.load(Relaxed)
             {
-                let at = self.at.unwrap_or(slice.start.saturating_sub(self.lookback));
-                let end = match (slice.end, remote.size()) {
-                    (Some(end), Some(size)) => end.min(size),
-                    (Some(end), None) | (None, Some(end)) => end,
+                let size = remote.size();
+                let at = queue.at.unwrap_or(slice.start.saturating_sub(lookback));
+                let (end, long) = match size {
+                    Some(size) => {
+                        let end = slice.end.map_or(size, |end| end.saturating_add(PAST)).min(size);
+                        (end, end.saturating_sub(slice.start) > LONG)
+                    }
                     // The first range tells the size.
-                    (None, None) if self.at.is_none() => u64::MAX,
-                    (None, None) => return None,
+                    None if queue.at.is_none() => (at + FIRST, false),
+                    None => return None,
                 };
-                if at < end {
-                    let step = self.step.min(self.longest());
-                    let range = at..end.min(at + step);
-                    return Some((Arc::clone(&slice.object), Arc::clone(remote), range));
+                // The end of a slice of some records more is not worth a request.
+                let done = queue.at.is_some() && slice.end.is_some_and(|end| at >= end);
+                if at < end && !done {
+                    let to = at.saturating_add(longest);
+                    let to = if to.saturating_add(PAST) >= end { end } else { to };
+                    let (range, remote) = (at..to, Arc::clone(remote));
+                    return Some(Wanted { slice: queue.slice, range, remote, long });
                 }
             }
-            self.slice += 1;
-            self.at = None;
-        }
-    }
-}
-
-/// The bytes of one object in a store, from some offset to its end.
-#[derive(Debug)]
-pub(super) struct RemoteReader {
-    ahead: Arc<Mutex<Ahead>>,
-    /// Its slice's place in the partition.
-    index: usize,
-    object: Arc<Object>,
-    remote: Arc<Remote>,
-    at: u64,
-    /// What was fetched and is to be read next.
-    bytes: Bytes,
-    /// How much of the budget it takes.
-    held: u64,
-    get: Option<Get>,
-    past: Past,
-    whole: Option<Whole>,
-}
-
-impl RemoteReader {
-    /// Asks for nothing before it is read from.
-    pub(super) fn new(
-        ahead: &Arc<Mutex<Ahead>>,
-        index: usize,
-        object: &Arc<Object>,
-        remote: &Arc<Remote>,
-        at: u64,
-    ) -> Self {
-        Self {
-            ahead: Arc::clone(ahead),
-            index,
-            object: Arc::clone(object),
-            remote: Arc::clone(remote),
-            at,
-            bytes: Bytes::new(),
-            held: 0,
-            get: None,
-            past: Past::default(),
-            whole: None,
+            queue.slice += 1;
+            queue.at = None;
         }
     }
 
-    /// What comes next: a range of the slice, or one past its end; `None` at the object's end.
-    fn next(&mut self) -> io::Result<Option<Get>> {
-        let longest = {
-            let mut ahead = lock(&self.ahead);
-            ahead.held -= std::mem::take(&mut self.held);
-            if let Some(piece) = ahead.take(self.index)? {
-                self.held = piece.len;
-                return Ok(Some(piece.get));
-            }
-            ahead.longest()
-        };
-        self.past.take(&self.object, &self.remote, self.at, longest)
-    }
-
-    /// More bytes; none at the end.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            if let Some(whole) = &mut self.whole {
-                let Some(chunk) = ready!(whole.chunks.poll_recv(cx)) else { break };
-                let chunk = chunk?;
-                self.bytes = chunk;
-                break;
-            }
-            if let Some(get) = &mut self.get {
-                let got = ready!(Pin::new(get).poll(cx));
-                self.get = None;
-                if let Some(bytes) = got?? {
-                    self.bytes = bytes;
-                    break;
-                }
-            }
-            if self.remote.whole.load(Relaxed) {
-                let place = self.object.place();
-                self.whole = Some(Whole::start(Arc::clone(&self.remote), place)?);
-                continue;
-            }
-            match self.next()? {
-                None => break,
-                get => self.get = get,
-            }
+    /// Draws the end of a piece near that was asked for when one was enough.
+    fn shorten(&mut self, partition: usize, piece: &mut Piece, at: u64) {
+        let longest = self.longest();
+        let Some(queue) = self.queues.get_mut(&partition) else { return };
+        let last = queue.pieces.is_empty() && queue.slice <= piece.slice + 1;
+        if last && longest < u64::MAX && piece.end - at > longest.saturating_mul(2) {
+            piece.end = at + longest;
+            (queue.slice, queue.at) = (piece.slice, Some(piece.end));
         }
-        Poll::Ready(Ok(()))
     }
-}
-
-impl Drop for RemoteReader {
-    fn drop(&mut self) {
-        lock(&self.ahead).held -= self.held;
-    }
-}
-
-impl AsyncRead for RemoteReader {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.bytes.is_empty() {
-            ready!(self.poll_more(cx))?;
-        }
-        let taken = self.bytes.len().min(buf.remaining());
-        buf.put_slice(&self.bytes.split_to(taken));
-        self.at += taken as u64;
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// Ranges past a slice's end: small at first, as the last record is mostly short. Who reads far
-/// over it (a compressed object that was cut into slices in vain) gets several at a time.
-#[derive(Debug)]
-struct Past {
-    step: u64,
-    next: u64,
-    queue: VecDeque<Get>,
-}
-
-impl Default for Past {
-    fn default() -> Self {
-        Self { step: PAST, next: 0, queue: VecDeque::new() }
-    }
-}
-
-impl Past {
-    /// How many long ranges are under way at a time.
-    const SIDE_BY_SIDE: usize = 3;
-
-    fn take(
-        &mut self,
-        object: &Arc<Object>,
-        remote: &Arc<Remote>,
-        at: u64,
-        longest: u64,
-    ) -> io::Result<Option<Get>> {
-        let size = remote.size().unwrap_or(u64::MAX);
-        self.next = self.next.max(at);
-        let most = if self.step >= longest { Self::SIDE_BY_SIDE } else { 1 };
-        while self.queue.len() < most && self.next < size {
-            let range = self.next..size.min(self.next + self.step);
-            self.next = range.end;
-            self.step = (self.step * 2).min(longest);
-            let get = range::get(Arc::clone(remote), object.place(), range);
-            self.queue.push_back(REQUESTS.spawn(get)?);
-        }
-        Ok(self.queue.pop_front())
-    }
-}
-
-fn lock(ahead: &Mutex<Ahead>) -> MutexGuard<'_, Ahead> {
-    ahead.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 /// A request as it came.
@@ -91,7 +91,7 @@ impl Answer {
         Self { sized: false, ..self }
     }
 
-    fn send(&self, mut to: TcpStream) -> std::io::Result<()> {
+    fn send(&self, mut to: TcpStream, sent: &AtomicUsize) -> std::io::Result<()> {
         let length = self.body.len();
         write!(to, "HTTP/1.1 {} Because\r\nConnection: close\r\n", self.status)?;
         if self.sized {
@@ -101,7 +101,11 @@ impl Answer {
             write!(to, "{header}\r\n")?;
         }
         to.write_all(b"\r\n")?;
-        to.write_all(&self.body[..length.min(self.cut)])
+        for chunk in self.body[..length.min(self.cut)].chunks(64 << 10) {
+            to.write_all(chunk)?;
+            sent.fetch_add(chunk.len(), Relaxed);
+        }
+        Ok(())
     }
 }
 
@@ -118,6 +122,14 @@ impl Server {
     pub(super) fn start(
         answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::counting(Arc::default(), answer)
+    }
+
+    /// The same, which counts the bytes of bodies that it could send.
+    pub(super) fn counting(
+        sent: Arc<AtomicUsize>,
+        answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
@@ -127,6 +139,7 @@ impl Server {
         std::thread::spawn(move || {
             for connection in listener.incoming().take_while(|_| !stop.load(Relaxed)) {
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                let sent = Arc::clone(&sent);
                 std::thread::spawn(move || {
                     // A client that goes away is its own affair.
                     let Some((request, to)) = connection.ok().and_then(receive) else { return };
@@ -135,7 +148,7 @@ impl Server {
                         seen.push(request.clone());
                         seen.len() - 1
                     };
-                    let _ = answer(&request, before).send(to);
+                    let _ = answer(&request, before).send(to, &sent);
                 });
             }
         });

@@ -5,32 +5,33 @@ use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-#[cfg(feature = "cloud")]
-use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
 #[cfg(feature = "cloud")]
-use super::ahead::{Ahead, RemoteReader};
+use super::ahead::Opening;
 use super::file::LocalFile;
 use super::local;
 use super::object::Home;
-use super::pack::Slice;
+use super::pack::{Partitions, Slice};
 use super::pipe::Pipe;
+#[cfg(feature = "cloud")]
+use super::remote::RemoteReader;
 use crate::Result;
 use crate::progress::Progress;
 
 /// Opens the slices of one partition one after another, and fetches ahead of the reader.
 #[derive(Debug)]
 pub(crate) struct Fetch {
-    slices: std::vec::IntoIter<Slice>,
+    partitions: Partitions,
+    partition: usize,
+    /// The slice to open next.
+    next: usize,
     lookback: u64,
     progress: Arc<Progress>,
     #[cfg(feature = "cloud")]
-    ahead: Arc<Mutex<Ahead>>,
-    #[cfg(feature = "cloud")]
-    count: usize,
+    opening: Arc<Opening>,
 }
 
 /// A slice that is being read.
@@ -51,22 +52,19 @@ impl fmt::Debug for Opened {
 }
 
 impl Fetch {
-    /// `lookback`: how many bytes before a slice's start are wanted too. `ahead`: how many bytes
-    /// may be fetched and not yet read.
+    /// `lookback`: how many bytes before a slice's start are wanted too.
     pub(crate) fn new(
-        slices: Vec<Slice>,
+        partitions: &Partitions,
+        partition: usize,
         lookback: u64,
-        ahead: usize,
         progress: Arc<Progress>,
     ) -> Self {
-        #[cfg(not(feature = "cloud"))]
-        let _ = ahead;
         Self {
             #[cfg(feature = "cloud")]
-            ahead: Arc::new(Mutex::new(Ahead::new(slices.clone(), lookback, ahead))),
-            #[cfg(feature = "cloud")]
-            count: slices.len(),
-            slices: slices.into_iter(),
+            opening: Arc::new(partitions.ahead.open(partition, lookback)),
+            partitions: partitions.clone(),
+            partition,
+            next: 0,
             lookback,
             progress,
         }
@@ -78,7 +76,9 @@ impl Fetch {
     /// Whatever keeps the object from being opened. Faults met while reading come out of
     /// [`Opened::bytes`]; [`crate::Error::io`] takes the error of ours out of them.
     pub(crate) async fn open(&mut self) -> Result<Option<Opened>> {
-        let Some(slice) = self.slices.next() else { return Ok(None) };
+        let slices = &self.partitions[self.partition].slices;
+        let Some(slice) = slices.get(self.next).cloned() else { return Ok(None) };
+        self.next += 1;
         let at = slice.start.saturating_sub(self.lookback);
         let progress = Arc::clone(&self.progress);
         let uncounted = slice.start - at;
@@ -100,9 +100,8 @@ impl Fetch {
             }
             #[cfg(feature = "cloud")]
             Home::Remote(remote) => {
-                // Its place in the partition: this one and those that are left are behind it.
-                let index = self.count - self.slices.len() - 1;
-                let inner = RemoteReader::new(&self.ahead, index, &slice.object, remote, at);
+                let (opening, index) = (&self.opening, self.next - 1);
+                let inner = RemoteReader::new(opening, index, &slice.object, remote, at);
                 Box::pin(Counted { inner, progress, uncounted })
             }
         };
@@ -141,7 +140,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::source::{Access, Source, partitions};
+    use crate::source::{Access, Partition, Source, partitions};
 
     async fn read(opened: Opened) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -158,7 +157,8 @@ mod tests {
         let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
         let slices = partitions(&objects, 5, true).into_iter().flat_map(|p| p.slices).collect();
         let progress = Arc::new(Progress::default());
-        let mut fetch = Fetch::new(slices, 2, 1 << 20, Arc::clone(&progress));
+        let partition = Partitions::new(vec![Partition { slices }], 1 << 20);
+        let mut fetch = Fetch::new(&partition, 0, 2, Arc::clone(&progress));
         let first = fetch.open().await.unwrap().unwrap();
         assert_eq!((first.at, read(first).await), (0, b"0123456789".to_vec()));
         assert_eq!(progress.bytes_read(), 10);
@@ -176,11 +176,10 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let pattern = [path.display().to_string()];
         let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
-        let mut partitions = partitions(&objects, 1 << 20, true);
+        let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 1 << 20);
         assert_eq!((partitions.len(), objects[0].size()), (1, None));
         let writer = std::thread::spawn(move || std::fs::write(path, vec![b'x'; 300_000]));
-        let slices = partitions.remove(0).slices;
-        let mut fetch = Fetch::new(slices, 0, 1 << 20, Arc::default());
+        let mut fetch = Fetch::new(&partitions, 0, 0, Arc::default());
         let opened = fetch.open().await.unwrap().unwrap();
         assert_eq!(read(opened).await.len(), 300_000);
         writer.join().unwrap().unwrap();

@@ -3,7 +3,8 @@
 //! The way of a pattern: [`Source::parse`] reads it (`pattern`, nothing touched), [`Source::list`]
 //! finds the objects it names (`local` on disk, `store` in a bucket), [`partitions`] cuts and
 //! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
-//! `file`, a `pipe` or ranged requests (`ahead`, `range`) behind each.
+//! `file`, a `pipe` or a `remote` object behind each, whose ranges (`range`) are fetched `ahead`
+//! for all readers together, as many at a time as their `pace` says.
 //!
 //! Files are read by the calling thread inside of `poll_read`, which is always ready: a runtime
 //! could only hand the same `read(2)` to another thread. Requests alone live on tokio, on the
@@ -18,6 +19,8 @@ mod fetch;
 mod file;
 mod local;
 mod object;
+#[cfg(feature = "cloud")]
+mod pace;
 mod pack;
 mod pattern;
 mod pipe;
@@ -25,6 +28,8 @@ mod pipe;
 mod range;
 #[cfg(feature = "cloud")]
 mod refused;
+#[cfg(feature = "cloud")]
+mod remote;
 #[cfg(all(test, feature = "http"))]
 mod remote_tests;
 #[cfg(feature = "cloud")]
@@ -39,7 +44,7 @@ use crate::{Error, Place, Result};
 
 pub(crate) use fetch::{Fetch, Opened};
 pub(crate) use object::{HEAD, Object};
-pub(crate) use pack::{Partition, partitions};
+pub(crate) use pack::{Partition, Partitions, partitions};
 use pattern::{Pattern, Scheme};
 
 /// Patterns, parsed: what to read, with nothing touched yet.

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 #[cfg(feature = "cloud")]
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use tokio::sync::OnceCell;
 
@@ -24,6 +25,7 @@ pub(crate) struct Object {
     name: String,
     size: Option<u64>,
     head: OnceCell<Box<[u8]>>,
+    divided: OnceLock<bool>,
     pub(super) home: Home,
 }
 
@@ -44,7 +46,7 @@ pub(super) enum Home {
 impl Object {
     /// An object of this name, at home there.
     pub(super) fn new(name: String, size: Option<u64>, home: Home) -> Self {
-        Self { name, size, head: OnceCell::new(), home }
+        Self { name, size, head: OnceCell::new(), divided: OnceLock::new(), home }
     }
 
     /// Standard input, whatever it is connected to.
@@ -102,6 +104,19 @@ impl Object {
     pub(crate) fn set_head(&self, bytes: &[u8]) {
         // Losing a race means that the same bytes are there already.
         let _ = self.head.set(bytes[..bytes.len().min(HEAD)].into());
+    }
+
+    /// Remembers whether each slice of it gives its own records, or the first gives them all, as
+    /// of one that turned out to be compressed.
+    pub(crate) fn set_divided(&self, divided: bool) {
+        // All who read it find the same.
+        let _ = self.divided.set(divided);
+    }
+
+    /// Whether slices after the first are known to have records of their own.
+    #[cfg(feature = "cloud")]
+    pub(super) fn is_divided(&self) -> bool {
+        self.divided.get() == Some(&true)
     }
 
     /// This object as a place in an error.

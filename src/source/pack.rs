@@ -1,7 +1,10 @@
 //! Objects to partitions: large ones split evenly, small neighbours packed together.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
+#[cfg(feature = "cloud")]
+use super::ahead::Ahead;
 use super::object::Object;
 
 /// A range of an object: the records that start in it belong to its partition.
@@ -16,8 +19,46 @@ pub(crate) struct Slice {
 /// The unit of work: slices, in input order.
 #[derive(Debug, Clone)]
 pub(crate) struct Partition {
-    pub(crate) index: usize,
     pub(crate) slices: Vec<Slice>,
+}
+
+/// The partitions of a source, and what is fetched ahead for their readers.
+#[derive(Debug, Clone)]
+pub(crate) struct Partitions {
+    all: Arc<[Partition]>,
+    #[cfg(feature = "cloud")]
+    pub(super) ahead: Ahead,
+}
+
+impl Partitions {
+    /// Partitions that are read one after another, by any number of readers. `ahead`: how many
+    /// bytes may be fetched and not yet read, for each reader.
+    pub(crate) fn new(all: Vec<Partition>, ahead: usize) -> Self {
+        Self::reading(all.into(), ahead, true)
+    }
+
+    /// The same, each read by itself, or never: nothing is fetched before it is opened.
+    pub(crate) fn apart(&self, ahead: usize) -> Self {
+        Self::reading(Arc::clone(&self.all), ahead, false)
+    }
+
+    fn reading(all: Arc<[Partition]>, ahead: usize, in_turn: bool) -> Self {
+        #[cfg(not(feature = "cloud"))]
+        let _ = (ahead, in_turn);
+        Self {
+            #[cfg(feature = "cloud")]
+            ahead: Ahead::new(&all, ahead, in_turn),
+            all,
+        }
+    }
+}
+
+impl Deref for Partitions {
+    type Target = [Partition];
+
+    fn deref(&self) -> &[Partition] {
+        &self.all
+    }
 }
 
 /// The most objects in one partition, so that opening them never outweighs reading.
@@ -85,7 +126,7 @@ impl Packer {
     fn flush(&mut self) {
         if !self.open.is_empty() {
             let slices = std::mem::take(&mut self.open);
-            self.partitions.push(Partition { index: self.partitions.len(), slices });
+            self.partitions.push(Partition { slices });
         }
         self.bytes = 0;
     }
@@ -127,7 +168,6 @@ mod tests {
         ) {
             let objects = objects(&sizes);
             let partitions = partitions(&objects, size, splittable);
-            prop_assert!(partitions.iter().enumerate().all(|(i, p)| p.index == i));
             prop_assert!(partitions.iter().all(|p| !p.slices.is_empty()));
             let mut slices = partitions.iter().flat_map(|p| &p.slices).peekable();
             for object in objects.iter().filter(|o| o.size() != Some(0)) {

@@ -5,15 +5,17 @@
 //! where there is no ETag, patience with a server that answered before, bodies that end early,
 //! and one version for all the ranges of an object.
 
+use std::future::{Future, poll_fn};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::object::HEAD;
 use super::pattern::Kind;
@@ -27,32 +29,157 @@ use crate::{Error, Place, Result};
 const RETRIES: u32 = 4;
 /// The pause before the first of them; each is twice the one before.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Pieces of a body that may wait for the reader, where they come without being asked for.
-const QUEUE: usize = 16;
+/// Bytes that may wait for the reader where an object comes in one piece.
+const ROOM: usize = 4 << 20;
 
-/// The bytes of a range, as far as the object has them; `None` if the server ignores ranges.
-pub(super) async fn get(
-    remote: Arc<Remote>,
-    place: Place,
+/// Bytes of an object on their way, as they come. Dropping it ends the request.
+#[derive(Debug)]
+pub(super) struct Body {
+    chunks: mpsc::UnboundedReceiver<Result<Bytes>>,
+    room: Arc<Semaphore>,
+    _task: Task<()>,
+}
+
+/// The other end of it.
+struct Outlet {
+    send: mpsc::UnboundedSender<Result<Bytes>>,
+    /// Bytes that may be sent and not yet taken.
+    room: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Body {
+    /// A range, as far as the object has it. Nothing more comes if the server turns out to ignore
+    /// ranges. Holds `room` bytes at most and leaves the rest on the server's side.
+    pub(super) fn range(
+        remote: Arc<Remote>,
+        place: Place,
+        range: Range<u64>,
+        room: usize,
+        traffic: Arc<Traffic>,
+    ) -> std::io::Result<Self> {
+        let counted = Counted::new(traffic);
+        Self::start(room, async move |out| ranged(&remote, &place, range, out, &counted).await)
+    }
+
+    /// All of an object from some offset on, in one piece.
+    pub(super) fn whole(remote: Arc<Remote>, place: Place, from: u64) -> std::io::Result<Self> {
+        Self::start(ROOM, async move |out| whole(&remote, &place, from, out).await)
+    }
+
+    fn start<F>(
+        most: usize,
+        fetch: impl FnOnce(Outlet) -> F + Send + 'static,
+    ) -> std::io::Result<Self>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (send, chunks) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(most));
+        let failed = send.clone();
+        let out = Outlet { send, room: Arc::clone(&room), most };
+        let task = REQUESTS.spawn(async move {
+            if let Err(error) = fetch(out).await {
+                // Nobody may want it any more.
+                let _ = failed.send(Err(error));
+            }
+        })?;
+        Ok(Self { chunks, room, _task: task })
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        let next = self.chunks.poll_recv(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &next {
+            self.room.add_permits(chunk.len());
+        }
+        next
+    }
+}
+
+impl Outlet {
+    /// Hands on bytes when there is room for them; `false` if nobody wants them any more.
+    async fn send(&self, chunk: Bytes) -> bool {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            // One that is longer than the room would wait for ever.
+            let part = rest.split_to(rest.len().min(self.most));
+            let Ok(taken) = self.room.acquire_many(part.len() as u32).await else { return false };
+            taken.forget();
+            if self.send.send(Ok(part)).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// What requests of one kind come to.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    /// Requests that have not ended.
+    pub(super) under_way: AtomicUsize,
+    /// Those that have.
+    pub(super) ended: AtomicU64,
+    /// Bytes that came.
+    pub(super) bytes: AtomicU64,
+}
+
+/// A request that is under way until this is dropped.
+struct Counted(Arc<Traffic>);
+
+impl Counted {
+    fn new(traffic: Arc<Traffic>) -> Self {
+        traffic.under_way.fetch_add(1, Relaxed);
+        Self(traffic)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Relaxed);
+        self.0.ended.fetch_add(1, Relaxed);
+    }
+}
+
+/// Sends a range; a broken connection is asked for the rest.
+async fn ranged(
+    remote: &Remote,
+    place: &Place,
     range: Range<u64>,
-) -> Result<Option<Bytes>> {
-    let mut body = Vec::new();
-    let mut end = range.end;
+    out: Outlet,
+    counted: &Counted,
+) -> Result<()> {
+    let Range { start: mut at, mut end } = range;
     let mut patience = Patience::default();
     loop {
-        let reached = range.start + body.len() as u64;
-        let place = || place.clone().at(reached);
-        let fault = match remote.request(Some(reached..end)).await {
+        let fault = match remote.request(Some(at..end)).await {
             Ok(answer) => {
-                remote.learn(&answer.meta, place)?;
+                remote.learn(&answer.meta, || place.clone().at(at))?;
                 end = end.min(answer.meta.size);
-                body.reserve_exact(usize::try_from(end - reached).unwrap_or(0));
-                let fault = append(answer, &mut body).await;
-                if range.start + body.len() as u64 >= end {
-                    body.truncate(usize::try_from(end - range.start).unwrap_or(usize::MAX));
-                    return Ok(Some(body.into()));
+                let before = at;
+                let mut fault = Fault::Short;
+                let mut chunks = answer.into_stream();
+                while let Some(chunk) = chunks.next().await {
+                    match chunk {
+                        Ok(mut chunk) => {
+                            chunk.truncate(usize::try_from(end - at).unwrap_or(usize::MAX));
+                            at += chunk.len() as u64;
+                            counted.0.bytes.fetch_add(chunk.len() as u64, Relaxed);
+                            if !out.send(chunk).await {
+                                return Ok(());
+                            }
+                        }
+                        Err(error) => {
+                            fault = Fault::Store(error);
+                            break;
+                        }
+                    }
                 }
-                if range.start + body.len() as u64 > reached {
+                if at >= end {
+                    return Ok(());
+                }
+                if at > before {
                     patience = Patience::default();
                 }
                 fault
@@ -60,58 +187,47 @@ pub(super) async fn get(
             Err(error) => match Refusal::find(&error) {
                 Some(Refusal::RangesIgnored) => {
                     remote.whole.store(true, Relaxed);
-                    return Ok(None);
+                    return Ok(());
                 }
                 Some(Refusal::PastEnd) => {
-                    remote.learn(&remote.empty(), place)?;
-                    return Ok(Some(Bytes::new()));
+                    return remote.learn(&remote.empty(), || place.clone().at(at));
                 }
                 _ => Fault::Store(error),
             },
         };
-        patience.wait(&remote, fault, place).await?;
+        patience.wait(remote, fault, || place.clone().at(at)).await?;
     }
 }
 
 /// The first bytes of an object.
 pub(super) async fn head(remote: Arc<Remote>, place: Place) -> Result<Bytes> {
     let failed = |e| Error::io(place.clone(), e);
-    let first = get(Arc::clone(&remote), place.clone(), 0..HEAD as u64);
-    if let Some(head) = REQUESTS.spawn(first).map_err(failed)?.await.map_err(failed)?? {
-        return Ok(head);
-    }
-    let mut all = Whole::start(remote, place.clone()).map_err(failed)?;
+    let range = 0..HEAD as u64;
+    let first = Body::range(Arc::clone(&remote), place.clone(), range, HEAD, Arc::default());
     let mut head = Vec::new();
-    while head.len() < HEAD {
-        let Some(chunk) = all.chunks.recv().await else { break };
-        head.extend_from_slice(&chunk?);
+    first.map_err(failed)?.append(&mut head).await?;
+    if head.is_empty() && remote.whole.load(Relaxed) {
+        Body::whole(remote, place.clone(), 0).map_err(failed)?.append(&mut head).await?;
     }
     head.truncate(HEAD);
     Ok(head.into())
 }
 
-/// An object that comes in one piece, from its start.
-#[derive(Debug)]
-pub(super) struct Whole {
-    pub(super) chunks: mpsc::Receiver<Result<Bytes>>,
-    _task: Task<()>,
-}
-
-impl Whole {
-    pub(super) fn start(remote: Arc<Remote>, place: Place) -> std::io::Result<Self> {
-        let (send, chunks) = mpsc::channel(QUEUE);
-        let task = REQUESTS.spawn(async move {
-            if let Err(error) = whole(&remote, &place, &send).await {
-                let _ = send.send(Err(error)).await;
-            }
-        })?;
-        Ok(Self { chunks, _task: task })
+impl Body {
+    /// Appends what comes until that is enough for a head.
+    async fn append(&mut self, head: &mut Vec<u8>) -> Result<()> {
+        while head.len() < HEAD {
+            let Some(chunk) = poll_fn(|cx| self.poll_next(cx)).await else { break };
+            head.extend_from_slice(&chunk?);
+        }
+        Ok(())
     }
 }
 
-/// Sends all of an object; a broken connection starts again and skips what was sent.
-async fn whole(remote: &Remote, place: &Place, send: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
-    let mut sent = 0;
+/// Sends all of an object from some offset on; a broken connection starts again from the
+/// object's start, and what was sent is skipped.
+async fn whole(remote: &Remote, place: &Place, from: u64, out: Outlet) -> Result<()> {
+    let mut sent = from;
     let mut patience = Patience::default();
     loop {
         let fault = match remote.request(None).await {
@@ -140,7 +256,7 @@ async fn whole(remote: &Remote, place: &Place, send: &mpsc::Sender<Result<Bytes>
                     at += chunk.len() as u64;
                     if at > sent {
                         sent = at;
-                        if send.send(Ok(chunk.slice(known..))).await.is_err() {
+                        if !out.send(chunk.slice(known..)).await {
                             return Ok(());
                         }
                     }
@@ -158,18 +274,6 @@ async fn whole(remote: &Remote, place: &Place, send: &mpsc::Sender<Result<Bytes>
         };
         patience.wait(remote, fault, || place.clone().at(sent)).await?;
     }
-}
-
-/// Appends a body; what is told is why it ended, which only matters if it ended early.
-async fn append(answer: GetResult, body: &mut Vec<u8>) -> Fault {
-    let mut chunks = answer.into_stream();
-    while let Some(chunk) = chunks.next().await {
-        match chunk {
-            Ok(chunk) => body.extend_from_slice(&chunk),
-            Err(error) => return Fault::Store(error),
-        }
-    }
-    Fault::Short
 }
 
 /// Why a body is not complete.

@@ -1,6 +1,6 @@
 //! What every store promises: the same objects give the same answer, however they are named.
 
-use crate::corpus::{CODECS, SMALL, TOP, count_words, golden, peps, prose};
+use crate::corpus::{CODECS, SMALL, TOP, count_words, golden, large, peps, prose};
 use crate::store::Store;
 use crate::{Case, For};
 
@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_glob_that_matches_nothing_is_an_error", For::Listing, no_match),
     ("a_missing_bucket_is_named_in_the_error", For::ListingNetwork, no_bucket),
     ("small_objects_are_packed_and_asked_for_once_each", For::ListingNetwork, packed),
+    ("a_large_object_is_asked_for_once_a_slice", For::ListingNetwork, sliced),
     ("a_listing_starts_at_the_longest_literal_prefix", For::ListingNetwork, literal_prefix),
     ("a_dry_run_reads_no_object", For::ListingNetwork, dry_run),
     ("every_codec_is_known_by_its_first_bytes", For::All, codecs),
@@ -107,6 +108,27 @@ fn packed(store: &Store) {
     assert_eq!(reads, SMALL, "a request an object: {seen:#?}");
     assert!(seen.iter().all(|request| request.method == "GET"), "no HEAD: {seen:#?}");
     assert!(seen.len() - reads < 5, "a page of the listing, not more: {seen:#?}");
+}
+
+fn sliced(store: &Store) {
+    let text = large(40);
+    store.put("sliced/text.txt", &text);
+    let lines = format!("{}\n", text.split(|&byte| byte == b'\n').count() - 1);
+    let (behind, proxy) = store.behind_proxy(None);
+    assert_eq!(behind.creel(["-j", "2", "count", &behind.url("sliced/*.txt")]).ok(), lines);
+    let seen = proxy.seen();
+    let reads = seen.iter().filter(|request| request.reads(".txt")).count();
+    // Slices of 4 MiB; and its first bytes, which a reader of the second asks for if the reader of
+    // the first has not come to them.
+    let slices = text.len().div_ceil(4 << 20);
+    assert!((slices..=slices + 1).contains(&reads), "{reads} for {slices} slices: {seen:#?}");
+    assert!(seen.iter().all(|request| request.method == "GET"), "no HEAD: {seen:#?}");
+    assert_eq!(seen.len() - reads, 1, "one listing: {seen:#?}");
+
+    // Named exactly, its first range tells the size, and the second is all the rest.
+    let (behind, proxy) = store.behind_proxy(None);
+    assert_eq!(behind.creel(["-j", "2", "count", &behind.url("sliced/text.txt")]).ok(), lines);
+    assert_eq!(proxy.seen().len(), 2, "{:#?}", proxy.seen());
 }
 
 fn literal_prefix(store: &Store) {
