@@ -231,6 +231,9 @@ def versions():
         "python": version(PYTHON, "--version"),
         "peers": [pin for pin in pinned if "==" in pin],
         "mawk": version("mawk", "-W", "version"),
+        "igzip": version(TARGET / "bench/tools/bin/igzip", "--version"),
+        "lbzip2": version(TARGET / "bench/tools/bin/lbzip2", "--version"),
+        "zstd": version("zstd", "--version"),
         "ripgrep": version(TARGET / "tools/bin/rg", "--version"),
     }
 

@@ -22,5 +22,7 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
         .max_record(1 << 20)
         .blocksize(64);
     let bag = options.read_text([file.path().to_string_lossy()]).expect("a path");
-    let _ = Run::new().threads(1).compute_blocking(&bag.take(10_000));
+    let _ = Run::new().threads(1).compute_blocking(&bag.clone().take(10_000));
+    // Lanes that help each other decode the pieces of one file.
+    let _ = Run::new().threads(2).compute_blocking(&bag.count());
 });

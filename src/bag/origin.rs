@@ -9,7 +9,7 @@ use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Batch, Chunk, Emit, Stage, Take, copied};
 use crate::Result;
-use crate::block::{Block, Blocks, Delimiter};
+use crate::block::{Block, Blocks, Delimiter, Next};
 use crate::graph::{Node, Shared, Step, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Order, Reader, Text};
@@ -140,6 +140,13 @@ impl Reader for ChunkReader {
         Ok(match self {
             Self::Text(blocks) => blocks.next().await?.map(Chunk::Text),
             Self::Memory(batches) => batches.next().map(Chunk::Records),
+        })
+    }
+
+    async fn step(&mut self, lanes: usize) -> Result<Option<Next<Chunk>>> {
+        Ok(match self {
+            Self::Text(blocks) => blocks.step(lanes).await?.map(|next| next.map(Chunk::Text)),
+            Self::Memory(batches) => batches.next().map(Chunk::Records).map(Next::Block),
         })
     }
 }

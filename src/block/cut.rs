@@ -5,16 +5,24 @@
 //! beginning of the next buffer. What has been searched is never searched again, so that one long
 //! record costs as much as many short ones.
 
+#[cfg(feature = "decompress")]
+use std::future::poll_fn;
 use std::pin::Pin;
+#[cfg(feature = "decompress")]
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::FutureExt;
+#[cfg(feature = "decompress")]
+use futures::future::{Either, select};
 use tokio::io::AsyncRead;
 
+#[cfg(feature = "decompress")]
+use super::decompress::Shared;
 use super::delimiter::Ends;
 use super::encoding::Units;
 use super::pool::{BEYOND, Buffer, Pool};
-use super::{Block, Damaged};
+use super::{Block, Damaged, Next};
 use crate::error::Place;
 use crate::{Error, Result};
 
@@ -48,6 +56,12 @@ pub(super) struct Cutter {
     /// after it, are not ours.
     end: Option<u64>,
     live: bool,
+    /// What hands out pieces of the bytes, undecoded.
+    #[cfg(feature = "decompress")]
+    pieces: Option<Arc<dyn Shared>>,
+    /// They are decoded by others. What has been read is handed out then, too: it does not wait
+    /// for a piece that somebody is still decoding.
+    shared: bool,
     state: State,
 }
 
@@ -89,13 +103,50 @@ pub(super) struct Start {
     pub(super) end: Option<u64>,
     /// What has been read is handed out rather than kept until more comes.
     pub(super) live: bool,
+    #[cfg(feature = "decompress")]
+    pub(super) pieces: Option<Arc<dyn Shared>>,
 }
 
 impl Cutter {
     pub(super) fn new(rule: Rule, start: Start) -> Self {
-        let Start { object, units, bytes, buffer, offset, after, end, live } = start;
-        let state = after.map_or(State::Reading, State::Seeking);
-        Self { rule, object, units, bytes, buffer, offset, searched: 0, end, live, state }
+        Self {
+            rule,
+            object: start.object,
+            units: start.units,
+            bytes: start.bytes,
+            buffer: start.buffer,
+            offset: start.offset,
+            searched: 0,
+            end: start.end,
+            live: start.live,
+            #[cfg(feature = "decompress")]
+            pieces: start.pieces,
+            shared: false,
+            state: start.after.map_or(State::Reading, State::Seeking),
+        }
+    }
+
+    /// The next block, or a piece of compressed data that one of so many lanes is to decode before
+    /// there can be one; `None` after the last.
+    pub(super) async fn step(
+        &mut self,
+        lanes: usize,
+        faults: &mut Vec<Error>,
+    ) -> Result<Option<Next<Block>>> {
+        #[cfg(feature = "decompress")]
+        if let Some(pieces) = self.pieces.clone() {
+            self.shared = pieces.share(lanes);
+            let cut = poll_fn(|cx| pieces.poll_cut(cx));
+            match select(pin!(self.next(faults)), pin!(cut)).await {
+                Either::Left((block, _)) => return Ok(block?.map(Next::Block)),
+                Either::Right((Some(piece), _)) => return Ok(Some(Next::Undecoded(piece))),
+                // Nothing more can be cut off: what is out comes back, or the rest needs no help.
+                Either::Right((None, next)) => return Ok(next.await?.map(Next::Block)),
+            }
+        }
+        #[cfg(not(feature = "decompress"))]
+        let _ = lanes;
+        Ok(self.next(faults).await?.map(Next::Block))
     }
 
     /// Whether it gives all records of the object from where it starts.
@@ -134,7 +185,7 @@ impl Cutter {
                 self.state = State::Done;
                 return self.cut(self.buffer.len());
             }
-            if self.live {
+            if self.live || self.shared {
                 if let Some(end) = self.rule.ends.last(&self.buffer, self.searched) {
                     match self.fill_now(faults) {
                         Some(filled) => filled?,

@@ -17,15 +17,6 @@ mod codec;
 mod cut;
 #[cfg(feature = "decompress")]
 mod decompress;
-#[cfg(all(
-    test,
-    feature = "gzip",
-    feature = "zstd",
-    feature = "bzip2",
-    feature = "xz",
-    feature = "lz4"
-))]
-mod decompress_tests;
 mod delimiter;
 mod encoding;
 #[cfg(all(test, feature = "encoding"))]
@@ -100,6 +91,46 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         self.pool.give(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// What a reader comes to next.
+#[derive(Debug)]
+pub(crate) enum Next<B> {
+    /// A block.
+    Block(B),
+    /// Compressed data, of which a later block will be made.
+    Undecoded(Undecoded),
+}
+
+impl<B> Next<B> {
+    /// The same, of another kind of block.
+    pub(crate) fn map<C>(self, to: impl FnOnce(B) -> C) -> Next<C> {
+        match self {
+            Self::Block(block) => Next::Block(to(block)),
+            Self::Undecoded(piece) => Next::Undecoded(piece),
+        }
+    }
+}
+
+/// Compressed data that anybody may decode, who has time; whoever takes them has to.
+pub(crate) struct Undecoded(Box<dyn FnOnce() + Send>);
+
+impl Undecoded {
+    #[cfg(feature = "decompress")]
+    fn new(decode: impl FnOnce() + Send + 'static) -> Self {
+        Self(Box::new(decode))
+    }
+
+    /// Decodes them, for the reader that they are of.
+    pub(crate) fn decode(self) {
+        self.0();
+    }
+}
+
+impl std::fmt::Debug for Undecoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Undecoded").finish_non_exhaustive()
     }
 }
 

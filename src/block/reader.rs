@@ -9,10 +9,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::codec::Codec;
 use super::cut::{Bytes, Cutter, Rule, Start};
+#[cfg(feature = "decompress")]
+use super::decompress::Shared;
 use super::delimiter::Ends;
 use super::encoding::{Encoding, Units};
 use super::pool::{Buffer, Pool};
-use super::{Block, BlockOptions, Compression, splittable};
+use super::{Block, BlockOptions, Compression, Next, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::Progress;
 use crate::source::{Fetch, HEAD, Opened, Partitions};
@@ -47,7 +49,23 @@ impl Blocks {
         Self { fetch, open, current: None, faults: Vec::new(), progress }
     }
 
-    /// The next block; `None` after the last.
+    /// The next block, or a piece of compressed data that one of so many lanes is to decode before
+    /// there can be one; `None` after the last.
+    pub(crate) async fn step(&mut self, lanes: usize) -> Result<Option<Next<Block>>> {
+        loop {
+            if let Some(cutter) = &mut self.current {
+                if let Some(next) = cutter.step(lanes, &mut self.faults).await? {
+                    return Ok(Some(next));
+                }
+                self.current = None;
+            }
+            if !self.open().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next block, decoded here; `None` after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Block>> {
         loop {
             if let Some(cutter) = &mut self.current {
@@ -56,10 +74,18 @@ impl Blocks {
                 }
                 self.current = None;
             }
-            self.faults.drain(..).for_each(|fault| self.progress.add_fault(fault));
-            let Some(opened) = self.fetch.open().await? else { return Ok(None) };
-            self.current = self.begin(opened).await?;
+            if !self.open().await? {
+                return Ok(None);
+            }
         }
+    }
+
+    /// Opens the next slice, if there is one.
+    async fn open(&mut self) -> Result<bool> {
+        self.faults.drain(..).for_each(|fault| self.progress.add_fault(fault));
+        let Some(opened) = self.fetch.open().await? else { return Ok(false) };
+        self.current = self.begin(opened).await?;
+        Ok(true)
     }
 
     /// Looks at an object's first bytes, and begins to cut the slice if it has any records.
@@ -73,6 +99,8 @@ impl Blocks {
             bytes,
             read: Buffer::default(),
             live: slice.object.is_live(),
+            #[cfg(feature = "decompress")]
+            pieces: None,
         };
         if slice.start > 0 {
             let head = slice.object.head().await?;
@@ -98,6 +126,9 @@ pub(super) struct Part {
     pub(super) read: Buffer,
     /// The bytes come as somebody writes them: records are not to wait for a block to fill.
     pub(super) live: bool,
+    /// What hands out pieces of the bytes, undecoded.
+    #[cfg(feature = "decompress")]
+    pub(super) pieces: Option<Arc<dyn Shared>>,
 }
 
 /// Decides, from an object's first bytes, how it is read.
@@ -155,7 +186,8 @@ impl Open {
         let mut splittable = self.splittable;
         if let Some(codec) = self.codec(&part)? {
             splittable = false;
-            part.bytes = decompressed(codec, part.take_bytes(), self.place(&part))?;
+            let place = self.place(&part);
+            part.decompress(codec, place)?;
             self.gather(&mut part).await;
         }
         let (mark, units) = self.units(&part.read);
@@ -189,8 +221,18 @@ impl Open {
     }
 
     fn cutter(&self, part: Part, units: Units, offset: u64, after: Option<u64>) -> Cutter {
-        let Part { object, end, bytes, read: buffer, live, .. } = part;
-        let start = Start { object, units, bytes, buffer, offset, after, end, live };
+        let start = Start {
+            object: part.object,
+            units,
+            bytes: part.bytes,
+            buffer: part.read,
+            offset,
+            after,
+            end: part.end,
+            live: part.live,
+            #[cfg(feature = "decompress")]
+            pieces: part.pieces,
+        };
         Cutter::new(self.rule.clone(), start)
     }
 
@@ -241,6 +283,19 @@ impl Part {
         let rest = std::mem::replace(&mut self.bytes, Box::pin(tokio::io::empty()));
         Box::pin(Cursor::new(std::mem::take(&mut self.read)).chain(rest))
     }
+
+    /// Goes on with the bytes that are compressed in these.
+    #[cfg(feature = "decompress")]
+    fn decompress(&mut self, codec: Codec, object: Place) -> Result<()> {
+        let bytes = self.take_bytes();
+        (self.bytes, self.pieces) = super::decompress::decompress(codec, bytes, object, self.live)?;
+        Ok(())
+    }
+
+    #[cfg(not(feature = "decompress"))]
+    fn decompress(&mut self, codec: Codec, object: Place) -> Result<()> {
+        Err(unsupported(object, codec.name(), codec.name()))
+    }
 }
 
 /// What data in no codec looks like, for a message.
@@ -251,16 +306,6 @@ fn looks_like(head: &[u8]) -> &'static str {
         Err(error) => error.error_len().is_none(),
     };
     if text && !head.contains(&0) { "plain text" } else { "something else" }
-}
-
-fn decompressed(codec: Codec, bytes: Bytes, object: Place) -> Result<Bytes> {
-    #[cfg(feature = "decompress")]
-    return super::decompress::decompress(codec, bytes, object);
-    #[cfg(not(feature = "decompress"))]
-    return {
-        drop(bytes);
-        Err(unsupported(object, codec.name(), codec.name()))
-    };
 }
 
 fn decoded(bytes: Bytes, big_endian: bool, object: Place) -> Result<Bytes> {
@@ -286,7 +331,7 @@ pub(super) fn unsupported(object: Place, what: &str, feature: &str) -> Error {
 }
 
 /// A stream that failed already.
-struct Failed(Option<io::Error>);
+pub(super) struct Failed(pub(super) Option<io::Error>);
 
 impl AsyncRead for Failed {
     fn poll_read(

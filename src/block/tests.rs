@@ -4,6 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "decompress")]
+use futures::FutureExt;
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -67,9 +69,15 @@ pub(super) fn options() -> BlockOptions {
 pub(super) struct Read {
     pub(super) blocks: Vec<Block>,
     pub(super) faults: Vec<Error>,
+    /// How many pieces were handed out undecoded.
+    pub(super) undecoded: usize,
 }
 
 impl Read {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.blocks.iter().flat_map(|block| block.bytes().to_vec()).collect()
+    }
+
     pub(super) fn records(&self, delimiter: &Delimiter) -> Vec<Vec<u8>> {
         let records = self.blocks.iter().flat_map(|block| RawLines::new(block.bytes(), delimiter));
         records.map(<[u8]>::to_vec).collect()
@@ -96,6 +104,68 @@ pub(super) fn read_whole(bytes: &[u8], options: &BlockOptions) -> Result<Read> {
     read(bytes, &BlockOptions { blocksize: 500, ..options.clone() }, 1 << 40, 100)
 }
 
+/// Reads an object of these bytes as so many lanes do: pieces that are handed out undecoded are
+/// kept for a while, and decoded in an order that `seed` says.
+#[cfg(feature = "decompress")]
+pub(super) fn read_shared(
+    bytes: &[u8],
+    options: &BlockOptions,
+    lanes: usize,
+    chunk: usize,
+    mut seed: u64,
+) -> Result<Read> {
+    let mut chance = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize
+    };
+    let mut out = Read::default();
+    block_on(async {
+        let open = Open::new(options, &Pool::new(options.blocksize, lanes), 0);
+        let mut part = whole(bytes, chunk);
+        open.gather(&mut part).await;
+        let mut cutter = open.first(part).await?;
+        let mut held = Vec::new();
+        loop {
+            if held.len() >= lanes || (!held.is_empty() && chance() % 4 == 0) {
+                let piece: Undecoded = held.swap_remove(chance() % held.len());
+                piece.decode();
+            }
+            let next = match cutter.step(lanes, &mut out.faults).now_or_never() {
+                Some(next) => next,
+                None if held.is_empty() => cutter.step(lanes, &mut out.faults).await,
+                None => {
+                    held.swap_remove(chance() % held.len()).decode();
+                    continue;
+                }
+            };
+            match next? {
+                Some(Next::Block(block)) => out.blocks.push(block),
+                Some(Next::Undecoded(piece)) => {
+                    out.undecoded += 1;
+                    held.push(piece);
+                }
+                None => return Ok(()),
+            }
+        }
+    })?;
+    Ok(out)
+}
+
+/// An object of these bytes, in one slice.
+fn whole(bytes: &[u8], chunk: usize) -> Part {
+    Part {
+        live: false,
+        #[cfg(feature = "decompress")]
+        pieces: None,
+        object: "memory".into(),
+        start: 0,
+        end: None,
+        at: 0,
+        bytes: Box::pin(Chopped::new(bytes, chunk)),
+        read: Buffer::default(),
+    }
+}
+
 async fn read_slice(
     bytes: &[u8],
     options: &BlockOptions,
@@ -105,15 +175,7 @@ async fn read_slice(
 ) -> Result<()> {
     let open = Open::new(options, &Pool::new(options.blocksize, 1), index);
     let at = start.saturating_sub(options.delimiter.bytes().len() as u64);
-    let mut part = Part {
-        live: false,
-        object: "memory".into(),
-        start,
-        end: Some(end),
-        at,
-        bytes: Box::pin(Chopped::new(&bytes[at as usize..], chunk)),
-        read: Buffer::default(),
-    };
+    let mut part = Part { start, end: Some(end), at, ..whole(&bytes[at as usize..], chunk) };
     let cutter = if start > 0 {
         open.later(part, &bytes[..bytes.len().min(HEAD)])
     } else {
@@ -278,15 +340,7 @@ fn buffers_are_used_again() {
     let text = "a line of text\n".repeat(10_000);
     let options = BlockOptions { blocksize: 4096, ..options() };
     let open = Open::new(&options, &Pool::new(options.blocksize, 1), 0);
-    let mut part = Part {
-        live: false,
-        object: "memory".into(),
-        start: 0,
-        end: None,
-        at: 0,
-        bytes: Box::pin(Chopped::new(text.as_bytes(), 1 << 20)),
-        read: Buffer::default(),
-    };
+    let mut part = whole(text.as_bytes(), 1 << 20);
     let mut buffers = std::collections::HashSet::new();
     block_on(async {
         open.gather(&mut part).await;

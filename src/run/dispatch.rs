@@ -3,19 +3,22 @@
 //! A lane stays with its partition while it has one, so that reads are sequential and as many
 //! streams are decompressed at once as there are lanes. When no partition is left unopened it
 //! helps with another lane's: readers are locked only while they make a block, so one
-//! compressed stream is read by whichever lane is free while the others work on its blocks.
+//! compressed stream is read by whichever lane is free while the others work on its blocks; and
+//! where such a stream is in pieces, a lane is given one to decode, not locked by anything.
 //! Rejected: a reading thread with a queue of blocks, which costs a copy through another core's
 //! cache for each block and leaves one core idle whenever reading and working differ in speed.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{BlockOf, Input, Reader, Stop};
+use crate::block::Next;
 use crate::graph::caught;
 use crate::{Error, Result};
 
 /// Hands the blocks of an input to lanes.
 pub(super) struct Dispatch<I: Input> {
     input: Arc<I>,
+    lanes: usize,
     readers: Mutex<Readers<I::Reader>>,
     changed: Condvar,
 }
@@ -30,9 +33,9 @@ struct Readers<R> {
 }
 
 impl<I: Input> Dispatch<I> {
-    pub(super) fn new(input: Arc<I>) -> Self {
+    pub(super) fn new(input: Arc<I>, lanes: usize) -> Self {
         let readers = Readers { unopened: 0, idle: Vec::new(), held: 0 };
-        Self { input, readers: Mutex::new(readers), changed: Condvar::new() }
+        Self { input, lanes, readers: Mutex::new(readers), changed: Condvar::new() }
     }
 
     /// The next block for a lane that last had one of partition `mine`, which is updated.
@@ -42,11 +45,16 @@ impl<I: Input> Dispatch<I> {
         while let Some((partition, mut reader)) = self.hold(*mine, stop) {
             *mine = Some(partition);
             // A reader that panics must not leave the others waiting for its return.
-            let block = caught("read", || stop.wait(reader.next()).unwrap_or(Ok(None)));
-            let last = !matches!(block, Ok(Some(_)));
+            let next = caught("read", || stop.wait(reader.step(self.lanes)).unwrap_or(Ok(None)));
+            let last = !matches!(next, Ok(Some(_)));
             self.release((!last).then_some((partition, reader)));
-            if let Some(block) = block? {
-                return Ok(Some(block));
+            match next? {
+                Some(Next::Block(block)) => return Ok(Some(block)),
+                Some(Next::Undecoded(piece)) => caught("decode", || {
+                    piece.decode();
+                    Ok(())
+                })?,
+                None => {}
             }
         }
         if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(None) }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, Input, Reader};
-use crate::block::{Block, BlockOptions, Blocks, Pool, splittable};
+use crate::block::{Block, BlockOptions, Blocks, Next, Pool, splittable};
 use crate::source::{Object, Partition, Partitions, Source, partitions};
 use crate::{Error, Progress, Result};
 
@@ -118,5 +118,9 @@ impl Reader for Blocks {
 
     async fn next(&mut self) -> Result<Option<Block>> {
         Self::next(self).await
+    }
+
+    async fn step(&mut self, lanes: usize) -> Result<Option<Next<Block>>> {
+        Self::step(self, lanes).await
     }
 }

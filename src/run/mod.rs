@@ -18,6 +18,7 @@ mod reduce;
 mod stream;
 
 use crate::Result;
+use crate::block::Next;
 use std::future::Future;
 
 pub(crate) use crate::graph::{Context, Stop};
@@ -47,6 +48,15 @@ pub(crate) trait Reader: Send + 'static {
 
     /// The next block; `None` after the last.
     fn next(&mut self) -> impl Future<Output = Result<Option<Self::Block>>> + Send;
+
+    /// The next block, or work that may be done beside others of these lanes before there can be
+    /// one. Who calls this does not call `next`.
+    fn step(
+        &mut self,
+        _lanes: usize,
+    ) -> impl Future<Output = Result<Option<Next<Self::Block>>>> + Send {
+        async { Ok(self.next().await?.map(Next::Block)) }
+    }
 }
 
 /// The block type of an input.

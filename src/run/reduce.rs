@@ -94,8 +94,9 @@ where
         })
         .collect()
     } else {
-        let dispatch = Arc::new(Dispatch::new(input));
-        (0..context.threads.max(1))
+        let lanes = context.threads.max(1);
+        let dispatch = Arc::new(Dispatch::new(input, lanes));
+        (0..lanes)
             .map(|n| {
                 let (dispatch, pass) = (Arc::clone(&dispatch), Arc::clone(&pass));
                 Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {

@@ -19,6 +19,7 @@ use futures::future::{Either, select};
 use tokio::sync::Semaphore;
 
 use super::{BlockOf, Context, Input, Reader};
+use crate::block::Next;
 use crate::graph::caught;
 use crate::{Error, Result};
 
@@ -140,8 +141,20 @@ where
     /// One lane: block after block until none is left.
     fn work(&self, work: &(impl Fn(BlockOf<I>) -> Result<T> + Sync)) {
         while let Some((partition, mut reader)) = self.hold() {
-            let made = caught("read", || self.read(&mut reader));
-            let made = made.transpose();
+            let made = match caught("read", || self.read(&mut reader)).transpose() {
+                Some(Ok(Next::Undecoded(piece))) => {
+                    self.release(partition, Some(reader), false);
+                    // The reader hears of a panic: nothing comes of the piece.
+                    let _ = caught("decode", || {
+                        piece.decode();
+                        Ok(())
+                    });
+                    continue;
+                }
+                Some(Ok(Next::Block(block))) => Some(Ok(block)),
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            };
             let reader = matches!(made, Some(Ok(_))).then_some(reader);
             let position = self.release(partition, reader, made.is_some());
             let result = made.map(|block| block.and_then(|block| caught("stream", || work(block))));
@@ -181,10 +194,11 @@ where
     }
 
     /// The next block of a reader; `None` after its last, and when nobody wants it any more.
-    fn read(&self, reader: &mut I::Reader) -> Result<Option<BlockOf<I>>> {
-        let (block, unwanted) = (pin!(reader.next()), pin!(self.wanted.acquire()));
-        match self.context.stop.wait(select(block, unwanted)) {
-            Some(Either::Left((block, _))) => block,
+    fn read(&self, reader: &mut I::Reader) -> Result<Option<Next<BlockOf<I>>>> {
+        let next = pin!(reader.step(self.context.threads));
+        let unwanted = pin!(self.wanted.acquire());
+        match self.context.stop.wait(select(next, unwanted)) {
+            Some(Either::Left((next, _))) => next,
             Some(Either::Right(_)) | None => Ok(None),
         }
     }

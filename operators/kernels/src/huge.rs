@@ -31,6 +31,77 @@ unsafe impl<T: Send> Send for Huge<T> {}
 // SAFETY: a shared one gives shared references to its values only.
 unsafe impl<T: Sync> Sync for Huge<T> {}
 
+/// Memory that nobody has touched, from the system itself where it has huge pages: what comes from an
+/// allocator has been touched, and what goes back to it may stay there. Null if there is none.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn memory(layout: Layout) -> *mut u8 {
+    if layout.align() < PAGE {
+        // SAFETY: the layout's size is not 0: the caller has looked.
+        return unsafe { alloc(layout) };
+    }
+    let (access, kind) =
+        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    let room = whole_pages(layout) + PAGE;
+    // SAFETY: a new mapping, which replaces none, of memory and of no file.
+    let mapped = unsafe { libc::mmap(std::ptr::null_mut(), room, access, kind, -1, 0) };
+    if mapped == libc::MAP_FAILED {
+        return std::ptr::null_mut();
+    }
+    let mapped = mapped.cast::<u8>();
+    let before = mapped.align_offset(PAGE);
+    // SAFETY: `before` is less than a huge page, by which the mapping is longer than what is wanted; the
+    // ends that are unmapped are whole pages of it, and nobody has their addresses. The advice changes
+    // how the rest is backed, not what is in it; that it may be refused is of no concern.
+    unsafe {
+        let start = mapped.add(before);
+        if before > 0 {
+            libc::munmap(mapped.cast(), before);
+        }
+        if before < PAGE {
+            libc::munmap(start.add(whole_pages(layout)).cast(), PAGE - before);
+        }
+        libc::madvise(start.cast(), whole_pages(layout), libc::MADV_HUGEPAGE);
+        start
+    }
+}
+
+/// Gives back what [`memory`] gave.
+///
+/// # Safety
+///
+/// It has to be that, for this layout, and nobody may use it again.
+#[cfg(all(target_os = "linux", not(miri)))]
+unsafe fn give_back(start: *mut u8, layout: Layout) {
+    if layout.align() < PAGE {
+        // SAFETY: `memory` has it from `alloc`, for this layout.
+        unsafe { dealloc(start, layout) };
+    } else {
+        // SAFETY: `memory` mapped as much there, and the caller says that nobody uses it.
+        unsafe { libc::munmap(start.cast(), whole_pages(layout)) };
+    }
+}
+
+/// The size of memory of its own pages.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn whole_pages(layout: Layout) -> usize {
+    layout.size().next_multiple_of(PAGE)
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn memory(layout: Layout) -> *mut u8 {
+    // SAFETY: the layout's size is not 0: the caller has looked.
+    unsafe { alloc(layout) }
+}
+
+/// # Safety
+///
+/// It has to be what `memory` gave for this layout, and nobody may use it again.
+#[cfg(not(all(target_os = "linux", not(miri))))]
+unsafe fn give_back(start: *mut u8, layout: Layout) {
+    // SAFETY: `memory` has it from `alloc`, for this layout.
+    unsafe { dealloc(start, layout) };
+}
+
 impl<T: Copy> Huge<T> {
     /// A slice of so many of these values.
     ///
@@ -42,16 +113,9 @@ impl<T: Copy> Huge<T> {
         if layout.size() == 0 {
             return Self { start: NonNull::dangling(), len };
         }
-        // SAFETY: the layout's size is not 0.
-        let memory = unsafe { alloc(layout) };
-        let Some(start) = NonNull::new(memory.cast::<T>()) else { handle_alloc_error(layout) };
-        // Before the first touch, which decides what page it gets.
-        #[cfg(all(target_os = "linux", not(miri)))]
-        if layout.align() >= PAGE {
-            // SAFETY: the range is what was just allocated, and begins at a page. The advice changes
-            // how it is backed, not what is in it; that it may be refused is of no concern.
-            unsafe { libc::madvise(memory.cast(), layout.size(), libc::MADV_HUGEPAGE) };
-        }
+        let Some(start) = NonNull::new(memory(layout).cast::<T>()) else {
+            handle_alloc_error(layout)
+        };
         for at in 0..len {
             // SAFETY: `at` is below `len`, for which the memory was allocated, with the alignment of T.
             unsafe { start.add(at).write(value) };
@@ -75,9 +139,9 @@ impl<T> Drop for Huge<T> {
     fn drop(&mut self) {
         let layout = Self::layout(self.len);
         if layout.size() > 0 {
-            // SAFETY: it was allocated with this layout, which depends on the length alone. Values are
+            // SAFETY: it is from `memory`, for this layout, which depends on the length alone. Values are
             // `Copy`, as every constructor asks, so that none needs to be dropped.
-            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+            unsafe { give_back(self.start.as_ptr().cast(), layout) };
         }
     }
 }

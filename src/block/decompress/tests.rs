@@ -4,9 +4,9 @@ use async_compression::tokio::bufread;
 use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 
-use super::tests::{block_on, options, read, read_whole};
-use super::*;
 use crate::Error;
+use crate::block::tests::{block_on, options, read, read_shared, read_whole};
+use crate::block::{BlockOptions, Compression, Damaged};
 
 const ALL: [Compression; 5] =
     [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz, Compression::Lz4];
@@ -47,15 +47,51 @@ fn members(codec: Compression, text: &[u8], size: usize) -> Vec<u8> {
     text.chunks(size).flat_map(|part| member(codec, part)).collect()
 }
 
+/// Text in BGZF, of members of so many bytes, with the empty one at the end.
+fn bgzf(text: &[u8], size: usize) -> Vec<u8> {
+    let sized = |part: &[u8]| {
+        let plain = member(Compression::Gzip, part);
+        let (header, rest) = plain.split_at(10);
+        let length = u16::try_from(plain.len() + 8 - 1).unwrap().to_le_bytes();
+        let mut out = header.to_vec();
+        out[3] |= 4;
+        out.extend(b"\x06\0BC\x02\0");
+        out.extend(length);
+        out.extend(rest);
+        out
+    };
+    text.chunks(size).chain([&b""[..]]).flat_map(sized).collect()
+}
+
+/// Frames of zstd that do not tell what they hold.
+fn untold(text: &[u8], size: usize) -> Vec<u8> {
+    use async_compression::zstd::CParameter;
+    let untold = |part| {
+        let mut out = Vec::new();
+        let level = async_compression::Level::Default;
+        let params = [CParameter::content_size_flag(false), CParameter::checksum_flag(true)];
+        let mut encoder = bufread::ZstdEncoder::with_quality_and_params(part, level, &params);
+        block_on(encoder.read_to_end(&mut out)).unwrap();
+        out
+    };
+    text.chunks(size).flat_map(untold).collect()
+}
+
+/// Formats that can be cut into pieces.
+fn in_pieces(text: &[u8], size: usize) -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("BGZF", bgzf(text, size)),
+        ("zstd", members(Compression::Zstd, text, size)),
+        ("zstd, lengths untold", untold(text, size)),
+        ("bzip2", members(Compression::Bzip2, text, size)),
+    ]
+}
+
 fn some_text(lines: u32) -> Vec<u8> {
     // Numbers that do not repeat, so that the compressed data has a length worth cutting.
     (0..lines)
         .flat_map(|n| format!("{n}: {}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
         .collect()
-}
-
-fn text_of(read: &tests::Read) -> Vec<u8> {
-    read.blocks.iter().flat_map(|block| block.bytes().to_vec()).collect()
 }
 
 proptest! {
@@ -76,7 +112,7 @@ proptest! {
         let compression = if named { codec } else { Compression::Auto };
         let options = BlockOptions { blocksize, compression, ..options() };
         let read = read(&stored, &options, slice, chunk).unwrap();
-        prop_assert_eq!(text_of(&read), text);
+        prop_assert_eq!(read.bytes(), text);
         let mut offset = 0;
         for block in &read.blocks {
             prop_assert_eq!(block.place(0).offset, Some(offset));
@@ -86,12 +122,85 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn pieces_decoded_by_any_lane_at_any_time_are_the_text_in_order(
+        lines in 0..2000_u32,
+        size in 500..40_000_usize,
+        blocksize in 1..30_000_usize,
+        chunk in 1..5_000_usize,
+        lanes in 1..5_usize,
+        seed: u64,
+    ) {
+        let text = some_text(lines);
+        let options = BlockOptions { blocksize, ..options() };
+        for (format, stored) in in_pieces(&text, size) {
+            let read = read_shared(&stored, &options, lanes, chunk, seed).unwrap();
+            prop_assert_eq!(read.bytes(), &text[..], "{}", format);
+            let mut offset = 0;
+            for block in &read.blocks {
+                prop_assert_eq!(block.place(0).offset, Some(offset), "{}", format);
+                offset += block.bytes().len() as u64;
+            }
+        }
+    }
+
+    #[test]
+    fn damage_to_a_piece_is_what_it_is_to_one_who_reads_alone(
+        at: proptest::sample::Index,
+        with in 0..=255_u8,
+        cut in any::<Option<proptest::sample::Index>>(),
+        lanes in 1..5_usize,
+        seed: u64,
+    ) {
+        let text = some_text(1500);
+        for (format, mut stored) in in_pieces(&text, 4000) {
+            let at = 18 + at.index(stored.len() - 18);
+            stored[at] ^= with;
+            if let Some(cut) = cut {
+                stored.truncate(18 + cut.index(stored.len() - 18));
+            }
+            let keep = BlockOptions { damaged: Damaged::Keep, ..options() };
+            let shared = read_shared(&stored, &keep, lanes, 3000, seed).unwrap();
+            let alone = read(&stored, &keep, 1 << 40, 3000).unwrap();
+            let told = |faults: &[Error]| {
+                let kinds = faults.iter().map(|fault| match fault {
+                    Error::Truncated { at, .. } => Some(*at),
+                    _ => None,
+                });
+                kinds.collect::<Vec<_>>()
+            };
+            prop_assert_eq!(told(&shared.faults), told(&alone.faults), "{}", format);
+            // How much comes out of a member before its fault depends on how much is asked for. A
+            // block of bzip2 is checked before any of it is given.
+            let (shared, alone) = (shared.bytes(), alone.bytes());
+            if format == "bzip2" {
+                prop_assert!(text.starts_with(&shared));
+                prop_assert_eq!(&shared, &alone);
+            }
+            prop_assert!(shared.starts_with(&alone) || alone.starts_with(&shared), "{}", format);
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_pieces_is_handed_out_in_pieces() {
+    let text = some_text(60_000);
+    for (format, stored) in in_pieces(&text, 60_000) {
+        let read = read_shared(&stored, &options(), 2, 1 << 20, 1).unwrap();
+        assert_eq!(read.bytes(), text, "{format}");
+        assert!(read.undecoded > 1, "{format}: {} pieces", read.undecoded);
+    }
+}
+
 #[test]
 fn a_stream_cut_short_at_any_byte_is_truncated_there() {
     let text = some_text(120);
-    for codec in ALL {
-        let one = member(codec, &text[..1000]);
-        let stored = [&one[..], &member(codec, &text[1000..])].concat();
+    let two = |codec| (codec, member(codec, &text[..1000]), member(codec, &text[1000..]));
+    for (codec, one, other) in ALL.map(two) {
+        let stored = [&one[..], &other].concat();
         // From where a beginning can be told from text.
         for at in (6..stored.len()).filter(|&at| at != one.len()) {
             let cut = &stored[..at];
@@ -107,7 +216,7 @@ fn a_stream_cut_short_at_any_byte_is_truncated_there() {
             let keep = BlockOptions { damaged: Damaged::Keep, ..options() };
             let kept = read_whole(cut, &keep).unwrap();
             assert!(matches!(kept.faults[..], [Error::Truncated { .. }]), "{:?}", kept.faults);
-            let kept = text_of(&kept);
+            let kept = kept.bytes();
             assert!(text.starts_with(&kept) && (kept.is_empty() || kept.ends_with(b"\n")));
             let whole = if at > one.len() {
                 text[..1000].iter().rposition(|&b| b == b'\n').unwrap() + 1
@@ -116,7 +225,7 @@ fn a_stream_cut_short_at_any_byte_is_truncated_there() {
             };
             assert!(kept.len() >= whole, "{codec:?} at {at}: {} of {whole}", kept.len());
         }
-        let first = text_of(&read_whole(&one, &options()).unwrap());
+        let first = read_whole(&one, &options()).unwrap().bytes();
         assert_eq!(first, &text[..1000]);
     }
 }
@@ -131,7 +240,7 @@ fn damage_is_never_silent() {
             stored[at] ^= 0x55;
             match read_whole(&stored, &options()) {
                 // A byte that does not matter, such as a date in a header.
-                Ok(read) => assert_eq!(text_of(&read), text, "{codec:?} at {at}"),
+                Ok(read) => assert_eq!(read.bytes(), text, "{codec:?} at {at}"),
                 Err(Error::Corrupt { .. } | Error::Truncated { .. }) => {}
                 Err(error) => panic!("{codec:?} at {at}: {error}"),
             }
@@ -144,7 +253,7 @@ fn zeros_after_a_member_are_padding_and_anything_else_is_damage() {
     for codec in ALL {
         let one = member(codec, b"one\n");
         let padded = [&one[..], &[0; 200_000], &one, &[0; 4]].concat();
-        assert_eq!(text_of(&read_whole(&padded, &options()).unwrap()), b"one\none\n");
+        assert_eq!(read_whole(&padded, &options()).unwrap().bytes(), b"one\none\n");
         let garbage = [&one[..], b"garbage, and enough of it to be a header"].concat();
         let error = read_whole(&garbage, &options()).unwrap_err();
         assert!(
@@ -171,7 +280,7 @@ fn a_codec_that_was_named_must_be_the_one() {
 fn no_compression_means_the_bytes_as_they_are() {
     let stored = member(Compression::Gzip, b"x\n");
     let options = BlockOptions { compression: Compression::None, ..options() };
-    assert_eq!(text_of(&read_whole(&stored, &options).unwrap()), stored);
+    assert_eq!(read_whole(&stored, &options).unwrap().bytes(), stored);
 }
 
 #[test]
@@ -180,7 +289,7 @@ fn frames_to_be_skipped_are_skipped() {
     for codec in [Compression::Zstd, Compression::Lz4] {
         let one = member(codec, b"one\n");
         let stored = [skip, &one[..], skip, &one, skip].concat();
-        assert_eq!(text_of(&read_whole(&stored, &options()).unwrap()), b"one\none\n", "{codec:?}");
+        assert_eq!(read_whole(&stored, &options()).unwrap().bytes(), b"one\none\n", "{codec:?}");
     }
 }
 
@@ -189,7 +298,7 @@ fn an_empty_member_does_not_end_the_stream() {
     for codec in ALL {
         let (empty, one) = (member(codec, b""), member(codec, b"one\n"));
         let stored = [&empty[..], &one, &empty, &one].concat();
-        assert_eq!(text_of(&read_whole(&stored, &options()).unwrap()), b"one\none\n", "{codec:?}");
+        assert_eq!(read_whole(&stored, &options()).unwrap().bytes(), b"one\none\n", "{codec:?}");
     }
 }
 
@@ -204,5 +313,5 @@ fn long_windows_are_read() {
         let mut encoder = bufread::ZstdEncoder::with_quality_and_params(&text[..], level, &params);
         encoder.read_to_end(&mut stored).await.unwrap();
     });
-    assert_eq!(text_of(&read_whole(&stored, &options()).unwrap()), text);
+    assert_eq!(read_whole(&stored, &options()).unwrap().bytes(), text);
 }

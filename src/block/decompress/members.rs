@@ -1,4 +1,4 @@
-//! Decompression as a stream: member after member, and errors with their place.
+//! Member after member, by decoders that know where a member ends when they get there.
 
 use std::io;
 use std::pin::Pin;
@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 use async_compression::tokio::bufread;
 use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
 
-use super::codec::Codec;
-use super::cut::Bytes;
+use super::super::codec::Codec;
+use super::super::cut::Bytes;
+use super::{damaged, truncated};
 use crate::error::Place;
 use crate::{Error, Result};
 
@@ -18,39 +19,23 @@ const CHUNK: usize = 128 << 10;
 /// Memory that one decoder may ask for, as a power of two; what the longest windows of zstd and
 /// the largest dictionaries of xz need.
 #[cfg(any(feature = "zstd", feature = "xz"))]
-const MEMORY_LOG: u32 = if usize::BITS > 32 { 31 } else { 30 };
-
-/// The decompressed bytes of an object in this codec.
-pub(super) fn decompress(codec: Codec, bytes: Bytes, object: Place) -> Result<Bytes> {
-    match codec {
-        #[cfg(feature = "gzip")]
-        Codec::Gzip => Ok(Members::<bufread::GzipDecoder<Compressed>>::all(codec, bytes, object)),
-        #[cfg(feature = "zstd")]
-        Codec::Zstd => Ok(Members::<bufread::ZstdDecoder<Compressed>>::all(codec, bytes, object)),
-        #[cfg(feature = "bzip2")]
-        Codec::Bzip2 => Ok(Members::<bufread::BzDecoder<Compressed>>::all(codec, bytes, object)),
-        #[cfg(feature = "xz")]
-        Codec::Xz => Ok(Members::<bufread::XzDecoder<Compressed>>::all(codec, bytes, object)),
-        #[cfg(feature = "lz4")]
-        Codec::Lz4 => Ok(Members::<bufread::Lz4Decoder<Compressed>>::all(codec, bytes, object)),
-        #[allow(unreachable_patterns, reason = "reached where a codec's feature is off")]
-        _ => Err(super::reader::unsupported(object, codec.name(), codec.name())),
-    }
-}
+pub(super) const MEMORY_LOG: u32 = if usize::BITS > 32 { 31 } else { 30 };
 
 /// Compressed bytes.
-type Compressed = BufReader<Counted>;
+pub(super) type Compressed = BufReader<Counted>;
 
 /// A decoder of one member (stream, frame): it ends where the member ends.
-trait Member: AsyncRead + Unpin + Send + 'static {
+pub(super) trait Member: AsyncRead + Unpin + Send + 'static {
+    const CODEC: Codec;
     fn begin(bytes: Compressed) -> Self;
     fn end(self) -> Compressed;
 }
 
 macro_rules! member {
-    ($feature:literal, $decoder:ident, $begin:expr) => {
+    ($feature:literal, $codec:ident, $decoder:ident, $begin:expr) => {
         #[cfg(feature = $feature)]
         impl Member for bufread::$decoder<Compressed> {
+            const CODEC: Codec = Codec::$codec;
             fn begin(bytes: Compressed) -> Self {
                 $begin(bytes)
             }
@@ -61,19 +46,17 @@ macro_rules! member {
     };
 }
 
-member!("gzip", GzipDecoder, Self::new);
-member!("zstd", ZstdDecoder, |bytes| {
+member!("gzip", Gzip, GzipDecoder, Self::new);
+member!("zstd", Zstd, ZstdDecoder, |bytes| {
     let window = async_compression::zstd::DParameter::window_log_max(MEMORY_LOG);
     Self::with_params(bytes, &[window])
 });
-member!("bzip2", BzDecoder, Self::new);
-member!("xz", XzDecoder, |bytes| Self::with_mem_limit(bytes, 1 << MEMORY_LOG));
-member!("lz4", Lz4Decoder, Self::new);
+member!("xz", Xz, XzDecoder, |bytes| Self::with_mem_limit(bytes, 1 << MEMORY_LOG));
+member!("lz4", Lz4, Lz4Decoder, Self::new);
 
 /// The members of an object, one after another, and zeros after any of them (padding, as tapes
 /// leave it). The decoders' own way to do several members takes padding for damage.
-struct Members<D> {
-    codec: Codec,
+pub(super) struct Members<D> {
     object: Place,
     state: State<D>,
     /// Bytes decompressed so far.
@@ -88,10 +71,16 @@ enum State<D> {
 }
 
 impl<D: Member> Members<D> {
-    fn all(codec: Codec, bytes: Bytes, object: Place) -> Bytes {
-        let counted = Counted { bytes, count: 0, object: object.clone() };
+    /// From the start of an object.
+    pub(super) fn all(bytes: Bytes, object: Place) -> Bytes {
+        Self::after(bytes, object, 0, 0)
+    }
+
+    /// From the start of a member, before which `read` bytes were read and `given` made of them.
+    pub(super) fn after(bytes: Bytes, object: Place, read: u64, given: u64) -> Bytes {
+        let counted = Counted { bytes, count: read, object: object.clone() };
         let bytes = BufReader::with_capacity(CHUNK, counted);
-        Box::pin(Self { codec, object, state: State::Between(bytes), given: 0 })
+        Box::pin(Self { object, state: State::Between(bytes), given })
     }
 
     /// The error for what a decoder said, after `read` compressed bytes.
@@ -100,24 +89,14 @@ impl<D: Member> Members<D> {
             return error;
         }
         let place = self.object.clone().at(self.given);
-        let codec = self.codec.name();
         // Of an xz stream that ends early, the decoder sometimes says that memory is needed: it
         // takes "no progress is possible" for that. Want of memory proper has another kind.
         let ended = match error.kind() {
             io::ErrorKind::UnexpectedEof => true,
-            io::ErrorKind::OutOfMemory => self.codec == Codec::Xz,
+            io::ErrorKind::OutOfMemory => D::CODEC == Codec::Xz,
             _ => false,
         };
-        let fault = if ended {
-            Error::Truncated { place, codec, at: read }
-        } else {
-            let reason = format!(
-                "{codec} data damaged before byte {read} of the compressed data ({error}); fetch \
-                 it again"
-            );
-            Error::Corrupt { place, reason }
-        };
-        fault.into()
+        if ended { truncated(D::CODEC, place, read) } else { damaged(D::CODEC, place, read, error) }
     }
 }
 
@@ -204,7 +183,7 @@ fn inside<D: Member>(
 
 /// Counts the compressed bytes, and gives the errors of the store their place, so that they are
 /// not taken for damage.
-struct Counted {
+pub(super) struct Counted {
     bytes: Bytes,
     count: u64,
     object: Place,

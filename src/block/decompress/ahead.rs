@@ -1,0 +1,87 @@
+//! Compressed bytes, read ahead of what has been decoded and kept until it has.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncReadExt, ReadBuf};
+
+use super::super::cut::Bytes;
+use super::super::reader::Failed;
+
+/// Bytes read at a time.
+const CHUNK: usize = 256 << 10;
+
+/// Compressed bytes from some offset on, as far as they have been read.
+pub(super) struct Ahead {
+    bytes: Bytes,
+    buffer: Vec<u8>,
+    /// The offset of the buffer's first byte in the object.
+    start: u64,
+    /// All has been read, or all that can be.
+    ended: bool,
+    /// Why no more can be read. It is kept for whoever gets there.
+    error: Option<io::Error>,
+}
+
+impl Ahead {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self { bytes, buffer: Vec::new(), start: 0, ended: false, error: None }
+    }
+
+    /// The bytes from this offset on, which were not let go.
+    pub(super) fn from(&self, offset: u64) -> &[u8] {
+        let at = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+        self.buffer.get(at..).unwrap_or_default()
+    }
+
+    /// Whether no more bytes will come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads some more.
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let filled = self.buffer.len();
+        self.buffer.resize(filled + CHUNK, 0);
+        let mut buf = ReadBuf::new(&mut self.buffer[filled..]);
+        let read = self.bytes.as_mut().poll_read(cx, &mut buf);
+        let more = buf.filled().len();
+        self.buffer.truncate(filled + more);
+        match ready!(read) {
+            Ok(()) => self.ended = more == 0,
+            Err(error) => {
+                self.ended = true;
+                self.error = Some(error);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Lets go of the bytes before this offset.
+    pub(super) fn let_go(&mut self, offset: u64) {
+        let done = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+        // What is left is moved to the front; so only once that is less than what goes.
+        if done >= self.buffer.len() / 2 {
+            let done = done.min(self.buffer.len());
+            self.buffer.drain(..done);
+            self.start += done as u64;
+        }
+    }
+
+    /// The error that ended the bytes, if one did.
+    pub(super) fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    /// All bytes from this offset on, as a stream.
+    pub(super) fn into_rest(mut self, offset: u64) -> Bytes {
+        let at = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+        self.buffer.drain(..at.min(self.buffer.len()));
+        let read = io::Cursor::new(self.buffer);
+        match self.error {
+            Some(error) => Box::pin(read.chain(Failed(Some(error)))),
+            None if self.ended => Box::pin(read),
+            None => Box::pin(read.chain(self.bytes)),
+        }
+    }
+}
