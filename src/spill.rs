@@ -57,6 +57,7 @@ impl Budget {
     }
 
     /// Bytes that were written so far.
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn written(&self) -> u64 {
         self.lock().as_ref().map_or(0, |spilled| spilled.end)
     }

@@ -9,6 +9,7 @@ use crate::graph::client::Client;
 use crate::graph::{Delayed, caught};
 use crate::run::{Context, Stop};
 use crate::runtime::blocking;
+use crate::spill::Budget;
 use crate::watch::Observer;
 use crate::{Error, Place, Progress, Result};
 
@@ -44,6 +45,10 @@ impl Run {
     /// [`Delayed::weighed`] tells; tasks that free some go on.
     ///
     /// A run in which none of these is left fails with [`Error::Memory`], which says who holds what.
+    ///
+    /// What combiners hold while records are read is bounded by as much again: counts of texts that
+    /// outgrow it go to a file without a name in the folder for temporary files, and are merged from there.
+    /// The result itself has to fit.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.context.memory = Some(bytes);
         self
@@ -75,7 +80,7 @@ impl Run {
     /// As [`Item::compute`].
     pub fn compute_blocking<C: Compute>(&self, what: &C) -> Result<C::Output> {
         // A stop is for one run: the next of this value must not be born stopped.
-        let context = Context { stop: Stop::of_this_thread(), ..self.context.clone() };
+        let context = self.context(Stop::of_this_thread());
         blocking(|| compute_in(&context, what))
     }
 
@@ -90,7 +95,7 @@ impl Run {
         C: Compute<Output: Send> + Send + 'static,
     {
         let stop = Stop::of_this_thread();
-        let context = Context { stop: stop.clone(), ..self.context.clone() };
+        let context = self.context(stop.clone());
         let _cancel = CancelOnDrop(stop);
         let (send, receive) = tokio::sync::oneshot::channel();
         let work = move || {
@@ -103,6 +108,12 @@ impl Run {
             source: source.into(),
         })?;
         receive.await.unwrap_or(Err(Error::Cancelled))
+    }
+
+    /// Where one computation happens, which has a file of its own for what does not fit.
+    fn context(&self, stop: Stop) -> Context {
+        let budget = self.context.memory.map(|bytes| Arc::new(Budget::new(bytes, None)));
+        Context { stop, budget, ..self.context.clone() }
     }
 }
 
