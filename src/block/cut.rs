@@ -11,10 +11,11 @@ use std::pin::Pin;
 #[cfg(feature = "decompress")]
 use std::pin::pin;
 use std::sync::Arc;
+#[cfg(feature = "decompress")]
+use std::task::{Poll, ready};
 
 use futures::FutureExt;
 #[cfg(feature = "decompress")]
-use futures::future::{Either, select};
 use tokio::io::AsyncRead;
 
 #[cfg(feature = "decompress")]
@@ -136,13 +137,20 @@ impl Cutter {
         #[cfg(feature = "decompress")]
         if let Some(pieces) = self.pieces.clone() {
             self.shared = pieces.share(lanes);
-            let cut = poll_fn(|cx| pieces.poll_cut(cx));
-            match select(pin!(self.next(faults)), pin!(cut)).await {
-                Either::Left((block, _)) => return Ok(block?.map(Next::Block)),
-                Either::Right((Some(piece), _)) => return Ok(Some(Next::Undecoded(piece))),
-                // Nothing more can be cut off: what is out comes back, or the rest needs no help.
-                Either::Right((None, next)) => return Ok(next.await?.map(Next::Block)),
-            }
+            let mut next = pin!(self.next(faults));
+            let step = poll_fn(|cx| {
+                if let Poll::Ready(block) = next.as_mut().poll(cx) {
+                    return Poll::Ready(block.map(|block| block.map(Next::Block)));
+                }
+                match ready!(pieces.poll_cut(cx)) {
+                    Some(piece) => Poll::Ready(Ok(Some(Next::Undecoded(piece)))),
+                    // As many are out as may be, and the first of them wakes this; or it was just found
+                    // that no more can be cut off, and the rest is read alone. One record may take all
+                    // that is out, so this is asked again for as long as there is no block.
+                    None => next.as_mut().poll(cx).map(|block| Ok(block?.map(Next::Block))),
+                }
+            });
+            return step.await;
         }
         #[cfg(not(feature = "decompress"))]
         let _ = lanes;

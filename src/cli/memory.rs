@@ -12,12 +12,13 @@ const BLOCKS: u64 = 8;
 /// Bytes for the states of a run of so many threads, out of what it may use; `None` if nobody knows
 /// how much there is.
 ///
-/// A quarter of what is left after blocks is for what is merged in the end, and for what an
+/// Blocks take half at most, so that many threads leave something for states. A quarter of what is left is for what is merged in the end, and for what an
 /// allocator keeps.
 pub(super) fn for_states(asked: Option<u64>, threads: usize, blocksize: usize) -> Option<u64> {
     let memory = asked.or_else(|| Some(there_is(Path::new("/"))? / 2))?;
-    let blocks = threads as u64 * BLOCKS * blocksize as u64;
-    Some(memory.saturating_sub(FIXED + blocks) / 4 * 3)
+    let memory = memory.saturating_sub(FIXED);
+    let blocks = (threads as u64 * BLOCKS * blocksize as u64).min(memory / 2);
+    Some((memory - blocks) / 4 * 3)
 }
 
 /// The memory of this machine, or of this process's control group, if that is less.
@@ -73,6 +74,7 @@ mod tests {
     #[test]
     fn blocks_have_their_part_of_what_was_asked_for() {
         assert_eq!(for_states(Some(512 << 20), 2, 1 << 20), Some(360 << 20));
+        assert_eq!(for_states(Some(64 << 20), 64, 1 << 20), Some(18 << 20));
         assert_eq!(for_states(Some(1), 2, 1 << 20), Some(0));
     }
 }

@@ -133,8 +133,8 @@ struct Merged<'b> {
 /// A part's next row, and what comes after it.
 struct Next {
     row: (u64, Reverse<String>),
-    /// Rows that were read back, the next one at the end.
-    read: Vec<Row>,
+    /// The piece that it is from, and what comes after it there.
+    piece: Piece,
     /// Pieces that were not, the next one at the end.
     left: Vec<Extent>,
 }
@@ -144,45 +144,56 @@ impl<'b> Merged<'b> {
         let mut merged = Self { budget, next: BinaryHeap::new() };
         for mut left in parts {
             left.reverse();
-            merged.push(Vec::new(), left)?;
+            merged.push(Piece::default(), left)?;
         }
         Ok(merged)
     }
 
     /// Puts a part in its place by its next row, if there is one.
-    fn push(&mut self, mut read: Vec<Row>, mut left: Vec<Extent>) -> Result<()> {
-        if read.is_empty()
+    fn push(&mut self, mut piece: Piece, mut left: Vec<Extent>) -> Result<()> {
+        if piece.at == piece.bytes.len()
             && let Some(extent) = left.pop()
         {
-            read = rows(self.budget, extent)?;
+            piece = Piece { bytes: self.budget.read(extent)?, at: 0, extent: Some(extent) };
         }
-        if let Some((key, n)) = read.pop() {
-            self.next.push(Next { row: (n, Reverse(key)), read, left });
+        if let Some((key, n)) = piece.next(self.budget)? {
+            self.next.push(Next { row: (n, Reverse(key)), piece, left });
         }
         Ok(())
     }
 }
 
-/// The rows of a piece, last one first.
-fn rows(budget: &Budget, extent: Extent) -> Result<Vec<Row>> {
-    let bytes = budget.read(extent)?;
-    let mut rest = &bytes[..];
-    let mut rows = Vec::new();
-    while !rest.is_empty() {
+/// Rows that were read back. They are kept as they were written: as texts they would take several
+/// times the memory, for each of the parts.
+#[derive(Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// Where the next row begins.
+    at: usize,
+    extent: Option<Extent>,
+}
+
+impl Piece {
+    fn next(&mut self, budget: &Budget) -> Result<Option<Row>> {
+        let (Some(extent), mut rest) = (self.extent, &self.bytes[self.at..]) else {
+            return Ok(None);
+        };
+        if rest.is_empty() {
+            return Ok(None);
+        }
         let row = saved::load(&mut rest);
         let row = row.and_then(|(key, n)| Some((String::from_utf8(key.to_vec()).ok()?, n)));
-        rows.push(row.ok_or_else(|| budget.damaged(extent, "these are no rows"))?);
+        self.at = self.bytes.len() - rest.len();
+        row.map(Some).ok_or_else(|| budget.damaged(extent, "these are no rows"))
     }
-    rows.reverse();
-    Ok(rows)
 }
 
 impl Iterator for Merged<'_> {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
-        let Next { row: (n, Reverse(key)), read, left } = self.next.pop()?;
-        Some(self.push(read, left).map(|()| (key, n)))
+        let Next { row: (n, Reverse(key)), piece, left } = self.next.pop()?;
+        Some(self.push(piece, left).map(|()| (key, n)))
     }
 }
 

@@ -163,7 +163,9 @@ async fn ranged(
                 while let Some(chunk) = chunks.next().await {
                     match chunk {
                         Ok(mut chunk) => {
-                            chunk.truncate(usize::try_from(end - at).unwrap_or(usize::MAX));
+                            chunk.truncate(
+                                usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX),
+                            );
                             at += chunk.len() as u64;
                             counted.0.bytes.fetch_add(chunk.len() as u64, Relaxed);
                             if !out.send(chunk).await {

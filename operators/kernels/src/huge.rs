@@ -1,4 +1,6 @@
 //! A slice in huge pages, where the system has them.
+//!
+//! Miri has neither maps nor advice: it runs the way through an allocator, which other systems take.
 
 #![allow(unsafe_code, reason = "no safe allocation is aligned to pages, or can ask for huge ones")]
 
@@ -109,6 +111,7 @@ impl<T: Copy> Huge<T> {
     ///
     /// If it were longer than memory can be.
     pub fn filled(value: T, len: usize) -> Self {
+        const { assert!(align_of::<T>() <= PAGE, "memory is aligned to huge pages at most") };
         let layout = Self::layout(len);
         if layout.size() == 0 {
             return Self { start: NonNull::dangling(), len };

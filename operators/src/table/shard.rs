@@ -228,9 +228,6 @@ impl Shard {
     /// A key stays where it was, or comes to the same place in the other shard, or a little before
     /// it: so all of it is read once from end to end, and nothing is looked for.
     pub(super) fn divide(&mut self) -> Self {
-        if self.slots.is_empty() {
-            *self = Self::with_slots(LEAST, self.depth);
-        }
         self.depth += 1;
         let bit = 32 - self.depth;
         let arena = std::mem::take(&mut self.arena);
@@ -243,19 +240,43 @@ impl Shard {
         // From an empty slot on, so that what is put back never passes what is still to come.
         let start = self.slots.iter().position(|slot| !slot.is_taken()).unwrap_or(0);
         for at in (start..=mask).chain(0..start) {
-            let mut slot = std::mem::replace(&mut self.slots[at], Slot::EMPTY);
+            let slot = std::mem::replace(&mut self.slots[at], Slot::EMPTY);
             if !slot.is_taken() {
                 continue;
             }
             let into = if slot.hash >> bit & 1 == 0 { &mut *self } else { &mut other };
-            if slot.len == LONG {
-                let (from, len) = slot.place();
-                slot.key = (into.arena.len() as u128 | (len as u128) << 64).to_le_bytes();
-                into.arena.extend_from_slice(&arena[from..][..len]);
-            }
-            into.put(slot);
+            into.put_from(slot, &arena);
         }
         other
+    }
+
+    /// As [`divide`](Self::divide), into shards that are as large as what they hold asks for: parts of
+    /// a table are many, and may hold little.
+    pub(super) fn divide_to_fit(&mut self) -> Self {
+        let whole = std::mem::take(self);
+        let bit = 31 - whole.depth;
+        let is_second = |slot: &Slot| slot.hash >> bit & 1 == 1;
+        let second = whole.slots().filter(|slot| is_second(slot)).count();
+        let [mut first, mut other] = [whole.taken - second, second].map(|keys| {
+            let slots = if keys == 0 { 0 } else { (keys * 2).next_power_of_two().max(LEAST) };
+            Self::with_slots(slots, whole.depth + 1)
+        });
+        for slot in whole.slots() {
+            let into = if is_second(slot) { &mut other } else { &mut first };
+            into.put_from(*slot, &whole.arena);
+        }
+        *self = first;
+        other
+    }
+
+    /// Puts in a key of another shard, which has its bytes if it is long.
+    fn put_from(&mut self, mut slot: Slot, arena: &[u8]) {
+        if slot.len == LONG {
+            let (from, len) = slot.place();
+            slot.key = (self.arena.len() as u128 | (len as u128) << 64).to_le_bytes();
+            self.arena.extend_from_slice(&arena[from..][..len]);
+        }
+        self.put(slot);
     }
 
     /// Puts in a key that is not there, and for which there is room.

@@ -240,18 +240,19 @@ impl<K> TextTable<K> {
     #[cold]
     fn make_room(&mut self, at: usize, hash: u32) {
         if self.shards[at].divides() {
-            self.divide(at, hash);
+            self.divide(at, hash, Shard::divide);
         } else {
             self.shards[at].grow();
         }
     }
 
-    fn divide(&mut self, at: usize, hash: u32) {
+    /// Divides the shard at this place, which has the keys of this hash.
+    fn divide(&mut self, at: usize, hash: u32, divide: impl Fn(&mut Shard) -> Shard) {
         let depth = self.shards[at].depth - self.skip;
         if 1 << depth == self.directory.len() {
             self.directory = self.directory.iter().flat_map(|&shard| [shard; 2]).collect();
         }
-        let other = self.shards[at].divide();
+        let other = divide(&mut self.shards[at]);
         let new = self.shards.len() as u32;
         self.shards.push(other);
         // The places of the shard are neighbours, and the second half of them is the new one's.
@@ -420,7 +421,7 @@ impl<K: Text> Table<K> for TextTable<K> {
         for n in 0..1_u64 << bits {
             let hash = ((n << 32) >> bits >> self.skip) as u32;
             while self.shards[self.shard(hash)].depth < self.skip + bits {
-                self.divide(self.shard(hash), hash);
+                self.divide(self.shard(hash), hash, Shard::divide_to_fit);
             }
         }
         let mut shards: Vec<_> = self.shards.into_iter().map(Some).collect();
@@ -545,6 +546,15 @@ mod tests {
             prop_assert_eq!(table.get(&b"not there"[..]), 0);
             prop_assert_eq!(&lent(&table), &expected);
             prop_assert_eq!(table.into_iter().collect::<BTreeMap<_, _>>(), expected);
+        }
+
+        #[test]
+        fn parts_take_little_more_than_the_table(keys in keys(), bits in 0..7_u32) {
+            let table = table(&keys);
+            let (distinct, weight) = (table.distinct(), table.weight());
+            let parts: usize = table.parts(bits).iter().map(TextTable::weight).sum();
+            // The smallest shard has 64 slots of 32 bytes.
+            prop_assert!(parts <= 2 * weight + distinct.min(1 << bits) * 64 * 32);
         }
 
         #[test]

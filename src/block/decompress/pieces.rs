@@ -18,6 +18,9 @@ use crate::error::Place;
 /// bit by bit, so that a few bytes which stand for very many do not fill the memory of each lane.
 pub(super) const LARGEST_PIECE: usize = 16 << 20;
 
+/// The largest buffer that is kept to decode into: as large as pieces mostly are.
+const LARGEST_SPARE: usize = 4 << 20;
+
 /// A format whose data can be cut into pieces that are decoded by themselves.
 pub(super) trait Format: Send + 'static {
     /// A piece, and all that it takes to decode it.
@@ -122,7 +125,10 @@ impl<F: Format> Pieces<F> {
                 cutting.ahead.let_go(cutting.format.settled());
                 self.given += self.bytes.len() as u64;
                 self.at = 0;
-                self.spare.push(std::mem::replace(&mut self.bytes, bytes));
+                let spare = std::mem::replace(&mut self.bytes, bytes);
+                if spare.capacity() <= LARGEST_SPARE {
+                    self.spare.push(spare);
+                }
                 right = true;
             }
         } else if !cutting.all_cut {
@@ -131,7 +137,7 @@ impl<F: Format> Pieces<F> {
             {
                 piece.decode();
             }
-            // Else somebody will cut one off and decode it.
+            // Else whoever waits for this is to cut one off before it waits on.
             return if cutting.most == 0 { Poll::Ready(()) } else { Poll::Pending };
         }
         if !right && let Some(Cutting { format, ahead, .. }) = self.cutting.take() {

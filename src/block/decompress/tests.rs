@@ -315,3 +315,22 @@ fn long_windows_are_read() {
     });
     assert_eq!(read_whole(&stored, &options()).unwrap().bytes(), text);
 }
+
+#[test]
+fn a_record_longer_than_all_pieces_that_are_out_is_read() {
+    // The first piece takes far longer than the others, so that those are there when it comes.
+    let mut record: Vec<u8> = some_text(60_000);
+    record.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+    let pieces = [members(Compression::Bzip2, &record[..500_000], 500_000)];
+    let rest = record[500_000..].chunks(9_000).map(|part| members(Compression::Bzip2, part, 9_000));
+    let stored = pieces.into_iter().chain(rest).collect::<Vec<_>>().concat();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&file, stored).expect("it is written");
+    let lines = crate::read_text(file.path().to_str().expect("a path")).expect("a path");
+    for threads in 1..5 {
+        let run = crate::Run::new().threads(threads);
+        assert_eq!(run.compute_blocking(&lines.clone().count()).expect("it is read"), 1);
+        let longest = lines.clone().map(|line| line.len()).collect();
+        assert_eq!(run.compute_blocking(&longest).expect("it is read"), [record.len()]);
+    }
+}
