@@ -51,7 +51,7 @@ servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real se
 	$(CARGO) test --test servers
 
 .PHONY: bench
-bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='--size 4' and so on.
+bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='words --rounds 3' and so on.
 	benches/install.sh
 	tests/servers/install.sh
 	$(CARGO) build --release --manifest-path benches/peers/chains/Cargo.toml --target-dir target/bench/chains

@@ -8,6 +8,9 @@ mod ranks;
 pub mod saved;
 mod shard;
 mod text;
+#[cfg(test)]
+mod text_tests;
+mod waiting;
 
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};

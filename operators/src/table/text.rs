@@ -18,7 +18,8 @@ use std::ops::Range;
 
 use creel_kernels::{padded, padded_within};
 
-use super::shard::{Bytes, Found, INLINE, LONG, Shard, Slot};
+use super::shard::{Found, INLINE, LONG, Shard, Slot};
+use super::waiting::{BATCH, LONG_BATCH, Long, Probe, Record, Waiting};
 use super::{Ranks, Seed, Table, saved};
 use crate::{Key, Stored};
 
@@ -63,59 +64,9 @@ impl Text for Vec<u8> {
     }
 }
 
-/// Keys that are hashed together, before the first is looked up: their loop then has nothing to
-/// wait for. They stay in the nearest cache.
-const BATCH: usize = 512;
 /// How many keys ahead a slot is asked for: enough that their cache misses fill every place in
 /// which the processor can wait for one, few enough that what has come is still near.
 const AHEAD: usize = 64;
-/// Long keys that wait to be looked up together: each takes two cache misses, one after the other.
-const LONG_BATCH: usize = 64;
-
-/// A short key on its way to the table.
-#[derive(Clone, Copy)]
-struct Probe {
-    key: Bytes,
-    hash: u32,
-    len: u32,
-}
-
-impl Probe {
-    const NONE: Self = Self { key: [0; INLINE], hash: 0, len: 0 };
-}
-
-/// A long key that waits.
-trait Long {
-    fn bytes(&self) -> &[u8];
-}
-
-impl Long for &[u8] {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-}
-
-/// A record that is a key, and can be lent.
-struct Record<Q>(Q);
-
-impl<Q: Key<Owned: Text>> Long for Record<Q> {
-    fn bytes(&self) -> &[u8] {
-        self.0.as_lent().map_or(&[], Q::Owned::bytes)
-    }
-}
-
-/// Keys that are hashed, and are looked up when there are enough of them.
-struct Waiting<Q> {
-    batch: [Probe; BATCH],
-    len: usize,
-    long: Vec<(u32, Q)>,
-}
-
-impl<Q> Default for Waiting<Q> {
-    fn default() -> Self {
-        Self { batch: [Probe::NONE; BATCH], len: 0, long: Vec::new() }
-    }
-}
 
 /// A table of text keys, which allocates nothing for a key but the room it takes.
 #[derive(Clone)]
@@ -487,94 +438,6 @@ impl<K: Text> Iterator for IntoIter<K> {
                 return Some((K::from_lent(key), slot.count));
             }
             (self.shard, self.at) = (self.shards.next()?, 0);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn keys() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        // Lengths around what fits a slot; few different bytes, zero among them.
-        prop::collection::vec(prop::collection::vec(0..3_u8, 0..20), 0..400)
-    }
-
-    fn plain<'k>(keys: impl IntoIterator<Item = &'k Vec<u8>>) -> BTreeMap<Vec<u8>, u64> {
-        keys.into_iter().fold(BTreeMap::new(), |mut counts, key| {
-            *counts.entry(key.clone()).or_default() += 1;
-            counts
-        })
-    }
-
-    fn table(keys: &[Vec<u8>]) -> TextTable<Vec<u8>> {
-        let mut table = TextTable::default();
-        table.add_all(keys.iter().map(Vec::as_slice));
-        table
-    }
-
-    fn lent(table: &TextTable<Vec<u8>>) -> BTreeMap<Vec<u8>, u64> {
-        table.iter().map(|(k, n)| (k.to_vec(), n)).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn a_table_that_was_saved_is_loaded(keys in keys(), there in keys()) {
-            let mut bytes = Vec::new();
-            table(&keys).save(&mut bytes);
-            let mut loaded = table(&there);
-            prop_assert!(loaded.load(&bytes));
-            prop_assert_eq!(lent(&loaded), plain(keys.iter().chain(&there)));
-        }
-
-        #[test]
-        fn it_counts_as_a_plain_map_does(first in keys(), second in keys()) {
-            let mut table = table(&first);
-            let mut other = TextTable::<Vec<u8>>::default();
-            second.iter().for_each(|key| other.add(key.as_slice(), 1));
-            table.merge(other);
-
-            let expected = plain(first.iter().chain(&second));
-            prop_assert_eq!(table.distinct(), expected.len());
-            for (key, n) in &expected {
-                prop_assert_eq!(table.get(key.as_slice()), *n);
-            }
-            prop_assert_eq!(table.get(&b"not there"[..]), 0);
-            prop_assert_eq!(&lent(&table), &expected);
-            prop_assert_eq!(table.into_iter().collect::<BTreeMap<_, _>>(), expected);
-        }
-
-        #[test]
-        fn parts_take_little_more_than_the_table(keys in keys(), bits in 0..7_u32) {
-            let table = table(&keys);
-            let (distinct, weight) = (table.distinct(), table.weight());
-            let parts: usize = table.parts(bits).iter().map(TextTable::weight).sum();
-            // The smallest shard has 64 slots of 32 bytes.
-            prop_assert!(parts <= 2 * weight + distinct.min(1 << bits) * 64 * 32);
-        }
-
-        #[test]
-        fn parts_merged_apart_and_joined_are_the_table(
-            first in keys(),
-            second in keys(),
-            bits in 0..4_u32,
-        ) {
-            let pairs = table(&first).parts(bits).into_iter().zip(table(&second).parts(bits));
-            let merged = pairs.map(|(mut part, other)| {
-                part.merge(other);
-                part
-            });
-            let mut joined = TextTable::join(merged.collect());
-            let expected = plain(first.iter().chain(&second));
-            prop_assert_eq!(joined.distinct(), expected.len());
-            prop_assert_eq!(&lent(&joined), &expected);
-            // It goes on as any table does.
-            joined.add_all(first.iter().map(Vec::as_slice));
-            prop_assert_eq!(lent(&joined), plain(first.iter().chain(&second).chain(&first)));
         }
     }
 }

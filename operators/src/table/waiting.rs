@@ -1,0 +1,56 @@
+//! Keys on their way to the table for text, which looks them up many at a time.
+
+use super::shard::{Bytes, INLINE};
+use super::text::Text;
+use crate::Key;
+
+/// Keys that are hashed together, before the first is looked up: their loop then has nothing to
+/// wait for. They stay in the nearest cache.
+pub(super) const BATCH: usize = 512;
+/// Long keys that wait to be looked up together: each takes two cache misses, one after the other.
+pub(super) const LONG_BATCH: usize = 64;
+
+/// A short key on its way to the table.
+#[derive(Clone, Copy)]
+pub(super) struct Probe {
+    pub(super) key: Bytes,
+    pub(super) hash: u32,
+    pub(super) len: u32,
+}
+
+impl Probe {
+    pub(super) const NONE: Self = Self { key: [0; INLINE], hash: 0, len: 0 };
+}
+
+/// A long key that waits.
+pub(super) trait Long {
+    fn bytes(&self) -> &[u8];
+}
+
+impl Long for &[u8] {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
+/// A record that is a key, and can be lent.
+pub(super) struct Record<Q>(pub(super) Q);
+
+impl<Q: Key<Owned: Text>> Long for Record<Q> {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_lent().map_or(&[], Q::Owned::bytes)
+    }
+}
+
+/// Keys that are hashed, and are looked up when there are enough of them.
+pub(super) struct Waiting<Q> {
+    pub(super) batch: [Probe; BATCH],
+    pub(super) len: usize,
+    pub(super) long: Vec<(u32, Q)>,
+}
+
+impl<Q> Default for Waiting<Q> {
+    fn default() -> Self {
+        Self { batch: [Probe::NONE; BATCH], len: 0, long: Vec::new() }
+    }
+}
