@@ -6,7 +6,7 @@
 //! read block after block, each from where the one before it ended.
 //!
 //! The decoder is our own, since the libraries begin at a stream's start and do not say where a
-//! block ended. It takes 0.4 of the time of libbzip2 (15 ns a byte of text), see `unsort`.
+//! block ended. It takes half the time of libbzip2 (15 ns a byte of text), see `unsort`.
 
 mod alone;
 mod bits;

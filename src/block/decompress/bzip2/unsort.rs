@@ -3,8 +3,9 @@
 //! Each row leads to the row that begins one byte later in the text. To follow it is a cache miss,
 //! and where the next one leads is known only then. So the way is walked in many pieces at once:
 //! from the origin and every row that is a multiple of [`APART`] to the next of these, wherever in
-//! the text that may be; then the pieces are laid one after another from the origin on. That takes
-//! 4 ns a byte; a walk by four bytes at a time, through rows that were linked twice over, took 11.
+//! the text that may be; then the pieces are laid one after another from the origin on. So
+//! 134 MB of text are decompressed in 2.0 s; by four bytes at a time, through rows that were linked twice
+//! over, it was 2.7.
 
 /// Rows at which pieces begin, beside the origin, stand so far apart.
 const APART: usize = 1024;
