@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use futures::FutureExt;
-#[cfg(feature = "decompress")]
 use tokio::io::AsyncRead;
 
 #[cfg(feature = "decompress")]
