@@ -18,6 +18,7 @@
 //! limit.
 
 mod code_points;
+mod edges;
 mod huge;
 mod padded;
 mod plain;

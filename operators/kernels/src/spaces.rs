@@ -5,6 +5,7 @@ use crate::sixteen::{Masks, masks};
 
 /// Bytes that a mask has bits for.
 pub(crate) const WIDTH: usize = 64;
+pub(crate) type Chunk = [u8; WIDTH];
 const NONE: Masks = Masks { space: 0, lead: 0 };
 
 /// Where white space is in a text in UTF-8: a mask for every 64 bytes of it.
@@ -57,11 +58,10 @@ impl<'t> Spaces<'t> {
     }
 }
 
-impl Iterator for Spaces<'_> {
-    type Item = u64;
-
-    #[inline]
-    fn next(&mut self) -> Option<u64> {
+impl Spaces<'_> {
+    /// The next mask, of a chunk that is looked at in one of the ways there are.
+    #[inline(always)]
+    pub(crate) fn next_by(&mut self, whole: impl Fn(&Chunk) -> (u64, u64)) -> Option<u64> {
         let start = self.done;
         let rest = &self.text[start..];
         let (space, leads) = match rest.first_chunk::<WIDTH>() {
@@ -77,9 +77,18 @@ impl Iterator for Spaces<'_> {
     }
 }
 
+impl Iterator for Spaces<'_> {
+    type Item = u64;
+
+    #[inline]
+    fn next(&mut self) -> Option<u64> {
+        self.next_by(whole)
+    }
+}
+
 /// ASCII white space, and where other may begin.
 #[inline]
-fn whole(chunk: &[u8; WIDTH]) -> (u64, u64) {
+pub(crate) fn whole(chunk: &Chunk) -> (u64, u64) {
     let (parts, _) = chunk.as_chunks::<16>();
     parts.iter().zip([0, 16, 32, 48]).fold((0, 0), |(space, leads), (part, at)| {
         let masks = masks(part);

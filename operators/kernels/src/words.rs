@@ -1,17 +1,15 @@
 //! Words: what stands between white space.
 
-use crate::spaces::{Spaces, WIDTH};
+use crate::edges::{Edges, ROOM};
 
-/// Edges that are written before their number is looked at.
-const STEP: usize = 8;
-/// Edges that are kept until they are made into words.
-const ROOM: usize = 256;
+/// The length of a text from which on its words are made of many edges at a time.
+const LONG: usize = ROOM;
 
 /// The words of a text in UTF-8, each as the places where it begins and ends.
 ///
 /// They are those of [`str::split_whitespace`]. A place where a word begins or ends is a bit in
-/// the mask of [`Spaces`] that differs from the one before, and the cost is that of these bits:
-/// no byte is looked at alone.
+/// the mask of [`Spaces`](crate::Spaces) that differs from the one before, and the cost is that of
+/// these bits: no byte is looked at alone.
 ///
 /// ```
 /// let words: Vec<_> = creel_kernels::Words::new("né\u{a0}a".as_bytes()).collect();
@@ -19,14 +17,9 @@ const ROOM: usize = 256;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Words<'t> {
-    spaces: Spaces<'t>,
-    /// Where the chunk begins whose edges these are.
-    chunk: usize,
-    /// Where white space begins or ends, as far as it was not walked over yet.
-    edges: u64,
-    /// Whether the last byte of the chunk was white space: 0 or 1.
-    after: u64,
-    /// Where a word begins whose end was not reached by [`fill`](Self::fill).
+    edges: Edges<'t>,
+    is_long: bool,
+    /// Where a word begins whose end was not reached yet.
     open: Option<usize>,
 }
 
@@ -34,38 +27,26 @@ impl<'t> Words<'t> {
     /// Looks at nothing yet.
     #[inline]
     pub fn new(text: &'t [u8]) -> Self {
-        Self { spaces: Spaces::new(text), chunk: 0, edges: 0, after: 1, open: None }
+        Self { edges: Edges::new(text), is_long: text.len() >= LONG, open: None }
     }
 
-    /// The edges of the next chunk, in place of the ones that were walked over.
+    /// Some words more: none, if there are no more.
     #[inline]
-    fn load(&mut self) -> Option<()> {
-        self.chunk = self.spaces.done();
-        // Behind the text is white space, which ends its last word.
-        let space = match self.spaces.next() {
-            None if self.after == 1 => return None,
-            space => space.unwrap_or(u64::MAX),
-        };
-        self.edges = space ^ (space << 1 | self.after);
-        self.after = space >> (WIDTH - 1);
-        Some(())
-    }
-
-    #[inline]
-    fn edge(&mut self) -> Option<usize> {
-        while self.edges == 0 {
-            self.load()?;
-        }
-        let edge = self.chunk + self.edges.trailing_zeros() as usize;
-        self.edges &= self.edges - 1;
-        Some(edge)
+    fn some<'e>(&mut self, edges: &'e mut [usize; ROOM]) -> &'e [[usize; 2]] {
+        // From a word that has begun on.
+        let begun = usize::from(self.open.is_some());
+        edges[0] = self.open.unwrap_or(0);
+        let count = self.edges.fill(edges, begun);
+        let (words, rest) = edges[..count].as_chunks();
+        self.open = rest.first().copied();
+        words
     }
 
     /// Appends words to a column, each as `word` makes it of its two places, until there are at
     /// least `enough` in it or no more in the text. Whether there may be more.
     ///
     /// It does a chunk at a time, without a branch for each word: several times as fast as one
-    /// after another. So there may be up to 32 more than enough.
+    /// after another. So there may be up to 128 more than enough.
     ///
     /// ```
     /// let mut words = creel_kernels::Words::new(b"one fish");
@@ -80,49 +61,17 @@ impl<'t> Words<'t> {
         enough: usize,
         word: impl Fn(usize, usize) -> W,
     ) -> bool {
-        // From a word that has begun on, as many chunks as fit; then they are made into words.
         let mut edges = [0; ROOM];
-        let mut count = 0;
-        edges[0] = self.open.unwrap_or(0);
-        count += usize::from(self.open.is_some());
         loop {
-            let found = count;
-            while count < ROOM - WIDTH - STEP && self.edges_left() {
-                let (chunk, mut bits) = (self.chunk, std::mem::take(&mut self.edges));
-                let after = count + bits.count_ones() as usize;
-                while count < after {
-                    let Some(some) = edges[count..].first_chunk_mut::<STEP>() else { break };
-                    for edge in some {
-                        *edge = chunk + bits.trailing_zeros() as usize;
-                        bits &= bits.wrapping_sub(1);
-                    }
-                    count += STEP;
-                }
-                count = after;
-            }
-            let (words, rest) = edges[..count].as_chunks::<2>();
+            let words = self.some(&mut edges);
             column.extend(words.iter().map(|&[start, end]| word(start, end)));
-            self.open = rest.first().copied();
-            if count == found {
+            if words.is_empty() {
                 return false;
             }
             if column.len() >= enough {
                 return true;
             }
-            edges[0] = self.open.unwrap_or(0);
-            count %= 2;
         }
-    }
-
-    /// Whether there are edges to walk over, in this chunk or the next ones.
-    #[inline]
-    fn edges_left(&mut self) -> bool {
-        while self.edges == 0 {
-            if self.load().is_none() {
-                return false;
-            }
-        }
-        true
     }
 }
 
@@ -133,27 +82,38 @@ impl Iterator for Words<'_> {
     fn next(&mut self) -> Option<(usize, usize)> {
         let start = match self.open.take() {
             Some(start) => start,
-            None => self.edge()?,
+            None => self.edges.next()?,
         };
-        Some((start, self.edge()?))
+        Some((start, self.edges.next()?))
     }
 
-    /// A loop for each chunk, which the edges of a chunk end; one after another has to ask at each
-    /// edge whether it was the last.
+    /// A long text many edges at a time, and a short one a loop for each chunk, which its edges end:
+    /// one after another has to ask at each edge whether it was the last.
     #[inline]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
-        let (mut folded, mut open) = (init, self.open);
-        while self.edges_left() {
-            let (chunk, mut bits) = (self.chunk, std::mem::take(&mut self.edges));
+        let mut folded = init;
+        if self.is_long {
+            let mut edges = [0; ROOM];
+            loop {
+                let words = self.some(&mut edges);
+                if words.is_empty() {
+                    return folded;
+                }
+                for &[start, end] in words {
+                    folded = f(folded, (start, end));
+                }
+            }
+        }
+        while let Some((chunk, mut bits)) = self.edges.next_chunk() {
             let mut edge = || {
                 let edge = chunk + bits.trailing_zeros() as usize;
                 let any = bits != 0;
                 bits &= bits.wrapping_sub(1);
                 any.then_some(edge)
             };
-            while let Some(start) = open.take().or_else(&mut edge) {
+            while let Some(start) = self.open.take().or_else(&mut edge) {
                 let Some(end) = edge() else {
-                    open = Some(start);
+                    self.open = Some(start);
                     break;
                 };
                 folded = f(folded, (start, end));
@@ -181,7 +141,7 @@ mod tests {
         loop {
             let most = found.len() + enough;
             let more = words.fill(&mut found, most, |start, end| (start, end));
-            assert!(found.len() < most + 33);
+            assert!(found.len() < most + ROOM / 2);
             match words.next() {
                 Some(word) if more => found.push(word),
                 Some(_) => panic!("there was to be no more"),

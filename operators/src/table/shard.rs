@@ -2,6 +2,8 @@
 
 use creel_kernels::{Huge, prefetch};
 
+use super::waiting::Probe;
+
 /// The longest key that lives in its slot.
 pub(super) const INLINE: usize = 16;
 
@@ -113,11 +115,22 @@ impl Shard {
         &self.arena
     }
 
+    /// Where a search for a hash begins.
+    #[inline]
+    fn home(&self, hash: u32) -> usize {
+        hash as usize & self.slots.len().wrapping_sub(1)
+    }
+
     /// The slot of a key that is there, or the empty one where it would be.
     #[inline]
     fn find(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> usize {
+        self.find_from(self.home(hash), hash, is_it)
+    }
+
+    /// The same, by a search that begins at a place that [`glance`](Self::glance) gave.
+    #[inline]
+    fn find_from(&self, mut at: usize, hash: u32, is_it: impl Fn(&Slot) -> bool) -> usize {
         let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
         loop {
             let slot = &self.slots[at];
             if slot.len == EMPTY || slot.hash == hash && is_it(slot) {
@@ -139,13 +152,25 @@ impl Shard {
         self.taken >= self.slots.len() / 8 * eighths
     }
 
-    /// Counts a key that lives in its slot.
+    /// Counts a key that lives in its slot, if it is in the one where a search for it is to begin.
     #[inline]
-    pub(super) fn add_short(&mut self, key: &Bytes, hash: u32, len: u32, n: u64) -> Found {
+    pub(super) fn add_there(&mut self, probe: &Probe, n: u64) -> bool {
+        match self.slots.get_mut(probe.place as usize) {
+            Some(slot) if slot.len == probe.len && slot.key == probe.key => {
+                slot.count = slot.count.saturating_add(n);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Counts a key that lives in its slot, by a search from its place on.
+    pub(super) fn add_short(&mut self, probe: &Probe, n: u64) -> Found {
         if self.slots.is_empty() {
             return Found::Full;
         }
-        let at = self.find(hash, |slot| slot.len == len && slot.key == *key);
+        let Probe { key, hash, len, place, .. } = *probe;
+        let at = self.find_from(place as usize, hash, |slot| slot.len == len && slot.key == key);
         let full = self.is_full();
         let slot = &mut self.slots[at];
         if slot.is_taken() {
@@ -155,7 +180,7 @@ impl Shard {
         if full {
             return Found::Full;
         }
-        *slot = Slot { key: *key, count: n, hash, len };
+        *slot = Slot { key, count: n, hash, len };
         self.taken += 1;
         Found::New
     }
@@ -188,18 +213,36 @@ impl Shard {
         if self.slots.is_empty() { 0 } else { self.slots[self.find(hash, is_it)].count }
     }
 
-    /// Has the slot where a key may be come near.
+    /// Where a search for a hash begins, which is asked for.
     #[inline]
-    pub(super) fn ask_for(&self, hash: u32) {
-        if let Some(slot) = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1)) {
+    pub(super) fn ask_for(&self, hash: u32) -> usize {
+        let home = self.home(hash);
+        if let Some(slot) = self.slots.get(home) {
             prefetch(slot);
         }
+        home
+    }
+
+    /// A better place to begin the search for a hash than its home, which has come near: the first
+    /// slot in that cache line that is empty or has the hash, or the one behind them, which is asked for.
+    ///
+    /// Without a branch: how many slots there are to pass is a matter of chance.
+    #[inline]
+    pub(super) fn glance(&self, hash: u32, home: usize) -> usize {
+        let (Some(first), Some(second)) = (self.slots.get(home), self.slots.get(home | 1)) else {
+            return 0;
+        };
+        let passed = |slot: &Slot| (slot.hash != hash) & (slot.len != EMPTY);
+        let both = passed(first) & passed(second) & (home & 1 == 0);
+        let at = (home + usize::from(passed(first)) + usize::from(both)) & (self.slots.len() - 1);
+        prefetch(&self.slots[at]);
+        at
     }
 
     /// Has a long key come near, if its slot is the first that a search would look at.
     #[inline]
     pub(super) fn ask_for_long(&self, hash: u32) {
-        if let Some(slot) = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1))
+        if let Some(slot) = self.slots.get(self.home(hash))
             && (slot.hash, slot.len) == (hash, LONG)
             && let Some(first) = self.arena.get(slot.place().0)
         {

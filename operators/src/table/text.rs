@@ -66,7 +66,7 @@ impl Text for Vec<u8> {
 
 /// How many keys ahead a slot is asked for: enough that their cache misses fill every place in
 /// which the processor can wait for one, few enough that what has come is still near.
-const AHEAD: usize = 64;
+const GROUP: usize = 32;
 
 /// A table of text keys, which allocates nothing for a key but the room it takes.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl<K> TextTable<K> {
     fn probe_of(&self, key: u128, len: usize) -> Probe {
         let (low, high) = (key as u64, (key >> 64) as u64);
         let hash = self.seed.hash_short(low, high ^ (len as u64) << 56);
-        Probe { key: key.to_le_bytes(), hash, len: len as u32 }
+        Probe { key: key.to_le_bytes(), hash, len: len as u32, shard: 0, place: 0 }
     }
 
     /// The shard of a hash.
@@ -108,13 +108,56 @@ impl<K> TextTable<K> {
     ///
     /// A call for each batch: inlined, it takes the registers of whatever loop yields the keys.
     #[inline(never)]
-    fn add_batch(&mut self, batch: &[Probe], counts: impl Iterator<Item = u64>) {
-        batch.iter().take(AHEAD).for_each(|probe| self.ask_for(probe.hash));
-        for (at, (probe, n)) in batch.iter().zip(counts).enumerate() {
-            if let Some(later) = batch.get(at + AHEAD) {
-                self.ask_for(later.hash);
+    fn add_batch(&mut self, batch: &mut [Probe], mut counts: impl Iterator<Item = u64>) {
+        let all = batch.len();
+        let ahead = |n: usize| n.min(all);
+        self.ask_for_all(&mut batch[..ahead(2 * GROUP)]);
+        self.glance(&mut batch[..ahead(GROUP)]);
+        for start in (0..all).step_by(GROUP) {
+            let [end, glanced, asked] = [1, 2, 3].map(|n| ahead(start + n * GROUP));
+            self.ask_for_all(&mut batch[glanced..asked]);
+            self.glance(&mut batch[end..glanced]);
+            for at in start..end {
+                let (probe, n) = (&batch[at], counts.next().unwrap_or(0));
+                if !self.shards[probe.shard as usize].add_there(probe, n) && self.add_short(*probe, n) {
+                    self.ask_for_all(&mut batch[at + 1..asked]);
+                }
             }
-            self.insert(probe.hash, |shard| shard.add_short(&probe.key, probe.hash, probe.len, n));
+        }
+    }
+
+    /// Counts a short key that was not where it was looked for first. Whether keys were moved.
+    #[inline(never)]
+    fn add_short(&mut self, mut probe: Probe, n: u64) -> bool {
+        let mut moved = false;
+        loop {
+            match self.shards[probe.shard as usize].add_short(&probe, n) {
+                Found::There => return moved,
+                Found::New => {
+                    self.distinct += 1;
+                    return moved;
+                }
+                Found::Full => self.make_room(probe.shard as usize, probe.hash),
+            }
+            moved = true;
+            self.ask_for_all(std::slice::from_mut(&mut probe));
+        }
+    }
+
+    /// Finds for keys where to look for them, and asks for that.
+    #[inline]
+    fn ask_for_all(&self, probes: &mut [Probe]) {
+        for probe in probes {
+            probe.shard = self.shard(probe.hash) as u32;
+            probe.place = self.shards[probe.shard as usize].ask_for(probe.hash) as u32;
+        }
+    }
+
+    #[inline]
+    fn glance(&self, probes: &mut [Probe]) {
+        for probe in probes {
+            let shard = &self.shards[probe.shard as usize];
+            probe.place = shard.glance(probe.hash, probe.place as usize) as u32;
         }
     }
 
@@ -148,7 +191,7 @@ impl<K> TextTable<K> {
 
     #[inline]
     fn ask_for(&self, hash: u32) {
-        self.shards[self.shard(hash)].ask_for(hash);
+        let _ = self.shards[self.shard(hash)].ask_for(hash);
     }
 
     /// Counts a short key once, when enough of them are there.
@@ -157,7 +200,7 @@ impl<K> TextTable<K> {
         waiting.batch[waiting.len] = probe;
         waiting.len += 1;
         if waiting.len == BATCH {
-            self.add_batch(&waiting.batch, std::iter::repeat(1));
+            self.add_batch(&mut waiting.batch, std::iter::repeat(1));
             waiting.len = 0;
         }
     }
@@ -174,13 +217,13 @@ impl<K> TextTable<K> {
 
     /// Counts what still waits.
     fn settle(&mut self, mut waiting: Waiting<impl Long>) {
-        self.add_batch(&waiting.batch[..waiting.len], std::iter::repeat(1));
+        self.add_batch(&mut waiting.batch[..waiting.len], std::iter::repeat(1));
         self.add_long(&mut waiting.long);
     }
 
     fn add_bytes(&mut self, bytes: &[u8], n: u64) {
         if bytes.len() <= INLINE {
-            self.add_batch(&[self.probe(bytes)], std::iter::once(n));
+            self.add_batch(&mut [self.probe(bytes)], std::iter::once(n));
         } else {
             let hash = self.seed.hash_long(bytes);
             self.insert(hash, |shard| shard.add_long(bytes, hash, n));
@@ -227,15 +270,15 @@ impl<K> TextTable<K> {
                 self.insert(slot.hash, |shard| shard.add_long(bytes, slot.hash, slot.count));
                 continue;
             }
-            batch[waiting] = Probe { key: slot.key, hash: slot.hash, len: slot.len };
+            batch[waiting] = Probe { key: slot.key, hash: slot.hash, len: slot.len, ..Probe::NONE };
             counts[waiting] = slot.count;
             waiting += 1;
             if waiting == BATCH {
-                self.add_batch(&batch, counts.into_iter());
+                self.add_batch(&mut batch, counts.into_iter());
                 waiting = 0;
             }
         }
-        self.add_batch(&batch[..waiting], counts.into_iter());
+        self.add_batch(&mut batch[..waiting], counts.into_iter());
     }
 }
 
@@ -311,7 +354,7 @@ impl<K: Text> Table<K> for TextTable<K> {
         let Some(lent) = key.as_lent() else { return self.get(&key.into_owned()) };
         let bytes = K::bytes(lent);
         if bytes.len() <= INLINE {
-            let Probe { key, hash, len } = self.probe(bytes);
+            let Probe { key, hash, len, .. } = self.probe(bytes);
             self.shards[self.shard(hash)].get(hash, |slot| slot.len == len && slot.key == key)
         } else {
             let hash = self.seed.hash_long(bytes);

@@ -16,10 +16,13 @@ pub(super) struct Probe {
     pub(super) key: Bytes,
     pub(super) hash: u32,
     pub(super) len: u32,
+    /// Where it is looked for, as soon as that was found out: a shard, and the slot in it.
+    pub(super) shard: u32,
+    pub(super) place: u32,
 }
 
 impl Probe {
-    pub(super) const NONE: Self = Self { key: [0; INLINE], hash: 0, len: 0 };
+    pub(super) const NONE: Self = Self { key: [0; INLINE], hash: 0, len: 0, shard: 0, place: 0 };
 }
 
 /// A long key that waits.
