@@ -115,8 +115,8 @@ mod spill;
 pub mod watch;
 
 pub use bag::{
-    Bag, Compute, Item, Lend, ReadOptions, RecordStream, Run, compute_all, compute_all_blocking,
-    read_bytes, read_text, visualize,
+    Bag, Compute, Item, Lend, LentRecords, ReadOptions, RecordStream, Run, compute_all,
+    compute_all_blocking, read_bytes, read_text, visualize,
 };
 #[doc(hidden)]
 pub use bag::{Plan, Values};

@@ -95,7 +95,7 @@ mod records;
 pub mod table;
 mod value;
 
-pub use adapt::Pieces;
+pub use adapt::{Pieces, WholeOf};
 pub use combine::{
     Collect, Count, ExactSum, First, Fold, Frequencies, Max, Min, Sum, Summand, TopK, TopKBy, Total,
 };
@@ -103,5 +103,5 @@ pub use combiner::{Combiner, Feed};
 pub use counts::{Counted, Counts};
 pub use creel_kernels::code_points;
 pub use key::{Key, Stored};
-pub use records::{Records, run};
+pub use records::{Records, Whole, run};
 pub use value::Value;

@@ -20,17 +20,55 @@ use crate::{Combiner, Feed};
 /// ```
 #[derive(Debug)]
 #[must_use = "records are lazy: end the plan with a combiner"]
-pub struct Records<'s, I, S> {
+pub struct Records<'s, I, S, W = ()> {
     iter: I,
     state: &'s mut S,
+    /// [`Whole`], of records that were not adapted yet.
+    whole: W,
+}
+
+/// The text that records are pieces of, if they were cut at white space only, as lines are: the words
+/// of the records are those of the text.
+///
+/// ```
+/// use creel_operators::{Records, Whole};
+///
+/// let (text, mut state) = ("one fish\ntwo fish", Default::default());
+/// Records::within(Whole::of(text), text.lines(), &mut state).words().count();
+/// assert_eq!(state, 4);
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Whole<'b>(pub(crate) Option<&'b str>);
+
+impl<'b> Whole<'b> {
+    /// Of records that are pieces of this text, in its order, with nothing but white space between
+    /// them. That of records of which it is not so is the default.
+    pub fn of(text: &'b str) -> Self {
+        Self(Some(text))
+    }
+
+    /// Whether there is such a text.
+    pub fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl<'s, I: Iterator, S> Records<'s, I, S> {
     /// Records from an iterator, and the state that the combiner at the end will feed.
     pub fn new(iter: I, state: &'s mut S) -> Self {
-        Self { iter, state }
+        Self { iter, state, whole: () }
     }
+}
 
+impl<'s, 'b, I: Iterator, S> Records<'s, I, S, Whole<'b>> {
+    /// The same, of records that are pieces of a text: [`words`](Self::words) that are asked for
+    /// first are then found in all of it at once, which for lines takes half the time.
+    pub fn within(whole: Whole<'b>, iter: I, state: &'s mut S) -> Self {
+        Self { iter, state, whole }
+    }
+}
+
+impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     /// The door through which every operator goes: one iterator becomes another.
     ///
     /// ```
@@ -44,7 +82,12 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
     /// The iterator is that of one block: what it keeps, such as a position, starts again with
     /// the next one.
     pub fn adapt<J: Iterator>(self, f: impl FnOnce(I) -> J) -> Records<'s, J, S> {
-        Records { iter: f(self.iter), state: self.state }
+        Records { iter: f(self.iter), state: self.state, whole: () }
+    }
+
+    /// As [`adapt`](Self::adapt), of what is known of the whole too.
+    pub(crate) fn adapt_whole<J: Iterator>(self, f: impl FnOnce(I, W) -> J) -> Records<'s, J, S> {
+        Records { iter: f(self.iter, self.whole), state: self.state, whole: () }
     }
 
     /// The door through which every combiner goes: the records are fed to the state.
@@ -77,7 +120,7 @@ impl<'s, I: Iterator, S> Records<'s, I, S> {
         combiner: C,
         feed: impl Fn(&C, &mut S, I::Item),
     ) -> C {
-        let Self { mut iter, state } = self;
+        let Self { mut iter, state, .. } = self;
         if !C::STOPS {
             iter.for_each(|record| feed(&combiner, state, record));
         } else if !combiner.full(state) {

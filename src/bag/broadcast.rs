@@ -10,7 +10,7 @@ use std::sync::Arc;
 use creel_operators::{Collect, Combiner, Records};
 
 use super::chain::{Drained, Filter, Operator, to_front};
-use super::lend::{Lend, Planned};
+use super::lend::{Lend, LentRecords, Planned, lent};
 use super::{Bag, Item};
 use crate::Progress;
 use crate::graph::delayed::Argument;
@@ -170,17 +170,17 @@ impl<T: Lend> Bag<T> {
     where
         V: Send + Sync + 'static,
         C: Combiner,
-        P: Fn(Records<'_, T::Lent<'_>, C::State>, &V) -> C + Send + Sync + 'static,
+        P: Fn(LentRecords<'_, '_, T, C::State>, &V) -> C + Send + Sync + 'static,
     {
         let step = Step::here("lend_with");
         let task = Arc::clone(argument.into_delayed().node());
         let base = self.base.then(step).needing(&task);
         let stage = self.stage;
-        let plan = Arc::new(move |env: &Env<'_>, records: Records<'_, T::Lent<'_>, C::State>| {
+        let plan = Arc::new(move |env: &Env<'_>, records: LentRecords<'_, '_, T, C::State>| {
             plan(records, env.value(&task))
         });
         Item::reduced::<C>(base, move |env| {
-            let combiner = plan(env, Records::new(T::lend(&[]), &mut C::State::default()));
+            let combiner = plan(env, lent::<T, _>(T::lend(&[]), &mut C::State::default()));
             Arc::new(Planned::new(Arc::clone(&stage), combiner, Arc::clone(&plan)))
         })
     }

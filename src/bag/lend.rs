@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use creel_operators::{Collect, Combiner, Records};
+use creel_operators::{Collect, Combiner, Records, Whole};
 
 use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage};
@@ -50,6 +50,22 @@ pub trait Lend: Sized + Send + 'static {
 
     /// Lends records that are owned already.
     fn lend(records: &[Self]) -> Self::Lent<'_>;
+
+    /// The text that these records are pieces of, if they are cut at white space.
+    fn whole<'b>(_: &Self::Lent<'b>) -> Whole<'b> {
+        Whole::default()
+    }
+}
+
+/// What a plan is given: the records of a block, lent, with the state that they will feed.
+pub type LentRecords<'s, 'b, T, S> = Records<'s, <T as Lend>::Lent<'b>, S, Whole<'b>>;
+
+/// The same, made.
+pub(super) fn lent<'s, 'b, T: Lend, S>(
+    records: T::Lent<'b>,
+    state: &'s mut S,
+) -> LentRecords<'s, 'b, T, S> {
+    Records::within(T::whole(&records), records, state)
 }
 
 impl Lend for String {
@@ -57,6 +73,10 @@ impl Lend for String {
 
     fn lend(records: &[Self]) -> Lines<'_> {
         Lines::of_records(records)
+    }
+
+    fn whole<'b>(lines: &Self::Lent<'b>) -> Whole<'b> {
+        lines.whole()
     }
 }
 
@@ -103,11 +123,11 @@ impl<T: Lend> Bag<T> {
     pub fn lend<C, P>(self, plan: P) -> Item<C::Output>
     where
         C: Combiner,
-        P: Fn(Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync + 'static,
+        P: Fn(LentRecords<'_, '_, T, C::State>) -> C + Send + Sync + 'static,
     {
         let step = Step::here("lend");
-        let combiner = plan(Records::new(T::lend(&[]), &mut C::State::default()));
-        let plan = move |_: &Env<'_>, records: Records<'_, T::Lent<'_>, C::State>| plan(records);
+        let combiner = plan(lent::<T, _>(T::lend(&[]), &mut C::State::default()));
+        let plan = move |_: &Env<'_>, records: LentRecords<'_, '_, T, C::State>| plan(records);
         let planned: Arc<dyn Reduction> =
             Arc::new(Planned::new(self.stage, combiner, Arc::new(plan)));
         Item::reduced::<C>(self.base.then(step), move |_| Arc::clone(&planned))
@@ -131,13 +151,13 @@ impl<T: Lend> Bag<T> {
     pub fn lend_bag<U, P>(self, plan: P) -> Bag<U>
     where
         U: Send + 'static,
-        P: Fn(Records<'_, T::Lent<'_>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
+        P: Fn(LentRecords<'_, '_, T, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     {
         let lender = self.stage;
         let stage = move |chunk: &mut Chunk, env: &Env<'_>, emit: &mut Emit<'_, U>| {
             let mut batch = Vec::new();
             lender.lend(chunk, env, &mut |records| {
-                plan(Records::new(records, &mut batch));
+                plan(lent::<T, _>(records, &mut batch));
                 let flow = emit(&mut batch);
                 batch.clear();
                 flow
@@ -158,7 +178,7 @@ impl<T, C, P> Planned<T, C, P>
 where
     T: Lend,
     C: Combiner,
-    P: Fn(&Env<'_>, Records<'_, T::Lent<'_>, C::State>) -> C,
+    P: Fn(&Env<'_>, LentRecords<'_, '_, T, C::State>) -> C,
 {
     pub(super) fn new(stage: Arc<dyn Stage<T>>, combiner: C, plan: Arc<P>) -> Self {
         Self { stage, combiner, plan }
@@ -169,7 +189,7 @@ impl<T, C, P> Feeding for Planned<T, C, P>
 where
     T: Lend,
     C: Combiner,
-    P: Fn(&Env<'_>, Records<'_, T::Lent<'_>, C::State>) -> C + Send + Sync,
+    P: Fn(&Env<'_>, LentRecords<'_, '_, T, C::State>) -> C + Send + Sync,
 {
     type Combiner = C;
 
@@ -179,7 +199,7 @@ where
 
     fn feed(&self, state: &mut C::State, chunk: &mut Chunk, env: &Env<'_>) -> Result<()> {
         let feed = &mut |records: T::Lent<'_>| {
-            (self.plan)(env, Records::new(records, state));
+            (self.plan)(env, lent::<T, _>(records, state));
             Ok(ControlFlow::Continue(()))
         };
         self.stage.lend(chunk, env, feed).map(drop)

@@ -28,7 +28,7 @@ use chain::{Cut, Drained, Filter, Operator, Separator, Stage, to_front};
 
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
-pub use lend::Lend;
+pub use lend::{Lend, LentRecords};
 pub use plan::{Plan, Values};
 pub use read::{ReadOptions, read_bytes, read_text};
 pub use sketch::visualize;

@@ -52,7 +52,7 @@ impl Predicate {
             Self::Always(false) => keep.fill(false),
             Self::IsTrue => each(keep, &batch.numbers, |&n| n != 0),
             Self::Length(order, n) => lengths(*order, *n, text, batch, keep),
-            Self::Number(order, n) => each(keep, &batch.numbers, |number| order.holds(number, n)),
+            Self::Number(order, n) => numbers(*order, *n, &batch.numbers, keep, |&number| number),
             Self::Text(order, to) => texts(keep, text, batch, |t| order.holds(t, to)),
             Self::StartsWith(with) => texts(keep, text, batch, |t| t.starts_with(&**with)),
             Self::EndsWith(with) => texts(keep, text, batch, |t| t.ends_with(&**with)),
@@ -118,15 +118,30 @@ fn texts(keep: &mut [bool], text: &str, batch: &Batch, mut test: impl FnMut(&str
 fn lengths(order: Order, n: i64, text: &str, batch: &Batch, keep: &mut [bool]) {
     match batch.kind {
         Kind::Text if batch.is_ascii(text) => {
-            each(keep, &batch.spans, |span| order.holds(&i64::from(span.len), &n));
+            numbers(order, n, &batch.spans, keep, |span| i64::from(span.len));
         }
         Kind::Text => each(keep, &batch.spans, |&span| length_holds(order, n, text, span)),
         Kind::List => keep.iter_mut().zip(batch.lists()).for_each(|(keep, list)| {
             *keep = *keep && order.holds(&(list.len() as i64), &n);
         }),
-        _ => {
-            each(keep, &batch.numbers, |number| order.holds(&number.saturating_abs(), &n));
-        }
+        _ => numbers(order, n, &batch.numbers, keep, |number| number.saturating_abs()),
+    }
+}
+
+/// Whole numbers against one, without a branch: each order is a range, or what is outside of it.
+fn numbers<T>(order: Order, n: i64, column: &[T], keep: &mut [bool], number: impl Fn(&T) -> i64) {
+    let (range, inside) = match order {
+        Order::Lt => (n..=i64::MAX, false),
+        Order::Le => (i64::MIN..=n, true),
+        Order::Gt => (i64::MIN..=n, false),
+        Order::Ge => (n..=i64::MAX, true),
+        Order::Eq => (n..=n, true),
+        Order::Ne => (n..=n, false),
+    };
+    let (least, most) = range.into_inner();
+    let width = most.wrapping_sub(least) as u64;
+    for (keep, value) in keep.iter_mut().zip(column) {
+        *keep &= (number(value).wrapping_sub(least) as u64 <= width) == inside;
     }
 }
 
@@ -156,6 +171,31 @@ impl Predicate {
             Self::Not(of) => *of,
             Self::Always(met) => Self::Always(!met),
             other => Self::Not(Box::new(other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_in_the_range_that_their_order_says(
+            column in prop::collection::vec(prop_oneof![any::<i64>(), -3..3_i64, Just(i64::MIN), Just(i64::MAX)], 0..9),
+            n in prop_oneof![any::<i64>(), -3..3_i64, Just(i64::MIN), Just(i64::MAX)],
+        ) {
+            for order in [Order::Lt, Order::Le, Order::Gt, Order::Ge, Order::Eq, Order::Ne] {
+                let mut keep = vec![true; column.len()];
+                numbers(order, n, &column, &mut keep, |&number| number);
+                let expected: Vec<_> = column.iter().map(|number| order.holds(number, &n)).collect();
+                prop_assert_eq!(&keep, &expected);
+                // What is left out already stays out.
+                keep.fill(false);
+                numbers(order, n, &column, &mut keep, |&number| number);
+                prop_assert!(!keep.contains(&true));
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use std::slice::Iter;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
+use creel_operators::Whole;
+
 use crate::block::Delimiter;
 
 /// Knows where the first record of some bytes ends.
@@ -203,6 +205,17 @@ impl<'b> Lines<'b> {
     pub(crate) fn of_records(records: &'b [String]) -> Self {
         Self { records: Records::Owned(records.iter()) }
     }
+
+    /// The text that is still to be cut, if that is done at white space.
+    pub(crate) fn whole(&self) -> Whole<'b> {
+        match &self.records {
+            Records::Block { rest, cut: Cut::Line | Cut::Never } => Whole::of(rest),
+            Records::Block { rest, cut: Cut::Byte(byte) } if char::from(*byte).is_whitespace() => {
+                Whole::of(rest)
+            }
+            _ => Whole::default(),
+        }
+    }
 }
 
 impl<'b> Iterator for Lines<'b> {
@@ -260,6 +273,7 @@ impl std::iter::FusedIterator for RawLines<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use creel_operators::Counts;
 
     fn lines(text: &str) -> Vec<&str> {
         Lines::new(text, &Delimiter::Line).collect()
@@ -296,6 +310,34 @@ mod tests {
         assert_eq!(Lines::of_records(&owned).collect::<Vec<_>>(), ["a\n", ""]);
         let owned = [b"\xff".to_vec()];
         assert_eq!(RawLines::of_records(&owned).collect::<Vec<_>>(), [b"\xff"]);
+    }
+
+    #[test]
+    fn what_is_cut_at_white_space_has_the_words_of_the_whole() {
+        let custom = |by: &str| Delimiter::Bytes(by.into());
+        let text = "a b\r\n\n c-d\u{2003}--e \0 f\n";
+        for (delimiter, known) in [
+            (Delimiter::Line, true),
+            (custom(""), true),
+            (custom(" "), true),
+            (custom("-"), false),
+            (custom("\0"), false),
+            (custom("\r\n"), false),
+        ] {
+            let words = |counts: &mut Counts<String>, whole| {
+                let lines = Lines::new(text, &delimiter);
+                creel_operators::Records::within(whole, lines, counts).words().frequencies();
+            };
+            let (mut each, mut all) = <(Counts<String>, Counts<String>)>::default();
+            words(&mut each, Whole::default());
+            let whole = Lines::new(text, &delimiter).whole();
+            words(&mut all, whole);
+            assert_eq!(each.sorted_lent(), all.sorted_lent());
+            assert_eq!(whole.is_known(), known, "{delimiter:?}");
+            let mut half = Lines::new(text, &delimiter);
+            half.next();
+            assert!(half.whole().is_known() == known);
+        }
     }
 
     #[test]

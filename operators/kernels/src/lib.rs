@@ -21,6 +21,7 @@ mod code_points;
 mod edges;
 mod huge;
 mod padded;
+mod places;
 mod plain;
 mod prefetch;
 mod sixteen;

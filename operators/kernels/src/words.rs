@@ -1,9 +1,7 @@
 //! Words: what stands between white space.
 
-use crate::edges::{Edges, ROOM};
-
-/// The length of a text from which on its words are made of many edges at a time.
-const LONG: usize = ROOM;
+use crate::edges::Edges;
+use crate::places::Places;
 
 /// The words of a text in UTF-8, each as the places where it begins and ends.
 ///
@@ -18,7 +16,6 @@ const LONG: usize = ROOM;
 #[derive(Debug, Clone)]
 pub struct Words<'t> {
     edges: Edges<'t>,
-    is_long: bool,
     /// Where a word begins whose end was not reached yet.
     open: Option<usize>,
 }
@@ -27,18 +24,16 @@ impl<'t> Words<'t> {
     /// Looks at nothing yet.
     #[inline]
     pub fn new(text: &'t [u8]) -> Self {
-        Self { edges: Edges::new(text), is_long: text.len() >= LONG, open: None }
+        Self { edges: Edges::new(text), open: None }
     }
 
     /// Some words more: none, if there are no more.
     #[inline]
-    fn some<'e>(&mut self, edges: &'e mut [usize; ROOM]) -> &'e [[usize; 2]] {
-        // From a word that has begun on.
-        let begun = usize::from(self.open.is_some());
-        edges[0] = self.open.unwrap_or(0);
-        let count = self.edges.fill(edges, begun);
-        let (words, rest) = edges[..count].as_chunks();
-        self.open = rest.first().copied();
+    fn some<'p>(&mut self, places: &'p mut Places) -> &'p [[usize; 2]] {
+        places.restart(self.open);
+        self.edges.fill(places);
+        let (words, open) = places.pairs();
+        self.open = open;
         words
     }
 
@@ -61,9 +56,9 @@ impl<'t> Words<'t> {
         enough: usize,
         word: impl Fn(usize, usize) -> W,
     ) -> bool {
-        let mut edges = [0; ROOM];
+        let mut places = Places::new();
         loop {
-            let words = self.some(&mut edges);
+            let words = self.some(&mut places);
             column.extend(words.iter().map(|&[start, end]| word(start, end)));
             if words.is_empty() {
                 return false;
@@ -87,39 +82,20 @@ impl Iterator for Words<'_> {
         Some((start, self.edges.next()?))
     }
 
-    /// A long text many edges at a time, and a short one a loop for each chunk, which its edges end:
-    /// one after another has to ask at each edge whether it was the last.
+    /// Many edges at a time: one after another has to ask at each whether it was the last of its chunk.
     #[inline]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
-        let mut folded = init;
-        if self.is_long {
-            let mut edges = [0; ROOM];
-            loop {
-                let words = self.some(&mut edges);
-                if words.is_empty() {
-                    return folded;
-                }
-                for &[start, end] in words {
-                    folded = f(folded, (start, end));
-                }
+        let (mut places, mut folded) = (Places::new(), init);
+        loop {
+            let words = self.some(&mut places);
+            if words.is_empty() {
+                return folded;
             }
-        }
-        while let Some((chunk, mut bits)) = self.edges.next_chunk() {
-            let mut edge = || {
-                let edge = chunk + bits.trailing_zeros() as usize;
-                let any = bits != 0;
-                bits &= bits.wrapping_sub(1);
-                any.then_some(edge)
-            };
-            while let Some(start) = self.open.take().or_else(&mut edge) {
-                let Some(end) = edge() else {
-                    self.open = Some(start);
-                    break;
-                };
+            // The one place where `f` is called, so that it is compiled into this loop.
+            for &[start, end] in words {
                 folded = f(folded, (start, end));
             }
         }
-        folded
     }
 }
 
@@ -128,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::places::ROOM;
 
     fn plain(text: &str) -> Vec<(usize, usize)> {
         let start = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;

@@ -2,7 +2,7 @@
 
 use crate::Records;
 
-impl<'s, I: Iterator, S> Records<'s, I, S> {
+impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     /// Takes each record apart into what it is a list of: one level, no deeper.
     ///
     /// ```

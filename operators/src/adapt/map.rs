@@ -2,7 +2,7 @@
 
 use crate::Records;
 
-impl<'s, I: Iterator, S> Records<'s, I, S> {
+impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     /// Turns each record into what `f` makes of it.
     ///
     /// ```

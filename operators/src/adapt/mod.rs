@@ -11,3 +11,4 @@ mod split;
 mod words;
 
 pub use pieces::Pieces;
+pub use words::WholeOf;

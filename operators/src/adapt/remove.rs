@@ -2,7 +2,7 @@
 
 use crate::Records;
 
-impl<'s, I: Iterator, S> Records<'s, I, S> {
+impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     /// Leaves out the records for which `drop` is true.
     ///
     /// ```

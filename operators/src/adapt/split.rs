@@ -2,7 +2,7 @@
 
 use crate::{Pieces, Records};
 
-impl<'s, I: Iterator, S> Records<'s, I, S> {
+impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     /// Yields the pieces of each record between occurrences of a literal separator.
     ///
     /// Each piece is a record of its own: where a bag of dask's would hold a list for each record, to

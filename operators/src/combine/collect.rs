@@ -43,7 +43,7 @@ impl<T: Send + 'static> Feed<T> for Collect<T> {
     }
 }
 
-impl<I: Iterator> Records<'_, I, Vec<I::Item>> {
+impl<I: Iterator, W> Records<'_, I, Vec<I::Item>, W> {
     /// Keeps all records, in input order. See [`Collect`].
     ///
     /// ```

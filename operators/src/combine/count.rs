@@ -30,7 +30,7 @@ impl<T> Feed<T> for Count {
     }
 }
 
-impl<I: Iterator> Records<'_, I, u64> {
+impl<I: Iterator, W> Records<'_, I, u64, W> {
     /// Counts the records. See [`Count`].
     ///
     /// ```

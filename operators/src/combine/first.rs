@@ -66,7 +66,7 @@ impl<T: Send + 'static> Feed<T> for First<T> {
     }
 }
 
-impl<I: Iterator> Records<'_, I, Vec<I::Item>> {
+impl<I: Iterator, W> Records<'_, I, Vec<I::Item>, W> {
     /// Keeps the first `n` records, in input order, and reads no further. See [`First`].
     ///
     /// ```

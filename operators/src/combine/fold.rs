@@ -82,7 +82,7 @@ where
     }
 }
 
-impl<I: Iterator, A: Send + 'static> Records<'_, I, Option<A>> {
+impl<I: Iterator, A: Send + 'static, W> Records<'_, I, Option<A>, W> {
     /// Folds the records into an accumulator by closures. See [`Fold`] for what they must keep.
     ///
     /// ```

@@ -62,7 +62,7 @@ impl<T: Key> Feed<T> for Frequencies<T::Owned> {
     }
 }
 
-impl<I: Iterator, S> Records<'_, I, S> {
+impl<I: Iterator, S, W> Records<'_, I, S, W> {
     /// Counts how often each record occurs. See [`Frequencies`] and [`Counts`].
     ///
     /// ```

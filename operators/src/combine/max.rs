@@ -43,7 +43,7 @@ impl<T: Value> Feed<T> for Max<T::Owned> {
     }
 }
 
-impl<I: Iterator, S> Records<'_, I, S> {
+impl<I: Iterator, S, W> Records<'_, I, S, W> {
     /// Keeps the largest record. See [`Max`].
     ///
     /// ```

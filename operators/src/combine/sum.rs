@@ -133,7 +133,7 @@ impl<T: Summand> Feed<T> for Sum<T::Sum> {
     }
 }
 
-impl<I: Iterator, S> Records<'_, I, S> {
+impl<I: Iterator, S, W> Records<'_, I, S, W> {
     /// Adds the records up: integers in an `i128`, floats exactly in an `f64`. See [`Sum`].
     ///
     /// ```

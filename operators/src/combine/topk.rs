@@ -87,7 +87,7 @@ impl<T: Value> Feed<T> for TopK<T::Owned> {
     }
 }
 
-impl<I: Iterator, S> Records<'_, I, S> {
+impl<I: Iterator, S, W> Records<'_, I, S, W> {
     /// Keeps the `k` largest records, largest first. See [`TopK`].
     ///
     /// ```

@@ -66,7 +66,7 @@ impl<Q: Value, T: Value> Feed<(Q, T)> for TopKBy<Q::Owned, T::Owned> {
     }
 }
 
-impl<I: Iterator, S> Records<'_, I, S> {
+impl<I: Iterator, S, W> Records<'_, I, S, W> {
     /// Keeps the records of the `k` largest ranks, largest rank first. See [`TopKBy`].
     ///
     /// ```

@@ -119,7 +119,9 @@ impl<K> TextTable<K> {
             self.glance(&mut batch[end..glanced]);
             for at in start..end {
                 let (probe, n) = (&batch[at], counts.next().unwrap_or(0));
-                if !self.shards[probe.shard as usize].add_there(probe, n) && self.add_short(*probe, n) {
+                if !self.shards[probe.shard as usize].add_there(probe, n)
+                    && self.add_short(*probe, n)
+                {
                     self.ask_for_all(&mut batch[at + 1..asked]);
                 }
             }
