@@ -51,9 +51,21 @@ impl Engine {
 
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
     pub(super) fn run(context: &Context, roots: &[Arc<Node>]) -> Result<Vec<Shared>> {
+        let (engine, ids) = Self::serve(context, |state| state.begin_run(roots));
+        engine.with(|state| state.end_run(&ids))
+    }
+
+    /// Runs roots that take turns, until one says that no more is wanted.
+    pub(super) fn run_in_turn(context: &Context, roots: &[Arc<Node>], ahead: usize) -> Result<()> {
+        let (engine, ()) = Self::serve(context, |state| state.begin_in_turn(roots, ahead));
+        engine.with(EngineState::end_in_turn)
+    }
+
+    /// An engine that has done what it was begun with, on this thread and helpers.
+    fn serve<T>(context: &Context, begin: impl FnOnce(&mut EngineState) -> T) -> (Arc<Self>, T) {
         let engine = Self::new(context.clone());
         // Under the plain lock: nobody need come for the first task, which this thread will do.
-        let ids = engine.lock().begin_run(roots);
+        let begun = begin(&mut engine.lock());
         let entry = engine.hears();
         let seated = engine.lock().sit(context.stop.child());
         Worker::new(&engine, seated).work();
@@ -62,7 +74,7 @@ impl Engine {
             // A helper that panics has told so: what it did is a failure of the run.
             let _ = helper.join();
         }
-        engine.with(|state| state.end_run(&ids))
+        (engine, begun)
     }
 
     /// Has the engine hear of the end of the run that it serves.
@@ -233,6 +245,7 @@ impl Engine {
                 }
             }
         }
+        state.advance();
     }
 
     /// What a task waited for has come.

@@ -224,6 +224,8 @@ impl Plan {
         let inputs = std::mem::take(&mut self.at(at).inputs);
         let (mut missing, mut failure) = (0, None);
         for &input in &inputs {
+            let rank = self.at(input).rank;
+            self.admit(rank);
             let input = self.at(input);
             input.uses += 1;
             match &input.state {
