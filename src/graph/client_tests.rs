@@ -526,8 +526,21 @@ fn an_observer_that_panics_ends_a_run_and_hangs_nobody() {
             let task = all(later).map(Vec::len);
             let run = Run::new().threads(threads).observer(at(kind));
             let error = run.compute_blocking(&task).expect_err("the observer panics");
-            assert!(error.to_string().contains("I saw it"), "{error}");
+            assert!(error.to_string().contains("panicked: in an observer: I saw it"), "{error}");
         }
+    }
+    for kind in 0..4 {
+        let client = Run::new().threads(1).observer(at(kind)).client();
+        let error =
+            client.compute(delayed(1).map_async(|n| async move { *n }).named("seen")).wait();
+        let error = error.expect_err("the observer panics").to_string();
+        assert!(error.contains("panicked: in an observer: I saw it"), "{error}");
+        assert!(error.contains("seen"), "{error}");
+    }
+    // Nobody holds it any more who could be told.
+    let client = Run::new().threads(1).observer(at(4)).client();
+    for n in 0..3 {
+        assert_eq!(client.submit(|n: &u32| n + 1, (n,)).wait().expect("it has ended"), n + 1);
     }
 }
 

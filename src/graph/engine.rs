@@ -284,30 +284,31 @@ impl Engine {
         if waste.is_empty() {
             return;
         }
-        let told = match self.context.observers.is_empty() {
-            true => Ok(()),
-            false => caught("an observer", || {
-                self.tell_all(waste);
-                Ok(())
-            }),
-        };
+        if !self.context.observers.is_empty() {
+            self.tell_all(waste);
+        }
         // A value of the caller's may panic as it is dropped.
         let cleared = caught("the drop of a value", || {
             waste.clear();
             Ok(())
         });
-        if let Err(error) = told.and(cleared) {
+        if let Err(error) = cleared {
             self.with(|state| state.end(error));
         }
     }
 
     /// Tells those who watch of what has come and what goes.
-    fn tell_all(&self, waste: &Waste) {
-        for (node, number) in &waste.planned {
-            self.tell(node, *number, What::Planned);
-        }
-        for (node, number) in waste.nodes.iter().filter(|(_, number)| *number > 0) {
-            self.tell(node, *number, What::Dropped);
+    fn tell_all(self: &Arc<Self>, waste: &Waste) {
+        let planned = waste.planned.iter().map(|task| (task, What::Planned));
+        let dropped = waste.nodes.iter().filter(|(_, number)| *number > 0);
+        for ((node, number), what) in planned.chain(dropped.map(|task| (task, What::Dropped))) {
+            let told = caught(&node.name, || {
+                self.tell(node, *number, what);
+                Ok(())
+            });
+            if let Err(error) = told {
+                self.with(|state| state.watched(node, *number, error));
+            }
         }
     }
 

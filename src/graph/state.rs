@@ -124,9 +124,7 @@ impl EngineState {
     /// Ends a run for this reason; a client's tasks end for their own.
     pub(super) fn end(&mut self, error: Error) {
         // What the tasks say that were told to stop is not the cause.
-        if self.close_run() {
-            self.failure = Some(error);
-        } else if matches!(self.failure, Some(Error::Cancelled)) {
+        if self.close_run() || matches!(self.failure, Some(Error::Cancelled)) {
             self.failure = Some(error);
         } else {
             self.plan.waste.late.push(Box::new(error));
@@ -143,6 +141,14 @@ impl EngineState {
         } else {
             self.plan.fail(id, error);
             self.advance();
+        }
+    }
+
+    /// Who watches a task has panicked: the task fails if it can, and else the run.
+    pub(super) fn watched(&mut self, node: &Arc<Node>, number: u32, error: Error) {
+        match self.plan.under_way(node, number) {
+            Some(id) => self.failed(id, error),
+            None => self.end(error),
         }
     }
 

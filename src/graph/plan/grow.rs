@@ -157,6 +157,12 @@ impl Plan {
         }
     }
 
+    /// The task of a node that has this number, if its value may still come.
+    pub(crate) fn under_way(&self, node: &Arc<Node>, number: u32) -> Option<Id> {
+        let (_, id) = self.entry(self.find(node)?);
+        self.get(id).filter(|slot| slot.number() == number && slot.is_under_way()).map(|_| id)
+    }
+
     /// Has a node found at a place.
     fn own(&mut self, node: &Arc<Node>, at: u32) {
         match node.key() {
