@@ -181,7 +181,8 @@ impl<T: Send + 'static> Bag<T> {
 
 impl<T: Send + Sync + 'static> Item<T> {
     /// A handle on the value, for tasks of your own. Items over one source that become handles
-    /// read it once each; [`compute_all`](crate::compute_all) on items reads it once for all.
+    /// read it once each; [`Delayed::together`] makes one handle of several, for which it is read
+    /// once.
     ///
     /// ```
     /// let count = creel::Bag::from_iter(0..7).count().to_delayed();
@@ -251,6 +252,37 @@ impl<T: Clone + Send + Sync + 'static> Item<T> {
 }
 
 impl<T: Send + Sync + 'static> Delayed<T> {
+    /// One handle on what can be computed together, as by [`compute_all`](crate::compute_all):
+    /// items over one source share one pass over it. `unzip` makes a handle of each.
+    ///
+    /// ```
+    /// use creel::{Bag, Delayed, Run};
+    ///
+    /// let lines = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+    /// let (count, longest) = Delayed::together((lines.clone().count(), lines.max())).unzip();
+    /// let longer = longest.map(|longest| longest.map_or(0, |n| n + 1));
+    /// let run = Run::new();
+    /// let (count, longer) = run.compute_blocking(&(count, longer))?;
+    /// assert!(count > 0 && longer > 1);
+    /// let read = run.progress().bytes_read();
+    /// assert_eq!(read, std::fs::metadata("fixtures/access.log").unwrap().len()); // once
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn together<C>(what: C) -> Self
+    where
+        C: Compute<Output = T> + Send + Sync + 'static,
+    {
+        let mut plan = Plan::default();
+        what.add(&mut plan);
+        let (places, roots) = plan.all_roots();
+        let name = Name::At("together", Location::caller());
+        Self::of(Node::new(name, roots, move |_, inputs| {
+            let mut values = plan.given(&places, inputs.take_all());
+            Ok(Outcome::value(what.take(&mut values)))
+        }))
+    }
+
     /// The value, waiting for it without blocking the caller's runtime, whichever that is. It is
     /// cloned only if something else holds it. Dropping the future cancels the run.
     ///

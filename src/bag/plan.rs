@@ -101,16 +101,20 @@ impl Plan {
         if let Some(value) = self.run_lazily(context) {
             return Ok(Values(vec![Given::Moved(value?)].into_iter()));
         }
+        let (places, roots) = self.all_roots();
+        Ok(self.given(&places, run(context, &roots)?))
+    }
+
+    /// What was asked for, of what the tasks of all gave.
+    pub(super) fn given(&self, places: &[Vec<usize>], values: Vec<Shared>) -> Values {
+        let mut values = values.into_iter();
         let mut items: Vec<Option<Value>> = self.items.iter().map(|_| None).collect();
-        let (places, mut roots): (Vec<_>, Vec<_>) = self.roots().into_iter().unzip();
-        roots.extend(self.tasks);
-        let mut values = run(context, &roots)?.into_iter();
-        for (places, values) in places.into_iter().zip(&mut values) {
+        for (places, values) in places.iter().zip(&mut values) {
             let finished: Vec<Value> = Moved::out_of(values);
-            places.into_iter().zip(finished).for_each(|(n, value)| items[n] = Some(value));
+            places.iter().zip(finished).for_each(|(n, value)| items[*n] = Some(value));
         }
         let tasks: Vec<Shared> = values.collect();
-        let given = self.order.into_iter().map(|asked| match asked {
+        let given = self.order.iter().map(|asked| match *asked {
             Asked::Task(n) => Given::Shared(Arc::clone(&tasks[n])),
             Asked::Item(n) => {
                 let value = items[n].take();
@@ -118,7 +122,7 @@ impl Plan {
             }
         });
         let given: Vec<Given> = given.collect();
-        Ok(Values(given.into_iter()))
+        Values(given.into_iter())
     }
 
     /// The value of an item that can do with less than its inputs, if it is all that was asked for.
@@ -131,11 +135,12 @@ impl Plan {
         Some(work(context).and_then(finished))
     }
 
-    /// The tasks of all that was asked for.
-    pub(super) fn all_roots(&self) -> Vec<Arc<Node>> {
-        let mut roots: Vec<_> = self.roots().into_iter().map(|(_, root)| root).collect();
+    /// The tasks of all that was asked for: those of groups of items, with the places of these, and
+    /// after them those of handles.
+    pub(super) fn all_roots(&self) -> (Vec<Vec<usize>>, Vec<Arc<Node>>) {
+        let (places, mut roots): (Vec<_>, Vec<_>) = self.roots().into_iter().unzip();
         roots.extend_from_slice(&self.tasks);
-        roots
+        (places, roots)
     }
 
     /// For each group of items their places, and the task that makes their [`Moved`] values.
