@@ -300,10 +300,12 @@ fn a_client_says_what_it_does() {
     let client = Run::new().threads(1).memory(1 << 20).client();
     let gate = gate(&client);
     gate.started.recv().expect("it starts");
-    let waiting = client.submit(|n: &u32| *n, (&gate.task,));
+    // Neither the 3 nor the 1 is a task.
+    let waiting = client.submit(|n: &u32, more: &u32| n + more, (&gate.task, 3));
     let kept = client.compute(all([delayed(1)]).weighed(|_| 2048));
     let text = client.info().to_string();
     assert!(text.contains("thread 0: submit (src/graph/client_tests.rs"), "{text}");
+    assert!(text.contains("tasks: 2 waiting, 1 running, 0 done, 0 failed"), "{text}");
     drop(gate.open);
     wait_all_now(&[waiting]);
     wait_all_now(std::slice::from_ref(&kept));

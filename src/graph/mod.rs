@@ -24,6 +24,8 @@ mod sync;
 mod tests;
 mod tree;
 mod turns;
+#[cfg(test)]
+mod turns_tests;
 mod visualize;
 mod worker;
 
