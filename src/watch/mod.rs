@@ -85,8 +85,8 @@ pub use trace::Trace;
 /// by several of them at once.
 ///
 /// Where it panics, the task fails that it was told of, as if that had panicked: a run ends with an
-/// [`Error::Panic`] that says so, and so does the future of a client's task. Of a client's task that
-/// has ended, or that nobody holds any more, there is nothing left to fail, and nobody to be told.
+/// [`Error::Panic`] that says so, and so does the future of a client's task. Where a client's task
+/// has ended, or a run has its results and drops what is left, there is nothing to fail any more.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
