@@ -1,7 +1,10 @@
 //! What can go wrong, by the decision that a caller can take.
 
+use std::any::Any;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The result of everything in creel that can fail.
@@ -57,6 +60,23 @@ impl fmt::Display for Place {
 /// do about it. More variants may come, so match with a wildcard. It can be cloned, since the
 /// futures of several tasks can fail of one cause.
 ///
+/// Where there is a cause, the message ends with the cause's, and
+/// [`source`](std::error::Error::source) is what stands behind that, so that a chain of errors says
+/// nothing twice. A caller's own error is the field `source` of [`Error::Task`]:
+///
+/// ```
+/// use std::error::Error as _;
+/// use std::num::ParseIntError;
+///
+/// use creel::Error;
+///
+/// let number = creel::delayed("4x").try_map(|text| text.parse::<u32>()).named("parse");
+/// let error = number.compute_blocking().expect_err("no number");
+/// assert_eq!(error.to_string(), "the task parse failed: invalid digit found in string");
+/// assert!(error.source().is_none());
+/// assert!(matches!(error, Error::Task { source, .. } if source.is::<ParseIntError>()));
+/// ```
+///
 /// ```
 /// use creel::Error;
 ///
@@ -67,11 +87,10 @@ impl fmt::Display for Place {
 /// }
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// A pattern that cannot be understood, or asks for something that its store cannot do.
-    #[error("cannot use the source {pattern:?}: {reason}")]
     Pattern {
         /// The pattern, as given.
         pattern: String,
@@ -79,7 +98,6 @@ pub enum Error {
         reason: String,
     },
     /// No such file, object, bucket or host; or a pattern that matches nothing.
-    #[error("{place}: not found: {reason}")]
     NotFound {
         /// The object or the pattern.
         place: Place,
@@ -87,7 +105,6 @@ pub enum Error {
         reason: String,
     },
     /// The object is there, or may be, and this user may not read it.
-    #[error("{place}: permission denied: {reason}")]
     PermissionDenied {
         /// The object.
         place: Place,
@@ -95,7 +112,6 @@ pub enum Error {
         reason: String,
     },
     /// No credentials were found for a store that asks for them.
-    #[error("{place}: no credentials: {reason}")]
     Unauthenticated {
         /// The object or the bucket.
         place: Place,
@@ -103,13 +119,11 @@ pub enum Error {
         reason: String,
     },
     /// The object was replaced or cut while it was being read.
-    #[error("{place}: changed while it was being read; run again once it is complete")]
     Changed {
         /// The object and the offset reached.
         place: Place,
     },
     /// A compressed stream that ends before its end.
-    #[error("{place}: {codec} data truncated at byte {at} of the compressed data; fetch it again")]
     Truncated {
         /// The object and the offset reached in the decompressed data.
         place: Place,
@@ -119,7 +133,6 @@ pub enum Error {
         at: u64,
     },
     /// Data that is not what it should be: a broken compressed stream, a wrong codec.
-    #[error("{place}: {reason}")]
     Corrupt {
         /// The object and the offset reached.
         place: Place,
@@ -127,7 +140,6 @@ pub enum Error {
         reason: String,
     },
     /// A record that is not valid in the encoding it was to be read in.
-    #[error("{place}: not valid {encoding}: {snippet}; {mend}")]
     Encoding {
         /// The object and the offset of the first wrong byte.
         place: Place,
@@ -139,7 +151,6 @@ pub enum Error {
         mend: &'static str,
     },
     /// A record that is not the JSON that it should be, or that the program cannot be run over.
-    #[error("{place}: {reason}: {snippet}")]
     Record {
         /// The object and the offset of what is wrong.
         place: Place,
@@ -149,9 +160,6 @@ pub enum Error {
         snippet: String,
     },
     /// A record longer than the limit that was set.
-    #[error(
-        "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
-    )]
     RecordTooLong {
         /// The object and the offset at which the record starts.
         place: Place,
@@ -159,7 +167,6 @@ pub enum Error {
         limit: u64,
     },
     /// Any other fault of a disk or a network, after the retries.
-    #[error("{place}: {source}")]
     Io {
         /// The object and the offset reached.
         place: Place,
@@ -167,7 +174,6 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// A result that could not be written.
-    #[error("cannot write {path}: {source}")]
     Output {
         /// Where it was to go.
         path: String,
@@ -175,7 +181,6 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// A function of the caller's panicked.
-    #[error("the task {task} panicked: {message}{}{}", block(place), way(path))]
     Panic {
         /// The task's name.
         task: String,
@@ -187,21 +192,16 @@ pub enum Error {
         place: Option<Box<Place>>,
     },
     /// A function of the caller's returned an error.
-    #[error("the task {task} failed: {source}{}", way(path))]
     Task {
         /// The task's name.
         task: String,
         /// The names from the result that was asked for down to the task, ` > ` between them.
         path: String,
         /// The caller's error.
-        source: Arc<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn StdError + Send + Sync>,
     },
     /// The values that tasks hold fill the memory that they were given, and no task can go on
     /// that would free some.
-    #[error(
-        "the task {task} does not fit into the memory limit of {limit} bytes: {held}; \
-         raise the limit, or drop handles"
-    )]
     Memory {
         /// The task that was to go next.
         task: String,
@@ -211,8 +211,67 @@ pub enum Error {
         held: String,
     },
     /// The run was cancelled: its handle was dropped, or it was told to stop.
-    #[error("cancelled")]
     Cancelled,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pattern { pattern, reason } => {
+                write!(f, "cannot use the source {pattern:?}: {reason}")
+            }
+            Self::NotFound { place, reason } => write!(f, "{place}: not found: {reason}"),
+            Self::PermissionDenied { place, reason } => {
+                write!(f, "{place}: permission denied: {reason}")
+            }
+            Self::Unauthenticated { place, reason } => {
+                write!(f, "{place}: no credentials: {reason}")
+            }
+            Self::Changed { place } => {
+                write!(f, "{place}: changed while it was being read; run again once it is complete")
+            }
+            Self::Truncated { place, codec, at } => write!(
+                f,
+                "{place}: {codec} data truncated at byte {at} of the compressed data; fetch it again"
+            ),
+            Self::Corrupt { place, reason } => write!(f, "{place}: {reason}"),
+            Self::Encoding { place, encoding, snippet, mend } => {
+                write!(f, "{place}: not valid {encoding}: {snippet}; {mend}")
+            }
+            Self::Record { place, reason, snippet } => write!(f, "{place}: {reason}: {snippet}"),
+            Self::RecordTooLong { place, limit } => write!(
+                f,
+                "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
+            ),
+            Self::Io { place, source } => write!(f, "{place}: {source}"),
+            Self::Output { path, source } => write!(f, "cannot write {path}: {source}"),
+            Self::Panic { task, path, message, place } => {
+                write!(f, "the task {task} panicked: {message}{}{}", block(place), way(path))
+            }
+            Self::Task { task, path, source } => {
+                write!(f, "the task {task} failed: {source}{}", way(path))
+            }
+            Self::Memory { task, limit, held } => write!(
+                f,
+                "the task {task} does not fit into the memory limit of {limit} bytes: {held}; \
+                 raise the limit, or drop handles"
+            ),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+/// Messages end with that of the cause, so the source of an error is what stands behind its cause,
+/// as with [`io::Error`]: who prints an error and its sources prints each once. The cause itself
+/// is the field `source` of the variant.
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Io { source, .. } | Self::Output { source, .. } => source.source(),
+            Self::Task { source, .. } => source.source(),
+            _ => None,
+        }
+    }
 }
 
 impl Error {
@@ -260,7 +319,7 @@ impl Error {
 
 impl Error {
     /// The error of a caller's function, before it is known which task that was.
-    pub(crate) fn task(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn task(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Task { task: String::new(), path: String::new(), source: source.into().into() }
     }
 
@@ -303,6 +362,17 @@ impl From<Error> for io::Error {
     }
 }
 
+/// What a panic said. What was thrown is the caller's, and may panic again as it is dropped.
+pub(crate) fn thrown(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("no message").to_owned();
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+    message
+}
+
 /// Text from the input or from outside, safe for a terminal: control characters escaped.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
@@ -330,29 +400,4 @@ pub(crate) fn snippet(bytes: &[u8]) -> String {
         text = text.chars().take(MOST).chain(std::iter::once('…')).collect();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_names_partition_and_byte() {
-        let place = Place::object("s3://b/k").partition(3).at(17);
-        assert_eq!(place.to_string(), "s3://b/k (partition 3, byte 17)");
-    }
-
-    #[test]
-    fn nothing_from_the_input_reaches_a_terminal_raw() {
-        assert_eq!(snippet(b"a\x1b[31m\xff\0\n"), "a\\x1b[31m\\xff\\x00\\n");
-        assert_eq!(snippet("\u{9b}31m é".as_bytes()), "\\u{9b}31m é");
-        assert_eq!(Place::object("a\x07b").to_string(), "a\\x07b");
-    }
-
-    #[test]
-    fn our_error_survives_the_way_through_io() {
-        let inner = Error::Changed { place: Place::object("x") };
-        let out = Error::io(Place::object("y"), inner.into());
-        assert!(matches!(out, Error::Changed { place } if place.object == "x"));
-    }
 }

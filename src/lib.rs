@@ -101,6 +101,8 @@ mod block;
 #[doc(hidden)]
 pub mod cli;
 mod error;
+#[cfg(test)]
+mod error_tests;
 mod graph;
 #[cfg(feature = "cli")]
 mod program;

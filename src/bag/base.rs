@@ -34,7 +34,8 @@ impl Base {
 
     /// The tasks whose values a run in input order is given: those of the origin, then the needs.
     pub(super) fn inputs(&self) -> Vec<Arc<Node>> {
-        self.origin.tasks().iter().chain(&self.needs).cloned().collect()
+        let tasks = self.origin.tasks().map_or(&[][..], |tasks| &tasks.nodes);
+        tasks.iter().chain(&self.needs).cloned().collect()
     }
 }
 

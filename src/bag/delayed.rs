@@ -1,16 +1,17 @@
 //! Between bags and tasks of one's own, both ways.
 
 use std::any::TypeId;
+use std::ops::ControlFlow;
 use std::panic::Location;
 use std::sync::Arc;
 
 use super::base::Base;
 use super::broadcast::Env;
-use super::chain::Batch;
-use super::chain::Chunk;
+use super::chain::{Batch, Chunk};
 use super::compute::{Compute, Run};
-use super::origin::{Chunks, Origin, Tasks, batches, whole};
+use super::origin::{Chunks, Origin, batches, whole};
 use super::plan::{Plan, Values};
+use super::tasks::Tasks;
 use super::{Bag, Item};
 use crate::graph::delayed::Argument;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, typed};
@@ -72,25 +73,6 @@ impl<T: Send + Sync + 'static> Bag<T> {
         })
     }
 
-    /// The handles of a bag that is made of handles.
-    fn over(&self, tasks: &Arc<Tasks>) -> Vec<Delayed<Vec<T>>> {
-        let sketch = Arc::new(self.base.partition());
-        let handles = tasks.nodes.iter().enumerate().map(|(n, node)| {
-            let (bag, records) = (self.clone(), tasks.records);
-            let inputs = [node].into_iter().chain(&self.base.needs).cloned();
-            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
-            Delayed::of(Node::new(name, inputs, move |context, inputs| {
-                let (value, shared) = (inputs.take(0), inputs.take_all());
-                let mut made = Vec::new();
-                for batch in records(value) {
-                    bag.append(context, &shared, Chunk::Records(batch), &mut made)?;
-                }
-                Ok(Outcome::value(made))
-            }))
-        });
-        handles.collect()
-    }
-
     /// The records of one partition.
     fn partition(
         &self,
@@ -102,25 +84,9 @@ impl<T: Send + Sync + 'static> Bag<T> {
         let mut made = Vec::new();
         let mut reader = input.open(partition);
         while let Some(chunk) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? {
-            self.append(context, shared, chunk, &mut made)?;
+            self.append(context, shared, chunk, usize::MAX, &mut made)?;
         }
         if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(made) }
-    }
-
-    fn append(
-        &self,
-        context: &Context,
-        shared: &[Shared],
-        mut chunk: Chunk,
-        made: &mut Vec<T>,
-    ) -> Result<()> {
-        context.read(|| self.base.origin.amount(&chunk));
-        let env = Env { progress: &context.progress, needs: &self.base.needs, values: shared };
-        let mut append = |batch: &mut Vec<T>| {
-            made.append(batch);
-            Ok(std::ops::ControlFlow::Continue(()))
-        };
-        chunk.with("", |chunk| self.stage.run(chunk, &env, &mut append)).map(drop)
     }
 
     /// Reads and computes the bag once and keeps its records in memory, for all that is made of
@@ -160,12 +126,32 @@ impl<T: Send + Sync + 'static> Bag<T> {
 }
 
 impl<T: Send + 'static> Bag<T> {
+    /// Adds the records of a chunk to those that were made; no more are of use than `most`.
+    pub(super) fn append(
+        &self,
+        context: &Context,
+        shared: &[Shared],
+        mut chunk: Chunk,
+        most: usize,
+        made: &mut Vec<T>,
+    ) -> Result<()> {
+        context.read(|| self.base.origin.amount(&chunk));
+        let env = Env { progress: &context.progress, needs: &self.base.needs, values: shared };
+        let mut append = |batch: &mut Vec<T>| {
+            made.append(batch);
+            let enough = made.len() >= most;
+            Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        chunk.with("", |chunk| self.stage.run(chunk, &env, &mut append)).map(drop)
+    }
+
     /// A bag of the records that tasks make, one partition a task: of `Vec`s, or of any
     /// collection.
     ///
     /// Each task runs once in a computation, just before its records are wanted, and its value is
-    /// dropped after; but [`take`](Self::take) and [`stream`](Self::stream) run all of them first.
-    /// Records are cloned out of values that something else holds too.
+    /// dropped after. [`take`](Self::take) and [`stream`](Self::stream) run those whose records
+    /// are asked for, and a few ahead. Records are cloned out of values that something else holds
+    /// too.
     ///
     /// ```
     /// use creel::{Bag, delayed};
@@ -195,7 +181,8 @@ impl<T: Send + 'static> Bag<T> {
 
 impl<T: Send + Sync + 'static> Item<T> {
     /// A handle on the value, for tasks of your own. Items over one source that become handles
-    /// read it once each; [`compute_all`](crate::compute_all) on items reads it once for all.
+    /// read it once each; [`Delayed::together`] makes one handle of several, for which it is read
+    /// once.
     ///
     /// ```
     /// let count = creel::Bag::from_iter(0..7).count().to_delayed();
@@ -265,6 +252,37 @@ impl<T: Clone + Send + Sync + 'static> Item<T> {
 }
 
 impl<T: Send + Sync + 'static> Delayed<T> {
+    /// One handle on what can be computed together, as by [`compute_all`](crate::compute_all):
+    /// items over one source share one pass over it. `unzip` makes a handle of each.
+    ///
+    /// ```
+    /// use creel::{Bag, Delayed, Run};
+    ///
+    /// let lines = creel::read_text("fixtures/access.log")?.map(|line| line.len());
+    /// let (count, longest) = Delayed::together((lines.clone().count(), lines.max())).unzip();
+    /// let longer = longest.map(|longest| longest.map_or(0, |n| n + 1));
+    /// let run = Run::new();
+    /// let (count, longer) = run.compute_blocking(&(count, longer))?;
+    /// assert!(count > 0 && longer > 1);
+    /// let read = run.progress().bytes_read();
+    /// assert_eq!(read, std::fs::metadata("fixtures/access.log").unwrap().len()); // once
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn together<C>(what: C) -> Self
+    where
+        C: Compute<Output = T> + Send + Sync + 'static,
+    {
+        let mut plan = Plan::default();
+        what.add(&mut plan);
+        let (places, roots) = plan.all_roots();
+        let name = Name::At("together", Location::caller());
+        Self::of(Node::new(name, roots, move |_, inputs| {
+            let mut values = plan.given(&places, inputs.take_all());
+            Ok(Outcome::value(what.take(&mut values)))
+        }))
+    }
+
     /// The value, waiting for it without blocking the caller's runtime, whichever that is. It is
     /// cloned only if something else holds it. Dropping the future cancels the run.
     ///

@@ -59,6 +59,8 @@ type Make = dyn Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync;
 
 type AloneWork = dyn Fn(&Context, Vec<Shared>) -> Result<Value> + Send + Sync;
 
+type LazyWork = dyn Fn(&Context) -> Result<Value> + Send + Sync;
+
 /// A bag that is combined.
 pub(super) struct Reduced {
     pub(super) base: Base,
@@ -76,6 +78,8 @@ pub(super) struct Alone {
     /// The tasks whose values it is given.
     pub(super) inputs: Vec<Arc<Node>>,
     pub(super) work: Box<AloneWork>,
+    /// Does the same where nothing else is asked for, and computes no more inputs than it needs.
+    pub(super) lazy: Option<Box<LazyWork>>,
 }
 
 impl<T> Clone for Item<T> {
@@ -134,10 +138,23 @@ impl<T: Send + 'static> Item<T> {
         inputs: Vec<Arc<Node>>,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
+        Self::alone_or_lazy(sketch, inputs, work, None::<fn(&Context) -> Result<T>>)
+    }
+
+    /// The same; and another way to its value, for a run that has nothing else to do, which
+    /// computes no more inputs than it needs.
+    pub(super) fn alone_or_lazy(
+        sketch: Sketch,
+        inputs: Vec<Arc<Node>>,
+        work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
+        lazy: Option<impl Fn(&Context) -> Result<T> + Send + Sync + 'static>,
+    ) -> Self {
         let work = move |context: &Context, values| -> Result<Value> {
             Ok(Box::new(work(context, values)?))
         };
-        Self::of(Work::Alone(Arc::new(Alone { sketch, inputs, work: Box::new(work) })))
+        let lazy = lazy
+            .map(|lazy| -> Box<LazyWork> { Box::new(move |context| Ok(Box::new(lazy(context)?))) });
+        Self::of(Work::Alone(Arc::new(Alone { sketch, inputs, work: Box::new(work), lazy })))
     }
 
     /// An item of what its work gives as it is.

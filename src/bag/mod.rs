@@ -12,6 +12,7 @@ mod plan;
 mod read;
 mod sketch;
 mod stream;
+mod tasks;
 
 use std::fmt;
 use std::sync::Arc;

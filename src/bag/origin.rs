@@ -8,9 +8,10 @@ use super::Bag;
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Batch, Chunk, Emit, Stage, Take, copied};
+use super::tasks::Tasks;
 use crate::Result;
 use crate::block::{Block, Blocks, Delimiter, Next};
-use crate::graph::{Node, Shared, Step, caught};
+use crate::graph::{Shared, Step, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Order, Reader, Text};
 
@@ -20,13 +21,6 @@ pub(super) enum Origin {
     Text(Arc<Job>),
     Memory(Arc<dyn Batches>),
     Tasks(Arc<Tasks>),
-}
-
-/// Tasks whose values hold records: one a partition.
-pub(super) struct Tasks {
-    pub(super) nodes: Vec<Arc<Node>>,
-    /// The records of a value, in batches.
-    pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Batch> + Send>,
 }
 
 /// Batches of records out of memory, made anew for each run.
@@ -49,8 +43,7 @@ pub(super) enum ChunkReader {
 }
 
 impl Origin {
-    /// Lists it. Of tasks the values are given, and are all there: a window over tasks that are
-    /// still to run would run those that they share many times.
+    /// Lists it. Of tasks the values are given, and are all there.
     pub(super) fn open(
         &self,
         context: &Context,
@@ -65,10 +58,10 @@ impl Origin {
     }
 
     /// The tasks whose values it is opened with.
-    pub(super) fn tasks(&self) -> &[Arc<Node>] {
+    pub(super) fn tasks(&self) -> Option<&Arc<Tasks>> {
         match self {
-            Self::Text(_) | Self::Memory(_) => &[],
-            Self::Tasks(tasks) => &tasks.nodes,
+            Self::Text(_) | Self::Memory(_) => None,
+            Self::Tasks(tasks) => Some(tasks),
         }
     }
 

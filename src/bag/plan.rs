@@ -6,9 +6,12 @@ use super::base::{self, Base};
 use super::broadcast::Env;
 use super::chain::Chunk;
 use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
-use super::origin::{Origin, Tasks};
+use super::origin::Origin;
 use super::sketch;
-use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, run, typed};
+use super::tasks::Tasks;
+use crate::graph::{
+    Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, caught, run, typed,
+};
 use crate::run::{Context, Order, Pass, merged, reduction};
 use crate::{Progress, Result};
 
@@ -95,16 +98,23 @@ impl Plan {
 
     /// Runs everything as one graph.
     pub(super) fn run(self, context: &Context) -> Result<Values> {
+        if let Some(value) = self.run_lazily(context) {
+            return Ok(Values(vec![Given::Moved(value?)].into_iter()));
+        }
+        let (places, roots) = self.all_roots();
+        Ok(self.given(&places, run(context, &roots)?))
+    }
+
+    /// What was asked for, of what the tasks of all gave.
+    pub(super) fn given(&self, places: &[Vec<usize>], values: Vec<Shared>) -> Values {
+        let mut values = values.into_iter();
         let mut items: Vec<Option<Value>> = self.items.iter().map(|_| None).collect();
-        let (places, mut roots): (Vec<_>, Vec<_>) = self.roots().into_iter().unzip();
-        roots.extend(self.tasks);
-        let mut values = run(context, &roots)?.into_iter();
-        for (places, values) in places.into_iter().zip(&mut values) {
+        for (places, values) in places.iter().zip(&mut values) {
             let finished: Vec<Value> = Moved::out_of(values);
-            places.into_iter().zip(finished).for_each(|(n, value)| items[n] = Some(value));
+            places.iter().zip(finished).for_each(|(n, value)| items[*n] = Some(value));
         }
         let tasks: Vec<Shared> = values.collect();
-        let given = self.order.into_iter().map(|asked| match asked {
+        let given = self.order.iter().map(|asked| match *asked {
             Asked::Task(n) => Given::Shared(Arc::clone(&tasks[n])),
             Asked::Item(n) => {
                 let value = items[n].take();
@@ -112,14 +122,25 @@ impl Plan {
             }
         });
         let given: Vec<Given> = given.collect();
-        Ok(Values(given.into_iter()))
+        Values(given.into_iter())
     }
 
-    /// The tasks of all that was asked for.
-    pub(super) fn all_roots(&self) -> Vec<Arc<Node>> {
-        let mut roots: Vec<_> = self.roots().into_iter().map(|(_, root)| root).collect();
+    /// The value of an item that can do with less than its inputs, if it is all that was asked for.
+    fn run_lazily(&self, context: &Context) -> Option<Result<Value>> {
+        let [Erased { work: Work::Alone(alone), finish, .. }] = &self.items[..] else {
+            return None;
+        };
+        let work = alone.lazy.as_ref().filter(|_| self.tasks.is_empty())?;
+        let finished = |value| caught(alone.sketch.operation, || Ok(finish(value)));
+        Some(work(context).and_then(finished))
+    }
+
+    /// The tasks of all that was asked for: those of groups of items, with the places of these, and
+    /// after them those of handles.
+    pub(super) fn all_roots(&self) -> (Vec<Vec<usize>>, Vec<Arc<Node>>) {
+        let (places, mut roots): (Vec<_>, Vec<_>) = self.roots().into_iter().unzip();
         roots.extend_from_slice(&self.tasks);
-        roots
+        (places, roots)
     }
 
     /// For each group of items their places, and the task that makes their [`Moved`] values.

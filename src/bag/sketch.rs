@@ -130,7 +130,8 @@ pub(super) fn pass(bags: &[&Base], ordered: bool, needs: &[Arc<Node>]) -> Arc<No
 pub fn visualize<C: Compute>(what: &C, path: impl AsRef<Path>) -> Result<()> {
     let mut plan = Plan::default();
     what.add(&mut plan);
-    draw(&plan.all_roots(), path)
+    let (_, roots) = plan.all_roots();
+    draw(&roots, path)
 }
 
 impl<T: Send + 'static> Item<T> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as Task, Poll};
 use std::thread;
 
@@ -24,6 +25,10 @@ impl<T: Send + 'static> Bag<T> {
     /// The first `n` records, over all partitions; reading stops, and requests in flight are
     /// cancelled, as soon as they are there.
     ///
+    /// Of a bag of tasks those run whose records are taken, and a few ahead; but where others are
+    /// computed beside it, or it has become a task itself, all of them do: each may be wanted
+    /// there, and runs once.
+    ///
     /// ```
     /// let first = creel::Bag::from_iter(0..).filter(|n| n % 7 == 6).take(2);
     /// assert_eq!(first.compute_blocking()?, [6, 13]);
@@ -31,26 +36,34 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn take(self, n: usize) -> Item<Vec<T>> {
-        let inputs = if n > 0 { self.base.inputs() } else { Vec::new() };
-        Item::alone(self.base.taken(), inputs, move |context, values| {
-            let mut taken = Vec::new();
-            if n > 0 {
-                self.each_block(context, values, n, |records| {
-                    taken.extend(records);
-                    let enough = taken.len() >= n;
-                    Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-                })?;
+        let sketch = self.base.taken();
+        if n == 0 {
+            return Item::alone(sketch, Vec::new(), |_, _| Ok(Vec::new()));
+        }
+        let inputs = self.base.inputs();
+        let (bag, tasks) = (self.clone(), self.base.origin.tasks().cloned());
+        let all = move |context: &Context, values| {
+            let taken = Taken::new(n);
+            self.each_block(context, values, n, |records| Ok(taken.add(records)))?;
+            Ok(taken.all())
+        };
+        let few = tasks.map(|tasks| {
+            move |context: &Context| {
+                let taken = Arc::new(Taken::new(n));
+                let adds = Arc::clone(&taken);
+                let add = move |_: &Context, records| Ok(adds.add(records));
+                bag.each_task(context, &tasks, ("take", n), add)?;
+                Ok(taken.all())
             }
-            taken.truncate(n);
-            Ok(taken)
-        })
+        });
+        Item::alone_or_lazy(sketch, inputs, all, few)
     }
 
     /// The records as a [`futures::Stream`], in input order, as they are asked for.
     ///
-    /// Lanes read ahead through a small window, so memory is bounded by some blocks for each
-    /// thread however long the input is. Dropping the stream ends the reading. After an error
-    /// the stream ends.
+    /// Lanes read ahead through a small window, so memory is bounded by some blocks, or values of
+    /// tasks, for each thread however long the input is. Dropping the stream ends the reading.
+    /// After an error the stream ends; what stands before it is given.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -65,14 +78,18 @@ impl<T: Send + 'static> Bag<T> {
         let context = Context::default();
         let stop = context.stop.clone();
         let mut failed = send.clone();
+        let mut give = move |context: &Context, records| {
+            let sent = context.stop.wait(send.send(Ok(records)));
+            let gone = !matches!(sent, Some(Ok(())));
+            Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
         let run = move || {
             let outcome = caught("stream", || {
-                let values = graph::run(&context, &self.base.inputs())?;
-                self.each_block(&context, values, usize::MAX, |records| {
-                    let sent = context.stop.wait(send.send(Ok(records)));
-                    let gone = !matches!(sent, Some(Ok(())));
-                    Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-                })
+                if let Some(tasks) = self.base.origin.tasks() {
+                    return self.each_task(&context, tasks, ("stream", usize::MAX), give);
+                }
+                let values = graph::run(&context, &self.base.needs)?;
+                self.each_block(&context, values, usize::MAX, |records| give(&context, records))
             });
             if let Err(error) = outcome {
                 // A consumer that is gone does not want the error either.
@@ -96,7 +113,7 @@ impl<T: Send + 'static> Bag<T> {
         most: usize,
         sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>> + Send,
     ) -> Result<()> {
-        let shared = values.split_off(self.base.origin.tasks().len());
+        let shared = values.split_off(values.len() - self.base.needs.len());
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: &shared };
         let work = |mut chunk: Chunk| {
             context.read(|| self.base.origin.amount(&chunk));
@@ -111,6 +128,31 @@ impl<T: Send + 'static> Bag<T> {
         };
         let input = self.base.origin.open(context, values, Order::Kept)?;
         stream(context, &input, work, sink)
+    }
+}
+
+/// The first records of a bag, as many as are wanted.
+struct Taken<T> {
+    most: usize,
+    records: Mutex<Vec<T>>,
+}
+
+impl<T> Taken<T> {
+    fn new(most: usize) -> Self {
+        Self { most, records: Mutex::default() }
+    }
+
+    /// Says whether more are wanted.
+    fn add(&self, records: Vec<T>) -> ControlFlow<()> {
+        let mut taken = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.extend(records);
+        if taken.len() < self.most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    fn all(&self) -> Vec<T> {
+        let mut taken = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.truncate(self.most);
+        std::mem::take(&mut taken)
     }
 }
 

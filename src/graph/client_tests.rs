@@ -300,10 +300,12 @@ fn a_client_says_what_it_does() {
     let client = Run::new().threads(1).memory(1 << 20).client();
     let gate = gate(&client);
     gate.started.recv().expect("it starts");
-    let waiting = client.submit(|n: &u32| *n, (&gate.task,));
+    // Neither the 3 nor the 1 is a task.
+    let waiting = client.submit(|n: &u32, more: &u32| n + more, (&gate.task, 3));
     let kept = client.compute(all([delayed(1)]).weighed(|_| 2048));
     let text = client.info().to_string();
     assert!(text.contains("thread 0: submit (src/graph/client_tests.rs"), "{text}");
+    assert!(text.contains("tasks: 2 waiting, 1 running, 0 done, 0 failed"), "{text}");
     drop(gate.open);
     wait_all_now(&[waiting]);
     wait_all_now(std::slice::from_ref(&kept));
@@ -526,8 +528,21 @@ fn an_observer_that_panics_ends_a_run_and_hangs_nobody() {
             let task = all(later).map(Vec::len);
             let run = Run::new().threads(threads).observer(at(kind));
             let error = run.compute_blocking(&task).expect_err("the observer panics");
-            assert!(error.to_string().contains("I saw it"), "{error}");
+            assert!(error.to_string().contains("panicked: in an observer: I saw it"), "{error}");
         }
+    }
+    for kind in 0..4 {
+        let client = Run::new().threads(1).observer(at(kind)).client();
+        let error =
+            client.compute(delayed(1).map_async(|n| async move { *n }).named("seen")).wait();
+        let error = error.expect_err("the observer panics").to_string();
+        assert!(error.contains("panicked: in an observer: I saw it"), "{error}");
+        assert!(error.contains("seen"), "{error}");
+    }
+    // Nobody holds it any more who could be told.
+    let client = Run::new().threads(1).observer(at(4)).client();
+    for n in 0..3 {
+        assert_eq!(client.submit(|n: &u32| n + 1, (n,)).wait().expect("it has ended"), n + 1);
     }
 }
 

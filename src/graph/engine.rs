@@ -51,9 +51,21 @@ impl Engine {
 
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
     pub(super) fn run(context: &Context, roots: &[Arc<Node>]) -> Result<Vec<Shared>> {
+        let (engine, ids) = Self::serve(context, |state| state.begin_run(roots));
+        engine.with(|state| state.end_run(&ids))
+    }
+
+    /// Runs roots that take turns, until one says that no more is wanted.
+    pub(super) fn run_in_turn(context: &Context, roots: &[Arc<Node>], ahead: usize) -> Result<()> {
+        let (engine, ()) = Self::serve(context, |state| state.begin_in_turn(roots, ahead));
+        engine.with(EngineState::end_in_turn)
+    }
+
+    /// An engine that has done what it was begun with, on this thread and helpers.
+    fn serve<T>(context: &Context, begin: impl FnOnce(&mut EngineState) -> T) -> (Arc<Self>, T) {
         let engine = Self::new(context.clone());
         // Under the plain lock: nobody need come for the first task, which this thread will do.
-        let ids = engine.lock().begin_run(roots);
+        let begun = begin(&mut engine.lock());
         let entry = engine.hears();
         let seated = engine.lock().sit(context.stop.child());
         Worker::new(&engine, seated).work();
@@ -62,7 +74,7 @@ impl Engine {
             // A helper that panics has told so: what it did is a failure of the run.
             let _ = helper.join();
         }
-        engine.with(|state| state.end_run(&ids))
+        (engine, begun)
     }
 
     /// Has the engine hear of the end of the run that it serves.
@@ -233,6 +245,7 @@ impl Engine {
                 }
             }
         }
+        state.advance();
     }
 
     /// What a task waited for has come.
@@ -271,30 +284,31 @@ impl Engine {
         if waste.is_empty() {
             return;
         }
-        let told = match self.context.observers.is_empty() {
-            true => Ok(()),
-            false => caught("an observer", || {
-                self.tell_all(waste);
-                Ok(())
-            }),
-        };
+        if !self.context.observers.is_empty() {
+            self.tell_all(waste);
+        }
         // A value of the caller's may panic as it is dropped.
         let cleared = caught("the drop of a value", || {
             waste.clear();
             Ok(())
         });
-        if let Err(error) = told.and(cleared) {
+        if let Err(error) = cleared {
             self.with(|state| state.end(error));
         }
     }
 
     /// Tells those who watch of what has come and what goes.
-    fn tell_all(&self, waste: &Waste) {
-        for (node, number) in &waste.planned {
-            self.tell(node, *number, What::Planned);
-        }
-        for (node, number) in waste.nodes.iter().filter(|(_, number)| *number > 0) {
-            self.tell(node, *number, What::Dropped);
+    fn tell_all(self: &Arc<Self>, waste: &Waste) {
+        let planned = waste.planned.iter().map(|task| (task, What::Planned));
+        let dropped = waste.nodes.iter().filter(|(_, number)| *number > 0);
+        for ((node, number), what) in planned.chain(dropped.map(|task| (task, What::Dropped))) {
+            let told = caught(&node.name, || {
+                self.tell(node, *number, what);
+                Ok(())
+            });
+            if let Err(error) = told {
+                self.with(|state| state.watched(node, *number, error));
+            }
         }
     }
 

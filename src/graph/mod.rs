@@ -23,6 +23,9 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod turns;
+#[cfg(test)]
+mod turns_tests;
 mod visualize;
 mod worker;
 
@@ -37,6 +40,7 @@ pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
 pub(crate) use sketch::{Sketch, Step};
 pub(crate) use stop::Stop;
 pub(crate) use tree::tree;
+pub(crate) use turns::take_in_turn;
 pub(crate) use visualize::draw;
 pub(crate) use worker::caught;
 

@@ -97,6 +97,8 @@ pub(super) type Key = (TypeId, u64, u64);
 pub(crate) enum Name {
     /// As the user did.
     Given(Arc<str>),
+    /// A value that was there, and the line that gave it: no task to those who count these.
+    Value(&'static Location<'static>),
     /// An operation, and the line that asked for it.
     At(&'static str, &'static Location<'static>),
     /// One of many that a run has made.
@@ -111,7 +113,9 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given(name) => f.write_str(name),
-            Self::At(operation, at) => write!(f, "{operation} ({}:{})", at.file(), at.line()),
+            Self::Value(at) | Self::At(_, at) => {
+                write!(f, "{} ({}:{})", self.kind(), at.file(), at.line())
+            }
             Self::Numbered(operation, index) => write!(f, "{operation} {index}"),
             Self::Only(operation) => f.write_str(operation),
             Self::Sketched(sketch, Some(index)) => write!(f, "{} {index}", sketch.operation),
@@ -125,6 +129,7 @@ impl Name {
     pub(crate) fn kind(&self) -> &str {
         match self {
             Self::Given(name) => name,
+            Self::Value(_) => "value",
             Self::At(operation, _) | Self::Numbered(operation, _) | Self::Only(operation) => {
                 operation
             }

@@ -1,11 +1,12 @@
 //! How far an engine has come: its plan, its workers, and those who wait.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Waker;
 
 use super::Context;
-use super::node::{Node, Shared};
+use super::node::{Node, Shared, typed};
 use super::plan::{Id, Plan, Seen};
 use super::stop::Stop;
 use super::sync::JoinHandle;
@@ -68,6 +69,43 @@ impl EngineState {
         ids
     }
 
+    /// Enters roots that take turns, of which `ahead` may go on at once; each says whether the next
+    /// is wanted.
+    pub(super) fn begin_in_turn(&mut self, roots: &[Arc<Node>], ahead: usize) {
+        self.begin_run(&[]);
+        self.plan.add_in_turn(roots, ahead);
+        self.advance();
+    }
+
+    /// What became of a run in turn.
+    pub(super) fn end_in_turn(&mut self) -> Result<()> {
+        self.run = None;
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Goes on with the root whose turn it is now, if there are such.
+    pub(super) fn advance(&mut self) {
+        while let Some(root) = self.plan.turn() {
+            match self.plan.see(root) {
+                Seen::UnderWay => return,
+                Seen::Failed(error) => self.end(error),
+                Seen::Done(flow) => match *typed(flow) {
+                    ControlFlow::Continue(()) => self.plan.next_turn(),
+                    ControlFlow::Break(()) => drop(self.close_run()),
+                },
+            }
+        }
+    }
+
+    /// Nothing more is needed for the run; says whether it was still going on.
+    fn close_run(&mut self) -> bool {
+        let roots = self.run.take();
+        let was_open = roots.is_some();
+        roots.into_iter().flatten().for_each(|root| self.plan.release(root));
+        self.plan.end_turns();
+        was_open
+    }
+
     /// The values of a run, or why there are none.
     pub(super) fn end_run(&mut self, roots: &[Id]) -> Result<Vec<Shared>> {
         // Who cancels it from now on comes too late: the roots are collected.
@@ -86,10 +124,7 @@ impl EngineState {
     /// Ends a run for this reason; a client's tasks end for their own.
     pub(super) fn end(&mut self, error: Error) {
         // What the tasks say that were told to stop is not the cause.
-        if let Some(roots) = self.run.take() {
-            self.failure = Some(error);
-            roots.into_iter().for_each(|root| self.plan.release(root));
-        } else if matches!(self.failure, Some(Error::Cancelled)) {
+        if self.close_run() || matches!(self.failure, Some(Error::Cancelled)) {
             self.failure = Some(error);
         } else {
             self.plan.waste.late.push(Box::new(error));
@@ -99,9 +134,21 @@ impl EngineState {
     /// A task has failed.
     pub(super) fn failed(&mut self, id: Id, error: Error) {
         let error = error.in_task(|| self.plan.path(id));
-        match self.run {
-            Some(_) => self.end(error),
-            None => self.plan.fail(id, error),
+        // Of roots that take turns, those before it have theirs first.
+        let ends = self.run.is_some() && self.plan.turn().is_none();
+        if ends {
+            self.end(error);
+        } else {
+            self.plan.fail(id, error);
+            self.advance();
+        }
+    }
+
+    /// Who watches a task has panicked: the task fails if it can, and else the run.
+    pub(super) fn watched(&mut self, node: &Arc<Node>, number: u32, error: Error) {
+        match self.plan.under_way(node, number) {
+            Some(id) => self.failed(id, error),
+            None => self.end(error),
         }
     }
 

@@ -73,7 +73,7 @@ pub(super) fn expected(table: &Table) -> Vec<Option<u64>> {
 }
 
 /// The same as tasks, every third a future, every fifth made only when its inputs are known.
-fn tasks(table: &Table, runs: &Arc<Vec<AtomicUsize>>) -> Vec<Delayed<u64>> {
+pub(super) fn tasks(table: &Table, runs: &Arc<Vec<AtomicUsize>>) -> Vec<Delayed<u64>> {
     let mut tasks: Vec<Delayed<u64>> = Vec::new();
     for (n, (inputs, fails)) in table.iter().enumerate() {
         let inputs: &[_] = if n == 0 { &[] } else { inputs };

@@ -96,6 +96,7 @@ impl Drawing {
         let place = |at: &Location<'_>| format!("{}:{}", at.file(), at.line());
         match node.name() {
             Name::Given(name) => self.picture.task(&**name, None),
+            Name::Value(at) => self.picture.task("value", Some(place(at))),
             Name::At(operation, at) => self.picture.task(*operation, Some(place(at))),
             Name::Numbered(operation, _) | Name::Only(operation) => {
                 self.picture.task(*operation, None)

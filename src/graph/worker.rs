@@ -20,6 +20,7 @@ use super::policy::{Limit, Retry};
 use super::state::Seated;
 use super::stop::Stop;
 use super::sync::thread_local;
+use crate::error::thrown;
 use crate::watch::{self, What};
 use crate::{Error, Result};
 
@@ -303,12 +304,10 @@ pub(crate) fn caught<T>(task: impl Display, work: impl FnOnce() -> Result<T>) ->
 
 /// The error of a panic.
 pub(super) fn panicked(task: impl Display, panic: Box<dyn Any + Send>) -> Error {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = text.unwrap_or("no message").to_owned();
-    // What was thrown is the caller's too, and may panic as it is dropped.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(again);
+    Error::Panic {
+        task: task.to_string(),
+        path: String::new(),
+        message: thrown(panic),
+        place: None,
     }
-    Error::Panic { task: task.to_string(), path: String::new(), message, place: None }
 }

@@ -65,10 +65,12 @@ mod trace_tests;
 mod underway;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::error::thrown;
 
 #[cfg(feature = "bar")]
 pub use bar::Bar;
@@ -80,7 +82,11 @@ pub use trace::Trace;
 /// Who is told what happens to tasks.
 ///
 /// It is called by the threads that work, between tasks, so it should be quick; it may be called
-/// by several of them at once. What it panics with ends the run as a task's panic would.
+/// by several of them at once.
+///
+/// Where it panics, the task fails that it was told of, as if that had panicked: a run ends with an
+/// [`Error::Panic`] that says so, and so does the future of a client's task. Where a client's task
+/// has ended, or a run has its results and drops what is left, there is nothing to fail any more.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
@@ -184,12 +190,21 @@ impl Observers {
 
     /// Tells all of them.
     pub(crate) fn tell(&self, event: &Event<'_>) {
-        self.0.iter().for_each(|observer| observer.event(event));
+        self.each(|observer| observer.event(event));
     }
 
     /// Tells all of them that the run is over.
     pub(crate) fn ended(&self) {
-        self.0.iter().for_each(|observer| observer.ended());
+        self.each(|observer| observer.ended());
+    }
+
+    /// A panic goes on to whoever catches those of tasks, and says whose it was.
+    fn each(&self, tell: impl Fn(&dyn Observer)) {
+        for observer in &self.0 {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(&**observer))) {
+                resume_unwind(Box::new(format!("in an observer: {}", thrown(panic))));
+            }
+        }
     }
 }
 

@@ -24,6 +24,8 @@ mod sketch;
 mod state;
 #[path = "../../src/graph/stop.rs"]
 mod stop;
+#[path = "../../src/graph/turns.rs"]
+mod turns;
 #[path = "../../src/graph/worker.rs"]
 mod worker;
 
@@ -31,6 +33,7 @@ pub(crate) use context::Context;
 pub(crate) use node::{Name, Node};
 pub(crate) use sketch::Sketch;
 pub(crate) use stop::Stop;
+pub(crate) use turns::take_in_turn;
 
 /// As in `src/graph/mod.rs`.
 pub(crate) fn run(context: &Context, roots: &[Arc<node::Node>]) -> Result<Vec<node::Shared>> {

@@ -24,6 +24,7 @@ mod spill;
 #[path = "../../src/watch/mod.rs"]
 mod watch;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
@@ -154,6 +155,31 @@ fn a_run_that_is_cancelled_at_any_moment() {
         assert!(runs.all().iter().all(|runs| *runs <= 1));
         cancels.join().expect("it does not panic");
     });
+}
+
+/// Three tasks over a shared one, of which two are wanted and so many may go ahead.
+fn taken_in_turn(threads: usize, ahead: usize, witness: &Witness) {
+    let runs = Runs::new(4, witness);
+    let shared = delayed(1).map(runs.task(0));
+    let tasks = (1..4).map(|n| Arc::clone(shared.map(runs.task(n)).node()));
+    let (taken, last) = (Arc::new(AtomicUsize::new(0)), runs.clone());
+    let takes = Arc::clone(&taken);
+    let outcome = graph::take_in_turn(&context(threads), "take", ahead, tasks, move |_, value| {
+        assert_eq!(value.downcast_ref::<u32>(), Some(&3));
+        let before = takes.fetch_add(1, SeqCst);
+        assert!(ahead > 1 || last.all()[3] == 0, "it went ahead");
+        Ok(if before == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    });
+    outcome.expect("nothing fails");
+    assert_eq!(taken.load(SeqCst), 2);
+    let ran = runs.all();
+    assert!(ran[..3] == [1; 3] && ran[3] <= 1, "{ran:?}");
+}
+
+fn tasks_that_are_taken_in_turn() {
+    check(3, |witness| taken_in_turn(2, 1, witness));
+    check(3, |witness| taken_in_turn(2, 2, witness));
+    check(1, |witness| taken_in_turn(3, 3, witness));
 }
 
 fn futures_that_come_at_any_moment() {
@@ -304,6 +330,7 @@ fn main() {
         ("chains beside each other on three threads", chains_beside_each_other_on_three_threads),
         ("a failure beside others", a_failure_beside_others),
         ("a run that is cancelled at any moment", a_run_that_is_cancelled_at_any_moment),
+        ("tasks that are taken in turn", tasks_that_are_taken_in_turn),
         ("futures that come at any moment", futures_that_come_at_any_moment),
         ("a task that makes tasks", a_task_that_makes_tasks),
         ("tasks submitted as the worker goes idle", tasks_submitted_as_the_worker_goes_idle),

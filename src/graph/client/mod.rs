@@ -185,18 +185,30 @@ impl Client {
         values.into_iter().map(keep).collect()
     }
 
-    /// The values of futures, in their order, once all have theirs.
+    /// The values of futures, or of references to futures, in their order, once all have theirs.
+    /// A value is cloned only if something else holds it.
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let client = creel::client::Client::local();
+    /// let squares = client.map(|n: &u32| n * n, 1..5);
+    /// assert_eq!(client.gather(&squares[2..]).await?, [9, 16]);
+    /// assert_eq!(client.gather([&squares[0], &squares[3]]).await?, [1, 16]);
+    /// assert_eq!(client.gather(squares).await?, [1, 4, 9, 16]);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     ///
     /// The first, in the futures' order, of those that failed; as soon as it is known that none
     /// before it did.
-    pub async fn gather<T: Clone + Send + Sync + 'static>(
+    pub async fn gather<T: Send>(
         &self,
-        futures: impl IntoIterator<Item = TaskFuture<T>>,
+        futures: impl IntoIterator<Item = impl IntoFuture<Output = Result<T>, IntoFuture: Send>>,
     ) -> Result<Vec<T>> {
-        let mut values = Vec::new();
-        for future in Vec::from_iter(futures) {
+        let futures: Vec<_> = futures.into_iter().map(IntoFuture::into_future).collect();
+        let mut values = Vec::with_capacity(futures.len());
+        for future in futures {
             values.push(future.await?);
         }
         Ok(values)
@@ -204,15 +216,20 @@ impl Client {
 
     /// The values of those futures that have one, in their order, once all have come to their
     /// end; those that failed are left out.
-    pub async fn gather_done<T: Clone + Send + Sync + 'static>(
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let client = creel::client::Client::local();
+    /// let tenths = client.map(|n: &u32| 10 / n, [5, 0, 2]);
+    /// assert_eq!(client.gather_done(&tenths).await, [2, 5]);
+    /// # });
+    /// ```
+    pub async fn gather_done<T: Send>(
         &self,
-        futures: impl IntoIterator<Item = TaskFuture<T>>,
+        futures: impl IntoIterator<Item = impl IntoFuture<Output = Result<T>, IntoFuture: Send>>,
     ) -> Vec<T> {
-        join_all(futures.into_iter().map(IntoFuture::into_future))
-            .await
-            .into_iter()
-            .flatten()
-            .collect()
+        let values = join_all(futures.into_iter().map(IntoFuture::into_future)).await;
+        values.into_iter().flatten().collect()
     }
 
     /// Forgets all tasks: futures of this client that are still held are cancelled, also those

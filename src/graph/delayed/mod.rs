@@ -87,7 +87,7 @@ impl<T> fmt::Debug for Delayed<T> {
 /// ```
 #[track_caller]
 pub fn delayed<T: Send + Sync + 'static>(value: T) -> Delayed<T> {
-    Delayed::ready(Name::At("value", Location::caller()), Arc::new(value))
+    Delayed::ready(Name::Value(Location::caller()), Arc::new(value))
 }
 
 impl<T: Send + Sync + 'static> Delayed<T> {

@@ -157,6 +157,12 @@ impl Plan {
         }
     }
 
+    /// The task of a node that has this number, if its value may still come.
+    pub(crate) fn under_way(&self, node: &Arc<Node>, number: u32) -> Option<Id> {
+        let (_, id) = self.entry(self.find(node)?);
+        self.get(id).filter(|slot| slot.number() == number && slot.is_under_way()).map(|_| id)
+    }
+
     /// Has a node found at a place.
     fn own(&mut self, node: &Arc<Node>, at: u32) {
         match node.key() {
@@ -224,6 +230,8 @@ impl Plan {
         let inputs = std::mem::take(&mut self.at(at).inputs);
         let (mut missing, mut failure) = (0, None);
         for &input in &inputs {
+            let rank = self.at(input).rank;
+            self.admit(rank);
             let input = self.at(input);
             input.uses += 1;
             match &input.state {

@@ -13,6 +13,7 @@ mod order;
 mod settle;
 mod slot;
 mod tell;
+mod turns;
 mod waste;
 
 use std::cmp::Reverse;
@@ -61,6 +62,11 @@ pub(super) struct Plan {
     /// If somebody watches, since when tasks can run, by number.
     pub(super) since: Option<HashMap<u32, Instant>>,
     pub(super) waste: Waste,
+    /// Roots that take turns, the next first; how many of them may go ahead, and the last rank that
+    /// these can need.
+    turns: VecDeque<Id>,
+    ahead: usize,
+    gate: Option<Rank>,
     /// Found on a walk: tasks that need one that has failed, and uses of those that nobody needs.
     doomed: Vec<(Id, Error)>,
     spurned: Vec<u32>,
@@ -89,7 +95,17 @@ impl Plan {
     /// Whether a task can run.
     pub(super) fn is_ready(&self) -> bool {
         let new = !self.leaves.is_empty() || !self.parked.is_empty();
-        !self.ready.is_empty() || !self.in_line.is_empty() || (new && !self.is_full())
+        let any = !self.ready.is_empty() || !self.in_line.is_empty() || (new && !self.is_full());
+        any && (self.gate.is_none() || self.is_one_admitted())
+    }
+
+    /// Whether one of those that can run may begin.
+    fn is_one_admitted(&self) -> bool {
+        let heaps = [self.ready.peek(), self.parked.peek()];
+        let heaps = heaps.into_iter().flatten().map(|entry| entry.0.0);
+        let leaf = self.leaves.front().map(|leaf| leaf.0);
+        let in_line = self.in_line.first().map(|at| self.entry(at).0);
+        heaps.chain(leaf).chain(in_line).any(|rank| self.admits(rank))
     }
 
     /// Whether values hold as much memory as they may.
@@ -135,7 +151,7 @@ impl Plan {
         }
     }
 
-    /// Of all that can run, the first.
+    /// Of all that can run, the first, if it may begin.
     fn first(&mut self) -> Option<Id> {
         loop {
             let leaf = self.leaves.front().copied();
@@ -143,6 +159,9 @@ impl Plan {
             let ready = self.ready.peek().map(|entry| entry.0);
             let parked = self.parked.peek().map(|entry| entry.0);
             let next = [leaf, in_line, ready, parked].into_iter().flatten().min()?;
+            if !self.admits(next.0) {
+                return None;
+            }
             if Some(next) == leaf {
                 self.leaves.pop_front();
             } else if Some(next) == in_line {
@@ -180,7 +199,8 @@ impl Plan {
     /// The first of those that can run and of whose values nobody has said what they weigh.
     fn first_that_is_light(&mut self) -> Option<Id> {
         let light = |id: Id| {
-            let node = self.get(id).filter(|slot| slot.is_ready())?.node.as_ref()?;
+            let slot = self.get(id).filter(|slot| slot.is_ready() && self.admits(slot.rank))?;
+            let node = slot.node.as_ref()?;
             node.policy.as_ref().is_none_or(|policy| policy.weigh.is_none()).then_some(())
         };
         if let Some(at) = self.leaves.iter().position(|entry| light(entry.1).is_some()) {
@@ -205,7 +225,10 @@ impl Plan {
     }
 
     fn frees(&self, id: Id) -> bool {
-        let Some(slot) = self.get(id).filter(|slot| slot.is_ready()) else { return false };
+        let Some(slot) = self.get(id).filter(|slot| slot.is_ready() && self.admits(slot.rank))
+        else {
+            return false;
+        };
         let last = |input: &u32| matches!(&self.slots[*input as usize], input if input.uses == 1 && input.weight > 0);
         !matches!(slot.state, State::New) || slot.inputs.iter().any(last)
     }

@@ -41,7 +41,7 @@ pub(crate) type Places = SmallVec<[u32; 4]>;
 #[repr(C)]
 pub(crate) struct Slot {
     pub(crate) turn: u32,
-    /// Inputs that are still to come.
+    /// Inputs that are still to come, and its turn.
     pub(crate) missing: u32,
     /// Users that have not taken the value, and handles on it.
     pub(crate) uses: u32,

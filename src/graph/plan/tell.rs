@@ -6,6 +6,7 @@ use super::Plan;
 use super::slot::{Id, Slot, State};
 use crate::Error;
 use crate::graph::client::Status;
+use crate::graph::node::Name;
 use crate::watch::bytes;
 
 /// How many tasks are in which state.
@@ -110,10 +111,13 @@ impl Plan {
         }
     }
 
-    /// How many tasks are in which state.
+    /// How many tasks are in which state; plain arguments are none.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for slot in self.slots.iter().filter(|slot| slot.node.is_some()) {
+        let is_task = |slot: &&Slot| {
+            slot.node.as_ref().is_some_and(|node| !matches!(node.name, Name::Value(_)))
+        };
+        for slot in self.slots.iter().filter(is_task) {
             match &slot.state {
                 State::New | State::Forwards | State::Arrived(_) => counts.waiting += 1,
                 State::Pending(_) | State::Running { .. } => counts.running += 1,

@@ -1,0 +1,109 @@
+//! Bags whose partitions are the values of tasks: as handles again, and record after record.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::Bag;
+use super::chain::{Batch, Chunk};
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, take_in_turn};
+use crate::run::Context;
+use crate::{Error, Result};
+
+/// Tasks whose values hold records: one a partition.
+pub(super) struct Tasks {
+    pub(super) nodes: Vec<Arc<Node>>,
+    /// The records of a value, in batches.
+    pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Batch> + Send>,
+}
+
+/// How many partitions for each thread may be under way, or wait to be taken: one that is slow does
+/// not stop the others at once, and what is done in vain for a taker that has enough is little.
+const PARTITIONS_AHEAD: usize = 2;
+
+/// Records of a partition that are made before it is their turn: all of most, but a value's
+/// iterator may have no end.
+const RECORDS_AHEAD: usize = 1 << 18;
+
+/// Records of a partition: those that are made, and what the others are made of.
+struct Part<T> {
+    made: Vec<T>,
+    /// How many are of use.
+    most: usize,
+    rest: Box<dyn Iterator<Item = Batch> + Send>,
+    shared: Vec<Shared>,
+}
+
+impl<T: Send + Sync + 'static> Bag<T> {
+    /// The handles of a bag that is made of handles.
+    pub(super) fn over(&self, tasks: &Tasks) -> Vec<Delayed<Vec<T>>> {
+        let all = self.parts(tasks, usize::MAX, |bag, context, mut part| {
+            bag.make(context, &mut part, usize::MAX)?;
+            Ok(Outcome::value(part.made))
+        });
+        all.map(Delayed::of).collect()
+    }
+}
+
+impl<T: Send + 'static> Bag<T> {
+    /// Gives `take` the records of the tasks' values, in order, until it breaks. What it does not
+    /// come to is not computed, but for a few partitions. More than `most` it does not take.
+    pub(super) fn each_task(
+        &self,
+        context: &Context,
+        tasks: &Tasks,
+        (name, most): (&'static str, usize),
+        mut take: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+    ) -> Result<()> {
+        let parts = self.parts(tasks, most, move |bag, context, mut part| {
+            bag.make(context, &mut part, most.min(RECORDS_AHEAD))?;
+            Ok(Moved::outcome(part))
+        });
+        let bag = self.clone();
+        let ahead = PARTITIONS_AHEAD * context.threads.max(1);
+        take_in_turn(context, name, ahead, parts, move |context, part| {
+            let mut part: Part<T> = Moved::out_of(part);
+            loop {
+                bag.make(context, &mut part, 1)?;
+                if part.made.is_empty() {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                if take(context, std::mem::take(&mut part.made))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        })
+    }
+
+    /// A task over each task's value, which is given that as a part.
+    fn parts(
+        &self,
+        tasks: &Tasks,
+        most: usize,
+        work: impl Fn(&Self, &Context, Part<T>) -> Result<Outcome> + Clone + Send + Sync + 'static,
+    ) -> impl Iterator<Item = Arc<Node>> {
+        let (sketch, records) = (Arc::new(self.base.partition()), tasks.records);
+        tasks.nodes.iter().enumerate().map(move |(n, node)| {
+            let (bag, work) = (self.clone(), work.clone());
+            let inputs = [node].into_iter().chain(&self.base.needs).cloned();
+            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
+            Node::new(name, inputs, move |context, inputs| {
+                let (rest, shared) = (records(inputs.take(0)), inputs.take_all());
+                work(&bag, context, Part { made: Vec::new(), most, rest, shared })
+            })
+        })
+    }
+
+    /// Makes records of a part until so many are there, or no more can be.
+    fn make(&self, context: &Context, part: &mut Part<T>, enough: usize) -> Result<()> {
+        while part.made.len() < enough
+            && let Some(batch) = part.rest.next()
+        {
+            if context.stop.is_set() {
+                return Err(Error::Cancelled);
+            }
+            let Part { made, most, shared, .. } = part;
+            self.append(context, shared, Chunk::Records(batch), *most, made)?;
+        }
+        Ok(())
+    }
+}

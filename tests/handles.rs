@@ -1,0 +1,235 @@
+//! Records of a bag of handles as they are asked for: tasks run a few ahead, each once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+
+use creel::delayed::{Delayed, Limit, delayed};
+use creel::{Bag, Error, Run};
+use futures::executor::block_on;
+use futures::{StreamExt, TryStreamExt};
+
+/// Tasks that have begun.
+#[derive(Clone, Default)]
+struct Begun(Arc<AtomicUsize>);
+
+impl Begun {
+    /// Handles of one record each, which is its number.
+    fn handles(&self, n: usize) -> Vec<Delayed<Vec<usize>>> {
+        let handle = |n| {
+            let begun = self.clone();
+            delayed(n).map(move |n| {
+                begun.0.fetch_add(1, SeqCst);
+                vec![*n]
+            })
+        };
+        (0..n).map(handle).collect()
+    }
+
+    fn tasks(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+/// How many may begin beside those that were taken, on all threads of this machine.
+fn ahead() -> usize {
+    2 * thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[test]
+fn taking_a_few_records_runs_a_few_tasks() {
+    for threads in 1..5 {
+        let begun = Begun::default();
+        let first = Bag::from_delayed(begun.handles(1000)).map(|n| n * 2).take(3);
+        let first = Run::new().threads(threads).compute_blocking(&first.map(|taken| taken.len()));
+        assert_eq!(first.expect("nothing fails"), 3);
+        let (begun, most) = (begun.tasks(), 2 + 2 * threads);
+        assert!((3..=most).contains(&begun), "{begun} tasks on {threads} threads");
+    }
+}
+
+#[test]
+fn what_is_taken_beside_others_is_made_once() {
+    for threads in 1..4 {
+        let begun = Begun::default();
+        let bag = Bag::from_delayed(begun.handles(100));
+        let both = (bag.clone().take(3), bag.clone().count(), bag.take(1).to_delayed());
+        let both = Run::new().threads(threads).compute_blocking(&both).expect("nothing fails");
+        assert_eq!(both, (vec![0, 1, 2], 100, vec![0]));
+        assert_eq!(begun.tasks(), 100);
+    }
+}
+
+#[test]
+fn a_slow_consumer_holds_tasks_back() {
+    let begun = Begun::default();
+    let mut stream = Bag::from_delayed(begun.handles(1000)).stream();
+    // The ones that may begin, two that wait in the channel, and one that is about to.
+    let most = |taken| taken + ahead() + 3;
+    for taken in 1..100 {
+        assert_eq!(block_on(stream.next()).transpose().expect("nothing fails"), Some(taken - 1));
+        let begun = begun.tasks();
+        assert!(begun <= most(taken), "{begun} tasks for {taken} records");
+    }
+    // Until they have gone as far as they may; those that must not follow have time to do so.
+    while begun.tasks() < 99 + ahead() {
+        thread::yield_now();
+    }
+    (0..1000).for_each(|_| thread::yield_now());
+    assert!(begun.tasks() <= most(99), "{} tasks for 99 records", begun.tasks());
+    assert_eq!(block_on(stream.count()), 901);
+    assert_eq!(begun.tasks(), 1000);
+}
+
+#[test]
+fn values_are_dropped_as_they_are_taken() {
+    /// Counts those that are alive, and the most that were at once.
+    struct Alive(Arc<(AtomicUsize, AtomicUsize)>);
+    impl Alive {
+        fn new(counts: &Arc<(AtomicUsize, AtomicUsize)>) -> Self {
+            counts.1.fetch_max(counts.0.fetch_add(1, SeqCst) + 1, SeqCst);
+            Self(Arc::clone(counts))
+        }
+    }
+    impl Clone for Alive {
+        fn clone(&self) -> Self {
+            Self::new(&self.0)
+        }
+    }
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.0.fetch_sub(1, SeqCst);
+        }
+    }
+    let counts = Arc::default();
+    let parts = (0..500).map(|n| {
+        let counts = Arc::clone(&counts);
+        delayed(n).map(move |_| vec![Alive::new(&counts)])
+    });
+    let streamed = Bag::from_delayed(parts).stream();
+    let taken = block_on(streamed.try_fold(0, |taken, _| async move { Ok(taken + 1) }));
+    assert_eq!(taken.expect("nothing fails"), 500);
+    let most = counts.1.load(SeqCst);
+    assert!(most <= ahead() + 5, "{most} alive at once");
+    assert_eq!(counts.0.load(SeqCst), 0);
+}
+
+#[test]
+fn what_handles_share_runs_once() {
+    for threads in 1..4 {
+        let begun = Begun::default();
+        let base = begun.handles(1).remove(0);
+        let parts = (0..100).map(|n| base.map(move |base| vec![base[0] + n]));
+        let taken = Bag::from_delayed(parts).map_with(&base, |n, base: &Vec<usize>| n + base[0]);
+        let taken = Run::new().threads(threads).compute_blocking(&taken.take(50));
+        assert_eq!(taken.expect("nothing fails"), Vec::from_iter(0..50));
+        assert_eq!(begun.tasks(), 1, "on {threads} threads");
+    }
+}
+
+#[test]
+fn a_partition_of_many_records_or_without_end_is_given_as_it_is_made() {
+    let many = [0, 1].map(|n| delayed(n * 500_000..(n + 1) * 500_000));
+    let flat = Bag::from_delayed(many.clone()).flat_map(|n: u32| [n; 3]).stream();
+    let all = block_on(flat.try_collect::<Vec<_>>()).expect("nothing fails");
+    assert!(all.into_iter().eq((0..1_000_000).flat_map(|n| [n; 3])));
+
+    let endless = || Bag::from_delayed([delayed(0_u64..), delayed(7..)]).filter(|n| n % 2 == 1);
+    let first = endless().take(600_000).compute_blocking().expect("nothing fails");
+    assert_eq!(first.last(), Some(&1_199_999));
+    let first = block_on(endless().stream().take(600_000).try_collect::<Vec<_>>());
+    assert_eq!(first.expect("nothing fails").last(), Some(&1_199_999));
+}
+
+#[test]
+fn what_stands_before_a_failure_is_given_whatever_fails_first() {
+    for _ in 0..8 {
+        let begun = Begun::default();
+        let mut parts = begun.handles(100);
+        parts[3] = parts[3].try_map(|_| Err::<Vec<usize>, _>("no third"));
+        parts[5] = delayed(5).map(|_| panic!("no fifth"));
+        let mut stream = Bag::from_delayed(parts.clone()).stream();
+        for n in 0..3 {
+            assert_eq!(block_on(stream.next()).transpose().expect("it is given"), Some(n));
+        }
+        let error = block_on(stream.next()).expect("more").expect_err("it fails");
+        assert!(error.to_string().contains("failed: no third"), "{error}");
+        assert!(error.to_string().contains("stream 3 > partition 3 > try_map"), "{error}");
+        assert!(block_on(stream.next()).is_none());
+        assert!(begun.tasks() <= 3 + ahead());
+
+        let bag = Bag::from_delayed(parts);
+        let few = bag.clone().take(3).compute_blocking().expect("it does not come so far");
+        assert_eq!(few, [0, 1, 2]);
+        let error = bag.take(4).compute_blocking().expect_err("it fails");
+        assert!(error.to_string().contains("failed: no third"), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_of_an_operator_names_the_partition() {
+    let bag = Bag::from_delayed(Begun::default().handles(10)).map(|n| assert!(n < 4, "too much"));
+    let given = block_on(bag.clone().stream().take(4).try_collect::<Vec<_>>());
+    assert_eq!(given.expect("those are given").len(), 4);
+    let Err(Error::Panic { task, message, .. }) = block_on(bag.stream().try_collect::<Vec<_>>())
+    else {
+        panic!("it panics")
+    };
+    assert_eq!((&*task, &*message), ("partition 4", "too much"));
+}
+
+#[test]
+fn dropping_the_stream_gives_up_what_runs() {
+    let held = Arc::new(());
+    let never = || {
+        let held = Arc::clone(&held);
+        delayed(0).map_async(move |_| {
+            let held = Arc::clone(&held);
+            async move {
+                let () = std::future::pending().await;
+                drop(held);
+                vec![0]
+            }
+        })
+    };
+    let parts = [delayed(vec![1]), never(), never()];
+    let mut stream = Bag::from_delayed(parts).stream();
+    assert_eq!(block_on(stream.next()).transpose().expect("it is given"), Some(1));
+    drop(stream);
+    while Arc::strong_count(&held) > 1 {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_task_that_becomes_one_further_on_does_not_wait_for_its_turn() {
+    for threads in 1..4 {
+        let begun = Begun::default();
+        let mut parts = begun.handles(200);
+        let (far, farther) = (parts[150].clone(), parts[180].clone());
+        parts[0] = delayed(()).then(move |()| far.clone());
+        parts[1] = delayed(()).then(move |()| farther.map(|records| records.clone()));
+        let first = Bag::from_delayed(parts).take(3);
+        let first = Run::new().threads(threads).compute_blocking(&first);
+        assert_eq!(first.expect("nothing fails"), [150, 180, 2]);
+        assert!(begun.tasks() <= 200);
+    }
+}
+
+#[test]
+fn tasks_with_futures_limits_and_weights_take_their_turns() {
+    let limit = Limit::new(1);
+    let parts = (0..60_u32).map(|n| {
+        let part = delayed(n).map_async(|n| {
+            let n = *n;
+            async move { vec![n; 1000] }
+        });
+        part.limited(&limit).weighed(|part| part.len() as u64)
+    });
+    let bag = Bag::from_delayed(parts);
+    for threads in 1..4 {
+        let run = Run::new().threads(threads).memory(1000);
+        let taken = run.compute_blocking(&bag.clone().take(50_000)).expect("each fits");
+        assert!(taken.into_iter().eq((0..50).flat_map(|n| [n; 1000])));
+    }
+}
