@@ -10,12 +10,13 @@
 //! assert_eq!(words, [(1, 4), (6, 10)]);
 //! ```
 //!
-//! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, and the
-//! allocation in `huge`.
-//! Vectors are those that every processor of an architecture has (SSE2 on x86-64, NEON on
-//! AArch64), so that nothing is chosen at run time and all is inlined. Tried: AVX2, chosen at run
-//! time: 9 ms instead of 10 for the masks of 256 MiB, in a count that takes 400. Memory is the
-//! limit.
+//! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
+//! allocation in `huge`, places that were not written in `places`, and calls of what only some processors
+//! have in `edges`.
+//!
+//! Vectors are those that every processor of an architecture has (SSE2 on x86-64, NEON on AArch64), so
+//! that all is inlined. Only where words begin and end is found by AVX2 or AVX-512 if the processor has
+//! them, which is asked at run time, once in hundreds of words.
 
 mod code_points;
 mod edges;

@@ -8,7 +8,7 @@
 use std::mem::MaybeUninit;
 
 /// Places that are written before their number is looked at.
-pub(crate) const STEP: usize = 8;
+const STEP: usize = 8;
 /// Places that are kept.
 pub(crate) const ROOM: usize = 256;
 
@@ -50,6 +50,24 @@ impl Places {
                 bits &= bits.wrapping_sub(1);
             }
             at += STEP;
+        }
+        self.count = count;
+    }
+
+    /// The same, of so many bits whose numbers are known.
+    #[inline(always)]
+    pub(crate) fn push_numbers(&mut self, first: usize, numbers: &[u8; 64], count: usize) {
+        let count = self.count + count;
+        let mut at = self.count;
+        for numbers in numbers.as_chunks::<STEP>().0 {
+            let Some(some) = self.places[at..].first_chunk_mut::<STEP>() else { return };
+            for (place, &number) in some.iter_mut().zip(numbers) {
+                place.write(first + usize::from(number));
+            }
+            at += STEP;
+            if at >= count {
+                break;
+            }
         }
         self.count = count;
     }
