@@ -82,7 +82,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
         partition: usize,
     ) -> Result<Vec<T>> {
         let mut made = Vec::new();
-        let mut reader = input.open(partition);
+        let mut reader = input.open_for(partition, &context.progress);
         while let Some(chunk) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? {
             self.append(context, shared, chunk, usize::MAX, &mut made)?;
         }
@@ -202,7 +202,7 @@ impl<T: Send + Sync + 'static> Item<T> {
             Ok(Outcome::Value(Arc::<T>::from(value)))
         }));
         // However often it is asked for: an argument of several bags is computed once.
-        handle.only(TypeId::of::<Self>(), self.id)
+        handle.once().only(TypeId::of::<Self>(), self.id)
     }
 }
 
@@ -277,10 +277,11 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         what.add(&mut plan);
         let (places, roots) = plan.all_roots();
         let name = Name::At("together", Location::caller());
-        Self::of(Node::new(name, roots, move |_, inputs| {
+        let handle = Self::of(Node::new(name, roots, move |_, inputs| {
             let mut values = plan.given(&places, inputs.take_all());
             Ok(Outcome::value(what.take(&mut values)))
-        }))
+        }));
+        handle.once()
     }
 
     /// The value, waiting for it without blocking the caller's runtime, whichever that is. It is
