@@ -79,6 +79,18 @@ fn what_is_persisted_is_made_once() {
 }
 
 #[test]
+fn an_item_that_is_persisted_is_made_once() {
+    let (parts, runs) = counted(4);
+    let kept = Bag::from_delayed(parts).max().persist_blocking().expect("nothing fails");
+    assert_eq!(kept.compute_blocking().expect("it is there"), Some(11_999));
+    assert_eq!(
+        block_on(kept.map(|most| most.map(|n| n + 1)).compute()).expect("it is there"),
+        Some(12_000)
+    );
+    assert_eq!(runs.load(SeqCst), 4);
+}
+
+#[test]
 fn partitions_of_tasks_are_made_when_wanted_and_dropped_when_counted() {
     struct Alive(Arc<(AtomicUsize, AtomicUsize)>);
     impl Alive {

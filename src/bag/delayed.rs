@@ -249,6 +249,33 @@ impl<T: Clone + Send + Sync + 'static> Item<T> {
             Arc::unwrap_or_clone(typed(*value))
         })
     }
+
+    /// Computes the value now and keeps it, for all that is made of the returned item.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let lines = creel::read_text("fixtures/access.log")?;
+    /// let longest = lines.clone().map(|line| line.len()).max().persist().await?;
+    /// let near = lines.filter_with(&longest, |line, most| Some(line.len() + 10) > *most).count();
+    /// assert!(near.compute().await? >= 1);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn persist(self) -> Result<Self> {
+        Ok(Self::from_delayed(&self.to_delayed().persist().await?))
+    }
+
+    /// [`persist`](Self::persist), waiting for it on this thread, which works too.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    pub fn persist_blocking(&self) -> Result<Self> {
+        Ok(Self::from_delayed(&self.to_delayed().persist_blocking()?))
+    }
 }
 
 impl<T: Send + Sync + 'static> Delayed<T> {
