@@ -101,8 +101,6 @@ mod block;
 #[doc(hidden)]
 pub mod cli;
 mod error;
-#[cfg(test)]
-mod error_tests;
 mod graph;
 #[cfg(feature = "cli")]
 mod program;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use creel::delayed::{Delayed, all, delayed};
-use creel::{Bag, Error, Item, ReadOptions, Run};
+use creel::{Bag, Client, Error, Item, ReadOptions, Run};
 use futures::StreamExt;
 use futures::executor::block_on;
 
@@ -79,6 +79,18 @@ fn what_is_persisted_is_made_once() {
 }
 
 #[test]
+fn an_item_that_is_persisted_is_made_once() {
+    let (parts, runs) = counted(4);
+    let kept = Bag::from_delayed(parts).max().persist_blocking().expect("nothing fails");
+    assert_eq!(kept.compute_blocking().expect("it is there"), Some(11_999));
+    assert_eq!(
+        block_on(kept.map(|most| most.map(|n| n + 1)).compute()).expect("it is there"),
+        Some(12_000)
+    );
+    assert_eq!(runs.load(SeqCst), 4);
+}
+
+#[test]
 fn partitions_of_tasks_are_made_when_wanted_and_dropped_when_counted() {
     struct Alive(Arc<(AtomicUsize, AtomicUsize)>);
     impl Alive {
@@ -129,6 +141,76 @@ fn what_fails_in_a_bag_comes_out_of_the_tasks_over_it_as_it_was() {
     let Err(Error::Panic { message, path, .. }) = error else { panic!("{error:?}") };
     assert_eq!(message, "not empty");
     assert!(path.starts_with("more > count > read > finish > "), "{path}");
+}
+
+#[test]
+fn a_handle_of_items_has_one_try_whatever_its_policy() {
+    /// Cannot be cloned.
+    struct Whole(Arc<AtomicUsize>);
+    impl Clone for Whole {
+        fn clone(&self) -> Self {
+            self.0.fetch_add(1, SeqCst);
+            panic!("it is one")
+        }
+    }
+    let clones = Arc::new(AtomicUsize::new(0));
+    let whole = delayed(Whole(Arc::clone(&clones)));
+    let both = Delayed::together((log().count(), whole.clone())).retry(3).named("both");
+    let error = creel::compute_all_blocking(&(both.map(|both| both.0), whole.map(|_| ())));
+    assert!(
+        matches!(&error, Err(Error::Panic { message, .. }) if message == "it is one"),
+        "{error:?}"
+    );
+    assert_eq!(clones.load(SeqCst), 1);
+
+    let count = log().count().compute_blocking().expect("the log is there");
+    let again = (log().count().to_delayed().retry(3), Delayed::together(log().count()).retry(3));
+    let again = creel::compute_all_blocking(&again).expect("the first try will do");
+    assert_eq!(again, (count, count));
+}
+
+#[test]
+fn a_partition_is_read_again_for_a_handle_that_is_tried_again() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let fails = Arc::clone(&tries);
+    let lengths = log().map(move |line| {
+        assert_ne!(fails.fetch_add(1, SeqCst), 300, "once, in the middle");
+        line.len()
+    });
+    let parts = lengths.to_delayed_blocking().expect("the log is there");
+    let parts = parts.into_iter().map(|part| part.retry(1));
+    let again = Bag::from_delayed(parts).compute_blocking().expect("the second try will do");
+    assert_eq!(again, log().map(|line| line.len()).compute_blocking().expect("the log is there"));
+    assert!(tries.load(SeqCst) > again.len());
+}
+
+#[cfg(feature = "zstd")]
+#[test]
+fn what_a_handle_reads_is_told_to_the_run_that_it_is_read_in() {
+    let mut text = zstd::encode_all(&b"a line\n".repeat(1000)[..], 3).expect("it is in memory");
+    text.truncate(text.len() - 3);
+    let file = tempfile::NamedTempFile::with_suffix(".zst").expect("a file");
+    std::fs::write(&file, &text).expect("it is written");
+
+    let options = ReadOptions::new().damaged(creel::Damaged::Keep);
+    let path = file.path().to_str().expect("a plain name");
+    let parts = options.read_text([path]).expect("a pattern").to_delayed_blocking();
+    let parts = parts.expect("the file is there");
+    for _ in 0..2 {
+        let run = Run::new();
+        run.compute_blocking(&Bag::from_delayed(parts.clone()).count()).expect("it may be damaged");
+        assert_eq!(run.progress().bytes_read(), text.len() as u64);
+        let faults = run.progress().take_faults();
+        assert!(matches!(faults[..], [Error::Truncated { .. }]), "{faults:?}");
+    }
+}
+
+#[test]
+fn the_handle_that_a_client_makes_of_an_item_is_named_by_the_callers_line() {
+    let broken = log().map(|line| assert!(line.is_empty(), "not empty")).count();
+    let (line, future) = (line!(), Client::local().compute(broken));
+    let Err(Error::Panic { path, .. }) = future.wait() else { panic!("it fails") };
+    assert!(path.starts_with(&format!("item (tests/delayed.rs:{line}) > ")), "{path}");
 }
 
 #[tokio::test]

@@ -166,6 +166,9 @@ impl<C: Compute> Compute for &C {
 /// Computes a tuple of items and tasks in one run; items over one source share one pass over it,
 /// and each task runs once.
 ///
+/// What is read comes first: a pass over a source works on every thread until its end, also where it
+/// waits for a network, and tasks beside it that it does not need run as its lanes end.
+///
 /// Nothing is kept for the sharing: each block is fed to every item's combiner in turn. One source
 /// is what one call of [`read_text`](crate::read_text) or its like named, in all bags that came of
 /// it. Two kinds of item have a pass of their own: that of [`take`](Bag::take), which ends early,

@@ -82,7 +82,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
         partition: usize,
     ) -> Result<Vec<T>> {
         let mut made = Vec::new();
-        let mut reader = input.open(partition);
+        let mut reader = input.open_for(partition, &context.progress);
         while let Some(chunk) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? {
             self.append(context, shared, chunk, usize::MAX, &mut made)?;
         }
@@ -202,7 +202,7 @@ impl<T: Send + Sync + 'static> Item<T> {
             Ok(Outcome::Value(Arc::<T>::from(value)))
         }));
         // However often it is asked for: an argument of several bags is computed once.
-        handle.only(TypeId::of::<Self>(), self.id)
+        handle.once().only(TypeId::of::<Self>(), self.id)
     }
 }
 
@@ -249,6 +249,33 @@ impl<T: Clone + Send + Sync + 'static> Item<T> {
             Arc::unwrap_or_clone(typed(*value))
         })
     }
+
+    /// Computes the value now and keeps it, for all that is made of the returned item.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let lines = creel::read_text("fixtures/access.log")?;
+    /// let longest = lines.clone().map(|line| line.len()).max().persist().await?;
+    /// let near = lines.filter_with(&longest, |line, most| Some(line.len() + 10) > *most).count();
+    /// assert!(near.compute().await? >= 1);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub async fn persist(self) -> Result<Self> {
+        Ok(Self::from_delayed(&self.to_delayed().persist().await?))
+    }
+
+    /// [`persist`](Self::persist), waiting for it on this thread, which works too.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute).
+    pub fn persist_blocking(&self) -> Result<Self> {
+        Ok(Self::from_delayed(&self.to_delayed().persist_blocking()?))
+    }
 }
 
 impl<T: Send + Sync + 'static> Delayed<T> {
@@ -277,10 +304,11 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         what.add(&mut plan);
         let (places, roots) = plan.all_roots();
         let name = Name::At("together", Location::caller());
-        Self::of(Node::new(name, roots, move |_, inputs| {
+        let handle = Self::of(Node::new(name, roots, move |_, inputs| {
             let mut values = plan.given(&places, inputs.take_all());
             Ok(Outcome::value(what.take(&mut values)))
-        }))
+        }));
+        handle.once()
     }
 
     /// The value, waiting for it without blocking the caller's runtime, whichever that is. It is

@@ -9,11 +9,11 @@ use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Batch, Chunk, Emit, Stage, Take, copied};
 use super::tasks::Tasks;
-use crate::Result;
 use crate::block::{Block, Blocks, Delimiter, Next};
 use crate::graph::{Shared, Step, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Order, Reader, Text};
+use crate::{Progress, Result};
 
 /// Where a bag's records come from. Two bags of one origin can be computed in one pass.
 #[derive(Clone)]
@@ -100,6 +100,14 @@ impl Chunks {
         match self {
             Self::Text(text) => Self::Text(text.apart()),
             chunks => chunks,
+        }
+    }
+
+    /// Opens a partition for another run than that which listed it.
+    pub(super) fn open_for(&self, partition: usize, progress: &Arc<Progress>) -> ChunkReader {
+        match self {
+            Self::Text(text) => ChunkReader::Text(Box::new(text.open_for(partition, progress))),
+            chunks => chunks.open(partition),
         }
     }
 }

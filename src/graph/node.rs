@@ -197,7 +197,7 @@ impl Node {
 
     /// How the task is tried again, if it is.
     pub(super) fn retry(&self) -> Option<&Retry> {
-        self.policy.as_ref()?.retry.as_ref()
+        self.policy.as_ref().filter(|policy| !policy.once)?.retry.as_ref()
     }
 
     /// How many of it may run at once, with others.

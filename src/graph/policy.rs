@@ -55,7 +55,7 @@ impl Retry {
     }
 
     /// Only for errors that are worth it; what the task met is an [`Error::Task`] or an
-    /// [`Error::Panic`], whose task and path are not known yet, or another error of a bag's.
+    /// [`Error::Panic`], whose path is not known yet, or another error of a bag's.
     pub fn when(mut self, worth: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
         self.when = Some(Arc::new(worth));
         self
@@ -123,6 +123,8 @@ impl Limit {
 pub(super) struct Policy {
     pub(super) retry: Option<Retry>,
     pub(super) limit: Option<Limit>,
+    /// Whether its inputs are gone once it has begun, so that it cannot be tried again.
+    pub(super) once: bool,
     pub(super) weigh: Option<Arc<Weigh>>,
     pub(super) key: Option<Key>,
 }

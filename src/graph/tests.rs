@@ -510,6 +510,9 @@ fn whoever_watches_is_told_what_happens_to_a_task_in_its_order() {
         assert_eq!(recorded.of("again"), "planned ready started retried done dropped");
         assert_eq!(recorded.of("future"), "planned ready started waiting done dropped");
         assert_eq!(recorded.of("bad"), "planned ready started failed dropped");
+        let unweighed = delayed(1).map(|n| *n).weighed(|_| panic!("no scales")).named("unweighed");
+        run.compute_blocking(&unweighed).expect_err("it panics");
+        assert_eq!(recorded.of("unweighed"), "planned ready started failed dropped");
 
         let client = run.client();
         let never =

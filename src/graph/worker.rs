@@ -244,7 +244,10 @@ impl Worker {
                 self.context.tell(What::Done);
                 Step::Done(value, weight)
             }
-            Err(error) => Step::Failed(error),
+            Err(error) => {
+                self.context.tell(What::Failed { error: &error });
+                Step::Failed(error)
+            }
         }
     }
 

@@ -98,6 +98,13 @@ impl Text {
     pub(crate) fn apart(self) -> Self {
         Self { partitions: self.partitions.apart(self.blocks.ahead), ..self }
     }
+
+    /// Opens a partition for another run than that which listed the source: what is read and what
+    /// is wrong with it is told to that one.
+    pub(crate) fn open_for(&self, partition: usize, progress: &Arc<Progress>) -> Blocks {
+        let progress = Arc::clone(progress);
+        Blocks::new(&self.partitions, partition, &self.blocks, &self.pool, progress)
+    }
 }
 
 impl Input for Text {
@@ -108,8 +115,7 @@ impl Input for Text {
     }
 
     fn open(&self, partition: usize) -> Blocks {
-        let progress = Arc::clone(&self.progress);
-        Blocks::new(&self.partitions, partition, &self.blocks, &self.pool, progress)
+        self.open_for(partition, &self.progress)
     }
 }
 

@@ -15,7 +15,7 @@
 mod graph;
 mod runtime;
 
-#[path = "../../src/error.rs"]
+#[path = "../../src/error/mod.rs"]
 mod error;
 #[path = "../../src/progress.rs"]
 mod progress;

@@ -162,6 +162,7 @@ impl Client {
     /// assert_eq!((count.wait()? > 0, half.wait()?), (true, 3));
     /// # Ok::<(), creel::Error>(())
     /// ```
+    #[track_caller]
     pub fn compute<T>(&self, what: impl Into<Delayed<T>>) -> TaskFuture<T> {
         TaskFuture::start(&self.0, what.into().into_node())
     }

@@ -52,6 +52,10 @@ impl<T: Send + Sync + 'static> Delayed<T> {
 
     /// Tries the task again when it fails or panics: so many times, or as a [`Retry`] says.
     ///
+    /// The task by itself: what it needs has run, or has tries of its own, and so has the task that
+    /// a function of [`then`](Self::then) gives. A handle of items reads nothing itself, and what it
+    /// is given is given once: it has one try. To read again, compute the items in a task.
+    ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
     ///
@@ -61,6 +65,10 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     ///     _ => panic!("not yet"),
     /// });
     /// assert_eq!(third.retry(2).compute_blocking()?, "here");
+    ///
+    /// let lines = creel::read_text("fixtures/access.log")?.count();
+    /// let read = creel::delayed(()).try_map(move |()| lines.compute_blocking()).retry(2);
+    /// assert!(read.compute_blocking()? > 0);
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn retry(self, retry: impl Into<Retry>) -> Self {
@@ -102,6 +110,11 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     /// The kind is a type that is no value's.
     pub(crate) fn only(self, kind: TypeId, number: u64) -> Self {
         self.with(|node| node.policy_mut().key = Some((kind, number, 0)))
+    }
+
+    /// Says that the task takes its inputs to pieces: no try can follow the first.
+    pub(crate) fn once(self) -> Self {
+        self.with(|node| node.policy_mut().once = true)
     }
 
     /// This task, changed; or, if others have it as it is, one that hands on its value.

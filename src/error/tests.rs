@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
-use crate::error::{Error, Place, snippet};
+use super::{Error, Place, snippet};
 
 /// An error with one behind it that its message does not tell.
 #[derive(Debug)]
