@@ -96,3 +96,94 @@ proptest! {
         prop_assert_eq!(counts.total(), expected.len() as u64);
     }
 }
+
+#[cfg(all(feature = "gzip", feature = "zstd", feature = "bzip2"))]
+mod compressed {
+    use std::collections::BTreeMap;
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).and_then(|()| encoder.finish()).expect("memory takes all")
+    }
+
+    /// A member of gzip that says how long it is.
+    fn bgzf(text: &[u8]) -> Vec<u8> {
+        let mut member = gzip(text);
+        let length = u16::try_from(member.len() + 8 - 1).expect("a short text");
+        let [low, high] = length.to_le_bytes();
+        member[3] |= 4;
+        member.splice(10..10, [6, 0, b'B', b'C', 2, 0, low, high]);
+        member
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::stream::encode_all(text, 1).expect("memory takes all")
+    }
+
+    /// A stream of blocks of 100,000 bytes.
+    fn bzip2(text: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(text).and_then(|()| encoder.finish()).expect("memory takes all")
+    }
+
+    /// Text as a whole, and in members of so many bytes.
+    fn stored(text: &[u8], size: usize) -> Vec<(&'static str, Vec<u8>)> {
+        let members = |member: fn(&[u8]) -> Vec<u8>| text.chunks(size).flat_map(member).collect();
+        let marked = [members(bgzf), bgzf(b"")].concat();
+        vec![
+            ("one member of gzip", gzip(text)),
+            ("members of gzip", members(gzip)),
+            ("BGZF", marked.clone()),
+            ("BGZF, and members that do not tell their length", [marked, gzip(text)].concat()),
+            ("one stream of bzip2", bzip2(text)),
+            ("streams of bzip2", members(bzip2)),
+            ("one frame of zstd", zstd(text)),
+            ("frames of zstd", members(zstd)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn any_cut_of_compressed_text_gives_the_same_records(
+            texts in texts(),
+            numbers in prop_oneof![0..100_u32, 100..15_000_u32],
+            size in 500..60_000_usize,
+            blocksize in prop_oneof![1..200_usize, 1000..200_000_usize],
+            partition_size in 1..300_000_u64,
+            threads in 1..4_usize,
+        ) {
+            // Numbers that do not repeat, so that what is compressed has a length worth cutting.
+            let number = |n: u32| format!("{} {n}\n", n.wrapping_mul(2_654_435_761));
+            let mut text = texts.concat();
+            (0..numbers).for_each(|n| text.extend(number(n).bytes()));
+            let folder = tempfile::tempdir()?;
+            let file = folder.path().join("stored");
+            let options = ReadOptions::new().blocksize(blocksize).partition_size(partition_size);
+            let run = Run::new().threads(threads);
+            for (format, stored) in stored(&text, size) {
+                fs::write(&file, stored)?;
+                let mut expected = lines(&text);
+                if format.ends_with("length") {
+                    expected = lines(&text.repeat(2));
+                }
+                let bag = options.read_bytes([file.to_string_lossy()])?;
+                let seen = run.compute_blocking(&bag.clone().collect())?;
+                prop_assert!(seen == expected, "{}", format);
+                let some = (bag.clone().count(), bag.clone().take(3), bag.frequencies());
+                let (count, first, counts) = run.compute_blocking(&some)?;
+                prop_assert_eq!(count, expected.len() as u64, "{}", format);
+                prop_assert!(first.iter().eq(expected.iter().take(3)), "{}", format);
+                let plain = expected.iter().fold(BTreeMap::new(), |mut plain, record| {
+                    *plain.entry(record.as_slice()).or_insert(0) += 1;
+                    plain
+                });
+                prop_assert!(counts.iter().collect::<BTreeMap<_, _>>() == plain, "{}", format);
+            }
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Counts that are over the budget, and go to a file and back.
 
-use crate::{creel_with, text};
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::{command, creel_with, text};
 
 /// Half a million words, each as often as its number says, from 1 to 3 times; over the least budget
 /// that can be asked for.
@@ -48,4 +51,38 @@ fn too_little_memory_is_refused() {
     let output = creel_with(b"", &["--memory", "1MB", "count"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("at least 64 MiB"), "{}", text(&output.stderr));
+}
+
+/// The most memory that a process has had, in bytes, says the kernel.
+#[cfg(target_os = "linux")]
+fn peak(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is told");
+    let kilobytes = line.trim().strip_suffix(" kB").expect("the kernel's unit");
+    kilobytes.parse::<usize>().expect("a number") << 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_stream_takes_no_more_memory_than_a_short_one() {
+    const STREAM: usize = 200 << 20;
+    let lines: Vec<String> =
+        (0..4000_u32).map(|n| format!("{n} {}\n", "some text ".repeat(n as usize % 20))).collect();
+    let piece = lines.concat();
+    let times = STREAM / piece.len();
+    for program in ["filter(length > 20)", "filter(length > 20) | count"] {
+        let mut command = command(&["-j2", program]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        for _ in 0..times {
+            stdin.write_all(piece.as_bytes()).expect("it reads on");
+        }
+        // It has read all but what fits in a pipe.
+        let peak = peak(child.id());
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
+        assert!(peak < 64 << 20, "{program}: {peak} bytes of memory for {STREAM}");
+    }
 }

@@ -107,7 +107,7 @@ mod tests {
             bytes in prop::collection::vec(prop_oneof![
                 any::<u8>(),
                 prop::sample::select(&[0xc2, 0xe2, 0x80, 0x85, 0xa0, b' ', b'a', b'\n'][..]),
-            ], 0..700),
+            ], 0..if cfg!(miri) { 80 } else { 700 }),
         ) {
             let mut one_by_one = Vec::new();
             let mut edges = Edges::new(&bytes);
