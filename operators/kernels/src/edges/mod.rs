@@ -2,8 +2,8 @@
 //!
 //! The loop that turns masks into places is compiled for what every processor of an architecture has,
 //! and on x86-64 also for those with AVX2, and those with AVX-512: which of them runs is asked for once in
-//! some hundred places. For 64 MiB of prose the first takes 36 ms on an Intel Xeon of 2024, the second 30,
-//! the third 22; on an AMD EPYC of 2021 there is no difference between the first two.
+//! some hundred places. For 64 MiB of prose the second takes 30 ms on an Intel Xeon of 2023, the third 22; on
+//! an AMD EPYC there was no difference between the first two.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
