@@ -12,7 +12,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let top = ReadOptions::new()
         .read_text(&files)?
         .lend(|lines| {
-            lines.words().filter(|word| word.len() > 5 && code_points(word) > 5).frequencies()
+            lines
+                .words()
+                .filter(|word| word.len() > 5)
+                .filter(|word| code_points(word) > 5)
+                .frequencies()
         })
         .topk(10);
     for (word, count) in Run::new().threads(threads).compute_blocking(&top)? {

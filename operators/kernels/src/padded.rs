@@ -15,12 +15,15 @@ pub fn padded(bytes: &[u8]) -> u128 {
         let byte = |at: usize| bytes.get(at).map_or(0, |&byte| u128::from(byte) << (8 * at));
         return byte(0) | byte(1) | byte(2);
     }
+    let four = |at: usize| bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
+    let two =
+        |from: usize, to: usize| u64::from(four(from)) | u64::from(four(to)) << (8 * (to - from));
+    // The upper eight bytes are made of those from the ninth on, or from the last four if that is
+    // fewer; what of these belongs to the lower eight is shifted out: all of it up to a length of 8.
     let last = len - 4;
-    let four = |at: usize| {
-        let bytes = bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
-        u128::from(bytes) << (8 * at)
-    };
-    four(0) | four(last.min(4)) | four(last.min(8)) | four(last)
+    let from = last.min(8);
+    let high = two(from, last) >> (8 * (8 - from.max(1)));
+    u128::from(two(0, last.min(4))) | u128::from(high) << 64
 }
 
 /// As [`padded`], of up to 16 bytes that stand in a text: one load, where the text goes on for long

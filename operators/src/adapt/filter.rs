@@ -5,14 +5,130 @@ use crate::Records;
 impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     /// Keeps the records for which `keep` is true; [`remove`](Self::remove) keeps the others.
     ///
+    /// Of small records that need no drop, such as lent text, up to 64 that are kept may wait for one
+    /// another before they go on, in their order: `keep` is asked of later ones by then. Where a cheap
+    /// question rules many out, ask it in a filter of its own, first: then the next filter is asked
+    /// of the others only, without a jump for each record.
+    ///
     /// ```
-    /// let long = creel_operators::run(["net", "fish"], |words| words.filter(|w| w.len() > 3).count());
-    /// assert_eq!(long, 1);
+    /// use creel_operators::code_points;
+    ///
+    /// let long = creel_operators::run(["net", "né", "fishes"], |words| {
+    ///     words.filter(|w| w.len() > 2).filter(|w| code_points(w) > 2).count()
+    /// });
+    /// assert_eq!(long, 2);
     /// ```
     pub fn filter(
         self,
         keep: impl FnMut(&I::Item) -> bool,
     ) -> Records<'s, impl Iterator<Item = I::Item>, S> {
-        self.adapt(|records| records.filter(keep))
+        self.adapt(|records| Filter { records, keep })
+    }
+}
+
+/// How many records that are kept go on together.
+const GROUP: usize = 64;
+
+/// As the standard library's, but that all records are asked for by [`fold`](Iterator::fold) in groups.
+///
+/// Whether a record is kept is then how far a number has come, and not which way the processor went:
+/// of words of more than five letters it guesses one in three wrong, which took a quarter of a whole
+/// count of them. One record at a time is still what is asked for by a combiner that stops.
+pub(super) struct Filter<I, F> {
+    pub(super) records: I,
+    pub(super) keep: F,
+}
+
+impl<I: Iterator, F: FnMut(&I::Item) -> bool> Filter<I, F> {
+    /// Whether it costs next to nothing to write a record somewhere and another over it.
+    const IN_GROUPS: bool =
+        !std::mem::needs_drop::<I::Item>() && size_of::<Option<I::Item>>() <= 32;
+}
+
+impl<I: Iterator, F: FnMut(&I::Item) -> bool> Iterator for Filter<I, F> {
+    type Item = I::Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<I::Item> {
+        self.records.find(&mut self.keep)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.records.size_hint().1)
+    }
+
+    #[inline]
+    fn fold<B, G: FnMut(B, I::Item) -> B>(self, init: B, mut f: G) -> B {
+        let Self { records, mut keep } = self;
+        if !Self::IN_GROUPS {
+            return records.filter(keep).fold(init, f);
+        }
+        let mut group = [const { None }; GROUP];
+        let mut count = 0;
+        let folded = records.fold(init, |folded, record| {
+            let kept = keep(&record);
+            group[count % GROUP] = Some(record);
+            count += usize::from(kept);
+            if count < GROUP {
+                return folded;
+            }
+            count = 0;
+            hand_on(&mut group, folded, &mut f)
+        });
+        hand_on(&mut group[..count], folded, &mut f)
+    }
+}
+
+/// A call for each group, and none for each record: written out at both places that have need of
+/// it, it would have `f` as a call.
+#[inline(never)]
+fn hand_on<T, B>(group: &mut [Option<T>], init: B, f: &mut impl FnMut(B, T) -> B) -> B {
+    group.iter_mut().filter_map(Option::take).fold(init, f)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Filter;
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_what_the_standard_library_keeps(
+            numbers in prop::collection::vec(0..9_u32, 0..300),
+            bound in 0..10_u32,
+        ) {
+            let keep = |n: &u32| *n < bound;
+            let expected: Vec<u32> = numbers.iter().copied().filter(keep).collect();
+            let filter = || Filter { records: numbers.iter().copied(), keep };
+            let folded = filter().fold(Vec::new(), |mut all, n| {
+                all.push(n);
+                all
+            });
+            prop_assert_eq!(&folded, &expected);
+            prop_assert!(filter().eq(expected.iter().copied()));
+            // Records that own something, and large ones.
+            let owned = numbers.iter().map(u32::to_string);
+            let owned = Filter { records: owned, keep: |n: &String| n.as_str() < "5" };
+            let large = Filter { records: numbers.iter().map(|&n| [n; 9]), keep: |n: &[u32; 9]| n[0] < 5 };
+            let below_5 = numbers.iter().filter(|&&n| n < 5);
+            prop_assert_eq!(owned.map(|n| n.parse::<u32>()).fold(0, |sum, n| sum + n.unwrap_or(100)), below_5.clone().sum::<u32>());
+            prop_assert_eq!(large.fold(0, |sum, n| sum + n[8]), below_5.sum::<u32>());
+        }
+    }
+
+    #[test]
+    fn a_combiner_that_stops_asks_no_further() {
+        let asked = std::cell::Cell::new(0);
+        let first = crate::run(0..1000, |numbers| {
+            numbers
+                .filter(|n| {
+                    asked.set(asked.get() + 1);
+                    n % 2 == 1
+                })
+                .first(2)
+        });
+        assert_eq!((first, asked.get()), (vec![1, 3], 4));
     }
 }

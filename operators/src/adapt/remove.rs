@@ -1,5 +1,6 @@
 //! `remove`: the records that do not answer to a question.
 
+use super::filter::Filter;
 use crate::Records;
 
 impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
@@ -14,6 +15,6 @@ impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
         self,
         mut drop: impl FnMut(&I::Item) -> bool,
     ) -> Records<'s, impl Iterator<Item = I::Item>, S> {
-        self.adapt(|records| records.filter(move |record| !drop(record)))
+        self.adapt(|records| Filter { records, keep: move |record: &I::Item| !drop(record) })
     }
 }
