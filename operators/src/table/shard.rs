@@ -269,7 +269,9 @@ impl Shard {
     /// Keeps the keys whose next bit is 0, and gives away the others, as a shard of as many slots.
     ///
     /// A key stays where it was, or comes to the same place in the other shard, or a little before
-    /// it: so all of it is read once from end to end, and nothing is looked for.
+    /// it: so all of it is read once from end to end, and nothing is looked for. Which slots have a
+    /// key, and where it goes, is as good as chance: neither is asked by a branch, of which one in two
+    /// would be mispredicted, and a division take two thirds more.
     pub(super) fn divide(&mut self) -> Self {
         self.depth += 1;
         let bit = 32 - self.depth;
@@ -282,14 +284,20 @@ impl Shard {
         let mask = self.slots.len() - 1;
         // From an empty slot on, so that what is put back never passes what is still to come.
         let start = self.slots.iter().position(|slot| !slot.is_taken()).unwrap_or(0);
-        for at in (start..=mask).chain(0..start) {
-            let slot = std::mem::replace(&mut self.slots[at], Slot::EMPTY);
-            if !slot.is_taken() {
-                continue;
+        let mut both = [std::mem::take(self), other];
+        for group in (start..=start + mask).step_by(LEAST) {
+            let (mut taken, mut count) = ([0; LEAST], 0);
+            for at in (group..group + LEAST).map(|at| at & mask) {
+                taken[count % LEAST] = at;
+                count += usize::from(both[0].slots[at].is_taken());
             }
-            let into = if slot.hash >> bit & 1 == 0 { &mut *self } else { &mut other };
-            into.put_from(slot, &arena);
+            for &at in &taken[..count] {
+                let slot = std::mem::replace(&mut both[0].slots[at], Slot::EMPTY);
+                both[(slot.hash >> bit & 1) as usize].put_from(slot, &arena);
+            }
         }
+        let [first, other] = both;
+        *self = first;
         other
     }
 
