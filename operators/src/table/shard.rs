@@ -99,6 +99,12 @@ impl Shard {
         size_of_val(&self.slots[..]) + self.arena.capacity()
     }
 
+    /// All slots, those without a key too: which have one is as good as chance, and whoever looks at
+    /// many does well to ask something else first.
+    pub(super) fn all_slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| slot.is_taken())
     }

@@ -266,15 +266,16 @@ impl<K> TextTable<K> {
         let mut batch = [Probe::NONE; BATCH];
         let mut counts = [0; BATCH];
         let mut waiting = 0;
-        for slot in from.slots() {
+        for slot in from.all_slots() {
             if slot.len == LONG {
                 let bytes = slot.bytes(from.arena());
                 self.insert(slot.hash, |shard| shard.add_long(bytes, slot.hash, slot.count));
                 continue;
             }
+            // An empty slot is written over by the next.
             batch[waiting] = Probe { key: slot.key, hash: slot.hash, len: slot.len, ..Probe::NONE };
             counts[waiting] = slot.count;
-            waiting += 1;
+            waiting += usize::from(slot.is_taken());
             if waiting == BATCH {
                 self.add_batch(&mut batch, counts.into_iter());
                 waiting = 0;
@@ -372,11 +373,13 @@ impl<K: Text> Table<K> for TextTable<K> {
     fn topk(&self, k: usize) -> Vec<(K::Lent<'_>, u64)> {
         // By bytes, which sort as their text does: of all keys only these are looked at as text.
         let mut ranks = Ranks::new(k);
-        self.slots().for_each(|(slot, arena)| {
-            if ranks.may_take(slot.count) {
-                ranks.add(slot.bytes(arena), slot.count);
+        for shard in &self.shards {
+            for slot in shard.all_slots() {
+                if ranks.may_take(slot.count) && slot.is_taken() {
+                    ranks.add(slot.bytes(shard.arena()), slot.count);
+                }
             }
-        });
+        }
         ranks.sorted().map(|(bytes, n)| (K::lent(bytes), n)).collect()
     }
 
