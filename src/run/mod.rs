@@ -66,6 +66,7 @@ pub(crate) type BlockOf<I> = <<I as Input>::Reader as Reader>::Block;
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::time::Duration;
 
     use super::*;
     use crate::graph::Shared;
@@ -78,6 +79,8 @@ mod tests {
         partitions: usize,
         blocks: usize,
         failing: Vec<(usize, usize)>,
+        /// What it takes to read a block.
+        pause: Duration,
         opened: Arc<AtomicUsize>,
     }
 
@@ -86,6 +89,7 @@ mod tests {
         block: usize,
         blocks: usize,
         failing: Vec<(usize, usize)>,
+        pause: Duration,
     }
 
     impl Numbers {
@@ -94,7 +98,13 @@ mod tests {
         }
 
         pub(crate) fn failing(partitions: usize, blocks: usize, at: &[(usize, usize)]) -> Self {
-            Self { partitions, blocks, failing: at.to_vec(), opened: Arc::default() }
+            let (failing, pause) = (at.to_vec(), Duration::ZERO);
+            Self { partitions, blocks, failing, pause, opened: Arc::default() }
+        }
+
+        /// The same, of which each block takes so long to read.
+        pub(crate) fn slow(self, pause: Duration) -> Self {
+            Self { pause, ..self }
         }
 
         pub(crate) fn all(&self) -> Vec<u32> {
@@ -115,8 +125,8 @@ mod tests {
 
         fn open(&self, partition: usize) -> Counting {
             self.opened.fetch_add(1, Relaxed);
-            let failing = self.failing.clone();
-            Counting { partition, block: 0, blocks: self.blocks, failing }
+            let (failing, pause) = (self.failing.clone(), self.pause);
+            Counting { partition, block: 0, blocks: self.blocks, failing, pause }
         }
     }
 
@@ -128,6 +138,7 @@ mod tests {
                 return Ok(None);
             }
             let (partition, block) = (self.partition, self.block);
+            std::thread::sleep(self.pause);
             if self.failing.contains(&(partition, block)) {
                 let place = Place::object(format!("block {block} of {partition}"));
                 return Err(Error::Changed { place });
@@ -211,6 +222,22 @@ mod tests {
                 assert_eq!(seen, input.all());
                 assert_eq!(input.opened(), 2 * partitions);
             }
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_a_slow_reader_is_given_its_blocks_and_each_is_fed_once() {
+        let pause = Duration::from_micros(200);
+        for threads in 2..5 {
+            for (partitions, blocks) in [(1, 60), (2, 20)] {
+                let input = Numbers::new(partitions, blocks).slow(pause);
+                let mut seen = reduced(false, &input, threads).expect("nothing fails");
+                seen.sort_unstable();
+                assert_eq!(seen, input.all());
+            }
+            let input = Numbers::failing(1, 60, &[(0, 50)]).slow(pause);
+            let error = reduced(false, &input, threads).expect_err("it fails");
+            assert!(matches!(error, Error::Changed { .. }), "{error}");
         }
     }
 

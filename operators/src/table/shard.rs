@@ -287,16 +287,12 @@ impl Shard {
         self.arena = Vec::with_capacity(arena.len());
         other.arena = Vec::with_capacity(arena.len());
         self.taken = 0;
-        let mask = self.slots.len() - 1;
         // From an empty slot on, so that what is put back never passes what is still to come.
         let start = self.slots.iter().position(|slot| !slot.is_taken()).unwrap_or(0);
+        let slots = self.slots.len();
         let mut both = [std::mem::take(self), other];
-        for group in (start..=start + mask).step_by(LEAST) {
-            let (mut taken, mut count) = ([0; LEAST], 0);
-            for at in (group..group + LEAST).map(|at| at & mask) {
-                taken[count % LEAST] = at;
-                count += usize::from(both[0].slots[at].is_taken());
-            }
+        for group in (start..start + slots).step_by(LEAST) {
+            let (taken, count) = both[0].taken_from_on(group);
             for &at in &taken[..count] {
                 let slot = std::mem::replace(&mut both[0].slots[at], Slot::EMPTY);
                 both[(slot.hash >> bit & 1) as usize].put_from(slot, &arena);
@@ -307,21 +303,35 @@ impl Shard {
         other
     }
 
+    /// The places from one on, as many as the smallest shard has, that have a key, and how many these are.
+    fn taken_from_on(&self, first: usize) -> ([usize; LEAST], usize) {
+        let (mut taken, mut count) = ([0; LEAST], 0);
+        for at in (first..first + LEAST).map(|at| at & (self.slots.len() - 1)) {
+            taken[count % LEAST] = at;
+            count += usize::from(self.slots[at].is_taken());
+        }
+        (taken, count)
+    }
+
     /// As [`divide`](Self::divide), into shards that are as large as what they hold asks for: parts of
     /// a table are many, and may hold little.
     pub(super) fn divide_to_fit(&mut self) -> Self {
         let whole = std::mem::take(self);
         let bit = 31 - whole.depth;
-        let is_second = |slot: &Slot| slot.hash >> bit & 1 == 1;
-        let second = whole.slots().filter(|slot| is_second(slot)).count();
-        let [mut first, mut other] = [whole.taken - second, second].map(|keys| {
+        let side = |slot: &Slot| (slot.hash >> bit & 1) as usize;
+        // The hash of an empty slot is 0.
+        let second: usize = whole.slots.iter().map(side).sum();
+        let mut both = [whole.taken - second, second].map(|keys| {
             let slots = if keys == 0 { 0 } else { (keys * 2).next_power_of_two().max(LEAST) };
             Self::with_slots(slots, whole.depth + 1)
         });
-        for slot in whole.slots() {
-            let into = if is_second(slot) { &mut other } else { &mut first };
-            into.put_from(*slot, &whole.arena);
+        for group in (0..whole.slots.len()).step_by(LEAST) {
+            let (taken, count) = whole.taken_from_on(group);
+            for slot in taken[..count].iter().map(|&at| whole.slots[at]) {
+                both[side(&slot)].put_from(slot, &whole.arena);
+            }
         }
+        let [first, other] = both;
         *self = first;
         other
     }
