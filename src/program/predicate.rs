@@ -117,9 +117,7 @@ fn texts(keep: &mut [bool], text: &str, batch: &Batch, mut test: impl FnMut(&str
 
 fn lengths(order: Order, n: i64, text: &str, batch: &Batch, keep: &mut [bool]) {
     match batch.kind {
-        Kind::Text if batch.is_ascii(text) => {
-            numbers(order, n, &batch.spans, keep, |span| i64::from(span.len));
-        }
+        Kind::Text if batch.is_ascii(text) => lengths_in_bytes(order, n, &batch.spans, keep),
         Kind::Text => each(keep, &batch.spans, |&span| length_holds(order, n, text, span)),
         Kind::List => keep.iter_mut().zip(batch.lists()).for_each(|(keep, list)| {
             *keep = *keep && order.holds(&(list.len() as i64), &n);
@@ -128,20 +126,38 @@ fn lengths(order: Order, n: i64, text: &str, batch: &Batch, keep: &mut [bool]) {
     }
 }
 
-/// Whole numbers against one, without a branch: each order is a range, or what is outside of it.
+/// Whole numbers against one, without a branch.
 fn numbers<T>(order: Order, n: i64, column: &[T], keep: &mut [bool], number: impl Fn(&T) -> i64) {
-    let (range, inside) = match order {
-        Order::Lt => (n..=i64::MAX, false),
-        Order::Le => (i64::MIN..=n, true),
-        Order::Gt => (i64::MIN..=n, false),
-        Order::Ge => (n..=i64::MAX, true),
-        Order::Eq => (n..=n, true),
-        Order::Ne => (n..=n, false),
-    };
-    let (least, most) = range.into_inner();
+    let (least, most, inside) = range(order, n);
     let width = most.wrapping_sub(least) as u64;
     for (keep, value) in keep.iter_mut().zip(column) {
         *keep &= (number(value).wrapping_sub(least) as u64 <= width) == inside;
+    }
+}
+
+/// The lengths of spans against a number: as [`numbers`], by half as wide ones, which every processor
+/// compares many at a time.
+fn lengths_in_bytes(order: Order, n: i64, spans: &[Span], keep: &mut [bool]) {
+    let (least, most, inside) = range(order, n);
+    if most < 0 || least > i64::from(u32::MAX) {
+        return keep.iter_mut().for_each(|keep| *keep &= !inside);
+    }
+    let [least, most] = [least, most].map(|end| end.clamp(0, i64::from(u32::MAX)) as u32);
+    for (keep, span) in keep.iter_mut().zip(spans) {
+        *keep &= (span.len.wrapping_sub(least) <= most - least) == inside;
+    }
+}
+
+/// The numbers that are in this order to one, as the first and last of a range and whether they are
+/// those inside of it, or outside.
+fn range(order: Order, n: i64) -> (i64, i64, bool) {
+    match order {
+        Order::Lt => (n, i64::MAX, false),
+        Order::Le => (i64::MIN, n, true),
+        Order::Gt => (i64::MIN, n, false),
+        Order::Ge => (n, i64::MAX, true),
+        Order::Eq => (n, n, true),
+        Order::Ne => (n, n, false),
     }
 }
 
@@ -191,6 +207,11 @@ mod tests {
                 numbers(order, n, &column, &mut keep, |&number| number);
                 let expected: Vec<_> = column.iter().map(|number| order.holds(number, &n)).collect();
                 prop_assert_eq!(&keep, &expected);
+                let mut lengths = vec![true; column.len()];
+                let spans: Vec<_> = column.iter().map(|&n| Span { start: 0, len: n as u32 }).collect();
+                lengths_in_bytes(order, n, &spans, &mut lengths);
+                let expected: Vec<_> = spans.iter().map(|span| order.holds(&i64::from(span.len), &n)).collect();
+                prop_assert_eq!(&lengths, &expected);
                 // What is left out already stays out.
                 keep.fill(false);
                 numbers(order, n, &column, &mut keep, |&number| number);
