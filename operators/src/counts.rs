@@ -23,7 +23,7 @@ use crate::{Key, Stored};
 /// ```
 #[derive(Clone)]
 pub struct Counts<K: Stored> {
-    table: K::Table,
+    pub(crate) table: K::Table,
 }
 
 /// A key, lent by [`Counts`], and how often it was seen.
@@ -153,9 +153,7 @@ impl<K: Stored> Counts<K> {
     /// assert_eq!(Counts::from_iter(["a", "b", "a"]).sorted_lent(), [("a", 2), ("b", 1)]);
     /// ```
     pub fn sorted_lent(&self) -> Vec<Counted<'_, K>> {
-        let mut all: Vec<_> = self.iter().collect();
-        all.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
-        all
+        self.table.sorted()
     }
 
     /// Adds all counts of another table; the smaller of the two is moved into the larger.

@@ -92,6 +92,7 @@ mod counts;
 mod key;
 pub mod laws;
 mod records;
+mod sorted;
 pub mod table;
 mod value;
 
@@ -104,4 +105,5 @@ pub use counts::{Counted, Counts};
 pub use creel_kernels::code_points;
 pub use key::{Key, Stored};
 pub use records::{Records, Whole, run};
+pub use sorted::{Piece, Sorted};
 pub use value::Value;

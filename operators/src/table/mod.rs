@@ -4,6 +4,7 @@
 //! of `Counts` shows where a table keeps its keys, so that a faster one can take their place.
 
 mod map;
+mod order;
 mod ranks;
 pub mod saved;
 mod shard;
@@ -20,6 +21,7 @@ use foldhash::fast::{FoldHasher, SeedableRandomState};
 
 use crate::{Key, Stored};
 pub use map::Map;
+pub(crate) use order::Place;
 use ranks::Ranks;
 pub use text::{IntoIter, Text, TextTable};
 
@@ -57,6 +59,13 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
         let mut ranks = Ranks::new(k);
         self.iter().for_each(|(key, n)| ranks.add(key, n));
         ranks.sorted().collect()
+    }
+
+    /// All keys, commonest first; keys that are equally common, by their own order.
+    fn sorted(&self) -> Vec<(K::Lent<'_>, u64)> {
+        let mut all: Vec<_> = self.iter().collect();
+        all.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
+        all
     }
 
     /// Moves the keys and counts out.

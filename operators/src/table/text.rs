@@ -73,8 +73,8 @@ const GROUP: usize = 32;
 pub struct TextTable<K> {
     /// For each value of the first bits of a hash, the shard that has such keys: a power of two.
     directory: Vec<u32>,
-    shards: Vec<Shard>,
-    distinct: usize,
+    pub(super) shards: Vec<Shard>,
+    pub(super) distinct: usize,
     /// How many leading bits all hashes have in common: of a table that is a part of another.
     skip: u32,
     seed: Seed,
@@ -381,6 +381,10 @@ impl<K: Text> Table<K> for TextTable<K> {
             }
         }
         ranks.sorted().map(|(bytes, n)| (K::lent(bytes), n)).collect()
+    }
+
+    fn sorted(&self) -> Vec<(K::Lent<'_>, u64)> {
+        self.rows().map(|(bytes, n)| (K::lent(bytes), n)).collect()
     }
 
     fn into_iter(self) -> IntoIter<K> {
