@@ -137,15 +137,8 @@ impl End {
         }
     }
 
-    /// One state of all parts, be they settled or not.
+    /// One state of all parts: counts of texts are settled, and of others the first part is all.
     pub(crate) fn join(self, parts: Vec<State>) -> State {
-        if parts.iter().all(|part| matches!(part, State::Texts(_))) {
-            let counts = parts.into_iter().filter_map(|part| match part {
-                State::Texts(counts) => Some(counts),
-                _ => None,
-            });
-            return State::Texts(Counts::join(counts.collect()));
-        }
         let joined = parts.into_iter().reduce(|mut into, from| {
             self.merge(&mut into, from);
             into
@@ -188,11 +181,8 @@ impl End {
             State::Count(n) => out.value(Cell::Number(i128::from(n))),
             State::Rows(rows) => rows.print(limit, kind, context, out),
             State::Texts(counts) => {
-                let rows = match limit {
-                    Some(limit) => counts.topk_lent(limit),
-                    None => counts.sorted_lent(),
-                };
-                out.pairs(rows.into_iter().map(|(row, n)| (text(row), n)))
+                let most = limit.map(|limit| limit as u64);
+                Rows::settle(counts, context, most, false)?.print(limit, kind, context, out)
             }
             State::Numbers(counts) => {
                 let rows = match limit {
@@ -263,7 +253,9 @@ impl State {
         rows_counted: bool,
     ) -> Result<Self> {
         match self {
-            Self::Texts(counts) => Rows::settle(counts, context, limit, rows_counted),
+            Self::Texts(counts) => {
+                Rows::settle(counts, context, limit, rows_counted).map(Self::Rows)
+            }
             state => Ok(state),
         }
     }

@@ -5,6 +5,7 @@
 //! a record ([`expression`]). What comes out is data, not closures: a list of [`stage`]s that work
 //! on batches of spans, and an end ([`combine`]).
 
+mod away;
 mod batch;
 mod combine;
 mod compile;

@@ -1,30 +1,28 @@
 //! The rows of a count of texts: how many, the commonest, or all of them in order.
 //!
 //! They are made of a part of all counts at a time, so that the rest need not be in memory, and all
-//! threads help to rank them. Where not all fit into memory at once, each part is sorted and put away,
-//! and the parts are merged as they are printed.
+//! threads help to rank them. Each part is sorted, and the parts are merged as they are printed, piece by
+//! piece by all threads. Where not all fit into memory at once, parts are put away when they are sorted.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
 
-use creel_operators::Counts;
-use creel_operators::table::saved;
+use creel_operators::{Counts, Piece, Sorted};
 
+use super::away::{Merged, put_away};
 use super::batch::Kind;
-use super::combine::State;
 use crate::Result;
-use crate::run::Context;
+use crate::run::{Context, Input, Reader, stream};
 use crate::sink::{Cell, Format, Printer};
-use crate::spill::{Budget, Extent};
+use crate::spill::Extent;
 
 /// The most rows that are ranked by keeping them all: more are sorted.
 const MOST_KEPT: u64 = 1 << 16;
 
-/// Bytes of rows that are put away, and read back, at a time.
-const CHUNK: usize = 256 << 10;
+/// Rows that a thread makes ready for printing at a time.
+const AT_A_TIME: usize = if cfg!(test) { 4 } else { 1 << 14 };
 
 /// A text, and how often it occurred.
-type Row = (String, u64);
+pub(super) type Row = (String, u64);
 
 /// What is wanted of counted texts.
 #[derive(Debug)]
@@ -33,8 +31,10 @@ pub(crate) enum Rows {
     Number(usize),
     /// The commonest, in no order.
     Top(Vec<Row>),
+    /// All of them, commonest first.
+    Sorted(Sorted<String>),
     /// All of them: for each part the pieces of the file in which it is, commonest first.
-    Sorted(Vec<Vec<Extent>>),
+    PutAway(Vec<Vec<Extent>>),
 }
 
 impl Rows {
@@ -44,13 +44,13 @@ impl Rows {
         context: &Context,
         limit: Option<u64>,
         rows_counted: bool,
-    ) -> Result<State> {
+    ) -> Result<Self> {
         let budget = context.budget.as_deref().filter(|budget| budget.written() > 0);
         Ok(match (limit, budget) {
-            _ if rows_counted => State::Rows(Self::Number(counts.len())),
-            (Some(limit @ ..MOST_KEPT), _) => State::Rows(Self::Top(counts.topk(limit as usize))),
-            (_, Some(budget)) => State::Rows(Self::Sorted(vec![sorted(&counts, budget)?])),
-            (_, None) => State::Texts(counts),
+            _ if rows_counted => Self::Number(counts.len()),
+            (Some(limit @ ..MOST_KEPT), _) => Self::Top(counts.topk(limit as usize)),
+            (_, Some(budget)) => Self::PutAway(vec![put_away(&counts, budget)?]),
+            (_, None) => Self::Sorted(counts.into_sorted()),
         })
     }
 
@@ -59,7 +59,8 @@ impl Rows {
         match (self, other) {
             (Self::Number(n), Self::Number(m)) => *n += m,
             (Self::Top(rows), Self::Top(others)) => rows.extend(others),
-            (Self::Sorted(parts), Self::Sorted(others)) => parts.extend(others),
+            (Self::Sorted(rows), Self::Sorted(others)) => rows.append(others),
+            (Self::PutAway(parts), Self::PutAway(others)) => parts.extend(others),
             // All parts are settled in one way.
             _ => {}
         }
@@ -69,7 +70,8 @@ impl Rows {
         match self {
             Self::Number(n) => *n,
             Self::Top(rows) => rows.len(),
-            Self::Sorted(_) => 0,
+            Self::Sorted(rows) => rows.len(),
+            Self::PutAway(_) => 0,
         }
     }
 
@@ -89,7 +91,8 @@ impl Rows {
                 let rows = rows.iter().take(limit);
                 out.pairs(rows.map(|(key, n)| (kind.cell(key), *n)))
             }
-            Self::Sorted(parts) => {
+            Self::Sorted(rows) => print_sorted(&rows, limit, kind, context, out),
+            Self::PutAway(parts) => {
                 let Some(budget) = context.budget.as_deref() else { return Ok(()) };
                 let rows = Merged::new(budget, parts)?.take(limit);
                 if out.encoder().format() == Format::Table {
@@ -106,113 +109,94 @@ impl Rows {
     }
 }
 
-/// Puts counts away, commonest first.
-fn sorted(counts: &Counts<String>, budget: &Budget) -> Result<Vec<Extent>> {
-    let mut extents = Vec::new();
-    let mut bytes = Vec::with_capacity(CHUNK);
-    for (key, n) in counts.sorted_lent() {
-        saved::save(&mut bytes, key.as_bytes(), n);
-        if bytes.len() >= CHUNK {
-            extents.push(budget.write(&bytes)?);
-            bytes.clear();
+/// Prints sorted rows, by all threads if there are many.
+fn print_sorted(
+    rows: &Sorted<String>,
+    limit: usize,
+    kind: Kind,
+    context: &Context,
+    out: &mut Printer<'_>,
+) -> Result<()> {
+    let encoder = out.encoder();
+    // A table's columns are as wide as what is in them, and what is not printed is not looked at.
+    let apart = encoder.format() != Format::Table && limit >= rows.len();
+    if !apart || rows.len() <= AT_A_TIME {
+        return out.pairs(rows.iter().take(limit).map(|(key, n)| (kind.cell(key), n)));
+    }
+    let encode = |piece: Piece| {
+        let mut encoded = Vec::new();
+        rows.rows(&piece).for_each(|(key, n)| encoder.pair(&mut encoded, kind.cell(key), n));
+        Ok(encoded)
+    };
+    // Told to stop reading, the run still prints what it has counted.
+    let context = Context { threads: context.threads, ..Context::default() };
+    stream(&context, &Pieces(rows.pieces(AT_A_TIME)), encode, |encoded: Vec<u8>| {
+        out.encoded(&encoded)?;
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// Pieces of rows, as partitions of one block.
+struct Pieces(Vec<Piece>);
+
+impl Input for Pieces {
+    type Reader = Option<Piece>;
+
+    fn partitions(&self) -> usize {
+        self.0.len()
+    }
+
+    fn open(&self, partition: usize) -> Option<Piece> {
+        Some(self.0[partition].clone())
+    }
+}
+
+impl Reader for Option<Piece> {
+    type Block = Piece;
+
+    async fn next(&mut self) -> Result<Option<Self::Block>> {
+        Ok(self.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{Encoder, Target};
+
+    /// What is printed of the numbers below a hundred, in parts, by a run that was told to stop.
+    fn printed(format: Format, limit: Option<usize>, threads: usize) -> String {
+        let counts: Counts<String> = (0..100).map(|n| n.to_string()).collect();
+        let context = Context { threads, ..Context::default() };
+        context.stop.stop();
+        let parts = counts.parts(2).into_iter();
+        let parts = parts.map(|part| Rows::settle(part, &context, None, false).unwrap());
+        let rows = parts.reduce(|mut rows, part| {
+            rows.add(part);
+            rows
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut target = Target::file(&path).unwrap();
+        let mut printer = Printer::new(Encoder::new(format, false), None, &mut target);
+        rows.unwrap().print(limit, Kind::Text, &context, &mut printer).unwrap();
+        printer.flush().unwrap();
+        target.finish().unwrap();
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn rows_are_printed_in_order_whatever_the_threads_even_if_reading_was_stopped() {
+        let mut numbers: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+        numbers.sort();
+        for threads in 1..5 {
+            for limit in [None, Some(0), Some(7), Some(1000)] {
+                let first = numbers.iter().take(limit.unwrap_or(usize::MAX));
+                let text: String = first.clone().map(|n| format!("{n}\t1\n")).collect();
+                assert_eq!(printed(Format::Text, limit, threads), text);
+                let table: String = first.map(|n| format!(" 1  {n}\n")).collect();
+                assert_eq!(printed(Format::Table, limit, threads), table);
+            }
         }
     }
-    if !bytes.is_empty() {
-        extents.push(budget.write(&bytes)?);
-    }
-    Ok(extents)
 }
-
-/// Rows of many parts, each of them sorted, in one order.
-struct Merged<'b> {
-    budget: &'b Budget,
-    /// The next row of each part that has one; the first of all is on top.
-    next: BinaryHeap<Next>,
-}
-
-/// A part's next row, and what comes after it.
-struct Next {
-    row: (u64, Reverse<String>),
-    /// The piece that it is from, and what comes after it there.
-    piece: Piece,
-    /// Pieces that were not, the next one at the end.
-    left: Vec<Extent>,
-}
-
-impl<'b> Merged<'b> {
-    fn new(budget: &'b Budget, parts: Vec<Vec<Extent>>) -> Result<Self> {
-        let mut merged = Self { budget, next: BinaryHeap::new() };
-        for mut left in parts {
-            left.reverse();
-            merged.push(Piece::default(), left)?;
-        }
-        Ok(merged)
-    }
-
-    /// Puts a part in its place by its next row, if there is one.
-    fn push(&mut self, mut piece: Piece, mut left: Vec<Extent>) -> Result<()> {
-        if piece.at == piece.bytes.len()
-            && let Some(extent) = left.pop()
-        {
-            piece = Piece { bytes: self.budget.read(extent)?, at: 0, extent: Some(extent) };
-        }
-        if let Some((key, n)) = piece.next(self.budget)? {
-            self.next.push(Next { row: (n, Reverse(key)), piece, left });
-        }
-        Ok(())
-    }
-}
-
-/// Rows that were read back. They are kept as they were written: as texts they would take several
-/// times the memory, for each of the parts.
-#[derive(Default)]
-struct Piece {
-    bytes: Vec<u8>,
-    /// Where the next row begins.
-    at: usize,
-    extent: Option<Extent>,
-}
-
-impl Piece {
-    fn next(&mut self, budget: &Budget) -> Result<Option<Row>> {
-        let (Some(extent), mut rest) = (self.extent, &self.bytes[self.at..]) else {
-            return Ok(None);
-        };
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let row = saved::load(&mut rest);
-        let row = row.and_then(|(key, n)| Some((String::from_utf8(key.to_vec()).ok()?, n)));
-        self.at = self.bytes.len() - rest.len();
-        row.map(Some).ok_or_else(|| budget.damaged(extent, "these are no rows"))
-    }
-}
-
-impl Iterator for Merged<'_> {
-    type Item = Result<Row>;
-
-    fn next(&mut self) -> Option<Result<Row>> {
-        let Next { row: (n, Reverse(key)), piece, left } = self.next.pop()?;
-        Some(self.push(piece, left).map(|()| (key, n)))
-    }
-}
-
-impl Ord for Next {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.row.cmp(&other.row)
-    }
-}
-
-impl PartialOrd for Next {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Next {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Next {}

@@ -1,0 +1,125 @@
+//! Sorted rows that are put away in a file, and read back in one order.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use creel_operators::Counts;
+use creel_operators::table::saved;
+
+use super::rows::Row;
+use crate::Result;
+use crate::spill::{Budget, Extent};
+
+/// Bytes of rows that are put away, and read back, at a time.
+const CHUNK: usize = 256 << 10;
+
+/// Puts counts away, commonest first.
+pub(super) fn put_away(counts: &Counts<String>, budget: &Budget) -> Result<Vec<Extent>> {
+    let mut extents = Vec::new();
+    let mut bytes = Vec::with_capacity(CHUNK);
+    for (key, n) in counts.sorted_lent() {
+        saved::save(&mut bytes, key.as_bytes(), n);
+        if bytes.len() >= CHUNK {
+            extents.push(budget.write(&bytes)?);
+            bytes.clear();
+        }
+    }
+    if !bytes.is_empty() {
+        extents.push(budget.write(&bytes)?);
+    }
+    Ok(extents)
+}
+
+/// Rows of many parts, each of them sorted, in one order.
+pub(super) struct Merged<'b> {
+    budget: &'b Budget,
+    /// The next row of each part that has one; the first of all is on top.
+    next: BinaryHeap<Next>,
+}
+
+/// A part's next row, and what comes after it.
+struct Next {
+    row: (u64, Reverse<String>),
+    /// The piece that it is from, and what comes after it there.
+    piece: Piece,
+    /// Pieces that were not, the next one at the end.
+    left: Vec<Extent>,
+}
+
+impl<'b> Merged<'b> {
+    pub(super) fn new(budget: &'b Budget, parts: Vec<Vec<Extent>>) -> Result<Self> {
+        let mut merged = Self { budget, next: BinaryHeap::new() };
+        for mut left in parts {
+            left.reverse();
+            merged.push(Piece::default(), left)?;
+        }
+        Ok(merged)
+    }
+
+    /// Puts a part in its place by its next row, if there is one.
+    fn push(&mut self, mut piece: Piece, mut left: Vec<Extent>) -> Result<()> {
+        if piece.at == piece.bytes.len()
+            && let Some(extent) = left.pop()
+        {
+            piece = Piece { bytes: self.budget.read(extent)?, at: 0, extent: Some(extent) };
+        }
+        if let Some((key, n)) = piece.next(self.budget)? {
+            self.next.push(Next { row: (n, Reverse(key)), piece, left });
+        }
+        Ok(())
+    }
+}
+
+/// Rows that were read back. They are kept as they were written: as texts they would take several
+/// times the memory, for each of the parts.
+#[derive(Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// Where the next row begins.
+    at: usize,
+    extent: Option<Extent>,
+}
+
+impl Piece {
+    fn next(&mut self, budget: &Budget) -> Result<Option<Row>> {
+        let (Some(extent), mut rest) = (self.extent, &self.bytes[self.at..]) else {
+            return Ok(None);
+        };
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let row = saved::load(&mut rest);
+        let row = row.and_then(|(key, n)| Some((String::from_utf8(key.to_vec()).ok()?, n)));
+        self.at = self.bytes.len() - rest.len();
+        row.map(Some).ok_or_else(|| budget.damaged(extent, "these are no rows"))
+    }
+}
+
+impl Iterator for Merged<'_> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        let Next { row: (n, Reverse(key)), piece, left } = self.next.pop()?;
+        Some(self.push(piece, left).map(|()| (key, n)))
+    }
+}
+
+impl Ord for Next {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.row.cmp(&other.row)
+    }
+}
+
+impl PartialOrd for Next {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Next {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Next {}
