@@ -5,8 +5,8 @@
 //! beginning of the next buffer. What has been searched is never searched again, so that one long
 //! record costs as much as many short ones.
 
-#[cfg(feature = "decompress")]
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 #[cfg(feature = "decompress")]
 use std::pin::pin;
@@ -21,13 +21,18 @@ use tokio::io::AsyncRead;
 use super::decompress::Shared;
 use super::delimiter::Ends;
 use super::encoding::Units;
-use super::pool::{BEYOND, Buffer, Pool};
 use super::{Block, Damaged, Next};
 use crate::error::Place;
+use crate::source::{Buffer, Feed, Pool, SPARE};
 use crate::{Error, Result};
 
 /// The bytes of an object, however they came to be.
 pub(super) type Bytes = Pin<Box<dyn AsyncRead + Send>>;
+
+impl Feed for Bytes {}
+
+/// What is read at a time beyond a slice's end, to find the end of its last record.
+const BEYOND: usize = 16 << 10;
 
 /// What all slices of a partition are cut by.
 #[derive(Debug, Clone)]
@@ -46,12 +51,15 @@ pub(super) struct Cutter {
     rule: Rule,
     object: Arc<str>,
     units: Units,
-    bytes: Bytes,
+    bytes: Pin<Box<dyn Feed>>,
     buffer: Buffer,
     /// Where the buffer begins in the object.
     offset: u64,
     /// No delimiter begins before this byte of the buffer.
     searched: usize,
+    /// The buffer is one that the bytes came in, and is cut as it came: to fill it up, the next one
+    /// would have to be copied.
+    landed: bool,
     /// Where the slice ends in the object: the first record that starts there or later, and all
     /// after it, are not ours.
     end: Option<u64>,
@@ -92,7 +100,7 @@ impl std::fmt::Debug for Cutter {
 pub(super) struct Start {
     pub(super) object: Arc<str>,
     pub(super) units: Units,
-    pub(super) bytes: Bytes,
+    pub(super) bytes: Pin<Box<dyn Feed>>,
     /// Bytes that were read already, and where they begin in the object.
     pub(super) buffer: Buffer,
     pub(super) offset: u64,
@@ -117,6 +125,7 @@ impl Cutter {
             buffer: start.buffer,
             offset: start.offset,
             searched: 0,
+            landed: false,
             end: start.end,
             live: start.live,
             #[cfg(feature = "decompress")]
@@ -181,7 +190,7 @@ impl Cutter {
                 self.state = State::Done;
                 return self.cut(end);
             }
-            if self.buffer.len() >= self.wanted() {
+            if std::mem::take(&mut self.landed) || self.buffer.len() >= self.wanted() {
                 if let Some(end) = self.rule.ends.last(&self.buffer, self.searched) {
                     return self.cut(end);
                 }
@@ -228,9 +237,13 @@ impl Cutter {
 
     /// How many bytes to have before records are looked for.
     fn wanted(&self) -> usize {
+        self.left().min(self.rule.target)
+    }
+
+    /// How many bytes there are from the buffer's beginning to the slice's end.
+    fn left(&self) -> usize {
         let left = self.end.map(|end| end.saturating_sub(self.offset));
-        left.and_then(|left| usize::try_from(left).ok())
-            .map_or(self.rule.target, |left| left.min(self.rule.target))
+        left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX)
     }
 
     /// Hands out the buffer up to `end`, and begins the next one with the rest.
@@ -255,7 +268,6 @@ impl Cutter {
             partition: self.rule.partition,
             offset,
             units: self.units,
-            pool: self.rule.pool.clone(),
         }))
     }
 
@@ -299,7 +311,7 @@ impl Cutter {
         } else {
             self.rule.target
         };
-        match self.buffer.read(&mut self.bytes, chunk).await {
+        match self.read(chunk).await {
             Ok(0) => self.state = State::AtEnd,
             Ok(_) => {}
             Err(error) => {
@@ -316,6 +328,23 @@ impl Cutter {
             }
         }
         Ok(())
+    }
+
+    /// Reads once, at most this many bytes; or, where the bytes come in a buffer and the record in
+    /// which they begin fits in front, goes on with that one.
+    async fn read(&mut self, most: usize) -> io::Result<usize> {
+        if self.buffer.len() <= SPARE {
+            let most = self.left().saturating_sub(self.buffer.len()).min(self.rule.target);
+            let landed = poll_fn(|cx| self.bytes.as_mut().poll_landed(cx, most)).await?;
+            if let Some(mut landed) = landed {
+                let read = landed.len();
+                landed.prepend(&self.buffer);
+                self.buffer = landed;
+                self.landed = true;
+                return Ok(read);
+            }
+        }
+        self.buffer.read(&mut self.bytes, most).await
     }
 
     /// Fails if one of the records up to `end` is too long.

@@ -1,6 +1,6 @@
 //! How text is encoded, and what a byte of a block was in its object.
 
-use super::pool::{Buffer, Pool};
+use crate::source::{Buffer, Pool};
 
 /// How text is encoded; whatever it is, operators see UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,7 +72,6 @@ impl Units {
             let mut text = pool.take();
             let (decoded, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes);
             text.extend(decoded.as_bytes());
-            pool.give(bytes);
             return text;
         }
         bytes

@@ -10,8 +10,8 @@
 //! 4. `cut`: the buffer is filled, and cut after the last whole record (`delimiter` knows where
 //!    records end).
 //!
-//! Uncompressed bytes in UTF-8 are read straight into the block's buffer and never copied but for
-//! the torn record at its end. Buffers go round through `pool`.
+//! Uncompressed bytes in UTF-8 are read straight into the block's buffer, or have landed in it
+//! already, and are never copied but for the torn record at its end.
 
 mod codec;
 mod cut;
@@ -21,7 +21,6 @@ mod delimiter;
 mod encoding;
 #[cfg(all(test, feature = "encoding"))]
 mod encoding_tests;
-mod pool;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
@@ -34,12 +33,11 @@ use std::sync::Arc;
 
 pub use delimiter::Delimiter;
 pub use encoding::Encoding;
-pub(crate) use pool::Pool;
 pub(crate) use reader::Blocks;
 
 use crate::error::Place;
+use crate::source::Buffer;
 use encoding::Units;
-use pool::Buffer;
 
 /// Some bytes of whole records of one object, in a buffer that is used again.
 #[derive(Debug)]
@@ -50,7 +48,6 @@ pub(crate) struct Block {
     /// Where the block begins in the object, decompressed.
     offset: u64,
     units: Units,
-    pool: Pool,
 }
 
 impl Block {
@@ -83,14 +80,7 @@ impl Block {
             partition: 0,
             offset: 0,
             units: Units::Bytes,
-            pool: Pool::new(0, 1),
         }
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        self.pool.give(std::mem::take(&mut self.bytes));
     }
 }
 

@@ -13,11 +13,10 @@ use super::cut::{Bytes, Cutter, Rule, Start};
 use super::decompress::Shared;
 use super::delimiter::Ends;
 use super::encoding::{Encoding, Units};
-use super::pool::{Buffer, Pool};
 use super::{Block, BlockOptions, Compression, Next, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::Progress;
-use crate::source::{Fetch, HEAD, Opened, Partitions};
+use crate::source::{Buffer, Feed, Fetch, HEAD, Opened, Partitions, Pool};
 use crate::{Error, Result};
 
 /// The byte order marks, and what follows them.
@@ -121,7 +120,7 @@ pub(super) struct Part {
     pub(super) end: Option<u64>,
     /// Where the bytes begin in the object.
     pub(super) at: u64,
-    pub(super) bytes: Bytes,
+    pub(super) bytes: Pin<Box<dyn Feed>>,
     /// The first of the bytes, already read.
     pub(super) read: Buffer,
     /// The bytes come as somebody writes them: records are not to wait for a block to fill.
@@ -194,7 +193,7 @@ impl Open {
         part.read.advance(mark);
         if let Units::Utf16 { big_endian } = units {
             splittable = false;
-            part.bytes = decoded(part.take_bytes(), big_endian, self.place(&part))?;
+            part.bytes = Box::pin(decoded(part.take_bytes(), big_endian, self.place(&part))?);
         }
         if units == Units::Latin1 && cfg!(not(feature = "encoding")) {
             return Err(unsupported(self.place(&part), units.name(), "encoding"));
@@ -280,7 +279,7 @@ impl Open {
 impl Part {
     /// What has been read, and all the rest.
     fn take_bytes(&mut self) -> Bytes {
-        let rest = std::mem::replace(&mut self.bytes, Box::pin(tokio::io::empty()));
+        let rest = std::mem::replace(&mut self.bytes, Box::pin(Failed(None)));
         Box::pin(Cursor::new(std::mem::take(&mut self.read)).chain(rest))
     }
 
@@ -288,7 +287,8 @@ impl Part {
     #[cfg(feature = "decompress")]
     fn decompress(&mut self, codec: Codec, object: Place) -> Result<()> {
         let bytes = self.take_bytes();
-        (self.bytes, self.pieces) = super::decompress::decompress(codec, bytes, object, self.live)?;
+        let (bytes, pieces) = super::decompress::decompress(codec, bytes, object, self.live)?;
+        (self.bytes, self.pieces) = (Box::pin(bytes), pieces);
         Ok(())
     }
 
@@ -330,8 +330,10 @@ pub(super) fn unsupported(object: Place, what: &str, feature: &str) -> Error {
     Error::Corrupt { place: object.at(0), reason }
 }
 
-/// A stream that failed already.
+/// A stream that ended already, or failed.
 pub(super) struct Failed(pub(super) Option<io::Error>);
+
+impl Feed for Failed {}
 
 impl AsyncRead for Failed {
     fn poll_read(

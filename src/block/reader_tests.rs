@@ -9,7 +9,7 @@ use super::tests::{block_on, options, reference};
 use super::*;
 use crate::progress::Progress;
 use crate::record::RawLines;
-use crate::source::{Access, Partitions, Source, partitions};
+use crate::source::{Access, Partitions, Pool, Source, partitions};
 use crate::{Error, Result};
 
 /// The records of files, partition after partition.
@@ -24,8 +24,8 @@ fn records(
         let objects = Source::parse(&patterns, Access::default())?.list().await?;
         let mut records = Vec::new();
         let parts = partitions(&objects, partition, splittable(options));
-        let parts = Partitions::new(parts, options.ahead);
         let pool = Pool::new(options.blocksize, 1);
+        let parts = Partitions::new(parts, options.ahead, &pool);
         for part in 0..parts.len() {
             let mut blocks = Blocks::new(&parts, part, options, &pool, Arc::clone(progress));
             while let Some(block) = blocks.next().await? {

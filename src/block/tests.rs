@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::reader::{Open, Part};
 use super::*;
 use crate::record::RawLines;
-use crate::source::HEAD;
+use crate::source::{Feed, HEAD, Pool};
 use crate::{Error, Result};
 
 /// Gives its bytes a few at a time, and is not ready every now and then.
@@ -26,6 +26,25 @@ pub(super) struct Chopped {
 impl Chopped {
     pub(super) fn new(bytes: &[u8], chunk: usize) -> Self {
         Self { bytes: bytes.to_vec(), at: 0, chunk, polls: 0 }
+    }
+}
+
+/// Every third time they are to be had in a buffer, if that is wanted.
+impl Feed for Chopped {
+    fn poll_landed(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<Option<Buffer>>> {
+        let end = self.bytes.len().min(self.at + self.chunk);
+        if !self.polls.is_multiple_of(3) || self.at == end || end - self.at > most {
+            return Poll::Ready(Ok(None));
+        }
+        self.polls += 1;
+        let mut buffer = Pool::new(self.chunk, 1).take_to_land();
+        buffer.extend(&self.bytes[self.at..end]);
+        self.at = end;
+        Poll::Ready(Ok(Some(buffer)))
     }
 }
 
@@ -332,6 +351,21 @@ fn a_record_over_the_limit_is_an_error_with_its_start() {
             let Error::RecordTooLong { place, limit: 5 } = error else { panic!("{error}") };
             assert_eq!(place.offset, Some(5));
         }
+    }
+}
+
+#[test]
+fn records_longer_than_a_block_or_than_the_room_in_front_of_it_are_whole() {
+    let lengths = [10, 70_000, 200_000, 65_535, 131_072, 1, 400_000, 65_536, 90_000];
+    let mut text = Vec::new();
+    for (length, letter) in lengths.into_iter().zip(b'a'..) {
+        text.extend(std::iter::repeat_n(letter, length));
+        text.push(b'\n');
+    }
+    let options = BlockOptions { blocksize: 128 << 10, ..options() };
+    for (slice, chunk) in [(1 << 30, 128 << 10), (1 << 30, 50_000), (300_000, 100_000)] {
+        let read = read(&text, &options, slice, chunk).unwrap();
+        assert!(read.records(&Delimiter::Line) == reference(&text, &Delimiter::Line));
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Context, Input, Reader};
-use crate::block::{Block, BlockOptions, Blocks, Next, Pool, splittable};
-use crate::source::{Object, Partition, Partitions, Source, partitions};
+use crate::block::{Block, BlockOptions, Blocks, Next, splittable};
+use crate::source::{Object, Partition, Partitions, Pool, Source, partitions};
 use crate::{Error, Progress, Result};
 
 /// What to read and how, before anything was listed.
@@ -75,13 +75,12 @@ impl Job {
             (total / (context.threads as u64 * 4)).clamp(SMALLEST_PARTITION, largest)
         });
         let size = size.max(total / MOST_PARTITIONS);
+        let parts = partitions(objects, size, splittable(&self.blocks));
+        let pool = Pool::new(self.blocks.blocksize, context.threads);
         Text {
-            partitions: Partitions::new(
-                partitions(objects, size, splittable(&self.blocks)),
-                self.blocks.ahead,
-            ),
+            partitions: Partitions::new(parts, self.blocks.ahead, &pool),
             blocks: self.blocks.clone(),
-            pool: Pool::new(self.blocks.blocksize, context.threads),
+            pool,
             progress: Arc::clone(&context.progress),
         }
     }
@@ -96,7 +95,7 @@ impl Text {
 
     /// The same, for partitions that are opened in no order, or never: none is fetched ahead.
     pub(crate) fn apart(self) -> Self {
-        Self { partitions: self.partitions.apart(self.blocks.ahead), ..self }
+        Self { partitions: self.partitions.apart(self.blocks.ahead, &self.pool), ..self }
     }
 
     /// Opens a partition for another run than that which listed the source: what is read and what

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use super::object::Home;
 use super::pace::Pace;
 use super::pack::Partition;
+use super::pool::Pool;
 use super::range::{Body, Traffic};
 use super::store::Remote;
 
@@ -53,6 +54,8 @@ struct State {
     short: Pace,
     /// What there is of short slices, and of long ones.
     traffic: [Arc<Traffic>; 2],
+    /// Buffers for long ranges to land in.
+    pool: Pool,
 }
 
 /// The ranges of one partition that were asked for, and where the next begins: a slice, and an
@@ -91,7 +94,12 @@ struct Wanted {
 }
 
 impl Ahead {
-    pub(super) fn new(partitions: &Arc<[Partition]>, limit: usize, in_turn: bool) -> Self {
+    pub(super) fn new(
+        partitions: &Arc<[Partition]>,
+        limit: usize,
+        in_turn: bool,
+        pool: &Pool,
+    ) -> Self {
         Self(Arc::new(Mutex::new(State {
             partitions: Arc::clone(partitions),
             in_turn,
@@ -105,6 +113,7 @@ impl Ahead {
             long: Pace::new(1, 16, 128 << 20),
             short: Pace::new(32, 128, 512),
             traffic: Default::default(),
+            pool: pool.clone(),
         })))
     }
 
@@ -275,7 +284,15 @@ impl State {
     }
 
     fn hold(&self, wanted: &Wanted) -> u64 {
-        (wanted.range.end - wanted.range.start).min(self.room())
+        let (room, block) = (self.room(), self.pool.blocksize() as u64);
+        let held = (wanted.range.end - wanted.range.start).min(room);
+        // What lands takes whole buffers.
+        if self.lands(wanted) { held.next_multiple_of(block).min(room) } else { held }
+    }
+
+    /// Whether a range is long enough for buffers of a block's size.
+    fn lands(&self, wanted: &Wanted) -> bool {
+        wanted.range.end - wanted.range.start >= self.pool.blocksize() as u64
     }
 
     fn enqueue(&mut self, partition: usize, wanted: Wanted) -> io::Result<()> {
@@ -289,12 +306,13 @@ impl State {
 
     fn ask(&mut self, partition: usize, wanted: Wanted) -> io::Result<Piece> {
         let held = self.hold(&wanted);
+        let pool = self.lands(&wanted).then_some(&self.pool);
         let Wanted { slice, range, remote, long } = wanted;
         let place = self.partitions[partition].slices[slice].object.place();
         let end = range.end;
         let room = held.max(PAST) as usize;
         let traffic = Arc::clone(&self.traffic[usize::from(long)]);
-        let body = Body::range(remote, place, range, room, traffic)?;
+        let body = Body::range(remote, place, range, room, traffic, pool.cloned())?;
         self.held += held;
         Ok(Piece { slice, end, held, long, body })
     }

@@ -16,6 +16,7 @@ use super::local;
 use super::object::Home;
 use super::pack::{Partitions, Slice};
 use super::pipe::Pipe;
+use super::pool::Buffer;
 #[cfg(feature = "cloud")]
 use super::remote::RemoteReader;
 use crate::Result;
@@ -42,7 +43,20 @@ pub(crate) struct Opened {
     pub(crate) at: u64,
     /// The object's bytes from there on. They do not end at the slice's end, but at the
     /// object's: the last record of a slice runs over it. Reading ahead stops at the slice's end.
-    pub(crate) bytes: Pin<Box<dyn AsyncRead + Send>>,
+    pub(crate) bytes: Pin<Box<dyn Feed>>,
+}
+
+/// What bytes are read from. Some may have come in buffers, and are taken with these.
+pub(crate) trait Feed: AsyncRead + Send {
+    /// Takes the next bytes with the buffer that they are in, which has room in front; `None` if
+    /// they are in none, or are more than `most`, or are no more: then they are to be read.
+    fn poll_landed(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        _most: usize,
+    ) -> Poll<io::Result<Option<Buffer>>> {
+        Poll::Ready(Ok(None))
+    }
 }
 
 impl fmt::Debug for Opened {
@@ -82,7 +96,7 @@ impl Fetch {
         let at = slice.start.saturating_sub(self.lookback);
         let progress = Arc::clone(&self.progress);
         let uncounted = slice.start - at;
-        let bytes: Pin<Box<dyn AsyncRead + Send>> = match &slice.object.home {
+        let bytes: Pin<Box<dyn Feed>> = match &slice.object.home {
             Home::File { .. } => {
                 let inner = LocalFile::open(&slice.object, at)?;
                 Box::pin(Counted { inner, progress, uncounted })
@@ -117,6 +131,14 @@ struct Counted<R> {
     uncounted: u64,
 }
 
+impl<R> Counted<R> {
+    fn count(&mut self, read: usize) {
+        let skipped = (read as u64).min(self.uncounted);
+        self.uncounted -= skipped;
+        self.progress.add_read(read as u64 - skipped);
+    }
+}
+
 impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -125,10 +147,21 @@ impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.inner).poll_read(cx, buf);
-        let read = (buf.filled().len() - before) as u64;
-        let skipped = read.min(self.uncounted);
-        self.uncounted -= skipped;
-        self.progress.add_read(read - skipped);
+        self.count(buf.filled().len() - before);
+        poll
+    }
+}
+
+impl<R: Feed + Unpin> Feed for Counted<R> {
+    fn poll_landed(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<Option<Buffer>>> {
+        let poll = Pin::new(&mut self.inner).poll_landed(cx, most);
+        if let Poll::Ready(Ok(Some(buffer))) = &poll {
+            self.count(buffer.len());
+        }
         poll
     }
 }
@@ -140,7 +173,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::source::{Access, Partition, Source, partitions};
+    use crate::source::{Access, Partition, Pool, Source, partitions};
 
     async fn read(opened: Opened) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -157,7 +190,7 @@ mod tests {
         let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
         let slices = partitions(&objects, 5, true).into_iter().flat_map(|p| p.slices).collect();
         let progress = Arc::new(Progress::default());
-        let partition = Partitions::new(vec![Partition { slices }], 1 << 20);
+        let partition = Partitions::new(vec![Partition { slices }], 1 << 20, &Pool::new(0, 1));
         let mut fetch = Fetch::new(&partition, 0, 2, Arc::clone(&progress));
         let first = fetch.open().await.unwrap().unwrap();
         assert_eq!((first.at, read(first).await), (0, b"0123456789".to_vec()));
@@ -176,7 +209,8 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let pattern = [path.display().to_string()];
         let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
-        let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 1 << 20);
+        let partitions =
+            Partitions::new(partitions(&objects, 1 << 20, true), 1 << 20, &Pool::new(0, 1));
         assert_eq!((partitions.len(), objects[0].size()), (1, None));
         let writer = std::thread::spawn(move || std::fs::write(path, vec![b'x'; 300_000]));
         let mut fetch = Fetch::new(&partitions, 0, 0, Arc::default());

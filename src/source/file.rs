@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::fetch::Feed;
 use super::local::error;
 use super::object::{Home, Object, io_error};
 use crate::{Error, Result};
@@ -110,6 +111,8 @@ impl LocalFile {
         Ok(())
     }
 }
+
+impl Feed for LocalFile {}
 
 impl AsyncRead for LocalFile {
     fn poll_read(

@@ -4,7 +4,8 @@
 //! finds the objects it names (`local` on disk, `store` in a bucket), [`partitions`] cuts and
 //! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
 //! `file`, a `pipe` or a `remote` object behind each, whose ranges (`range`) are fetched `ahead`
-//! for all readers together, as many at a time as their `pace` says.
+//! for all readers together, as many at a time as their `pace` says. Buffers go round through
+//! `pool`: between readers and blocks, and to requests, whose bytes land in them (`landing`).
 //!
 //! Files are read by the calling thread inside of `poll_read`, which is always ready: a runtime
 //! could only hand the same `read(2)` to another thread. Requests alone live on tokio, on the
@@ -17,6 +18,8 @@ mod braces;
 mod faults;
 mod fetch;
 mod file;
+#[cfg(feature = "cloud")]
+mod landing;
 mod local;
 mod object;
 #[cfg(feature = "cloud")]
@@ -24,6 +27,7 @@ mod pace;
 mod pack;
 mod pattern;
 mod pipe;
+mod pool;
 #[cfg(feature = "cloud")]
 mod range;
 #[cfg(feature = "cloud")]
@@ -42,10 +46,11 @@ use std::sync::Arc;
 
 use crate::{Error, Place, Result};
 
-pub(crate) use fetch::{Fetch, Opened};
+pub(crate) use fetch::{Feed, Fetch, Opened};
 pub(crate) use object::{HEAD, Object};
 pub(crate) use pack::{Partition, Partitions, partitions};
 use pattern::{Pattern, Scheme};
+pub(crate) use pool::{Buffer, Pool, SPARE};
 
 /// Patterns, parsed: what to read, with nothing touched yet.
 #[derive(Clone)]

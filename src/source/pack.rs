@@ -6,6 +6,7 @@ use std::sync::Arc;
 #[cfg(feature = "cloud")]
 use super::ahead::Ahead;
 use super::object::Object;
+use super::pool::Pool;
 
 /// A range of an object: the records that start in it belong to its partition.
 #[derive(Debug, Clone)]
@@ -32,22 +33,23 @@ pub(crate) struct Partitions {
 
 impl Partitions {
     /// Partitions that are read one after another, by any number of readers. `ahead`: how many
-    /// bytes may be fetched and not yet read, for each reader.
-    pub(crate) fn new(all: Vec<Partition>, ahead: usize) -> Self {
-        Self::reading(all.into(), ahead, true)
+    /// bytes may be fetched and not yet read, for each reader; what makes a block lands in a buffer
+    /// of its own.
+    pub(crate) fn new(all: Vec<Partition>, ahead: usize, pool: &Pool) -> Self {
+        Self::reading(all.into(), ahead, true, pool)
     }
 
     /// The same, each read by itself, or never: nothing is fetched before it is opened.
-    pub(crate) fn apart(&self, ahead: usize) -> Self {
-        Self::reading(Arc::clone(&self.all), ahead, false)
+    pub(crate) fn apart(&self, ahead: usize, pool: &Pool) -> Self {
+        Self::reading(Arc::clone(&self.all), ahead, false, pool)
     }
 
-    fn reading(all: Arc<[Partition]>, ahead: usize, in_turn: bool) -> Self {
+    fn reading(all: Arc<[Partition]>, ahead: usize, in_turn: bool, pool: &Pool) -> Self {
         #[cfg(not(feature = "cloud"))]
-        let _ = (ahead, in_turn);
+        let _ = (ahead, in_turn, pool);
         Self {
             #[cfg(feature = "cloud")]
-            ahead: Ahead::new(&all, ahead, in_turn),
+            ahead: Ahead::new(&all, ahead, in_turn, pool),
             all,
         }
     }

@@ -11,6 +11,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
+use super::fetch::Feed;
+
 /// What a pipe holds on Linux, so one read empties a full one.
 const CHUNK: usize = 64 << 10;
 /// Chunks read and not yet wanted.
@@ -54,6 +56,8 @@ fn pump(mut input: impl Read, send: &mpsc::Sender<io::Result<Vec<u8>>>) -> io::R
         }
     }
 }
+
+impl Feed for Pipe {}
 
 impl AsyncRead for Pipe {
     fn poll_read(

@@ -5,7 +5,8 @@
 //! where there is no ETag, patience with a server that answered before, bodies that end early,
 //! and one version for all the ranges of an object.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -14,11 +15,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
-use tokio::sync::{Semaphore, mpsc};
 
+use super::landing::{Chunk, Inlet, Outlet, way};
 use super::object::HEAD;
 use super::pattern::Kind;
+use super::pool::Pool;
 use super::refused;
 use super::store::Remote;
 use super::transport::{Refusal, UNTOLD};
@@ -35,82 +38,49 @@ const ROOM: usize = 4 << 20;
 /// Bytes of an object on their way, as they come. Dropping it ends the request.
 #[derive(Debug)]
 pub(super) struct Body {
-    chunks: mpsc::UnboundedReceiver<Result<Bytes>>,
-    room: Arc<Semaphore>,
+    chunks: Inlet,
     _task: Task<()>,
-}
-
-/// The other end of it.
-struct Outlet {
-    send: mpsc::UnboundedSender<Result<Bytes>>,
-    /// Bytes that may be sent and not yet taken.
-    room: Arc<Semaphore>,
-    most: usize,
 }
 
 impl Body {
     /// A range, as far as the object has it. Nothing more comes if the server turns out to ignore
-    /// ranges. Holds `room` bytes at most and leaves the rest on the server's side.
+    /// ranges. Holds `room` bytes at most and leaves the rest on the server's side. Lands in buffers
+    /// of the pool, if there is one.
     pub(super) fn range(
         remote: Arc<Remote>,
         place: Place,
         range: Range<u64>,
         room: usize,
         traffic: Arc<Traffic>,
-    ) -> std::io::Result<Self> {
+        pool: Option<Pool>,
+    ) -> io::Result<Self> {
         let counted = Counted::new(traffic);
-        Self::start(room, async move |out| ranged(&remote, &place, range, out, &counted).await)
+        Self::start(way(room, pool), move |out| {
+            Box::pin(async move { ranged(&remote, &place, range, out, &counted).await })
+        })
     }
 
     /// All of an object from some offset on, in one piece.
-    pub(super) fn whole(remote: Arc<Remote>, place: Place, from: u64) -> std::io::Result<Self> {
-        Self::start(ROOM, async move |out| whole(&remote, &place, from, out).await)
+    pub(super) fn whole(remote: Arc<Remote>, place: Place, from: u64) -> io::Result<Self> {
+        Self::start(way(ROOM, None), move |out| {
+            Box::pin(async move { whole(&remote, &place, from, out).await })
+        })
     }
 
-    fn start<F>(
-        most: usize,
-        fetch: impl FnOnce(Outlet) -> F + Send + 'static,
-    ) -> std::io::Result<Self>
-    where
-        F: Future<Output = Result<()>> + Send + 'static,
-    {
-        let (send, chunks) = mpsc::unbounded_channel();
-        let room = Arc::new(Semaphore::new(most));
-        let failed = send.clone();
-        let out = Outlet { send, room: Arc::clone(&room), most };
+    fn start(
+        (mut out, chunks): (Outlet, Inlet),
+        fetch: impl FnOnce(&mut Outlet) -> BoxFuture<'_, Result<()>> + Send + 'static,
+    ) -> io::Result<Self> {
         let task = REQUESTS.spawn(async move {
-            if let Err(error) = fetch(out).await {
-                // Nobody may want it any more.
-                let _ = failed.send(Err(error));
-            }
+            let result = fetch(&mut out).await;
+            out.end(result);
         })?;
-        Ok(Self { chunks, room, _task: task })
+        Ok(Self { chunks, _task: task })
     }
 
     /// The next bytes; `None` at the end.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        let next = self.chunks.poll_recv(cx);
-        if let Poll::Ready(Some(Ok(chunk))) = &next {
-            self.room.add_permits(chunk.len());
-        }
-        next
-    }
-}
-
-impl Outlet {
-    /// Hands on bytes when there is room for them; `false` if nobody wants them any more.
-    async fn send(&self, chunk: Bytes) -> bool {
-        let mut rest = chunk;
-        while !rest.is_empty() {
-            // One that is longer than the room would wait for ever.
-            let part = rest.split_to(rest.len().min(self.most));
-            let Ok(taken) = self.room.acquire_many(part.len() as u32).await else { return false };
-            taken.forget();
-            if self.send.send(Ok(part)).is_err() {
-                return false;
-            }
-        }
-        true
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>> {
+        self.chunks.poll_next(cx)
     }
 }
 
@@ -147,7 +117,7 @@ async fn ranged(
     remote: &Remote,
     place: &Place,
     range: Range<u64>,
-    out: Outlet,
+    out: &mut Outlet,
     counted: &Counted,
 ) -> Result<()> {
     let Range { start: mut at, mut end } = range;
@@ -205,7 +175,7 @@ async fn ranged(
 pub(super) async fn head(remote: Arc<Remote>, place: Place) -> Result<Bytes> {
     let failed = |e| Error::io(place.clone(), e);
     let range = 0..HEAD as u64;
-    let first = Body::range(Arc::clone(&remote), place.clone(), range, HEAD, Arc::default());
+    let first = Body::range(Arc::clone(&remote), place.clone(), range, HEAD, Arc::default(), None);
     let mut head = Vec::new();
     first.map_err(failed)?.append(&mut head).await?;
     if head.is_empty() && remote.whole.load(Relaxed) {
@@ -228,7 +198,7 @@ impl Body {
 
 /// Sends all of an object from some offset on; a broken connection starts again from the
 /// object's start, and what was sent is skipped.
-async fn whole(remote: &Remote, place: &Place, from: u64, out: Outlet) -> Result<()> {
+async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> Result<()> {
     let mut sent = from;
     let mut patience = Patience::default();
     loop {
@@ -313,8 +283,8 @@ impl Patience {
             Fault::Store(error) => refused::explain(place(), &remote.store, &error),
             Fault::Short => Error::Io {
                 place: place(),
-                source: std::io::Error::new(
-                    std::io::ErrorKind::UnexpectedEof,
+                source: io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
                     "the server's answer ends before its length, again and again",
                 )
                 .into(),

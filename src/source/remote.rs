@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::ahead::{Opening, Piece};
+use super::fetch::Feed;
+use super::landing::Chunk;
 use super::object::Object;
+use super::pool::Buffer;
 use super::range::Body;
 use super::store::Remote;
 
@@ -28,7 +30,7 @@ pub(super) struct RemoteReader {
     remote: Arc<Remote>,
     at: u64,
     /// What came and is to be read next.
-    bytes: Bytes,
+    bytes: Chunk,
     piece: Option<Piece>,
     /// How long the next range past the slice's end is.
     past: u64,
@@ -53,7 +55,7 @@ impl RemoteReader {
             object: Arc::clone(object),
             remote: Arc::clone(remote),
             at,
-            bytes: Bytes::new(),
+            bytes: Chunk::default(),
             piece: None,
             past: PAST,
             whole: None,
@@ -73,6 +75,17 @@ impl RemoteReader {
         let range = self.at..end.min(self.at.saturating_add(self.past));
         self.past = self.past.saturating_mul(4);
         self.opening.past(self.slice, range)
+    }
+
+    /// Sees to it that there are bytes; there are none at the end.
+    fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.bytes.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.piece.as_ref().is_some_and(|piece| self.at >= piece.end) {
+            self.leave();
+        }
+        self.poll_more(cx)
     }
 
     /// More bytes; none at the end.
@@ -144,15 +157,24 @@ impl AsyncRead for RemoteReader {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.bytes.is_empty() {
-            if self.piece.as_ref().is_some_and(|piece| self.at >= piece.end) {
-                self.leave();
-            }
-            ready!(self.poll_more(cx))?;
-        }
+        ready!(self.poll_some(cx))?;
         let taken = self.bytes.len().min(buf.remaining());
-        buf.put_slice(&self.bytes.split_to(taken));
+        buf.put_slice(&self.bytes[..taken]);
+        self.bytes.advance(taken);
         self.at += taken as u64;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Feed for RemoteReader {
+    fn poll_landed(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<io::Result<Option<Buffer>>> {
+        ready!(self.poll_some(cx))?;
+        let landed = self.bytes.take_landed(most);
+        self.at += landed.as_ref().map_or(0, |buffer| buffer.len() as u64);
+        Poll::Ready(Ok(landed))
     }
 }

@@ -1,6 +1,7 @@
 //! Promises about what is read over a network, kept against a store in memory and a web server
 //! that breaks.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -13,8 +14,9 @@ use tokio::io::AsyncReadExt;
 use super::faults::{Answer, Server};
 use super::object::Home;
 use super::pack::Slice;
+use super::pool::Pool;
 use super::store::{Remote, Store};
-use super::{Access, Fetch, Object, Partition, Partitions, Source, partitions};
+use super::{Access, Fetch, Object, Opened, Partition, Partitions, Source, partitions};
 use crate::progress::Progress;
 use crate::{Error, Place, Result};
 
@@ -28,10 +30,15 @@ async fn list(urls: &[&str]) -> Result<Vec<Arc<Object>>> {
     Source::parse(&urls, Access::default())?.list().await
 }
 
+/// Buffers of less than a range, so that ranges land in some.
+fn pool() -> Pool {
+    Pool::new(64 << 10, 1)
+}
+
 /// All bytes of all objects, read as one partition each.
 async fn read_all(objects: &[Arc<Object>]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let partitions = Partitions::new(partitions(objects, 1 << 20, true), 8 << 20);
+    let partitions = Partitions::new(partitions(objects, 1 << 20, true), 8 << 20, &pool());
     for partition in 0..partitions.len() {
         let mut fetch = Fetch::new(&partitions, partition, 0, Arc::default());
         while let Some(mut opened) = fetch.open().await? {
@@ -230,6 +237,25 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
+/// The first bytes, taken with the buffers they landed in or, where that cannot be, read.
+async fn landed_or_read(slice: &mut Opened, most: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < most {
+        let left = most - bytes.len();
+        let landed = poll_fn(|cx| slice.bytes.as_mut().poll_landed(cx, left)).await.unwrap();
+        if let Some(buffer) = landed {
+            bytes.extend_from_slice(&buffer);
+            continue;
+        }
+        let mut some = vec![0; left.min(10_000)];
+        match slice.bytes.read(&mut some).await.unwrap() {
+            0 => break,
+            read => bytes.extend_from_slice(&some[..read]),
+        }
+    }
+    bytes
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
@@ -238,6 +264,7 @@ proptest! {
         size in 1_000..700_000_u64,
         lookback in 0..300_u64,
         ahead in 0..2_000_000_usize,
+        blocksize in 1_000..300_000_usize,
         // How much of each is read before the next one is opened; the odd ones to the end.
         wanted in prop::collection::vec(0..900_000_u64, 1..5),
     ) {
@@ -247,17 +274,20 @@ proptest! {
             let slices: Vec<Slice> =
                 partitions(&objects, size, true).into_iter().flat_map(|p| p.slices).collect();
             let opened = AtomicUsize::new(0);
-            let partition = Partitions::new(vec![Partition { slices }], ahead);
-            let mut fetch = Fetch::new(&partition, 0, lookback, Arc::default());
+            let pool = Pool::new(blocksize, 1);
+            let partition = Partitions::new(vec![Partition { slices }], ahead, &pool);
+            let (progress, mut counted) = (Arc::new(Progress::default()), 0);
+            let mut fetch = Fetch::new(&partition, 0, lookback, Arc::clone(&progress));
             while let Some(mut slice) = fetch.open().await.unwrap() {
                 let wanted = wanted[opened.fetch_add(1, Relaxed) % wanted.len()];
                 let content = &contents[slice.slice.object.name().parse::<usize>().unwrap()];
                 let expected = &content[slice.at as usize..];
                 let expected = &expected[..expected.len().min(wanted as usize)];
-                let mut bytes = Vec::new();
-                (&mut slice.bytes).take(wanted).read_to_end(&mut bytes).await.unwrap();
+                let bytes = landed_or_read(&mut slice, wanted as usize).await;
                 assert_eq!(slice.at, slice.slice.start.saturating_sub(lookback));
                 assert!(bytes == expected);
+                counted += (slice.at + bytes.len() as u64).saturating_sub(slice.slice.start);
+                assert_eq!(progress.bytes_read(), counted);
             }
         });
     }
@@ -272,7 +302,7 @@ async fn small_objects_are_fetched_side_by_side_within_the_budget() {
     for object in &objects {
         object.head().await.unwrap();
     }
-    let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 10_000);
+    let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 10_000, &pool());
     assert_eq!(partitions.len(), 1);
     let before = server.seen().len();
     let progress = Arc::new(Progress::default());
@@ -305,7 +335,7 @@ async fn what_has_come_and_was_not_read_stays_within_the_budget() {
     let server =
         Server::counting(Arc::clone(&sent), move |r, _| Answer::object(r, &object, "\"1\""));
     let objects = list(&[&server.url("/x")]).await.unwrap();
-    let partitions = Partitions::new(partitions(&objects, u64::MAX, true), AHEAD);
+    let partitions = Partitions::new(partitions(&objects, u64::MAX, true), AHEAD, &pool());
     let mut fetch = Fetch::new(&partitions, 0, 0, Arc::default());
     let mut bytes = fetch.open().await.unwrap().unwrap().bytes;
     let (mut buffer, mut read) = (vec![0; 64 << 10], 0);
@@ -329,8 +359,8 @@ async fn the_next_partition_is_asked_for_while_one_is_read_and_never_if_they_sta
     let urls: Vec<_> = (0..50).map(|i| server.url(&format!("/{i}"))).collect();
     let objects = list(&urls.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
     // Exact URLs are of unknown size: each is a partition, and 256 KiB of it are asked for first.
-    let together = Partitions::new(partitions(&objects, 1 << 20, true), 8 << 20);
-    let apart = together.apart(8 << 20);
+    let together = Partitions::new(partitions(&objects, 1 << 20, true), 8 << 20, &pool());
+    let apart = together.apart(8 << 20, &pool());
     for (partitions, expected) in [(apart, 1), (together, 32)] {
         assert_eq!(partitions.len(), 50);
         let before = server.seen().len();
@@ -355,7 +385,7 @@ async fn a_slice_is_one_request_and_its_last_record_comes_with_it() {
     let objects = list(&[&server.url("/x")]).await.unwrap();
     objects[0].head().await.unwrap();
     objects[0].set_divided(true);
-    let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 8 << 20);
+    let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 8 << 20, &pool());
     assert_eq!(partitions.len(), 5);
     let before = server.seen().len();
     for partition in 0..partitions.len() {
