@@ -12,7 +12,7 @@ use super::tasks::Tasks;
 use crate::block::{Block, Blocks, Delimiter, Next};
 use crate::graph::{Shared, Step, caught};
 use crate::record::{Invalid, Lines, RawLines, text};
-use crate::run::{Context, Input, Job, Order, Reader, Text};
+use crate::run::{Context, Input, Job, Order, READY, Reader, Text};
 use crate::{Progress, Result};
 
 /// Where a bag's records come from. Two bags of one origin can be computed in one pass.
@@ -142,6 +142,14 @@ impl Reader for ChunkReader {
             Self::Text(blocks) => blocks.next().await?.map(Chunk::Text),
             Self::Memory(batches) => batches.next().map(Chunk::Records),
         })
+    }
+
+    fn weight(chunk: &Chunk) -> usize {
+        match chunk {
+            Chunk::Text(block) => Blocks::weight(block),
+            // What owned records hold, nobody knows.
+            Chunk::Records(_) => READY + 1,
+        }
     }
 
     async fn step(&mut self, lanes: usize) -> Result<Option<Next<Chunk>>> {

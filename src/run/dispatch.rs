@@ -6,24 +6,22 @@
 //! compressed stream is read by whichever lane is free while the others work on its blocks; and
 //! where such a stream is in pieces, a lane is given one to decode, not locked by anything.
 //!
-//! Where reading is what takes longest, the lane that reads goes on reading, and gives its blocks to
-//! the others: a lane that waits is given one, and from then on some may lie ready, so that a block that
-//! takes long to work on, as where a table grows, stops nobody. As soon as as many lie ready as
-//! may, the lane works on its block itself. Were it the reader that is given to a lane that waits, nobody would
-//! decompress until it is awake (some tenths of a millisecond, a tenth of what a block of gzip takes).
-//! Rejected: a thread that only reads, with a queue of blocks, which costs a copy through another
-//! core's cache for each block and leaves one core idle whenever reading and working differ in speed.
+//! A reader that all lanes share stays with the lane that has it, as long as others wait for blocks: a
+//! lane that waits is given a block, and from then on some may lie ready, so that a block that takes long
+//! to work on, as where a table grows, does not stop the reading. As soon as more would lie ready
+//! than [`READY`], its lane works on a block itself, and whoever is free takes the reader. So a stream that
+//! is slow to read, as most compressed ones are, is read all the time, and one that is fast to read by
+//! turns. Rejected: to give the reader itself to a lane that waits. Nobody reads until that is awake, some
+//! tenths of a millisecond, which is a tenth of what a block of gzip takes. And a thread that only reads:
+//! one core is idle then whenever reading and working differ in speed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{BlockOf, Input, Reader, Stop};
+use super::{BlockOf, Input, READY, Reader, Stop};
 use crate::block::Next;
 use crate::graph::caught;
 use crate::{Error, Result};
-
-/// How many blocks may lie ready. Those that a table's division holds up are about as many.
-const READY: usize = 8;
 
 /// Hands the blocks of an input to lanes.
 pub(super) struct Dispatch<I: Input> {
@@ -42,9 +40,11 @@ struct Readers<R: Reader> {
     held: usize,
     /// Lanes that wait.
     waiting: usize,
-    /// Blocks for others than the lane that has read them.
-    given: VecDeque<R::Block>,
-    /// Whether a lane has waited since too many of them lay ready: reading is what takes longest.
+    /// Blocks for others than the lane that has read them, and what each weighs.
+    given: VecDeque<(usize, R::Block)>,
+    /// What all of these weigh.
+    ready: usize,
+    /// Whether a lane has waited since there would have been too many of them.
     behind: bool,
 }
 
@@ -64,6 +64,7 @@ impl<I: Input> Dispatch<I> {
             held: 0,
             waiting: 0,
             given: VecDeque::new(),
+            ready: 0,
             behind: false,
         };
         Self { input, lanes, readers: Mutex::new(readers), changed: Condvar::new() }
@@ -91,8 +92,8 @@ impl<I: Input> Dispatch<I> {
         if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(None) }
     }
 
-    /// What this lane is to do with the next of a partition; blocks go to lanes that wait, while
-    /// there are any.
+    /// What this lane is to do with the next of a partition, of which blocks that others are to
+    /// have are given away before.
     fn read(
         &self,
         partition: usize,
@@ -120,11 +121,16 @@ impl<I: Input> Dispatch<I> {
     fn turn(&self, mine: Option<usize>, stop: &Stop) -> Option<Turn<I::Reader>> {
         let mut readers = self.lock();
         loop {
-            if stop.is_set() {
+            if stop.is_cancelled() {
                 return None;
             }
-            if let Some(block) = readers.given.pop_front() {
+            // Also if the run was told to end: what was read is what it comes to.
+            if let Some((weight, block)) = readers.given.pop_front() {
+                readers.ready -= weight;
                 return Some(Turn::Work(block));
+            }
+            if stop.is_set() {
+                return None;
             }
             let own = readers.idle.iter().position(|(partition, _)| Some(*partition) == mine);
             let reader = if let Some(at) = own {
@@ -149,16 +155,18 @@ impl<I: Input> Dispatch<I> {
         }
     }
 
-    /// Gives a block to the other lanes; or back, if they have enough to do.
+    /// Gives a block to a lane that waits, or lays it ready for one; or gives it back, if none waits or
+    /// has waited since enough lay ready.
     fn give(&self, block: BlockOf<I>) -> Option<BlockOf<I>> {
+        let weight = I::Reader::weight(&block);
         let mut readers = self.lock();
-        if readers.waiting <= readers.given.len() {
-            readers.behind &= readers.given.len() < READY;
-            if !readers.behind {
-                return Some(block);
-            }
+        let wanted = readers.waiting > readers.given.len();
+        readers.behind &= wanted || readers.ready + weight <= READY;
+        if !readers.behind {
+            return Some(block);
         }
-        readers.given.push_back(block);
+        readers.ready += weight;
+        readers.given.push_back((weight, block));
         drop(readers);
         self.changed.notify_one();
         None
@@ -177,5 +185,72 @@ impl<I: Input> Dispatch<I> {
 
     fn lock(&self) -> MutexGuard<'_, Readers<I::Reader>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::run::tests::Numbers;
+
+    /// A dispatch of one partition, whose reader is held here.
+    fn held() -> (Dispatch<Numbers>, Stop) {
+        let (dispatch, stop) = (Dispatch::new(Arc::new(Numbers::new(1, 0)), 2), Stop::default());
+        assert!(matches!(dispatch.turn(None, &stop), Some(Turn::Read(0, _))));
+        (dispatch, stop)
+    }
+
+    /// Until a lane waits.
+    fn somebody_waits(dispatch: &Dispatch<Numbers>) {
+        while dispatch.lock().waiting == 0 {
+            thread::yield_now();
+        }
+    }
+
+    /// Blocks that weigh a quarter of what may lie ready.
+    fn quarter() -> Vec<u32> {
+        vec![0; READY / 16]
+    }
+
+    #[test]
+    fn a_lane_that_waits_is_given_a_block_and_then_some_lie_ready() {
+        let (dispatch, stop) = held();
+        assert!(dispatch.give(quarter()).is_some(), "nobody has waited");
+        thread::scope(|scope| {
+            let lane = scope.spawn(|| dispatch.next(&mut None, &stop));
+            somebody_waits(&dispatch);
+            // A lane that waits is given a block of any size.
+            assert!(dispatch.give(vec![7; READY]).is_none());
+            assert_eq!(lane.join().unwrap().unwrap().map(|block| block.len()), Some(READY));
+        });
+        for _ in 0..4 {
+            assert!(dispatch.give(quarter()).is_none());
+        }
+        assert!(dispatch.give(quarter()).is_some(), "enough lies ready");
+        assert!(dispatch.next(&mut None, &stop).unwrap().is_some());
+        assert!(dispatch.give(quarter()).is_some(), "nobody has waited since");
+    }
+
+    #[test]
+    fn what_lies_ready_is_worked_on_when_the_reader_has_ended_and_when_the_run_is_told_to() {
+        for told in [false, true] {
+            let (dispatch, stop) = held();
+            dispatch.lock().behind = true;
+            assert!(dispatch.give(vec![1]).is_none() && dispatch.give(vec![2]).is_none());
+            if told {
+                stop.stop();
+            }
+            assert_eq!(dispatch.next(&mut None, &stop).unwrap(), Some(vec![1]));
+            dispatch.release(None);
+            assert_eq!(dispatch.next(&mut None, &stop).unwrap(), Some(vec![2]));
+            assert_eq!(dispatch.next(&mut None, &stop).unwrap(), None);
+        }
+        let (dispatch, stop) = held();
+        dispatch.lock().behind = true;
+        assert!(dispatch.give(vec![1]).is_none());
+        stop.cancel();
+        assert!(matches!(dispatch.next(&mut None, &stop), Err(Error::Cancelled)));
     }
 }

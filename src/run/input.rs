@@ -125,6 +125,10 @@ impl Reader for Blocks {
         Self::next(self).await
     }
 
+    fn weight(block: &Block) -> usize {
+        block.bytes().len()
+    }
+
     async fn step(&mut self, lanes: usize) -> Result<Option<Next<Block>>> {
         Self::step(self, lanes).await
     }

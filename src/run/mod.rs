@@ -7,7 +7,7 @@
 //!        or by parts; what is over the budget in files
 //! ```
 //!
-//! A lane is a thread's share of the input. A lane asks for a block, reads it itself (so a local
+//! A lane is a thread's share of the input. A lane asks for a block, mostly reads it itself (so a local
 //! file needs no second thread, and no queue stands between reading and work), and feeds it to
 //! its state. See [`dispatch`] for which block a lane gets, and [`merge`] for how lanes become one.
 
@@ -29,6 +29,10 @@ pub(crate) use reduce::reduce;
 pub(crate) use reduce::{Pass, reduction};
 pub(crate) use stream::stream;
 
+/// Bytes of blocks that may lie ready for lanes that are busy yet: those that come of gzip while a
+/// lane divides all of a table.
+pub(crate) const READY: usize = 8 << 20;
+
 /// What can be read block by block, in partitions.
 pub(crate) trait Input: Send + Sync + 'static {
     /// The blocks of one partition, one after another.
@@ -48,6 +52,11 @@ pub(crate) trait Reader: Send + 'static {
 
     /// The next block; `None` after the last.
     fn next(&mut self) -> impl Future<Output = Result<Option<Self::Block>>> + Send;
+
+    /// The bytes of a block; more than may lie ready, if nobody knows.
+    fn weight(_: &Self::Block) -> usize {
+        READY + 1
+    }
 
     /// The next block, or work that may be done beside others of these lanes before there can be
     /// one. Who calls this does not call `next`.
@@ -146,6 +155,10 @@ mod tests {
             self.block += 1;
             Ok(Some(vec![(partition * self.blocks + block) as u32]))
         }
+
+        fn weight(block: &Vec<u32>) -> usize {
+            block.len() * 4
+        }
     }
 
     struct Collect {
@@ -226,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_slow_reader_is_given_its_blocks_and_each_is_fed_once() {
+    fn every_block_of_a_slow_reader_is_fed_once_and_its_error_ends_the_run() {
         let pause = Duration::from_micros(200);
         for threads in 2..5 {
             for (partitions, blocks) in [(1, 60), (2, 20)] {
