@@ -37,4 +37,4 @@ def scaled(bench, work, command, files):
         halves = [shlex.join(map(str, command(1, some))) for some in (files[:half], files[half:])]
         tools = {"two": command(2, files), "2 processes": ["sh", "-c", f"{halves[0]} & {halves[1]} && wait $!"]}
         runs = bench.rounds(tools, work=f"processes, {work}", agree=False)
-        yield bench.line("the same", runs, "two", "2 processes")
+        yield bench.line(f"{work}, 2 threads", runs, "two", "2 processes")

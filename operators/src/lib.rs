@@ -3,7 +3,7 @@
 //! A *plan* is one closure over the records of a block: [operators](Records) that turn records
 //! into records, then one [combiner](Combiner) that makes one result of them all. The plan is
 //! called for each block, feeds a state, and fuses into one loop; nothing is stored between two
-//! operators but the few lent records that a filter hands on together. States are merged in a tree and finished once. Records are lent: a word is a `&str`
+//! operators, but for some records that go on from a filter together. States are merged in a tree and finished once. Records are lent: a word is a `&str`
 //! into its block, and is stored only if the combiner keeps it.
 //!
 //! ```

@@ -18,8 +18,9 @@ pub fn padded(bytes: &[u8]) -> u128 {
     let four = |at: usize| bytes[at..at + 4].try_into().map_or(0, u32::from_le_bytes);
     let two =
         |from: usize, to: usize| u64::from(four(from)) | u64::from(four(to)) << (8 * (to - from));
-    // The upper eight bytes are made of those from the ninth on, or from the last four if that is
-    // fewer; what of these belongs to the lower eight is shifted out: all of it up to a length of 8.
+    // The upper eight bytes are made of those from the ninth on, or of the last four, if fewer follow the
+    // eighth; what of these belongs to the lower eight is shifted out. Up to a length of 8 that is all of
+    // them: they are 32 bits, and shifted by 32 to 56 (not by 64, which would be none).
     let last = len - 4;
     let from = last.min(8);
     let high = two(from, last) >> (8 * (8 - from.max(1)));

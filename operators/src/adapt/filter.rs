@@ -5,10 +5,8 @@ use crate::Records;
 impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     /// Keeps the records for which `keep` is true; [`remove`](Self::remove) keeps the others.
     ///
-    /// Of small records that need no drop, such as lent text, up to 64 that are kept may wait for one
-    /// another before they go on, in their order: `keep` is asked of later ones by then. Where a cheap
-    /// question rules many out, ask it in a filter of its own, first: then the next filter is asked
-    /// of the others only, without a jump for each record.
+    /// Where a cheap question rules many out, ask it in a filter of its own, first: then the next filter
+    /// is asked of the others only, without a jump for each record.
     ///
     /// ```
     /// use creel_operators::code_points;
@@ -17,6 +15,34 @@ impl<'s, I: Iterator, S, W> Records<'s, I, S, W> {
     ///     words.filter(|w| w.len() > 2).filter(|w| code_points(w) > 2).count()
     /// });
     /// assert_eq!(long, 2);
+    /// ```
+    ///
+    /// # Effects
+    ///
+    /// `keep` is asked once of each record, in their order, and may keep a state of its own. But it may be
+    /// asked of later records before operators behind it see this one: of records of up to 32 bytes that
+    /// need no drop, such as lent text, up to 64 that are kept go on together (one by one where the
+    /// combiner [stops](crate::Combiner::STOPS)). So it must not ask what an operator behind it
+    /// has done, nor they what it has done since; what goes from one to the next goes with the
+    /// record:
+    ///
+    /// ```
+    /// let lines = ["[cod]", "1", "2", "[eel]", "3"];
+    /// let mut section = "";
+    /// let all = creel_operators::run(lines, |lines| {
+    ///     lines
+    ///         .map(|line| {
+    ///             let header = line.starts_with('[');
+    ///             if header {
+    ///                 section = line;
+    ///             }
+    ///             (header, section, line)
+    ///         })
+    ///         .filter(|(header, ..)| !header)
+    ///         .map(|(_, section, line)| [section, line].concat())
+    ///         .collect()
+    /// });
+    /// assert_eq!(all, ["[cod]1", "[cod]2", "[eel]3"]);
     /// ```
     pub fn filter(
         self,
@@ -116,6 +142,21 @@ mod tests {
             prop_assert_eq!(owned.map(|n| n.parse::<u32>()).fold(0, |sum, n| sum + n.unwrap_or(100)), below_5.clone().sum::<u32>());
             prop_assert_eq!(large.fold(0, |sum, n| sum + n[8]), below_5.sum::<u32>());
         }
+    }
+
+    #[test]
+    fn each_record_is_asked_for_once_and_in_order_and_some_go_on_together() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let seen = crate::run(0..200, |numbers| {
+            let even = numbers.filter(|n| {
+                asked.borrow_mut().push(*n);
+                n % 2 == 0
+            });
+            even.map(|n| (n, asked.borrow().len())).collect()
+        });
+        assert!(asked.into_inner().into_iter().eq(0..200));
+        assert!(seen.iter().map(|(n, _)| *n).eq((0..200).step_by(2)));
+        assert_eq!((seen[0].1, seen[63].1, seen[64].1), (127, 127, 200));
     }
 
     #[test]
