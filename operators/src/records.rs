@@ -8,7 +8,7 @@ use crate::{Combiner, Feed};
 ///
 /// Every operator is a method that returns another `Records`, and runs fused: nothing happens
 /// until the combiner at the end asks for the records, one at a time, and nothing is stored
-/// between two operators, but for some records that go on from a [`filter`](Self::filter#effects) together.
+/// between two operators, but for some records that go on from a [`filter`](Self::filter) together.
 ///
 /// ```
 /// use creel_operators::Records;
