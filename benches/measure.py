@@ -60,16 +60,17 @@ class Line:
                 "" if self.reach is None else f"{sign} {self.reach:g}")
 
 
-def measure(command, whole_tree=False, may_find_nothing=False, env=None, stdin=None):
+def measure(command, whole_tree=False, may_find_nothing=False, env=None, stdin=None, discard=False):
     """One run: its output, and wall seconds, CPU seconds and peak bytes.
 
     CPU time is of the process and all children that it waited for; memory is the largest resident
     size of one process among these, or with `whole_tree` the sum over the tree, sampled. A search
-    that finds nothing may end with exit code 1.
+    that finds nothing may end with exit code 1. What is `discard`ed goes nowhere, and is empty.
     """
     with tempfile.TemporaryFile(dir=DATA) as out:
         began = time.perf_counter()
-        child = subprocess.Popen([str(part) for part in command], stdout=out,
+        child = subprocess.Popen([str(part) for part in command],
+                                 stdout=subprocess.DEVNULL if discard else out,
                                  stdin=stdin or subprocess.DEVNULL, env=env)
         peak, ended = [0], threading.Event()
 

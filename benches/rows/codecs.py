@@ -41,23 +41,20 @@ def one(bench, text, codec, whole):
     }[codec]
     work = f"words of {file.stat().st_size / 1e6:.0f} MB .{codec}"
     count = [bench.creel, "-j", bench.threads, PROGRAM]
-    runs = bench.rounds({"creel": [*count, file], "text": [*count, text]}, work=work)
-    alone = bench.rounds(
-        {
-            # The library that creel decompresses with, or for bzip2 the one that it could.
-            "its library": [bench.example("decompress"), file],
-            **{name: [*command, "-dc", file] for name, command in peers.items()},
-        },
-        work=f"{work}, decompressed", agree=False,
-    )
-    runs |= alone
+    tools = {
+        "creel": [*count, file],
+        "text": [*count, text],
+        # The library that creel decompresses with, or for bzip2 the one that it could.
+        "its library": [bench.example("decompress"), file],
+        **{name: [*command, "-dc", file] for name, command in peers.items()},
+    }
     if whole and codec != "bz2":
         # It takes longer than the decompressor.
         busy = shlex.join(map(str, [bench.creel, "-j", 1, PROGRAM, *[text] * 4]))
-        library = shlex.join(map(str, [bench.example("decompress"), file]))
-        script = f"{busy} > /dev/null & {library}; code=$?; kill $!; wait; exit $code"
-        beside = {"its library, beside a count": ["sh", "-c", script]}
-        runs |= bench.rounds(beside, work=f"{work}, decompressed beside a count", agree=False)
+        script = f"{busy} & {shlex.join(map(str, tools['its library']))}; code=$?; kill $!; wait; exit $code"
+        tools["its library, beside a count"] = ["sh", "-c", script]
+    bench.rounds({name: tools[name] for name in ("creel", "text")}, work=f"{work}, agreed", repeats=1)
+    runs = bench.rounds(tools, work=work, agree=False, discard=True)
     reach = {"its library": 1.15, "zcat": 0.5, "lbzip2": 1.15}
     lines = [
         bench.line(work, runs, "creel", name, reach=reach.get(name) if whole else None)
