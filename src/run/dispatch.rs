@@ -2,18 +2,19 @@
 //!
 //! A lane stays with its partition while it has one, so that reads are sequential and as many
 //! streams are decompressed at once as there are lanes. When no partition is left unopened it
-//! helps with another lane's: readers are locked only while they make a block, so one
-//! compressed stream is read by whichever lane is free while the others work on its blocks; and
-//! where such a stream is in pieces, a lane is given one to decode, not locked by anything.
+//! helps with another lane's; where a compressed stream is in pieces, by decoding one, not locked by
+//! anything, and else by working on blocks that the other has read.
 //!
-//! A reader that all lanes share stays with the lane that has it, as long as others wait for blocks: a
-//! lane that waits is given a block, and from then on some may lie ready, so that a block that takes long
-//! to work on, as where a table grows, does not stop the reading. As soon as more would lie ready
-//! than [`READY`], its lane works on a block itself, and whoever is free takes the reader. So a stream that
-//! is slow to read, as most compressed ones are, is read all the time, and one that is fast to read by
-//! turns. Rejected: to give the reader itself to a lane that waits. Nobody reads until that is awake, some
-//! tenths of a millisecond, which is a tenth of what a block of gzip takes. And a thread that only reads:
-//! one core is idle then whenever reading and working differ in speed.
+//! A reader that all lanes share stays with the lane that has it, as long as others wait for blocks:
+//! a lane that waits is given a block, and from then on some may lie ready, so that a block that
+//! takes long to work on, as where a table grows, does not stop the reading. As soon as more would
+//! lie ready than [`READY`], its lane works on a block itself, and whoever is free takes the reader.
+//! So a stream that is slow to read, as most compressed ones are, is read all the time, and one that
+//! is fast to read by turns.
+//!
+//! Rejected: to give the reader itself to a lane that waits. Nobody reads until that is awake, some
+//! tenths of a millisecond, which is a tenth of what a block of gzip takes. And a thread that only
+//! reads: one core is idle then whenever reading and working differ in speed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
