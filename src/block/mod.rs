@@ -56,6 +56,12 @@ impl Block {
         &self.bytes
     }
 
+    /// The bytes of memory that it takes: of what somebody writes a little at a time, far more than
+    /// there is in it.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.weight()
+    }
+
     /// The place of a byte of this block.
     pub(crate) fn place(&self, at: usize) -> Place {
         let offset = self.offset + self.units.count_decoded(&self.bytes[..at]);

@@ -126,7 +126,7 @@ impl Reader for Blocks {
     }
 
     fn weight(block: &Block) -> usize {
-        block.bytes().len()
+        block.weight()
     }
 
     async fn step(&mut self, lanes: usize) -> Result<Option<Next<Block>>> {

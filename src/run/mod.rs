@@ -53,7 +53,7 @@ pub(crate) trait Reader: Send + 'static {
     /// The next block; `None` after the last.
     fn next(&mut self) -> impl Future<Output = Result<Option<Self::Block>>> + Send;
 
-    /// The bytes of a block; more than may lie ready, if nobody knows.
+    /// The bytes of memory that a block takes; more than may lie ready, if nobody knows.
     fn weight(_: &Self::Block) -> usize {
         READY + 1
     }

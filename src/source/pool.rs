@@ -86,6 +86,11 @@ impl Buffer {
         self.filled = self.filled.min(self.start + length);
     }
 
+    /// The bytes of memory that it takes, however few of them are filled.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Drops the first bytes.
     pub(crate) fn advance(&mut self, bytes: usize) {
         self.start = self.filled.min(self.start + bytes);
