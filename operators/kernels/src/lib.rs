@@ -1,9 +1,10 @@
 //! The innermost loops of creel, as far as they need the instructions of a processor.
 //!
-//! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] walks over what stands between,
-//! [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`] asks for memory before
-//! it is needed, of which [`Huge`] is a slice in large pages. What looks at bytes is a pure function of
-//! them, the same on every processor; the tests compare each with a plain twin, for any bytes.
+//! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] and [`TextWords`] walk over what
+//! stands between, [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`]
+//! asks for memory before it is needed, of which [`Huge`] is a slice in large pages. What looks at
+//! bytes is a pure function of them, the same on every processor; the tests compare each with a
+//! plain twin, for any bytes.
 //!
 //! ```
 //! let words: Vec<_> = creel_kernels::Words::new(b" one  fish ").collect();
@@ -11,8 +12,8 @@
 //! ```
 //!
 //! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
-//! allocation in `huge`, places that were not written in `places`, and calls of what only some processors
-//! have in `edges`.
+//! allocation in `huge`, places that were not written in `places`, words that are whole characters in
+//! `text_words`, and calls of what only some processors have in `edges`.
 //!
 //! Vectors are those that every processor of an architecture has (SSE2 on x86-64, NEON on AArch64), so
 //! that all is inlined. Only where words begin and end is found by AVX2 or AVX-512 if the processor has
@@ -27,6 +28,7 @@ mod plain;
 mod prefetch;
 mod sixteen;
 mod spaces;
+mod text_words;
 mod words;
 
 pub use code_points::code_points;
@@ -35,4 +37,5 @@ pub use padded::{padded, padded_within};
 pub use plain::plain;
 pub use prefetch::prefetch;
 pub use spaces::Spaces;
+pub use text_words::TextWords;
 pub use words::Words;

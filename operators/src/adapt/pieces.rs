@@ -1,6 +1,6 @@
 //! Text that comes apart into pieces, lent or owned.
 
-use super::words::Words;
+use creel_kernels::TextWords;
 
 /// Text that [`words`](crate::Records::words) and [`split`](crate::Records::split) take apart.
 ///
@@ -33,7 +33,7 @@ impl<'b> Pieces for &'b str {
 
     #[inline]
     fn words(self) -> impl Iterator<Item = &'b str> {
-        Words::new(self)
+        TextWords::new(self)
     }
 
     #[inline]
@@ -47,7 +47,7 @@ impl<'b> Pieces for &'b String {
 
     #[inline]
     fn words(self) -> impl Iterator<Item = &'b str> {
-        Words::new(self)
+        TextWords::new(self)
     }
 
     #[inline]

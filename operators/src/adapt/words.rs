@@ -120,36 +120,6 @@ impl<I: Iterator, F: FnMut(I::Item) -> W, W: Iterator> Iterator for AllWords<I, 
     }
 }
 
-/// The words of a text, as [`str::split_whitespace`] gives them, which decodes every character;
-/// this one finds the ends of words in 64 bytes at a time.
-#[derive(Debug, Clone)]
-pub(super) struct Words<'b> {
-    text: &'b str,
-    places: creel_kernels::Words<'b>,
-}
-
-impl<'b> Words<'b> {
-    #[inline]
-    pub(super) fn new(text: &'b str) -> Self {
-        Self { text, places: creel_kernels::Words::new(text.as_bytes()) }
-    }
-}
-
-impl<'b> Iterator for Words<'b> {
-    type Item = &'b str;
-
-    #[inline]
-    fn next(&mut self) -> Option<&'b str> {
-        self.places.next().map(|(start, end)| &self.text[start..end])
-    }
-
-    #[inline]
-    fn fold<B, F: FnMut(B, &'b str) -> B>(self, init: B, mut f: F) -> B {
-        let Self { text, places } = self;
-        places.fold(init, |folded, (start, end)| f(folded, &text[start..end]))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::Pieces;

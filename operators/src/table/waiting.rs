@@ -4,9 +4,9 @@ use super::shard::{Bytes, INLINE};
 use super::text::Text;
 use crate::Key;
 
-/// Keys that are hashed together, before the first is looked up: their loop then has nothing to
-/// wait for. They stay in the nearest cache.
-pub(super) const BATCH: usize = 512;
+/// Keys whose slots are asked for before the first is looked up: they stay in the nearest cache, and
+/// so do the slots.
+pub(super) const BATCH: usize = 128;
 /// Long keys that wait to be looked up together: each takes two cache misses, one after the other.
 pub(super) const LONG_BATCH: usize = 64;
 
@@ -16,7 +16,7 @@ pub(super) struct Probe {
     pub(super) key: Bytes,
     pub(super) hash: u32,
     pub(super) len: u32,
-    /// Where it is looked for, as soon as that was found out: a shard, and the slot in it.
+    /// Where it is looked for, as long as nothing is moved: a shard, and the slot in it.
     pub(super) shard: u32,
     pub(super) place: u32,
 }
@@ -45,7 +45,7 @@ impl<Q: Key<Owned: Text>> Long for Record<Q> {
     }
 }
 
-/// Keys that are hashed, and are looked up when there are enough of them.
+/// Keys that are looked up when there are enough of them. Until then nothing is added to their table.
 pub(super) struct Waiting<Q> {
     pub(super) batch: [Probe; BATCH],
     pub(super) len: usize,
