@@ -9,6 +9,8 @@ use std::mem::MaybeUninit;
 
 /// Places that are written before their number is looked at.
 const STEP: usize = 8;
+/// Most chunks of 64 bytes have no more edges.
+const MOSTLY: usize = 32;
 /// Places that are kept.
 pub(crate) const ROOM: usize = 256;
 
@@ -57,19 +59,16 @@ impl Places {
     /// The same, of so many bits whose numbers are known.
     #[inline(always)]
     pub(crate) fn push_numbers(&mut self, first: usize, numbers: &[u8; 64], count: usize) {
-        let count = self.count + count;
-        let mut at = self.count;
-        for numbers in numbers.as_chunks::<STEP>().0 {
-            let Some(some) = self.places[at..].first_chunk_mut::<STEP>() else { return };
-            for (place, &number) in some.iter_mut().zip(numbers) {
-                place.write(first + usize::from(number));
-            }
-            at += STEP;
-            if at >= count {
-                break;
-            }
+        let Some(room) = self.places[self.count..].first_chunk_mut::<64>() else { return };
+        let (some, rest) = (&numbers[..MOSTLY], &numbers[MOSTLY..]);
+        let write = |(place, &number): (&mut MaybeUninit<usize>, &u8)| {
+            place.write(first + usize::from(number));
+        };
+        room.iter_mut().zip(some).for_each(write);
+        if count > MOSTLY {
+            room[MOSTLY..].iter_mut().zip(rest).for_each(write);
         }
-        self.count = count;
+        self.count += count;
     }
 
     /// The places so far, two by two, and the one that is left over.

@@ -1,10 +1,13 @@
 //! White space in 64 bytes at a time.
 
 use crate::padded;
+use crate::prefetch;
 use crate::sixteen::{Masks, masks};
 
 /// Bytes that a mask has bits for.
 pub(crate) const WIDTH: usize = 64;
+/// How far ahead text is asked for: whoever looks words up has left little of it in the nearest caches.
+const AHEAD: usize = 1024;
 pub(crate) type Chunk = [u8; WIDTH];
 const NONE: Masks = Masks { space: 0, lead: 0 };
 
@@ -64,6 +67,9 @@ impl Spaces<'_> {
     pub(crate) fn next_by(&mut self, whole: impl Fn(&Chunk) -> (u64, u64)) -> Option<u64> {
         let start = self.done;
         let rest = &self.text[start..];
+        if let Some(ahead) = rest.get(AHEAD) {
+            prefetch(ahead);
+        }
         let (space, leads) = match rest.first_chunk::<WIDTH>() {
             Some(chunk) => whole(chunk),
             None if rest.is_empty() => return None,

@@ -91,16 +91,14 @@ impl<I: Iterator, F: FnMut(&I::Item) -> bool> Iterator for Filter<I, F> {
             return records.filter(keep).fold(init, f);
         }
         let mut group = [const { None }; GROUP];
-        let mut count = 0;
-        let folded = records.fold(init, |folded, record| {
+        // The number goes along with what is folded: in a variable of its own it would be in memory.
+        let (folded, count) = records.fold((init, 0), |(folded, count), record| {
             let kept = keep(&record);
             group[count % GROUP] = Some(record);
-            count += usize::from(kept);
-            if count < GROUP {
-                return folded;
+            match count + usize::from(kept) {
+                GROUP => (hand_on(&mut group, folded, &mut f), 0),
+                count => (folded, count),
             }
-            count = 0;
-            hand_on(&mut group, folded, &mut f)
         });
         hand_on(&mut group[..count], folded, &mut f)
     }
@@ -110,7 +108,13 @@ impl<I: Iterator, F: FnMut(&I::Item) -> bool> Iterator for Filter<I, F> {
 /// it, it would have `f` as a call.
 #[inline(never)]
 fn hand_on<T, B>(group: &mut [Option<T>], init: B, f: &mut impl FnMut(B, T) -> B) -> B {
-    group.iter_mut().filter_map(Option::take).fold(init, f)
+    let mut folded = init;
+    for place in group {
+        if let Some(record) = place.take() {
+            folded = f(folded, record);
+        }
+    }
+    folded
 }
 
 #[cfg(test)]
