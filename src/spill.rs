@@ -6,7 +6,7 @@
 //! way out of the process leaves it behind. What is written is compressed lightly and has a checksum.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -118,8 +118,9 @@ impl Budget {
         Place::object(format!("the temporary file in {}", self.folder.display()))
     }
 
-    fn fault(&self, error: std::io::Error) -> Error {
-        Error::Io { place: self.place(), source: error.into() }
+    fn fault(&self, error: io::Error) -> Error {
+        let told = format!("{error}; choose another folder, or allow more memory");
+        Error::Io { place: self.place(), source: io::Error::new(error.kind(), told).into() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Spilled>> {
@@ -202,6 +203,24 @@ mod tests {
         let budget = Budget::new(0, Some(Path::new("/there/is/no/such")));
         let error = budget.write(b"text").expect_err("there is no folder");
         assert!(error.to_string().contains("/there/is/no/such"), "{error}");
+    }
+
+    /// The system has a file for it that is always full.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_disk_that_is_full_is_told_with_the_folder_and_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let budget = Budget::new(0, Some(folder.path()));
+        let file = File::options().read(true).write(true).open("/dev/full").expect("it is there");
+        *budget.lock() = Some(Spilled { file, end: 0 });
+        let error = budget.write(b"text").expect_err("there is no room");
+        let full = matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull);
+        assert!(full, "{error:?}");
+        let message = error.to_string();
+        for part in [&*folder.path().to_string_lossy(), "No space left", "choose another folder"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(budget.written(), 0, "nothing counts as put away");
     }
 
     #[test]

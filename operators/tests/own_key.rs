@@ -67,3 +67,42 @@ fn a_maximum_stores_only_what_it_keeps() {
     assert_eq!(last, Some(Visit { page: "/c".into(), status: 200 }));
     assert_eq!(stored.get(), 1);
 }
+
+/// A text of two parts, which is at hand as one only if the second is empty.
+#[derive(Debug, Clone, Copy)]
+struct Joined<'b>(&'b str, &'b str);
+
+impl std::hash::Hash for Joined<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.into_owned().hash(state);
+    }
+}
+
+impl Value for Joined<'_> {
+    type Owned = String;
+    fn compare(&self, kept: &String) -> Ordering {
+        self.into_owned().cmp(kept)
+    }
+    fn into_owned(self) -> String {
+        [self.0, self.1].concat()
+    }
+}
+
+impl Key for Joined<'_> {
+    fn as_lent(&self) -> Option<&str> {
+        self.1.is_empty().then_some(self.0)
+    }
+}
+
+#[test]
+fn keys_that_are_lent_and_keys_that_are_not_are_counted_side_by_side() {
+    let numbers: Vec<String> = (0..5000).map(|n| n.to_string()).collect();
+    let keys = numbers.iter().enumerate().map(|(n, number)| match n % 2 {
+        0 => Joined(number, ""),
+        _ => Joined("odd ", number),
+    });
+    let counts = run(keys.clone().chain(keys), |keys| keys.frequencies());
+    assert_eq!(counts.len(), numbers.len());
+    assert_eq!((counts.get("4998"), counts.get("odd 4999"), counts.get("4999")), (2, 2, 0));
+    assert!(counts.iter().all(|(_, n)| n == 2));
+}

@@ -108,6 +108,7 @@ impl<I: Iterator, F: FnMut(&I::Item) -> bool> Iterator for Filter<I, F> {
 /// it, it would have `f` as a call.
 #[inline(never)]
 fn hand_on<T, B>(group: &mut [Option<T>], init: B, f: &mut impl FnMut(B, T) -> B) -> B {
+    // Not by adapters: below two of them `f` is a call for each record.
     let mut folded = init;
     for place in group {
         if let Some(record) = place.take() {
@@ -161,6 +162,14 @@ mod tests {
         assert!(asked.into_inner().into_iter().eq(0..200));
         assert!(seen.iter().map(|(n, _)| *n).eq((0..200).step_by(2)));
         assert_eq!((seen[0].1, seen[63].1, seen[64].1), (127, 127, 200));
+    }
+
+    #[test]
+    fn a_group_that_is_just_full_goes_on_alone() {
+        for kept in [63, 64, 65, 127, 128, 129] {
+            let sum = crate::run(0..200, |numbers| numbers.filter(|&n| n < kept).count());
+            assert_eq!(sum, kept as u64);
+        }
     }
 
     #[test]

@@ -133,7 +133,8 @@ impl Shard {
         self.find_from(self.home(hash), hash, is_it)
     }
 
-    /// The same, by a search that begins at a place that [`glance`](Self::glance) gave.
+    /// The same, by a search that begins at a place that [`ask_for`](Self::ask_for) or [`glance`](Self::glance)
+    /// gave.
     #[inline]
     fn find_from(&self, mut at: usize, hash: u32, is_it: impl Fn(&Slot) -> bool) -> usize {
         let mask = self.slots.len() - 1;

@@ -116,7 +116,8 @@ impl<K> TextTable<K> {
         self.directory[place as usize] as usize
     }
 
-    /// Counts short keys, each `n` times as `counts` says. Nothing was moved since they were asked for.
+    /// Counts short keys, each `n` times as `counts` says. No key of the table may have been moved since their
+    /// slots were asked for.
     ///
     /// A call for each batch: inlined, it takes the registers of whatever loop yields the keys.
     #[inline(never)]
@@ -137,7 +138,7 @@ impl<K> TextTable<K> {
         }
     }
 
-    /// Counts a short key that was not where it was looked for first. Whether keys were moved.
+    /// Counts a short key, by a search from where it is looked for first. Whether keys were moved.
     #[inline(never)]
     fn add_short(&mut self, mut probe: Probe, n: u64) -> bool {
         let mut moved = false;
@@ -167,7 +168,9 @@ impl<K> TextTable<K> {
     /// Counts long keys once each.
     #[inline(never)]
     fn add_long(&mut self, waiting: &mut Vec<(u32, impl Long)>) {
-        waiting.iter().for_each(|&(hash, _)| self.ask_for(hash));
+        for &(hash, _) in &*waiting {
+            self.shards[self.shard(hash)].ask_for(hash);
+        }
         for &(hash, _) in &*waiting {
             self.shards[self.shard(hash)].ask_for_long(hash);
         }
@@ -190,11 +193,6 @@ impl<K> TextTable<K> {
                 Found::Full => self.make_room(at, hash),
             }
         }
-    }
-
-    #[inline]
-    fn ask_for(&self, hash: u32) {
-        let _ = self.shards[self.shard(hash)].ask_for(hash);
     }
 
     /// Counts a short key once, when enough of them are there.
@@ -222,7 +220,7 @@ impl<K> TextTable<K> {
         self.add_batch(batch, std::iter::repeat(1));
     }
 
-    /// Counts what still waits: first the short keys, which others would move.
+    /// Counts what still waits: first the short keys, since long ones may move the slots that these asked for.
     fn settle(&mut self, waiting: &mut Waiting<impl Long>) {
         self.settle_short(waiting);
         self.add_long(&mut waiting.long);
@@ -230,7 +228,7 @@ impl<K> TextTable<K> {
 
     fn add_bytes(&mut self, bytes: &[u8], n: u64) {
         if bytes.len() <= INLINE {
-            self.add_batch(&mut [self.probe(bytes)], std::iter::once(n));
+            self.add_short(self.probe(bytes), n);
         } else {
             let hash = self.seed.hash_long(bytes);
             self.insert(hash, |shard| shard.add_long(bytes, hash, n));

@@ -261,7 +261,7 @@ proptest! {
 fn keys_are_found_that_were_looked_for_before_their_shard_was_divided() {
     // Again and again all of them, so that what is ahead is there already and is in the way of what is
     // new; from one to very many at a time.
-    for each in [1, 31, 32, 33, 100, 511, 512, 513, 3000] {
+    for each in [1, 31, 32, 33, 53, 54, 55, 100, 118, 3000] {
         let keys: Vec<String> = (0..3000).map(|n| n.to_string()).collect();
         let mut counts = Counts::<String>::default();
         for chunk in keys.chunks(each) {
@@ -273,5 +273,42 @@ fn keys_are_found_that_were_looked_for_before_their_shard_was_divided() {
             let expected = if n < 20 { 2 + chunks } else { 2 };
             assert_eq!(counts.get(key), expected, "{key}, {each} at a time");
         }
+    }
+}
+
+/// Short keys wait, and have asked for their slots, while long ones divide the shard.
+#[test]
+fn keys_are_found_that_waited_while_long_ones_moved_others() {
+    let keys: Vec<String> = (0..3000).flat_map(|n| [n.to_string(), format!("{n:020}")]).collect();
+    let [mut all, mut pieces] = [Counts::<String>::default(), Counts::default()];
+    for _ in 0..2 {
+        all.add_all(&keys);
+        let mut at = 0;
+        pieces.add_pieces(
+            &keys.concat(),
+            keys.iter().map(|key| {
+                at += key.len();
+                at - key.len()..at
+            }),
+        );
+    }
+    for counts in [all, pieces] {
+        assert_eq!(counts.len(), keys.len());
+        assert!(keys.iter().all(|key| counts.get(key) == 2));
+    }
+}
+
+/// Whoever yields the keys may fail: what was counted by then is, and counting goes on.
+#[test]
+fn a_table_is_whole_after_a_panic_of_whoever_feeds_it() {
+    let keys: Vec<String> = (0..1000).map(|n| format!("{n:0$}", n % 30)).collect();
+    let mut counts = Counts::<String>::default();
+    let fails = keys.iter().inspect(|key| assert_ne!(key.len(), 29, "as it is to"));
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| counts.add_all(fails)));
+    assert!(failed.is_err() && counts.len() < 29);
+    let before = counts.clone();
+    counts.add_all(&keys);
+    for key in &keys {
+        assert_eq!(counts.get(key), before.get(key) + 1);
     }
 }

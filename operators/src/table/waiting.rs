@@ -45,7 +45,8 @@ impl<Q: Key<Owned: Text>> Long for Record<Q> {
     }
 }
 
-/// Keys that are looked up when there are enough of them. Until then nothing is added to their table.
+/// Keys that are looked up when there are enough of them. While short ones wait, nothing else is added to
+/// their table: it might move what they have asked for. Long ones have asked for nothing yet.
 pub(super) struct Waiting<Q> {
     pub(super) batch: [Probe; BATCH],
     pub(super) len: usize,

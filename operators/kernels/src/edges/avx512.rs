@@ -48,7 +48,7 @@ fn fill_wide(edges: &mut Edges<'_>, places: &mut Places) {
     while places.has_room() && edges.any_left(|chunk| whole(chunk)) {
         let bits = std::mem::take(&mut edges.left);
         let found = store(_mm512_maskz_compress_epi8(bits, numbers));
-        places.push_numbers(edges.chunk, &found, bits.count_ones() as usize);
+        places.push_numbers(edges.chunk, &found, bits);
     }
 }
 

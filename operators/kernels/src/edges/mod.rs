@@ -13,7 +13,9 @@ mod avx512;
 use crate::places::Places;
 use crate::spaces::{Chunk, Spaces, WIDTH};
 
-/// The places in a text where white space ends or begins, in turn: where words begin and end.
+/// The places in a text where white space ends or begins, in turn: where words begin and end. They rise,
+/// none is behind the end of the text, and their number is even; [`TextWords`](crate::TextWords) relies on it
+/// without asking.
 #[derive(Debug, Clone)]
 pub(crate) struct Edges<'t> {
     spaces: Spaces<'t>,
