@@ -72,11 +72,16 @@ tasks: ## What a task costs, beside dask, rayon and tokio: a table and raw resul
 kernels: ## The hot loops alone, by criterion.
 	$(CARGO) bench --bench kernels
 
-# Miri interprets: a few cases of each property have to do.
+# Miri interprets: a few cases of each property have to do. It interprets other processors too, so that their
+# vectors (AArch64's NEON), and the way without vectors, are compared with the plain twins here.
+MIRI = PROPTEST_CASES=8 MIRIFLAGS=-Zmiri-disable-isolation \
+	$(CARGO) +nightly miri test --package creel-kernels --target-dir target/miri
+
 .PHONY: miri
-miri: ## The kernels, where `unsafe` is, under miri; needs a nightly toolchain with miri and rust-src.
-	PROPTEST_CASES=8 MIRIFLAGS=-Zmiri-disable-isolation \
-		$(CARGO) +nightly miri test --package creel-kernels --target-dir target/miri
+miri: ## The kernels, where `unsafe` is, under miri, for three processors; needs nightly with miri and rust-src.
+	$(MIRI)
+	$(MIRI) --lib --target aarch64-unknown-linux-gnu
+	$(MIRI) --lib --target riscv64gc-unknown-linux-gnu -- plain sixteen spaces
 
 # Seconds for each target.
 FUZZ ?= 60

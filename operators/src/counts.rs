@@ -64,7 +64,8 @@ impl<K: Stored> Counts<K> {
     }
 
     /// Counts each of the keys once. For text and bytes this is much faster than [`add`](Self::add)
-    /// for each: keys are looked up many at a time.
+    /// for each: keys are looked up many at a time. (If the iterator panics, those that still waited,
+    /// fewer than two hundred, are not counted.)
     ///
     /// ```
     /// # use creel_operators::Counts;
