@@ -68,7 +68,9 @@ mod tests {
         // Each of them on both sides of white space, at every place about the ends of chunks.
         let spaces = [' ', '\n', '\u{b}', '\u{85}', '\u{a0}', '\u{2003}', '\u{2028}', '\u{3000}'];
         let others = ['a', '\u{1c}', '\u{7f}', 'é', 'â', '\u{200b}', '\u{feff}', '𝄞'];
-        for before in [0, 1, 60, 61, 62, 63, 64, 125, 126, 127] {
+        let befores: &[usize] =
+            if cfg!(miri) { &[0, 62, 63] } else { &[0, 1, 60, 61, 62, 63, 64, 125, 126, 127] };
+        for &before in befores {
             for (space, other) in spaces.into_iter().flat_map(|s| others.map(|o| (s, o))) {
                 let text = format!("{}{other}{space}{other}{other}{space}", "b".repeat(before));
                 // The text ends with white space, or with a word.
