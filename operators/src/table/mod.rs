@@ -3,12 +3,15 @@
 //! Both are reached through `Counts` only, and are public for [`key!`](crate::key!) alone: no method
 //! of `Counts` shows where a table keeps its keys, so that a faster one can take their place.
 
+mod into_iter;
 mod map;
 mod order;
+mod parts;
 mod ranks;
 pub mod saved;
 mod shard;
 mod text;
+mod text_key;
 #[cfg(test)]
 mod text_tests;
 mod waiting;
@@ -20,10 +23,12 @@ use std::sync::LazyLock;
 use foldhash::fast::{FoldHasher, SeedableRandomState};
 
 use crate::{Key, Stored};
+pub use into_iter::IntoIter;
 pub use map::Map;
 pub(crate) use order::Place;
 use ranks::Ranks;
-pub use text::{IntoIter, Text, TextTable};
+pub use text::TextTable;
+pub use text_key::Text;
 
 /// What [`Counts`](crate::Counts) asks of a table.
 pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {

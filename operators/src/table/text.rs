@@ -19,50 +19,10 @@ use std::ops::Range;
 use creel_kernels::{padded, padded_within};
 
 use super::shard::{Found, INLINE, LONG, Shard, Slot};
+use super::text_key::Text;
 use super::waiting::{BATCH, LONG_BATCH, Long, Probe, Record, Waiting};
-use super::{Ranks, Seed, Table, saved};
-use crate::{Key, Stored};
-
-/// Keys that are runs of bytes: `String` and `Vec<u8>`.
-pub trait Text: Stored {
-    /// The bytes of a key.
-    fn bytes(lent: Self::Lent<'_>) -> &[u8];
-
-    /// The key of bytes that [`bytes`](Self::bytes) gave.
-    fn lent(bytes: &[u8]) -> Self::Lent<'_>;
-
-    /// Whether bytes can be those of a key.
-    fn can_be(_bytes: &[u8]) -> bool {
-        true
-    }
-}
-
-impl Text for String {
-    #[inline]
-    fn bytes(lent: Self::Lent<'_>) -> &[u8] {
-        lent.as_bytes()
-    }
-
-    fn lent(bytes: &[u8]) -> &str {
-        // Checked again rather than trusted: it is done once a distinct key, when all is counted.
-        std::str::from_utf8(bytes).unwrap_or_else(|_| unreachable!("a table keeps keys whole"))
-    }
-
-    fn can_be(bytes: &[u8]) -> bool {
-        std::str::from_utf8(bytes).is_ok()
-    }
-}
-
-impl Text for Vec<u8> {
-    #[inline]
-    fn bytes(lent: Self::Lent<'_>) -> &[u8] {
-        lent
-    }
-
-    fn lent(bytes: &[u8]) -> &[u8] {
-        bytes
-    }
-}
+use super::{IntoIter, Ranks, Seed, Table, saved};
+use crate::Key;
 
 /// How many keys ahead one is glanced at: enough that what this asks for has come when it is looked up.
 const GROUP: usize = 32;
@@ -71,16 +31,22 @@ const GROUP: usize = 32;
 #[derive(Clone)]
 pub struct TextTable<K> {
     /// For each value of the first bits of a hash, the shard that has such keys: a power of two.
-    directory: Vec<u32>,
+    pub(super) directory: Vec<u32>,
     pub(super) shards: Vec<Shard>,
     pub(super) distinct: usize,
     /// How many leading bits all hashes have in common: of a table that is a part of another.
-    skip: u32,
+    pub(super) skip: u32,
     seed: Seed,
     key: std::marker::PhantomData<fn() -> K>,
 }
 
 impl<K> TextTable<K> {
+    /// A part of another table, of whose hashes so many leading bits are alike: no shards as yet.
+    pub(super) fn part(skip: u32) -> Self {
+        let (directory, shards, seed) = (Vec::new(), Vec::new(), Seed::default());
+        Self { directory, shards, distinct: 0, skip, seed, key: std::marker::PhantomData }
+    }
+
     /// A key of up to [`INLINE`] bytes, whose slot is asked for.
     #[inline]
     fn probe(&self, bytes: &[u8]) -> Probe {
@@ -110,7 +76,7 @@ impl<K> TextTable<K> {
 
     /// The shard of a hash.
     #[inline]
-    fn shard(&self, hash: u32) -> usize {
+    pub(super) fn shard(&self, hash: u32) -> usize {
         // As many leading bits, behind those that are skipped, as the directory has places for.
         let place = (u64::from(hash << self.skip) * self.directory.len() as u64) >> 32;
         self.directory[place as usize] as usize
@@ -246,7 +212,7 @@ impl<K> TextTable<K> {
     }
 
     /// Divides the shard at this place, which has the keys of this hash.
-    fn divide(&mut self, at: usize, hash: u32, divide: impl Fn(&mut Shard) -> Shard) {
+    pub(super) fn divide(&mut self, at: usize, hash: u32, divide: impl Fn(&mut Shard) -> Shard) {
         let depth = self.shards[at].depth - self.skip;
         if 1 << depth == self.directory.len() {
             self.directory = self.directory.iter().flat_map(|&shard| [shard; 2]).collect();
@@ -313,9 +279,7 @@ impl TextTable<String> {
 impl<K> Default for TextTable<K> {
     fn default() -> Self {
         // One shard, without room as yet.
-        let (directory, shards) = (vec![0], vec![Shard::default()]);
-        let seed = Seed::default();
-        Self { directory, shards, distinct: 0, skip: 0, seed, key: std::marker::PhantomData }
+        Self { directory: vec![0], shards: vec![Shard::default()], ..Self::part(0) }
     }
 }
 
@@ -397,7 +361,7 @@ impl<K: Text> Table<K> for TextTable<K> {
     }
 
     fn into_iter(self) -> IntoIter<K> {
-        IntoIter { shards: self.shards.into_iter(), shard: Shard::default(), at: 0, key: self.key }
+        IntoIter::new(self.shards)
     }
 
     fn merge(&mut self, from: Self) {
@@ -420,85 +384,11 @@ impl<K: Text> Table<K> for TextTable<K> {
         true
     }
 
-    fn parts(mut self, bits: u32) -> Vec<Self> {
-        let mut parts: Vec<Self> = (0..1 << bits)
-            .map(|_| Self {
-                directory: Vec::new(),
-                shards: Vec::new(),
-                skip: self.skip + bits,
-                ..Self::default()
-            })
-            .collect();
-        // Every shard is to be one part's alone.
-        for n in 0..1_u64 << bits {
-            let hash = ((n << 32) >> bits >> self.skip) as u32;
-            while self.shards[self.shard(hash)].depth < self.skip + bits {
-                self.divide(self.shard(hash), hash, Shard::divide_to_fit);
-            }
-        }
-        let mut shards: Vec<_> = self.shards.into_iter().map(Some).collect();
-        let each = self.directory.len() >> bits;
-        for (part, places) in parts.iter_mut().zip(self.directory.chunks_exact(each)) {
-            let mut last = None;
-            for &place in places {
-                if last != Some(place) {
-                    last = Some(place);
-                    let shard = shards[place as usize].take();
-                    let shard =
-                        shard.unwrap_or_else(|| unreachable!("places of a shard are neighbours"));
-                    part.distinct += shard.taken();
-                    part.shards.push(shard);
-                }
-                part.directory.push(part.shards.len() as u32 - 1);
-            }
-        }
-        parts
+    fn parts(self, bits: u32) -> Vec<Self> {
+        self.cut(bits)
     }
 
     fn join(parts: Vec<Self>) -> Self {
-        let bits = parts.len().trailing_zeros();
-        let each = parts.iter().map(|part| part.directory.len()).max().unwrap_or(1);
-        let skip = parts.first().map_or(0, |part| part.skip - bits);
-        let mut joined =
-            Self { directory: Vec::new(), shards: Vec::new(), skip, ..Self::default() };
-        for part in parts {
-            let (before, times) = (joined.shards.len() as u32, each / part.directory.len());
-            let places = part.directory.iter();
-            joined
-                .directory
-                .extend(places.flat_map(|&place| std::iter::repeat_n(before + place, times)));
-            joined.distinct += part.distinct;
-            joined.shards.extend(part.shards);
-        }
-        joined
-    }
-}
-
-/// The keys and counts of a [`TextTable`], each key copied out when it is asked for.
-pub struct IntoIter<K> {
-    shards: std::vec::IntoIter<Shard>,
-    shard: Shard,
-    /// The slots of this shard that were looked at.
-    at: usize,
-    key: std::marker::PhantomData<fn() -> K>,
-}
-
-impl<K> fmt::Debug for IntoIter<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IntoIter").finish_non_exhaustive()
-    }
-}
-
-impl<K: Text> Iterator for IntoIter<K> {
-    type Item = (K, u64);
-
-    fn next(&mut self) -> Option<(K, u64)> {
-        loop {
-            if let Some(slot) = self.shard.taken_from(&mut self.at) {
-                let key = K::lent(slot.bytes(self.shard.arena()));
-                return Some((K::from_lent(key), slot.count));
-            }
-            (self.shard, self.at) = (self.shards.next()?, 0);
-        }
+        Self::joined(parts)
     }
 }

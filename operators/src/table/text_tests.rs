@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::Table;
-use super::text::{Text, TextTable};
+use super::text::TextTable;
+use super::text_key::Text;
 use crate::Counts;
 
 fn keys() -> impl Strategy<Value = Vec<Vec<u8>>> {

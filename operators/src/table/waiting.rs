@@ -1,7 +1,7 @@
 //! Keys on their way to the table for text, which looks them up many at a time.
 
 use super::shard::{Bytes, INLINE};
-use super::text::Text;
+use super::text_key::Text;
 use crate::Key;
 
 /// Keys whose slots are asked for before the first is looked up: they stay in the nearest cache, and
