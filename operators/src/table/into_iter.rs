@@ -36,9 +36,8 @@ impl<K: Text> Iterator for IntoIter<K> {
 
     fn next(&mut self) -> Option<(K, u64)> {
         loop {
-            if let Some(slot) = self.shard.taken_from(&mut self.at) {
-                let key = K::lent(slot.bytes(self.shard.arena()));
-                return Some((K::from_lent(key), slot.count));
+            if let Some((key, n)) = self.shard.row_from(&mut self.at) {
+                return Some((K::from_lent(K::lent(key)), n));
             }
             (self.shard, self.at) = (self.shards.next()?, 0);
         }

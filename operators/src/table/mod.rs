@@ -10,6 +10,7 @@ mod parts;
 mod ranks;
 pub mod saved;
 mod shard;
+mod slot;
 mod text;
 mod text_key;
 #[cfg(test)]
@@ -117,11 +118,11 @@ impl Seed {
         self.state.build_hasher()
     }
 
-    /// The hash of a key of up to 16 bytes, given as two numbers that hold its length too.
+    /// The hash of a key of up to 16 bytes, given as a number.
     #[inline]
-    fn hash_short(&self, low: u64, high: u64) -> u32 {
+    fn hash_short(&self, key: u128) -> u32 {
         let [first, second] = self.secrets;
-        fold(u128::from(low ^ first) * u128::from(high ^ second))
+        fold(u128::from(key as u64 ^ first) * u128::from((key >> 64) as u64 ^ second))
     }
 
     /// The hash of a key of any length.

@@ -98,8 +98,8 @@ impl<K> TextTable<K> {
         for (shard, keys) in (0..).zip(&self.shards) {
             let taken = (0..).zip(keys.all_slots()).filter(|(_, slot)| slot.is_taken());
             ranks.extend(taken.map(|(slot, key)| {
-                let bytes = key.bytes(keys.arena());
-                Rank::new(choose(Place { shard, slot }, bytes), bytes, key.count)
+                let (bytes, count) = keys.row(key);
+                Rank::new(choose(Place { shard, slot }, bytes), bytes, count)
             }));
         }
         ranks
@@ -109,8 +109,7 @@ impl<K> TextTable<K> {
     #[inline]
     pub(crate) fn row(&self, Place { shard, slot }: Place) -> (&[u8], u64) {
         let keys = &self.shards[shard as usize];
-        let slot = &keys.all_slots()[slot as usize];
-        (slot.bytes(keys.arena()), slot.count)
+        keys.row(&keys.all_slots()[slot as usize])
     }
 
     /// Has the slot at a place come near.

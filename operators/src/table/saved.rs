@@ -28,6 +28,31 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Appends bytes behind their length.
+pub(super) fn put_bytes(bytes: &mut Vec<u8>, key: &[u8]) {
+    put(bytes, key.len() as u64);
+    bytes.extend_from_slice(key);
+}
+
+/// The bytes that [`put_bytes`] appended at a place.
+///
+/// # Panics
+///
+/// If it did not append any there.
+#[inline]
+pub(super) fn bytes_at(bytes: &[u8], place: usize) -> &[u8] {
+    let mut rest = &bytes[place..];
+    // Of one byte, as a rule.
+    let len = match *rest {
+        [len @ 0..0x80, ref behind @ ..] => {
+            rest = behind;
+            u64::from(len)
+        }
+        _ => take(&mut rest).unwrap_or(u64::MAX),
+    };
+    &rest[..len as usize]
+}
+
 /// Appends a key and its count.
 ///
 /// ```
@@ -40,8 +65,7 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
 /// assert_eq!(load(&mut rest), None);
 /// ```
 pub fn save(bytes: &mut Vec<u8>, key: &[u8], n: u64) {
-    put(bytes, key.len() as u64);
-    bytes.extend_from_slice(key);
+    put_bytes(bytes, key);
     put(bytes, n);
 }
 

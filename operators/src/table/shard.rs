@@ -1,16 +1,19 @@
 //! A part of the table for text: the keys whose hashes begin alike.
 
+mod divide;
+
+use std::collections::BTreeMap;
+
 use creel_kernels::{Huge, prefetch};
 
+use super::slot::{COUNT_BITS, Slot};
 use super::waiting::Probe;
-
-/// The longest key that lives in its slot.
-pub(super) const INLINE: usize = 16;
+use super::{Seed, saved};
 
 /// The slots of the smallest shard, and of the largest that is not divided: 2 MiB of them, which
 /// are one huge page.
 const LEAST: usize = 64;
-const MOST: usize = if cfg!(test) { 128 } else { 1 << 16 };
+const MOST: usize = if cfg!(test) { 128 } else { 1 << 17 };
 
 /// The most leading bits of a hash that divide a table. What is not divided any more grows on.
 const DEEPEST: u32 = 16;
@@ -18,48 +21,8 @@ const DEEPEST: u32 = 16;
 /// The most leading bits of the shards of a table that is small.
 const SMALL: u32 = 5;
 
-/// A key as a slot holds it: 16 bytes padded with zeros, or where it is in the arena.
-pub(super) type Bytes = [u8; INLINE];
-
-/// The length of a slot without a key.
-pub(super) const EMPTY: u32 = u32::MAX;
-/// The length of a slot whose key is in the arena: start and length stand where the key would.
-pub(super) const LONG: u32 = u32::MAX - 1;
-
-/// A key and its count. Half a cache line, and aligned so that it never lies in two.
-#[derive(Clone, Copy)]
-#[repr(align(32))]
-pub(super) struct Slot {
-    pub(super) key: Bytes,
-    pub(super) count: u64,
-    pub(super) hash: u32,
-    pub(super) len: u32,
-}
-
-impl Slot {
-    pub(super) const EMPTY: Self = Self { key: [0; INLINE], count: 0, hash: 0, len: EMPTY };
-
-    pub(super) fn is_taken(&self) -> bool {
-        self.len != EMPTY
-    }
-
-    /// Start and length in the arena, of a long key.
-    #[inline]
-    fn place(&self) -> (usize, usize) {
-        let both = u128::from_le_bytes(self.key);
-        (both as u64 as usize, (both >> 64) as u64 as usize)
-    }
-
-    #[inline]
-    pub(super) fn bytes<'k>(&'k self, arena: &'k [u8]) -> &'k [u8] {
-        if self.len == LONG {
-            let (start, len) = self.place();
-            &arena[start..][..len]
-        } else {
-            &self.key[..self.len as usize]
-        }
-    }
-}
+/// Slots in a cache line.
+const LINE: usize = 4;
 
 /// What a search for a key came to.
 pub(super) enum Found {
@@ -78,8 +41,10 @@ pub(super) struct Shard {
     /// A power of two of them, or none yet; probed linearly from the last bits of a hash on.
     slots: Huge<Slot>,
     taken: usize,
-    /// The long keys, end to end.
+    /// The long keys, each behind its length.
     arena: Vec<u8>,
+    /// Of keys that were counted more often than a slot can hold, by their numbers, what was carried.
+    carried: BTreeMap<u128, u64>,
     /// How many leading bits its hashes have in common.
     pub(super) depth: u32,
 }
@@ -87,7 +52,7 @@ pub(super) struct Shard {
 impl Shard {
     /// Room for so many slots, which is a power of two.
     fn with_slots(slots: usize, depth: u32) -> Self {
-        Self { slots: Huge::filled(Slot::EMPTY, slots), taken: 0, arena: Vec::new(), depth }
+        Self { slots: Huge::filled(Slot::EMPTY, slots), depth, ..Self::default() }
     }
 
     pub(super) fn taken(&self) -> usize {
@@ -96,7 +61,9 @@ impl Shard {
 
     /// The bytes of memory that it has.
     pub(super) fn weight(&self) -> usize {
-        size_of_val(&self.slots[..]) + self.arena.capacity()
+        size_of_val(&self.slots[..])
+            + self.arena.capacity()
+            + self.carried.len() * size_of::<(u128, u64)>()
     }
 
     /// All slots, those without a key too: which have one is as good as chance, and whoever looks at
@@ -105,20 +72,71 @@ impl Shard {
         &self.slots
     }
 
-    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| slot.is_taken())
     }
 
-    /// The next slot with a key, from a place on, which moves behind it.
-    pub(super) fn taken_from(&self, at: &mut usize) -> Option<&Slot> {
+    /// The keys and their counts.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.slots().map(|slot| self.row(slot))
+    }
+
+    /// The next key, from a slot on, which moves behind it, and its count.
+    pub(super) fn row_from(&self, at: &mut usize) -> Option<(&[u8], u64)> {
         let rest = self.slots.get(*at..)?;
         let found = rest.iter().position(Slot::is_taken)?;
         *at += found + 1;
-        rest.get(found)
+        rest.get(found).map(|slot| self.row(slot))
     }
 
-    pub(super) fn arena(&self) -> &[u8] {
-        &self.arena
+    /// The key of a slot and its count.
+    #[inline]
+    pub(super) fn row<'k>(&'k self, slot: &'k Slot) -> (&'k [u8], u64) {
+        (self.bytes(slot), self.count(slot))
+    }
+
+    #[inline]
+    pub(super) fn bytes<'k>(&'k self, slot: &'k Slot) -> &'k [u8] {
+        slot.bytes(&self.arena)
+    }
+
+    #[inline]
+    pub(super) fn count(&self, slot: &Slot) -> u64 {
+        if self.carried.is_empty() {
+            return slot.count();
+        }
+        let carried = self.carried.get(&slot.key()).copied();
+        carried.unwrap_or_default() << COUNT_BITS | slot.count()
+    }
+
+    /// Counts the key in a slot, which has one, `n` times more.
+    #[inline]
+    fn count_up(&mut self, at: usize, n: u64) {
+        let carry = self.slots[at].add(n);
+        if carry > 0 {
+            self.carry(at, carry);
+        }
+    }
+
+    /// Keeps what the count in a slot has no room for. A count that fits nothing stays at the greatest.
+    #[cold]
+    fn carry(&mut self, at: usize, carry: u64) {
+        const GREATEST: u64 = u64::MAX >> COUNT_BITS;
+        let slot = &mut self.slots[at];
+        let carried = self.carried.entry(slot.key()).or_default();
+        *carried += carry;
+        if *carried > GREATEST {
+            *carried = GREATEST;
+            slot.fill();
+        }
+    }
+
+    /// The hash of the key in a slot.
+    #[inline]
+    fn hash(slot: &Slot, seed: &Seed) -> u32 {
+        // Both, since which it is may be as good as chance.
+        let short = seed.hash_short(slot.key());
+        if slot.is_long() { slot.hash_of_long() } else { short }
     }
 
     /// Where a search for a hash begins.
@@ -130,17 +148,17 @@ impl Shard {
     /// The slot of a key that is there, or the empty one where it would be.
     #[inline]
     fn find(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> usize {
-        self.find_from(self.home(hash), hash, is_it)
+        self.find_from(self.home(hash), is_it)
     }
 
     /// The same, by a search that begins at a place that [`ask_for`](Self::ask_for) or [`glance`](Self::glance)
     /// gave.
     #[inline]
-    fn find_from(&self, mut at: usize, hash: u32, is_it: impl Fn(&Slot) -> bool) -> usize {
+    fn find_from(&self, mut at: usize, is_it: impl Fn(&Slot) -> bool) -> usize {
         let mask = self.slots.len() - 1;
         loop {
             let slot = &self.slots[at];
-            if slot.len == EMPTY || slot.hash == hash && is_it(slot) {
+            if !slot.is_taken() || is_it(slot) {
                 return at;
             }
             at = (at + 1) & mask;
@@ -162,13 +180,12 @@ impl Shard {
     /// Counts a key that lives in its slot, if it is in the one where a search for it is to begin.
     #[inline]
     pub(super) fn add_there(&mut self, probe: &Probe, n: u64) -> bool {
-        match self.slots.get_mut(probe.place as usize) {
-            Some(slot) if slot.len == probe.len && slot.key == probe.key => {
-                slot.count = slot.count.saturating_add(n);
-                true
-            }
-            _ => false,
+        let at = probe.place as usize;
+        let is_there = self.slots.get(at).is_some_and(|slot| slot.is(probe.key));
+        if is_there {
+            self.count_up(at, n);
         }
+        is_there
     }
 
     /// Counts a key that lives in its slot, by a search from its place on.
@@ -176,48 +193,57 @@ impl Shard {
         if self.slots.is_empty() {
             return Found::Full;
         }
-        let Probe { key, hash, len, place, .. } = *probe;
-        let at = self.find_from(place as usize, hash, |slot| slot.len == len && slot.key == key);
-        let full = self.is_full();
-        let slot = &mut self.slots[at];
-        if slot.is_taken() {
-            slot.count = slot.count.saturating_add(n);
-            return Found::There;
-        }
-        if full {
-            return Found::Full;
-        }
-        *slot = Slot { key, count: n, hash, len };
-        self.taken += 1;
-        Found::New
+        let at = self.find_from(probe.place as usize, |slot| slot.is(probe.key));
+        self.add_at(at, n, |_| Slot::short(probe.key))
     }
 
-    /// Counts a key that is too long for a slot.
-    #[inline]
-    pub(super) fn add_long(&mut self, bytes: &[u8], hash: u32, n: u64) -> Found {
+    /// Counts a key that has no room in a slot, by a search from its place on.
+    pub(super) fn add_long(&mut self, bytes: &[u8], probe: &Probe, n: u64) -> Found {
         if self.slots.is_empty() {
             return Found::Full;
         }
-        let at = self.find(hash, |slot| slot.len == LONG && slot.bytes(&self.arena) == bytes);
-        let full = self.is_full();
-        let slot = &mut self.slots[at];
-        if slot.is_taken() {
-            slot.count = slot.count.saturating_add(n);
-            return Found::There;
-        }
-        if full {
-            return Found::Full;
-        }
-        let place = self.arena.len() as u128 | (bytes.len() as u128) << 64;
-        *slot = Slot { key: place.to_le_bytes(), count: n, hash, len: LONG };
-        self.arena.extend_from_slice(bytes);
-        self.taken += 1;
-        Found::New
+        let Probe { hash, place, .. } = *probe;
+        let at = self.find_from(place as usize, |slot| self.is_long(slot, hash, bytes));
+        self.add_at(at, n, |arena| {
+            let place = arena.len();
+            saved::put_bytes(arena, bytes);
+            Slot::long(hash, place)
+        })
     }
 
-    /// How often a key was counted.
-    pub(super) fn get(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> u64 {
-        if self.slots.is_empty() { 0 } else { self.slots[self.find(hash, is_it)].count }
+    /// Counts the key in a slot, or this new one, if the slot is empty.
+    #[inline]
+    fn add_at(&mut self, at: usize, n: u64, new: impl FnOnce(&mut Vec<u8>) -> Slot) -> Found {
+        let is_there = self.slots[at].is_taken();
+        if !is_there {
+            if self.is_full() {
+                return Found::Full;
+            }
+            self.slots[at] = new(&mut self.arena);
+            self.taken += 1;
+        }
+        self.count_up(at, n);
+        if is_there { Found::There } else { Found::New }
+    }
+
+    /// Whether a slot has this key, which is not in a slot.
+    #[inline]
+    fn is_long(&self, slot: &Slot, hash: u32, bytes: &[u8]) -> bool {
+        slot.is_long() && slot.hash_of_long() == hash && self.bytes(slot) == bytes
+    }
+
+    /// How often a key was counted that lives in its slot.
+    pub(super) fn get_short(&self, key: u128, hash: u32) -> u64 {
+        self.get(hash, |slot| slot.is(key))
+    }
+
+    /// How often a key was counted that has no room in a slot.
+    pub(super) fn get_long(&self, bytes: &[u8], hash: u32) -> u64 {
+        self.get(hash, |slot| self.is_long(slot, hash, bytes))
+    }
+
+    fn get(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> u64 {
+        if self.slots.is_empty() { 0 } else { self.count(&self.slots[self.find(hash, is_it)]) }
     }
 
     /// Where a search for a hash begins, which is asked for.
@@ -230,30 +256,58 @@ impl Shard {
         home
     }
 
-    /// A better place to begin the search for a hash than its home, which has come near: the first
-    /// slot in that cache line that is empty or has the hash, or the one behind them, which is asked for.
-    ///
-    /// Without a branch: how many slots there are to pass is a matter of chance.
+    /// A better place to begin the search for a key that lives in its slot than its home, which has come
+    /// near: as [`glance`](Self::glance) finds it.
     #[inline]
-    pub(super) fn glance(&self, hash: u32, home: usize) -> usize {
-        let (Some(first), Some(second)) = (self.slots.get(home), self.slots.get(home | 1)) else {
+    pub(super) fn glance_short(&self, key: u128, home: usize) -> usize {
+        self.glance(home, |first| first == key as u64)
+    }
+
+    /// The same for a key that has no room in a slot.
+    #[inline]
+    pub(super) fn glance_long(&self, hash: u32, home: usize) -> usize {
+        self.glance(home, |first| first as u32 == hash)
+    }
+
+    /// The first of two slots that is empty or begins as the key does, or the one behind them, which is
+    /// asked for. They are neighbours in a cache line.
+    ///
+    /// Without a branch: how many slots there are to pass is a matter of chance. To look at all four of
+    /// the line took a tenth longer.
+    #[inline]
+    fn glance(&self, home: usize, begins: impl Fn(u64) -> bool) -> usize {
+        let next = usize::from(home % LINE != LINE - 1);
+        let (Some(first), Some(second)) = (self.slots.get(home), self.slots.get(home + next))
+        else {
             return 0;
         };
-        let passed = |slot: &Slot| (slot.hash != hash) & (slot.len != EMPTY);
-        let both = passed(first) & passed(second) & (home & 1 == 0);
-        let at = (home + usize::from(passed(first)) + usize::from(both)) & (self.slots.len() - 1);
+        let passed = |slot: &Slot| usize::from(!begins(slot.first()) & (slot.first() != 0));
+        let both = passed(first) & passed(second) & next;
+        let at = (home + passed(first) + both) & (self.slots.len() - 1);
         prefetch(&self.slots[at]);
         at
     }
 
     /// Has a long key come near, if its slot is the first that a search would look at.
     #[inline]
-    pub(super) fn ask_for_long(&self, hash: u32) {
-        if let Some(slot) = self.slots.get(self.home(hash))
-            && (slot.hash, slot.len) == (hash, LONG)
-            && let Some(first) = self.arena.get(slot.place().0)
+    pub(super) fn ask_for_long(&self, probe: &Probe) {
+        if let Some(slot) = self.slots.get(probe.place as usize)
+            && slot.is_long()
+            && slot.hash_of_long() == probe.hash
+            && let Some(first) = self.arena.get(slot.place())
         {
             prefetch(first);
+        }
+    }
+
+    /// Has come near what these slots have in the arena.
+    #[inline]
+    pub(super) fn ask_for_arena<'s>(&self, slots: impl Iterator<Item = &'s Slot>) {
+        for slot in slots {
+            // Of a slot that has nothing there, what stands in it is hardly ever a place there.
+            if let Some(first) = self.arena.get(slot.place()) {
+                prefetch(first);
+            }
         }
     }
 
@@ -263,93 +317,20 @@ impl Shard {
     }
 
     /// Doubles its room.
-    pub(super) fn grow(&mut self) {
+    pub(super) fn grow(&mut self, seed: &Seed) {
         let slots = (self.slots.len() * 2).max(LEAST);
         let mut grown = Self::with_slots(slots, self.depth);
         for slot in self.slots() {
-            grown.put(*slot);
+            grown.put(*slot, Self::hash(slot, seed));
         }
         grown.arena = std::mem::take(&mut self.arena);
+        grown.carried = std::mem::take(&mut self.carried);
         *self = grown;
     }
 
-    /// Keeps the keys whose next bit is 0, and gives away the others, as a shard of as many slots.
-    ///
-    /// A key stays where it was, or comes to the same place in the other shard, or a little before
-    /// it: so all of it is read once from end to end, and nothing is looked for. Which slots have a
-    /// key, and where it goes, is as good as chance: neither is asked by a branch, of which one in two
-    /// would be mispredicted, and a division take two thirds more.
-    pub(super) fn divide(&mut self) -> Self {
-        self.depth += 1;
-        let bit = 32 - self.depth;
-        let arena = std::mem::take(&mut self.arena);
-        let mut other = Self::with_slots(self.slots.len(), self.depth);
-        // Until they are as full as this was, so that what is copied now is not copied again.
-        self.arena = Vec::with_capacity(arena.len());
-        other.arena = Vec::with_capacity(arena.len());
-        self.taken = 0;
-        // From an empty slot on, so that what is put back never passes what is still to come.
-        let start = self.slots.iter().position(|slot| !slot.is_taken()).unwrap_or(0);
-        let slots = self.slots.len();
-        let mut both = [std::mem::take(self), other];
-        for group in (start..start + slots).step_by(LEAST) {
-            let (taken, count) = both[0].taken_from_on(group);
-            for &at in &taken[..count] {
-                let slot = std::mem::replace(&mut both[0].slots[at], Slot::EMPTY);
-                both[(slot.hash >> bit & 1) as usize].put_from(slot, &arena);
-            }
-        }
-        let [first, other] = both;
-        *self = first;
-        other
-    }
-
-    /// The places from one on, as many as the smallest shard has, that have a key, and how many these are.
-    fn taken_from_on(&self, first: usize) -> ([usize; LEAST], usize) {
-        let (mut taken, mut count) = ([0; LEAST], 0);
-        for at in (first..first + LEAST).map(|at| at & (self.slots.len() - 1)) {
-            taken[count % LEAST] = at;
-            count += usize::from(self.slots[at].is_taken());
-        }
-        (taken, count)
-    }
-
-    /// As [`divide`](Self::divide), into shards that are as large as what they hold asks for: parts of
-    /// a table are many, and may hold little.
-    pub(super) fn divide_to_fit(&mut self) -> Self {
-        let whole = std::mem::take(self);
-        let bit = 31 - whole.depth;
-        let side = |slot: &Slot| (slot.hash >> bit & 1) as usize;
-        // The hash of an empty slot is 0.
-        let second: usize = whole.slots.iter().map(side).sum();
-        let mut both = [whole.taken - second, second].map(|keys| {
-            let slots = if keys == 0 { 0 } else { (keys * 2).next_power_of_two().max(LEAST) };
-            Self::with_slots(slots, whole.depth + 1)
-        });
-        for group in (0..whole.slots.len()).step_by(LEAST) {
-            let (taken, count) = whole.taken_from_on(group);
-            for slot in taken[..count].iter().map(|&at| whole.slots[at]) {
-                both[side(&slot)].put_from(slot, &whole.arena);
-            }
-        }
-        let [first, other] = both;
-        *self = first;
-        other
-    }
-
-    /// Puts in a key of another shard, which has its bytes if it is long.
-    fn put_from(&mut self, mut slot: Slot, arena: &[u8]) {
-        if slot.len == LONG {
-            let (from, len) = slot.place();
-            slot.key = (self.arena.len() as u128 | (len as u128) << 64).to_le_bytes();
-            self.arena.extend_from_slice(&arena[from..][..len]);
-        }
-        self.put(slot);
-    }
-
     /// Puts in a key that is not there, and for which there is room.
-    fn put(&mut self, slot: Slot) {
-        let at = self.find(slot.hash, |_| false);
+    fn put(&mut self, slot: Slot, hash: u32) {
+        let at = self.find(hash, |_| false);
         self.slots[at] = slot;
         self.taken += 1;
     }

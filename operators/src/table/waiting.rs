@@ -1,6 +1,5 @@
 //! Keys on their way to the table for text, which looks them up many at a time.
 
-use super::shard::{Bytes, INLINE};
 use super::text_key::Text;
 use crate::Key;
 
@@ -10,19 +9,19 @@ pub(super) const BATCH: usize = 128;
 /// Long keys that wait to be looked up together: each takes two cache misses, one after the other.
 pub(super) const LONG_BATCH: usize = 64;
 
-/// A short key on its way to the table.
+/// A key on its way to the table.
 #[derive(Clone, Copy)]
 pub(super) struct Probe {
-    pub(super) key: Bytes,
+    /// A short one; of a long one nothing.
+    pub(super) key: u128,
     pub(super) hash: u32,
-    pub(super) len: u32,
     /// Where it is looked for, as long as nothing is moved: a shard, and the slot in it.
     pub(super) shard: u32,
     pub(super) place: u32,
 }
 
 impl Probe {
-    pub(super) const NONE: Self = Self { key: [0; INLINE], hash: 0, len: 0, shard: 0, place: 0 };
+    pub(super) const NONE: Self = Self { key: 0, hash: 0, shard: 0, place: 0 };
 }
 
 /// A long key that waits.
@@ -50,7 +49,7 @@ impl<Q: Key<Owned: Text>> Long for Record<Q> {
 pub(super) struct Waiting<Q> {
     pub(super) batch: [Probe; BATCH],
     pub(super) len: usize,
-    pub(super) long: Vec<(u32, Q)>,
+    pub(super) long: Vec<(Probe, Q, u64)>,
 }
 
 impl<Q> Default for Waiting<Q> {
