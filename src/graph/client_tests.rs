@@ -11,10 +11,9 @@ use futures::{FutureExt, StreamExt, join};
 use super::client::{Client, Status, TaskFuture, as_completed, wait_all, wait_any};
 use super::tests::until;
 use crate::delayed::{Limit, Retry, all, call, delayed};
-use crate::watch::{Event, Observer, What};
 use crate::{Error, Run};
 
-fn clients() -> impl Iterator<Item = Client> {
+pub(super) fn clients() -> impl Iterator<Item = Client> {
     (1..4).map(|threads| Run::new().threads(threads).client())
 }
 
@@ -188,7 +187,7 @@ fn a_task_may_wait_for_its_client_in_an_executor_of_its_own() {
     assert_eq!(client.submit(|| 5, ()).wait().expect("and on"), 5);
 }
 
-fn wait_all_now<T>(futures: &[TaskFuture<T>]) {
+pub(super) fn wait_all_now<T>(futures: &[TaskFuture<T>]) {
     block_on(wait_all(futures));
 }
 
@@ -265,33 +264,6 @@ fn tries_go_on_as_the_policy_says() {
         assert_eq!(tries.load(SeqCst), 4);
         assert!(client.compute(failing(false)).wait().is_err());
         assert_eq!(tries.load(SeqCst), 1);
-    }
-}
-
-#[test]
-fn where_memory_is_full_new_tasks_wait_for_handles_to_be_dropped() {
-    for threads in 1..3 {
-        let client = Run::new().threads(threads).memory(3).client();
-        let block = |n: u32| client.compute(delayed(n).map(|n| *n).weighed(|_| 1).named("block"));
-        let blocks: Vec<_> = (0..20).map(block).collect();
-        // All are wanted, but given one by one, and dropped as they come.
-        let mut completed = as_completed(blocks);
-        let seen = block_on(async {
-            let mut seen = Vec::new();
-            while let Some(block) = completed.next().await {
-                seen.push(block.await.expect("there is room for it"));
-            }
-            seen
-        });
-        assert_eq!(seen.len(), 20);
-        assert_eq!(client.info().memory_held, 0);
-        // Kept by handles, they do not fit, and who waits for the last is told so.
-        let blocks: Vec<_> = (0..20).map(block).collect();
-        let error = blocks[19].wait().expect_err("it does not fit");
-        let said = error.to_string();
-        assert!(said.contains("block holds 1 B for a handle"), "{said}");
-        drop(blocks);
-        assert_eq!(block(7).wait().expect("there is room again"), 7);
     }
 }
 
@@ -406,61 +378,6 @@ fn errors_and_values_may_hold_futures_of_their_client() {
 }
 
 #[test]
-fn a_task_that_becomes_the_last_user_of_a_value_goes_on_where_memory_is_full() {
-    for threads in 1..3 {
-        let client = Run::new().threads(threads).memory(1).client();
-        let block = client.compute(delayed(1).map(|n| *n).weighed(|_| 1));
-        wait_all_now(std::slice::from_ref(&block));
-        let after = client.compute(call(|n: &u32| n + 1, (&block,)).weighed(|_| 1));
-        drop(block);
-        until("it goes on by itself", || after.status() == Status::Done);
-    }
-}
-
-#[test]
-fn a_value_goes_when_its_future_is_dropped_and_those_that_needed_it_have_run() {
-    for client in clients() {
-        let held = Arc::new(());
-        let value = client.submit(
-            {
-                let held = Arc::clone(&held);
-                move || Arc::new(Arc::clone(&held))
-            },
-            (),
-        );
-        let after = client.submit(|value: &Arc<Arc<()>>| Arc::strong_count(value), (&value,));
-        let task = value.to_delayed();
-        drop(value);
-        assert!(after.wait().is_ok());
-        // The handle keeps it.
-        let again = client.compute(task.map(Arc::strong_count));
-        assert!(again.wait().is_ok());
-        assert_eq!(Arc::strong_count(&held), 3, "the value, and the task that made it");
-        drop((task, again));
-        until("the value is gone", || Arc::strong_count(&held) == 2);
-        drop(after);
-        until("the task too", || Arc::strong_count(&held) == 1);
-    }
-}
-
-#[test]
-fn a_task_that_waits_for_one_that_does_not_fit_is_told_so() {
-    for client in [1, 2].map(|threads| Run::new().threads(threads).memory(1).client()) {
-        let kept = client.compute(delayed(1).map(|n| *n).weighed(|_| 1));
-        wait_all_now(std::slice::from_ref(&kept));
-        let inner = client.clone();
-        let outer = client.submit(
-            move || {
-                let task = inner.compute(delayed(2).map(|n| *n).weighed(|_| 1));
-                matches!(task.wait(), Err(Error::Memory { .. }))
-            },
-            (),
-        );
-        assert!(outer.wait().expect("it only waits"));
-    }
-}
-
-#[test]
 fn a_task_that_outlives_a_restart_may_still_wait_for_others() {
     let client = Run::new().threads(1).client();
     let ((start, started), (open, opened), (say, said)) = (channel(), channel(), channel());
@@ -483,90 +400,6 @@ fn a_task_that_outlives_a_restart_may_still_wait_for_others() {
     assert!(said.recv().expect("it goes on"));
     assert_eq!(client.submit(|| 2, ()).wait().expect("it runs"), 2);
     drop(outer);
-}
-
-#[test]
-fn what_counts_as_nothing_does_not_fail_for_want_of_memory() {
-    for threads in 1..4 {
-        let block = |n: u32| delayed(n).map(|n| *n).weighed(|_| 1);
-        let sums = (0..20).map(|n| call(|a: &u32, b: &u32| a + b, (block(n), 3)));
-        let sum = all(sums).map(|sums| sums.iter().map(|n| **n).sum::<u32>());
-        let run = Run::new().threads(threads).memory(1);
-        assert_eq!(run.compute_blocking(&sum).expect("there is room for one"), 190 + 60);
-        let client = run.client();
-        assert_eq!(client.compute(sum).wait().expect("there is room for one"), 190 + 60);
-    }
-}
-
-/// Does what it is told at events of one kind.
-struct Watches<F>(F);
-
-impl<F: Fn(&What<'_>) + Send + Sync> Observer for Watches<F> {
-    fn event(&self, event: &Event<'_>) {
-        (self.0)(&event.what);
-    }
-}
-
-#[test]
-fn an_observer_that_panics_ends_a_run_and_hangs_nobody() {
-    fn at(kind: usize) -> impl Observer {
-        Watches(move |what: &What<'_>| {
-            let known = match what {
-                What::Planned => 0,
-                What::Started => 1,
-                What::Waiting => 2,
-                What::Done => 3,
-                What::Dropped => 4,
-                _ => return,
-            };
-            assert!(known != kind, "I saw it");
-        })
-    }
-    for threads in 1..4 {
-        for kind in 0..5 {
-            let later = (0..4).map(|n| delayed(n).map_async(|n| async move { *n }).map(|n| n + 1));
-            let task = all(later).map(Vec::len);
-            let run = Run::new().threads(threads).observer(at(kind));
-            let error = run.compute_blocking(&task).expect_err("the observer panics");
-            assert!(error.to_string().contains("panicked: in an observer: I saw it"), "{error}");
-        }
-    }
-    for kind in 0..4 {
-        let client = Run::new().threads(1).observer(at(kind)).client();
-        // A client may tell late of what is planned, and nobody would hear of the panic if the
-        // task had its value by then: this one has none until the panic ends it.
-        let task = delayed(1).map_async(move |n| async move {
-            match kind {
-                0 => pending().await,
-                _ => *n,
-            }
-        });
-        let error = client.compute(task.named("seen")).wait();
-        let error = error.expect_err("the observer panics").to_string();
-        assert!(error.contains("panicked: in an observer: I saw it"), "{error}");
-        assert!(error.contains("seen"), "{error}");
-    }
-    // Nobody holds it any more who could be told.
-    let client = Run::new().threads(1).observer(at(4)).client();
-    for n in 0..3 {
-        assert_eq!(client.submit(|n: &u32| n + 1, (n,)).wait().expect("it has ended"), n + 1);
-    }
-}
-
-#[test]
-fn a_client_that_is_watched_lets_go_of_its_last_task() {
-    let client = Run::new().threads(1).observer(Watches(|_: &What<'_>| {})).client();
-    let held = Arc::new(());
-    let task = client.submit(
-        {
-            let held = Arc::clone(&held);
-            move || Arc::strong_count(&held)
-        },
-        (),
-    );
-    assert!(task.wait().is_ok());
-    drop(task);
-    until("nobody holds it", || Arc::strong_count(&held) == 1);
 }
 
 #[test]

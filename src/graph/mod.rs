@@ -8,10 +8,14 @@
 mod chance_tests;
 pub mod client;
 #[cfg(test)]
+mod client_memory_tests;
+#[cfg(test)]
 mod client_tests;
 mod context;
 pub mod delayed;
 mod engine;
+#[cfg(test)]
+mod future_tests;
 mod node;
 mod picture;
 mod plan;
@@ -27,6 +31,8 @@ mod turns;
 #[cfg(test)]
 mod turns_tests;
 mod visualize;
+#[cfg(test)]
+mod watched_tests;
 mod worker;
 
 use std::any::Any;
