@@ -13,7 +13,10 @@ use std::ptr::NonNull;
 /// makes do with less.
 const PAGE: usize = if cfg!(miri) { 4 << 10 } else { 2 << 20 };
 
-/// A slice of fixed length, in huge pages if it fills them.
+/// The bytes of a cache line: values that divide it lie in one each.
+const LINE: usize = 64;
+
+/// A slice of fixed length, in huge pages if it fills them, and at the start of a cache line.
 ///
 /// What is looked up at random in much memory misses the processor's table of pages as often as its
 /// caches; and a page that is touched first costs a call of the kernel, for 4 KiB or for 2 MiB alike.
@@ -129,10 +132,10 @@ impl<T: Copy> Huge<T> {
 }
 
 impl<T> Huge<T> {
-    /// What is allocated for so many values: at huge pages, if it fills one.
+    /// What is allocated for so many values: at huge pages, if it fills one, and else at a cache line.
     fn layout(len: usize) -> Layout {
         let layout = Layout::array::<T>(len).ok().and_then(|layout| {
-            let align = if layout.size() >= PAGE { PAGE } else { layout.align() };
+            let align = if layout.size() >= PAGE { PAGE } else { LINE };
             layout.align_to(align).ok()
         });
         layout.expect("no slice is longer than memory")

@@ -118,7 +118,7 @@ impl Seed {
         self.state.build_hasher()
     }
 
-    /// The hash of a key of up to 16 bytes, given as a number.
+    /// The hash of a key of up to 16 bytes, given as a number: none ends in a zero, which would be padding.
     #[inline]
     fn hash_short(&self, key: u128) -> u32 {
         let [first, second] = self.secrets;

@@ -8,6 +8,8 @@
 
 use creel_kernels::{padded, prefetch};
 
+use super::shard::Shard;
+use super::slot::Slot;
 use super::text::TextTable;
 
 /// Fewer keys than this are compared with each other: there are not many comparisons.
@@ -88,7 +90,7 @@ impl<K> TextTable<K> {
 
     /// Where the keys are, in their order.
     pub(crate) fn order(&self) -> Vec<Place> {
-        let ranks = sorted(self.ranks(|place, _| place), |place| self.row(place).0);
+        let ranks = sorted(self.ranks(|place, _| place), |place| self.bytes(place));
         ranks.into_iter().map(|rank| rank.place).collect()
     }
 
@@ -107,23 +109,34 @@ impl<K> TextTable<K> {
 
     /// The bytes of the key at a place, and its count.
     #[inline]
-    pub(crate) fn row(&self, Place { shard, slot }: Place) -> (&[u8], u64) {
-        let keys = &self.shards[shard as usize];
-        keys.row(&keys.all_slots()[slot as usize])
+    pub(crate) fn row(&self, place: Place) -> (&[u8], u64) {
+        let (shard, slot) = self.at(place);
+        shard.row(slot)
+    }
+
+    #[inline]
+    fn bytes(&self, place: Place) -> &[u8] {
+        let (shard, slot) = self.at(place);
+        shard.bytes(slot)
+    }
+
+    #[inline]
+    fn at(&self, Place { shard, slot }: Place) -> (&Shard, &Slot) {
+        let shard = &self.shards[shard as usize];
+        (shard, &shard.all_slots()[slot as usize])
     }
 
     /// Has the slot at a place come near.
     #[inline]
-    pub(crate) fn ask_for_slot(&self, Place { shard, slot }: Place) {
-        prefetch(&self.shards[shard as usize].all_slots()[slot as usize]);
+    pub(crate) fn ask_for_slot(&self, place: Place) {
+        prefetch(self.at(place).1);
     }
 
     /// Has the bytes come near that a slot points to, which was asked for before.
     #[inline]
     pub(crate) fn ask_for_bytes(&self, place: Place) {
-        if let Some(first) = self.row(place).0.first() {
-            prefetch(first);
-        }
+        let (shard, slot) = self.at(place);
+        shard.ask_for_bytes([slot]);
     }
 }
 

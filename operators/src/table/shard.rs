@@ -2,9 +2,9 @@
 
 mod divide;
 
-use std::collections::BTreeMap;
-
 use creel_kernels::{Huge, prefetch};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use super::slot::{COUNT_BITS, Slot};
 use super::waiting::Probe;
@@ -15,7 +15,8 @@ use super::{Seed, saved};
 const LEAST: usize = 64;
 const MOST: usize = if cfg!(test) { 128 } else { 1 << 17 };
 
-/// The most leading bits of a hash that divide a table. What is not divided any more grows on.
+/// The most leading bits of a hash that divide a table. What is not divided any more grows on: some
+/// billions of keys, of whose hashes the bits run short.
 const DEEPEST: u32 = 16;
 
 /// The most leading bits of the shards of a table that is small.
@@ -44,7 +45,7 @@ pub(super) struct Shard {
     /// The long keys, each behind its length.
     arena: Vec<u8>,
     /// Of keys that were counted more often than a slot can hold, by their numbers, what was carried.
-    carried: BTreeMap<u128, u64>,
+    carried: HashMap<u128, u64, RandomState>,
     /// How many leading bits its hashes have in common.
     pub(super) depth: u32,
 }
@@ -61,9 +62,7 @@ impl Shard {
 
     /// The bytes of memory that it has.
     pub(super) fn weight(&self) -> usize {
-        size_of_val(&self.slots[..])
-            + self.arena.capacity()
-            + self.carried.len() * size_of::<(u128, u64)>()
+        size_of_val(&self.slots[..]) + self.arena.capacity() + self.carried.allocation_size()
     }
 
     /// All slots, those without a key too: which have one is as good as chance, and whoever looks at
@@ -76,17 +75,42 @@ impl Shard {
         self.slots.iter().filter(|slot| slot.is_taken())
     }
 
-    /// The keys and their counts.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.slots().map(|slot| self.row(slot))
+    /// All slots, in groups that do not follow one another.
+    ///
+    /// Keys that go to another table are taken in this order. By their places, they would come to the
+    /// beginning of each of its shards first, and fill it past the slots that it has, long before the
+    /// shard is full: a merge of two tables of 2.5 million keys each took twenty times as long.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[Slot]> {
+        (0..self.slots.len() / LEAST).map(|n| self.group(n))
     }
 
-    /// The next key, from a slot on, which moves behind it, and its count.
-    pub(super) fn row_from(&self, at: &mut usize) -> Option<(&[u8], u64)> {
-        let rest = self.slots.get(*at..)?;
-        let found = rest.iter().position(Slot::is_taken)?;
-        *at += found + 1;
-        rest.get(found).map(|slot| self.row(slot))
+    fn group(&self, n: usize) -> &[Slot] {
+        // All of them, since their number is a power of two and the step is odd; by the golden ratio, so
+        // that however many were taken lie evenly.
+        let groups = self.slots.len() / LEAST;
+        let step = ((groups as u64 * 0x9e37) >> 16) as usize | 1;
+        let at = n.wrapping_mul(step) & (groups - 1);
+        &self.slots[at * LEAST..][..LEAST]
+    }
+
+    /// The keys and their counts.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let slots = self.groups().flatten().filter(|slot| slot.is_taken());
+        slots.map(|slot| self.row(slot))
+    }
+
+    /// The key after so many slots, in the order of [`groups`](Self::groups), and its count. The number
+    /// moves behind it.
+    pub(super) fn row_from(&self, seen: &mut usize) -> Option<(&[u8], u64)> {
+        while *seen < self.slots.len() {
+            let rest = &self.group(*seen / LEAST)[*seen % LEAST..];
+            let found = rest.iter().position(Slot::is_taken);
+            *seen += found.map_or(rest.len(), |found| found + 1);
+            if let Some(found) = found {
+                return Some(self.row(&rest[found]));
+            }
+        }
+        None
     }
 
     /// The key of a slot and its count.
@@ -118,7 +142,7 @@ impl Shard {
         }
     }
 
-    /// Keeps what the count in a slot has no room for. A count that fits nothing stays at the greatest.
+    /// Keeps what the count in a slot has no room for. A count past `u64::MAX` stays there.
     #[cold]
     fn carry(&mut self, at: usize, carry: u64) {
         const GREATEST: u64 = u64::MAX >> COUNT_BITS;
@@ -180,6 +204,7 @@ impl Shard {
     /// Counts a key that lives in its slot, if it is in the one where a search for it is to begin.
     #[inline]
     pub(super) fn add_there(&mut self, probe: &Probe, n: u64) -> bool {
+        debug_assert!(probe.key != 0, "an empty slot would have it");
         let at = probe.place as usize;
         let is_there = self.slots.get(at).is_some_and(|slot| slot.is(probe.key));
         if is_there {
@@ -203,7 +228,7 @@ impl Shard {
             return Found::Full;
         }
         let Probe { hash, place, .. } = *probe;
-        let at = self.find_from(place as usize, |slot| self.is_long(slot, hash, bytes));
+        let at = self.find_from(place as usize, |slot| self.has_long(slot, hash, bytes));
         self.add_at(at, n, |arena| {
             let place = arena.len();
             saved::put_bytes(arena, bytes);
@@ -226,9 +251,9 @@ impl Shard {
         if is_there { Found::There } else { Found::New }
     }
 
-    /// Whether a slot has this key, which is not in a slot.
+    /// Whether a slot has this key, which has no room in one.
     #[inline]
-    fn is_long(&self, slot: &Slot, hash: u32, bytes: &[u8]) -> bool {
+    fn has_long(&self, slot: &Slot, hash: u32, bytes: &[u8]) -> bool {
         slot.is_long() && slot.hash_of_long() == hash && self.bytes(slot) == bytes
     }
 
@@ -239,7 +264,7 @@ impl Shard {
 
     /// How often a key was counted that has no room in a slot.
     pub(super) fn get_long(&self, bytes: &[u8], hash: u32) -> u64 {
-        self.get(hash, |slot| self.is_long(slot, hash, bytes))
+        self.get(hash, |slot| self.has_long(slot, hash, bytes))
     }
 
     fn get(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> u64 {
@@ -302,9 +327,9 @@ impl Shard {
 
     /// Has come near what these slots have in the arena.
     #[inline]
-    pub(super) fn ask_for_arena<'s>(&self, slots: impl Iterator<Item = &'s Slot>) {
+    pub(super) fn ask_for_bytes<'s>(&self, slots: impl IntoIterator<Item = &'s Slot>) {
         for slot in slots {
-            // Of a slot that has nothing there, what stands in it is hardly ever a place there.
+            // Of a slot that has nothing there this is no place there, as a rule, or the first.
             if let Some(first) = self.arena.get(slot.place()) {
                 prefetch(first);
             }
@@ -333,5 +358,30 @@ impl Shard {
         let at = self.find(hash, |_| false);
         self.slots[at] = slot;
         self.taken += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_all_slots_and_those_that_come_first_lie_evenly() {
+        for groups in [0, 1, 2, 4, 64, 1 << 11] {
+            let shard = Shard::with_slots(groups * LEAST, 0);
+            let place = |group: &[Slot]| group.as_ptr().addr() - shard.slots.as_ptr().addr();
+            let places = shard.groups().map(|group| place(group) / size_of_val(group));
+            let mut places: Vec<_> = places.collect();
+            for seen in 0..groups {
+                let mut eighths = [0; 8];
+                places[..seen].iter().for_each(|at| eighths[at * 8 / groups] += 1);
+                assert!(
+                    eighths.iter().all(|&n| n <= seen / 4 + 4),
+                    "{seen} of {groups}: {eighths:?}"
+                );
+            }
+            places.sort_unstable();
+            assert!(places.into_iter().eq(0..groups));
+        }
     }
 }

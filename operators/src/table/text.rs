@@ -229,8 +229,8 @@ impl<K> TextTable<K> {
         let mut counts = [0; BATCH];
         let mut waiting = 0;
         let mut long = Vec::with_capacity(LONG_BATCH);
-        for slots in from.all_slots().chunks(LONG_BATCH) {
-            from.ask_for_arena(slots.iter());
+        for slots in from.groups() {
+            from.ask_for_bytes(slots);
             for slot in slots {
                 let n = from.count(slot);
                 if slot.is_long() {

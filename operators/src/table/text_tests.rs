@@ -146,7 +146,7 @@ fn some() -> impl Strategy<Value = Drawn> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        2 => (some(), prop::sample::select(&[1, 2, (1 << 24) - 1, 1 << 24, 1 << 40, u64::MAX][..])).prop_map(|(s, n)| Step::Add(s, n)),
+        2 => (some(), prop::sample::select(&[0, 1, 2, (1 << 24) - 1, 1 << 24, 1 << 40, u64::MAX << 24, u64::MAX - 1, u64::MAX][..])).prop_map(|(s, n)| Step::Add(s, n)),
         3 => some().prop_map(Step::AddAll),
         3 => some().prop_map(Step::AddPieces),
         1 => (some(), some()).prop_map(|(s, t)| Step::Merge(s, t)),
@@ -232,6 +232,10 @@ fn walk<K: Text<Table = TextTable<K>>>(
     let mut expected: Vec<_> = plain.into_iter().collect();
     expected.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
     prop_assert_eq!(&counts.topk(7)[..], &expected[..expected.len().min(7)]);
+    prop_assert_eq!(counts.clone().sorted(), &expected[..]);
+    let sorted = counts.clone().into_sorted();
+    let sorted = sorted.iter().map(|(key, n)| (K::from_lent(key), n));
+    prop_assert_eq!(sorted.collect::<Vec<_>>(), &expected[..]);
     let mut moved_out: Vec<_> = counts.into_iter().collect();
     moved_out.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
     prop_assert_eq!(moved_out, expected);

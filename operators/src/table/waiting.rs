@@ -12,7 +12,7 @@ pub(super) const LONG_BATCH: usize = 64;
 /// A key on its way to the table.
 #[derive(Clone, Copy)]
 pub(super) struct Probe {
-    /// A short one; of a long one nothing.
+    /// A short key as a number; of a long one 0.
     pub(super) key: u128,
     pub(super) hash: u32,
     /// Where it is looked for, as long as nothing is moved: a shard, and the slot in it.

@@ -26,7 +26,7 @@ impl Shard {
         let mut both = [std::mem::take(self), other];
         for group in (start..start + slots).step_by(LEAST) {
             let (taken, count) = both[0].taken_from_on(group);
-            from.ask_for_arena(taken[..count].iter().map(|&at| &both[0].slots[at]));
+            from.ask_for_bytes(taken[..count].iter().map(|&at| &both[0].slots[at]));
             for &at in &taken[..count] {
                 let slot = std::mem::replace(&mut both[0].slots[at], Slot::EMPTY);
                 let hash = Self::hash(&slot, seed);
@@ -68,7 +68,7 @@ impl Shard {
         });
         for group in (0..whole.slots.len()).step_by(LEAST) {
             let (taken, count) = whole.taken_from_on(group);
-            whole.ask_for_arena(taken[..count].iter().map(|&at| &whole.slots[at]));
+            whole.ask_for_bytes(taken[..count].iter().map(|&at| &whole.slots[at]));
             for slot in taken[..count].iter().map(|&at| whole.slots[at]) {
                 let hash = Self::hash(&slot, seed);
                 both[side(hash)].put_from(slot, hash, &whole);
