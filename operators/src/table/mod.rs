@@ -108,7 +108,7 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
 #[derive(Clone)]
 struct Seed {
     state: SeedableRandomState,
-    /// For keys that are hashed by one multiplication.
+    /// For keys that are hashed as a number.
     secrets: [u64; 2],
 }
 
@@ -119,10 +119,14 @@ impl Seed {
     }
 
     /// The hash of a key of up to 16 bytes, given as a number: none ends in a zero, which would be padding.
+    ///
+    /// By one multiplication alone, numbers as text came to some eighth of all hashes by up to 28 % too
+    /// often, for one seed in a hundred. The second, by the golden ratio, costs nothing that can be measured.
     #[inline]
     fn hash_short(&self, key: u128) -> u32 {
         let [first, second] = self.secrets;
-        fold(u128::from(key as u64 ^ first) * u128::from((key >> 64) as u64 ^ second))
+        let product = u128::from(key as u64 ^ first) * u128::from((key >> 64) as u64 ^ second);
+        fold(halved(product).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     /// The hash of a key of any length.
@@ -130,14 +134,19 @@ impl Seed {
     fn hash_long(&self, bytes: &[u8]) -> u32 {
         let mut hasher = self.hasher();
         hasher.write(bytes);
-        fold(u128::from(hasher.finish()))
+        fold(hasher.finish())
     }
 }
 
-/// All bits of a product, mixed into few.
+/// All bits of a product, mixed into half of them.
 #[inline]
-fn fold(product: u128) -> u32 {
-    let word = product as u64 ^ (product >> 64) as u64;
+fn halved(product: u128) -> u64 {
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// All bits, mixed into half of them.
+#[inline]
+fn fold(word: u64) -> u32 {
     word as u32 ^ (word >> 32) as u32
 }
 
