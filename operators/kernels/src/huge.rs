@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 /// makes do with less.
 const PAGE: usize = if cfg!(miri) { 4 << 10 } else { 2 << 20 };
 
-/// The bytes of a cache line: values that divide it lie in one each.
+/// The bytes of a cache line: values whose size divides it lie in one each.
 const LINE: usize = 64;
 
 /// A slice of fixed length, in huge pages if it fills them, and at the start of a cache line.
@@ -132,7 +132,7 @@ impl<T: Copy> Huge<T> {
 }
 
 impl<T> Huge<T> {
-    /// What is allocated for so many values: at huge pages, if it fills one, and else at a cache line.
+    /// What is allocated for so many values: at huge pages, if it fills one, and else at a cache line, or as T asks.
     fn layout(len: usize) -> Layout {
         let layout = Layout::array::<T>(len).ok().and_then(|layout| {
             let align = if layout.size() >= PAGE { PAGE } else { LINE };
@@ -209,6 +209,10 @@ mod tests {
                 *last = 2;
             }
             let clone = slice.clone();
+            let align = if size_of_val(&slice[..]) < PAGE { LINE } else { PAGE };
+            for slice in [&slice, &clone] {
+                assert!(len == 0 || slice.as_ptr().addr() % align == 0);
+            }
             drop(slice);
             assert_eq!(clone.iter().sum::<u64>(), len as u64 + u64::from(len > 0));
         }
@@ -218,6 +222,18 @@ mod tests {
     fn values_without_a_size_take_none() {
         let units = Huge::filled((), 5);
         assert_eq!((units.len(), units.clone().len(), Huge::<u8>::default().len()), (5, 5, 0));
+    }
+
+    #[test]
+    fn values_are_aligned_as_they_ask() {
+        #[derive(Clone, Copy)]
+        #[repr(align(256))]
+        struct Wide(u8);
+        for len in [0, 1, 3] {
+            let wide = Huge::filled(Wide(7), len);
+            assert_eq!(wide.as_ptr().addr() % 256, 0);
+            assert_eq!(wide.iter().map(|wide| usize::from(wide.0)).sum::<usize>(), 7 * len);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod into_iter;
 mod map;
+mod merge;
 mod order;
 mod parts;
 mod ranks;

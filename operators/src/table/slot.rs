@@ -4,7 +4,7 @@
 //! So the first thirteen bytes are the key, padded with zeros; its length is told by the zeros, and its
 //! hash, which is two multiplications, is not kept. The last three bytes are the count; what is past them
 //! is carried to the shard, once in 16 million times. Against slots of 32 bytes, with keys of up to 16,
-//! a hash and a whole count, a table takes half the memory and a count of words of mail a seventh less
+//! a hash and a whole count, a table takes half the memory and a count of words of mail a sixth less
 //! time. With twelve bytes for keys and four for counts, these words would be too long four times as
 //! often, one in eighteen.
 

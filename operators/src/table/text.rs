@@ -37,7 +37,7 @@ pub struct TextTable<K> {
     pub(super) distinct: usize,
     /// How many leading bits all hashes have in common: of a table that is a part of another.
     pub(super) skip: u32,
-    seed: Seed,
+    pub(super) seed: Seed,
     key: std::marker::PhantomData<fn() -> K>,
 }
 
@@ -63,7 +63,7 @@ impl<K> TextTable<K> {
     }
 
     #[inline]
-    fn ask_for_all(&self, probes: &mut [Probe]) {
+    pub(super) fn ask_for_all(&self, probes: &mut [Probe]) {
         probes.iter_mut().for_each(|probe| *probe = self.asked(*probe));
     }
 
@@ -80,7 +80,7 @@ impl<K> TextTable<K> {
     ///
     /// A call for each batch: inlined, it takes the registers of whatever loop yields the keys.
     #[inline(never)]
-    fn add_batch(&mut self, batch: &mut [Probe], mut counts: impl Iterator<Item = u64>) {
+    pub(super) fn add_batch(&mut self, batch: &mut [Probe], mut counts: impl Iterator<Item = u64>) {
         let all = batch.len();
         self.glance(&mut batch[..all.min(GROUP)]);
         for start in (0..all).step_by(GROUP) {
@@ -133,7 +133,7 @@ impl<K> TextTable<K> {
 
     /// Counts long keys. Each takes two cache misses, one after the other.
     #[inline(never)]
-    fn add_long(&mut self, waiting: &mut Vec<(Probe, impl Long, u64)>) {
+    pub(super) fn add_long(&mut self, waiting: &mut Vec<(Probe, impl Long, u64)>) {
         for (probe, ..) in &mut *waiting {
             *probe = self.asked(*probe);
         }
@@ -221,38 +221,6 @@ impl<K> TextTable<K> {
         let each = self.directory.len() >> depth;
         let prefix = (u64::from(hash << self.skip) << depth >> 32) as usize;
         self.directory[prefix * each + each / 2..(prefix + 1) * each].fill(new);
-    }
-
-    /// Counts what a shard of another table has.
-    fn merge_shard(&mut self, from: &Shard) {
-        let mut batch = [Probe::NONE; BATCH];
-        let mut counts = [0; BATCH];
-        let mut waiting = 0;
-        let mut long = Vec::with_capacity(LONG_BATCH);
-        for slots in from.groups() {
-            from.ask_for_bytes(slots);
-            for slot in slots {
-                let n = from.count(slot);
-                if slot.is_long() {
-                    let probe = Probe { hash: slot.hash_of_long(), ..Probe::NONE };
-                    long.push((probe, from.bytes(slot), n));
-                    continue;
-                }
-                // An empty slot is written over by the next.
-                let key = slot.key();
-                batch[waiting] = Probe { key, hash: self.seed.hash_short(key), ..Probe::NONE };
-                counts[waiting] = n;
-                waiting += usize::from(slot.is_taken());
-                if waiting == BATCH {
-                    self.ask_for_all(&mut batch);
-                    self.add_batch(&mut batch, counts.into_iter());
-                    waiting = 0;
-                }
-            }
-            self.add_long(&mut long);
-        }
-        self.ask_for_all(&mut batch[..waiting]);
-        self.add_batch(&mut batch[..waiting], counts.into_iter());
     }
 }
 
@@ -376,14 +344,8 @@ impl<K: Text> Table<K> for TextTable<K> {
         true
     }
 
-    fn load(&mut self, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            match saved::load(&mut bytes) {
-                Some((key, n)) if K::can_be(key) => self.add_bytes(key, n),
-                _ => return false,
-            }
-        }
-        true
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        self.add_saved(bytes)
     }
 
     fn parts(self, bits: u32) -> Vec<Self> {
