@@ -128,6 +128,7 @@ pub use graph::client::{self, Client};
 pub use graph::{Delayed, delayed};
 pub use progress::Progress;
 pub use record::{Invalid, Lines, RawLines};
+pub use source::Missing;
 
 /// The README's Rust, compiled and run.
 #[cfg(doctest)]

@@ -1,5 +1,6 @@
 //! What a run tells while it goes, and what it has to say at its end.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -35,10 +36,18 @@ pub struct Progress {
     faults: Mutex<Vec<Error>>,
     /// The first of the records that were replaced or left out.
     invalid: Mutex<Option<Error>>,
+    /// Listings that have begun.
+    listings: AtomicU64,
+    /// Entries that could not be read.
+    unread: AtomicU64,
+    /// The first of them, by listing and the place in it.
+    unread_first: Mutex<BTreeMap<(u64, usize), Error>>,
 }
 
 /// The faults kept in full; the others are only counted.
 const KEPT_FAULTS: usize = 16;
+/// The unread entries kept in full: all but of a source that is mostly unreadable.
+const KEPT_UNREAD: usize = 10_000;
 
 impl Progress {
     /// Bytes that the sources hold, as far as their sizes are known.
@@ -80,6 +89,44 @@ impl Progress {
     /// what is wrong with it.
     pub fn take_first_invalid(&self) -> Option<Error> {
         lock(&self.invalid).take()
+    }
+
+    /// Entries (files, folders, objects, patterns) that were passed over because they could not be
+    /// read, as [`Missing::Report`](crate::Missing) and `Skip` allow.
+    ///
+    /// ```
+    /// use creel::{Missing, ReadOptions, Run};
+    ///
+    /// let options = ReadOptions::new().on_missing(Missing::Skip);
+    /// let run = Run::new();
+    /// let lines = options.read_text(["fixtures/no-such.log"])?.count();
+    /// assert_eq!(run.compute_blocking(&lines)?, 0);
+    /// assert_eq!(run.progress().entries_unread(), 1);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn entries_unread(&self) -> u64 {
+        self.unread.load(Relaxed)
+    }
+
+    /// Takes the errors of the entries that were passed over, one for each entry, in the order in
+    /// which they were listed: the first ten thousand, however many there were.
+    pub fn take_unread(&self) -> Vec<Error> {
+        std::mem::take(&mut *lock(&self.unread_first)).into_values().collect()
+    }
+
+    /// The number of a listing that begins.
+    pub(crate) fn next_listing(&self) -> u64 {
+        self.listings.fetch_add(1, Relaxed)
+    }
+
+    /// Adds an entry that was passed over, by its listing and its place in it.
+    pub(crate) fn add_unread(&self, entry: (u64, usize), error: Error) {
+        self.unread.fetch_add(1, Relaxed);
+        let mut kept = lock(&self.unread_first);
+        kept.insert(entry, error);
+        if kept.len() > KEPT_UNREAD {
+            kept.pop_last();
+        }
     }
 
     pub(crate) fn add_total(&self, bytes: u64) {

@@ -5,7 +5,7 @@ use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
 use crate::graph::Step;
 use crate::record::{Invalid, fits};
 use crate::run::Job;
-use crate::source::{Access, Source};
+use crate::source::{Access, Missing, Source};
 use crate::{Place, Result};
 
 /// A bag of the lines of the objects that a pattern names, with the options of
@@ -137,6 +137,13 @@ impl ReadOptions {
     /// let pass is in [`Progress::take_faults`](crate::Progress::take_faults).
     pub fn damaged(mut self, damaged: Damaged) -> Self {
         self.blocks.damaged = damaged;
+        self
+    }
+
+    /// What an entry does that cannot be read, such as a file that is missing; it fails the run,
+    /// if not set. See [`Missing`].
+    pub fn on_missing(mut self, missing: Missing) -> Self {
+        self.access.missing = missing;
         self
     }
 

@@ -83,7 +83,12 @@ impl Blocks {
     async fn open(&mut self) -> Result<bool> {
         self.faults.drain(..).for_each(|fault| self.progress.add_fault(fault));
         let Some(opened) = self.fetch.open().await? else { return Ok(false) };
-        self.current = self.begin(opened).await?;
+        let object = Arc::clone(&opened.slice.object);
+        match self.begin(opened).await {
+            // Another of its slices may have found that the object is not to be read.
+            Ok(current) => self.current = current.filter(|_| Fetch::accept(&object)),
+            Err(error) => self.fetch.refuse(&object, error)?,
+        }
         Ok(true)
     }
 
@@ -105,7 +110,7 @@ impl Blocks {
             let head = slice.object.head().await?;
             return Ok(self.open.later(part, head));
         }
-        self.open.gather(&mut part).await;
+        self.open.gather(&mut part).await?;
         slice.object.set_head(&part.read[..part.read.len().min(HEAD)]);
         let cutter = self.open.first(part).await?;
         slice.object.set_divided(!cutter.takes_all());
@@ -159,18 +164,29 @@ impl Open {
 
     /// Reads until the first bytes, which decide, are there. An error is kept for whoever reads
     /// on: a damaged stream may hold records before the damage.
-    pub(super) async fn gather(&self, part: &mut Part) {
+    ///
+    /// # Errors
+    /// One that says that the object cannot be read at all.
+    pub(super) async fn gather(&self, part: &mut Part) -> Result<()> {
         let end = part.end.and_then(|end| usize::try_from(end).ok());
         let most = end.unwrap_or(usize::MAX).min(self.rule.target).max(HEAD);
         part.read = self.rule.pool.take();
         while part.read.len() < HEAD {
             match part.read.read(&mut part.bytes, most - part.read.len()).await {
-                Ok(0) => return,
-                Ok(_) if part.live && self.decides(&part.read) => return,
+                Ok(0) => return Ok(()),
+                Ok(_) if part.live && self.decides(&part.read) => return Ok(()),
                 Ok(_) => {}
-                Err(error) => return part.bytes = Box::pin(Failed(Some(error))),
+                Err(error) => {
+                    let error = Error::io(Place::object(&*part.object), error);
+                    if part.read.is_empty() && error.is_unreadable_entry() {
+                        return Err(error);
+                    }
+                    part.bytes = Box::pin(Failed(Some(error.into())));
+                    break;
+                }
             }
         }
+        Ok(())
     }
 
     /// Whether these first bytes are enough to know how to read on.
@@ -187,7 +203,7 @@ impl Open {
             splittable = false;
             let place = self.place(&part);
             part.decompress(codec, place)?;
-            self.gather(&mut part).await;
+            self.gather(&mut part).await?;
         }
         let (mark, units) = self.units(&part.read);
         part.read.advance(mark);

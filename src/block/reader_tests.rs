@@ -21,7 +21,8 @@ fn records(
 ) -> Result<Vec<Vec<u8>>> {
     let patterns: Vec<_> = files.iter().map(|file| file.as_ref().display().to_string()).collect();
     block_on(async {
-        let objects = Source::parse(&patterns, Access::default())?.list().await?;
+        let objects =
+            Source::parse(&patterns, Access::default())?.list(&Progress::default()).await?;
         let mut records = Vec::new();
         let parts = partitions(&objects, partition, splittable(options));
         let pool = Pool::new(options.blocksize, 1);

@@ -141,7 +141,7 @@ pub(super) fn read_shared(
     block_on(async {
         let open = Open::new(options, &Pool::new(options.blocksize, lanes), 0);
         let mut part = whole(bytes, chunk);
-        open.gather(&mut part).await;
+        open.gather(&mut part).await.unwrap();
         let mut cutter = open.first(part).await?;
         let mut held = Vec::new();
         loop {
@@ -198,7 +198,7 @@ async fn read_slice(
     let cutter = if start > 0 {
         open.later(part, &bytes[..bytes.len().min(HEAD)])
     } else {
-        open.gather(&mut part).await;
+        open.gather(&mut part).await.unwrap();
         Some(open.first(part).await?)
     };
     let Some(mut cutter) = cutter else { return Ok(()) };
@@ -377,7 +377,7 @@ fn buffers_are_used_again() {
     let mut part = whole(text.as_bytes(), 1 << 20);
     let mut buffers = std::collections::HashSet::new();
     block_on(async {
-        open.gather(&mut part).await;
+        open.gather(&mut part).await.unwrap();
         let mut cutter = open.first(part).await.unwrap();
         while let Some(block) = cutter.next(&mut Vec::new()).await.unwrap() {
             buffers.insert(block.bytes().as_ptr());

@@ -8,6 +8,7 @@ use crate::block::{Compression, Encoding};
 use crate::program::{Input, VERBS};
 use crate::record::Invalid;
 use crate::sink::Format;
+use crate::source::Missing;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,8 +18,8 @@ Examples:
   creel -t text 'remove(startswith(\"#\")) | take(5)' 's3://bucket/conf/*'
   zcat app.log.gz | creel 'ascii_downcase | words | frequencies | topk(3)'
 
-Exit codes: 0 done; 2 bad option, program or output; 3 a source not read to its
-end; 4 records not as they should be; 130 interrupted, with the result so far.";
+Exit codes: 0 done; 2 bad option, program or output; 3 a source not read, or not
+to its end; 4 records not as they should be; 130 interrupted, with the result so far.";
 
 const TEMPLATE: &str = "\
 {name} {version}: word counts and log mining over files and object stores
@@ -78,6 +79,9 @@ pub(crate) struct Args {
     /// Records not UTF-8 or not JSON: fail, replace, skip
     #[arg(long, value_name = "HOW", value_parser = invalid, default_value = "fail", hide_default_value = true)]
     pub(crate) invalid: Invalid,
+    /// Sources that cannot be read: report, fail, skip
+    #[arg(long, value_name = "HOW", value_parser = on_missing, default_value = "report", hide_default_value = true)]
+    pub(crate) on_missing: Missing,
     /// What ends a record; \n \t \0 \x1E stand for bytes
     #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
     pub(crate) delimiter: Option<Bytes>,
@@ -203,6 +207,11 @@ fn encoding(given: &str) -> Result<Encoding, String> {
 fn invalid(given: &str) -> Result<Invalid, String> {
     let policies =
         [("fail", Invalid::Fail), ("replace", Invalid::Replace), ("skip", Invalid::Skip)];
+    one_of(given, &policies)
+}
+
+fn on_missing(given: &str) -> Result<Missing, String> {
+    let policies = [("report", Missing::Report), ("fail", Missing::Fail), ("skip", Missing::Skip)];
     one_of(given, &policies)
 }
 

@@ -23,7 +23,7 @@ use crate::error::snippet;
 use crate::program::{self, Fault, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
-use crate::source::{Access, Source};
+use crate::source::{Access, Missing, Source};
 use crate::spill::Budget;
 use crate::{Error, Progress, Result};
 
@@ -89,7 +89,8 @@ pub fn main() -> ExitCode {
 }
 
 fn command(args: &Args, program: &Arc<Program>) -> Result<ExitCode> {
-    let source = Source::parse(&args.sources, Access { anonymous: args.anonymous })?;
+    let access = Access { anonymous: args.anonymous, missing: args.on_missing };
+    let source = Source::parse(&args.sources, access)?;
     let (job, context) = (job(args, source), context(args));
     if args.dry_run {
         return dry_run::list(&job, &context, program.order());
@@ -98,7 +99,13 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<ExitCode> {
     let interrupted = signals::watch(context.stop.clone());
     let mut target = target(args)?;
     let start = Instant::now();
-    compute(args, program, &job, &context, &mut target)?;
+    if let Err(error) = compute(args, program, &job, &context, &mut target) {
+        let told = tell_unread(args, &context.progress);
+        return match told.contains(&error.to_string()) {
+            true => Ok(ExitCode::from(message::code(&error))),
+            false => Err(error),
+        };
+    }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
         say(match &args.output {
@@ -107,15 +114,17 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<ExitCode> {
         });
         return Ok(ExitCode::from(message::INTERRUPTED));
     }
+    let unread = !tell_unread(args, &context.progress).is_empty();
     let faults = context.progress.take_faults();
     // A file that appears is whole; on standard output what could be read is there already.
-    if faults.is_empty() || args.output.is_none() {
+    let whole = faults.is_empty() && !unread;
+    if whole || args.output.is_none() {
         target.finish()?;
     }
     if args.verbose {
         say(read);
     }
-    Ok(ExitCode::from(report(args, &context.progress, &faults)))
+    Ok(ExitCode::from(report(args, &context.progress, &faults, unread)))
 }
 
 /// Runs the program, with progress shown beside it, and prints what it gives.
@@ -204,8 +213,28 @@ fn target(args: &Args) -> Result<Target> {
     }
 }
 
+/// Names the entries that could not be read and that the result should have, or says how many were
+/// left out as asked. Returns what was said of the entries.
+fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
+    let (number, unread) = (progress.entries_unread(), progress.take_unread());
+    if args.on_missing == Missing::Skip {
+        if number > 0 && !args.quiet {
+            let plural = if number == 1 { "entry" } else { "entries" };
+            say(format_args!("passed over {number} {plural} that could not be read"));
+        }
+        return Vec::new();
+    }
+    let told: Vec<_> = unread.iter().map(ToString::to_string).collect();
+    told.iter().for_each(say);
+    let more = number - unread.len() as u64;
+    if more > 0 {
+        say(format_args!("and {more} more"));
+    }
+    told
+}
+
 /// Says what went wrong without ending the run; returns the exit code.
-fn report(args: &Args, progress: &Progress, faults: &[Error]) -> u8 {
+fn report(args: &Args, progress: &Progress, faults: &[Error], unread: bool) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
             let plural = if records == 1 { "record" } else { "records, the first" };
@@ -226,12 +255,13 @@ fn report(args: &Args, progress: &Progress, faults: &[Error]) -> u8 {
     if more > 0 {
         say(format_args!("and {more} more"));
     }
-    if faults.is_empty() {
+    if faults.is_empty() && !unread {
         return 0;
     }
     match &args.output {
         Some(path) => say(format_args!("{} was not written", path.display())),
-        None => say("the result is of what could be read"),
+        None if !faults.is_empty() => say("the result is of what could be read"),
+        None => {}
     }
     message::SOURCE
 }

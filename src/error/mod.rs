@@ -311,6 +311,19 @@ impl Error {
         }
     }
 
+    /// Whether this is about one entry of a source, which the policy for such entries may pass
+    /// over: it is not there, may not be read, or holds nothing that can be read.
+    ///
+    /// Of faults of I/O, those count that the operating system tells of one file. That there are
+    /// no descriptors or no memory left is a fault of the run, and so is a network that is down.
+    pub(crate) fn is_unreadable_entry(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::PermissionDenied { .. } => true,
+            Self::Io { source, .. } => source.raw_os_error().is_some() && !is_exhausted(source),
+            _ => false,
+        }
+    }
+
     /// A fault of I/O at a place, or the creel error that travelled inside of it.
     ///
     /// Readers below a decompressor can only speak [`io::Error`]; they wrap one of ours in it, and
@@ -350,6 +363,13 @@ impl Error {
         }
         self
     }
+}
+
+/// Whether a fault says that the process or the machine has run out of something.
+fn is_exhausted(error: &io::Error) -> bool {
+    // ENFILE and EMFILE, which have no kind.
+    let descriptors = cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24));
+    descriptors || error.kind() == io::ErrorKind::OutOfMemory
 }
 
 /// The part of a message that says which records a function was given.

@@ -56,7 +56,7 @@ impl Job {
 
     /// The objects of the source. Waits on this thread.
     pub(crate) fn list(&self, context: &Context) -> Result<Vec<Arc<Object>>> {
-        context.stop.wait(self.source.list()).unwrap_or(Err(Error::Cancelled))
+        context.stop.wait(self.source.list(&context.progress)).unwrap_or(Err(Error::Cancelled))
     }
 
     /// Cuts objects into partitions; touches nothing.

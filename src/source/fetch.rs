@@ -13,14 +13,14 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::ahead::Opening;
 use super::file::LocalFile;
 use super::local;
-use super::object::Home;
+use super::object::{Home, Object};
 use super::pack::{Partitions, Slice};
 use super::pipe::Pipe;
 use super::pool::Buffer;
 #[cfg(feature = "cloud")]
 use super::remote::RemoteReader;
-use crate::Result;
 use crate::progress::Progress;
+use crate::{Error, Result};
 
 /// Opens the slices of one partition one after another, and fetches ahead of the reader.
 #[derive(Debug)]
@@ -90,9 +90,33 @@ impl Fetch {
     /// Whatever keeps the object from being opened. Faults met while reading come out of
     /// [`Opened::bytes`]; [`crate::Error::io`] takes the error of ours out of them.
     pub(crate) async fn open(&mut self) -> Result<Option<Opened>> {
-        let slices = &self.partitions[self.partition].slices;
-        let Some(slice) = slices.get(self.next).cloned() else { return Ok(None) };
-        self.next += 1;
+        loop {
+            let slices = &self.partitions[self.partition].slices;
+            let Some(slice) = slices.get(self.next).cloned() else { return Ok(None) };
+            self.next += 1;
+            match self.opened(&slice) {
+                Ok(opened) => return Ok(Some(opened)),
+                Err(error) => self.refuse(&slice.object, error)?,
+            }
+        }
+    }
+
+    /// Passes over an object that cannot be read, before a record of it was given.
+    ///
+    /// # Errors
+    /// This error, if the policy does not allow it; see [`Missing`](super::Missing).
+    pub(crate) fn refuse(&self, object: &Object, error: Error) -> Result<()> {
+        object.entry().refuse(error, &self.progress)
+    }
+
+    /// Says that records of an object are going to be given; `false` if it was passed over as a
+    /// whole, when another of its slices was opened.
+    pub(crate) fn accept(object: &Object) -> bool {
+        object.entry().accept()
+    }
+
+    fn opened(&self, slice: &Slice) -> Result<Opened> {
+        let slice = slice.clone();
         let at = slice.start.saturating_sub(self.lookback);
         let progress = Arc::clone(&self.progress);
         let uncounted = slice.start - at;
@@ -119,7 +143,7 @@ impl Fetch {
                 Box::pin(Counted { inner, progress, uncounted })
             }
         };
-        Ok(Some(Opened { slice, at, bytes }))
+        Ok(Opened { slice, at, bytes })
     }
 }
 
@@ -187,7 +211,11 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"0123456789").unwrap();
         let pattern = [file.path().display().to_string()];
-        let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
+        let objects = Source::parse(&pattern, Access::default())
+            .unwrap()
+            .list(&Progress::default())
+            .await
+            .unwrap();
         let slices = partitions(&objects, 5, true).into_iter().flat_map(|p| p.slices).collect();
         let progress = Arc::new(Progress::default());
         let partition = Partitions::new(vec![Partition { slices }], 1 << 20, &Pool::new(0, 1));
@@ -208,7 +236,11 @@ mod tests {
         let path = root.path().join("fifo");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let pattern = [path.display().to_string()];
-        let objects = Source::parse(&pattern, Access::default()).unwrap().list().await.unwrap();
+        let objects = Source::parse(&pattern, Access::default())
+            .unwrap()
+            .list(&Progress::default())
+            .await
+            .unwrap();
         let partitions =
             Partitions::new(partitions(&objects, 1 << 20, true), 1 << 20, &Pool::new(0, 1));
         assert_eq!((partitions.len(), objects[0].size()), (1, None));

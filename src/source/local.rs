@@ -1,22 +1,26 @@
-//! Files, found by walking.
+//! Files: what a pattern names on disk.
 //!
-//! A directory stands for the files below it, at any depth. Walks skip names that begin with a
-//! dot and do not enter directories through symbolic links (no cycles); links to files are
-//! followed. Pipes and devices are read only if they are named exactly. What a walk finds sorts
-//! by the bytes of its path, as object stores sort their keys.
+//! A directory stands for the files below it, at any depth, found by a `walk`. Pipes and devices
+//! are read only if they are named exactly.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::file::Version;
-use super::object::{Home, Object};
-use super::pattern::{Component, Pattern, is_glob};
+use super::glob::Component;
+use super::missing::Listing;
+use super::object::Home;
+use super::pattern::{Pattern, is_glob};
+use super::walk::Walk;
+use crate::error::printable;
 use crate::{Error, Place, Result};
 
 /// Appends the files that a pattern names.
-pub(super) fn list(pattern: &Pattern, into: &mut Vec<Arc<Object>>) -> Result<()> {
+///
+/// # Errors
+/// What the policy of the listing does not pass over.
+pub(super) fn list(pattern: &Pattern, into: &mut Listing<'_>) -> Result<()> {
     // A path that exists is meant, whatever its characters would mean otherwise.
     if pattern.alternatives != [pattern.given.as_str()] && named(Path::new(&pattern.given), into)? {
         return Ok(());
@@ -27,175 +31,85 @@ pub(super) fn list(pattern: &Pattern, into: &mut Vec<Arc<Object>>) -> Result<()>
             continue;
         }
         if !is_glob(alternative) {
-            let reason = match longest(path) {
-                Some(exists) => format!("no such file or directory below {}", exists.display()),
-                None => "no such file or directory".to_owned(),
-            };
-            return Err(Error::NotFound { place: Place::object(alternative), reason });
+            into.refuse(absent(path))?;
+            continue;
         }
-        let components = Component::split(alternative)?;
-        let root = if alternative.starts_with('/') { PathBuf::from("/") } else { PathBuf::new() };
-        let mut walk = Walk::default();
-        walk.descend(&root, &components)?;
-        walk.finish(into);
+        let components = Component::of_path(alternative)?;
+        let root = if alternative.starts_with('/') { "/" } else { "" };
+        Walk::along(Path::new(root), &components).finish(into)?;
     }
     Ok(())
 }
 
 /// The longest part of a pattern that exists.
 pub(super) fn existing(pattern: &Pattern) -> Option<String> {
-    Some(longest(Path::new(pattern.alternatives.last()?))?.display().to_string())
+    let longest = longest(Path::new(pattern.alternatives.last()?))?.display().to_string();
+    Some(printable(&longest))
 }
 
 fn longest(path: &Path) -> Option<&Path> {
     path.ancestors().find(|p| !p.as_os_str().is_empty() && p.exists())
 }
 
+/// The error for a path at which there is nothing.
+fn absent(path: &Path) -> Error {
+    let reason = match (fs::read_link(path), longest(path)) {
+        (Ok(target), _) => leads_nowhere(&target),
+        (_, Some(exists)) => {
+            let exists = printable(&exists.display().to_string());
+            format!("no such file or directory below {exists}")
+        }
+        (_, None) => "no such file or directory".to_owned(),
+    };
+    Error::NotFound { place: Place::object(path.display().to_string()), reason }
+}
+
+fn leads_nowhere(target: &Path) -> String {
+    let target = printable(&target.display().to_string());
+    format!("it is a link to {target}, which does not exist")
+}
+
 /// Appends what is at a path, if anything is.
-fn named(path: &Path, into: &mut Vec<Arc<Object>>) -> Result<bool> {
+fn named(path: &Path, into: &mut Listing<'_>) -> Result<bool> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            return into.refuse(at(path, e)).map(|()| true);
+        }
         // A name that cannot exist (too long, a NUL in it) may still be a pattern.
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(at(path, e)),
         Err(_) => return Ok(false),
     };
-    if found.is_dir() {
-        let mut walk = Walk::default();
-        walk.below(path)?;
-        walk.finish(into);
-    } else if found.is_file() && found.len() == 0 && holds_more(path)? {
-        let home = Home::Pipe(path.to_owned());
-        into.push(Arc::new(Object::new(path.display().to_string(), None, home)));
-    } else {
-        into.push(Arc::new(object(path.to_owned(), &found)));
+    match found.is_dir() {
+        true => Walk::below(path).finish(into)?,
+        false => object(path.to_owned(), &found, into),
     }
     Ok(true)
 }
 
-/// Whether a file that says it is empty is not: those of /proc are made as they are read.
-fn holds_more(path: &Path) -> Result<bool> {
-    let first = File::open(path).and_then(|mut file| file.read(&mut [0]));
-    first.map(|read| read > 0).map_err(|e| at(path, e))
-}
-
-fn object(path: PathBuf, found: &Metadata) -> Object {
+/// Appends a file, a pipe or a device.
+pub(super) fn object(path: PathBuf, found: &Metadata, into: &mut Listing<'_>) {
     let name = path.display().to_string();
     if found.is_file() {
         let home = Home::File { path, version: Version::of(found) };
-        Object::new(name, Some(found.len()), home)
+        into.push(name, Some(found.len()), home);
     } else {
-        Object::new(name, None, Home::Pipe(path))
+        into.push(name, None, Home::Pipe(path));
     }
 }
 
-/// The files found below one pattern.
-#[derive(Default)]
-struct Walk {
-    found: Vec<(PathBuf, Metadata)>,
-}
-
-/// One entry of a directory.
-struct Entry {
-    path: PathBuf,
-    name: String,
-    directory: bool,
-}
-
-impl Walk {
-    /// Goes down the components, and into no directory that they do not need.
-    fn descend(&mut self, directory: &Path, components: &[Component]) -> Result<()> {
-        match components {
-            [] => Ok(()),
-            [Component::Literal(name)] => self.take(directory.join(name)),
-            [Component::Literal(name), rest @ ..] => self.descend(&directory.join(name), rest),
-            [Component::Wild(wild), rest @ ..] => {
-                for entry in entries(directory)?.filter(|e| wild.matches(&e.name)) {
-                    match rest {
-                        [] if entry.directory => {}
-                        [] => self.take(entry.path)?,
-                        // Through a link as well: the depth is bounded by the pattern.
-                        rest => self.descend(&entry.path, rest)?,
-                    }
-                }
-                Ok(())
-            }
-            [Component::Deep, rest @ ..] => {
-                self.descend(directory, rest)?;
-                for entry in entries(directory)?.filter(Entry::walked) {
-                    self.descend(&entry.path, components)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Every file below a directory.
-    fn below(&mut self, directory: &Path) -> Result<()> {
-        for entry in entries(directory)?.filter(|e| !e.name.starts_with('.')) {
-            if entry.directory {
-                self.below(&entry.path)?;
-            } else {
-                self.take(entry.path)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes what is at a path if it is a file.
-    fn take(&mut self, path: PathBuf) -> Result<()> {
-        match fs::metadata(&path) {
-            Ok(found) if found.is_file() => self.found.push((path, found)),
-            Ok(_) => {}
-            Err(e) if is_absent(&e) && fs::symlink_metadata(&path).is_err() => {}
-            Err(e) => return Err(at(&path, e)),
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, into: &mut Vec<Arc<Object>>) {
-        let key = |path: &Path| path.as_os_str().as_encoded_bytes().to_owned();
-        self.found.sort_by_cached_key(|(path, _)| key(path));
-        // Two `**` may reach one file in two ways.
-        self.found.dedup_by(|a, b| a.0 == b.0);
-        into.extend(self.found.into_iter().map(|(path, found)| Arc::new(object(path, &found))));
-    }
-}
-
-impl Entry {
-    fn walked(&self) -> bool {
-        self.directory && !self.name.starts_with('.')
-    }
-}
-
-/// The entries of a directory; none if there is no such directory.
-fn entries(directory: &Path) -> Result<impl Iterator<Item = Entry>> {
-    let listed = match directory.as_os_str().is_empty() {
-        true => fs::read_dir("."),
-        false => fs::read_dir(directory),
-    };
-    let listed = match listed {
-        Err(e) if is_absent(&e) => None,
-        listed => Some(listed.map_err(|e| at(directory, e))?),
-    };
-    let mut entries = Vec::new();
-    for entry in listed.into_iter().flatten() {
-        let entry = entry.map_err(|e| at(directory, e))?;
-        let name = entry.file_name();
-        entries.push(Entry {
-            path: directory.join(&name),
-            name: name.to_string_lossy().into_owned(),
-            directory: entry.file_type().is_ok_and(|kind| kind.is_dir()),
-        });
-    }
-    Ok(entries.into_iter())
-}
-
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn at(path: &Path, source: io::Error) -> Error {
-    error(Place::object(path.display().to_string()), source)
+/// A fault of the file system at a path.
+pub(super) fn at(path: &Path, source: io::Error) -> Error {
+    let place = Place::object(path.display().to_string());
+    match fs::read_link(path) {
+        Ok(target) if is_absent(&source) => {
+            Error::NotFound { place, reason: leads_nowhere(&target) }
+        }
+        _ => error(place, source),
+    }
 }
 
 /// A fault of the file system, by decision.
@@ -220,6 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Progress;
     use crate::source::{Access, Source};
 
     /// A directory with these files; each holds its own name.
@@ -235,7 +150,8 @@ mod tests {
 
     async fn try_list(root: &Path, patterns: &[&str]) -> Result<Vec<String>> {
         let patterns: Vec<_> = patterns.iter().map(|p| format!("{}/{p}", root.display())).collect();
-        let objects = Source::parse(&patterns, Access::default())?.list().await?;
+        let objects =
+            Source::parse(&patterns, Access::default())?.list(&Progress::default()).await?;
         let below = format!("{}/", root.display());
         Ok(objects.iter().map(|o| o.name().strip_prefix(&below).unwrap().to_owned()).collect())
     }
@@ -284,10 +200,12 @@ mod tests {
 
     #[tokio::test]
     #[cfg(target_os = "linux")]
-    async fn a_file_that_only_says_it_is_empty_is_read_to_its_end() {
-        let pattern = ["/proc/version".to_owned()];
-        let objects = Source::parse(&pattern, Access::default()).unwrap().list().await;
-        assert_eq!(objects.unwrap()[0].size(), None);
+    async fn a_file_that_only_says_it_is_empty_is_listed_by_name_and_by_pattern() {
+        let patterns = ["/proc/version".to_owned(), "/proc/versio[n]".to_owned()];
+        let objects =
+            Source::parse(&patterns, Access::default()).unwrap().list(&Progress::default()).await;
+        let names: Vec<_> = objects.unwrap().iter().map(|o| o.name().to_owned()).collect();
+        assert_eq!(names, ["/proc/version"; 2]);
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! Where bytes come from: URL patterns, the objects that they name, and ranged reads of them.
 //!
 //! The way of a pattern: [`Source::parse`] reads it (`pattern`, nothing touched), [`Source::list`]
-//! finds the objects it names (`local` on disk, `store` in a bucket), [`partitions`] cuts and
+//! finds the objects it names (`local` and `walk` on disk, `store` in a bucket; `missing` says what
+//! becomes of those that cannot be read), [`partitions`] cuts and
 //! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
 //! `file`, a `pipe` or a `remote` object behind each, whose ranges (`range`) are fetched `ahead`
 //! for all readers together, as many at a time as their `pace` says. Buffers go round through
@@ -18,9 +19,11 @@ mod braces;
 mod faults;
 mod fetch;
 mod file;
+mod glob;
 #[cfg(feature = "cloud")]
 mod landing;
 mod local;
+mod missing;
 mod object;
 #[cfg(feature = "cloud")]
 mod pace;
@@ -40,13 +43,17 @@ mod remote_tests;
 mod store;
 #[cfg(feature = "cloud")]
 mod transport;
+mod walk;
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Error, Place, Result};
+use crate::{Error, Place, Progress, Result};
 
 pub(crate) use fetch::{Feed, Fetch, Opened};
+use missing::Listing;
+pub use missing::Missing;
+use object::Home;
 pub(crate) use object::{HEAD, Object};
 pub(crate) use pack::{Partition, Partitions, partitions};
 use pattern::{Pattern, Scheme};
@@ -56,6 +63,7 @@ pub(crate) use pool::{Buffer, Pool, SPARE};
 #[derive(Clone)]
 pub(crate) struct Source {
     patterns: Arc<[Pattern]>,
+    missing: Missing,
     #[cfg(feature = "cloud")]
     stores: Arc<store::Stores>,
 }
@@ -67,11 +75,13 @@ impl fmt::Debug for Source {
     }
 }
 
-/// How stores are approached; everything else comes from the environment.
+/// How sources are approached; everything else comes from the environment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Access {
     /// Send requests unsigned.
     pub(crate) anonymous: bool,
+    /// What entries do that cannot be read.
+    pub(crate) missing: Missing,
 }
 
 impl Source {
@@ -87,9 +97,10 @@ impl Source {
             return Err(Error::Pattern { pattern: "-".to_owned(), reason });
         }
         #[cfg(not(feature = "cloud"))]
-        let Access { anonymous: _ } = access;
+        let Access { anonymous: _, .. } = access;
         Ok(Self {
             patterns: parsed.into(),
+            missing: access.missing,
             #[cfg(feature = "cloud")]
             stores: Arc::new(store::Stores::new(access)),
         })
@@ -103,25 +114,26 @@ impl Source {
     /// The objects that the patterns name, in the order of the patterns; a glob's sort lexically.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a file that is missing and a glob that matches nothing; whatever
-    /// the disk or the store says.
-    pub(crate) async fn list(&self) -> Result<Vec<Arc<Object>>> {
-        let mut objects = Vec::new();
+    /// [`Error::NotFound`] for a file that is missing and a glob that matches nothing, unless such
+    /// entries are passed over; whatever else the disk or the store says.
+    pub(crate) async fn list(&self, progress: &Progress) -> Result<Vec<Arc<Object>>> {
+        let mut listing = Listing::new(self.missing, progress);
         for pattern in self.patterns.iter() {
-            let before = objects.len();
+            let before = listing.found();
             match pattern.scheme {
-                Scheme::Stdin => objects.push(Arc::new(Object::stdin())),
-                Scheme::File => local::list(pattern, &mut objects)?,
+                Scheme::Stdin => listing.push("standard input".to_owned(), None, Home::Stdin),
+                Scheme::File => local::list(pattern, &mut listing)?,
                 #[cfg(feature = "cloud")]
-                Scheme::Remote(kind) => self.stores.list(pattern, kind, &mut objects).await?,
+                Scheme::Remote(kind) => self.stores.list(pattern, kind, &mut listing).await?,
                 #[cfg(not(feature = "cloud"))]
                 Scheme::Remote(_) => {}
             }
-            if objects.len() == before {
-                return Err(self.nothing(pattern).await);
+            if listing.found() == before {
+                let error = self.nothing(pattern).await;
+                listing.refuse(error)?;
             }
         }
-        Ok(objects)
+        listing.finish()
     }
 
     /// Why a pattern matched nothing: where it was looked for, and how far the way leads.

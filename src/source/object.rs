@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::file::Version;
 use super::local;
+use super::missing::Entry;
 #[cfg(feature = "cloud")]
 use super::range;
 #[cfg(feature = "cloud")]
@@ -26,6 +27,7 @@ pub(crate) struct Object {
     size: Option<u64>,
     head: OnceCell<Box<[u8]>>,
     divided: OnceLock<bool>,
+    entry: Entry,
     pub(super) home: Home,
 }
 
@@ -45,13 +47,8 @@ pub(super) enum Home {
 
 impl Object {
     /// An object of this name, at home there.
-    pub(super) fn new(name: String, size: Option<u64>, home: Home) -> Self {
-        Self { name, size, head: OnceCell::new(), divided: OnceLock::new(), home }
-    }
-
-    /// Standard input, whatever it is connected to.
-    pub(super) fn stdin() -> Self {
-        Self::new("standard input".to_owned(), None, Home::Stdin)
+    pub(super) fn new(name: String, size: Option<u64>, home: Home, entry: Entry) -> Self {
+        Self { name, size, head: OnceCell::new(), divided: OnceLock::new(), entry, home }
     }
 
     /// As a user would write it: a path, or a URL without credentials and query.
@@ -100,6 +97,11 @@ impl Object {
         head.await.map(AsRef::as_ref)
     }
 
+    /// The first bytes, as far as anybody has asked for them.
+    pub(super) fn known_head(&self) -> &[u8] {
+        self.head.get().map_or(&[], AsRef::as_ref)
+    }
+
     /// Remembers the first bytes, which whoever reads from byte 0 has seen anyway.
     pub(crate) fn set_head(&self, bytes: &[u8]) {
         // Losing a race means that the same bytes are there already.
@@ -117,6 +119,11 @@ impl Object {
     #[cfg(feature = "cloud")]
     pub(super) fn is_divided(&self) -> bool {
         self.divided.get() == Some(&true)
+    }
+
+    /// Its place in the listing, which knows whether it is passed over.
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     /// This object as a place in an error.

@@ -70,13 +70,14 @@ const MOST_PACKED: usize = 1024;
 /// `splittable`), small neighbours share one.
 ///
 /// Input order is kept. An object of unknown size is a partition of its own; an empty one is in
-/// none.
+/// none, but for files.
 pub(crate) fn partitions(objects: &[Arc<Object>], size: u64, splittable: bool) -> Vec<Partition> {
     let size = size.max(1);
     let mut packer = Packer::default();
     for object in objects {
         match object.size() {
-            Some(0) => {}
+            // A file that says it is empty may not be: those of /proc are made as they are read.
+            Some(0) if !object.is_file() => {}
             None => packer.alone(whole(object)),
             Some(bytes) if bytes <= size => packer.pack(whole(object), bytes, size),
             Some(bytes) if splittable => split(object, bytes, size).for_each(|s| packer.alone(s)),
@@ -143,7 +144,7 @@ mod tests {
 
     fn objects(sizes: &[Option<u64>]) -> Vec<Arc<Object>> {
         let object = |(i, size): (usize, &Option<u64>)| {
-            Arc::new(Object::new(i.to_string(), *size, Home::Stdin))
+            Arc::new(Object::new(i.to_string(), *size, Home::Stdin, Default::default()))
         };
         sizes.iter().enumerate().map(object).collect()
     }

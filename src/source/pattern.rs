@@ -4,8 +4,6 @@
 //! match inside a path component, `[a-z]` and `[!a-z]` one character, and `**` any number of
 //! components. As in a shell, wildcards do not match a leading dot that is not written.
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use super::braces::{MOST_ALTERNATIVES, expanded};
 use crate::{Error, Result};
 
@@ -178,7 +176,7 @@ pub(super) fn shown(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-fn wrong(pattern: &str, reason: String) -> Error {
+pub(super) fn wrong(pattern: &str, reason: String) -> Error {
     Error::Pattern { pattern: shown(pattern), reason }
 }
 
@@ -190,99 +188,6 @@ fn is_scheme(name: &str) -> bool {
 /// Whether a string has a wildcard.
 pub(super) fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '['])
-}
-
-/// One component of a path pattern.
-#[derive(Debug)]
-pub(super) enum Component {
-    /// A name as it stands.
-    Literal(String),
-    /// A name with wildcards.
-    Wild(Wild),
-    /// `**`: any number of directories.
-    Deep,
-}
-
-/// A name with wildcards.
-#[derive(Debug)]
-pub(super) struct Wild {
-    matcher: GlobMatcher,
-    dot: bool,
-}
-
-impl Wild {
-    pub(super) fn matches(&self, name: &str) -> bool {
-        (self.dot || !name.starts_with('.')) && self.matcher.is_match(name)
-    }
-}
-
-impl Component {
-    /// The components of one alternative. A slash at its end means everything below.
-    pub(super) fn split(pattern: &str) -> Result<Vec<Self>> {
-        let (path, below) = match pattern.strip_suffix('/') {
-            Some(path) => (path, true),
-            None => (pattern, false),
-        };
-        let mut components = Vec::new();
-        for name in path.split('/').filter(|n| !n.is_empty()) {
-            if name == "**" {
-                if !matches!(components.last(), Some(Self::Deep)) {
-                    components.push(Self::Deep);
-                }
-            } else if is_glob(name) {
-                components.push(Self::Wild(wild(pattern, name)?));
-            } else {
-                components.push(Self::Literal(name.to_owned()));
-            }
-        }
-        if below && !matches!(components.last(), Some(Self::Deep)) {
-            components.push(Self::Deep);
-        }
-        // `a/**` names the files below `a`, at any depth.
-        if matches!(components.last(), Some(Self::Deep)) {
-            components.push(Self::Wild(wild(pattern, "*")?));
-        }
-        Ok(components)
-    }
-
-    /// Whether these components match these names, from first to last.
-    #[cfg(any(feature = "cloud", test))]
-    pub(super) fn matches(components: &[Self], names: &[&str]) -> bool {
-        match (components, names) {
-            ([], []) => true,
-            ([Self::Literal(literal), components @ ..], [name, names @ ..]) => {
-                literal == name && Self::matches(components, names)
-            }
-            ([Self::Wild(wild), components @ ..], [name, names @ ..]) => {
-                wild.matches(name) && Self::matches(components, names)
-            }
-            ([Self::Deep, rest @ ..], names) => {
-                Self::matches(rest, names)
-                    || names.split_first().is_some_and(|(first, names)| {
-                        !first.starts_with('.') && Self::matches(components, names)
-                    })
-            }
-            _ => false,
-        }
-    }
-}
-
-fn wild(pattern: &str, name: &str) -> Result<Wild> {
-    // Braces that are left are not alternatives, so they stand for themselves.
-    let escaped: String = name
-        .chars()
-        .flat_map(|c| match c {
-            '{' => vec!['[', '{', ']'],
-            '}' => vec!['[', '}', ']'],
-            c => vec![c],
-        })
-        .collect();
-    let glob = GlobBuilder::new(&escaped)
-        .literal_separator(true)
-        .backslash_escape(false)
-        .build()
-        .map_err(|e| wrong(pattern, e.kind().to_string()))?;
-    Ok(Wild { matcher: glob.compile_matcher(), dot: name.starts_with('.') })
 }
 
 #[cfg(test)]
@@ -324,18 +229,5 @@ mod tests {
         assert!(!error.contains("secret") && error.contains("exact URLs"), "{error}");
         let error = Pattern::parse("http://me:secret@host/x").unwrap_err().to_string();
         assert!(!error.contains("secret") && error.contains("logins"), "{error}");
-    }
-
-    #[test]
-    fn components_match_names() {
-        let matches = |pattern, name: &str| {
-            let components = Component::split(pattern).unwrap();
-            Component::matches(&components, &name.split('/').collect::<Vec<_>>())
-        };
-        assert!(matches("a/*/c*", "a/b/cd"));
-        assert!(matches("**/c", "c") && matches("**/c", "a/b/c"));
-        assert!(matches("a/", "a/b/c") && matches("a/**", "a/b/c"));
-        assert!(!matches("a/**", "a/.b/c") && !matches("*", ".a") && matches(".*", ".a"));
-        assert!(!matches("a/*", "a/b/c"));
     }
 }

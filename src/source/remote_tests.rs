@@ -27,7 +27,7 @@ fn pattern(len: usize) -> Vec<u8> {
 
 async fn list(urls: &[&str]) -> Result<Vec<Arc<Object>>> {
     let urls: Vec<_> = urls.iter().map(|&u| u.to_owned()).collect();
-    Source::parse(&urls, Access::default())?.list().await
+    Source::parse(&urls, Access::default())?.list(&Progress::default()).await
 }
 
 /// Buffers of less than a range, so that ranges land in some.
@@ -228,7 +228,8 @@ async fn memory(objects: &[Vec<u8>]) -> Vec<Arc<Object>> {
         memory.put(&path, bytes.clone().into()).await.unwrap();
         let remote = Remote::new(&store, path.clone());
         remote.version.set(memory.head(&path).await.unwrap()).unwrap();
-        listed.push(Arc::new(Object::new(i.to_string(), None, Home::Remote(remote))));
+        let entry = Default::default();
+        listed.push(Arc::new(Object::new(i.to_string(), None, Home::Remote(remote), entry)));
     }
     listed
 }

@@ -15,8 +15,10 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ClientConfigKey, ObjectMeta, ObjectStore, RetryConfig};
 
 use super::Access;
-use super::object::{Home, Object};
-use super::pattern::{Component, Kind, Pattern, Url, is_glob, shown};
+use super::glob::Component;
+use super::missing::Listing;
+use super::object::Home;
+use super::pattern::{Kind, Pattern, Url, is_glob, shown};
 use super::refused;
 use super::transport::{Connector, UNTOLD};
 use crate::runtime::REQUESTS;
@@ -85,7 +87,7 @@ impl Stores {
         &self,
         pattern: &Pattern,
         kind: Kind,
-        into: &mut Vec<Arc<Object>>,
+        into: &mut Listing<'_>,
     ) -> Result<()> {
         for alternative in &pattern.alternatives {
             let url = Url::split(alternative, kind)?;
@@ -93,19 +95,21 @@ impl Stores {
                 // A store for each URL, at home at its root: a path of object_store's would lose
                 // the query and normalise the rest. The client below them is shared.
                 let remote = Remote::new(&self.store(alternative, url, kind)?, Path::ROOT);
-                into.push(Arc::new(Object::new(shown(alternative), None, Home::Remote(remote))));
+                into.push(shown(alternative), None, Home::Remote(remote));
                 continue;
             }
             let store = self.store(url.base, url, kind)?;
             if is_glob(url.key) || url.key.is_empty() || url.key.ends_with('/') {
-                glob(&store, url.key, into).await?;
+                if let Err(error) = glob(&store, url.key, into).await {
+                    into.refuse(error)?;
+                }
             } else {
                 let path = Path::parse(url.key).map_err(|e| Error::Pattern {
                     pattern: alternative.clone(),
                     reason: e.to_string(),
                 })?;
                 let home = Home::Remote(Remote::new(&store, path));
-                into.push(Arc::new(Object::new(alternative.clone(), None, home)));
+                into.push(alternative.clone(), None, home);
             }
         }
         Ok(())
@@ -213,9 +217,9 @@ fn literal_prefix(key: &str) -> &str {
 }
 
 /// Appends what a wildcard matches, sorted by key.
-async fn glob(store: &Arc<Store>, key: &str, into: &mut Vec<Arc<Object>>) -> Result<()> {
+async fn glob(store: &Arc<Store>, key: &str, into: &mut Listing<'_>) -> Result<()> {
     // The whole bucket is a directory too.
-    let components = Component::split(if key.is_empty() { "/" } else { key })?;
+    let components = Component::of_key(key)?;
     let prefix = literal_prefix(key).to_owned();
     let rest = &key[prefix.len()..];
     let level = !rest.is_empty() && !rest.contains('/') && !rest.contains("**");
@@ -226,19 +230,16 @@ async fn glob(store: &Arc<Store>, key: &str, into: &mut Vec<Arc<Object>>) -> Res
     let place = || Place::object(&store.base);
     let listed = listing.map_err(|e| Error::io(place(), e))?.await;
     let mut found = listed.map_err(|e| Error::io(place(), e))??;
-    found.retain(|meta| {
-        let names: Vec<_> = meta.location.as_ref().split('/').collect();
-        Component::matches(&components, &names)
-    });
+    found.retain(|meta| Component::match_key(&components, meta.location.as_ref()));
     found.sort_by(|a, b| a.location.as_ref().cmp(b.location.as_ref()));
-    into.extend(found.into_iter().map(|meta| {
+    for meta in found {
         let name = format!("{}/{}", store.base, meta.location);
         let remote = Remote::new(store, meta.location.clone());
         let size = Some(meta.size);
         // Just made, so there is none yet.
         let _ = remote.version.set(meta);
-        Arc::new(Object::new(name, size, Home::Remote(remote)))
-    }));
+        into.push(name, size, Home::Remote(remote));
+    }
     Ok(())
 }
 

@@ -5,6 +5,9 @@
 
 #![cfg(feature = "cli")]
 
+#[cfg(unix)]
+mod entries;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

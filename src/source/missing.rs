@@ -1,0 +1,250 @@
+//! Entries that cannot be read: the policy for them, and which of them were passed over.
+//!
+//! An entry is what a pattern names: a file, an object, or a folder that cannot be entered. The
+//! policy applies until the first record of an entry was given. From then on its results are in
+//! use, so a fault is an error of the run.
+
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::object::{Home, Object};
+use crate::{Error, Progress, Result};
+
+/// What an entry does that cannot be read: a file that is missing or may not be opened, a pattern
+/// that matches nothing, an object with content that is not text.
+///
+/// It is for entries of which no record was read. What happens after that is an error always.
+///
+/// ```
+/// use creel::{Missing, ReadOptions, Run};
+///
+/// let options = ReadOptions::new().on_missing(Missing::Report);
+/// let lines = options.read_text(["fixtures/access.log", "fixtures/no-such.log"])?;
+/// let run = Run::new();
+/// assert!(run.compute_blocking(&lines.count())? > 0);
+/// let unread = run.progress().take_unread();
+/// assert_eq!(unread[0].place().unwrap().object, "fixtures/no-such.log");
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// It fails the run.
+    #[default]
+    Fail,
+    /// It is passed over and kept in the run's report,
+    /// [`Progress::take_unread`](crate::Progress::take_unread). If no entry can be read, the run
+    /// fails with the first.
+    Report,
+    /// It is passed over and kept in the run's report, also if no entry can be read.
+    Skip,
+}
+
+/// What one listing has found: objects in order, and entries that cannot be read between them.
+pub(super) struct Listing<'p> {
+    progress: &'p Progress,
+    objects: Vec<Arc<Object>>,
+    entries: Arc<Entries>,
+    found: usize,
+}
+
+impl<'p> Listing<'p> {
+    pub(super) fn new(policy: Missing, progress: &'p Progress) -> Self {
+        let (number, total) = (progress.next_listing(), OnceLock::new());
+        let entries = Arc::new(Entries { policy, number, total, refused: Mutex::default() });
+        Self { progress, objects: Vec::new(), entries, found: 0 }
+    }
+
+    /// How many entries there are so far.
+    pub(super) fn found(&self) -> usize {
+        self.found
+    }
+
+    /// Adds an object.
+    pub(super) fn push(&mut self, name: String, size: Option<u64>, home: Home) {
+        let entry = Entry::new(&self.entries, self.found);
+        self.found += 1;
+        self.objects.push(Arc::new(Object::new(name, size, home, entry)));
+    }
+
+    /// Adds an entry that cannot be read.
+    ///
+    /// # Errors
+    /// This error, if the policy is to fail, or if it is not about one entry.
+    pub(super) fn refuse(&mut self, error: Error) -> Result<()> {
+        let entry = Entry::new(&self.entries, self.found);
+        self.found += 1;
+        entry.refuse(error, self.progress)
+    }
+
+    /// The objects, when all entries were added.
+    ///
+    /// # Errors
+    /// That of the first entry, if none can be read and the policy says so.
+    pub(super) fn finish(self) -> Result<Vec<Arc<Object>>> {
+        // Set once, here.
+        let _ = self.entries.total.set(self.found);
+        self.entries.check().map(|()| self.objects)
+    }
+}
+
+/// The entries of one listing together.
+#[derive(Debug)]
+struct Entries {
+    policy: Missing,
+    /// The listings of a run are told in this order.
+    number: u64,
+    /// How many entries there are, once all are known.
+    total: OnceLock<usize>,
+    refused: Mutex<Refused>,
+}
+
+#[derive(Debug, Default)]
+struct Refused {
+    entries: usize,
+    /// The first in listing order.
+    first: Option<(usize, Error)>,
+}
+
+impl Entries {
+    /// Fails if the last entry was refused that might have been read.
+    fn check(&self) -> Result<()> {
+        let refused = self.lock();
+        match &refused.first {
+            Some((_, first))
+                if self.policy == Missing::Report && self.total.get() == Some(&refused.entries) =>
+            {
+                Err(first.clone())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one entry in its listing, and whether it can be read.
+#[derive(Debug)]
+pub(super) struct Entry {
+    entries: Arc<Entries>,
+    rank: usize,
+    state: AtomicU8,
+}
+
+/// Nobody knows yet.
+const LISTED: u8 = 0;
+/// Records of it were given, or may have been.
+const READ: u8 = 1;
+/// It was passed over.
+const REFUSED: u8 = 2;
+
+impl Entry {
+    fn new(entries: &Arc<Entries>, rank: usize) -> Self {
+        Self { entries: Arc::clone(entries), rank, state: AtomicU8::new(LISTED) }
+    }
+
+    /// Remembers that it can be read; `false` if it was passed over before, as a whole.
+    pub(super) fn accept(&self) -> bool {
+        self.state.compare_exchange(LISTED, READ, SeqCst, SeqCst) != Err(REFUSED)
+    }
+
+    /// Passes the entry over, if the policy and the error allow it.
+    ///
+    /// # Errors
+    /// This error, if they do not; or that of the first entry, if this was the last that might
+    /// have been read.
+    pub(super) fn refuse(&self, error: Error, progress: &Progress) -> Result<()> {
+        if self.entries.policy == Missing::Fail || !error.is_unreadable_entry() {
+            return Err(error);
+        }
+        match self.state.compare_exchange(LISTED, REFUSED, SeqCst, SeqCst) {
+            Err(REFUSED) => return Ok(()),
+            Err(_) => return Err(error),
+            Ok(_) => {}
+        }
+        progress.add_unread((self.entries.number, self.rank), error.clone());
+        let mut refused = self.entries.lock();
+        refused.entries += 1;
+        if refused.first.as_ref().is_none_or(|(rank, _)| self.rank < *rank) {
+            refused.first = Some((self.rank, error));
+        }
+        drop(refused);
+        self.entries.check()
+    }
+}
+
+#[cfg(test)]
+impl Default for Entry {
+    /// One of a listing that fails at any fault.
+    fn default() -> Self {
+        let entries = Entries {
+            policy: Missing::Fail,
+            number: 0,
+            total: OnceLock::new(),
+            refused: Mutex::default(),
+        };
+        Self::new(&Arc::new(entries), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Place;
+
+    fn fault(name: &str) -> Error {
+        Error::NotFound { place: Place::object(name), reason: String::new() }
+    }
+
+    fn listing(policy: Missing, progress: &Progress) -> Listing<'_> {
+        let mut listing = Listing::new(policy, progress);
+        listing.push("a".to_owned(), None, Home::Stdin);
+        listing.push("b".to_owned(), None, Home::Stdin);
+        listing
+    }
+
+    fn names(progress: &Progress) -> Vec<String> {
+        progress.take_unread().iter().map(|e| e.place().unwrap().object.clone()).collect()
+    }
+
+    #[test]
+    fn refused_entries_are_reported_once_and_in_listing_order() {
+        let progress = Progress::default();
+        let mut listing = listing(Missing::Report, &progress);
+        listing.refuse(fault("c")).unwrap();
+        let objects = listing.finish().unwrap();
+        for _ in 0..2 {
+            objects[1].entry().refuse(fault("b"), &progress).unwrap();
+        }
+        assert!(objects[0].entry().accept() && !objects[1].entry().accept());
+        assert!(objects[0].entry().refuse(fault("a"), &progress).is_err(), "it has been read");
+        assert_eq!(progress.entries_unread(), 2);
+        assert_eq!(names(&progress), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_run_that_can_read_nothing_fails_with_the_first_entry_unless_it_skips() {
+        for (policy, fails) in [(Missing::Report, true), (Missing::Skip, false)] {
+            let progress = Progress::default();
+            let objects = listing(policy, &progress).finish().unwrap();
+            objects[1].entry().refuse(fault("b"), &progress).unwrap();
+            let last = objects[0].entry().refuse(fault("a"), &progress);
+            assert_eq!(last.is_err(), fails);
+            assert!(last.err().is_none_or(|e| e.place().unwrap().object == "a"));
+            assert_eq!(names(&progress), ["a", "b"]);
+        }
+    }
+
+    #[test]
+    fn an_error_that_is_not_about_one_entry_ends_the_run_under_every_policy() {
+        let progress = Progress::default();
+        for policy in [Missing::Fail, Missing::Report, Missing::Skip] {
+            let mut listing = Listing::new(policy, &progress);
+            assert!(listing.refuse(Error::Cancelled).is_err());
+        }
+        assert!(Listing::new(Missing::Fail, &progress).refuse(fault("a")).is_err());
+        assert_eq!(progress.entries_unread(), 0);
+    }
+}
