@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// jsonl, text, or table (so are counts on a terminal)
     #[arg(short, long, value_name = "F", value_parser = to)]
     pub(crate) to: Option<Format>,
-    /// Write to PATH, which appears when it is whole
+    /// A file, which appears when it is whole, or - (stdout)
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
     /// Threads (one for each core that may be used)

@@ -1,7 +1,7 @@
 //! What the command says on standard error, and the exit code that goes with it.
 
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use crate::Error;
 use crate::error::printable;
 use crate::program::Fault;
+use crate::sink::is_closed;
 
 /// A wrong command line or program, or an output that cannot be written.
 pub(crate) const USAGE: u8 = 2;
@@ -19,20 +20,37 @@ pub(crate) const RECORDS: u8 = 4;
 /// Stopped by Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Prints a line on standard error. That it may be closed is no reason to fail.
+/// Whether something was to be said that standard error did not take.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a line on standard error.
 pub(crate) fn say(message: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "creel: {message}");
+    print(&format!("creel: {message}\n"));
+}
+
+/// Whether a message was lost: standard error is closed, or on a disk that is full. Nobody misses
+/// what a reader that went away was not told.
+pub(crate) fn was_lost() -> bool {
+    LOST.load(Relaxed)
+}
+
+fn print(text: &str) {
+    let printed = io::stderr().lock().write_all(text.as_bytes());
+    let lost = printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    if lost || is_closed(2) {
+        LOST.store(true, Relaxed);
+    }
 }
 
 /// Says what failed, with the options that would mend it, and gives the exit code.
-pub(crate) fn fail(error: &Error) -> ExitCode {
+pub(crate) fn fail(error: &Error) -> u8 {
     match error {
         Error::Encoding { .. } => say(format_args!("{error} (--invalid, --encoding)")),
         Error::Record { .. } => say(format_args!("{error} (--invalid, --from)")),
         Error::RecordTooLong { .. } => say(format_args!("{error} (--max-record, --delimiter)")),
         _ => say(error),
     }
-    ExitCode::from(code(error))
+    code(error)
 }
 
 /// The exit code of an error.
@@ -47,10 +65,10 @@ pub(crate) fn code(error: &Error) -> u8 {
 }
 
 /// Shows what is wrong with a program, with a caret under the place.
-pub(crate) fn fault(program: &str, fault: &Fault) -> ExitCode {
+pub(crate) fn fault(program: &str, fault: &Fault) -> u8 {
     let terminal = io::stderr().is_terminal();
-    let _ = writeln!(io::stderr().lock(), "{}", drawn(program, fault, terminal));
-    ExitCode::from(USAGE)
+    print(&format!("{}\n", drawn(program, fault, terminal)));
+    USAGE
 }
 
 pub(crate) fn drawn(program: &str, fault: &Fault, terminal: bool) -> String {

@@ -22,10 +22,10 @@ use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::snippet;
 use crate::program::{self, Fault, Program, Records};
 use crate::run::{Context, Job};
-use crate::sink::{Encoder, Format, Printer, Target};
+use crate::sink::{Calls, Encoder, Format, Output, Printer, Target, check_input, is_input};
 use crate::source::{Access, Missing, Source};
 use crate::spill::Budget;
-use crate::{Error, Progress, Result};
+use crate::{Error, Place, Progress, Result};
 
 /// Bytes worked on at a time, if nothing else was said.
 const BLOCKSIZE: usize = 1 << 20;
@@ -48,9 +48,25 @@ pub fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
     program::spelled(text, names)
 }
 
+/// Looks at the standard streams, which the standard library changes before `main`: what the
+/// executable calls first of all.
+#[doc(hidden)]
+pub fn before_main() {
+    crate::sink::look();
+}
+
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
+    ExitCode::from(match run() {
+        // A message that nobody could read is no message.
+        0 if message::was_lost() => message::USAGE,
+        code => code,
+    })
+}
+
+/// The command; returns the exit code.
+fn run() -> u8 {
     let mut args = match Args::read() {
         Ok(args) => args,
         Err(error) => return explain(&error),
@@ -68,7 +84,7 @@ pub fn main() -> ExitCode {
         Ok(input) => input,
         Err(message) => {
             say(message);
-            return ExitCode::from(message::USAGE);
+            return message::USAGE;
         }
     };
     let program = match Program::compile(&text, input) {
@@ -81,50 +97,57 @@ pub fn main() -> ExitCode {
     };
     match command(&args, &program) {
         Ok(code) => code,
-        Err(Error::Output { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
-            signals::die_of_broken_pipe()
-        }
-        Err(error) => fail(&error),
+        Err(error) => end(&error),
     }
 }
 
-fn command(args: &Args, program: &Arc<Program>) -> Result<ExitCode> {
+fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
+    if let Some(source) = args.sources.iter().find(|source| is_input(source)) {
+        let place = || Place::object(if source == "-" { "standard input" } else { source });
+        check_input().map_err(|error| Error::Io { place: place(), source: error.into() })?;
+    }
     let access = Access { anonymous: args.anonymous, missing: args.on_missing };
     let source = Source::parse(&args.sources, access)?;
     let (job, context) = (job(args, source), context(args));
     if args.dry_run {
         return dry_run::list(&job, &context, program.order());
     }
-    // Before there is a temporary file to remove.
-    let interrupted = signals::watch(context.stop.clone());
-    let mut target = target(args)?;
+    // Before this process opens descriptors of its own, whose numbers a path could name.
+    let output = output(args)?;
+    let replaced = output.is_replaced();
+    let calls = Arc::new(Calls::default());
+    // Before there is a temporary file to remove, or a pipe to wait for.
+    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
+    let mut target = output.open(&calls)?;
     let start = Instant::now();
     if let Err(error) = compute(args, program, &job, &context, &mut target) {
         let told = tell_unread(args, &context.progress);
         return match told.contains(&error.to_string()) {
-            true => Ok(ExitCode::from(message::code(&error))),
+            true => Ok(message::code(&error)),
             false => Err(error),
         };
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
         say(match &args.output {
-            Some(path) => format!("interrupted: {read}; {} was not written", path.display()),
-            None => format!("interrupted: the result is of what was read until then: {read}"),
+            Some(path) if replaced => {
+                format!("interrupted: {read}; {} was not written", path.display())
+            }
+            _ => format!("interrupted: the result is of what was read until then: {read}"),
         });
-        return Ok(ExitCode::from(message::INTERRUPTED));
+        return Ok(message::INTERRUPTED);
     }
     let unread = !tell_unread(args, &context.progress).is_empty();
     let faults = context.progress.take_faults();
     // A file that appears is whole; on standard output what could be read is there already.
     let whole = faults.is_empty() && !unread;
-    if whole || args.output.is_none() {
+    if whole || !replaced {
         target.finish()?;
     }
     if args.verbose {
         say(read);
     }
-    Ok(ExitCode::from(report(args, &context.progress, &faults, unread)))
+    Ok(report(args, replaced, &context.progress, &faults, unread))
 }
 
 /// Runs the program, with progress shown beside it, and prints what it gives.
@@ -135,7 +158,7 @@ fn compute(
     context: &Context,
     target: &mut Target,
 ) -> Result<()> {
-    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
+    let to_terminal = target.is_terminal();
     let typed = args.sources.iter().any(|source| source == "-") && io::stdin().is_terminal();
     let monitor = Monitor::start(
         Arc::clone(&context.progress),
@@ -189,9 +212,9 @@ fn context(args: &Args) -> Context {
     Context { threads, budget, ..default }
 }
 
-/// Opens the place for the result, before anything is read.
-fn target(args: &Args) -> Result<Target> {
-    let Some(path) = &args.output else { return Ok(Target::stdout()) };
+/// Where the result goes: refused before anything is read, if it cannot be written.
+fn output(args: &Args) -> Result<Output> {
+    let Some(path) = &args.output else { return Output::stdout() };
     let refuse = |reason: String| Error::Output {
         path: path.display().to_string(),
         source: io::Error::new(io::ErrorKind::Unsupported, reason).into(),
@@ -209,7 +232,7 @@ fn target(args: &Args) -> Result<Target> {
             let reason = "is not there yet; name a path that ends in .jsonl, or choose with -t";
             Err(refuse(format!("writing .{suffix} {reason}")))
         }
-        _ => Target::file(path),
+        _ => Output::of(path),
     }
 }
 
@@ -234,7 +257,7 @@ fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
 }
 
 /// Says what went wrong without ending the run; returns the exit code.
-fn report(args: &Args, progress: &Progress, faults: &[Error], unread: bool) -> u8 {
+fn report(args: &Args, replaced: bool, progress: &Progress, faults: &[Error], unread: bool) -> u8 {
     let summarise = |records: u64, what: &str| {
         if records > 0 && !args.quiet {
             let plural = if records == 1 { "record" } else { "records, the first" };
@@ -259,24 +282,25 @@ fn report(args: &Args, progress: &Progress, faults: &[Error], unread: bool) -> u
         return 0;
     }
     match &args.output {
-        Some(path) => say(format_args!("{} was not written", path.display())),
-        None if !faults.is_empty() => say("the result is of what could be read"),
-        None => {}
+        Some(path) if replaced => say(format_args!("{} was not written", path.display())),
+        _ if !faults.is_empty() => say("the result is of what could be read"),
+        _ => {}
     }
     message::SOURCE
 }
 
-fn short_usage() -> ExitCode {
+fn short_usage() -> u8 {
     let _ = writeln!(io::stderr().lock(), "{}", Args::usage());
-    ExitCode::from(message::USAGE)
+    message::USAGE
 }
 
 /// What clap has to say: help and version to standard output, faults as all others.
-fn explain(error: &clap::Error) -> ExitCode {
+fn explain(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        // Whoever closed the pipe has read enough.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        return match print(&error.render()) {
+            Ok(()) => 0,
+            Err(error) => end(&error),
+        };
     }
     if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
         let wrong = std::env::args_os().find(|argument| argument.to_str().is_none());
@@ -284,12 +308,35 @@ fn explain(error: &clap::Error) -> ExitCode {
         say(format_args!(
             "{wrong}: not valid UTF-8; for a file, name its folder or a pattern with *"
         ));
-        return ExitCode::from(message::USAGE);
+        return message::USAGE;
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     say(text.trim_end());
-    ExitCode::from(message::USAGE)
+    message::USAGE
+}
+
+/// Prints help, with colours on a terminal that has them.
+fn print(text: &clap::builder::StyledStr) -> Result<()> {
+    let mut target = Target::stdout()?;
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    if target.is_terminal() && !plain {
+        target.write(text.ansi().to_string().as_bytes())?;
+    } else {
+        target.write(text.to_string().as_bytes())?;
+    }
+    target.finish()
+}
+
+/// Ends a run that failed: silently, if the reader of the output went away.
+fn end(error: &Error) -> u8 {
+    match error {
+        Error::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+            signals::die_of_broken_pipe()
+        }
+        error => fail(error),
+    }
 }
 
 /// A fault of ours: one line that can be reported, and no temporary file.

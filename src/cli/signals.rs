@@ -1,14 +1,17 @@
 //! Ctrl-C and its kin: only the command touches signals, never the library.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
 
 use signal_hook::consts::signal::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use super::message::{INTERRUPTED, say};
 use crate::run::Stop;
-use crate::sink::remove_unfinished;
+use crate::sink::{Calls, is_ready, remove_unfinished};
 
 /// Whether the run was interrupted.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +24,9 @@ impl Interrupted {
 }
 
 /// Lets the first Ctrl-C end the input, so that what was read is still printed, and anything
-/// after it kill the process. Either way no temporary file stays.
-pub(crate) fn watch(stop: Stop) -> Interrupted {
+/// after it kill the process. Either way no temporary file stays. Output that nobody takes is not
+/// waited for any more after the first.
+pub(crate) fn watch(stop: Stop, calls: Arc<Calls>) -> Interrupted {
     let interrupted = Interrupted::default();
     // Without signal handlers the run is as good; only its temporary file may stay.
     if let Ok(mut signals) = Signals::new(SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)))
@@ -32,6 +36,8 @@ pub(crate) fn watch(stop: Stop) -> Interrupted {
             for signal in signals.forever() {
                 if signal == SIGINT && !flag.0.swap(true, SeqCst) {
                     stop.stop();
+                    let calls = Arc::clone(&calls);
+                    std::thread::spawn(move || give_up(&calls));
                 } else {
                     die_by(signal);
                 }
@@ -39,6 +45,28 @@ pub(crate) fn watch(stop: Stop) -> Interrupted {
         });
     }
     interrupted
+}
+
+/// As long as a reader may take nothing after an interrupt, before the output is given up.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Ends the process if, after an interrupt, it waits for somebody who takes what it writes: the
+/// reader of a pipe that is full, a named pipe that has none, a terminal that is stopped.
+fn give_up(calls: &Calls) {
+    let blocked = || calls.blocked().or_else(|| (!is_ready(io::stderr())).then_some(u64::MAX));
+    let mut before = None;
+    loop {
+        std::thread::sleep(PATIENCE);
+        let now = blocked();
+        if now.is_some() && now == before {
+            let _none = remove_unfinished();
+            if is_ready(io::stderr()) {
+                say("interrupted: the output is not complete, for nobody reads it");
+            }
+            std::process::exit(INTERRUPTED.into());
+        }
+        before = now;
+    }
 }
 
 #[cfg(unix)]

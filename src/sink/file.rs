@@ -1,180 +1,169 @@
-//! Where results go: standard output, or a file that appears when it is whole.
+//! A file that appears when it is whole: written under a temporary name in the folder of its own.
 
+use std::ffi::OsString;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tempfile::NamedTempFile;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 
-use crate::{Error, Result};
+use super::destination::Entry;
 
 /// The temporary file of this process, for the way out that runs no destructors: a signal.
-static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+static UNFINISHED: Mutex<Option<Temporary>> = Mutex::new(None);
 
 /// Removes the temporary file, if there is one; another cannot be made before what this returns is
 /// dropped, which a process that is about to die need not do.
 pub(crate) fn remove_unfinished() -> impl Sized {
     let mut unfinished = lock();
-    if let Some(path) = unfinished.take() {
+    if let Some(temporary) = unfinished.take() {
         // It may be gone already, and there is nobody left to tell.
-        let _ = std::fs::remove_file(path);
+        let _ = temporary.remove();
     }
     unfinished
 }
 
-fn lock() -> MutexGuard<'static, Option<PathBuf>> {
+fn lock() -> MutexGuard<'static, Option<Temporary>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where results go.
-#[derive(Debug)]
-pub(crate) enum Target {
-    /// Standard output.
-    Stdout(io::Stdout),
-    /// A file, written under a temporary name.
-    File(Unfinished),
-    /// A device or a named pipe, which is written in place: it cannot be replaced.
-    Device(PathBuf, File),
+/// A temporary name in an open folder.
+#[derive(Debug, Clone)]
+struct Temporary {
+    folder: Arc<OwnedFd>,
+    name: OsString,
 }
 
-/// A file that is being written beside its final name.
+impl Temporary {
+    fn remove(&self) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())?)
+    }
+}
+
+/// A file that is being written beside its final name. Dropped instead of finished, it leaves nothing.
 #[derive(Debug)]
-pub(crate) struct Unfinished {
-    path: PathBuf,
+pub(super) struct Unfinished {
     file: BufWriter<File>,
-    temporary: NamedTempFile,
-}
-
-impl Target {
-    pub(crate) fn stdout() -> Self {
-        Self::Stdout(io::stdout())
-    }
-
-    /// Opens a file: the temporary file is made at once, beside the final one, so that a path
-    /// that cannot be written is known before anything is read.
-    pub(crate) fn file(path: &Path) -> Result<Self> {
-        let opened = match std::fs::metadata(path) {
-            Ok(there) if !there.is_file() && !there.is_dir() => {
-                let device = File::options().write(true).open(path);
-                device.map(|device| Self::Device(path.to_owned(), device))
-            }
-            _ => Unfinished::create(path).map(Self::File),
-        };
-        opened.map_err(|source| output(path, source))
-    }
-
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        match self {
-            Self::Stdout(out) => out.write_all(bytes).map_err(|e| output("standard output", e)),
-            Self::File(out) => out.file.write_all(bytes).map_err(|e| output(&out.path, e)),
-            Self::Device(path, out) => out.write_all(bytes).map_err(|e| output(path, e)),
-        }
-    }
-
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        match self {
-            Self::Stdout(out) => out.flush().map_err(|e| output("standard output", e)),
-            Self::File(_) | Self::Device(..) => Ok(()),
-        }
-    }
-
-    /// Gives the file its name. A target that is dropped instead leaves nothing behind.
-    pub(crate) fn finish(self) -> Result<()> {
-        match self {
-            Self::Stdout(mut out) => out.flush().map_err(|e| output("standard output", e)),
-            Self::File(out) => {
-                let path = out.path.clone();
-                out.persist().map_err(|source| output(path, source))
-            }
-            Self::Device(..) => Ok(()),
-        }
-    }
-}
-
-fn output(path: impl AsRef<Path>, source: io::Error) -> Error {
-    Error::Output { path: path.as_ref().display().to_string(), source: source.into() }
+    temporary: Temporary,
+    name: OsString,
+    /// The mode of the file that is replaced.
+    mode: Option<Mode>,
+    finished: bool,
 }
 
 impl Unfinished {
-    fn create(path: &Path) -> io::Result<Self> {
-        if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-        }
-        if std::fs::metadata(path).is_ok_and(|file| file.permissions().readonly()) {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file is read-only"));
-        }
-        // Through a symbolic link: the file that it names is replaced, not the link.
-        let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        if !directory.is_dir() {
-            let reason = format!("there is no directory {}", directory.display());
-            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
-        }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".creel-").suffix(".partial");
-        permissions(&mut builder, path);
+    /// Makes the temporary file at once, so that a path that cannot be written is known before
+    /// anything is read.
+    pub(super) fn create(entry: Entry) -> io::Result<Self> {
+        let replaced = replaced(&entry)?;
+        let mode = replaced.map(|stat| Mode::from_raw_mode(stat.st_mode) & PERMISSIONS);
+        let Entry { folder, name, path } = entry;
+        let folder = Arc::new(folder);
         // Held while the file is made: a signal must find either none or the one to remove.
         let mut unfinished = lock();
-        let temporary = builder.tempfile_in(directory).map_err(|error| {
-            // Its own message tells of a temporary name that nobody has heard of.
-            let reason = format!("no file can be made in {}", directory.display());
-            io::Error::new(error.kind(), format!("{reason}: {}", error.kind()))
-        })?;
-        *unfinished = Some(temporary.path().to_owned());
+        let (file, temporary) =
+            create(&folder, mode.unwrap_or(PERMISSIONS_OF_NEW)).map_err(|error| {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let parent = parent.map_or(".".into(), |parent| parent.display().to_string());
+                // Its own message tells of a temporary name that nobody has heard of.
+                let kind = io::Error::from(error).kind();
+                io::Error::new(kind, format!("no file can be made in {parent}: {kind}"))
+            })?;
+        *unfinished = Some(temporary.clone());
         drop(unfinished);
-        let file = BufWriter::with_capacity(1 << 20, temporary.reopen()?);
-        Ok(Self { path: path.to_owned(), file, temporary })
+        let file = BufWriter::with_capacity(1 << 20, file);
+        Ok(Self { file, temporary, name, mode, finished: false })
     }
 
-    fn persist(mut self) -> io::Result<()> {
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Gives the file its name.
+    pub(super) fn finish(mut self) -> io::Result<()> {
         self.file.flush()?;
-        self.temporary.persist(&self.path).map_err(|error| error.error)?;
-        lock().take();
+        let file = self.file.get_ref();
+        if let Some(mode) = self.mode {
+            // Whatever the umask is: the file had it already.
+            rustix::fs::fchmod(file, mode)?;
+        }
+        let Temporary { folder, name } = &self.temporary;
+        let mut unfinished = lock();
+        // Within one open folder: wherever its path leads by now, the file is not led elsewhere.
+        rustix::fs::renameat(folder, name, folder, &self.name)?;
+        self.finished = true;
+        unfinished.take();
         Ok(())
     }
 }
 
-/// As a file made by `>`: the mode of the file that is replaced, or what the umask leaves.
-#[cfg(unix)]
-fn permissions(builder: &mut tempfile::Builder<'_, '_>, path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path).map_or(0o666, |file| file.permissions().mode() & 0o777);
-    builder.permissions(std::fs::Permissions::from_mode(mode));
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.finished {
+            let mut unfinished = lock();
+            // Whatever made the run fail is reported already.
+            let _ = self.temporary.remove();
+            unfinished.take();
+        }
+    }
 }
 
-#[cfg(not(unix))]
-fn permissions(_builder: &mut tempfile::Builder<'_, '_>, _path: &Path) {}
+/// Without the bits that a write takes away from a file: set-user-id and set-group-id.
+const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Less what the umask takes away, as for a file made by a shell's `>`.
+const PERMISSIONS_OF_NEW: Mode = Mode::from_raw_mode(0o666);
 
-    #[test]
-    fn a_file_appears_whole_or_not_at_all() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("out");
-        let mut dropped = Target::file(&path).unwrap();
-        dropped.write(b"half").unwrap();
-        drop(dropped);
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
-
-        let mut finished = Target::file(&path).unwrap();
-        finished.write(b"whole").unwrap();
-        assert!(!path.exists());
-        finished.finish().unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+/// The file that is replaced, if there is one, and if this user may write to it and replace it.
+fn replaced(entry: &Entry) -> io::Result<Option<Stat>> {
+    // Opened for writing and not written: the kernel refuses what it would refuse.
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(&entry.folder, &entry.name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let stat = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("it was replaced by something else; run again"));
     }
+    if is_mount_point(&file) {
+        let reason = "it is a mount point, which cannot be replaced: write to another name, or \
+                      redirect standard output to it";
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
+    }
+    Ok(Some(stat))
+}
 
-    #[test]
-    fn a_path_that_cannot_be_written_is_known_at_once() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(matches!(Target::file(directory.path()), Err(Error::Output { .. })));
-        let missing = directory.path().join("no/such/out");
-        assert!(matches!(Target::file(&missing), Err(Error::Output { .. })));
+/// Whether a file of another place is mounted here, as containers do with single files.
+#[cfg(target_os = "linux")]
+fn is_mount_point(file: &OwnedFd) -> bool {
+    use rustix::fs::{StatxAttributes, StatxFlags, statx};
+    // Before Linux 5.8 nobody knows; then the rename fails.
+    statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::empty())
+        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mount_point(_: &OwnedFd) -> bool {
+    false
+}
+
+/// Makes a temporary file, under a name that is not there yet.
+fn create(folder: &Arc<OwnedFd>, mode: Mode) -> Result<(File, Temporary), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    loop {
+        let random = RandomState::new().hash_one(std::process::id());
+        let name = OsString::from(format!(".creel-{random:016x}.partial"));
+        match rustix::fs::openat(folder, &name, flags, mode) {
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+            Ok(file) => {
+                return Ok((File::from(file), Temporary { folder: Arc::clone(folder), name }));
+            }
+        }
     }
 }

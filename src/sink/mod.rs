@@ -1,11 +1,25 @@
 //! Results to standard output or to a file.
 
+#[cfg(unix)]
+mod destination;
 mod encode;
+#[cfg(unix)]
 mod file;
+#[cfg(not(unix))]
+mod portable;
+mod standard;
+mod stream;
 mod table;
+mod target;
 
 pub(crate) use encode::{Cell, Encoder, Format};
-pub(crate) use file::{Target, remove_unfinished};
+#[cfg(unix)]
+pub(crate) use file::remove_unfinished;
+#[cfg(not(unix))]
+pub(crate) use portable::remove_unfinished;
+pub(crate) use standard::{check_input, is_closed, is_input, look};
+pub(crate) use stream::{Calls, is_ready};
+pub(crate) use target::{Output, Target};
 
 use crate::Result;
 
@@ -66,14 +80,12 @@ impl<'t> Printer<'t> {
             return Ok(());
         }
         self.begin();
-        self.target.write(bytes)?;
-        self.target.flush()
+        self.target.write(bytes)
     }
 
     /// Writes out what is left.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.write_out()?;
-        self.target.flush()
+        self.write_out()
     }
 
     fn spill(&mut self) -> Result<()> {

@@ -7,6 +7,7 @@
 
 #[cfg(unix)]
 mod entries;
+mod output;
 
 use std::io::Write;
 use std::path::Path;

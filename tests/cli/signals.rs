@@ -2,12 +2,16 @@
 
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+use std::io::PipeWriter;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use crate::command;
 use crate::{fails, names_in, prints, spawn, text};
 
 const SIGINT: i32 = 2;
@@ -71,11 +75,9 @@ fn ctrl_c_ends_the_input_and_leaves_no_temporary_file() {
     assert_eq!(names_in(directory.path()), [""; 0]);
 }
 
-#[test]
+/// Waits until the command handles Ctrl-C.
 #[cfg(target_os = "linux")]
-fn ctrl_c_prints_what_was_counted_and_says_so() {
-    let mut child = spawn(&["count"]);
-    let mut stdin = child.stdin.take().expect("piped");
+fn wait_until_it_listens(child: &Child) {
     let status = format!("/proc/{}/status", child.id());
     let listens = || {
         let status = std::fs::read_to_string(&status).expect("it runs");
@@ -85,6 +87,14 @@ fn ctrl_c_prints_what_was_counted_and_says_so() {
     while !listens() {
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_prints_what_was_counted_and_says_so() {
+    let mut child = spawn(&["count"]);
+    let mut stdin = child.stdin.take().expect("piped");
+    wait_until_it_listens(&child);
     signal(&child, "INT");
     while stdin.write_all(b"a line\n").is_ok() {}
     let output = child.wait_with_output().expect("it ends");
@@ -144,4 +154,70 @@ fn a_second_ctrl_c_kills_and_leaves_no_temporary_file() {
     drop(stdin);
     assert!(status.signal() == Some(SIGINT) || status.code() == Some(130), "{status}");
     assert_eq!(names_in(directory.path()), [""; 0]);
+}
+
+/// Waits until a pipe takes no more.
+#[cfg(target_os = "linux")]
+fn wait_until_full(pipe: &PipeWriter) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    while poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&now)) != Ok(0) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_a_write_to_a_pipe_that_nobody_reads() {
+    for program in [".", "words | map(length)", "words | frequencies"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let ours = writer.try_clone().expect("another end");
+        let mut child =
+            command(&[program]).stdin(Stdio::piped()).stdout(writer).spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        let input = std::thread::spawn(move || {
+            for n in 0..500_000 {
+                if writeln!(stdin, "word{n}").is_err() {
+                    break;
+                }
+            }
+        });
+        wait_until_full(&ours);
+        signal(&child, "INT");
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(130), "{program}");
+        assert!(text(&output.stderr).contains("interrupted"), "{}", text(&output.stderr));
+        input.join().expect("the input was refused or taken");
+        drop(reader);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_the_wait_for_a_reader_of_a_named_pipe() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+    let child = spawn(&["-o", path.to_str().expect("UTF-8"), "count"]);
+    wait_until_it_listens(&child);
+    signal(&child, "INT");
+    fails(&child.wait_with_output().expect("it ends"), 130, &["interrupted"]);
+    assert_eq!(names_in(directory.path()), ["pipe"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_a_message_that_nobody_reads() {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("it does not block");
+    while writer.write(&[b' '; 1024]).is_ok() {}
+    while writer.write(b" ").is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).expect("it blocks");
+    let child = command(&["-v", "count"]).stdin(Stdio::piped()).stderr(writer).spawn();
+    let mut child = child.expect("it starts");
+    wait_until_it_listens(&child);
+    drop(child.stdin.take());
+    signal(&child, "INT");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    drop(reader);
 }

@@ -13,12 +13,14 @@
 //!
 //! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
 //! allocation in `huge`, places that were not written in `places`, words that are whole characters in
-//! `text_words`, and calls of what only some processors have in `edges`.
+//! `text_words`, calls of what only some processors have in `edges`, and the name of a section of the
+//! executable in `before_main`.
 //!
 //! Vectors are those that every processor of an architecture has (SSE2 on x86-64, NEON on AArch64), so
 //! that all is inlined. Only where words begin and end is found by AVX2 or AVX-512 if the processor has
 //! them, which is asked at run time, once in hundreds of words.
 
+mod before_main;
 mod code_points;
 mod edges;
 mod huge;
