@@ -1,6 +1,7 @@
 //! Any text is the records of JSON, and the fields in them, that serde_json finds with these rules: of
 //! equal keys the last wins, half a surrogate pair is U+FFFD, an integer is as long as it is written
-//! and any other number the closest double, and more than 512 values within values are no record.
+//! and any other number the closest double, values that follow each other on a line are records of
+//! their own, and more than 512 values within values are no record.
 
 #![no_main]
 
@@ -64,13 +65,29 @@ fn paired(text: &str) -> String {
     out + rest
 }
 
+/// A number's value in one spelling: digits without zeros at either end, and where its point stands.
 fn number(written: &str) -> String {
     let is_integer = written.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if is_integer && written.len() <= 1000 {
-        return if written == "-0" { "0".to_owned() } else { written.to_owned() };
+    let (sign, digits, point) = if is_integer && written.len() <= 50_000 {
+        let digits = written.trim_start_matches(['-', '0']);
+        (written.starts_with('-'), digits.to_owned(), digits.len() as i64)
+    } else {
+        let double = written.parse::<f64>().expect("a number").clamp(f64::MIN, f64::MAX);
+        let text = format!("{:e}", double.abs());
+        let (digits, exponent) = text.split_once('e').expect("an exponent");
+        (double < 0.0, digits.replace('.', ""), exponent.parse::<i64>().expect("a number") + 1)
+    };
+    match digits.trim_end_matches('0') {
+        "" => "0".to_owned(),
+        digits => format!("{}0.{digits}e{point}", if sign { "-" } else { "" }),
     }
-    let double = written.parse::<f64>().expect("a number").clamp(f64::MIN, f64::MAX);
-    if double == 0.0 { "0".to_owned() } else { double.to_string() }
+}
+
+/// The same of numbers that creel has written, within a value.
+fn respelled(value: &str) -> String {
+    let mut reader = Deserializer::from_str(value);
+    reader.disable_recursion_limit();
+    spell(&<Value as serde::Deserialize>::deserialize(&mut reader).expect("it is JSON"))
 }
 
 fn spell(value: &Value) -> String {
@@ -89,19 +106,21 @@ fn spell(value: &Value) -> String {
     }
 }
 
-/// A value and its fields, if the line is a record.
-fn plain(line: &str) -> Option<Vec<String>> {
+/// The values of a line and their fields; none if anything in it is wrong.
+fn plain(line: &str) -> Vec<Vec<String>> {
     // First: the reader is recursive.
     if depth(line) > DEEPEST {
-        return None;
+        return Vec::new();
     }
     let paired = paired(line);
     let mut reader = Deserializer::from_str(&paired);
     reader.disable_recursion_limit();
-    let value = <Value as serde::Deserialize>::deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    let fields = NAMES.iter().map(|name| value.get(name).map_or("null".to_owned(), spell));
-    Some(std::iter::once(spell(&value)).chain(fields).collect())
+    let values: Result<Vec<Value>, _> = reader.into_iter().collect();
+    let row = |value: &Value| {
+        let fields = NAMES.iter().map(|name| value.get(name).map_or("null".to_owned(), spell));
+        std::iter::once(spell(value)).chain(fields).collect()
+    };
+    values.unwrap_or_default().iter().map(row).collect()
 }
 
 fuzz_target!(|input: (bool, &[u8])| {
@@ -113,6 +132,8 @@ fuzz_target!(|input: (bool, &[u8])| {
         Some(line) => line.strip_suffix('\r').unwrap_or(line),
         None => line,
     });
-    let expected: Vec<_> = lines.filter_map(plain).collect();
-    assert_eq!(creel::cli::spelled(&text, &NAMES), expected, "{text:?}");
+    let expected: Vec<_> = lines.flat_map(plain).collect();
+    let found = creel::cli::spelled(&text, &NAMES).into_iter();
+    let found: Vec<Vec<_>> = found.map(|row| row.iter().map(|v| respelled(v)).collect()).collect();
+    assert_eq!(found, expected, "{text:?}");
 });

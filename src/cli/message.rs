@@ -7,8 +7,9 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::Error;
-use crate::error::printable;
+use crate::error::{is_hidden, printable};
 use crate::program::Fault;
+use crate::record::json::TORN;
 use crate::sink::is_closed;
 
 /// A wrong command line or program, or an output that cannot be written.
@@ -46,11 +47,25 @@ fn print(text: &str) {
 pub(crate) fn fail(error: &Error) -> u8 {
     match error {
         Error::Encoding { .. } => say(format_args!("{error} (--invalid, --encoding)")),
+        Error::Record { place, reason, .. } if *reason == TORN => {
+            let one_a_line = one_a_line(&place.object);
+            say(format_args!("{error} (--invalid, --from); {one_a_line}"));
+        }
         Error::Record { .. } => say(format_args!("{error} (--invalid, --from)")),
         Error::RecordTooLong { .. } => say(format_args!("{error} (--max-record, --delimiter)")),
         _ => say(error),
     }
     code(error)
+}
+
+/// How JSON that is laid out over several lines is read all the same.
+fn one_a_line(object: &str) -> String {
+    let from = match object {
+        "standard input" => String::new(),
+        url if url.contains("://") => " of it".to_owned(),
+        path => format!(" {}", printable(path)),
+    };
+    format!("JSON over several lines is read with jq -c .{from} | creel -f jsonl ...")
 }
 
 /// The exit code of an error.
@@ -91,11 +106,13 @@ pub(crate) fn drawn(program: &str, fault: &Fault, terminal: bool) -> String {
 
 /// A character that does nothing to a terminal, of the same width in bytes: offsets stay right.
 fn harmless(c: char) -> char {
-    match c {
-        '\n' | '\t' => c,
-        c if c.is_control() && c.len_utf8() == 1 => '?',
-        c if c.is_control() => '¿',
-        c => c,
+    match (c, c.len_utf8()) {
+        ('\n' | '\t', _) => c,
+        _ if !is_hidden(c) => c,
+        (_, 1) => '?',
+        (_, 2) => '¿',
+        (_, 3) => char::REPLACEMENT_CHARACTER,
+        _ => '\u{1f6c7}',
     }
 }
 

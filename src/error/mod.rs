@@ -11,6 +11,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+#[cfg(feature = "cli")]
+pub(crate) use text::is_hidden;
 pub(crate) use text::{printable, snippet};
 
 /// The result of everything in creel that can fail.

@@ -44,6 +44,17 @@ fn nothing_from_the_input_reaches_a_terminal_raw() {
     assert_eq!(snippet(b"a\x1b[31m\xff\0\n"), "a\\x1b[31m\\xff\\x00\\n");
     assert_eq!(snippet("\u{9b}31m é".as_bytes()), "\\u{9b}31m é");
     assert_eq!(Place::object("a\x07b").to_string(), "a\\x07b");
+    for c in
+        "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}"
+            .chars()
+    {
+        assert_eq!(
+            Place::object(format!("a{c}b")).to_string(),
+            format!("a{}b", c.escape_unicode())
+        );
+    }
+    let joined = "می\u{200c}خواهم 👩\u{200d}🔬 אבג";
+    assert_eq!(Place::object(joined).to_string(), joined);
 }
 
 #[test]

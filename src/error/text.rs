@@ -1,12 +1,33 @@
 //! What messages show of text that is not ours.
 
-/// Text from the input or from outside, safe for a terminal: control characters escaped.
+/// Whether a character shows nothing, or changes how the text around it is shown: control characters,
+/// separators of lines, marks of direction, and what is invisible everywhere.
+///
+/// Joiners (U+200C, U+200D) are none of these: scripts and emoji need them.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Text from the input or from outside, safe for a terminal: what is hidden is escaped.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
             '\n' | '\r' | '\t' => out.extend(c.escape_default()),
             c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c if c.is_control() => out.extend(c.escape_default()),
+            c if is_hidden(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
         out

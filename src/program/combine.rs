@@ -1,11 +1,12 @@
 //! How a program ends: what each lane keeps, how lanes are merged, and what is printed.
 
-use creel_operators::{Combiner, Counts, ExactSum, Feed, Max, Min, TopK};
+use creel_operators::{Combiner, Counts, Feed, Max, Min, TopK};
 
 use super::batch::{Batch, Kind};
 use super::rows::Rows;
+use super::sum::Sum;
 use crate::Result;
-use crate::record::json::{self, Number};
+use crate::record::json;
 use crate::run::Context;
 use crate::sink::{Cell, Printer};
 
@@ -31,9 +32,7 @@ pub(crate) enum State {
     Numbers(Counts<i64>),
     TopTexts(Vec<String>),
     TopNumbers(Vec<i64>),
-    Sum(i128),
-    /// Of JSON: integers, and doubles if there are some.
-    JsonSum(i128, Option<Box<ExactSum>>),
+    Sum(Sum),
     BestText(Option<String>),
     BestNumber(Option<i64>),
     /// What is wanted of texts, when all of them are counted.
@@ -50,8 +49,7 @@ impl End {
             Self::Frequencies => State::Numbers(Counts::default()),
             Self::Top(_) if text => State::TopTexts(Vec::new()),
             Self::Top(_) => State::TopNumbers(Vec::new()),
-            Self::Sum if kind.is_json() => State::JsonSum(0, None),
-            Self::Sum => State::Sum(0),
+            Self::Sum => State::Sum(Sum::default()),
             Self::Min | Self::Max if text => State::BestText(None),
             Self::Min | Self::Max => State::BestNumber(None),
         }
@@ -69,14 +67,10 @@ impl End {
             (_, State::Numbers(counts)) => counts.add_all(numbers),
             (Self::Top(k), State::TopTexts(top)) => feed(&TopK::<String>::new(k), top, texts),
             (Self::Top(k), State::TopNumbers(top)) => feed(&TopK::<i64>::new(k), top, numbers),
-            (_, State::Sum(sum)) => *sum += numbers.map(i128::from).sum::<i128>(),
-            (_, State::JsonSum(sum, doubles)) => {
-                for raw in texts.filter(|raw| json::rank(raw) == 3) {
-                    match json::number(raw) {
-                        Number::Integer(n) => *sum += i128::from(n),
-                        Number::Double(x) => doubles.get_or_insert_default().add(x),
-                    }
-                }
+            (_, State::Sum(sum)) => {
+                sum.add_integer(numbers.map(i128::from).sum());
+                // Of JSON. Anything else but numbers adds nothing.
+                texts.filter(|raw| json::rank(raw) == 3).for_each(|raw| sum.add(raw));
             }
             (Self::Min, State::BestText(best)) => feed(&Min::<String>::new(), best, texts),
             (_, State::BestText(best)) => feed(&Max::<String>::new(), best, texts),
@@ -102,13 +96,7 @@ impl End {
             (Self::Top(k), State::TopNumbers(top), State::TopNumbers(others)) => {
                 TopK::<i64>::new(k).merge(top, others);
             }
-            (_, State::Sum(sum), State::Sum(other)) => *sum += other,
-            (_, State::JsonSum(sum, doubles), State::JsonSum(other, others)) => {
-                *sum += other;
-                if let Some(others) = others {
-                    doubles.get_or_insert_default().add_sum(&others);
-                }
-            }
+            (_, State::Sum(sum), State::Sum(other)) => sum.merge(other),
             (Self::Min, State::BestText(best), State::BestText(other)) => {
                 Min::<String>::new().merge(best, other);
             }
@@ -197,11 +185,7 @@ impl End {
             State::TopNumbers(top) => {
                 top.iter().take(first(top.len())).try_for_each(|&row| out.value(number(row)))
             }
-            State::Sum(sum) | State::JsonSum(sum, None) => out.value(Cell::Number(sum)),
-            State::JsonSum(sum, Some(mut doubles)) => {
-                doubles.add(sum as f64);
-                out.value(Cell::Json(&doubles.value().to_string()))
-            }
+            State::Sum(sum) => out.value(Cell::Json(&sum.finish())),
             State::BestText(best) => out.value(best.as_deref().map_or(Cell::Null, text)),
             State::BestNumber(best) => out.value(best.map_or(Cell::Null, number)),
         }

@@ -241,11 +241,15 @@ impl Constant<'_> {
         Ok(json::Constant::new(&match self {
             Self::Null => "null".to_owned(),
             Self::Bool(value) => value.to_string(),
-            // jq's literals may lack a digit where those of JSON may not.
+            // jq's literals may lack a digit where those of JSON may not, and begin with zeros.
             Self::Number(digits) if digits.contains(['.', 'e', 'E']) => {
-                digits.parse::<f64>()?.clamp(f64::MIN, f64::MAX).to_string()
+                json::shortest(digits.parse::<f64>()?)
             }
-            Self::Number(digits) => (*digits).to_owned(),
+            Self::Number(digits) => {
+                let (sign, digits) = digits.strip_prefix('-').map_or(("", *digits), |of| ("-", of));
+                let digits = digits.trim_start_matches('0');
+                format!("{sign}{}", if digits.is_empty() { "0" } else { digits })
+            }
             Self::Text(text) => serde_json::Value::from(*text).to_string(),
         }))
     }

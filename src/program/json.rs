@@ -45,7 +45,8 @@ pub(crate) fn records(
     next(text, batch)
 }
 
-/// Appends one record to a batch; a line of white space is none.
+/// Appends the value of a line to a batch, or several that follow each other there; a line of white
+/// space has none. Of a line that is wrong anywhere nothing is appended.
 #[inline]
 fn record(
     text: &str,
@@ -53,13 +54,35 @@ fn record(
     wanted: &[Box<str>],
     batch: &mut Batch,
 ) -> Result<(), Wrong> {
+    let (before, end) = (batch.spans.len(), line.end);
+    let mut rest = line;
+    loop {
+        match value(text, rest, wanted, batch) {
+            Ok(Some(next)) if next < end => rest = next..end,
+            Ok(_) => return Ok(()),
+            Err(wrong) => {
+                batch.truncate(before);
+                return Err(wrong);
+            }
+        }
+    }
+}
+
+/// Appends the value that a part of a line begins with, and says where the next one begins.
+#[inline]
+fn value(
+    text: &str,
+    range: Range<usize>,
+    wanted: &[Box<str>],
+    batch: &mut Batch,
+) -> Result<Option<usize>, Wrong> {
     let count = batch.spans.len();
-    let start = line.start;
+    let start = range.start;
     for field in &mut batch.fields {
         field.push(Span::new(start, start));
     }
     let fields = &mut batch.fields;
-    let checked = json::record(text, line, |member| {
+    let checked = json::record(text, range, |member| {
         for (name, field) in wanted.iter().zip(fields.iter_mut()) {
             if member.is(text, name) {
                 // Of equal keys the last wins.
@@ -68,14 +91,14 @@ fn record(
         }
     });
     match checked {
-        Ok(Some(value)) => {
+        Ok(Some((value, next))) => {
             batch.spans.push(Span::new(value.start, value.end));
             batch.origins.push(value.start as u32);
-            Ok(())
+            Ok(Some(next))
         }
         other => {
             batch.fields.iter_mut().for_each(|field| field.truncate(count));
-            other.map(drop)
+            other.map(|_| None)
         }
     }
 }

@@ -25,6 +25,7 @@ mod predicate;
 mod rows;
 mod search;
 mod stage;
+mod sum;
 mod syntax;
 #[cfg(test)]
 mod tests;

@@ -210,7 +210,10 @@ impl<'s> Reader<'s> {
             Term::Neg(of) => match self.expr(of, within) {
                 Expr { node: Node::Number(number), span: of } => {
                     span = of.start.saturating_sub(1)..of.end;
-                    Node::Number(format!("-{number}"))
+                    Node::Number(match number.strip_prefix('-') {
+                        Some(number) => number.to_owned(),
+                        None => format!("-{number}"),
+                    })
                 }
                 _ => Node::Other("negation"),
             },

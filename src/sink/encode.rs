@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use creel_kernels::plain;
 
+use crate::error::{is_hidden, printable};
 use crate::record::json;
 
 /// How results are written.
@@ -156,7 +157,7 @@ impl Encoder {
     }
 }
 
-/// JSON leaves DEL and the C1 controls as they are, and terminals obey them.
+/// JSON leaves DEL, the C1 controls and marks of direction as they are, and terminals obey them.
 fn escape_json_controls(out: &mut Vec<u8>, start: usize) {
     let Ok(text) = std::str::from_utf8(&out[start..]) else { return };
     if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
@@ -164,8 +165,10 @@ fn escape_json_controls(out: &mut Vec<u8>, start: usize) {
     }
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         } else {
             escaped.push(c);
         }
@@ -175,15 +178,8 @@ fn escape_json_controls(out: &mut Vec<u8>, start: usize) {
 }
 
 /// Text that shows what is in it and does nothing to a terminal. Tabs stay.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if c.is_control() && c != '\t' {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-        out
-    })
+fn visible(text: &str) -> String {
+    text.split('\t').map(printable).collect::<Vec<_>>().join("\t")
 }
 
 #[cfg(test)]
@@ -200,9 +196,19 @@ mod tests {
     fn text_is_written_raw_to_a_file_and_escaped_to_a_terminal() {
         let text = Cell::Text("a\x1b[31m\u{9b}é");
         assert_eq!(encoded(Format::Text, false, text), "a\x1b[31m\u{9b}é\n");
-        assert_eq!(encoded(Format::Text, true, text), "a\\u{1b}[31m\\u{9b}é\n");
+        assert_eq!(encoded(Format::Text, true, text), "a\\x1b[31m\\u{9b}é\n");
         assert_eq!(encoded(Format::Jsonl, false, text), "\"a\\u001b[31m\u{9b}é\"\n");
         assert_eq!(encoded(Format::Jsonl, true, text), "\"a\\u001b[31m\\u009bé\"\n");
+    }
+
+    #[test]
+    fn marks_of_direction_are_escaped_to_a_terminal_and_in_tables() {
+        let text = Cell::Text("\u{202e}txt\t\u{e0041}\u{200d}");
+        assert_eq!(encoded(Format::Table, false, text), "\\u{202e}txt\t\\u{e0041}\u{200d}\n");
+        assert_eq!(encoded(Format::Text, true, text), "\\u{202e}txt\t\\u{e0041}\u{200d}\n");
+        let json = encoded(Format::Jsonl, true, text);
+        assert_eq!(json, "\"\\u202etxt\\t\\udb40\\udc41\u{200d}\"\n");
+        assert_eq!(encoded(Format::Text, false, text), "\u{202e}txt\t\u{e0041}\u{200d}\n");
     }
 
     #[test]

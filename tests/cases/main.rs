@@ -7,6 +7,8 @@
 
 #[cfg(unix)]
 mod entries;
+mod json;
+mod numbers;
 mod output;
 
 use std::io::Write;

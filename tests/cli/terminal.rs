@@ -35,7 +35,7 @@ fn counts_are_a_table_and_nothing_in_them_moves_the_cursor() {
     let path = directory.path().join("a.txt");
     std::fs::write(&path, "one \x1b[31mred one \u{9b}2J").expect("a file");
     let table = shown(&format!("'words | frequencies' {}", path.display()));
-    assert_eq!(table, " 2  one\r\n 1  \\u{1b}[31mred\r\n 1  \\u{9b}2J\r\n");
+    assert_eq!(table, " 2  one\r\n 1  \\x1b[31mred\r\n 1  \\u{9b}2J\r\n");
     let record = shown(&format!(". {}", path.display()));
     assert_eq!(record, "\"one \\u001b[31mred one \\u009b2J\"\r\n");
 }

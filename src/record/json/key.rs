@@ -1,15 +1,15 @@
 //! Values as texts that are equal where the values are, and in jq's order byte by byte.
 //!
 //! A first byte tells the type. A string is a quote and what it stands for, which for most strings is
-//! how they stand in the record but for the closing quote: nothing is copied. A number is the count of
-//! its digits, then the digits of its value. Within arrays and objects each part ends with a NUL,
-//! which is below whatever may go on.
+//! how they stand in the record but for the closing quote: nothing is copied. A number is where its
+//! point stands, then the digits of its value without zeros at the end: no key is much longer than what
+//! it is of. Within arrays and objects each part ends with a NUL, which is below whatever may go on.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::number::{canonical, integer};
+use super::number::{Decimal, integer};
 use super::path::{elements, entries};
 use super::{has_escape, rank, unescape};
 
@@ -25,8 +25,11 @@ const OBJECT: char = '{';
 const END: char = '\0';
 /// Stands before `END` and itself within the strings of arrays and objects.
 const ESCAPE: char = '\u{1}';
-/// Added to how many digits a number has, and taken from for negative ones: both are characters.
-const DIGITS: (u32, u32) = (0x20, 0x2000);
+/// The place of a number's point becomes a character: added to this, or taken from it for negative ones.
+/// The least place is -323, the greatest the length of the longest integer.
+const POINT: (u32, u32) = (0x200, 0xd600);
+/// The same for zero, below all that are positive.
+const ZERO: char = '\u{20}';
 
 /// Appends the key of a checked value.
 pub(crate) fn write_key(text: &str, value: Range<usize>, out: &mut String) {
@@ -35,7 +38,7 @@ pub(crate) fn write_key(text: &str, value: Range<usize>, out: &mut String) {
         0 => out.push(NULL),
         1 => out.push(FALSE),
         2 => out.push(TRUE),
-        3 => number_key(&canonical(raw), out),
+        3 => number_key(&Decimal::of(raw), out),
         4 => {
             out.push(STRING);
             unescape(&raw[1..raw.len() - 1], out);
@@ -44,21 +47,36 @@ pub(crate) fn write_key(text: &str, value: Range<usize>, out: &mut String) {
     }
 }
 
-fn number_key(digits: &str, out: &mut String) {
-    let length = |digits: &str| digits.bytes().take_while(u8::is_ascii_digit).count() as u32;
-    let marker = |code: u32| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-    match digits.strip_prefix('-') {
-        None => {
-            out.extend([NUMBER, marker(DIGITS.0 + length(digits))]);
+fn number_key(number: &Decimal<'_>, out: &mut String) {
+    let marker =
+        |code: Option<u32>| code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+    match number {
+        Decimal { digits, .. } if digits.is_empty() => out.extend([NUMBER, ZERO]),
+        Decimal { negative: false, digits, point } => {
+            out.extend([NUMBER, marker(POINT.0.checked_add_signed(*point))]);
             out.push_str(digits);
         }
-        Some(digits) => {
-            out.extend([NEGATIVE, marker(DIGITS.1 - length(digits))]);
+        Decimal { negative: true, digits, point } => {
+            out.extend([NEGATIVE, marker(POINT.1.checked_add_signed(-point))]);
             out.extend(digits.chars().map(complement));
-            // Above what a fraction begins with: of two negatives the longer is the smaller.
+            // Above all digits: of two negatives the one with more digits is the smaller.
             out.push('~');
         }
     }
+}
+
+/// The number of a key, whose first character is gone.
+fn read_number(negative: bool, key: &str) -> Decimal<'_> {
+    let mut chars = key.chars();
+    let code = chars.next().map_or(0, |marker| u32::from(marker) as i32);
+    let (digits, point) = match negative {
+        false => (Cow::Borrowed(chars.as_str()), code - POINT.0 as i32),
+        true => {
+            let digits = chars.as_str().trim_end_matches('~').chars().map(complement);
+            (digits.collect(), POINT.1 as i32 - code)
+        }
+    };
+    Decimal { negative, digits, point }
 }
 
 fn complement(digit: char) -> char {
@@ -129,15 +147,9 @@ fn read<'k>(key: &'k str, out: &mut String) -> &'k str {
     match chars.next() {
         Some(FALSE) => out.push_str("false"),
         Some(TRUE) => out.push_str("true"),
-        Some(NUMBER) => {
-            let (digits, rest) = until_end(key);
-            out.extend(digits.chars().skip(2));
-            return rest;
-        }
-        Some(NEGATIVE) => {
-            let (digits, rest) = until_end(key);
-            out.push('-');
-            out.extend(digits.trim_end_matches('~').chars().skip(2).map(complement));
+        Some(kind @ (NUMBER | NEGATIVE)) => {
+            let (number, rest) = until_end(chars.as_str());
+            read_number(kind == NEGATIVE, number).write(out);
             return rest;
         }
         Some(STRING) => {

@@ -4,6 +4,9 @@
 //! a value; [`string`] and [`number`] know when two spellings are one value; [`key`] makes of a value a
 //! text that is equal, and sorts, as the values do.
 //!
+//! A record is a line. Values that follow each other on it are records of their own, as in jq; where one
+//! of them is wrong, none of the line is a record. A value does not go on in the next line.
+//!
 //! What counts as JSON is RFC 8259, with three decisions. A half of a surrogate pair stands for U+FFFD,
 //! as in jq, since real logs hold them. Of equal keys the last wins. Values within values are refused
 //! beyond [`DEEPEST`], as in jq: the readers are recursive, and input is hostile.
@@ -17,9 +20,9 @@ mod string;
 pub(crate) mod tests;
 
 pub(crate) use key::{Constant, write_key, write_value};
-pub(crate) use number::{Number, number};
+pub(crate) use number::{Number, number, shortest};
 pub(crate) use path::{Step, find, length, members};
-pub(crate) use scan::{Wrong, record};
+pub(crate) use scan::{TORN, Wrong, record};
 pub(crate) use string::{has_escape, unescape};
 
 /// The most values that may be open around a value.

@@ -1,24 +1,52 @@
 //! Numbers of JSON by value: `1`, `1.0` and `1e0` are one.
 //!
-//! A number without fraction and exponent is the integer that it is written as, however long; any
-//! other is the closest double. So identifiers above 2^53 stay apart, as in jaq; jq rounds them.
+//! A number without fraction and exponent is the integer that it is written as; any other is the closest
+//! double, and beyond the largest that one, as in jq. So identifiers above 2^53 stay apart, as in jaq;
+//! jq rounds them.
+//!
+//! A number that creel writes itself is the shortest text that reads back as the same number. It has
+//! an exponent where jq writes one: below 0.0001, and where more than 15 zeros would stand at the end.
+//! The exception are integers of up to 21 digits, as in JavaScript: all of 64 bits are among them, and
+//! these are identifiers more often than measurements.
 
 use std::borrow::Cow;
 
-/// Integers with more digits than this are taken as doubles.
-const LONGEST: usize = 1000;
+/// An integer with more digits than this is taken as the largest double: to convert a number between
+/// bases takes time by the square of its length, and input is hostile.
+pub(super) const LONGEST: usize = 50_000;
+
+/// The most significant digits of a double.
+const DOUBLE_DIGITS: usize = 17;
+
+/// Integers of up to this many digits are written without an exponent.
+const PLAIN_DIGITS: i32 = 21;
+
+/// Zeros that may stand at the end of a number before it is written with an exponent, as in jq.
+const PLAIN_ZEROS: i32 = 15;
 
 /// A number, as far as it can be added up.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Number {
+pub(crate) enum Number<'r> {
+    /// An integer of 64 bits.
     Integer(i64),
+    /// An integer that is longer, as written: a sign and at most [`LONGEST`] digits.
+    Long(&'r str),
     Double(f64),
 }
 
 /// The value of a checked number.
 #[inline]
-pub(crate) fn number(raw: &str) -> Number {
-    integer(raw).map_or_else(|| Number::Double(double(raw)), Number::Integer)
+pub(crate) fn number(raw: &str) -> Number<'_> {
+    match integer(raw) {
+        Some(integer) => Number::Integer(integer),
+        None if is_integer(raw) => Number::Long(raw),
+        None => Number::Double(double(raw)),
+    }
+}
+
+/// Whether a number is the integer that it is written as.
+fn is_integer(raw: &str) -> bool {
+    raw.len() <= LONGEST && raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 /// The value of a number that is written as an integer and fits.
@@ -46,15 +74,192 @@ fn double(raw: &str) -> f64 {
     raw.parse::<f64>().unwrap_or(0.0).clamp(f64::MIN, f64::MAX)
 }
 
-/// The digits of a number's value, the same for all its spellings: no exponent, no zero that
-/// could be left out, no negative zero.
-pub(super) fn canonical(raw: &str) -> Cow<'_, str> {
-    let is_integer = raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if is_integer && raw.len() <= LONGEST {
-        return Cow::Borrowed(if raw == "-0" { "0" } else { raw });
+/// The value of a number, the same for all of its spellings: 0.`digits` times ten to the power of
+/// `point`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decimal<'r> {
+    pub(super) negative: bool,
+    /// Without zeros at either end; none at all for zero, which has no sign.
+    pub(super) digits: Cow<'r, str>,
+    pub(super) point: i32,
+}
+
+impl<'r> Decimal<'r> {
+    /// The value of a checked number.
+    pub(super) fn of(raw: &'r str) -> Self {
+        if !is_integer(raw) {
+            return Self::of_double(double(raw));
+        }
+        let (negative, digits) = match raw.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, raw),
+        };
+        let digits = digits.trim_start_matches('0');
+        let point = digits.len() as i32;
+        let digits = digits.trim_end_matches('0');
+        Self { negative: negative && !digits.is_empty(), digits: digits.into(), point }
     }
-    match double(raw) {
-        0.0 => Cow::Borrowed("0"),
-        double => Cow::Owned(double.to_string()),
+
+    /// The value of a finite double, in the fewest digits that tell it from all others.
+    fn of_double(double: f64) -> Self {
+        let written = format!("{:e}", double.abs());
+        let (digits, exponent) = written.split_once('e').unwrap_or((&written, "0"));
+        let digits = digits.replace('.', "");
+        let digits = digits.trim_matches('0').to_owned();
+        // The one digit before the point is no zero but in zero itself.
+        let point = exponent.parse::<i32>().unwrap_or(0) + i32::from(!digits.is_empty());
+        Self { negative: double < 0.0, digits: digits.into(), point }
+    }
+
+    /// Appends the number as JSON.
+    pub(super) fn write(&self, out: &mut String) {
+        if self.negative {
+            out.push('-');
+        }
+        let start = out.len();
+        if self.has_exponent() {
+            self.write_with_exponent(out);
+            // An integer of many digits is no double, and would come back as another number.
+            let read = Decimal::of(&out[start..]);
+            if (&read.digits, read.point) == (&self.digits, self.point) {
+                return;
+            }
+            out.truncate(start);
+        }
+        self.write_plain(out);
+    }
+
+    fn has_exponent(&self) -> bool {
+        let digits = self.digits.len() as i32;
+        let zeros = self.point > PLAIN_DIGITS && self.point > digits + PLAIN_ZEROS;
+        self.digits.len() <= DOUBLE_DIGITS && (self.point <= -4 || zeros)
+    }
+
+    fn write_with_exponent(&self, out: &mut String) {
+        let (first, rest) = self.digits.split_at(self.digits.len().min(1));
+        out.push_str(first);
+        if !rest.is_empty() {
+            out.push('.');
+            out.push_str(rest);
+        }
+        out.push('e');
+        out.push_str(&(self.point - 1).to_string());
+    }
+
+    fn write_plain(&self, out: &mut String) {
+        let digits = &*self.digits;
+        let zeros = |n: i32| std::iter::repeat_n('0', usize::try_from(n).unwrap_or(0));
+        match usize::try_from(self.point) {
+            _ if digits.is_empty() => out.push('0'),
+            Ok(point) if point >= digits.len() => {
+                out.push_str(digits);
+                out.extend(zeros((point - digits.len()) as i32));
+            }
+            Ok(point @ 1..) => {
+                out.push_str(&digits[..point]);
+                out.push('.');
+                out.push_str(&digits[point..]);
+            }
+            _ => {
+                out.push_str("0.");
+                out.extend(zeros(-self.point));
+                out.push_str(digits);
+            }
+        }
+    }
+}
+
+/// A double as JSON. JSON has no infinities and no NaN: as in jq they are the largest doubles and null.
+pub(crate) fn shortest(double: f64) -> String {
+    if double.is_nan() {
+        return "null".to_owned();
+    }
+    let mut out = String::new();
+    // As in jq, a zero has its sign.
+    if double == 0.0 && double.is_sign_negative() {
+        out.push('-');
+    }
+    Decimal::of_double(double.clamp(f64::MIN, f64::MAX)).write(&mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn doubles_are_written_as_jq_does_but_for_integers_of_64_bits() {
+        for (double, written) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (-1.5, "-1.5"),
+            (0.1, "0.1"),
+            (1e15, "1000000000000000"),
+            (1e17, "100000000000000000"),
+            (1e19, "10000000000000000000"),
+            (18_446_744_073_709_551_615.0, "18446744073709552000"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e21"),
+            (1.23e22, "1.23e22"),
+            (123_456_789_012_345_680_000.0, "123456789012345680000"),
+            (0.0001, "0.0001"),
+            (0.000_123_45, "0.00012345"),
+            (1e-5, "1e-5"),
+            (-1.5e-7, "-1.5e-7"),
+            (1e308, "1e308"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (5e-324, "5e-324"),
+            (f64::INFINITY, "1.7976931348623157e308"),
+            (f64::NEG_INFINITY, "-1.7976931348623157e308"),
+            (f64::NAN, "null"),
+        ] {
+            assert_eq!(shortest(double), written);
+        }
+    }
+
+    fn written(raw: &str) -> String {
+        let mut out = String::new();
+        Decimal::of(raw).write(&mut out);
+        out
+    }
+
+    #[test]
+    fn integers_stay_exact_however_long() {
+        let many = "1234567890".repeat(100);
+        let round = format!("1{}", "0".repeat(400));
+        let near = "12345678901234567".to_owned() + &"0".repeat(20);
+        for (raw, text) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("100", "100"),
+            ("-18446744073709551615", "-18446744073709551615"),
+            ("10000000000000000000", "10000000000000000000"),
+            ("100000000000000000001", "100000000000000000001"),
+            (&many, &many),
+            // Beyond the doubles an exponent would be another number.
+            (&round, &round),
+            (&near, "1.2345678901234567e36"),
+        ] {
+            assert_eq!(written(raw), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            double in prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO,
+            digits in "-?[1-9][0-9]{0,40}0{0,30}",
+        ) {
+            let text = shortest(double);
+            prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), double.to_bits());
+            prop_assert!(serde_json::from_str::<serde_json::Number>(&text).is_ok(), "{}", text);
+            prop_assert!(text.len() <= 35, "{}", text);
+            let text = written(&digits);
+            prop_assert_eq!(Decimal::of(&text), Decimal::of(&digits));
+            prop_assert!(serde_json::from_str::<serde_json::Number>(&text).is_ok(), "{}", text);
+        }
     }
 }

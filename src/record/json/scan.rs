@@ -49,15 +49,18 @@ impl Member {
     }
 }
 
-/// Checks that a range of `text` is one value, with nothing but white space around it, and gives the
-/// range of the value alone; `None` if there is nothing but white space. If it is an object, `visit` sees
-/// its members.
+/// Checks that `text` from a place up to `end` begins with one value, with white space around it, and
+/// gives the range of the value alone, and where the next one begins; `None` if there is nothing but
+/// white space. If it is an object, `visit` sees its members.
+///
+/// Values that follow each other need white space between them, unless brackets, braces or quotes
+/// keep them apart.
 #[inline]
 pub(crate) fn record(
     text: &str,
     range: Range<usize>,
     visit: impl FnMut(Member),
-) -> Checked<Option<Range<usize>>> {
+) -> Checked<Option<(Range<usize>, usize)>> {
     let mut cursor = Cursor { bytes: &text.as_bytes()[..range.end], at: range.start };
     cursor.space();
     let start = cursor.at;
@@ -70,10 +73,10 @@ pub(crate) fn record(
     }
     let value = start..cursor.at;
     cursor.space();
-    match cursor.at == range.end {
-        true => Ok(Some(value)),
-        false => cursor.wrong("something stands behind the value; one value a record is needed"),
+    if cursor.at == value.end && cursor.at < range.end {
+        cursor.apart()?;
     }
+    Ok(Some((value, cursor.at)))
 }
 
 /// A place in a record.
@@ -99,6 +102,17 @@ impl Cursor<'_> {
                 return;
             }
             self.at += 1;
+        }
+    }
+
+    /// Whether what is here may stand right behind a value.
+    #[cold]
+    fn apart(&self) -> Checked<()> {
+        let ended = matches!(self.bytes[self.at - 1], b'}' | b']' | b'"');
+        match self.peek() {
+            Some(b'{' | b'[' | b'"') => Ok(()),
+            _ if ended => Ok(()),
+            _ => self.wrong("something stands behind the value"),
         }
     }
 
@@ -268,4 +282,6 @@ impl Cursor<'_> {
     }
 }
 
-const TORN: &str = "the record ends within a value; one value a record is needed";
+/// What is wrong with a record that ends before its value does: as the first line of JSON that is laid
+/// out over several.
+pub(crate) const TORN: &str = "the record ends within a value";

@@ -9,8 +9,11 @@ use super::{Constant, DEEPEST, Step, find, length, members, record, write_key, w
 
 /// Whether a record is JSON as a whole; where it is wrong if not.
 fn checked(text: &str) -> Result<Option<&str>, (usize, &'static str)> {
-    let found = record(text, 0..text.len(), |_| {});
-    found.map(|range| range.map(|range| &text[range])).map_err(|wrong| (wrong.at, wrong.what))
+    match record(text, 0..text.len(), |_| {}) {
+        Ok(Some((_, next))) if next < text.len() => Err((next, "another value")),
+        Ok(found) => Ok(found.map(|(range, _)| &text[range])),
+        Err(wrong) => Err((wrong.at, wrong.what)),
+    }
 }
 
 fn key(text: &str) -> String {
@@ -228,7 +231,7 @@ proptest! {
 #[test]
 fn a_wrong_byte_is_named() {
     for (text, at, what) in [
-        ("{\"a\":1} {", 8, "behind"),
+        ("{\"a\":1} {", 8, "another value"),
         ("{\"a\":1", 6, "ends within"),
         ("{\"a\" 1}", 5, "colon"),
         ("{\"a\":1,}", 7, "key"),
@@ -248,7 +251,14 @@ fn a_wrong_byte_is_named() {
         ("\"\\u12g4\"", 1, "escape"),
         ("\"abcdefgh", 9, "ends within"),
         ("\u{feff}1", 0, "begins"),
-        ("1 2", 2, "behind"),
+        ("1 2", 2, "another value"),
+        ("[1][2]", 3, "another value"),
+        ("\"a\"1", 3, "another value"),
+        ("1\"a\"", 1, "another value"),
+        ("1-2", 1, "behind"),
+        ("nullnull", 4, "behind"),
+        ("{}}", 2, "another value"),
+        ("{\"a\":1}x", 7, "another value"),
     ] {
         let (wrong, said) = checked(text).expect_err(text);
         assert!(wrong == at && said.contains(what), "{text}: {wrong} {said}");
