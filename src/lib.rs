@@ -120,7 +120,7 @@ pub use bag::{
 };
 #[doc(hidden)]
 pub use bag::{Plan, Values};
-pub use block::{Compression, Damaged, Delimiter, Encoding};
+pub use block::{Compression, Damaged, Delimiter, Encoding, SingleByte};
 /// The operators and combiners, which need nothing but memory.
 pub use creel_operators as operators;
 pub use error::{Error, Place, Result};

@@ -79,6 +79,7 @@ impl Default for ReadOptions {
             delimiter: Delimiter::Line,
             max_record: None,
             damaged: Damaged::Fail,
+            allow_binary: false,
             ahead: 32 << 20,
         };
         Self { access: Access::default(), blocks, partition_size: None, invalid: Invalid::Fail }
@@ -144,6 +145,28 @@ impl ReadOptions {
     /// if not set. See [`Missing`].
     pub fn on_missing(mut self, missing: Missing) -> Self {
         self.access.missing = missing;
+        self
+    }
+
+    /// Reads data that is no text as text all the same; without, archives, images, programs, text in
+    /// an unnamed UTF-16 and the like are refused with [`Error::NotText`](crate::Error::NotText).
+    /// Bytes are never looked at: [`read_bytes`] gives them as they are.
+    ///
+    /// ```
+    /// use creel::{Error, ReadOptions};
+    ///
+    /// let file = std::env::temp_dir().join(format!("creel-not-text-{}", std::process::id()));
+    /// std::fs::write(&file, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").expect("it is written");
+    /// let path = file.display().to_string();
+    /// let image = creel::read_text(&path)?.count().compute_blocking();
+    /// assert!(matches!(image, Err(Error::NotText { found, .. }) if found == "a PNG image"));
+    /// let options = ReadOptions::new().allow_binary(true).invalid(creel::Invalid::Replace);
+    /// assert_eq!(options.read_text([&path])?.count().compute_blocking()?, 3);
+    /// # std::fs::remove_file(&file).expect("it is removed");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn allow_binary(mut self, yes: bool) -> Self {
+        self.blocks.allow_binary = yes;
         self
     }
 

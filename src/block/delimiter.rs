@@ -3,7 +3,7 @@
 use memchr::memmem::{Finder, FinderRev, find_iter};
 use memchr::{memchr, memrchr};
 
-use super::encoding::{Encoding, to_latin1};
+use super::encoding::Encoding;
 
 /// What ends a record. It is not part of the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,16 +49,16 @@ pub(super) enum Ends {
 
 impl Ends {
     pub(super) fn new(delimiter: &Delimiter, encoding: Encoding) -> Self {
-        let in_latin1;
-        let bytes = match encoding {
-            Encoding::Latin1 => match to_latin1(delimiter.bytes()) {
+        let encoded;
+        let bytes = match encoding.table() {
+            Some(table) => match table.encode(delimiter.bytes()) {
                 Some(bytes) => {
-                    in_latin1 = bytes;
-                    &in_latin1
+                    encoded = bytes;
+                    &encoded
                 }
                 None => return Self::Never,
             },
-            _ => delimiter.bytes(),
+            None => delimiter.bytes(),
         };
         match bytes {
             [] => Self::Never,

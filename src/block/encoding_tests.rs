@@ -65,25 +65,36 @@ proptest! {
     }
 
     #[test]
-    fn latin1_is_split_and_each_byte_is_a_character(
+    fn single_bytes_are_split_and_each_byte_is_a_character(
         bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\xa7'), any::<u8>()], 0..400),
         blocksize in 1..100_usize,
         slice in 1..200_u64,
         chunk in 1..50_usize,
         section: bool,
+        encoding in proptest::sample::select(vec![
+            ("latin1", None),
+            ("windows-1252", Some(encoding_rs::WINDOWS_1252)),
+            ("koi8-r", Some(encoding_rs::KOI8_R)),
+        ]),
     ) {
+        let (label, table) = encoding;
+        prop_assume!(!(section && label == "koi8-r"));
+        let character = |byte: u8| match table {
+            None => char::from(byte).to_string(),
+            Some(table) => table.decode_without_bom_handling(&[byte]).0.into_owned(),
+        };
+        let text = |bytes: &[u8]| bytes.iter().map(|byte| character(*byte)).collect::<String>();
         let delimiter = if section { Delimiter::Bytes("§".into()) } else { Delimiter::Line };
-        let options = BlockOptions { blocksize, encoding: Encoding::Latin1, delimiter, compression: Compression::None, ..options() };
+        let options = BlockOptions { blocksize, encoding: Encoding::for_label(label).unwrap(), delimiter, compression: Compression::None, ..options() };
         prop_assert!(splittable(&options));
         let read = read(&bytes, &options, slice, chunk).unwrap();
-        let expected = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0;
-        prop_assert_eq!(valid(&read), &*expected);
+        prop_assert_eq!(valid(&read), text(&bytes));
         for block in &read.blocks {
             let partition = block.place(0).partition.unwrap() as u64;
             let start = block.place(0).offset.unwrap();
             prop_assert!(start < (partition + 1) * slice);
             let stored = &bytes[start as usize..block.place(block.bytes().len()).offset.unwrap() as usize];
-            let decoded = encoding_rs::WINDOWS_1252.decode_without_bom_handling(stored).0;
+            let decoded = text(stored);
             prop_assert_eq!(block.bytes(), decoded.as_bytes());
         }
     }
@@ -144,6 +155,38 @@ fn a_delimiter_that_latin1_does_not_have_never_occurs() {
     let delimiter = Delimiter::Bytes("語".into());
     let options = BlockOptions { encoding: Encoding::Latin1, delimiter, ..options() };
     let read = read(b"a\xe8\xaa\x9eb", &options, 2, 1).unwrap();
-    assert_eq!(valid(&read), "aèªžb");
+    assert_eq!(valid(&read), "aèª\u{9e}b");
     assert_eq!(read.blocks.len(), 1);
+}
+
+#[test]
+fn a_byte_without_a_character_is_invalid_at_its_place() {
+    let encoding = Encoding::for_label("windows-1253").unwrap();
+    let options = BlockOptions { encoding, ..options() };
+    let read = read_whole(b"\xe1\xd2\xe2\n", &options).unwrap();
+    let error = text(&read, Invalid::Fail, &Progress::default()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Encoding { place, encoding: "windows-1253", .. } if place.offset == Some(1)),
+        "{error}"
+    );
+    assert_eq!(text(&read, Invalid::Replace, &Progress::default()).unwrap(), "α\u{fffd}β\n");
+}
+
+#[test]
+fn labels_are_known_in_every_spelling() {
+    for (encoding, labels) in [
+        (Encoding::Utf8, &["utf-8", "UTF8", "unicode-1-1-utf-8", " utf-8\n", "us-ascii"][..]),
+        (Encoding::Utf16Le, &["utf-16le", "UTF-16", "ucs-2", "unicode"]),
+        (Encoding::Utf16Be, &["utf-16be", "unicodefffe"]),
+        (Encoding::Latin1, &["latin1", "LATIN-1", "iso-8859-1", "ISO_8859-1", "l1", "cp819"]),
+        (Encoding::Windows1252, &["windows-1252", "CP1252"]),
+    ] {
+        for label in labels {
+            assert_eq!(Encoding::for_label(label), Some(encoding), "{label}");
+        }
+    }
+    for unknown in ["", "ebcdic", "shift_jis", "gbk", "utf-7", "utf-32", "x-user-defined"] {
+        assert_eq!(Encoding::for_label(unknown), None, "{unknown}");
+    }
+    assert!(matches!(Encoding::for_label("KOI8-R"), Some(Encoding::SingleByte(_))));
 }

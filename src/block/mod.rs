@@ -5,15 +5,17 @@
 //!
 //! 1. the object's bytes, as `source` fetches them;
 //! 2. `decompress`: a decompressor, if the first bytes are those of a `codec`;
-//! 3. `encoding` and `utf16`: UTF-16 becomes UTF-8 (Latin-1 does so last, for its line feeds are
-//!    found without);
-//! 4. `cut`: the buffer is filled, and cut after the last whole record (`delimiter` knows where
+//! 3. `content`: a look at the first bytes, which refuses what is no text;
+//! 4. `encoding` and `utf16`: UTF-16 becomes UTF-8 (encodings of one byte a character do so last,
+//!    for their line feeds are found without);
+//! 5. `cut`: the buffer is filled, and cut after the last whole record (`delimiter` knows where
 //!    records end).
 //!
 //! Uncompressed bytes in UTF-8 are read straight into the block's buffer, or have landed in it
 //! already, and are never copied but for the torn record at its end.
 
 mod codec;
+mod content;
 mod cut;
 #[cfg(feature = "decompress")]
 mod decompress;
@@ -32,7 +34,7 @@ mod utf16;
 use std::sync::Arc;
 
 pub use delimiter::Delimiter;
-pub use encoding::Encoding;
+pub use encoding::{Encoding, SingleByte};
 pub(crate) use reader::Blocks;
 
 use crate::error::Place;
@@ -143,6 +145,8 @@ pub(crate) struct BlockOptions {
     pub(crate) max_record: Option<u64>,
     /// What a truncated or broken stream does.
     pub(crate) damaged: Damaged,
+    /// Data that is no text is read as text all the same.
+    pub(crate) allow_binary: bool,
     /// Bytes that may be fetched ahead of one reader.
     pub(crate) ahead: usize,
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::codec::Codec;
+use super::content::{self, Expected};
 use super::cut::{Bytes, Cutter, Rule, Start};
 #[cfg(feature = "decompress")]
 use super::decompress::Shared;
@@ -111,7 +112,10 @@ impl Blocks {
             return Ok(self.open.later(part, head));
         }
         self.open.gather(&mut part).await?;
-        slice.object.set_head(&part.read[..part.read.len().min(HEAD)]);
+        // Who reads the other slices asks for it; a whole object has none.
+        if slice.end.is_some() {
+            slice.object.set_head(&part.read[..part.read.len().min(HEAD)]);
+        }
         let cutter = self.open.first(part).await?;
         slice.object.set_divided(!cutter.takes_all());
         Ok(Some(cutter))
@@ -142,6 +146,9 @@ pub(super) struct Open {
     compression: Compression,
     encoding: Encoding,
     splittable: bool,
+    /// Data that is no text is read as text all the same.
+    allow_binary: bool,
+    nul_delimited: bool,
 }
 
 impl Open {
@@ -159,6 +166,8 @@ impl Open {
             compression: options.compression,
             encoding: options.encoding,
             splittable: splittable(options),
+            allow_binary: options.allow_binary,
+            nul_delimited: options.delimiter.bytes().contains(&0),
         }
     }
 
@@ -189,11 +198,32 @@ impl Open {
         Ok(())
     }
 
-    /// Whether these first bytes are enough to know how to read on.
+    /// Whether these first bytes, of data that somebody is still writing, are enough to know how to
+    /// read on.
+    ///
+    /// No record is held back for long: without a record's end there is none, and NULs are waited
+    /// for only to see whether there are many.
     fn decides(&self, head: &[u8]) -> bool {
+        const ENOUGH: usize = 1024;
         let marks = [LITTLE.1, BIG.1, UTF8.1];
-        let marked = |mark: &[u8]| head.len() < mark.len() && mark.starts_with(head);
-        !Codec::undecided(head) && !marks.into_iter().any(marked)
+        let short = |mark: &[u8]| head.len() < mark.len() && mark.starts_with(head);
+        if Codec::undecided(head) || marks.into_iter().any(short) {
+            return false;
+        }
+        let (_, units) = self.units(head);
+        let checked = !self.allow_binary && units == Units::Bytes && self.encoding != Encoding::Raw;
+        !checked
+            || self.rule.ends.first(head, 0).is_some()
+                && (self.nul_delimited || head.len() >= ENOUGH || !head.contains(&0))
+    }
+
+    /// What an object is that begins so, if it is not what is going to be read.
+    fn refused(&self, head: &[u8]) -> Option<content::Kind> {
+        if self.allow_binary || self.encoding == Encoding::Raw {
+            return None;
+        }
+        let (_, units) = self.units(head);
+        content::find(head, Expected { units, nul_delimited: self.nul_delimited })
     }
 
     /// An object's first slice, gathered: all of the object, if it is not cut by slices.
@@ -205,13 +235,16 @@ impl Open {
             part.decompress(codec, place)?;
             self.gather(&mut part).await?;
         }
+        if let Some(kind) = self.refused(&part.read[..part.read.len().min(HEAD)]) {
+            return Err(kind.refuse(Place::object(&*part.object)));
+        }
         let (mark, units) = self.units(&part.read);
         part.read.advance(mark);
         if let Units::Utf16 { big_endian } = units {
             splittable = false;
             part.bytes = Box::pin(decoded(part.take_bytes(), big_endian, self.place(&part))?);
         }
-        if units == Units::Latin1 && cfg!(not(feature = "encoding")) {
+        if matches!(units, Units::SingleByte(_)) && cfg!(not(feature = "encoding")) {
             return Err(unsupported(self.place(&part), units.name(), "encoding"));
         }
         Ok(self.cutter(
@@ -222,11 +255,13 @@ impl Open {
         ))
     }
 
-    /// Another slice, of an object that begins with `head`; nothing if the first slice takes all.
+    /// Another slice, of an object that begins with `head`; nothing if the first slice takes all, or
+    /// refuses all.
     pub(super) fn later(&self, part: Part, head: &[u8]) -> Option<Cutter> {
         let compressed = self.compression == Compression::Auto && Codec::of(head).is_some();
         let (mark, units) = self.units(head);
-        if !self.splittable || compressed || matches!(units, Units::Utf16 { .. }) {
+        let whole = compressed || matches!(units, Units::Utf16 { .. });
+        if !self.splittable || whole || self.refused(head).is_some() {
             return None;
         }
         // The mark is none of the first record's bytes, so no delimiter can begin in it.
@@ -263,7 +298,7 @@ impl Open {
             return Ok(seen);
         }
         let name = asked.name();
-        let looks = seen.map_or_else(|| looks_like(head), Codec::name);
+        let looks = seen.map_or_else(|| content::name(head), Codec::name);
         let reason = format!(
             "wrong magic number for {name} ({}): it looks like {looks}; let the codec be found by \
              the first bytes, or name the right one",
@@ -275,13 +310,13 @@ impl Open {
     /// The length of the mark at the beginning, and what the text is made of.
     fn units(&self, head: &[u8]) -> (usize, Units) {
         let marked = match self.encoding {
-            Encoding::Raw => return (0, Units::Bytes),
-            Encoding::Latin1 => return (0, Units::Latin1),
             Encoding::Auto => {
                 [LITTLE, BIG, UTF8].into_iter().find(|(_, mark)| head.starts_with(mark))
             }
+            Encoding::Utf8 => Some(UTF8),
             Encoding::Utf16Le => Some(LITTLE),
             Encoding::Utf16Be => Some(BIG),
+            other => return (0, other.table().map_or(Units::Bytes, Units::SingleByte)),
         };
         let (units, mark) = marked.unwrap_or((Units::Bytes, b""));
         (if head.starts_with(mark) { mark.len() } else { 0 }, units)
@@ -312,16 +347,6 @@ impl Part {
     fn decompress(&mut self, codec: Codec, object: Place) -> Result<()> {
         Err(unsupported(object, codec.name(), codec.name()))
     }
-}
-
-/// What data in no codec looks like, for a message.
-fn looks_like(head: &[u8]) -> &'static str {
-    let text = match std::str::from_utf8(head) {
-        Ok(_) => true,
-        // A character may be cut at the end.
-        Err(error) => error.error_len().is_none(),
-    };
-    if text && !head.contains(&0) { "plain text" } else { "something else" }
 }
 
 fn decoded(bytes: Bytes, big_endian: bool, object: Place) -> Result<Bytes> {

@@ -79,6 +79,8 @@ pub(super) fn options() -> BlockOptions {
         delimiter: Delimiter::Line,
         max_record: None,
         damaged: Damaged::Fail,
+        // Any bytes are read here; `content` has tests of its own.
+        allow_binary: true,
         ahead: 0,
     }
 }

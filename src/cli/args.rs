@@ -73,7 +73,10 @@ pub(crate) struct Args {
     /// auto (first bytes), none, gzip, zstd, bzip2, xz, lz4
     #[arg(long, value_name = "C", value_parser = compression, default_value = "auto", hide_default_value = true)]
     pub(crate) compression: Compression,
-    /// auto (UTF-8 or by mark), utf-16le, utf-16be, latin1
+    /// Read binary data as text all the same
+    #[arg(short = 'a', long)]
+    pub(crate) text: bool,
+    /// auto (UTF-8 or by mark), utf-16le, latin1, ...
     #[arg(long, value_name = "E", value_parser = encoding, default_value = "auto", hide_default_value = true)]
     pub(crate) encoding: Encoding,
     /// Records not UTF-8 or not JSON: fail, replace, skip
@@ -193,15 +196,14 @@ fn compression(given: &str) -> Result<Compression, String> {
 }
 
 fn encoding(given: &str) -> Result<Encoding, String> {
-    one_of(
-        given,
-        &[
-            ("auto", Encoding::Auto),
-            ("utf-16le", Encoding::Utf16Le),
-            ("utf-16be", Encoding::Utf16Be),
-            ("latin1", Encoding::Latin1),
-        ],
-    )
+    if given.eq_ignore_ascii_case("auto") {
+        return Ok(Encoding::Auto);
+    }
+    Encoding::for_label(given).ok_or_else(|| {
+        "auto, utf-8, utf-16le, utf-16be, latin1, windows-1252 or another encoding of one byte a \
+         character, such as koi8-r; iconv converts from others"
+            .to_owned()
+    })
 }
 
 fn invalid(given: &str) -> Result<Invalid, String> {
@@ -284,7 +286,9 @@ fn delimiter(given: &str) -> Result<Bytes, String> {
             Some('\\') => b'\\',
             Some('x') => {
                 let hex: String = chars.by_ref().take(2).collect();
-                let byte = (hex.len() == 2).then(|| u8::from_str_radix(&hex, 16).ok()).flatten();
+                // The conversion would take a sign as well.
+                let digits = hex.len() == 2 && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
+                let byte = digits.then(|| u8::from_str_radix(&hex, 16).ok()).flatten();
                 byte.ok_or("two hexadecimal digits after \\x")?
             }
             _ => return Err("after a backslash: n, r, t, 0, xHH or another backslash".to_owned()),
@@ -314,6 +318,9 @@ mod tests {
     #[test]
     fn delimiters_may_be_escaped() {
         assert_eq!(delimiter(r"\n--\x00\\").map(|bytes| bytes.0), Ok(b"\n--\0\\".to_vec()));
+        for sign in [r"\x+1", r"\x-1", r"\x 1", r"\x1_", r"\xé"] {
+            assert!(delimiter(sign).is_err(), "{sign}");
+        }
         assert!(delimiter("").is_err() && delimiter(r"\q").is_err() && delimiter(r"\x1").is_err());
     }
 }

@@ -45,16 +45,7 @@ fn print(text: &str) {
 
 /// Says what failed, with the options that would mend it, and gives the exit code.
 pub(crate) fn fail(error: &Error) -> u8 {
-    match error {
-        Error::Encoding { .. } => say(format_args!("{error} (--invalid, --encoding)")),
-        Error::Record { place, reason, .. } if *reason == TORN => {
-            let one_a_line = one_a_line(&place.object);
-            say(format_args!("{error} (--invalid, --from); {one_a_line}"));
-        }
-        Error::Record { .. } => say(format_args!("{error} (--invalid, --from)")),
-        Error::RecordTooLong { .. } => say(format_args!("{error} (--max-record, --delimiter)")),
-        _ => say(error),
-    }
+    say(with_options(error));
     code(error)
 }
 
@@ -66,6 +57,21 @@ fn one_a_line(object: &str) -> String {
         path => format!(" {}", printable(path)),
     };
     format!("JSON over several lines is read with jq -c .{from} | creel -f jsonl ...")
+}
+
+/// An error's message, and the options that would mend it.
+pub(crate) fn with_options(error: &Error) -> String {
+    match error {
+        Error::Encoding { .. } => format!("{error} (--invalid, --encoding)"),
+        Error::NotText { .. } => format!("{error} (-a reads it as text all the same)"),
+        Error::Record { place, reason, .. } if *reason == TORN => {
+            let one_a_line = one_a_line(&place.object);
+            format!("{error} (--invalid, --from); {one_a_line}")
+        }
+        Error::Record { .. } => format!("{error} (--invalid, --from)"),
+        Error::RecordTooLong { .. } => format!("{error} (--max-record, --delimiter)"),
+        _ => error.to_string(),
+    }
 }
 
 /// The exit code of an error.

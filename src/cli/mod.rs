@@ -122,7 +122,7 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     let start = Instant::now();
     if let Err(error) = compute(args, program, &job, &context, &mut target) {
         let told = tell_unread(args, &context.progress);
-        return match told.contains(&error.to_string()) {
+        return match told.contains(&message::with_options(&error)) {
             true => Ok(message::code(&error)),
             false => Err(error),
         };
@@ -199,6 +199,7 @@ fn job(args: &Args, source: Source) -> Job {
         max_record: args.max_record,
         // What was read before the damage is worth having; the exit code tells that it is not all.
         damaged: Damaged::Keep,
+        allow_binary: args.text,
         ahead: 32 << 20,
     };
     Job { source, blocks, partition_size: None }
@@ -247,7 +248,7 @@ fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
         }
         return Vec::new();
     }
-    let told: Vec<_> = unread.iter().map(ToString::to_string).collect();
+    let told: Vec<_> = unread.iter().map(message::with_options).collect();
     told.iter().for_each(say);
     let more = number - unread.len() as u64;
     if more > 0 {

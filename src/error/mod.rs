@@ -147,6 +147,17 @@ pub enum Error {
         /// What was expected, and the mend.
         reason: String,
     },
+    /// Data that is no text: an archive, an image, a program, or text in an encoding that has to be
+    /// named. It is found in an object's first bytes, before a record of it is given.
+    /// [`ReadOptions::allow_binary`](crate::ReadOptions::allow_binary) reads it all the same.
+    NotText {
+        /// The object.
+        place: Place,
+        /// What it is, with its article: "a zip archive".
+        found: String,
+        /// What to do.
+        mend: String,
+    },
     /// A record that is not valid in the encoding it was to be read in.
     Encoding {
         /// The object and the offset of the first wrong byte.
@@ -243,6 +254,9 @@ impl fmt::Display for Error {
                 "{place}: {codec} data truncated at byte {at} of the compressed data; fetch it again"
             ),
             Self::Corrupt { place, reason } => write!(f, "{place}: {reason}"),
+            Self::NotText { place, found, mend } => {
+                write!(f, "{place}: this is {found}, not UTF-8 text; {mend}")
+            }
             Self::Encoding { place, encoding, snippet, mend } => {
                 write!(f, "{place}: not valid {encoding}: {snippet}; {mend}")
             }
@@ -301,6 +315,7 @@ impl Error {
             | Self::Changed { place }
             | Self::Truncated { place, .. }
             | Self::Corrupt { place, .. }
+            | Self::NotText { place, .. }
             | Self::Encoding { place, .. }
             | Self::Record { place, .. }
             | Self::RecordTooLong { place, .. }
@@ -320,7 +335,7 @@ impl Error {
     /// no descriptors or no memory left is a fault of the run, and so is a network that is down.
     pub(crate) fn is_unreadable_entry(&self) -> bool {
         match self {
-            Self::NotFound { .. } | Self::PermissionDenied { .. } => true,
+            Self::NotFound { .. } | Self::PermissionDenied { .. } | Self::NotText { .. } => true,
             Self::Io { source, .. } => source.raw_os_error().is_some() && !is_exhausted(source),
             _ => false,
         }

@@ -44,6 +44,7 @@ pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String,
         encoding: Encoding::Auto,
         delimiter: Delimiter::Line,
         max_record: None,
+        allow_binary: false,
         damaged: Damaged::Fail,
         ahead: 1 << 20,
     };

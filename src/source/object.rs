@@ -17,8 +17,8 @@ use super::range;
 use super::store::Remote;
 use crate::{Error, Place, Result};
 
-/// How many bytes are looked at to know a codec and an encoding.
-pub(crate) const HEAD: usize = 64;
+/// How many bytes are looked at to know a codec and an encoding, and whether there is text at all.
+pub(crate) const HEAD: usize = 4096;
 
 /// One object, as listed: a name, where it lives and, where listing told it, its size.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::object::HEAD;
+/// The smallest block: less is not worth a buffer.
+const LEAST_BLOCK: usize = 64;
 
 /// The largest block asked for: a buffer is made as large as that, whatever the object holds, and
 /// there are some for each thread.
@@ -121,7 +122,7 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool of buffers for blocks of this many bytes, of readers on this many threads.
     pub(crate) fn new(blocksize: usize, threads: usize) -> Self {
-        let blocksize = blocksize.clamp(HEAD, LARGEST_BLOCK);
+        let blocksize = blocksize.clamp(LEAST_BLOCK, LARGEST_BLOCK);
         Self { free: Arc::default(), blocksize, kept: 4 * (threads + 1) }
     }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 
 use super::faults::{Answer, Server};
-use super::object::Home;
+use super::object::{HEAD, Home};
 use super::pack::Slice;
 use super::pool::Pool;
 use super::store::{Remote, Store};
@@ -148,7 +148,7 @@ async fn a_server_without_ranges_is_read_in_one_piece_and_resumed_by_skipping() 
         });
         let objects = list(&[&server.url("/x")]).await.unwrap();
         assert!(read_all(&objects).await.unwrap() == expected);
-        assert_eq!(objects[0].head().await.unwrap(), &expected[..64]);
+        assert_eq!(objects[0].head().await.unwrap(), &expected[..HEAD]);
     }
 }
 
@@ -207,15 +207,15 @@ async fn braces_of_a_url_are_a_list_of_urls() {
 
 #[tokio::test]
 async fn the_head_is_one_small_request_and_none_if_it_was_seen() {
-    let server = Server::start(|r, _| Answer::object(r, &pattern(1000), "\"1\""));
+    let server = Server::start(|r, _| Answer::object(r, &pattern(10_000), "\"1\""));
     let objects = list(&[&server.url("/x"), &server.url("/y")]).await.unwrap();
     objects[1].set_head(b"seen");
     for _ in 0..2 {
-        assert_eq!(objects[0].head().await.unwrap(), &pattern(1000)[..64]);
+        assert_eq!(objects[0].head().await.unwrap(), &pattern(10_000)[..HEAD]);
         assert_eq!(objects[1].head().await.unwrap(), b"seen");
     }
     let ranges: Vec<_> = server.seen().iter().map(|r| r.range()).collect();
-    assert_eq!(ranges, [Some((0, 64))]);
+    assert_eq!(ranges, [Some((0, HEAD))]);
 }
 
 /// Objects in memory, listed.

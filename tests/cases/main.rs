@@ -5,6 +5,7 @@
 
 #![cfg(feature = "cli")]
 
+mod content;
 #[cfg(unix)]
 mod entries;
 mod json;
