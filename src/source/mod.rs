@@ -28,6 +28,8 @@ mod object;
 #[cfg(feature = "cloud")]
 mod pace;
 mod pack;
+#[cfg(feature = "cloud")]
+mod page;
 mod pattern;
 mod pipe;
 mod pool;
@@ -39,6 +41,8 @@ mod refused;
 mod remote;
 #[cfg(all(test, feature = "http"))]
 mod remote_tests;
+#[cfg(feature = "cloud")]
+mod spell;
 #[cfg(feature = "cloud")]
 mod store;
 #[cfg(feature = "cloud")]
@@ -151,6 +155,9 @@ impl Source {
             reason = "the folder holds no files (hidden ones are passed over)".to_owned();
         } else if let Some(exists) = exists {
             reason = format!("{reason}; the longest part of it that exists is {exists}");
+        }
+        if let Some(literal) = pattern.literal() {
+            reason = format!("{reason}; to name a bracket itself, write {literal}");
         }
         Error::NotFound { place: Place::object(pattern.shown()), reason }
     }

@@ -5,6 +5,7 @@
 //! components. As in a shell, wildcards do not match a leading dot that is not written.
 
 use super::braces::{MOST_ALTERNATIVES, expanded};
+use crate::error::printable;
 use crate::{Error, Result};
 
 /// One pattern of the user's.
@@ -105,6 +106,13 @@ impl Pattern {
             }
         }
         Ok(Self { scheme, given: rest.to_owned(), alternatives })
+    }
+
+    /// The last component with a bracket, as it is written where the bracket is meant itself.
+    pub(super) fn literal(&self) -> Option<String> {
+        let name = self.given.rsplit('/').find(|name| name.contains('['))?;
+        // Whoever wrote this knows it.
+        (!name.contains("[[]")).then(|| printable(&name.replace('[', "[[]")))
     }
 
     /// As the user wrote it, without credentials and query.

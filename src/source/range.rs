@@ -307,7 +307,10 @@ impl Remote {
                 _ => {}
             }
         }
-        let answer = self.store.objects.get_opts(&self.path, options).await?;
+        if let Some(spelled) = self.name.spelled(&self.store.signer) {
+            options.extensions.insert(spelled);
+        }
+        let answer = self.store.objects.get_opts(&self.name.path(), options).await?;
         self.store.answered.store(true, Relaxed);
         Ok(answer)
     }
@@ -342,7 +345,7 @@ impl Remote {
     fn empty(&self) -> ObjectMeta {
         let known = self.version.get();
         ObjectMeta {
-            location: self.path.clone(),
+            location: self.name.path(),
             last_modified: known.map(|v| v.last_modified).unwrap_or_default(),
             size: 0,
             e_tag: None,

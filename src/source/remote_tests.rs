@@ -15,6 +15,7 @@ use super::faults::{Answer, Server};
 use super::object::{HEAD, Home};
 use super::pack::Slice;
 use super::pool::Pool;
+use super::spell::Name;
 use super::store::{Remote, Store};
 use super::{Access, Fetch, Object, Opened, Partition, Partitions, Source, partitions};
 use crate::progress::Progress;
@@ -226,7 +227,7 @@ async fn memory(objects: &[Vec<u8>]) -> Vec<Arc<Object>> {
     for (i, bytes) in objects.iter().enumerate() {
         let path = Path::from(format!("{i:05}"));
         memory.put(&path, bytes.clone().into()).await.unwrap();
-        let remote = Remote::new(&store, path.clone());
+        let remote = Remote::new(&store, Name::Path(path.clone()));
         remote.version.set(memory.head(&path).await.unwrap()).unwrap();
         let entry = Default::default();
         listed.push(Arc::new(Object::new(i.to_string(), None, Home::Remote(remote), entry)));

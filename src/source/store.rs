@@ -4,7 +4,8 @@
 //! of a name, and stays at one level if the pattern does. What is named exactly is not asked for
 //! before it is read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -18,8 +19,10 @@ use super::Access;
 use super::glob::Component;
 use super::missing::Listing;
 use super::object::Home;
+use super::page::{Found, Page, Slot};
 use super::pattern::{Kind, Pattern, Url, is_glob, shown};
 use super::refused;
+use super::spell::{Name, Signer};
 use super::transport::{Connector, UNTOLD};
 use crate::runtime::REQUESTS;
 use crate::{Error, Place, Result};
@@ -41,6 +44,7 @@ pub(super) struct Store {
     pub(super) base: String,
     pub(super) objects: Arc<dyn ObjectStore>,
     pages: Pages,
+    pub(super) signer: Arc<Signer>,
     /// Whether it ever answered well: then trouble is worth more patience.
     pub(super) answered: AtomicBool,
 }
@@ -59,7 +63,7 @@ impl std::fmt::Debug for Pages {
 #[derive(Debug)]
 pub(super) struct Remote {
     pub(super) store: Arc<Store>,
-    pub(super) path: Path,
+    pub(super) name: Name,
     /// Size, ETag and date, as listed or as the first answer told them.
     pub(super) version: OnceLock<ObjectMeta>,
     /// Whether its server was found to ignore ranges.
@@ -67,9 +71,9 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(store: &Arc<Store>, path: Path) -> Arc<Self> {
+    pub(super) fn new(store: &Arc<Store>, name: Name) -> Arc<Self> {
         let whole = AtomicBool::new(false);
-        Arc::new(Self { store: Arc::clone(store), path, version: OnceLock::new(), whole })
+        Arc::new(Self { store: Arc::clone(store), name, version: OnceLock::new(), whole })
     }
 
     pub(super) fn size(&self) -> Option<u64> {
@@ -89,12 +93,16 @@ impl Stores {
         kind: Kind,
         into: &mut Listing<'_>,
     ) -> Result<()> {
+        if kind != Kind::Http && self.stands(pattern, kind, into).await? {
+            return Ok(());
+        }
         for alternative in &pattern.alternatives {
             let url = Url::split(alternative, kind)?;
             if kind == Kind::Http {
                 // A store for each URL, at home at its root: a path of object_store's would lose
                 // the query and normalise the rest. The client below them is shared.
-                let remote = Remote::new(&self.store(alternative, url, kind)?, Path::ROOT);
+                let remote =
+                    Remote::new(&self.store(alternative, url, kind)?, Name::Path(Path::ROOT));
                 into.push(shown(alternative), None, Home::Remote(remote));
                 continue;
             }
@@ -104,15 +112,32 @@ impl Stores {
                     into.refuse(error)?;
                 }
             } else {
-                let path = Path::parse(url.key).map_err(|e| Error::Pattern {
-                    pattern: alternative.clone(),
-                    reason: e.to_string(),
-                })?;
-                let home = Home::Remote(Remote::new(&store, path));
+                let home = Home::Remote(Remote::new(&store, Name::of(url.key)));
                 into.push(alternative.clone(), None, home);
             }
         }
         Ok(())
+    }
+
+    /// Appends the object whose key has the braces of a pattern in it, if there is one: it is
+    /// meant, as on disk.
+    async fn stands(&self, pattern: &Pattern, kind: Kind, into: &mut Listing<'_>) -> Result<bool> {
+        let url = Url::split(&pattern.given, kind)?;
+        if pattern.alternatives == [pattern.given.as_str()] {
+            return Ok(false);
+        }
+        let store = self.store(url.base, url, kind)?;
+        match store.first(url.key).await {
+            Ok(Some(first)) if first == url.key => {
+                let home = Home::Remote(Remote::new(&store, Name::of(url.key)));
+                into.push(pattern.given.clone(), None, home);
+                Ok(true)
+            }
+            // Who may not list may read all the same.
+            Ok(_) => Ok(false),
+            Err(error) if error.is_unreadable_entry() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The longest prefix of a pattern below which there is something.
@@ -124,7 +149,7 @@ impl Stores {
             literal.match_indices('/').map(|(at, _)| &literal[..=at]).collect();
         prefixes.insert(0, "");
         for prefix in prefixes.into_iter().rev() {
-            if store.first_page(prefix).await.ok()? {
+            if store.first(prefix).await.ok()?.is_some() {
                 return Some(format!("{}/{prefix}", url.base));
             }
         }
@@ -136,11 +161,11 @@ impl Stores {
         if let Some(store) = open.get(key) {
             return Ok(Arc::clone(store));
         }
-        let (objects, pages) =
+        let (objects, pages, signer) =
             build(key, url, kind, self.access.anonymous, &self.connector).map_err(|e| {
                 Error::Pattern { pattern: shown(key), reason: refused::unusable(kind, &e) }
             })?;
-        let store = Store::new(kind, self.access.anonymous, shown(key), objects, pages);
+        let store = Store::new(kind, self.access.anonymous, shown(key), objects, pages, signer);
         open.insert(key.to_owned(), Arc::clone(&store));
         Ok(store)
     }
@@ -153,38 +178,48 @@ impl Store {
         base: String,
         objects: Arc<dyn ObjectStore>,
         pages: Option<Arc<dyn PaginatedListStore>>,
+        signer: Signer,
     ) -> Arc<Self> {
-        let answered = AtomicBool::new(false);
-        Arc::new(Self { kind, anonymous, base, objects, pages: Pages(pages), answered })
+        let (signer, answered) = (Arc::new(signer), AtomicBool::new(false));
+        Arc::new(Self { kind, anonymous, base, objects, pages: Pages(pages), signer, answered })
     }
 
     /// A store that lives in memory.
     #[cfg(all(test, feature = "http"))]
     pub(super) fn memory(objects: Arc<dyn ObjectStore>) -> Arc<Self> {
-        Self::new(Kind::S3, false, "memory://bucket".to_owned(), objects, None)
+        Self::new(Kind::S3, false, "memory://bucket".to_owned(), objects, None, Signer::None)
     }
 
-    /// Whether there is anything below a prefix.
-    async fn first_page(self: &Arc<Self>, prefix: &str) -> Result<bool> {
-        let Pages(Some(pages)) = self.pages.clone() else { return Ok(false) };
+    /// The first object below a prefix, if there is any.
+    async fn first(self: &Arc<Self>, prefix: &str) -> Result<Option<String>> {
         let (store, prefix) = (Arc::clone(self), prefix.to_owned());
-        let found = REQUESTS.spawn(async move {
+        self.requested(async move {
             let options = PaginatedListOptions { max_keys: Some(1), ..Default::default() };
-            let page = pages.list_paginated(some(&prefix), options).await;
-            page.map(|p| !p.result.objects.is_empty()).map_err(|e| store.explain(&prefix, &e))
-        });
-        let place = || Place::object(&self.base);
-        found.map_err(|e| Error::io(place(), e))?.await.map_err(|e| Error::io(place(), e))?
+            let page = store.page(&prefix, options).await?;
+            Ok(page.objects.into_iter().next().map(|found| found.key))
+        })
+        .await
+    }
+
+    /// Runs a request beside the caller.
+    async fn requested<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let place = |e| Error::io(Place::object(&self.base), e);
+        REQUESTS.spawn(request).map_err(place)?.await.map_err(place)?
     }
 
     /// Every object below a literal prefix, or only those at its level.
-    async fn listed(self: &Arc<Self>, prefix: &str, level: bool) -> Result<Vec<ObjectMeta>> {
-        let Pages(Some(pages)) = self.pages.clone() else {
+    async fn listed(&self, prefix: &str, level: bool) -> Result<Vec<Found>> {
+        if self.pages.0.is_none() {
             let directory = prefix.rsplit_once('/').map(|(directory, _)| Path::from(directory));
-            let listed = self.objects.list(directory.as_ref()).try_collect().await;
+            let listed = self.objects.list(directory.as_ref());
+            let found = |meta: ObjectMeta| Found { key: meta.location.to_string(), meta };
+            let listed = listed.map_ok(found).try_collect().await;
             return listed.map_err(|e| self.explain(prefix, &e));
-        };
-        let mut found = Vec::new();
+        }
+        let (mut found, mut keys, mut tokens) = (Vec::new(), HashSet::new(), HashSet::new());
         let mut token = None;
         loop {
             let options = PaginatedListOptions {
@@ -192,15 +227,39 @@ impl Store {
                 page_token: token,
                 ..Default::default()
             };
-            let page = pages.list_paginated(some(prefix), options).await;
-            let page = page.map_err(|e| self.explain(prefix, &e))?;
-            found.extend(page.result.objects);
-            token = page.page_token;
-            if token.is_none() {
-                self.answered.store(true, Relaxed);
-                return Ok(found);
+            let page = self.page(prefix, options).await?;
+            if let Some(twice) = page.objects.iter().find(|o| !keys.insert(o.key.clone())) {
+                return Err(self.unsound(&twice.key, "the listing names this object twice"));
+            }
+            found.extend(page.objects);
+            token = page.next;
+            match &token {
+                None => return Ok(found),
+                Some(next) if !tokens.insert(next.clone()) => {
+                    let reason = "the listing goes round in a circle: its pages say that the same \
+                                  page follows again";
+                    return Err(self.unsound(prefix, reason));
+                }
+                Some(_) => {}
             }
         }
+    }
+
+    /// One page of a listing.
+    async fn page(&self, prefix: &str, mut options: PaginatedListOptions) -> Result<Page> {
+        let Some(pages) = &self.pages.0 else { return Ok(Page::default()) };
+        let slot = Slot::new(self.kind);
+        options.extensions.insert(slot.clone());
+        let asked = pages.list_paginated(some(prefix), options).await;
+        asked.map_err(|e| self.explain(prefix, &e))?;
+        self.answered.store(true, Relaxed);
+        slot.take().ok_or_else(|| self.unsound(prefix, "the listing came without an answer"))
+    }
+
+    /// The error for a server whose listings cannot be trusted.
+    fn unsound(&self, key: &str, reason: &str) -> Error {
+        let place = Place::object(format!("{}/{key}", self.base));
+        Error::Corrupt { place, reason: format!("{reason}; the server is at fault") }
     }
 
     fn explain(&self, prefix: &str, error: &object_store::Error) -> Error {
@@ -218,32 +277,39 @@ fn literal_prefix(key: &str) -> &str {
 
 /// Appends what a wildcard matches, sorted by key.
 async fn glob(store: &Arc<Store>, key: &str, into: &mut Listing<'_>) -> Result<()> {
-    // The whole bucket is a directory too.
     let components = Component::of_key(key)?;
     let prefix = literal_prefix(key).to_owned();
     let rest = &key[prefix.len()..];
     let level = !rest.is_empty() && !rest.contains('/') && !rest.contains("**");
     let listing = {
         let store = Arc::clone(store);
-        REQUESTS.spawn(async move { store.listed(&prefix, level).await })
+        async move { store.listed(&prefix, level).await }
     };
-    let place = || Place::object(&store.base);
-    let listed = listing.map_err(|e| Error::io(place(), e))?.await;
-    let mut found = listed.map_err(|e| Error::io(place(), e))??;
-    found.retain(|meta| Component::match_key(&components, meta.location.as_ref()));
-    found.sort_by(|a, b| a.location.as_ref().cmp(b.location.as_ref()));
-    for meta in found {
-        let name = format!("{}/{}", store.base, meta.location);
-        let remote = Remote::new(store, meta.location.clone());
+    let mut found = store.requested(listing).await?;
+    // What is marked as a folder by an empty object is none.
+    found.retain(|found| !found.key.ends_with('/') || found.meta.size > 0);
+    // A name is meant as it stands if there is an object of it, as on disk; a folder too.
+    let stands = |found: &Found| {
+        found.key == key || is_glob(key) && key.ends_with('/') && found.key.starts_with(key)
+    };
+    match found.iter().any(stands) {
+        true => found.retain(stands),
+        false => {
+            found.retain(|found| Component::match_key(&components, found.key.trim_end_matches('/')))
+        }
+    }
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    for Found { key, meta } in found {
+        let remote = Remote::new(store, Name::of(&key));
         let size = Some(meta.size);
         // Just made, so there is none yet.
         let _ = remote.version.set(meta);
-        into.push(name, size, Home::Remote(remote));
+        into.push(format!("{}/{key}", store.base), size, Home::Remote(remote));
     }
     Ok(())
 }
 
-type Built = (Arc<dyn ObjectStore>, Option<Arc<dyn PaginatedListStore>>);
+type Built = (Arc<dyn ObjectStore>, Option<Arc<dyn PaginatedListStore>>, Signer);
 
 /// How long a request may take, where the environment does not say.
 ///
@@ -268,9 +334,9 @@ fn times(start: &str) -> impl Iterator<Item = (ClientConfigKey, &'static str)> {
 }
 
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-fn both<S: ObjectStore + PaginatedListStore>(store: S) -> Built {
+fn both<S: ObjectStore + PaginatedListStore>(store: S, signer: Signer) -> Built {
     let store = Arc::new(store);
-    (Arc::clone(&store) as Arc<dyn ObjectStore>, Some(store))
+    (Arc::clone(&store) as Arc<dyn ObjectStore>, Some(store), signer)
 }
 
 /// The store of one bucket, or of one web address.
@@ -284,12 +350,18 @@ fn build(
     match kind {
         #[cfg(feature = "s3")]
         Kind::S3 => {
-            use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey::Client};
+            use object_store::aws::AmazonS3ConfigKey::{Client, Region};
+            use object_store::aws::{AmazonS3, AmazonS3Builder};
             let builder = AmazonS3Builder::from_env().with_bucket_name(url.bucket);
             let builder = times("AWS_").fold(builder, |b, (key, t)| b.with_config(Client(key), t));
             let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
-            unsigned.build().map(both)
+            // As the crate has it.
+            let region = unsigned.get_config_value(&Region).unwrap_or("us-east-1".to_owned());
+            unsigned.build().map(|store: AmazonS3| {
+                let credentials = Arc::clone(store.credentials());
+                both(store, Signer::S3 { credentials, region })
+            })
         }
         #[cfg(feature = "gcs")]
         Kind::Gcs => {
@@ -299,11 +371,12 @@ fn build(
                 times("GOOGLE_").fold(builder, |b, (key, t)| b.with_config(Client(key), t));
             let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
-            unsigned.build().map(both)
+            unsigned.build().map(|store| both(store, Signer::None))
         }
         #[cfg(feature = "azure")]
         Kind::Azure => {
-            use object_store::azure::{AzureConfigKey::Client, MicrosoftAzureBuilder};
+            use object_store::azure::AzureConfigKey::{AccountName, Client};
+            use object_store::azure::MicrosoftAzureBuilder;
             let builder = MicrosoftAzureBuilder::from_env();
             let builder = match url.scheme {
                 "az" => builder.with_container_name(url.bucket),
@@ -314,7 +387,14 @@ fn build(
                 times("AZURE_").fold(builder, |b, (key, t)| b.with_config(Client(key), t));
             let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
-            unsigned.build().map(both)
+            // As the crate has it: named by the URL, or set, or the emulator's.
+            let named = url.bucket.split_once('@').and_then(|(_, host)| host.split('.').next());
+            let account = named.map(str::to_owned).or(unsigned.get_config_value(&AccountName));
+            let account = account.unwrap_or("devstoreaccount1".to_owned());
+            unsigned.build().map(|store| {
+                let credentials = Arc::clone(store.credentials());
+                both(store, Signer::Azure { credentials, account })
+            })
         }
         #[cfg(feature = "http")]
         Kind::Http => {
@@ -322,7 +402,7 @@ fn build(
             let builder = HttpBuilder::new().with_config(ClientConfigKey::AllowHttp, "true");
             let builder = TIMES.into_iter().fold(builder, |b, (key, t)| b.with_config(key, t));
             let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
-            Ok((Arc::new(builder.with_url(whole).build()?), None))
+            Ok((Arc::new(builder.with_url(whole).build()?), None, Signer::None))
         }
         #[allow(unreachable_patterns, reason = "with every feature on, every kind is above")]
         _ => {

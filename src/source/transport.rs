@@ -10,11 +10,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
+use futures::StreamExt;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     ReqwestConnector,
 };
 use object_store::{ClientConfigKey, ClientOptions};
+
+use super::page::{self, NoPage, Page, Slot};
+use super::spell::{Spelled, Unspelled, is_placeholder};
 
 /// An answer that decides what is done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +73,32 @@ impl HttpConnector for Connector {
     }
 }
 
+/// An error that is not tried again.
+fn unknown(error: impl StdError + Send + Sync + 'static) -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, error)
+}
+
+/// Reads the page of a listing. What is no page is asked for again, as what broke off is.
+async fn paged(response: HttpResponse, slot: &Slot) -> Result<HttpResponse, HttpError> {
+    if !response.status().is_success() {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let again = |error| HttpError::new(HttpErrorKind::Interrupted, error);
+    let mut bytes = Vec::new();
+    let mut chunks = body.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        // Also of faults of which others make no more of: nobody has seen any of it.
+        let chunk = chunk.map_err(|e| HttpError::new(HttpErrorKind::Interrupted, e))?;
+        if bytes.len() + chunk.len() > page::LONGEST {
+            return Err(unknown(NoPage::TooLong));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    slot.put(Page::read(slot.kind, &bytes).map_err(again)?);
+    Ok(HttpResponse::from_parts(parts, slot.empty().to_owned().into()))
+}
+
 /// Whether this status of a metadata endpoint is its last word. To 403 the S3 client has an older
 /// way to ask, if it was told so.
 fn refuses(status: u16) -> bool {
@@ -97,6 +127,15 @@ impl HttpService for Plain {
     {
         let ranged = request.headers().contains_key("range");
         Box::pin(async move {
+            let mut request = request;
+            if let Some(slot) = request.extensions_mut().remove::<Slot>() {
+                return paged(self.inner.execute(request).await?, &slot).await;
+            }
+            match request.extensions_mut().remove::<Spelled>() {
+                Some(spelled) => spelled.spell(&mut request).await.map_err(unknown)?,
+                None if is_placeholder(&request) => return Err(unknown(Unspelled::Url)),
+                None => {}
+            }
             let mut response = self.inner.execute(request).await;
             let refusal = match &response {
                 // Asked once: a laptop has no such endpoint, and must not wait for it.

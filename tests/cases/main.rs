@@ -9,8 +9,12 @@ mod content;
 #[cfg(unix)]
 mod entries;
 mod json;
+#[cfg(all(unix, feature = "s3"))]
+mod keys;
 mod numbers;
 mod output;
+#[cfg(all(unix, feature = "s3"))]
+mod server;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,0 +1,339 @@
+//! One page of a listing, read from the XML of a store.
+//!
+//! The stores' crate gives keys as paths, and there are keys that no path can spell: with an empty
+//! component, with `.` or `..`, with a slash at the start. One such key would end its listing. So
+//! the client reads the answers to listings here, hands the page on beside the crate, and gives
+//! the crate an empty one.
+//!
+//! A page is used only if it is whole and of the kind that was asked for: a gateway's HTML page
+//! with status 200, an error in an answer that began well, or a document that breaks off must not
+//! be taken for the end of a listing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use object_store::ObjectMeta;
+use object_store::path::Path;
+use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesStart, Event};
+
+use super::pattern::Kind;
+use crate::error::snippet;
+
+/// A page: some objects, and what to ask for the next one with.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Page {
+    pub(super) objects: Vec<Found>,
+    pub(super) next: Option<String>,
+}
+
+/// An object as a listing tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found {
+    pub(super) key: String,
+    /// Without a location.
+    pub(super) meta: ObjectMeta,
+}
+
+/// Travels with a request for a listing, and takes its page back.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) kind: Kind,
+    page: Arc<Mutex<Option<Page>>>,
+}
+
+impl Slot {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, page: Arc::default() }
+    }
+
+    pub(super) fn put(&self, page: Page) {
+        *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
+    }
+
+    pub(super) fn take(&self) -> Option<Page> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// An empty page, for the stores' crate.
+    pub(super) fn empty(&self) -> &'static str {
+        match self.kind {
+            Kind::Azure => "<EnumerationResults><Blobs></Blobs></EnumerationResults>",
+            _ => "<ListBucketResult></ListBucketResult>",
+        }
+    }
+}
+
+/// Why an answer is no page.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoPage {
+    #[error("the answer to a listing is not UTF-8")]
+    NotText,
+    #[error("the answer to a listing is no XML: {0}")]
+    NotXml(String),
+    #[error("the answer to a listing breaks off")]
+    Unfinished,
+    #[error("the answer to a listing is {found:?}, not {expected:?}")]
+    OtherKind { found: String, expected: &'static str },
+    #[error("the answer to a listing says that more follows, and not how to ask for it")]
+    NoToken,
+    #[error("the answer to a listing has an object with no {0}, or with one that is none")]
+    Lacks(&'static str),
+    #[error("the answer to a listing is longer than {} MiB", LONGEST >> 20)]
+    TooLong,
+}
+
+/// The longest page that is read; a thousand keys of a kibibyte each take two MiB.
+pub(super) const LONGEST: usize = 64 << 20;
+
+/// What is known of the object that is being read.
+#[derive(Default)]
+struct Partial {
+    key: Option<String>,
+    size: Option<u64>,
+    e_tag: Option<String>,
+    modified: Option<String>,
+    directory: bool,
+}
+
+impl Page {
+    /// Reads a page of this kind of store.
+    pub(super) fn read(kind: Kind, body: &[u8]) -> Result<Self, NoPage> {
+        let text = str::from_utf8(body).map_err(|_| NoPage::NotText)?;
+        let mut reading = Reading::new(kind);
+        let mut reader = Reader::from_str(text);
+        loop {
+            let event = reader.read_event().map_err(|e| no_xml(&e))?;
+            match event {
+                Event::Start(start) => reading.start(&start)?,
+                Event::Empty(start) => {
+                    reading.start(&start)?;
+                    reading.end()?;
+                }
+                Event::End(_) => reading.end()?,
+                Event::Text(text) => reading.text.push_str(&text.decode().map_err(|e| no_xml(&e))?),
+                Event::CData(data) => {
+                    reading.text.push_str(&data.decode().map_err(|e| no_xml(&e))?);
+                }
+                Event::GeneralRef(reference) => {
+                    let name = reference.decode().map_err(|e| no_xml(&e))?;
+                    match reference.resolve_char_ref().map_err(|e| no_xml(&e))? {
+                        Some(c) => reading.text.push(c),
+                        None => reading.text.push_str(
+                            resolve_xml_entity(&name).ok_or(NoPage::NotXml(name.to_string()))?,
+                        ),
+                    }
+                }
+                Event::Eof => return reading.finish(),
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            }
+        }
+    }
+}
+
+fn no_xml(error: &impl ToString) -> NoPage {
+    NoPage::NotXml(snippet(error.to_string().as_bytes()))
+}
+
+/// A page that is being read.
+struct Reading {
+    root: &'static str,
+    /// The names of the elements that are open.
+    open: Vec<String>,
+    text: String,
+    /// The name that is being read is percent-encoded.
+    encoded: bool,
+    object: Partial,
+    page: Page,
+    more: bool,
+    whole: bool,
+}
+
+impl Reading {
+    fn new(kind: Kind) -> Self {
+        let root = if kind == Kind::Azure { "EnumerationResults" } else { "ListBucketResult" };
+        Self {
+            root,
+            open: Vec::new(),
+            text: String::new(),
+            encoded: false,
+            object: Partial::default(),
+            page: Page::default(),
+            more: false,
+            whole: false,
+        }
+    }
+
+    fn start(&mut self, start: &BytesStart<'_>) -> Result<(), NoPage> {
+        let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
+        if self.open.is_empty() && (self.whole || name != self.root) {
+            let found = snippet(name.as_bytes());
+            return Err(NoPage::OtherKind { found, expected: self.root });
+        }
+        self.encoded = start.attributes().flatten().any(|attribute| {
+            attribute.key.as_ref() == b"Encoded" && attribute.value.as_ref() == b"true"
+        });
+        self.open.push(name);
+        self.text.clear();
+        if matches!(self.path()[..], [_, "Contents"] | [_, "Blobs", "Blob"]) {
+            self.object = Partial::default();
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> Vec<&str> {
+        self.open.iter().map(String::as_str).collect()
+    }
+
+    fn end(&mut self) -> Result<(), NoPage> {
+        let text = std::mem::take(&mut self.text);
+        let path = self.path();
+        match path[..] {
+            [_, "NextContinuationToken" | "NextMarker"] if !text.is_empty() => {
+                self.page.next = Some(text);
+            }
+            [_, "IsTruncated"] => self.more = text.trim() == "true",
+            [_, "Contents"] | [_, "Blobs", "Blob"] => self.add()?,
+            [_, "Contents", "Key"] => self.object.key = Some(text),
+            [_, "Blobs", "Blob", "Name"] => {
+                let key = if self.encoded { decoded(&text)? } else { text };
+                self.object.key = Some(key);
+            }
+            [_, "Contents", "Size"] | [_, "Blobs", "Blob", "Properties", "Content-Length"] => {
+                self.object.size = text.trim().parse().ok();
+            }
+            [_, "Contents", "ETag"] | [_, "Blobs", "Blob", "Properties", "Etag"] => {
+                self.object.e_tag = Some(text);
+            }
+            [_, "Contents", "LastModified"] => self.object.modified = Some(text),
+            [_, "Blobs", "Blob", "Properties", "ResourceType"] => {
+                self.object.directory = text == "directory";
+            }
+            [_] => self.whole = true,
+            _ => {}
+        }
+        self.open.pop();
+        Ok(())
+    }
+
+    /// Adds the object that ends here; a directory is none.
+    fn add(&mut self) -> Result<(), NoPage> {
+        let object = std::mem::take(&mut self.object);
+        if object.directory {
+            return Ok(());
+        }
+        let key = object.key.filter(|key| !key.is_empty()).ok_or(NoPage::Lacks("key"))?;
+        let size = object.size.ok_or(NoPage::Lacks("size"))?;
+        let meta = ObjectMeta {
+            location: Path::default(),
+            // Only asked for where there is no ETag.
+            last_modified: object.modified.and_then(|m| m.trim().parse().ok()).unwrap_or_default(),
+            size,
+            e_tag: object.e_tag.filter(|tag| !tag.is_empty()),
+            version: None,
+        };
+        self.page.objects.push(Found { key, meta });
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Page, NoPage> {
+        if !self.whole {
+            return Err(NoPage::Unfinished);
+        }
+        if self.more && self.page.next.is_none() {
+            return Err(NoPage::NoToken);
+        }
+        Ok(self.page)
+    }
+}
+
+/// A name that was encoded because XML cannot hold it.
+fn decoded(text: &str) -> Result<String, NoPage> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex =
+            after.get(..2).filter(|_| *first == b'%').and_then(|hex| str::from_utf8(hex).ok());
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).map_err(|_| NoPage::Lacks("key"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const S3: &str = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3/\"><Name>b</Name>\
+        <IsTruncated>true</IsTruncated><NextContinuationToken>t&amp;2</NextContinuationToken>\
+        <Contents><Key>m//a&lt;&#27;&#x41;</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>\
+        <ETag>&quot;e&quot;</ETag><Size>4</Size></Contents>\
+        <Contents><Key>m/../d</Key><Size>0</Size></Contents>\
+        <CommonPrefixes><Prefix>m/x/</Prefix></CommonPrefixes></ListBucketResult>\n";
+    const AZURE: &str = "\u{feff}<?xml version=\"1.0\"?><EnumerationResults ContainerName=\"c\"><Blobs>\
+        <Blob><Name Encoded=\"true\">a%01%C3%A9</Name><Properties><Content-Length>7</Content-Length>\
+        <Etag>0x1</Etag></Properties></Blob>\
+        <Blob><Name>d</Name><Properties><Content-Length>0</Content-Length>\
+        <ResourceType>directory</ResourceType></Properties></Blob>\
+        <BlobPrefix><Name>p/</Name></BlobPrefix></Blobs><NextMarker/></EnumerationResults>";
+
+    #[test]
+    fn any_key_is_read_as_it_stands() {
+        let page = Page::read(Kind::S3, S3.as_bytes()).unwrap();
+        let keys: Vec<_> = page.objects.iter().map(|o| (o.key.as_str(), o.meta.size)).collect();
+        assert_eq!(keys, [("m//a<\u{1b}A", 4), ("m/../d", 0)]);
+        assert_eq!(page.objects[0].meta.e_tag.as_deref(), Some("\"e\""));
+        assert!(page.objects[0].meta.last_modified.timestamp() > 0);
+        assert_eq!(page.next.as_deref(), Some("t&2"));
+        let page = Page::read(Kind::Azure, AZURE.as_bytes()).unwrap();
+        let keys: Vec<_> = page.objects.iter().map(|o| (o.key.as_str(), o.meta.size)).collect();
+        assert_eq!((keys, page.next), (vec![("a\u{1}é", 7)], None));
+    }
+
+    #[test]
+    fn a_page_that_breaks_off_anywhere_is_none() {
+        for (kind, text) in [(Kind::S3, S3), (Kind::Azure, AZURE)] {
+            let text = text.trim_end();
+            for end in 0..text.len() {
+                let part = &text.as_bytes()[..end];
+                assert!(Page::read(kind, part).is_err(), "{}", String::from_utf8_lossy(part));
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_of_another_kind_is_no_page() {
+        for body in [
+            "<html><body>gateway</body></html>",
+            "<Error><Code>SlowDown</Code></Error>",
+            "<EnumerationResults><Blobs/></EnumerationResults>",
+            "{}",
+            "",
+            "<ListBucketResult/><ListBucketResult/>",
+            "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+            "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
+            "<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
+            "<ListBucketResult></Contents></ListBucketResult>",
+            "<ListBucketResult>&unknown;</ListBucketResult>",
+        ] {
+            assert!(Page::read(Kind::S3, body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(Page::read(Kind::S3, b"<ListBucketResult>\xff</ListBucketResult>").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_sends_is_a_page_or_none(
+            body in prop::collection::vec(prop_oneof![
+                Just("<ListBucketResult>"), Just("</ListBucketResult>"), Just("<Contents>"),
+                Just("</Contents>"), Just("<Key>k</Key>"), Just("<Size>1</Size>"), Just("&#0;"),
+                Just("&amp;"), Just("<"), Just("]]>"), Just("<![CDATA["), Just("text"),
+            ], 0..12)
+        ) {
+            let _ = Page::read(Kind::S3, body.concat().as_bytes());
+        }
+    }
+}

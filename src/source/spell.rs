@@ -1,0 +1,165 @@
+//! Keys that the stores' crate cannot spell, in requests that it makes all the same.
+//!
+//! The crate takes a path where a store has a key, and a path has no empty component, no `.` or
+//! `..`, and no slash at either end. A request for such a key is made for a placeholder; before
+//! it is sent, its URL is given the key, and it is signed anew. So what the crate knows of
+//! endpoints, credentials and headers holds for every key.
+
+use std::sync::Arc;
+
+use object_store::client::HttpRequest;
+use object_store::path::Path;
+
+/// What stands for the key in a request. No request with it is ever sent.
+const PLACEHOLDER: &str = "creel-spells-this-key-itself";
+
+/// How an object is named in a request.
+#[derive(Debug, Clone)]
+pub(super) enum Name {
+    /// By a path of the crate's.
+    Path(Path),
+    /// By its key, which no path spells.
+    Key(Arc<str>),
+}
+
+impl Name {
+    pub(super) fn of(key: &str) -> Self {
+        match Path::parse(key) {
+            Ok(path) if path.as_ref() == key => Self::Path(path),
+            _ => Self::Key(key.into()),
+        }
+    }
+
+    /// The path to ask the crate for.
+    pub(super) fn path(&self) -> Path {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Key(_) => Path::from(PLACEHOLDER),
+        }
+    }
+
+    /// What the request takes along, if its URL is to be given the key.
+    pub(super) fn spelled(&self, signer: &Arc<Signer>) -> Option<Spelled> {
+        match self {
+            Self::Path(_) => None,
+            Self::Key(key) => Some(Spelled { key: Arc::clone(key), signer: Arc::clone(signer) }),
+        }
+    }
+}
+
+/// Signs requests whose signature covers their URL.
+#[derive(Debug)]
+pub(super) enum Signer {
+    /// Nothing in a request depends on its URL.
+    None,
+    #[cfg(feature = "s3")]
+    S3 { credentials: object_store::aws::AwsCredentialProvider, region: String },
+    #[cfg(feature = "azure")]
+    Azure { credentials: object_store::azure::AzureCredentialProvider, account: String },
+}
+
+/// Travels with a request for a placeholder.
+#[derive(Debug, Clone)]
+pub(super) struct Spelled {
+    key: Arc<str>,
+    signer: Arc<Signer>,
+}
+
+/// Why a request cannot be made for its key.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unspelled {
+    #[error("this key cannot be spelled in a URL of this store")]
+    Url,
+    #[error("a request for this key cannot be signed: {0}")]
+    Unsigned(object_store::Error),
+}
+
+/// Whether a request is for a placeholder.
+pub(super) fn is_placeholder(request: &HttpRequest) -> bool {
+    request.uri().path().ends_with(PLACEHOLDER)
+}
+
+impl Spelled {
+    /// Gives a request its key.
+    pub(super) async fn spell(&self, request: &mut HttpRequest) -> Result<(), Unspelled> {
+        let uri = request.uri().to_string();
+        let (before, after) = uri.rsplit_once(PLACEHOLDER).ok_or(Unspelled::Url)?;
+        let uri = format!("{before}{}{after}", encoded(&self.key));
+        *request.uri_mut() = uri.parse().map_err(|_| Unspelled::Url)?;
+        self.signer.sign(request).await.map_err(Unspelled::Unsigned)
+    }
+}
+
+impl Signer {
+    async fn sign(&self, request: &mut HttpRequest) -> object_store::Result<()> {
+        // Without credentials the first signature is missing, too.
+        let signed = request.headers_mut().remove("authorization");
+        match self {
+            #[cfg(feature = "s3")]
+            Self::S3 { credentials, region } if signed.is_some() => {
+                let headers = request.headers_mut();
+                let unsigned = headers.remove("x-amz-content-sha256");
+                let payload = unsigned.is_none_or(|hash| hash != "UNSIGNED-PAYLOAD");
+                headers.remove("x-amz-date");
+                headers.remove("x-amz-security-token");
+                let credentials = credentials.get_credential().await?;
+                object_store::aws::AwsAuthorizer::new(&credentials, "s3", region)
+                    .with_sign_payload(payload)
+                    .try_authorize(request, None)
+            }
+            #[cfg(feature = "azure")]
+            Self::Azure { credentials, account } if signed.is_some() => {
+                request.headers_mut().remove("date");
+                let credentials = credentials.get_credential().await?;
+                object_store::azure::AzureAuthorizer::new(&credentials, account)
+                    .try_authorize(request)
+            }
+            _ => {
+                // A token, which does not depend on the URL.
+                if let Some(signed) = signed {
+                    request.headers_mut().insert("authorization", signed);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A key in the path of a URL: percent-encoded, but for slashes. A component that is `.` or `..`
+/// would be resolved by every client on the way, so the slashes beside it are encoded.
+fn encoded(key: &str) -> String {
+    let dots = key.split('/').any(|name| matches!(name, "." | ".."));
+    let mut path = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                path.push(char::from(byte));
+            }
+            b'/' if !dots => path.push('/'),
+            byte => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_spell_plain_keys_and_the_others_are_spelled_here() {
+        for key in ["a", "a/b c%2F+é.txt"] {
+            assert!(matches!(Name::of(key), Name::Path(path) if path.as_ref() == key), "{key}");
+        }
+        for key in ["/a", "a//b", "a/\u{1}", "./a", "a/../b", "/", ".", "a/.."] {
+            assert!(matches!(Name::of(key), Name::Key(_)), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_encoded_so_that_nobody_resolves_it() {
+        assert_eq!(encoded("/a//b c%+é"), "/a//b%20c%25%2B%C3%A9");
+        assert_eq!(encoded("m/../d"), "m%2F..%2Fd");
+        assert_eq!(encoded("m/..d"), "m/..d");
+    }
+}
