@@ -170,7 +170,11 @@ impl ReadOptions {
         self
     }
 
-    /// The longest record allowed, in bytes with its delimiter; as memory allows, if not set.
+    /// The longest record allowed, in bytes without its delimiter. An eighth of the run's memory
+    /// ([`Run::memory`](crate::Run::memory), or half of what there is), if not set: a record is in
+    /// memory as a whole.
+    ///
+    /// Counted are the bytes of the decompressed object; of UTF-16, those of the text in UTF-8.
     ///
     /// ```
     /// use creel::{Error, ReadOptions};

@@ -40,6 +40,8 @@ pub(super) struct Rule {
     /// Bytes to gather before a block is cut.
     pub(super) target: usize,
     pub(super) ends: Ends,
+    /// A carriage return before the delimiter is part of it.
+    pub(super) line: bool,
     pub(super) max_record: Option<u64>,
     pub(super) damaged: Damaged,
     pub(super) pool: Pool,
@@ -51,6 +53,7 @@ pub(super) struct Cutter {
     rule: Rule,
     object: Arc<str>,
     units: Units,
+    foreign: bool,
     bytes: Pin<Box<dyn Feed>>,
     buffer: Buffer,
     /// Where the buffer begins in the object.
@@ -100,6 +103,8 @@ impl std::fmt::Debug for Cutter {
 pub(super) struct Start {
     pub(super) object: Arc<str>,
     pub(super) units: Units,
+    /// Most records at the object's beginning are not UTF-8.
+    pub(super) foreign: bool,
     pub(super) bytes: Pin<Box<dyn Feed>>,
     /// Bytes that were read already, and where they begin in the object.
     pub(super) buffer: Buffer,
@@ -121,6 +126,7 @@ impl Cutter {
             rule,
             object: start.object,
             units: start.units,
+            foreign: start.foreign,
             bytes: start.bytes,
             buffer: start.buffer,
             offset: start.offset,
@@ -195,7 +201,7 @@ impl Cutter {
                     return self.cut(end);
                 }
                 self.searched = self.rule.ends.searched(&self.buffer, self.searched);
-                self.check_length(0, self.buffer.len())?;
+                self.check_unended()?;
             }
             if matches!(self.state, State::AtEnd) {
                 self.state = State::Done;
@@ -268,6 +274,7 @@ impl Cutter {
             partition: self.rule.partition,
             offset,
             units: self.units,
+            foreign: self.foreign,
         }))
     }
 
@@ -347,7 +354,7 @@ impl Cutter {
         self.buffer.read(&mut self.bytes, most).await
     }
 
-    /// Fails if one of the records up to `end` is too long.
+    /// Fails if one of the records up to `end` is too long, without its delimiter.
     fn check_records(&self, end: usize) -> Result<()> {
         if self.rule.max_record.is_none_or(|limit| end as u64 <= limit) {
             return Ok(());
@@ -355,17 +362,32 @@ impl Cutter {
         let bytes = &self.buffer[..end];
         let mut start = 0;
         while start < end {
-            let next = self.rule.ends.first(bytes, start).unwrap_or(end);
-            self.check_length(start, next)?;
+            let ended = self.rule.ends.first(bytes, start);
+            let next = ended.unwrap_or(end);
+            let record =
+                ended.map_or(next, |next| self.without_return(next - self.rule.ends.len()));
+            self.check_length(start, record)?;
             start = next;
         }
         Ok(())
     }
 
+    /// Fails if the record that begins in the buffer, and does not end there, is too long already.
+    /// Its last bytes may belong to its delimiter.
+    fn check_unended(&self) -> Result<()> {
+        self.check_length(0, self.without_return(self.searched.min(self.buffer.len())))
+    }
+
+    /// Where a record ends whose delimiter begins at `end`, or may begin there.
+    fn without_return(&self, end: usize) -> usize {
+        let returned = self.rule.line && self.buffer[..end].ends_with(b"\r");
+        end - usize::from(returned)
+    }
+
     /// Fails if a record that starts at `start` and reaches `end` is too long.
     fn check_length(&self, start: usize, end: usize) -> Result<()> {
         match self.rule.max_record {
-            Some(limit) if (end - start) as u64 > limit => {
+            Some(limit) if end.saturating_sub(start) as u64 > limit => {
                 Err(Error::RecordTooLong { place: self.place(start), limit })
             }
             _ => Ok(()),

@@ -50,6 +50,7 @@ pub(crate) struct Block {
     /// Where the block begins in the object, decompressed.
     offset: u64,
     units: Units,
+    foreign: bool,
 }
 
 impl Block {
@@ -70,6 +71,11 @@ impl Block {
         Place::object(&*self.object).partition(self.partition).at(offset)
     }
 
+    /// Whether most records at the object's beginning are not UTF-8: it is in another encoding then.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
     /// The name of the encoding that the records were stored in.
     pub(crate) fn encoding(&self) -> &'static str {
         self.units.name()
@@ -88,6 +94,7 @@ impl Block {
             partition: 0,
             offset: 0,
             units: Units::Bytes,
+            foreign: false,
         }
     }
 }
@@ -141,7 +148,8 @@ pub(crate) struct BlockOptions {
     pub(crate) encoding: Encoding,
     /// What ends a record.
     pub(crate) delimiter: Delimiter,
-    /// The longest record allowed, in bytes, delimiter and all.
+    /// The longest record allowed, in bytes without its delimiter; as the memory of the run allows
+    /// if not set, see [`run::longest_record`](crate::run).
     pub(crate) max_record: Option<u64>,
     /// What a truncated or broken stream does.
     pub(crate) damaged: Damaged,

@@ -14,7 +14,7 @@ use super::cut::{Bytes, Cutter, Rule, Start};
 use super::decompress::Shared;
 use super::delimiter::Ends;
 use super::encoding::{Encoding, Units};
-use super::{Block, BlockOptions, Compression, Next, splittable};
+use super::{Block, BlockOptions, Compression, Delimiter, Next, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::Progress;
 use crate::source::{Buffer, Feed, Fetch, HEAD, Opened, Partitions, Pool};
@@ -156,6 +156,7 @@ impl Open {
         let rule = Rule {
             target: options.blocksize.clamp(1, pool.blocksize()),
             ends: Ends::new(&options.delimiter, options.encoding),
+            line: options.delimiter == Delimiter::Line,
             max_record: options.max_record,
             damaged: options.damaged,
             pool: pool.clone(),
@@ -239,6 +240,7 @@ impl Open {
             return Err(kind.refuse(Place::object(&*part.object)));
         }
         let (mark, units) = self.units(&part.read);
+        let foreign = self.is_foreign(units, &part.read);
         part.read.advance(mark);
         if let Units::Utf16 { big_endian } = units {
             splittable = false;
@@ -250,6 +252,7 @@ impl Open {
         Ok(self.cutter(
             Part { end: part.end.filter(|_| splittable), ..part },
             units,
+            foreign,
             mark as u64,
             None,
         ))
@@ -267,13 +270,30 @@ impl Open {
         // The mark is none of the first record's bytes, so no delimiter can begin in it.
         let after = part.start.saturating_sub(self.rule.ends.len() as u64).max(mark as u64);
         let (at, read) = (part.at, self.rule.pool.take());
-        Some(self.cutter(Part { read, ..part }, units, at, Some(after)))
+        let foreign = self.is_foreign(units, head);
+        Some(self.cutter(Part { read, ..part }, units, foreign, at, Some(after)))
     }
 
-    fn cutter(&self, part: Part, units: Units, offset: u64, after: Option<u64>) -> Cutter {
+    /// Whether most records in an object's first bytes are not in UTF-8, as they should be.
+    fn is_foreign(&self, units: Units, head: &[u8]) -> bool {
+        let head = &head[..head.len().min(HEAD)];
+        units == Units::Bytes
+            && self.encoding != Encoding::Raw
+            && content::is_foreign(head, &self.rule.ends)
+    }
+
+    fn cutter(
+        &self,
+        part: Part,
+        units: Units,
+        foreign: bool,
+        offset: u64,
+        after: Option<u64>,
+    ) -> Cutter {
         let start = Start {
             object: part.object,
             units,
+            foreign,
             bytes: part.bytes,
             buffer: part.read,
             offset,

@@ -346,9 +346,9 @@ fn a_long_record_is_one_block() {
 fn a_record_over_the_limit_is_an_error_with_its_start() {
     for blocksize in [1, 10, 1 << 20] {
         let options = BlockOptions { blocksize, max_record: Some(5), ..options() };
-        let fits = read(b"aaaa\nbbbb\nccccc", &options, 1 << 20, 3).unwrap();
+        let fits = read(b"aaaaa\nbbbbb\r\nccccc", &options, 1 << 20, 3).unwrap();
         assert_eq!(fits.records(&Delimiter::Line).len(), 3);
-        for text in ["aaaa\nbbbbb\nc", "aaaa\nbbbbbb", "aaaa\nbbbbbbbbbbbbbbbbb\n"] {
+        for text in ["aaaa\nbbbbbb\nc", "aaaa\nbbbbbb", "aaaa\nbbbbbbbbbbbbbbbbb\n"] {
             let error = read(text.as_bytes(), &options, 1 << 20, 3).unwrap_err();
             let Error::RecordTooLong { place, limit: 5 } = error else { panic!("{error}") };
             assert_eq!(place.offset, Some(5));

@@ -88,7 +88,7 @@ pub(crate) struct Args {
     /// What ends a record; \n \t \0 \x1E stand for bytes
     #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
     pub(crate) delimiter: Option<Bytes>,
-    /// Refuse records that are longer
+    /// Refuse longer records (an eighth of the memory)
     #[arg(long, value_name = "SIZE", value_parser = max_record)]
     pub(crate) max_record: Option<u64>,
     /// Send no credentials to object stores

@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use crate::Error;
 use crate::error::{is_hidden, printable};
 use crate::program::Fault;
+use crate::record::NAME_ENCODING;
 use crate::record::json::TORN;
 use crate::sink::is_closed;
 
@@ -62,6 +63,7 @@ fn one_a_line(object: &str) -> String {
 /// An error's message, and the options that would mend it.
 pub(crate) fn with_options(error: &Error) -> String {
     match error {
+        Error::Encoding { mend, .. } if *mend == NAME_ENCODING => format!("{error} (--encoding)"),
         Error::Encoding { .. } => format!("{error} (--invalid, --encoding)"),
         Error::NotText { .. } => format!("{error} (-a reads it as text all the same)"),
         Error::Record { place, reason, .. } if *reason == TORN => {

@@ -21,6 +21,7 @@ use monitor::{Monitor, Shown};
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::snippet;
 use crate::program::{self, Fault, Program, Records};
+use crate::run::memory::longest_record;
 use crate::run::{Context, Job};
 use crate::sink::{Calls, Encoder, Format, Output, Printer, Target, check_input, is_input};
 use crate::source::{Access, Missing, Source};
@@ -196,7 +197,7 @@ fn job(args: &Args, source: Source) -> Job {
             Some(bytes) if bytes.0 != b"\n" => Delimiter::Bytes(bytes.0.clone()),
             _ => Delimiter::Line,
         },
-        max_record: args.max_record,
+        max_record: args.max_record.or_else(|| args.memory.map(longest_record)),
         // What was read before the damage is worth having; the exit code tells that it is not all.
         damaged: Damaged::Keep,
         allow_binary: args.text,

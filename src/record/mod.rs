@@ -10,7 +10,7 @@ mod text;
 
 pub use lines::{Lines, RawLines};
 #[cfg(feature = "cli")]
-pub(crate) use text::text_in_place;
+pub(crate) use text::{NAME_ENCODING, text_in_place};
 pub(crate) use text::{fits, text};
 
 /// What a record that is not valid UTF-8, or not the JSON that it should be, does.

@@ -10,6 +10,12 @@ use crate::error::snippet;
 use crate::progress::Progress;
 use crate::{Error, Place, Result};
 
+/// What to do about a record that is not valid among others that are.
+const CHOOSE: &str = "choose to replace or to skip such records, or name the encoding";
+/// What to do about an object most of which is not valid: skipping would leave little of it.
+pub(crate) const NAME_ENCODING: &str = "most of its first records are not, so it is in another \
+     encoding: name that (latin1, windows-1252, koi8-r, utf-16le, ...), or convert it with iconv";
+
 /// Bytes shown of a record before the wrong one.
 const BEFORE: usize = 40;
 
@@ -120,7 +126,7 @@ fn fault(block: &Block, record: Range<usize>, wrong: usize) -> Error {
         place: block.place(at),
         encoding: block.encoding(),
         snippet: snippet(&block.bytes()[from..end]),
-        mend: "choose to replace or to skip such records, or name the encoding",
+        mend: if block.is_foreign() { NAME_ENCODING } else { CHOOSE },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Input, Reader};
+use super::{Context, Input, Reader, memory};
 use crate::block::{Block, BlockOptions, Blocks, Next, splittable};
 use crate::source::{Object, Partition, Partitions, Pool, Source, partitions};
 use crate::{Error, Progress, Result};
@@ -77,9 +77,12 @@ impl Job {
         let size = size.max(total / MOST_PARTITIONS);
         let parts = partitions(objects, size, splittable(&self.blocks));
         let pool = Pool::new(self.blocks.blocksize, context.threads);
+        let mut blocks = self.blocks.clone();
+        let memory = || context.memory.or_else(memory::default);
+        blocks.max_record = blocks.max_record.or_else(|| memory().map(memory::longest_record));
         Text {
             partitions: Partitions::new(parts, self.blocks.ahead, &pool),
-            blocks: self.blocks.clone(),
+            blocks,
             pool,
             progress: Arc::clone(&context.progress),
         }

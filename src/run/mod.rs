@@ -13,6 +13,7 @@
 
 mod dispatch;
 mod input;
+pub(crate) mod memory;
 mod merge;
 mod reduce;
 mod stream;

@@ -156,3 +156,21 @@ fn an_entry_that_is_no_text_is_passed_over_and_named_once() {
     let skipped = creel_in(folder.path(), &["--on-missing", "skip", "count", "."]);
     assert_eq!((text(&skipped.stdout), skipped.status.code()), ("3\n", Some(0)));
 }
+
+#[test]
+fn text_in_another_encoding_is_not_to_be_skipped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mostly = b"caf\xe9\nna\xefve\n\xfcber\nplain\n".repeat(100);
+    fs::write(folder.path().join("a.txt"), &mostly).expect("a file");
+    for size in ["1", "100", "1M"] {
+        let output = creel_in(folder.path(), &["--blocksize", size, "count", "a.txt"]);
+        fails(&output, 4, &["byte 3", "in another encoding", "(--encoding)"]);
+        assert!(!text(&output.stderr).contains("--invalid"));
+    }
+    let once = [b"plain\n".repeat(100), b"caf\xe9\n".to_vec()].concat();
+    fs::write(folder.path().join("b.txt"), &once).expect("a file");
+    for size in ["1", "100", "1M"] {
+        let output = creel_in(folder.path(), &["--blocksize", size, "count", "b.txt"]);
+        fails(&output, 4, &["byte 603", "(--invalid, --encoding)"]);
+    }
+}

@@ -13,6 +13,7 @@ mod json;
 mod keys;
 mod numbers;
 mod output;
+mod records;
 #[cfg(all(unix, feature = "s3"))]
 mod server;
 

@@ -9,6 +9,8 @@
 mod magic;
 mod shape;
 
+pub(super) use shape::is_foreign;
+
 use super::codec::Codec;
 use super::encoding::Units;
 use crate::{Error, Place};

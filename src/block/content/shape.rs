@@ -7,6 +7,7 @@
 use memchr::memchr_iter;
 
 use super::{Expected, Kind};
+use crate::block::delimiter::Ends;
 use crate::block::encoding::Units;
 
 const UTF32: &str = "convert it first: iconv -f utf-32 -t utf-8 FILE | creel ...";
@@ -32,6 +33,22 @@ pub(super) fn is_utf8(head: &[u8]) -> bool {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
     }
+}
+
+/// Whether most records in these first bytes are not UTF-8, so that leaving those out would leave
+/// little.
+pub(in crate::block) fn is_foreign(head: &[u8], ends: &Ends) -> bool {
+    if is_utf8(head) {
+        return false;
+    }
+    let (mut start, mut records, mut wrong) = (0, 0, 0);
+    while start < head.len() {
+        let end = ends.first(head, start).unwrap_or(head.len());
+        records += 1;
+        wrong += usize::from(!is_utf8(&head[start..end]));
+        start = end;
+    }
+    wrong * 2 > records
 }
 
 /// Whether bytes are surely no text of an encoding that has single bytes for ASCII: they confirm a
