@@ -1,7 +1,6 @@
 //! The slices of one partition, opened one after another.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -126,14 +125,13 @@ impl Fetch {
                 Box::pin(Counted { inner, progress, uncounted })
             }
             Home::Pipe(path) => {
-                let path = path.clone();
                 let failed = |e| local::error(slice.object.place(), e);
-                let inner = Pipe::start(move || File::open(path)).map_err(failed)?;
+                let inner = Pipe::open(path).map_err(failed)?;
                 Box::pin(Counted { inner, progress, uncounted })
             }
             Home::Stdin => {
                 let failed = |e| local::error(slice.object.place(), e);
-                let inner = Pipe::start(|| Ok(io::stdin())).map_err(failed)?;
+                let inner = Pipe::stdin().map_err(failed)?;
                 Box::pin(Counted { inner, progress, uncounted })
             }
             #[cfg(feature = "cloud")]

@@ -194,3 +194,34 @@ fn a_file_is_not_written_of_a_part_unless_that_is_meant() {
     assert_eq!(run("skip").status.code(), Some(0));
     assert_eq!(fs::read_to_string(root.path().join("out")).expect("written"), "3\n");
 }
+
+/// What a program gets that counts standard input twice; run by the test below.
+#[test]
+#[ignore = "a part of the next test"]
+fn standard_input_counted_twice() {
+    let lines = creel::read_text("-").expect("a source").count();
+    let twice = [lines.compute_blocking(), lines.compute_blocking()];
+    println!("{:?}", twice.map(|count| count.map_err(|error| error.to_string())));
+}
+
+#[test]
+fn standard_input_that_was_read_before_is_an_error_and_not_empty() {
+    let mut command = std::process::Command::new(std::env::current_exe().expect("a path"));
+    command.args(["--ignored", "--nocapture", "standard_input_counted_twice"]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let _ = std::io::Write::write_all(&mut child.stdin.take().expect("piped"), b"one\ntwo\n");
+    let output = child.wait_with_output().expect("it ends");
+    let counts = text(&output.stdout);
+    assert!(counts.contains("[Ok(2), Err(\"standard input: an earlier computation"), "{counts}");
+}
+
+#[test]
+fn standard_input_may_be_a_pipe_or_a_file_or_nothing() {
+    let root = logs();
+    prints(&crate::creel_with(b"one\ntwo\n", &["count"]), "2\n");
+    prints(&creel_in(root.path(), &["count"]), "0\n");
+    let file = fs::File::open(root.path().join("d/app-1.log")).expect("a file");
+    prints(&command(&["count"]).stdin(file).output().expect("the command runs"), "2\n");
+    prints(&creel_in(root.path(), &["count", "/dev/null"]), "0\n");
+}
