@@ -32,16 +32,57 @@ pub struct Progress {
     skipped: AtomicU64,
     /// Damaged streams that a policy let pass.
     damaged: AtomicU64,
-    /// The first few of them.
-    faults: Mutex<Vec<Error>>,
+    /// Where they are, in input order, and the first few of their faults.
+    faults: Mutex<Vec<(InputOrder, Option<Error>)>>,
     /// The first of the records that were replaced or left out.
-    invalid: Mutex<Option<Error>>,
+    invalid: Mutex<Option<(InputOrder, Error)>>,
     /// Listings that have begun.
     listings: AtomicU64,
     /// Entries that could not be read.
     unread: AtomicU64,
     /// The first of them, by listing and the place in it.
     unread_first: Mutex<BTreeMap<(u64, usize), Error>>,
+}
+
+/// Where something stands in the input: the partition, the object among those of the partition, and the
+/// byte. The same order as that of all objects, then bytes, however they are cut into partitions.
+pub(crate) type InputOrder = (usize, usize, u64);
+
+/// Records of some part of the input that are not what they should be, and are let pass.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Records in which something was replaced.
+    pub(crate) replaced: u64,
+    /// Records that were left out.
+    pub(crate) skipped: u64,
+    /// The first of them.
+    pub(crate) first: Option<(InputOrder, Error)>,
+}
+
+impl Tally {
+    /// Whether there are none.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.replaced + self.skipped == 0
+    }
+
+    /// Adds those of another part.
+    #[cfg(feature = "cli")]
+    pub(crate) fn add(&mut self, other: Self) {
+        self.replaced += other.replaced;
+        self.skipped += other.skipped;
+        keep_first(&mut self.first, other.first);
+    }
+}
+
+/// Keeps whichever stands first in the input, so that which one it is does not depend on who met it
+/// first.
+fn keep_first(first: &mut Option<(InputOrder, Error)>, other: Option<(InputOrder, Error)>) {
+    if let Some((at, error)) = other
+        && first.as_ref().is_none_or(|(first, _)| at < *first)
+    {
+        *first = Some((at, error));
+    }
 }
 
 /// The faults kept in full; the others are only counted.
@@ -80,15 +121,16 @@ impl Progress {
         self.damaged.load(Relaxed)
     }
 
-    /// Takes the faults of damaged streams: the first few, however many there were.
+    /// Takes the faults of damaged streams: the first few in input order, however many there were.
     pub fn take_faults(&self) -> Vec<Error> {
-        std::mem::take(&mut *lock(&self.faults))
+        let faults = std::mem::take(&mut *lock(&self.faults));
+        faults.into_iter().filter_map(|(_, fault)| fault).collect()
     }
 
     /// Takes the first record, in input order, that was replaced or left out: where it stands and
     /// what is wrong with it.
     pub fn take_first_invalid(&self) -> Option<Error> {
-        lock(&self.invalid).take()
+        lock(&self.invalid).take().map(|(_, error)| error)
     }
 
     /// Entries (files, folders, objects, patterns) that were passed over because they could not be
@@ -141,30 +183,33 @@ impl Progress {
         self.blocks.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn add_replaced(&self, records: u64) {
-        self.replaced.fetch_add(records, Relaxed);
+    /// Adds records that were let pass.
+    pub(crate) fn add_tally(&self, tally: Tally) {
+        self.replaced.fetch_add(tally.replaced, Relaxed);
+        self.skipped.fetch_add(tally.skipped, Relaxed);
+        if tally.first.is_some() {
+            keep_first(&mut lock(&self.invalid), tally.first);
+        }
     }
 
-    pub(crate) fn add_skipped(&self, records: u64) {
-        self.skipped.fetch_add(records, Relaxed);
-    }
-
-    pub(crate) fn add_fault(&self, fault: Error) {
+    /// Adds a stream that is damaged behind this place.
+    pub(crate) fn add_fault(&self, at: InputOrder, fault: Error) {
         self.damaged.fetch_add(1, Relaxed);
         let mut faults = lock(&self.faults);
-        if faults.len() < KEPT_FAULTS {
-            faults.push(fault);
+        let place = faults.partition_point(|(other, _)| *other <= at);
+        faults.insert(place, (at, Some(fault)));
+        if let Some((_, fault)) = faults.get_mut(KEPT_FAULTS) {
+            *fault = None;
         }
     }
 
-    /// Keeps this record's fault if it stands before the one kept, so that which one it is does
-    /// not depend on who met it first.
-    pub(crate) fn add_invalid(&self, fault: Error) {
-        let mut first = lock(&self.invalid);
-        let at = |fault: &Error| fault.place().map(|place| (place.partition, place.offset));
-        if first.as_ref().is_none_or(|first| at(&fault) < at(first)) {
-            *first = Some(fault);
-        }
+    /// Forgets damage behind a place, of streams that were read ahead of who has enough there.
+    #[cfg(feature = "cli")]
+    pub(crate) fn forget_faults_behind(&self, place: InputOrder) {
+        let mut faults = lock(&self.faults);
+        let kept = faults.partition_point(|(at, _)| *at < place);
+        let forgotten = faults.split_off(kept).len() as u64;
+        self.damaged.fetch_sub(forgotten, Relaxed);
     }
 }
 

@@ -11,7 +11,7 @@ use super::chain::{Batch, Chunk, Emit, Stage, Take, copied};
 use super::tasks::Tasks;
 use crate::block::{Block, Blocks, Delimiter, Next};
 use crate::graph::{Shared, Step, caught};
-use crate::record::{Invalid, Lines, RawLines, text};
+use crate::record::{Checked, Invalid, Lines, RawLines, text};
 use crate::run::{Context, Input, Job, Order, READY, Reader, Text};
 use crate::{Progress, Result};
 
@@ -215,8 +215,14 @@ impl Stage<String> for Read {
         env: &Env<'_>,
         take: &mut Take<'_, String>,
     ) -> Result<ControlFlow<()>> {
-        let text = text(chunk.block(), &self.delimiter, self.invalid, env.progress)?;
-        take(Lines::new(&text, &self.delimiter))
+        let Checked { text, tally, wrong } = text(chunk.block(), &self.delimiter, self.invalid)?;
+        env.progress.add_tally(tally);
+        let flow = take(Lines::new(&text, &self.delimiter))?;
+        // Who has enough of the records before it does not want the one that is wrong.
+        match wrong {
+            Some(wrong) if flow.is_continue() => Err(wrong),
+            _ => Ok(flow),
+        }
     }
 }
 

@@ -288,10 +288,14 @@ impl Pass<Chunk> for Group {
         mut chunk: Chunk,
     ) -> Result<()> {
         context.read(|| self.origin().amount(&chunk));
-        let env = self.env(&context.progress, shared);
+        // What is told of a record is told once, by the first that reads it.
+        let told = Progress::default();
+        let (first, others) = (self.env(&context.progress, shared), self.env(&told, shared));
         // The task is named by the engine.
         chunk.with("", |chunk| {
-            states.0.iter_mut().try_for_each(|(r, state)| r.feed(state, chunk, &env))
+            states.0.iter_mut().enumerate().try_for_each(|(n, (reduction, state))| {
+                reduction.feed(state, chunk, if n == 0 { &first } else { &others })
+            })
         })
     }
 

@@ -111,7 +111,7 @@ impl<T: Send + 'static> Bag<T> {
         context: &Context,
         mut values: Vec<Shared>,
         most: usize,
-        sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>> + Send,
+        mut sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>> + Send,
     ) -> Result<()> {
         let shared = values.split_off(values.len() - self.base.needs.len());
         let env = Env { progress: &context.progress, needs: &self.base.needs, values: &shared };
@@ -123,8 +123,16 @@ impl<T: Send + 'static> Bag<T> {
                 let enough = records.len() >= most;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             };
-            let _ = chunk.with("stream", |chunk| self.stage.run(chunk, &env, &mut append))?;
-            Ok(records)
+            let ran = chunk.with("stream", |chunk| self.stage.run(chunk, &env, &mut append));
+            Ok((records, ran.map(drop)))
+        };
+        // What stands before a bad record is given before the run fails, or may be enough.
+        let sink = |(records, ran): (Vec<T>, Result<()>)| {
+            let flow = sink(records)?;
+            if flow.is_continue() {
+                ran?;
+            }
+            Ok(flow)
         };
         let input = self.base.origin.open(context, values, Order::Kept)?;
         stream(context, &input, work, sink)

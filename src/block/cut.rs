@@ -46,6 +46,8 @@ pub(super) struct Rule {
     pub(super) damaged: Damaged,
     pub(super) pool: Pool,
     pub(super) partition: usize,
+    /// Which slice of the partition is cut, from 0.
+    pub(super) slice: usize,
 }
 
 /// One slice of an object, being cut.
@@ -272,6 +274,7 @@ impl Cutter {
             bytes: self.units.decode(bytes, &self.rule.pool),
             object: Arc::clone(&self.object),
             partition: self.rule.partition,
+            slice: self.rule.slice,
             offset,
             units: self.units,
             foreign: self.foreign,

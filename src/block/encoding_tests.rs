@@ -19,7 +19,11 @@ fn units(units: impl IntoIterator<Item = u16>, big_endian: bool) -> Vec<u8> {
 
 /// The text of all blocks, under a policy.
 fn text(read: &Read, invalid: Invalid, progress: &Progress) -> Result<String> {
-    let text = |block| record::text(block, &Delimiter::Line, invalid, progress);
+    let text = |block| {
+        let checked = record::text(block, &Delimiter::Line, invalid)?;
+        progress.add_tally(checked.tally);
+        checked.wrong.map_or(Ok(checked.text), Err)
+    };
     read.blocks.iter().map(text).collect::<Result<Vec<_>>>().map(|parts| parts.concat())
 }
 

@@ -31,6 +31,8 @@ mod tests;
 #[cfg(feature = "encoding")]
 mod utf16;
 
+#[cfg(feature = "cli")]
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use delimiter::Delimiter;
@@ -38,6 +40,7 @@ pub use encoding::{Encoding, SingleByte};
 pub(crate) use reader::Blocks;
 
 use crate::error::Place;
+use crate::progress::InputOrder;
 use crate::source::Buffer;
 use encoding::Units;
 
@@ -47,6 +50,8 @@ pub(crate) struct Block {
     bytes: Buffer,
     object: Arc<str>,
     partition: usize,
+    /// Which of the partition's slices it is of, from 0.
+    slice: usize,
     /// Where the block begins in the object, decompressed.
     offset: u64,
     units: Units,
@@ -76,6 +81,21 @@ impl Block {
         self.foreign
     }
 
+    /// Where a byte of this block stands among all of the input.
+    pub(crate) fn order(&self, at: usize) -> InputOrder {
+        let offset = self.offset + self.units.count_decoded(&self.bytes[..at]);
+        (self.partition, self.slice, offset)
+    }
+
+    /// A block of some of its records.
+    #[cfg(feature = "cli")]
+    pub(crate) fn part(&self, records: Range<usize>) -> Self {
+        let mut bytes = Buffer::default();
+        bytes.extend(&self.bytes[records.clone()]);
+        let offset = self.offset + self.units.count_decoded(&self.bytes[..records.start]);
+        Self { bytes, object: Arc::clone(&self.object), offset, ..*self }
+    }
+
     /// The name of the encoding that the records were stored in.
     pub(crate) fn encoding(&self) -> &'static str {
         self.units.name()
@@ -92,6 +112,7 @@ impl Block {
             bytes: buffer,
             object: "memory".into(),
             partition: 0,
+            slice: 0,
             offset: 0,
             units: Units::Bytes,
             foreign: false,

@@ -82,7 +82,9 @@ impl Blocks {
 
     /// Opens the next slice, if there is one.
     async fn open(&mut self) -> Result<bool> {
-        self.faults.drain(..).for_each(|fault| self.progress.add_fault(fault));
+        let place = (self.open.rule.partition, self.open.rule.slice, 0);
+        self.faults.drain(..).for_each(|fault| self.progress.add_fault(place, fault));
+        self.open.rule.slice += 1;
         let Some(opened) = self.fetch.open().await? else { return Ok(false) };
         let object = Arc::clone(&opened.slice.object);
         match self.begin(opened).await {
@@ -161,6 +163,7 @@ impl Open {
             damaged: options.damaged,
             pool: pool.clone(),
             partition,
+            slice: 0,
         };
         Self {
             rule,

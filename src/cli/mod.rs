@@ -178,11 +178,7 @@ fn compute(
     if to_terminal || !program.streams() {
         printer.before_first(|| drop(monitor));
     }
-    let records = Records {
-        delimiter: job.blocks.delimiter.clone(),
-        invalid: args.invalid,
-        progress: Arc::clone(&context.progress),
-    };
+    let records = Records { delimiter: job.blocks.delimiter.clone(), invalid: args.invalid };
     let input = Arc::new(job.open(context, program.order())?);
     program::run(program, &input, &records, context, &mut printer)?;
     printer.flush()

@@ -7,6 +7,10 @@ use std::ops::Range;
 /// Tests make do with three, so that every text has many batches and boundaries between them.
 pub(crate) const BATCH: usize = if cfg!(test) { 3 } else { 1024 };
 
+/// The longest text that spans point into: they are 32 bits wide, which halves what goes through the
+/// caches. Pieces of a text may be one more than it has bytes.
+pub(crate) const LONGEST_TEXT: usize = u32::MAX as usize - 1;
+
 /// What every record of a batch is; known when a program is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -60,7 +64,8 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// The span from one offset to another; texts are checked to be below 4 GiB once a block.
+    /// The span from one offset to another, of a text of at most [`LONGEST_TEXT`] bytes: blocks are
+    /// checked when they are read, and what is made of them where it is made.
     #[inline]
     pub(crate) fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, len: (end - start) as u32 }
@@ -143,6 +148,26 @@ impl Batch {
         }
         self.fields.iter_mut().for_each(|field| field.truncate(n));
         self.origins.truncate(n);
+    }
+
+    /// Makes this batch the `n`th record of another, alone.
+    pub(crate) fn set_to_one_of(&mut self, other: &Self, n: usize) {
+        self.clear();
+        self.kind = other.kind;
+        self.fields.resize(other.fields.len(), Vec::new());
+        match self.kind {
+            Kind::Number | Kind::Bool => self.numbers.push(other.numbers[n]),
+            Kind::List => {
+                let start = n.checked_sub(1).map_or(0, |before| other.ends[before] as usize);
+                self.spans.extend_from_slice(&other.spans[start..other.ends[n] as usize]);
+                self.ends.push(self.spans.len() as u32);
+            }
+            _ => self.spans.push(other.spans[n]),
+        }
+        for (field, others) in self.fields.iter_mut().zip(&other.fields) {
+            field.push(others[n]);
+        }
+        self.origins.extend(other.origins.get(n));
     }
 
     /// Keeps the records that `keep` marks; it holds a mark for each.

@@ -10,6 +10,7 @@ use super::Records;
 use super::batch::Batch;
 use crate::block::Block;
 use crate::error::snippet;
+use crate::progress::Tally;
 use crate::record::{Invalid, RawLines};
 use crate::{Error, Result};
 
@@ -98,14 +99,14 @@ impl Failures {
 
 impl Records {
     /// Fails for the bad record that was told of, or counts those that were left out.
-    pub(crate) fn settle(&self, told: Told, block: &Block) -> Result<()> {
+    pub(crate) fn settle(&self, told: Told, block: &Block) -> Result<Tally> {
         let first = told.first.map(|(at, what)| (self.offset(block, at), what));
         self.settle_at(Told { first, ..told }, block)
     }
 
     /// The same, of a record by its place in the block itself.
-    pub(crate) fn settle_at(&self, told: Told, block: &Block) -> Result<()> {
-        let Some((at, reason)) = told.first else { return Ok(()) };
+    pub(crate) fn settle_at(&self, told: Told, block: &Block) -> Result<Tally> {
+        let Some((at, reason)) = told.first else { return Ok(Tally::default()) };
         let (before, after) = block.bytes().split_at(at);
         let rest = RawLines::new(after, &self.delimiter).next().unwrap_or_default().len();
         let before =
@@ -115,9 +116,7 @@ impl Records {
         if self.invalid != Invalid::Skip {
             return Err(error);
         }
-        self.progress.add_invalid(error);
-        self.progress.add_skipped(told.count);
-        Ok(())
+        Ok(Tally { skipped: told.count, replaced: 0, first: Some((block.order(at), error)) })
     }
 
     /// Where in a block stands what is at an offset of its text, in which something was replaced.

@@ -1,10 +1,9 @@
 //! A program run over blocks: a lane each, or printed in input order.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::{BATCH, Batch, Kind, Span};
+use super::batch::{BATCH, Batch, Kind, LONGEST_TEXT, Span};
 use super::combine::{End, State};
 use super::failure::Told;
 use super::json;
@@ -13,8 +12,8 @@ use super::stage::{Next, Scratch, Stage, drive, scratch};
 use super::{Input, Program, ordered};
 use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
-use crate::progress::Progress;
-use crate::record::{self, Invalid, Lines, RawLines};
+use crate::progress::Tally;
+use crate::record::{self, Checked, Invalid, Lines, RawLines};
 use crate::run::{self, Context, Pass, Text, stream};
 use crate::sink::{Cell, Printer};
 use crate::{Error, Result};
@@ -24,7 +23,6 @@ use crate::{Error, Result};
 pub(crate) struct Records {
     pub(crate) delimiter: Delimiter,
     pub(crate) invalid: Invalid,
-    pub(crate) progress: Arc<Progress>,
 }
 
 /// Runs a program over the blocks of an input and prints its result.
@@ -62,7 +60,7 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    fn new(program: &Program, policy: Invalid) -> Self {
+    pub(super) fn new(program: &Program, policy: Invalid) -> Self {
         let kind = program.input.kind();
         Self {
             source: Batch::new(kind),
@@ -73,7 +71,7 @@ impl Lane {
         }
     }
 
-    fn told(&mut self) -> Told {
+    pub(super) fn told(&mut self) -> Told {
         let mut told = std::mem::take(&mut self.told);
         self.scratch.iter_mut().for_each(|scratch| told.add(scratch.told()));
         told
@@ -106,14 +104,18 @@ impl Pass<Block> for Reduce {
 
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
         let program = &*self.program;
-        let text = self.records.text(context, &block, program.input)?;
+        let Checked { text, mut tally, wrong } =
+            self.records.text(context, &block, program.input)?;
         let mut state = std::mem::replace(&mut lane.state, State::Count(0));
         let _ = self.records.drive(&text, program, lane, &mut |text, batch| {
             program.end.feed(&mut state, text, batch);
             ControlFlow::Continue(())
         });
         lane.state = state;
-        self.records.settle(lane.told(), &block)
+        // Of the records before the one that is no text.
+        tally.add(self.records.settle(lane.told(), &block)?);
+        context.progress.add_tally(tally);
+        wrong.map_or(Ok(()), Err)
     }
 
     fn merge(&self, into: &mut Lane, from: Lane) {
@@ -162,7 +164,7 @@ fn stream_records(
     let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
     let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
-        let text = records.text(context, &block, program.input)?;
+        let Checked { text, mut tally, wrong } = records.text(context, &block, program.input)?;
         let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| {
@@ -176,13 +178,18 @@ fn stream_records(
             })
         });
         // What stands before a bad record is printed before the run fails.
-        Ok((encoded, records.settle(told, &block)))
+        let settled = records.settle(told, &block).and_then(|left_out| {
+            tally.add(left_out);
+            wrong.map_or(Ok(tally), Err)
+        });
+        Ok((encoded, settled))
     };
-    stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<()>)| {
+    stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<Tally>)| {
         out.encoded(&encoded)?;
         encoded.clear();
         written().push(encoded);
-        settled.map(ControlFlow::Continue)
+        context.progress.add_tally(settled?);
+        Ok(ControlFlow::Continue(()))
     })
 }
 
@@ -214,21 +221,32 @@ impl Records {
         context: &Context,
         block: &'b Block,
         input: Input,
-    ) -> Result<Cow<'b, str>> {
+    ) -> Result<Checked<'b>> {
         context.read(|| {
             let bytes = block.bytes();
             (bytes.len(), RawLines::new(bytes, &self.delimiter).count())
         });
-        // Spans are 32 bits wide, which halves what goes through the caches.
-        if u32::try_from(block.bytes().len()).is_err() {
-            let limit = u64::from(u32::MAX);
-            return Err(Error::RecordTooLong { place: block.place(0), limit });
-        }
+        self.checked(block, input)
+    }
+
+    /// The text of a block.
+    pub(super) fn checked<'b>(&self, block: &'b Block, input: Input) -> Result<Checked<'b>> {
+        let fits = |bytes: usize| match bytes <= LONGEST_TEXT {
+            true => Ok(()),
+            false => {
+                let limit = LONGEST_TEXT as u64;
+                Err(Error::RecordTooLong { place: block.place(0), limit })
+            }
+        };
+        fits(block.bytes().len())?;
         let text = match input {
             Input::Text => record::text,
             Input::Json => record::text_in_place,
         };
-        text(block, &self.delimiter, self.invalid, &self.progress)
+        let checked = text(block, &self.delimiter, self.invalid)?;
+        // What is put in the place of a wrong byte is three bytes long.
+        fits(checked.text.len())?;
+        Ok(checked)
     }
 
     /// Sends the records of a block's text through a program's stages.

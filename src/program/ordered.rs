@@ -7,10 +7,12 @@ use super::Program;
 use super::batch::{Batch, Kind, Span};
 use super::combine::{End, State};
 use super::failure::Told;
-use super::lane::{Lanes, Records, each_cell};
+use super::lane::{Lane, Lanes, Records, each_cell};
 use super::stage::{Scratch, Stage, drive, scratch};
 use crate::Result;
 use crate::block::Block;
+use crate::progress::Tally;
+use crate::record::{Checked, Invalid, RawLines};
 use crate::run::{Context, Text, stream};
 use crate::sink::Printer;
 
@@ -28,12 +30,15 @@ pub(super) fn run(
         _ => usize::MAX,
     };
     let emit = |block: Block| {
-        let text = records.text(context, &block, program.input)?;
+        let Checked { text, mut tally, wrong } = records.text(context, &block, program.input)?;
         let mut taken = Taken::new(program.lane_kind());
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
         });
-        let settled = records.settle(told, &block);
+        let settled = records.settle(told, &block).and_then(|left_out| {
+            tally.add(left_out);
+            wrong.map_or(Ok(tally), Err)
+        });
         if let Cow::Owned(_) = &text {
             let origins = taken.batch.origins.iter_mut();
             origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
@@ -43,37 +48,79 @@ pub(super) fn run(
     };
     let mut state = program.end.start(program.end_kind());
     let mut buffers = scratch(&program.ordered, program.lane_kind(), records.invalid);
+    let mut enough = None;
     if most > 0 {
         stream(context, input, emit, |(mut taken, settled, block): Ordered| {
-            let flow = in_order(program, &mut buffers, &mut taken, &mut state, out)?;
+            let one_by_one = records.invalid != Invalid::Fail;
+            let flow = in_order(program, &mut buffers, &mut taken, &mut state, one_by_one, out)?;
             let mut told = Told::default();
             buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
-            records.settle_at(told, &block)?;
-            // Enough was taken before the bad record, or it is the next.
-            if flow.is_continue() {
-                settled?;
+            let mut tally = records.settle_at(told, &block)?;
+            match flow {
+                ControlFlow::Continue(_) => tally.add(settled?),
+                // Enough was taken before the bad record. Of those that are let pass the ones count
+                // that stand before the last that was taken, however large the block.
+                ControlFlow::Break(seen) => {
+                    enough = Some(block.order(0));
+                    if settled.is_ok_and(|tally| !tally.is_empty()) {
+                        tally.add(passed_before(program, records, &block, seen)?);
+                    }
+                }
             }
-            Ok(flow)
+            context.progress.add_tally(tally);
+            Ok(flow.map_break(drop).map_continue(drop))
         })?;
+    }
+    if let Some(place) = enough {
+        context.progress.forget_faults_behind(place);
     }
     Ok(state)
 }
 
-/// The records of a block, what went wrong behind them, and the block.
-type Ordered = (Taken, Result<()>, Block);
+/// The records of a block that are let pass, up to the one that gives the last of so many results of
+/// the stages that lanes run.
+fn passed_before(
+    program: &Program,
+    records: &Records,
+    block: &Block,
+    results: usize,
+) -> Result<Tally> {
+    let mut lane = Lane::new(program, records.invalid);
+    let mut tally = Tally::default();
+    let mut seen = 0;
+    for record in RawLines::new(block.bytes(), &records.delimiter) {
+        if seen >= results {
+            break;
+        }
+        let at = (record.as_ptr() as usize) - (block.bytes().as_ptr() as usize);
+        let part = block.part(at..at + record.len());
+        let Checked { text, tally: found, .. } = records.checked(&part, program.input)?;
+        tally.add(found);
+        let _ = records.drive(&text, program, &mut lane, &mut |_, batch| {
+            seen += batch.len();
+            ControlFlow::Continue(())
+        });
+        tally.add(records.settle(lane.told(), &part)?);
+    }
+    Ok(tally)
+}
+
+/// The records of a block, those that are let pass or what went wrong behind them, and the block.
+type Ordered = (Taken, Result<Tally>, Block);
 
 /// Sends the records of one block through the stages that see all records in their order, and
-/// prints at once what comes out.
+/// prints at once what comes out. Says how many they have seen.
 fn in_order(
     program: &Program,
     buffers: &mut [Scratch],
     taken: &mut Taken,
     state: &mut State,
+    one_by_one: bool,
     out: &mut Printer<'_>,
-) -> Result<ControlFlow<()>> {
+) -> Result<ControlFlow<usize, usize>> {
     let mut written = Ok(());
     let Taken { text, batch } = taken;
-    let flow = drive(&program.ordered, buffers, text, batch, &mut |text, batch| {
+    let mut end = |text: &str, batch: &mut Batch| {
         if program.end != End::Records {
             program.end.feed(state, text, batch);
             return ControlFlow::Continue(());
@@ -84,12 +131,23 @@ fn in_order(
             }
         });
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
+    };
+    let all = batch.len();
+    let flow = if one_by_one {
+        let mut one = Batch::new(batch.kind);
+        let mut each = (0..all).map(|n| {
+            one.set_to_one_of(batch, n);
+            drive(&program.ordered, buffers, text, &mut one, &mut end).map_break(|()| n + 1)
+        });
+        each.find(ControlFlow::is_break).unwrap_or(ControlFlow::Continue(()))
+    } else {
+        drive(&program.ordered, buffers, text, batch, &mut end).map_break(|()| all)
+    };
     written?;
     if program.end == End::Records {
         out.flush()?;
     }
-    Ok(flow)
+    Ok(flow.map_continue(|()| all))
 }
 
 /// The records of one block that a `take` may want, in a text of their own.

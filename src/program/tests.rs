@@ -52,8 +52,7 @@ pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String,
     let source = Source::parse(&patterns, Access::default()).unwrap();
     let job = Job { source, blocks, partition_size };
     let context = Context { threads, ..Context::default() };
-    let records =
-        Records { delimiter: Delimiter::Line, invalid, progress: Arc::clone(&context.progress) };
+    let records = Records { delimiter: Delimiter::Line, invalid };
     let program = Program::compile(program, read_as);
     let program = Arc::new(program.unwrap_or_else(|fault| panic!("{fault:?}")));
     let mut target = Target::file(&output).unwrap();

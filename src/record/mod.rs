@@ -9,9 +9,9 @@ mod lines;
 mod text;
 
 pub use lines::{Lines, RawLines};
+pub(crate) use text::{Checked, fits, text};
 #[cfg(feature = "cli")]
 pub(crate) use text::{NAME_ENCODING, text_in_place};
-pub(crate) use text::{fits, text};
 
 /// What a record that is not valid UTF-8, or not the JSON that it should be, does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::Invalid;
 use super::lines::Cut;
 use crate::block::{Block, Delimiter};
 use crate::error::snippet;
-use crate::progress::Progress;
+use crate::progress::Tally;
 use crate::{Error, Place, Result};
 
 /// What to do about a record that is not valid among others that are.
@@ -19,23 +19,29 @@ pub(crate) const NAME_ENCODING: &str = "most of its first records are not, so it
 /// Bytes shown of a record before the wrong one.
 const BEFORE: usize = 40;
 
-/// The text of a block, checked; borrowed unless something had to be replaced or left out.
+/// The text of a block, checked.
+#[derive(Debug)]
+pub(crate) struct Checked<'b> {
+    /// The records; borrowed unless something had to be replaced or left out.
+    pub(crate) text: Cow<'b, str>,
+    /// Those that were let pass although they are not valid.
+    pub(crate) tally: Tally,
+    /// What is wrong with the first that is not valid, if such are to fail. The text ends before it:
+    /// records before it count, as if they were in a block of their own.
+    pub(crate) wrong: Option<Error>,
+}
+
+/// The text of a block, checked.
 ///
 /// # Errors
 ///
-/// [`Error::Encoding`] for a record that is not valid if `invalid` says so, and for a delimiter
-/// that is not: it would cut characters.
+/// [`Error::Encoding`] for a delimiter that is not valid: it would cut characters.
 pub(crate) fn text<'b>(
     block: &'b Block,
     delimiter: &Delimiter,
     invalid: Invalid,
-    progress: &Progress,
-) -> Result<Cow<'b, str>> {
-    fits(delimiter, || block.place(0))?;
-    match simdutf8::basic::from_utf8(block.bytes()) {
-        Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) => mended(block, &Cut::new(delimiter), invalid, progress, |_, _| {}),
-    }
+) -> Result<Checked<'b>> {
+    checked(block, delimiter, invalid, |_, _| {})
 }
 
 /// The same, but with spaces in the place of a record that is left out: what comes after it keeps
@@ -45,15 +51,23 @@ pub(crate) fn text_in_place<'b>(
     block: &'b Block,
     delimiter: &Delimiter,
     invalid: Invalid,
-    progress: &Progress,
-) -> Result<Cow<'b, str>> {
+) -> Result<Checked<'b>> {
+    checked(block, delimiter, invalid, |text, length| {
+        text.extend(std::iter::repeat_n(' ', length));
+    })
+}
+
+fn checked<'b>(
+    block: &'b Block,
+    delimiter: &Delimiter,
+    invalid: Invalid,
+    left_out: impl Fn(&mut String, usize),
+) -> Result<Checked<'b>> {
     fits(delimiter, || block.place(0))?;
-    match simdutf8::basic::from_utf8(block.bytes()) {
-        Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) => mended(block, &Cut::new(delimiter), invalid, progress, |text, length| {
-            text.extend(std::iter::repeat_n(' ', length));
-        }),
-    }
+    Ok(match simdutf8::basic::from_utf8(block.bytes()) {
+        Ok(text) => Checked { text: Cow::Borrowed(text), tally: Tally::default(), wrong: None },
+        Err(_) => mended(block, &Cut::new(delimiter), invalid, left_out),
+    })
 }
 
 /// Whether text can be cut at a delimiter.
@@ -79,40 +93,46 @@ fn mended<'b>(
     block: &'b Block,
     cut: &Cut<'_>,
     invalid: Invalid,
-    progress: &Progress,
     left_out: impl Fn(&mut String, usize),
-) -> Result<Cow<'b, str>> {
+) -> Checked<'b> {
     let bytes = block.bytes();
-    let mut text = String::with_capacity(bytes.len());
+    let mut text = String::new();
+    let mut tally = Tally::default();
     let mut faulty = 0;
     let mut start = 0;
     while start < bytes.len() {
         let (_, length) = cut.first(&bytes[start..]);
         let record = &bytes[start..start + length];
         match (std::str::from_utf8(record), invalid) {
+            (Ok(_), Invalid::Fail) => {}
             (Ok(record), _) => text.push_str(record),
-            (Err(wrong), Invalid::Fail) => {
-                return Err(fault(block, start..start + length, wrong.valid_up_to()));
-            }
             (Err(wrong), _) => {
+                let at = wrong.valid_up_to();
                 if faulty == 0 {
-                    progress.add_invalid(fault(block, start..start + length, wrong.valid_up_to()));
+                    let error = fault(block, start..start + length, at);
+                    tally.first = Some((block.order(start + at), error));
                 }
                 faulty += 1;
                 match invalid {
                     Invalid::Replace => text.push_str(&String::from_utf8_lossy(record)),
-                    _ => left_out(&mut text, length),
+                    Invalid::Skip => left_out(&mut text, length),
+                    Invalid::Fail => break,
                 }
             }
         }
         start += length;
     }
     match invalid {
-        Invalid::Replace => progress.add_replaced(faulty),
-        Invalid::Skip => progress.add_skipped(faulty),
-        Invalid::Fail => {}
+        Invalid::Replace => tally.replaced = faulty,
+        Invalid::Skip => tally.skipped = faulty,
+        Invalid::Fail => {
+            // All of it was checked, record by record.
+            let text = std::str::from_utf8(&bytes[..start]).unwrap_or_default();
+            let wrong = tally.first.map(|(_, error)| error);
+            return Checked { text: Cow::Borrowed(text), tally: Tally::default(), wrong };
+        }
     }
-    Ok(Cow::Owned(text))
+    Checked { text: Cow::Owned(text), tally, wrong: None }
 }
 
 /// The error for a record of a block, whose byte `wrong` is wrong.
@@ -138,46 +158,50 @@ mod tests {
 
     const LINE: Delimiter = Delimiter::Line;
 
+    fn checked<'b>(block: &'b Block, delimiter: &Delimiter, invalid: Invalid) -> Checked<'b> {
+        text(block, delimiter, invalid).unwrap()
+    }
+
     #[test]
     fn text_that_is_valid_is_lent() {
         let block = Block::of("a\né\0\n".as_bytes());
-        let text = text(&block, &LINE, Invalid::Fail, &Progress::default()).unwrap();
+        let text = checked(&block, &LINE, Invalid::Fail).text;
         assert!(matches!(text, Cow::Borrowed("a\né\0\n")));
     }
 
     #[test]
-    fn a_wrong_byte_fails_the_run_with_its_place_and_what_stands_there() {
+    fn a_wrong_byte_fails_with_its_place_and_what_stands_there_after_the_records_before_it() {
         let block = Block::of(b"fine\nof caf\xe9\x1b\nmore\n");
-        let error = text(&block, &LINE, Invalid::Fail, &Progress::default()).unwrap_err();
-        let Error::Encoding { place, encoding: "UTF-8", snippet, .. } = error else {
-            panic!("{error}")
+        let Checked { text, wrong, .. } = checked(&block, &LINE, Invalid::Fail);
+        assert_eq!(text, "fine\n");
+        let Some(Error::Encoding { place, encoding: "UTF-8", snippet, .. }) = wrong else {
+            panic!("{wrong:?}")
         };
         assert_eq!((place.offset, snippet.as_str()), (Some(11), "of caf\\xe9\\x1b\\n"));
     }
 
     #[test]
-    fn records_with_wrong_bytes_are_replaced_and_counted() {
-        let block = Block::of(b"a\xff\xfeb\r\nc\n\xc3");
-        let progress = Progress::default();
-        let text = text(&block, &LINE, Invalid::Replace, &progress).unwrap();
-        assert_eq!(text, "a\u{fffd}\u{fffd}b\r\nc\n\u{fffd}");
-        assert_eq!((progress.records_replaced(), progress.records_skipped()), (2, 0));
+    fn records_with_wrong_bytes_are_replaced_and_counted_once_each() {
+        let block = Block::of(b"a\xff\xfeb\xff\r\nc\n\xc3");
+        let Checked { text, tally, .. } = checked(&block, &LINE, Invalid::Replace);
+        assert_eq!(text, "a\u{fffd}\u{fffd}b\u{fffd}\r\nc\n\u{fffd}");
+        assert_eq!((tally.replaced, tally.skipped), (2, 0));
+        assert_eq!(tally.first.unwrap().0, (0, 0, 1));
     }
 
     #[test]
     fn records_with_wrong_bytes_are_left_out_and_counted() {
         let block = Block::of(b"a\xff\r\nc\n\xc3");
-        let progress = Progress::default();
-        let text = text(&block, &LINE, Invalid::Skip, &progress).unwrap();
+        let Checked { text, tally, .. } = checked(&block, &LINE, Invalid::Skip);
         assert_eq!(text, "c\n");
-        assert_eq!((progress.records_replaced(), progress.records_skipped()), (0, 2));
+        assert_eq!((tally.replaced, tally.skipped), (0, 2));
     }
 
     #[test]
     fn a_delimiter_that_cuts_characters_is_refused() {
         let delimiter = Delimiter::Bytes(b"\xa9".to_vec());
         let block = Block::of("é".as_bytes());
-        let error = text(&block, &delimiter, Invalid::Skip, &Progress::default()).unwrap_err();
+        let error = text(&block, &delimiter, Invalid::Skip).unwrap_err();
         assert!(error.to_string().contains("delimiter"), "{error}");
     }
 
@@ -189,19 +213,22 @@ mod tests {
         ) {
             let delimiter = if custom { Delimiter::Bytes(b"|".to_vec()) } else { LINE };
             let block = Block::of(&bytes);
-            let text = text(&block, &delimiter, Invalid::Replace, &Progress::default()).unwrap();
-            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
+            prop_assert_eq!(checked(&block, &delimiter, Invalid::Replace).text, String::from_utf8_lossy(&bytes));
         }
 
         #[test]
         fn the_first_wrong_byte_is_named(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let block = Block::of(&bytes);
-            match (std::str::from_utf8(&bytes), text(&block, &LINE, Invalid::Fail, &Progress::default())) {
-                (Ok(expected), Ok(text)) => prop_assert_eq!(expected, text),
-                (Err(wrong), Err(Error::Encoding { place, .. })) => {
-                    prop_assert_eq!(place.offset, Some(wrong.valid_up_to() as u64));
+            let Checked { text, wrong, .. } = checked(&block, &LINE, Invalid::Fail);
+            match (std::str::from_utf8(&bytes), wrong) {
+                (Ok(expected), None) => prop_assert_eq!(expected, text),
+                (Err(found), Some(Error::Encoding { place, .. })) => {
+                    prop_assert_eq!(place.offset, Some(found.valid_up_to() as u64));
+                    let before = &bytes[..found.valid_up_to()];
+                    let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+                    prop_assert_eq!(text.as_bytes(), &bytes[..start]);
                 }
-                (expected, text) => prop_assert!(false, "{:?} but {:?}", expected, text),
+                (expected, wrong) => prop_assert!(false, "{:?} but {:?}", expected, wrong),
             }
         }
     }

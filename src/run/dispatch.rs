@@ -12,6 +12,9 @@
 //! So a stream that is slow to read, as most compressed ones are, is read all the time, and one that
 //! is fast to read by turns.
 //!
+//! Where something fails, the run fails with what is first in input order, whatever lane met it and
+//! when. So lanes go on with what stands before a failure, and with nothing behind it.
+//!
 //! Rejected: to give the reader itself to a lane that waits. Nobody reads until that is awake, some
 //! tenths of a millisecond, which is a tenth of what a block of gzip takes. And a thread that only
 //! reads: one core is idle then whenever reading and working differ in speed.
@@ -32,29 +35,51 @@ pub(super) struct Dispatch<I: Input> {
     changed: Condvar,
 }
 
+/// Where a block stands: its partition, and which block of that it is.
+pub(super) type Position = (usize, usize);
+
+/// Where a run has failed, and of what.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) at: Position,
+    pub(super) error: Error,
+}
+
+/// What a lane is given: a block, or what failed in the place of one.
+pub(super) type Handed<I> = Result<(Position, BlockOf<I>), Failure>;
+
+/// A reader, its partition, and how many blocks it has made.
+struct Open<R> {
+    partition: usize,
+    made: usize,
+    reader: R,
+}
+
 struct Readers<R: Reader> {
     /// The first partition that nobody has opened.
     unopened: usize,
-    /// Readers that nobody holds, and the partition of each.
-    idle: Vec<(usize, R)>,
+    /// Readers that nobody holds.
+    idle: Vec<Open<R>>,
     /// How many are held by lanes that make a block right now.
     held: usize,
     /// Lanes that wait.
     waiting: usize,
     /// Blocks for others than the lane that has read them, and what each weighs.
-    given: VecDeque<(usize, R::Block)>,
+    given: VecDeque<(usize, Position, R::Block)>,
     /// What all of these weigh.
     ready: usize,
     /// Whether a lane has waited since there would have been too many of them.
     behind: bool,
+    /// The first that has failed so far.
+    failed: Option<Position>,
 }
 
 /// What a lane is to do.
 enum Turn<R: Reader> {
-    /// Read this partition, whose reader is now this lane's alone.
-    Read(usize, R),
+    /// Read a partition, whose reader is now this lane's alone.
+    Read(Open<R>),
     /// Work on a block that another lane has read.
-    Work(R::Block),
+    Work(Position, R::Block),
 }
 
 impl<I: Input> Dispatch<I> {
@@ -67,52 +92,78 @@ impl<I: Input> Dispatch<I> {
             given: VecDeque::new(),
             ready: 0,
             behind: false,
+            failed: None,
         };
         Self { input, lanes, readers: Mutex::new(readers), changed: Condvar::new() }
     }
 
-    /// The next block for a lane that last read partition `mine`, which is updated.
+    /// The next block for a lane that last read partition `mine`, which is updated, or what has failed
+    /// in the place of one.
     ///
     /// `None` when nothing is left, or the run was told to end.
-    pub(super) fn next(&self, mine: &mut Option<usize>, stop: &Stop) -> Result<Option<BlockOf<I>>> {
+    pub(super) fn next(&self, mine: &mut Option<usize>, stop: &Stop) -> Result<Option<Handed<I>>> {
         while let Some(turn) = self.turn(*mine, stop) {
-            let (partition, reader) = match turn {
-                Turn::Work(block) => return Ok(Some(block)),
-                Turn::Read(partition, reader) => (partition, reader),
+            let open = match turn {
+                Turn::Work(at, block) => return Ok(Some(Ok((at, block)))),
+                Turn::Read(open) => open,
             };
-            *mine = Some(partition);
-            match self.read(partition, reader, stop)? {
-                Some(Next::Block(block)) => return Ok(Some(block)),
-                Some(Next::Undecoded(piece)) => caught("decode", || {
+            *mine = Some(open.partition);
+            let at = (open.partition, open.made);
+            match self.read(open, stop) {
+                Ok(Some((at, Next::Block(block)))) => return Ok(Some(Ok((at, block)))),
+                Ok(Some((_, Next::Undecoded(piece)))) => caught("decode", || {
                     piece.decode();
                     Ok(())
                 })?,
-                None => {}
+                Ok(None) => {}
+                Err(error) => return Ok(Some(Err(self.fails(at, error)))),
             }
         }
         if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(None) }
+    }
+
+    /// Enters a failure: nothing that stands behind it is handed out any more.
+    pub(super) fn fails(&self, at: Position, error: Error) -> Failure {
+        let mut readers = self.lock();
+        if readers.failed.is_none_or(|failed| at < failed) {
+            readers.failed = Some(at);
+            readers.idle.retain(|open| open.partition < at.0);
+            readers.unopened = self.input.partitions();
+            let mut dropped = 0;
+            readers.given.retain(|(weight, given, _)| {
+                let kept = *given < at;
+                dropped += if kept { 0 } else { *weight };
+                kept
+            });
+            readers.ready -= dropped;
+        }
+        drop(readers);
+        self.changed.notify_all();
+        Failure { at, error }
     }
 
     /// What this lane is to do with the next of a partition, of which blocks that others are to
     /// have are given away before.
     fn read(
         &self,
-        partition: usize,
-        mut reader: I::Reader,
+        mut open: Open<I::Reader>,
         stop: &Stop,
-    ) -> Result<Option<Next<BlockOf<I>>>> {
+    ) -> Result<Option<(Position, Next<BlockOf<I>>)>> {
         loop {
             // A reader that panics must not leave the others waiting for its return.
+            let reader = &mut open.reader;
             let next = caught("read", || stop.wait(reader.step(self.lanes)).unwrap_or(Ok(None)));
+            let at = (open.partition, open.made);
+            open.made += usize::from(matches!(next, Ok(Some(Next::Block(_)))));
             let next = match next {
-                Ok(Some(Next::Block(block))) => match self.give(block) {
+                Ok(Some(Next::Block(block))) => match self.give(at, block) {
                     None => continue,
-                    Some(block) => Ok(Some(Next::Block(block))),
+                    Some(block) => Ok(Some((at, Next::Block(block)))),
                 },
-                next => next,
+                next => next.map(|next| next.map(|next| (at, next))),
             };
             let last = !matches!(next, Ok(Some(_)));
-            self.release((!last).then_some((partition, reader)));
+            self.release((!last).then_some(open));
             return next;
         }
     }
@@ -126,25 +177,26 @@ impl<I: Input> Dispatch<I> {
                 return None;
             }
             // Also if the run was told to end: what was read is what it comes to.
-            if let Some((weight, block)) = readers.given.pop_front() {
+            if let Some((weight, at, block)) = readers.given.pop_front() {
                 readers.ready -= weight;
-                return Some(Turn::Work(block));
+                return Some(Turn::Work(at, block));
             }
             if stop.is_set() {
                 return None;
             }
-            let own = readers.idle.iter().position(|(partition, _)| Some(*partition) == mine);
-            let reader = if let Some(at) = own {
+            let own = readers.idle.iter().position(|open| Some(open.partition) == mine);
+            let open = if let Some(at) = own {
                 Some(readers.idle.swap_remove(at))
             } else if readers.unopened < self.input.partitions() {
+                let partition = readers.unopened;
                 readers.unopened += 1;
-                Some((readers.unopened - 1, self.input.open(readers.unopened - 1)))
+                Some(Open { partition, made: 0, reader: self.input.open(partition) })
             } else {
                 readers.idle.pop()
             };
-            if let Some((partition, reader)) = reader {
+            if let Some(open) = open {
                 readers.held += 1;
-                return Some(Turn::Read(partition, reader));
+                return Some(Turn::Read(open));
             }
             if readers.held == 0 {
                 return None;
@@ -158,7 +210,7 @@ impl<I: Input> Dispatch<I> {
 
     /// Gives a block to a lane that waits, or lays it ready for one; or gives it back, if none waits or
     /// has waited since enough lay ready.
-    fn give(&self, block: BlockOf<I>) -> Option<BlockOf<I>> {
+    fn give(&self, at: Position, block: BlockOf<I>) -> Option<BlockOf<I>> {
         let weight = I::Reader::weight(&block);
         let mut readers = self.lock();
         let wanted = readers.waiting > readers.given.len();
@@ -167,17 +219,19 @@ impl<I: Input> Dispatch<I> {
             return Some(block);
         }
         readers.ready += weight;
-        readers.given.push_back((weight, block));
+        readers.given.push_back((weight, at, block));
         drop(readers);
         self.changed.notify_one();
         None
     }
 
     /// Gives a reader back for anyone to take, or `None` for one that has ended.
-    fn release(&self, reader: Option<(usize, I::Reader)>) {
+    fn release(&self, open: Option<Open<I::Reader>>) {
         let mut readers = self.lock();
         readers.held -= 1;
-        readers.idle.extend(reader);
+        let failed = readers.failed;
+        let wanted = |open: &Open<_>| failed.is_none_or(|at| (open.partition, open.made) < at);
+        readers.idle.extend(open.filter(wanted));
         let all = readers.held == 0;
         drop(readers);
         // One reader is one lane's work; the end concerns them all.
@@ -199,8 +253,13 @@ mod tests {
     /// A dispatch of one partition, whose reader is held here.
     fn held() -> (Dispatch<Numbers>, Stop) {
         let (dispatch, stop) = (Dispatch::new(Arc::new(Numbers::new(1, 0)), 2), Stop::default());
-        assert!(matches!(dispatch.turn(None, &stop), Some(Turn::Read(0, _))));
+        assert!(matches!(dispatch.turn(None, &stop), Some(Turn::Read(Open { partition: 0, .. }))));
         (dispatch, stop)
+    }
+
+    /// The next block, which is read without failure.
+    fn next(dispatch: &Dispatch<Numbers>, stop: &Stop) -> Result<Option<Vec<u32>>> {
+        Ok(dispatch.next(&mut None, stop)?.map(|next| next.expect("it is read").1))
     }
 
     /// Until a lane waits.
@@ -218,20 +277,20 @@ mod tests {
     #[test]
     fn a_lane_that_waits_is_given_a_block_and_then_some_lie_ready() {
         let (dispatch, stop) = held();
-        assert!(dispatch.give(quarter()).is_some(), "nobody has waited");
+        assert!(dispatch.give((0, 0), quarter()).is_some(), "nobody has waited");
         thread::scope(|scope| {
-            let lane = scope.spawn(|| dispatch.next(&mut None, &stop));
+            let lane = scope.spawn(|| next(&dispatch, &stop));
             somebody_waits(&dispatch);
             // A lane that waits is given a block of any size.
-            assert!(dispatch.give(vec![7; READY]).is_none());
+            assert!(dispatch.give((0, 0), vec![7; READY]).is_none());
             assert_eq!(lane.join().unwrap().unwrap().map(|block| block.len()), Some(READY));
         });
         for _ in 0..4 {
-            assert!(dispatch.give(quarter()).is_none());
+            assert!(dispatch.give((0, 0), quarter()).is_none());
         }
-        assert!(dispatch.give(quarter()).is_some(), "enough lies ready");
-        assert!(dispatch.next(&mut None, &stop).unwrap().is_some());
-        assert!(dispatch.give(quarter()).is_some(), "nobody has waited since");
+        assert!(dispatch.give((0, 0), quarter()).is_some(), "enough lies ready");
+        assert!(next(&dispatch, &stop).unwrap().is_some());
+        assert!(dispatch.give((0, 0), quarter()).is_some(), "nobody has waited since");
     }
 
     #[test]
@@ -239,19 +298,42 @@ mod tests {
         for told in [false, true] {
             let (dispatch, stop) = held();
             dispatch.lock().behind = true;
-            assert!(dispatch.give(vec![1]).is_none() && dispatch.give(vec![2]).is_none());
+            assert!(
+                dispatch.give((0, 0), vec![1]).is_none()
+                    && dispatch.give((0, 1), vec![2]).is_none()
+            );
             if told {
                 stop.stop();
             }
-            assert_eq!(dispatch.next(&mut None, &stop).unwrap(), Some(vec![1]));
+            assert_eq!(next(&dispatch, &stop).unwrap(), Some(vec![1]));
             dispatch.release(None);
-            assert_eq!(dispatch.next(&mut None, &stop).unwrap(), Some(vec![2]));
-            assert_eq!(dispatch.next(&mut None, &stop).unwrap(), None);
+            assert_eq!(next(&dispatch, &stop).unwrap(), Some(vec![2]));
+            assert_eq!(next(&dispatch, &stop).unwrap(), None);
         }
         let (dispatch, stop) = held();
         dispatch.lock().behind = true;
-        assert!(dispatch.give(vec![1]).is_none());
+        assert!(dispatch.give((0, 0), vec![1]).is_none());
         stop.cancel();
-        assert!(matches!(dispatch.next(&mut None, &stop), Err(Error::Cancelled)));
+        assert!(matches!(next(&dispatch, &stop), Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn only_what_stands_before_a_failure_is_handed_out() {
+        let stop = Stop::default();
+        let dispatch = Dispatch::new(Arc::new(Numbers::new(4, 3)), 2);
+        let mut blocks = Vec::new();
+        let mut take = |mine: Option<usize>| {
+            let next = dispatch.next(&mut mine.clone(), &stop).unwrap();
+            let (at, _) = next?.expect("nothing fails");
+            blocks.push(at);
+            Some(at)
+        };
+        assert_eq!(
+            (take(None), take(None), take(Some(1))),
+            (Some((0, 0)), Some((1, 0)), Some((1, 1)))
+        );
+        dispatch.fails((1, 0), Error::Cancelled);
+        assert_eq!((take(Some(1)), take(None), take(None)), (Some((0, 1)), Some((0, 2)), None));
+        assert!(blocks.iter().all(|&at| at <= (1, 1)));
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::dispatch::Failure;
 use super::{Context, Pass};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
 use crate::spill::Extent;
@@ -24,12 +25,21 @@ pub(crate) struct Held<S> {
     pub(crate) state: S,
     /// For each time that it was over the budget, all parts.
     away: Vec<Vec<Extent>>,
+    /// The first in input order that it has met, behind what it has seen.
+    failure: Option<Failure>,
 }
 
 impl<S> Held<S> {
     /// A state of which nothing was put away.
     pub(crate) fn all(state: S) -> Self {
-        Self { state, away: Vec::new() }
+        Self { state, away: Vec::new(), failure: None }
+    }
+
+    /// Keeps a failure, if it is the first.
+    pub(super) fn fails(&mut self, failure: Failure) {
+        if self.failure.as_ref().is_none_or(|first| failure.at < first.at) {
+            self.failure = Some(failure);
+        }
     }
 
     /// Puts the state away, and leaves another that has seen nothing; or leaves it as it is, for
@@ -93,7 +103,7 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
     }
     Node::new(Name::Only("merge"), lanes, move |context, inputs| {
         let lanes = inputs.take_all().into_iter().map(Moved::<Held<P::State>>::out_of);
-        let lanes: Vec<_> = lanes.collect();
+        let lanes = whole(&*pass, lanes.collect())?;
         let away = lanes.iter().any(|lane| !lane.away.is_empty());
         let weight: usize = lanes.iter().map(|lane| pass.weight(&lane.state)).sum();
         Ok(Outcome::Node(match (away, context.threads, weight) {
@@ -113,6 +123,34 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
             }
         }))
     })
+}
+
+/// The lanes whose states are wanted, none of which has failed.
+///
+/// Of an ordered pass whose state is full with what stands before a failure, those are the lanes up to
+/// there: nobody had wanted to come so far.
+///
+/// # Errors
+///
+/// The first failure in input order.
+fn whole<B, P: Pass<B>>(pass: &P, mut lanes: Vec<Held<P::State>>) -> Result<Vec<Held<P::State>>> {
+    let failures =
+        lanes.iter_mut().enumerate().filter_map(|(n, lane)| Some((n, lane.failure.take()?)));
+    let Some((n, Failure { error, .. })) = failures.min_by_key(|(_, failure)| failure.at) else {
+        return Ok(lanes);
+    };
+    if !pass.ordered() {
+        return Err(error);
+    }
+    lanes.truncate(n + 1);
+    let states = lanes.into_iter().map(|lane| lane.state).reduce(|mut into, from| {
+        pass.merge(&mut into, from);
+        into
+    });
+    match states {
+        Some(state) if pass.full(&state) => Ok(vec![Held::all(state)]),
+        _ => Err(error),
+    }
 }
 
 fn settled<B: 'static, P: Pass<B>>(state: Arc<Node>, pass: Arc<P>) -> Arc<Node> {

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::dispatch::Dispatch;
+use super::dispatch::{Dispatch, Failure};
 use super::merge::{Held, gathered};
 use super::{BlockOf, Context, Input, Reader};
-use crate::graph::{Moved, Name, Node, Outcome, Shared};
+use crate::graph::{Moved, Name, Node, Outcome, Shared, caught};
 use crate::spill::Budget;
 use crate::{Error, Result};
 
@@ -82,11 +82,11 @@ where
     // Inputs of the lanes, and not captured by them, so that the graph drops them in time.
     let needs: Vec<_> = shared.into_iter().map(ready).collect();
     let lanes: Vec<_> = if pass.ordered() {
-        let full = Arc::new(AtomicUsize::new(usize::MAX));
+        let ended = Arc::new(AtomicUsize::new(usize::MAX));
         let runs = runs_of_partitions(input.partitions(), context.threads).enumerate();
         runs.map(|(n, run)| {
             let (input, pass) = (Arc::clone(&input), Arc::clone(&pass));
-            let place = InOrder { n, run, full: Arc::clone(&full) };
+            let place = InOrder { n, run, ended: Arc::clone(&ended) };
             Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {
                 let shared = inputs.take_all();
                 ordered_lane(context, &*input, &*pass, &shared, &place).map(Moved::outcome)
@@ -132,8 +132,18 @@ where
     let mut held = Held::all(pass.start(context, shared));
     let mut share = context.budget.as_deref().map(Budget::share);
     let mut mine = None;
-    while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
-        pass.feed(context, shared, &mut held.state, block)?;
+    while let Some(next) = dispatch.next(&mut mine, &context.stop)? {
+        let (at, block) = match next {
+            Ok(next) => next,
+            Err(failure) => {
+                held.fails(failure);
+                continue;
+            }
+        };
+        if let Err(error) = pass.feed(context, shared, &mut held.state, block) {
+            held.fails(dispatch.fails(at, error));
+            continue;
+        }
         if pass.full(&held.state) {
             break;
         }
@@ -153,13 +163,18 @@ where
 struct InOrder {
     n: usize,
     run: Range<usize>,
-    /// The first lane whose state has no use for more: what stands after it has no use either.
-    full: Arc<AtomicUsize>,
+    /// The first lane whose state has no use for more, or that has failed: what stands after it has no
+    /// use either.
+    ended: Arc<AtomicUsize>,
 }
 
 impl InOrder {
     fn is_wanted(&self) -> bool {
-        self.n <= self.full.load(Relaxed)
+        self.n <= self.ended.load(Relaxed)
+    }
+
+    fn ends(&self) {
+        self.ended.fetch_min(self.n, Relaxed);
     }
 }
 
@@ -175,19 +190,30 @@ where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    let mut state = pass.start(context, shared);
-    for partition in place.run.clone() {
+    let mut held = Held::all(pass.start(context, shared));
+    'partitions: for partition in place.run.clone() {
         let mut reader = input.open(partition);
+        let mut made = 0;
         while !context.stop.is_set() && place.is_wanted() {
-            if pass.full(&state) {
-                place.full.fetch_min(place.n, Relaxed);
-                break;
+            if pass.full(&held.state) {
+                place.ends();
+                break 'partitions;
             }
-            let Some(block) = context.stop.wait(reader.next()).unwrap_or(Ok(None))? else { break };
-            pass.feed(context, shared, &mut state, block)?;
+            let next = caught("read", || context.stop.wait(reader.next()).unwrap_or(Ok(None)));
+            let fed = match next {
+                Ok(Some(block)) => pass.feed(context, shared, &mut held.state, block),
+                Ok(None) => break,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = fed {
+                held.fails(Failure { at: (partition, made), error });
+                place.ends();
+                break 'partitions;
+            }
+            made += 1;
         }
     }
-    if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(Held::all(state)) }
+    if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(held) }
 }
 
 /// Cuts partitions into runs of neighbours, four for each thread: enough that a slow one at the

@@ -5,6 +5,7 @@
 
 #![cfg(feature = "cli")]
 
+mod blocks;
 mod content;
 #[cfg(unix)]
 mod entries;
