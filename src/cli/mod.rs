@@ -107,7 +107,12 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
         let place = || Place::object(if source == "-" { "standard input" } else { source });
         check_input().map_err(|error| Error::Io { place: place(), source: error.into() })?;
     }
-    let access = Access { anonymous: args.anonymous, missing: args.on_missing };
+    let access = Access {
+        anonymous: args.anonymous,
+        missing: args.on_missing,
+        // Then nothing is printed.
+        look: args.on_missing == Missing::Fail && program.streams(),
+    };
     let source = Source::parse(&args.sources, access)?;
     let (job, context) = (job(args, source), context(args));
     if args.dry_run {

@@ -81,20 +81,29 @@ fn named(path: &Path, into: &mut Listing<'_>) -> Result<bool> {
     };
     match found.is_dir() {
         true => Walk::below(path).finish(into)?,
-        false => object(path.to_owned(), &found, into),
+        false => object(path.to_owned(), &found, into)?,
     }
     Ok(true)
 }
 
 /// Appends a file, a pipe or a device.
-pub(super) fn object(path: PathBuf, found: &Metadata, into: &mut Listing<'_>) {
+///
+/// # Errors
+/// If the listing is to look whether files can be read, and fails where one cannot.
+pub(super) fn object(path: PathBuf, found: &Metadata, into: &mut Listing<'_>) -> Result<()> {
     let name = path.display().to_string();
     if found.is_file() {
+        if into.looks()
+            && let Err(error) = fs::File::open(&path)
+        {
+            return into.refuse(at(&path, error));
+        }
         let home = Home::File { path, version: Version::of(found) };
         into.push(name, Some(found.len()), home);
     } else {
         into.push(name, None, Home::Pipe(path));
     }
+    Ok(())
 }
 
 pub(super) fn is_absent(error: &io::Error) -> bool {

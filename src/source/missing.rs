@@ -46,13 +46,25 @@ pub(super) struct Listing<'p> {
     objects: Vec<Arc<Object>>,
     entries: Arc<Entries>,
     found: usize,
+    looks: bool,
 }
 
 impl<'p> Listing<'p> {
     pub(super) fn new(policy: Missing, progress: &'p Progress) -> Self {
         let (number, total) = (progress.next_listing(), OnceLock::new());
         let entries = Arc::new(Entries { policy, number, total, refused: Mutex::default() });
-        Self { progress, objects: Vec::new(), entries, found: 0 }
+        Self { progress, objects: Vec::new(), entries, found: 0, looks: false }
+    }
+
+    /// The same, which looks at once whether files can be opened: for results that are given before
+    /// all files were read.
+    pub(super) fn looking(self, looks: bool) -> Self {
+        Self { looks, ..self }
+    }
+
+    /// Whether files are to be opened before they are added.
+    pub(super) fn looks(&self) -> bool {
+        self.looks
     }
 
     /// How many entries there are so far.

@@ -41,6 +41,8 @@ mod refused;
 mod remote;
 #[cfg(all(test, feature = "http"))]
 mod remote_tests;
+#[cfg(feature = "s3")]
+mod sigv4;
 #[cfg(feature = "cloud")]
 mod spell;
 #[cfg(feature = "cloud")]
@@ -68,6 +70,7 @@ pub(crate) use pool::{Buffer, Pool, SPARE};
 pub(crate) struct Source {
     patterns: Arc<[Pattern]>,
     missing: Missing,
+    look: bool,
     #[cfg(feature = "cloud")]
     stores: Arc<store::Stores>,
 }
@@ -86,6 +89,8 @@ pub(crate) struct Access {
     pub(crate) anonymous: bool,
     /// What entries do that cannot be read.
     pub(crate) missing: Missing,
+    /// Whether files are opened before any is read: a result is given while others are read.
+    pub(crate) look: bool,
 }
 
 impl Source {
@@ -105,6 +110,7 @@ impl Source {
         Ok(Self {
             patterns: parsed.into(),
             missing: access.missing,
+            look: access.look,
             #[cfg(feature = "cloud")]
             stores: Arc::new(store::Stores::new(access)),
         })
@@ -121,7 +127,7 @@ impl Source {
     /// [`Error::NotFound`] for a file that is missing and a glob that matches nothing, unless such
     /// entries are passed over; whatever else the disk or the store says.
     pub(crate) async fn list(&self, progress: &Progress) -> Result<Vec<Arc<Object>>> {
-        let mut listing = Listing::new(self.missing, progress);
+        let mut listing = Listing::new(self.missing, progress).looking(self.look);
         for pattern in self.patterns.iter() {
             let before = listing.found();
             match pattern.scheme {

@@ -53,7 +53,7 @@ pub(super) enum Signer {
     /// Nothing in a request depends on its URL.
     None,
     #[cfg(feature = "s3")]
-    S3 { credentials: object_store::aws::AwsCredentialProvider, region: String },
+    S3 { credentials: object_store::aws::AwsCredentialProvider },
     #[cfg(feature = "azure")]
     Azure { credentials: object_store::azure::AzureCredentialProvider, account: String },
 }
@@ -72,6 +72,8 @@ pub(super) enum Unspelled {
     Url,
     #[error("a request for this key cannot be signed: {0}")]
     Unsigned(object_store::Error),
+    #[error("a request for this key cannot be signed; try again")]
+    Rotated,
 }
 
 /// Whether a request is for a placeholder.
@@ -84,62 +86,67 @@ impl Spelled {
     pub(super) async fn spell(&self, request: &mut HttpRequest) -> Result<(), Unspelled> {
         let uri = request.uri().to_string();
         let (before, after) = uri.rsplit_once(PLACEHOLDER).ok_or(Unspelled::Url)?;
-        let uri = format!("{before}{}{after}", encoded(&self.key));
+        let key = encoded(&self.key);
+        let uri = format!("{before}{}{after}", unresolved(&key));
+        // What is signed is the path with the key as it stands.
+        let path = request.uri().path().replace(PLACEHOLDER, &key);
         *request.uri_mut() = uri.parse().map_err(|_| Unspelled::Url)?;
-        self.signer.sign(request).await.map_err(Unspelled::Unsigned)
+        self.signer.sign(request, &path).await
     }
 }
 
 impl Signer {
-    async fn sign(&self, request: &mut HttpRequest) -> object_store::Result<()> {
-        // Without credentials the first signature is missing, too.
-        let signed = request.headers_mut().remove("authorization");
+    /// Signs a request anew, if it was signed. Tokens do not depend on the URL.
+    #[allow(unused_variables, clippy::unused_async, reason = "used by some of the stores")]
+    async fn sign(&self, request: &mut HttpRequest, path: &str) -> Result<(), Unspelled> {
+        if !request.headers().contains_key("authorization") {
+            return Ok(());
+        }
         match self {
+            Self::None => Ok(()),
             #[cfg(feature = "s3")]
-            Self::S3 { credentials, region } if signed.is_some() => {
-                let headers = request.headers_mut();
-                let unsigned = headers.remove("x-amz-content-sha256");
-                let payload = unsigned.is_none_or(|hash| hash != "UNSIGNED-PAYLOAD");
-                headers.remove("x-amz-date");
-                headers.remove("x-amz-security-token");
-                let credentials = credentials.get_credential().await?;
-                object_store::aws::AwsAuthorizer::new(&credentials, "s3", region)
-                    .with_sign_payload(payload)
-                    .try_authorize(request, None)
+            Self::S3 { credentials } => {
+                let credential = credentials.get_credential().await.map_err(Unspelled::Unsigned)?;
+                let signed = super::sigv4::authorization(request, &credential, path);
+                let signed = signed.and_then(|signed| signed.parse().ok());
+                request.headers_mut().insert("authorization", signed.ok_or(Unspelled::Rotated)?);
+                Ok(())
             }
             #[cfg(feature = "azure")]
-            Self::Azure { credentials, account } if signed.is_some() => {
-                request.headers_mut().remove("date");
-                let credentials = credentials.get_credential().await?;
-                object_store::azure::AzureAuthorizer::new(&credentials, account)
+            Self::Azure { credentials, account } => {
+                let headers = request.headers_mut();
+                headers.remove("authorization");
+                headers.remove("date");
+                let credential = credentials.get_credential().await.map_err(Unspelled::Unsigned)?;
+                object_store::azure::AzureAuthorizer::new(&credential, account)
                     .try_authorize(request)
-            }
-            _ => {
-                // A token, which does not depend on the URL.
-                if let Some(signed) = signed {
-                    request.headers_mut().insert("authorization", signed);
-                }
-                Ok(())
+                    .map_err(Unspelled::Unsigned)
             }
         }
     }
 }
 
-/// A key in the path of a URL: percent-encoded, but for slashes. A component that is `.` or `..`
-/// would be resolved by every client on the way, so the slashes beside it are encoded.
+/// A key in the path of a URL: percent-encoded, but for slashes.
 fn encoded(key: &str) -> String {
-    let dots = key.split('/').any(|name| matches!(name, "." | ".."));
     let mut path = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 path.push(char::from(byte));
             }
-            b'/' if !dots => path.push('/'),
             byte => path.push_str(&format!("%{byte:02X}")),
         }
     }
     path
+}
+
+/// The same, as it is sent. A component that is `.` or `..` would be resolved by every client on
+/// the way, so then slashes are encoded.
+fn unresolved(encoded: &str) -> String {
+    match encoded.split('/').any(|name| matches!(name, "." | "..")) {
+        true => encoded.replace('/', "%2F"),
+        false => encoded.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +166,7 @@ mod tests {
     #[test]
     fn a_key_is_encoded_so_that_nobody_resolves_it() {
         assert_eq!(encoded("/a//b c%+é"), "/a//b%20c%25%2B%C3%A9");
-        assert_eq!(encoded("m/../d"), "m%2F..%2Fd");
-        assert_eq!(encoded("m/..d"), "m/..d");
+        assert_eq!(unresolved(&encoded("m/../d")), "m%2F..%2Fd");
+        assert_eq!(unresolved(&encoded("m/..d")), "m/..d");
     }
 }

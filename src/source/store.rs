@@ -350,17 +350,14 @@ fn build(
     match kind {
         #[cfg(feature = "s3")]
         Kind::S3 => {
-            use object_store::aws::AmazonS3ConfigKey::{Client, Region};
-            use object_store::aws::{AmazonS3, AmazonS3Builder};
+            use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey::Client};
             let builder = AmazonS3Builder::from_env().with_bucket_name(url.bucket);
             let builder = times("AWS_").fold(builder, |b, (key, t)| b.with_config(Client(key), t));
             let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
-            // As the crate has it.
-            let region = unsigned.get_config_value(&Region).unwrap_or("us-east-1".to_owned());
-            unsigned.build().map(|store: AmazonS3| {
+            unsigned.build().map(|store| {
                 let credentials = Arc::clone(store.credentials());
-                both(store, Signer::S3 { credentials, region })
+                both(store, Signer::S3 { credentials })
             })
         }
         #[cfg(feature = "gcs")]

@@ -152,7 +152,7 @@ impl Walk {
         self.found.sort_by_cached_key(|(path, _)| path.as_os_str().as_encoded_bytes().to_owned());
         for (path, found) in self.found {
             match found {
-                Ok(found) => object(path, &found, into),
+                Ok(found) => object(path, &found, into)?,
                 Err(error) => into.refuse(error)?,
             }
         }

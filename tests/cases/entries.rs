@@ -122,6 +122,8 @@ fn files_and_folders_that_may_not_be_read_are_told_and_the_rest_is_read() {
         3,
         &["permission denied"],
     );
+    let streamed = ["--on-missing", "fail", "-t", "text", ".", "d/*.log"];
+    fails(&creel_in(root.path(), &streamed), 3, &["d/app-3.log: permission denied"]);
     let open = fs::Permissions::from_mode(0o700);
     fs::set_permissions(root.path().join("d/shut"), open).expect("own folder");
 }
