@@ -1,5 +1,6 @@
 //! The command line: options, their help, and how their values are read.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
@@ -130,10 +131,12 @@ pub(crate) enum When {
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Args {
-    /// Reads the process's arguments.
-    pub(crate) fn read() -> Result<Self, clap::Error> {
+    /// Reads arguments, of which the first is the name of the command.
+    pub(crate) fn read(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
         let mut command = Self::command().after_help(format!("{}\n{EXAMPLES}", stages()));
-        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let matches = command.try_get_matches_from_mut(arguments)?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 

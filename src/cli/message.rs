@@ -36,7 +36,21 @@ pub(crate) fn was_lost() -> bool {
     LOST.load(Relaxed)
 }
 
+/// What was said and not printed.
+#[cfg(fuzzing)]
+static SAID: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
+
+#[cfg(fuzzing)]
+pub(crate) fn take_said() -> String {
+    SAID.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default()
+}
+
 fn print(text: &str) {
+    #[cfg(fuzzing)]
+    if let Ok(mut said) = SAID.lock() {
+        said.push_str(text);
+        return;
+    }
     let printed = io::stderr().lock().write_all(text.as_bytes());
     let lost = printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
     if lost || is_closed(2) {

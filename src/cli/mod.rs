@@ -8,6 +8,7 @@ mod message;
 mod monitor;
 mod signals;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -59,16 +60,25 @@ pub fn before_main() {
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
-    ExitCode::from(match run() {
+    ExitCode::from(match run(std::env::args_os()) {
         // A message that nobody could read is no message.
         0 if message::was_lost() => message::USAGE,
         code => code,
     })
 }
 
+/// Runs the command in this process, and handles no signal; returns the exit code and what was said
+/// on standard error: what the fuzzer runs.
+#[cfg(fuzzing)]
+pub fn run_in_process(arguments: &[&str]) -> (u8, String) {
+    let arguments = std::iter::once("creel").chain(arguments.iter().copied());
+    let code = run(arguments.map(Into::into));
+    (code, message::take_said())
+}
+
 /// The command; returns the exit code.
-fn run() -> u8 {
-    let mut args = match Args::read() {
+fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let mut args = match Args::read(arguments) {
         Ok(args) => args,
         Err(error) => return explain(&error),
     };

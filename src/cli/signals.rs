@@ -28,6 +28,10 @@ impl Interrupted {
 /// waited for any more after the first.
 pub(crate) fn watch(stop: Stop, calls: Arc<Calls>) -> Interrupted {
     let interrupted = Interrupted::default();
+    // The fuzzer runs in one process many times.
+    if cfg!(fuzzing) {
+        return interrupted;
+    }
     // Without signal handlers the run is as good; only its temporary file may stay.
     if let Ok(mut signals) = Signals::new(SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)))
     {
