@@ -34,6 +34,10 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
         (Some(404), _) | (_, object_store::Error::NotFound { .. }) => {
             Error::NotFound { place: object, reason: missing(store, &said) }
         }
+        (Some(400), _) if refuses_key(&said) => {
+            let reason = format!("{reason}; this store takes no request for such a key");
+            Error::NotFound { place: object, reason }
+        }
         (Some(403), _) | (_, object_store::Error::PermissionDenied { .. }) => {
             let mend = match store {
                 Store { kind: Kind::Http, .. } => "check the URL and that it is still valid",
@@ -122,6 +126,20 @@ fn summary(status: u16, said: &str) -> String {
         true => format!("the store answered {line}"),
         false => format!("the store answered {line} ({})", snippet(told.join(": ").as_bytes())),
     }
+}
+
+/// Whether a store says that a request is wrong for its key.
+fn refuses_key(said: &str) -> bool {
+    let codes = [
+        "InvalidRequest",
+        "InvalidURI",
+        "InvalidUri",
+        "InvalidObjectName",
+        "InvalidResourceName",
+        "KeyTooLong",
+        "OutOfRangeInput",
+    ];
+    codes.iter().any(|code| said.contains(code))
 }
 
 fn missing(store: &Store, said: &str) -> String {

@@ -25,6 +25,7 @@ pub(crate) const CASES: &[Case] = &[
     ("small_blocks_give_the_same_answer", For::All, small_blocks),
     ("an_empty_object_has_no_records", For::All, empty),
     ("odd_characters_in_a_name_are_found", For::All, odd_name),
+    ("requests_for_keys_unlike_paths_are_signed_as_the_store_does", For::Guarded, odd_keys),
     ("a_truncated_gzip_counts_what_was_read_and_says_where_it_ends", For::All, truncated),
 ];
 
@@ -143,7 +144,8 @@ fn literal_prefix(store: &Store) {
         let within = listings.iter().any(|request| prefix(&request.target));
         assert!(within, "a listing below small/{brace}: {listings:#?}");
     }
-    assert_eq!(listings.len(), 2, "one for each brace: {listings:#?}");
+    // And one that looks whether the braces are a part of a name.
+    assert_eq!(listings.len(), 3, "one for each brace: {listings:#?}");
 }
 
 fn dry_run(store: &Store) {
@@ -183,6 +185,13 @@ fn odd_name(store: &Store) {
     assert_eq!(store.creel(["words | count", &store.url(key)]).ok(), "2\n");
     if store.lists() {
         assert_eq!(store.creel(["words | count", &store.url("odd/*.txt")]).ok(), "2\n");
+    }
+}
+
+fn odd_keys(store: &Store) {
+    // A wrong signature is refused before anybody looks for the object.
+    for key in ["odd//no", "/no", "odd/../no", "odd/./no", "odd/\u{1} %é+&=no"] {
+        store.creel(["count", &store.url(key)]).fails(3, &["not found"]);
     }
 }
 
