@@ -34,6 +34,8 @@ pub struct Progress {
     damaged: AtomicU64,
     /// Where they are, in input order, and the first few of their faults.
     faults: Mutex<Vec<(InputOrder, Option<Error>)>>,
+    /// What is odd about what was read, and no fault.
+    notes: Mutex<Vec<Error>>,
     /// The first of the records that were replaced or left out.
     invalid: Mutex<Option<(InputOrder, Error)>>,
     /// Listings that have begun.
@@ -127,6 +129,14 @@ impl Progress {
         faults.into_iter().filter_map(|(_, fault)| fault).collect()
     }
 
+    /// Takes what is odd about objects that were read, and no fault: bytes after the end of
+    /// compressed data, as [`Error::Trailing`]. The first few, by object.
+    pub fn take_notes(&self) -> Vec<Error> {
+        let mut notes = std::mem::take(&mut *lock(&self.notes));
+        notes.sort_by_cached_key(ToString::to_string);
+        notes
+    }
+
     /// Takes the first record, in input order, that was replaced or left out: where it stands and
     /// what is wrong with it.
     pub fn take_first_invalid(&self) -> Option<Error> {
@@ -189,6 +199,14 @@ impl Progress {
         self.skipped.fetch_add(tally.skipped, Relaxed);
         if tally.first.is_some() {
             keep_first(&mut lock(&self.invalid), tally.first);
+        }
+    }
+
+    #[cfg_attr(not(feature = "decompress"), allow(dead_code))]
+    pub(crate) fn add_note(&self, note: Error) {
+        let mut notes = lock(&self.notes);
+        if notes.len() < KEPT_FAULTS {
+            notes.push(note);
         }
     }
 

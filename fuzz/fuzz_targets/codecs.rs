@@ -228,8 +228,8 @@ fn check(format: Format, stored: &[u8], text: Option<&[u8]>) {
             file.write_all(&plain).expect("it is written");
             let bag = options(format).read_bytes([file.path().to_string_lossy()]).expect("a path");
             let theirs = read(&one, &bag);
-            // Zeros may follow a member, but not begin a file.
-            if stored.first() != Some(&0) {
+            // Zeros and garbage may follow a member, but not begin a file.
+            if stored.starts_with(b"\x1f\x8b\x08") {
                 assert_eq!(theirs.is_ok(), ours.is_ok(), "alone: {theirs:?}, in pieces: {ours:?}");
             }
             if let (Ok(ours), Ok(theirs)) = (&ours, theirs) {
@@ -240,6 +240,8 @@ fn check(format: Format, stored: &[u8], text: Option<&[u8]>) {
     };
     match (&ours, &theirs) {
         (Ok(ours), Some(Ok(theirs))) => assert_eq!(*ours, records(theirs)),
+        // What follows the last member is left out with a note.
+        (Ok(_), Some(Err(_))) if !one.progress().take_notes().is_empty() => {}
         // A frame that tells its length takes no memory but for that, whatever window it asks for.
         (Ok(_), Some(Err(error))) if error.to_string().contains("too much memory") => {}
         (Ok(ours), Some(Err(error))) => panic!("{error}, but these were read: {ours:?}"),

@@ -80,6 +80,7 @@ impl Default for ReadOptions {
             max_record: None,
             damaged: Damaged::Fail,
             allow_binary: false,
+            max_ratio: crate::block::MAX_RATIO,
             ahead: 32 << 20,
         };
         Self { access: Access::default(), blocks, partition_size: None, invalid: Invalid::Fail }
@@ -186,6 +187,14 @@ impl ReadOptions {
     /// ```
     pub fn max_record(mut self, bytes: u64) -> Self {
         self.blocks.max_record = Some(bytes);
+        self
+    }
+
+    /// How many decoded bytes a compressed one may stand for, once 64 MiB were decoded: 5000 if not
+    /// set. More is an [`Error::Ratio`](crate::Error::Ratio): a few bytes can be made to stand for
+    /// more than anybody can read.
+    pub fn max_ratio(mut self, ratio: u64) -> Self {
+        self.blocks.max_ratio = ratio.max(1);
         self
     }
 

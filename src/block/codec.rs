@@ -64,6 +64,18 @@ impl Codec {
         }
     }
 
+    /// The bytes that its data begins with.
+    #[cfg(feature = "decompress")]
+    pub(super) fn magic(self) -> &'static [u8] {
+        match self {
+            Self::Gzip => GZIP,
+            Self::Zstd => ZSTD,
+            Self::Bzip2 => b"BZh",
+            Self::Xz => XZ,
+            Self::Lz4 => LZ4,
+        }
+    }
+
     /// Its name, which is also the name of the feature that brings it.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -327,7 +327,9 @@ impl Cutter {
             Err(error) => {
                 let place = self.place(self.buffer.len());
                 match Error::io(place, error) {
-                    fault @ (Error::Truncated { .. } | Error::Corrupt { .. })
+                    fault @ (Error::Truncated { .. }
+                    | Error::Corrupt { .. }
+                    | Error::Unsupported { .. })
                         if self.rule.damaged == Damaged::Keep =>
                     {
                         faults.push(fault);

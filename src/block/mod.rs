@@ -176,6 +176,8 @@ pub(crate) struct BlockOptions {
     pub(crate) damaged: Damaged,
     /// Data that is no text is read as text all the same.
     pub(crate) allow_binary: bool,
+    /// How many decoded bytes a compressed one may stand for.
+    pub(crate) max_ratio: u64,
     /// Bytes that may be fetched ahead of one reader.
     pub(crate) ahead: usize,
 }
@@ -190,6 +192,9 @@ pub(crate) fn splittable(options: &BlockOptions) -> bool {
         && !options.delimiter.bytes().is_empty()
         && !options.delimiter.overlaps_itself()
 }
+
+/// How many decoded bytes a compressed one may stand for, if nothing else was said.
+pub(crate) const MAX_RATIO: u64 = 5000;
 
 /// How an object is compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

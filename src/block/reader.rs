@@ -43,7 +43,7 @@ impl Blocks {
         pool: &Pool,
         progress: Arc<Progress>,
     ) -> Self {
-        let open = Open::new(options, pool, partition);
+        let open = Open::new(options, pool, partition, Arc::clone(&progress));
         let lookback = open.rule.ends.len() as u64;
         let fetch = Fetch::new(partitions, partition, lookback, Arc::clone(&progress));
         Self { fetch, open, current: None, faults: Vec::new(), progress }
@@ -151,10 +151,20 @@ pub(super) struct Open {
     /// Data that is no text is read as text all the same.
     allow_binary: bool,
     nul_delimited: bool,
+    /// Decoded bytes for each compressed one.
+    #[cfg_attr(not(feature = "decompress"), expect(dead_code))]
+    max_ratio: u64,
+    #[cfg_attr(not(feature = "decompress"), expect(dead_code))]
+    progress: Arc<Progress>,
 }
 
 impl Open {
-    pub(super) fn new(options: &BlockOptions, pool: &Pool, partition: usize) -> Self {
+    pub(super) fn new(
+        options: &BlockOptions,
+        pool: &Pool,
+        partition: usize,
+        progress: Arc<Progress>,
+    ) -> Self {
         let rule = Rule {
             target: options.blocksize.clamp(1, pool.blocksize()),
             ends: Ends::new(&options.delimiter, options.encoding),
@@ -172,6 +182,8 @@ impl Open {
             splittable: splittable(options),
             allow_binary: options.allow_binary,
             nul_delimited: options.delimiter.bytes().contains(&0),
+            max_ratio: options.max_ratio,
+            progress,
         }
     }
 
@@ -236,7 +248,7 @@ impl Open {
         if let Some(codec) = self.codec(&part)? {
             splittable = false;
             let place = self.place(&part);
-            part.decompress(codec, place)?;
+            self.decompress(&mut part, codec, place)?;
             self.gather(&mut part).await?;
         }
         if let Some(kind) = self.refused(&part.read[..part.read.len().min(HEAD)]) {
@@ -309,6 +321,24 @@ impl Open {
         Cutter::new(self.rule.clone(), start)
     }
 
+    /// Goes on with the bytes that are compressed in those of a part.
+    #[cfg(feature = "decompress")]
+    fn decompress(&self, part: &mut Part, codec: Codec, place: Place) -> Result<()> {
+        use super::decompress::{Guard, Meter, Object, decompress};
+        let (bytes, compressed) = Meter::over(part.take_bytes());
+        let object = Object { place: place.clone(), progress: Arc::clone(&self.progress) };
+        let (bytes, pieces) = decompress(codec, bytes, object, part.live)?;
+        part.bytes = Box::pin(Guard::over(bytes, compressed, self.max_ratio, place));
+        part.pieces = pieces;
+        Ok(())
+    }
+
+    #[cfg(not(feature = "decompress"))]
+    #[expect(clippy::unused_self)]
+    fn decompress(&self, _: &mut Part, codec: Codec, place: Place) -> Result<()> {
+        Err(unsupported(place, codec.name(), codec.name()))
+    }
+
     /// The codec to read an object with, whose first bytes have been read.
     fn codec(&self, part: &Part) -> Result<Option<Codec>> {
         let head = &part.read[..part.read.len().min(HEAD)];
@@ -355,20 +385,6 @@ impl Part {
     fn take_bytes(&mut self) -> Bytes {
         let rest = std::mem::replace(&mut self.bytes, Box::pin(Failed(None)));
         Box::pin(Cursor::new(std::mem::take(&mut self.read)).chain(rest))
-    }
-
-    /// Goes on with the bytes that are compressed in these.
-    #[cfg(feature = "decompress")]
-    fn decompress(&mut self, codec: Codec, object: Place) -> Result<()> {
-        let bytes = self.take_bytes();
-        let (bytes, pieces) = super::decompress::decompress(codec, bytes, object, self.live)?;
-        (self.bytes, self.pieces) = (Box::pin(bytes), pieces);
-        Ok(())
-    }
-
-    #[cfg(not(feature = "decompress"))]
-    fn decompress(&mut self, codec: Codec, object: Place) -> Result<()> {
-        Err(unsupported(object, codec.name(), codec.name()))
     }
 }
 

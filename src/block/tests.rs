@@ -81,6 +81,7 @@ pub(super) fn options() -> BlockOptions {
         damaged: Damaged::Fail,
         // Any bytes are read here; `content` has tests of its own.
         allow_binary: true,
+        max_ratio: 5000,
         ahead: 0,
     }
 }
@@ -141,7 +142,7 @@ pub(super) fn read_shared(
     };
     let mut out = Read::default();
     block_on(async {
-        let open = Open::new(options, &Pool::new(options.blocksize, lanes), 0);
+        let open = Open::new(options, &Pool::new(options.blocksize, lanes), 0, Arc::default());
         let mut part = whole(bytes, chunk);
         open.gather(&mut part).await.unwrap();
         let mut cutter = open.first(part).await?;
@@ -194,7 +195,7 @@ async fn read_slice(
     chunk: usize,
     out: &mut Read,
 ) -> Result<()> {
-    let open = Open::new(options, &Pool::new(options.blocksize, 1), index);
+    let open = Open::new(options, &Pool::new(options.blocksize, 1), index, Arc::default());
     let at = start.saturating_sub(options.delimiter.bytes().len() as u64);
     let mut part = Part { start, end: Some(end), at, ..whole(&bytes[at as usize..], chunk) };
     let cutter = if start > 0 {
@@ -375,7 +376,7 @@ fn records_longer_than_a_block_or_than_the_room_in_front_of_it_are_whole() {
 fn buffers_are_used_again() {
     let text = "a line of text\n".repeat(10_000);
     let options = BlockOptions { blocksize: 4096, ..options() };
-    let open = Open::new(&options, &Pool::new(options.blocksize, 1), 0);
+    let open = Open::new(&options, &Pool::new(options.blocksize, 1), 0, Arc::default());
     let mut part = whole(text.as_bytes(), 1 << 20);
     let mut buffers = std::collections::HashSet::new();
     block_on(async {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::block::{Compression, Encoding};
+use crate::block::{Compression, Encoding, MAX_RATIO};
 use crate::program::{Input, VERBS};
 use crate::record::Invalid;
 use crate::sink::Format;
@@ -92,6 +92,9 @@ pub(crate) struct Args {
     /// Refuse longer records (an eighth of the memory)
     #[arg(long, value_name = "SIZE", value_parser = max_record)]
     pub(crate) max_record: Option<u64>,
+    /// Refuse data that decodes to N times its size (5000)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), default_value_t = MAX_RATIO, hide_default_value = true)]
+    pub(crate) max_ratio: u64,
     /// Send no credentials to object stores
     #[arg(long)]
     pub(crate) anonymous: bool,

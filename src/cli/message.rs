@@ -86,6 +86,7 @@ pub(crate) fn with_options(error: &Error) -> String {
         }
         Error::Record { .. } => format!("{error} (--invalid, --from)"),
         Error::RecordTooLong { .. } => format!("{error} (--max-record, --delimiter)"),
+        Error::Ratio { .. } => format!("{error} (--max-ratio)"),
         _ => error.to_string(),
     }
 }

@@ -212,6 +212,7 @@ fn job(args: &Args, source: Source) -> Job {
         // What was read before the damage is worth having; the exit code tells that it is not all.
         damaged: Damaged::Keep,
         allow_binary: args.text,
+        max_ratio: args.max_ratio,
         ahead: 32 << 20,
     };
     Job { source, blocks, partition_size: None }
@@ -286,6 +287,9 @@ fn report(args: &Args, replaced: bool, progress: &Progress, faults: &[Error], un
     };
     summarise(progress.records_replaced(), "replaced bytes in");
     summarise(progress.records_skipped(), "skipped");
+    if !args.quiet {
+        progress.take_notes().iter().for_each(say);
+    }
     faults.iter().for_each(say);
     let more = progress.streams_damaged() - faults.len() as u64;
     if more > 0 {

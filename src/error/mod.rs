@@ -147,6 +147,35 @@ pub enum Error {
         /// What was expected, and the mend.
         reason: String,
     },
+    /// Data of a known format, whole, that asks for what creel does not have: a dictionary, a larger
+    /// window, another version of the format.
+    Unsupported {
+        /// The object.
+        place: Place,
+        /// What it asks for, and what to do.
+        reason: String,
+    },
+    /// Bytes after the end of compressed data, which are left out. It ends no run: it is in
+    /// [`Progress::take_notes`](crate::Progress::take_notes).
+    Trailing {
+        /// The object.
+        place: Place,
+        /// The codec, by name.
+        codec: &'static str,
+        /// Where they begin, in the compressed data.
+        at: u64,
+    },
+    /// Compressed data that stands for more decoded bytes than are allowed.
+    Ratio {
+        /// The object.
+        place: Place,
+        /// How many compressed bytes were read.
+        compressed: u64,
+        /// How many bytes they stand for, at least.
+        decoded: u64,
+        /// How many are allowed for each compressed one.
+        limit: u64,
+    },
     /// Data that is no text: an archive, an image, a program, or text in an encoding that has to be
     /// named. It is found in an object's first bytes, before a record of it is given.
     /// [`ReadOptions::allow_binary`](crate::ReadOptions::allow_binary) reads it all the same.
@@ -254,6 +283,16 @@ impl fmt::Display for Error {
                 "{place}: {codec} data truncated at byte {at} of the compressed data; fetch it again"
             ),
             Self::Corrupt { place, reason } => write!(f, "{place}: {reason}"),
+            Self::Unsupported { place, reason } => write!(f, "{place}: {reason}"),
+            Self::Trailing { place, codec, at } => write!(
+                f,
+                "{place}: what follows the end of the {codec} data, from byte {at} on, is left out"
+            ),
+            Self::Ratio { place, compressed, decoded, limit } => write!(
+                f,
+                "{place}: {compressed} compressed bytes stand for {decoded} or more, over {limit} \
+                 times as many; raise the limit if that is meant"
+            ),
             Self::NotText { place, found, mend } => {
                 write!(f, "{place}: this is {found}, not UTF-8 text; {mend}")
             }
@@ -315,6 +354,9 @@ impl Error {
             | Self::Changed { place }
             | Self::Truncated { place, .. }
             | Self::Corrupt { place, .. }
+            | Self::Unsupported { place, .. }
+            | Self::Trailing { place, .. }
+            | Self::Ratio { place, .. }
             | Self::NotText { place, .. }
             | Self::Encoding { place, .. }
             | Self::Record { place, .. }
@@ -335,7 +377,10 @@ impl Error {
     /// no descriptors or no memory left is a fault of the run, and so is a network that is down.
     pub(crate) fn is_unreadable_entry(&self) -> bool {
         match self {
-            Self::NotFound { .. } | Self::PermissionDenied { .. } | Self::NotText { .. } => true,
+            Self::NotFound { .. }
+            | Self::PermissionDenied { .. }
+            | Self::NotText { .. }
+            | Self::Unsupported { .. } => true,
             Self::Io { source, .. } => source.raw_os_error().is_some() && !is_exhausted(source),
             _ => false,
         }

@@ -45,6 +45,7 @@ pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String,
         delimiter: Delimiter::Line,
         max_record: None,
         allow_binary: false,
+        max_ratio: crate::block::MAX_RATIO,
         damaged: Damaged::Fail,
         ahead: 1 << 20,
     };

@@ -6,6 +6,7 @@
 #![cfg(feature = "cli")]
 
 mod blocks;
+mod codecs;
 mod content;
 #[cfg(unix)]
 mod entries;

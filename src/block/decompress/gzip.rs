@@ -7,10 +7,10 @@ use async_compression::tokio::bufread::GzipDecoder;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::super::cut::Bytes;
+use super::Object;
 use super::ahead::Ahead;
 use super::members::{Compressed, Members};
 use super::pieces::{Cut, Format};
-use crate::error::Place;
 
 /// Members are cut off together up to so many bytes, compressed.
 const TOGETHER: usize = 256 << 10;
@@ -88,7 +88,7 @@ impl Format for Bgzf {
         self.settled
     }
 
-    fn alone(self, ahead: Ahead, object: Place, given: u64) -> Bytes {
+    fn alone(self, ahead: Ahead, object: Object, given: u64) -> Bytes {
         let rest = ahead.into_rest(self.settled);
         Members::<GzipDecoder<Compressed>>::after(rest, object, self.settled, given)
     }

@@ -9,8 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
 
 use super::super::codec::Codec;
 use super::super::cut::Bytes;
-use super::{damaged, truncated};
-use crate::error::Place;
+use super::{After, Object, after_member, damaged, truncated};
 use crate::{Error, Result};
 
 /// Compressed bytes read at a time.
@@ -57,10 +56,12 @@ member!("lz4", Lz4, Lz4Decoder, Self::new);
 /// The members of an object, one after another, and zeros after any of them (padding, as tapes
 /// leave it). The decoders' own way to do several members takes padding for damage.
 pub(super) struct Members<D> {
-    object: Place,
+    object: Object,
     state: State<D>,
     /// Bytes decompressed so far.
     given: u64,
+    /// A member was read to its end.
+    any: bool,
 }
 
 enum State<D> {
@@ -72,15 +73,15 @@ enum State<D> {
 
 impl<D: Member> Members<D> {
     /// From the start of an object.
-    pub(super) fn all(bytes: Bytes, object: Place) -> Bytes {
+    pub(super) fn all(bytes: Bytes, object: Object) -> Bytes {
         Self::after(bytes, object, 0, 0)
     }
 
     /// From the start of a member, before which `read` bytes were read and `given` made of them.
-    pub(super) fn after(bytes: Bytes, object: Place, read: u64, given: u64) -> Bytes {
+    pub(super) fn after(bytes: Bytes, object: Object, read: u64, given: u64) -> Bytes {
         let counted = Counted { bytes, count: read, object: object.clone() };
         let bytes = BufReader::with_capacity(CHUNK, counted);
-        Box::pin(Self { object, state: State::Between(bytes), given })
+        Box::pin(Self { object, state: State::Between(bytes), given, any: read > 0 })
     }
 
     /// The error for what a decoder said, after `read` compressed bytes.
@@ -88,7 +89,7 @@ impl<D: Member> Members<D> {
         if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
             return error;
         }
-        let place = self.object.clone().at(self.given);
+        let place = self.object.at(self.given);
         // Of an xz stream that ends early, the decoder sometimes says that memory is needed: it
         // takes "no progress is possible" for that. Want of memory proper has another kind.
         let ended = match error.kind() {
@@ -110,13 +111,18 @@ impl<D: Member> AsyncRead for Members<D> {
         let before = buf.filled().len();
         loop {
             let (state, step) = match std::mem::replace(&mut this.state, State::Ended) {
-                State::Between(bytes) => next_member(bytes, cx),
+                State::Between(bytes) => next_member(bytes, this.any, cx),
                 State::Inside(decoder) => inside(decoder, cx, buf),
                 State::Ended => return Poll::Ready(Ok(())),
             };
             this.state = state;
             match ready!(step) {
                 Ok(Step::On) => {}
+                Ok(Step::Ended) => this.any = true,
+                Ok(Step::Trailing(at)) => this.object.note_trailing(D::CODEC, at),
+                Ok(Step::Followed(other, at)) => {
+                    return Poll::Ready(Err(this.object.followed(D::CODEC, other, at)));
+                }
                 Ok(Step::Given) => {
                     this.given += (buf.filled().len() - before) as u64;
                     return Poll::Ready(Ok(()));
@@ -132,6 +138,12 @@ enum Step {
     On,
     /// Bytes were given.
     Given,
+    /// A member has ended.
+    Ended,
+    /// What follows the last member, at this byte, is not in this codec.
+    Trailing(u64),
+    /// It is in another one.
+    Followed(Codec, u64),
 }
 
 /// An error, and how many compressed bytes had been read.
@@ -140,6 +152,7 @@ type Fault = (io::Error, u64);
 /// Passes over padding, and begins the next member if there is one.
 fn next_member<D: Member>(
     mut bytes: Compressed,
+    any: bool,
     cx: &mut Context<'_>,
 ) -> (State<D>, Poll<Result<Step, Fault>>) {
     loop {
@@ -154,8 +167,17 @@ fn next_member<D: Member>(
         };
         let zeros = chunk.iter().take_while(|&&byte| byte == 0).count();
         let all = zeros == chunk.len();
+        let after = if any { after_member(D::CODEC, &chunk[zeros..]) } else { After::Member };
         Pin::new(&mut bytes).consume(zeros);
+        let at = bytes.get_ref().count - bytes.buffer().len() as u64;
         if !all {
+            match after {
+                After::Member => {}
+                After::Garbage => return (State::Ended, Poll::Ready(Ok(Step::Trailing(at)))),
+                After::Other(other) => {
+                    return (State::Ended, Poll::Ready(Ok(Step::Followed(other, at))));
+                }
+            }
             return (State::Inside(D::begin(bytes)), Poll::Ready(Ok(Step::On)));
         }
     }
@@ -173,7 +195,7 @@ fn inside<D: Member>(
         Poll::Ready(Ok(())) if buf.filled().len() > before || buf.remaining() == 0 => {
             (State::Inside(decoder), Poll::Ready(Ok(Step::Given)))
         }
-        Poll::Ready(Ok(())) => (State::Between(decoder.end()), Poll::Ready(Ok(Step::On))),
+        Poll::Ready(Ok(())) => (State::Between(decoder.end()), Poll::Ready(Ok(Step::Ended))),
         Poll::Ready(Err(error)) => {
             let read = decoder.end().get_ref().count;
             (State::Ended, Poll::Ready(Err((error, read))))
@@ -186,7 +208,7 @@ fn inside<D: Member>(
 pub(super) struct Counted {
     bytes: Bytes,
     count: u64,
-    object: Place,
+    object: Object,
 }
 
 impl AsyncRead for Counted {
@@ -198,6 +220,6 @@ impl AsyncRead for Counted {
         let before = buf.filled().len();
         let read = ready!(self.bytes.as_mut().poll_read(cx, buf));
         self.count += (buf.filled().len() - before) as u64;
-        Poll::Ready(read.map_err(|error| Error::io(self.object.clone(), error).into()))
+        Poll::Ready(read.map_err(|error| Error::io(self.object.place.clone(), error).into()))
     }
 }

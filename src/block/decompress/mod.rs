@@ -20,6 +20,7 @@
 mod ahead;
 #[cfg(feature = "bzip2")]
 mod bzip2;
+mod guard;
 #[cfg(feature = "gzip")]
 mod gzip;
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
@@ -47,7 +48,9 @@ use async_compression::tokio::bufread;
 use super::codec::Codec;
 use super::cut::Bytes;
 use crate::error::Place;
+use crate::progress::Progress;
 use crate::{Error, Result};
+pub(super) use guard::{Guard, Meter};
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
 use members::{Compressed, Members};
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2"))]
@@ -61,7 +64,7 @@ pub(super) use pieces::Shared;
 pub(super) fn decompress(
     codec: Codec,
     bytes: Bytes,
-    object: Place,
+    object: Object,
     live: bool,
 ) -> Result<(Bytes, Option<Arc<dyn Shared>>)> {
     match codec {
@@ -80,7 +83,67 @@ pub(super) fn decompress(
         #[cfg(feature = "lz4")]
         Codec::Lz4 => Ok((Members::<bufread::Lz4Decoder<Compressed>>::all(bytes, object), None)),
         #[allow(unreachable_patterns, reason = "reached where a codec's feature is off")]
-        _ => Err(super::reader::unsupported(object, codec.name(), codec.name())),
+        _ => Err(super::reader::unsupported(object.place, codec.name(), codec.name())),
+    }
+}
+
+/// An object that is decompressed, and where to tell what is odd about it.
+#[derive(Clone)]
+pub(super) struct Object {
+    pub(super) place: Place,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Object {
+    /// A byte of the decompressed data.
+    fn at(&self, offset: u64) -> Place {
+        self.place.clone().at(offset)
+    }
+
+    /// Notes that something follows the last member, which is left out.
+    fn note_trailing(&self, codec: Codec, at: u64) {
+        let place = self.place.clone();
+        self.progress.add_note(Error::Trailing { place, codec: codec.name(), at });
+    }
+
+    /// The fault of data in another codec after the last member.
+    fn followed(&self, codec: Codec, other: Codec, at: u64) -> io::Error {
+        let reason = format!(
+            "after the end of the {} data, at byte {at} of the object, {} data begins, which is not \
+             read; cut the object in two there",
+            codec.name(),
+            other.name()
+        );
+        Error::Corrupt { place: self.place.clone(), reason }.into()
+    }
+}
+
+/// What stands where another member may begin.
+enum After {
+    /// A member, or what is left of a damaged one.
+    Member,
+    /// Data in another codec.
+    Other(Codec),
+    /// None of these.
+    Garbage,
+}
+
+/// Tells what follows a member, of which `rest` are the first bytes.
+fn after_member(codec: Codec, rest: &[u8]) -> After {
+    let skippable = matches!(rest, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+    let of = Codec::of(rest);
+    if of == Some(codec)
+        || Codec::undecided(rest)
+        || skippable && matches!(codec, Codec::Zstd | Codec::Lz4)
+    {
+        return After::Member;
+    }
+    let alike = codec.magic().iter().zip(rest).filter(|(a, b)| a == b).count();
+    match of {
+        Some(other) => After::Other(other),
+        // A member with a damaged beginning must not be left out as garbage.
+        None if alike * 2 >= codec.magic().len() => After::Member,
+        None => After::Garbage,
     }
 }
 
@@ -91,9 +154,42 @@ fn truncated(codec: Codec, place: Place, read: u64) -> io::Error {
 
 /// The fault of data that are damaged somewhere in the first `read` compressed bytes.
 fn damaged(codec: Codec, place: Place, read: u64, why: impl std::fmt::Display) -> io::Error {
+    let why = why.to_string();
+    if let Some(unsupported) = unsupported(codec, &why) {
+        return Error::Unsupported { place: Place { offset: None, ..place }, reason: unsupported }
+            .into();
+    }
     let codec = codec.name();
     let reason = format!(
         "{codec} data damaged before byte {read} of the compressed data ({why}); fetch it again"
     );
     Error::Corrupt { place, reason }.into()
+}
+
+/// What data asks for that is whole and cannot be read all the same, by what its decoder says.
+fn unsupported(codec: Codec, why: &str) -> Option<String> {
+    let reason = match codec {
+        Codec::Zstd if why.contains("Dictionary") => {
+            "this zstd data was made with a dictionary, which is needed to read it; decode it first: \
+             zstd -dc -D DICTIONARY FILE | creel ..."
+        }
+        Codec::Zstd if why.contains("too much memory") => {
+            "this zstd data needs a window of more than 2 GiB; make it again with a window of at most \
+             that (zstd --long=31)"
+        }
+        Codec::Zstd if why.contains("not supported") || why.contains("Unsupported") => {
+            "this zstd data is of a version or kind that is not read; decode it first: \
+             zstd -dc FILE | creel ..."
+        }
+        Codec::Xz if why.contains("memory") && why.contains("limit") => {
+            "this xz data needs more than 2 GiB of memory for its dictionary; decode it first: \
+             xz -dc FILE | creel ..."
+        }
+        Codec::Xz if why.contains("option") || why.contains("check") && why.contains("support") => {
+            "this xz data has a filter or a check that is not read; decode it first: \
+             xz -dc FILE | creel ..."
+        }
+        _ => return None,
+    };
+    Some(reason.to_owned())
 }

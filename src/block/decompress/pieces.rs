@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use super::super::Undecoded;
 use super::super::cut::Bytes;
+use super::Object;
 use super::ahead::Ahead;
-use crate::error::Place;
 
 /// The most that one piece may hold, decoded: one that turns out to hold more is decoded alone,
 /// bit by bit, so that a few bytes which stand for very many do not fill the memory of each lane.
@@ -41,7 +41,7 @@ pub(super) trait Format: Send + 'static {
     fn settled(&self) -> u64;
 
     /// Reads on from there, one piece after another; `given` bytes were made of what stands before.
-    fn alone(self, ahead: Ahead, object: Place, given: u64) -> Bytes;
+    fn alone(self, ahead: Ahead, object: Object, given: u64) -> Bytes;
 }
 
 /// What a format finds ahead.
@@ -68,7 +68,7 @@ pub(super) struct Pieces<F: Format> {
     /// `None` once the rest is read alone.
     cutting: Option<Cutting<F>>,
     alone: Option<Bytes>,
-    object: Place,
+    object: Object,
     /// Bytes that were decoded and are being given.
     bytes: Vec<u8>,
     at: usize,
@@ -93,7 +93,7 @@ struct Cutting<F: Format> {
 type Decoded<S> = Option<(S, Vec<u8>)>;
 
 impl<F: Format> Pieces<F> {
-    pub(super) fn all(format: F, bytes: Bytes, object: Place) -> (Bytes, Option<Arc<dyn Shared>>) {
+    pub(super) fn all(format: F, bytes: Bytes, object: Object) -> (Bytes, Option<Arc<dyn Shared>>) {
         let (ahead, out) = (Ahead::new(bytes), VecDeque::new());
         let cutting = Some(Cutting { format, ahead, out, most: 0, all_cut: false });
         let (bytes, spare) = (Vec::new(), Vec::new());

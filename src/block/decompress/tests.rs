@@ -249,17 +249,25 @@ fn damage_is_never_silent() {
 }
 
 #[test]
-fn zeros_after_a_member_are_padding_and_anything_else_is_damage() {
+fn zeros_after_a_member_are_padding_and_garbage_is_noted() {
     for codec in ALL {
         let one = member(codec, b"one\n");
         let padded = [&one[..], &[0; 200_000], &one, &[0; 4]].concat();
         assert_eq!(read_whole(&padded, &options()).unwrap().bytes(), b"one\none\n");
-        let garbage = [&one[..], b"garbage, and enough of it to be a header"].concat();
-        let error = read_whole(&garbage, &options()).unwrap_err();
-        assert!(
-            matches!(error, Error::Corrupt { .. } | Error::Truncated { .. }),
-            "{codec:?}: {error}"
-        );
+        for garbage in [&b"garbage, and enough of it to be a header"[..], b"\n", b"\0\0x"] {
+            let stored = [&one[..], garbage].concat();
+            assert_eq!(read_whole(&stored, &options()).unwrap().bytes(), b"one\n", "{codec:?}");
+        }
+        // A damaged beginning is no garbage, and neither is another codec.
+        let mut damaged = [&one[..], &one].concat();
+        damaged[one.len() + 1] ^= 0x40;
+        let other = if codec == Compression::Gzip { Compression::Zstd } else { Compression::Gzip };
+        let followed = [&one[..], &member(other, b"two\n")].concat();
+        for stored in [damaged, followed] {
+            let error = read_whole(&stored, &options()).unwrap_err();
+            let fault = matches!(error, Error::Corrupt { .. } | Error::Truncated { .. });
+            assert!(fault, "{codec:?}: {error}");
+        }
     }
 }
 

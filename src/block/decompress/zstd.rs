@@ -5,10 +5,10 @@ use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 use async_compression::tokio::bufread::ZstdDecoder;
 
 use super::super::cut::Bytes;
+use super::Object;
 use super::ahead::Ahead;
 use super::members::{Compressed, MEMORY_LOG, Members};
 use super::pieces::{Cut, Format, LARGEST_PIECE};
-use crate::error::Place;
 
 /// The longest frame, compressed, that is cut off: a frame is in memory as a whole before it is
 /// decoded, and most files are one frame of any length.
@@ -76,7 +76,7 @@ impl Format for Frames {
         self.settled
     }
 
-    fn alone(self, ahead: Ahead, object: Place, given: u64) -> Bytes {
+    fn alone(self, ahead: Ahead, object: Object, given: u64) -> Bytes {
         let rest = ahead.into_rest(self.settled);
         Members::<ZstdDecoder<Compressed>>::after(rest, object, self.settled, given)
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::super::ahead::Ahead;
-use super::super::{damaged, truncated};
+use super::super::{After, Object, after_member, damaged, truncated};
 use super::bits::Fault;
 use super::block::{self, Scratch};
 use super::find::{BLOCK, END, MAGIC, at_bit};
@@ -19,7 +19,7 @@ use crate::error::Place;
 pub(super) struct Alone {
     ahead: Ahead,
     settled: Settled,
-    object: Place,
+    object: Object,
     /// Bytes given before those that follow.
     given: u64,
     bytes: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Alone {
 }
 
 impl Alone {
-    pub(super) fn new(ahead: Ahead, settled: Settled, object: Place, given: u64) -> Self {
+    pub(super) fn new(ahead: Ahead, settled: Settled, object: Object, given: u64) -> Self {
         let (bytes, scratch) = (Vec::new(), Scratch::default());
         Self { ahead, settled, object, given, bytes, at: 0, scratch, ended: false }
     }
@@ -61,7 +61,15 @@ impl Alone {
         if b"BZh".starts_with(rest) || rest == b"BZh" {
             return Err(self.short());
         }
-        Err(damaged(Codec::Bzip2, self.place(), after, "no stream begins there"))
+        let at = start + zeros as u64;
+        match after_member(Codec::Bzip2, rest) {
+            After::Garbage if at > 0 => {
+                self.object.note_trailing(Codec::Bzip2, at);
+                Ok(false)
+            }
+            After::Other(other) if at > 0 => Err(self.object.followed(Codec::Bzip2, other, at)),
+            _ => Err(damaged(Codec::Bzip2, self.place(), after, "no stream begins there")),
+        }
     }
 
     fn next_block(&mut self, start: u64, mut stream: Stream) -> io::Result<bool> {
@@ -113,7 +121,7 @@ impl Alone {
 
     /// The place reached in the text.
     fn place(&self) -> Place {
-        self.object.clone().at(self.given + self.bytes.len() as u64)
+        self.object.at(self.given + self.bytes.len() as u64)
     }
 }
 

@@ -20,9 +20,9 @@ mod unsort;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::cut::Bytes;
+use super::Object;
 use super::ahead::Ahead;
 use super::pieces::{Cut, Format, LARGEST_PIECE};
-use crate::error::Place;
 use alone::Alone;
 use bits::Bits;
 use block::Scratch;
@@ -164,7 +164,7 @@ impl Format for Blocks {
         self.settled.at / 8
     }
 
-    fn alone(self, ahead: Ahead, object: Place, given: u64) -> Bytes {
+    fn alone(self, ahead: Ahead, object: Object, given: u64) -> Bytes {
         Box::pin(Alone::new(ahead, self.settled, object, given))
     }
 }
