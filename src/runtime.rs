@@ -19,17 +19,20 @@ use tokio::task::JoinHandle;
 pub(crate) struct Started {
     runtime: OnceLock<Runtime>,
     name: &'static str,
+    /// Threads, on a machine of so many cores.
+    threads: fn(usize) -> usize,
 }
 
 /// For requests. Enough threads to decrypt at the speed of a fast network; the other cores
 /// compute.
 #[cfg(feature = "cloud")]
-pub(crate) static REQUESTS: Started = Started { runtime: OnceLock::new(), name: "creel-io" };
+pub(crate) static REQUESTS: Started =
+    Started { runtime: OnceLock::new(), name: "creel-io", threads: |_| 2 };
 
-/// For tasks of a graph that are futures.
-pub(crate) static TASKS: Started = Started { runtime: OnceLock::new(), name: "creel-async" };
-
-const THREADS: usize = 2;
+/// For tasks of a graph that are futures, which may compute: a thread a core, and two at least, so
+/// that one that blocks does not stop all others.
+pub(crate) static TASKS: Started =
+    Started { runtime: OnceLock::new(), name: "creel-async", threads: |cores| cores.max(2) };
 
 thread_local! {
     /// Whether this thread is one of a runtime of ours.
@@ -42,7 +45,8 @@ impl Started {
             return Ok(runtime);
         }
         let mut started = Builder::new_multi_thread();
-        let started = started.worker_threads(THREADS).thread_name(self.name);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let started = started.worker_threads((self.threads)(cores)).thread_name(self.name);
         let started = started.on_thread_start(|| OURS.set(true)).enable_all().build()?;
         // Of two that are started at once the second is let go, without waiting for its threads.
         if let Err(second) = self.runtime.set(started) {
@@ -81,5 +85,15 @@ impl<T> Future for Task<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn futures_of_tasks_have_a_thread_a_core() {
+        assert_eq!([1, 2, 64].map(TASKS.threads), [2, 2, 64]);
     }
 }

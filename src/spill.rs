@@ -6,10 +6,10 @@
 //! way out of the process leaves it behind. What is written is compressed lightly and has a checksum.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
 use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
 
@@ -21,13 +21,11 @@ pub(crate) struct Budget {
     limit: u64,
     held: AtomicU64,
     folder: PathBuf,
-    file: Mutex<Option<Spilled>>,
-}
-
-#[derive(Debug)]
-struct Spilled {
-    file: File,
-    end: u64,
+    /// Made by the first who writes. Reads and writes name their offset, and a write reserves its
+    /// range before: lanes that spill at once do not wait for each other.
+    file: OnceLock<File>,
+    reserved: AtomicU64,
+    written: AtomicU64,
 }
 
 /// A piece of the file.
@@ -48,7 +46,14 @@ impl Budget {
     /// So many bytes, and a folder for the file; nothing is made as yet.
     pub(crate) fn new(limit: u64, folder: Option<&Path>) -> Self {
         let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
-        Self { limit, held: AtomicU64::new(0), folder, file: Mutex::new(None) }
+        Self {
+            limit,
+            held: AtomicU64::new(0),
+            folder,
+            file: OnceLock::new(),
+            reserved: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+        }
     }
 
     /// What a lane holds, nothing as yet.
@@ -59,7 +64,7 @@ impl Budget {
     /// Bytes that were written so far.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn written(&self) -> u64 {
-        self.lock().as_ref().map_or(0, |spilled| spilled.end)
+        self.written.load(Relaxed)
     }
 
     /// Puts bytes away.
@@ -76,16 +81,11 @@ impl Budget {
         let mut frame = FrameEncoder::with_frame_info(info, Vec::new());
         frame.write_all(bytes).map_err(fail)?;
         let frame = frame.finish().map_err(|error| self.fault(error.into()))?;
-        let mut file = self.lock();
-        if file.is_none() {
-            let opened = tempfile::tempfile_in(&self.folder).map_err(fail)?;
-            *file = Some(Spilled { file: opened, end: 0 });
-        }
-        let spilled = file.as_mut().unwrap_or_else(|| unreachable!("it was just opened"));
-        let extent = Extent { at: spilled.end, len: frame.len() };
-        let written = spilled.file.seek(SeekFrom::Start(extent.at));
-        written.and_then(|_| spilled.file.write_all(&frame)).map_err(fail)?;
-        spilled.end += frame.len() as u64;
+        let file = self.file()?;
+        let len = frame.len();
+        let extent = Extent { at: self.reserved.fetch_add(len as u64, Relaxed), len };
+        write_all_at(file, &frame, extent.at).map_err(fail)?;
+        self.written.fetch_add(len as u64, Relaxed);
         Ok(extent)
     }
 
@@ -96,10 +96,7 @@ impl Budget {
     /// If it cannot be read, or is not what was written.
     pub(crate) fn read(&self, extent: Extent) -> Result<Vec<u8>> {
         let mut frame = vec![0; extent.len];
-        if let Some(spilled) = &mut *self.lock() {
-            let read = spilled.file.seek(SeekFrom::Start(extent.at));
-            read.and_then(|_| spilled.file.read_exact(&mut frame)).map_err(|e| self.fault(e))?;
-        }
+        read_exact_at(self.file()?, &mut frame, extent.at).map_err(|e| self.fault(e))?;
         let mut bytes = Vec::new();
         let read = FrameDecoder::new(&frame[..]).read_to_end(&mut bytes);
         read.map(|_| bytes).map_err(|error| self.damaged(extent, &error.to_string()))
@@ -123,9 +120,53 @@ impl Budget {
         Error::Io { place: self.place(), source: io::Error::new(error.kind(), told).into() }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Spilled>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The file, made by the first who asks for it.
+    fn file(&self) -> Result<&File> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let made = tempfile::tempfile_in(&self.folder).map_err(|error| self.fault(error))?;
+        // Of two that are made at once the second is closed, and so gone.
+        Ok(self.file.get_or_init(|| made))
     }
+}
+
+/// Writes at an offset, wherever others write or read.
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+/// Reads at an offset, wherever others write or read.
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => (bytes, at) = (&bytes[n..], at + n as u64),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => (bytes, at) = (&mut bytes[n..], at + n as u64),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Share<'_> {
@@ -168,6 +209,25 @@ mod tests {
     }
 
     #[test]
+    fn extents_written_and_read_on_many_threads_at_once_do_not_overlap() {
+        let budget = Budget::new(0, None);
+        let text = |lane: usize, n: usize| vec![(lane * 16 + n) as u8; 1000 * n + lane];
+        std::thread::scope(|scope| {
+            for lane in 0..8 {
+                let budget = &budget;
+                scope.spawn(move || {
+                    let write = |n| budget.write(&text(lane, n)).expect("there is room");
+                    let extents: Vec<_> = (0..16).map(write).collect();
+                    for (n, extent) in extents.into_iter().enumerate().rev() {
+                        assert_eq!(budget.read(extent).expect("it is there"), text(lane, n));
+                    }
+                });
+            }
+        });
+        assert_eq!(budget.written(), budget.reserved.load(Relaxed));
+    }
+
+    #[test]
     fn what_has_changed_is_an_error_that_names_the_folder() {
         let budget = Budget::new(0, None);
         let text: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -175,13 +235,10 @@ mod tests {
         for at in (0..extent.len as u64).step_by(extent.len / 50) {
             let mut byte = [0];
             let change = |byte: &mut [u8; 1]| {
-                let file = &mut budget.lock();
-                let file = &mut file.as_mut().expect("it was written").file;
-                file.seek(SeekFrom::Start(at))?;
-                file.read_exact(byte)?;
+                let file = budget.file.get().expect("it was written");
+                read_exact_at(file, byte, at)?;
                 byte[0] ^= 0x10;
-                file.seek(SeekFrom::Start(at))?;
-                file.write_all(byte)
+                write_all_at(file, byte, at)
             };
             change(&mut byte).expect("a byte is changed");
             match budget.read(extent) {
@@ -212,7 +269,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let budget = Budget::new(0, Some(folder.path()));
         let file = File::options().read(true).write(true).open("/dev/full").expect("it is there");
-        *budget.lock() = Some(Spilled { file, end: 0 });
+        budget.file.set(file).expect("nothing was written");
         let error = budget.write(b"text").expect_err("there is no room");
         let full = matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull);
         assert!(full, "{error:?}");

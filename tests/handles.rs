@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 use creel::delayed::{Delayed, Limit, delayed};
+use creel::watch::{Event, Observer, What};
 use creel::{Bag, Error, Run};
 use futures::executor::block_on;
 use futures::{StreamExt, TryStreamExt};
@@ -232,4 +233,84 @@ fn tasks_with_futures_limits_and_weights_take_their_turns() {
         let taken = run.compute_blocking(&bag.clone().take(50_000)).expect("each fits");
         assert!(taken.into_iter().eq((0..50).flat_map(|n| [n; 1000])));
     }
+}
+
+/// Counts the tasks that a run has planned, and blocks that it has read.
+#[derive(Clone, Debug, Default)]
+struct Told(Arc<(AtomicUsize, AtomicUsize)>);
+
+impl Observer for Told {
+    fn event(&self, event: &Event<'_>) {
+        match event.what {
+            What::Planned => self.0.0.fetch_add(1, SeqCst),
+            What::Read { .. } => self.0.1.fetch_add(1, SeqCst),
+            _ => 0,
+        };
+    }
+}
+
+#[test]
+fn only_the_tasks_of_records_that_are_taken_and_a_few_ahead_are_planned() {
+    for is_held in [false, true] {
+        let parts: Vec<_> = (0..100_000_u64).map(|n| delayed([n])).collect();
+        let held = is_held.then(|| parts.clone());
+        let told = Told::default();
+        let run = Run::new().threads(2).observer(told.clone());
+        let taken = run.compute_blocking(&Bag::from_delayed(parts).take(3));
+        assert_eq!(taken.expect("nothing fails"), [0, 1, 2]);
+        // A part, its handle and its end, for each of those taken and of four ahead.
+        let planned = told.0.0.load(SeqCst);
+        assert!(planned <= 3 * (3 + 4), "{planned} tasks are planned");
+        drop(held);
+    }
+}
+
+#[test]
+fn a_task_that_a_far_partition_needs_too_runs_once() {
+    for threads in 1..4 {
+        let begun = Begun::default();
+        let shared = begun.handles(3);
+        let mut parts = begun.handles(500);
+        for (n, far) in [(0, 499), (1, 250), (2, 3)] {
+            let both = |part: &mut Delayed<Vec<usize>>| {
+                *part = creel::delayed::call(
+                    |a: &Vec<usize>, b: &Vec<usize>| vec![a[0] + b[0]],
+                    (&*part, &shared[n]),
+                );
+            };
+            both(&mut parts[n]);
+            both(&mut parts[far]);
+        }
+        // Nobody but the partitions holds what they share.
+        drop(shared);
+        let run = Run::new().threads(threads);
+        let all = run.compute_blocking(&Bag::from_delayed(parts).take(500));
+        assert_eq!(all.expect("nothing fails").len(), 500);
+        assert_eq!(begun.tasks(), 503, "on {threads} threads");
+    }
+}
+
+#[test]
+fn a_stream_has_the_threads_the_observers_and_the_memory_of_its_run() {
+    let seen = Arc::<std::sync::Mutex<std::collections::HashSet<_>>>::default();
+    let works = Arc::clone(&seen);
+    let told = Told::default();
+    let run = Run::new().threads(1).observer(told.clone());
+    let lines = creel::read_text("fixtures/access.log").expect("it is there").map(move |line| {
+        works.lock().expect("nobody panics").insert(thread::current().id());
+        line.len()
+    });
+    let count = block_on(run.stream(lines).try_fold(0, |n, _| async move { Ok(n + 1) }));
+    assert!(count.expect("nothing fails") > 0);
+    assert_eq!(seen.lock().expect("nobody panics").len(), 1, "it has one thread");
+    assert_eq!(told.0.1.load(SeqCst) as u64, run.progress().blocks());
+    assert!(run.progress().blocks() > 0 && told.0.0.load(SeqCst) > 0);
+
+    // Where values hold all memory, no new task is started.
+    let kept = delayed(0).map(|n| vec![*n; 10]).weighed(|_| 10);
+    let parts = (0..50).map(|_| kept.map(Vec::clone).weighed(|_| 10));
+    let run = Run::new().threads(2).memory(10);
+    let parts = Bag::from_delayed(parts.chain([kept.clone()]));
+    let error = block_on(run.stream(parts).try_collect::<Vec<i32>>()).expect_err("it does not fit");
+    assert!(matches!(error, Error::Memory { .. }), "{error}");
 }

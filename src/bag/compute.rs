@@ -111,7 +111,7 @@ impl Run {
     }
 
     /// Where one computation happens, which has a file of its own for what does not fit.
-    fn context(&self, stop: Stop) -> Context {
+    pub(super) fn context(&self, stop: Stop) -> Context {
         let budget = self.context.memory.map(|bytes| Arc::new(Budget::new(bytes, None)));
         Context { stop, budget, ..self.context.clone() }
     }

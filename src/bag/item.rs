@@ -75,8 +75,8 @@ pub(super) struct Reduced {
 pub(super) struct Alone {
     /// How it looks in a picture.
     pub(super) sketch: Sketch,
-    /// The tasks whose values it is given.
-    pub(super) inputs: Vec<Arc<Node>>,
+    /// The tasks whose values it is given: listed when they are run, since there may be many.
+    pub(super) inputs: Box<dyn Fn() -> Vec<Arc<Node>> + Send + Sync>,
     pub(super) work: Box<AloneWork>,
     /// Does the same where nothing else is asked for, and computes no more inputs than it needs.
     pub(super) lazy: Option<Box<LazyWork>>,
@@ -138,6 +138,7 @@ impl<T: Send + 'static> Item<T> {
         inputs: Vec<Arc<Node>>,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
+        let inputs = move || inputs.clone();
         Self::alone_or_lazy(sketch, inputs, work, None::<fn(&Context) -> Result<T>>)
     }
 
@@ -145,7 +146,7 @@ impl<T: Send + 'static> Item<T> {
     /// computes no more inputs than it needs.
     pub(super) fn alone_or_lazy(
         sketch: Sketch,
-        inputs: Vec<Arc<Node>>,
+        inputs: impl Fn() -> Vec<Arc<Node>> + Send + Sync + 'static,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
         lazy: Option<impl Fn(&Context) -> Result<T> + Send + Sync + 'static>,
     ) -> Self {
@@ -154,7 +155,12 @@ impl<T: Send + 'static> Item<T> {
         };
         let lazy = lazy
             .map(|lazy| -> Box<LazyWork> { Box::new(move |context| Ok(Box::new(lazy(context)?))) });
-        Self::of(Work::Alone(Arc::new(Alone { sketch, inputs, work: Box::new(work), lazy })))
+        Self::of(Work::Alone(Arc::new(Alone {
+            sketch,
+            inputs: Box::new(inputs),
+            work: Box::new(work),
+            lazy,
+        })))
     }
 
     /// An item of what its work gives as it is.

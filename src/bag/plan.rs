@@ -152,7 +152,7 @@ impl Plan {
             let root = match work {
                 Work::Reduce(_) => continue,
                 Work::Alone(alone) => {
-                    let (alone, inputs) = (Arc::clone(alone), alone.inputs.clone());
+                    let (alone, inputs) = (Arc::clone(alone), (alone.inputs)());
                     let mut sketch = alone.sketch.clone();
                     sketch.steps.extend_from_slice(steps);
                     Node::new(named(sketch), inputs, move |context, inputs| {

@@ -60,6 +60,12 @@ impl Base {
         let lanes = lanes("lane × threads", self.fused().to_vec(), self.above());
         Sketch { operation: "take", steps: vec![at], from: Some(vec![lanes]), ..Sketch::default() }
     }
+
+    /// All records, given in input order.
+    pub(super) fn streamed(&self) -> Sketch {
+        let lanes = lanes("lane × threads", self.fused().to_vec(), self.above());
+        Sketch { operation: "stream", from: Some(vec![lanes]), ..Sketch::default() }
+    }
 }
 
 /// The box of all lanes.

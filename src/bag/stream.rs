@@ -12,8 +12,8 @@ use futures::{SinkExt, Stream, StreamExt};
 
 use super::broadcast::Env;
 use super::chain::Chunk;
-use super::{Bag, Item};
-use crate::graph::{self, Shared, caught};
+use super::{Bag, Item, Run};
+use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, caught};
 use crate::run::{Context, Order, Stop, stream};
 use crate::{Error, Place, Result};
 
@@ -40,7 +40,8 @@ impl<T: Send + 'static> Bag<T> {
         if n == 0 {
             return Item::alone(sketch, Vec::new(), |_, _| Ok(Vec::new()));
         }
-        let inputs = self.base.inputs();
+        let base = self.base.clone();
+        let inputs = move || base.inputs();
         let (bag, tasks) = (self.clone(), self.base.origin.tasks().cloned());
         let all = move |context: &Context, values| {
             let taken = Taken::new(n);
@@ -63,7 +64,8 @@ impl<T: Send + 'static> Bag<T> {
     ///
     /// Lanes read ahead through a small window, so memory is bounded by some blocks, or values of
     /// tasks, for each thread however long the input is. Dropping the stream ends the reading.
-    /// After an error the stream ends; what stands before it is given.
+    /// After an error the stream ends; what stands before it is given. It runs on a thread a core;
+    /// [`Run::stream`] says otherwise, and who watches.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -74,34 +76,7 @@ impl<T: Send + 'static> Bag<T> {
     /// # Ok::<(), creel::Error>(()) }).unwrap();
     /// ```
     pub fn stream(self) -> RecordStream<T> {
-        let (mut send, receive) = channel(WAITING_BATCHES);
-        let context = Context::default();
-        let stop = context.stop.clone();
-        let mut failed = send.clone();
-        let mut give = move |context: &Context, records| {
-            let sent = context.stop.wait(send.send(Ok(records)));
-            let gone = !matches!(sent, Some(Ok(())));
-            Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
-        let run = move || {
-            let outcome = caught("stream", || {
-                if let Some(tasks) = self.base.origin.tasks() {
-                    return self.each_task(&context, tasks, ("stream", usize::MAX), give);
-                }
-                let values = graph::run(&context, &self.base.needs)?;
-                self.each_block(&context, values, usize::MAX, |records| give(&context, records))
-            });
-            if let Err(error) = outcome {
-                // A consumer that is gone does not want the error either.
-                let _ = context.stop.wait(failed.send(Err(error)));
-            }
-        };
-        let started = thread::Builder::new().name("creel".into()).spawn(run);
-        let unstarted = started.err().map(|source| Error::Io {
-            place: Place::object("a thread to stream on"),
-            source: source.into(),
-        });
-        RecordStream { batches: receive, batch: Vec::new().into_iter(), unstarted, stop }
+        Run::new().stream(self)
     }
 
     /// Gives `sink` the records of block after block, in order, until it breaks. Of one block no
@@ -136,6 +111,78 @@ impl<T: Send + 'static> Bag<T> {
         };
         let input = self.base.origin.open(context, values, Order::Kept)?;
         stream(context, &input, work, sink)
+    }
+}
+
+impl Run {
+    /// The records of a bag as a [`futures::Stream`], with this run's threads, its limit on what
+    /// values of tasks hold, and its observers. See [`Bag::stream`].
+    ///
+    /// ```
+    /// use creel::{Bag, Run};
+    /// use futures::StreamExt;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let run = Run::new().threads(1);
+    /// let lines = creel::read_text("fixtures/access.log")?;
+    /// let mut long = run.stream(lines.filter(|line| line.len() > 200));
+    /// assert!(long.next().await.transpose()?.is_some_and(|line| line.len() > 200));
+    /// assert!(run.progress().bytes_read() > 0);
+    /// # Ok::<(), creel::Error>(()) }).unwrap();
+    /// ```
+    pub fn stream<T: Send + 'static>(&self, bag: Bag<T>) -> RecordStream<T> {
+        let (mut send, receive) = channel(WAITING_BATCHES);
+        let stop = Stop::default();
+        let context = self.context(stop.clone());
+        let mut failed = send.clone();
+        let give = move |context: &Context, records| {
+            let sent = context.stop.wait(send.send(Ok(records)));
+            let gone = !matches!(sent, Some(Ok(())));
+            Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        let lineage = Lineage::of_this_thread();
+        let run = move || {
+            let _entered = lineage.enter();
+            let outcome = caught("stream", || bag.give_all(&context, give));
+            let told = caught("that an observer watches", || {
+                context.observers.ended();
+                Ok(())
+            });
+            if let Err(error) = outcome.and(told) {
+                // A consumer that is gone does not want the error either.
+                let _ = context.stop.wait(failed.send(Err(error)));
+            }
+        };
+        let started = thread::Builder::new().name("creel".into()).spawn(run);
+        let unstarted = started.err().map(|source| Error::Io {
+            place: Place::object("a thread to stream on"),
+            source: source.into(),
+        });
+        RecordStream { batches: receive, batch: Vec::new().into_iter(), unstarted, stop }
+    }
+}
+
+impl<T: Send + 'static> Bag<T> {
+    /// Runs what makes the records, and gives them to `give` in input order, until it breaks.
+    fn give_all(
+        self,
+        context: &Context,
+        give: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+    ) -> Result<()> {
+        if let Some(tasks) = self.base.origin.tasks() {
+            return self.each_task(context, tasks, ("stream", usize::MAX), give);
+        }
+        // A task of its own, so that observers see what it reads.
+        let name = Name::Sketched(Arc::new(self.base.streamed()), None);
+        let (needs, give) = (self.base.needs.clone(), Mutex::new(give));
+        let node = Node::new(name, needs, move |context, inputs| {
+            let mut give = give.lock().unwrap_or_else(PoisonError::into_inner);
+            let give = &mut *give;
+            let sink = |records| give(context, records);
+            self.each_block(context, inputs.take_all(), usize::MAX, sink)?;
+            Ok(Outcome::value(()))
+        });
+        graph::run(context, &[node]).map(drop)
     }
 }
 

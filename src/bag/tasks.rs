@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::Bag;
 use super::chain::{Batch, Chunk};
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, take_in_turn};
@@ -35,8 +37,8 @@ struct Part<T> {
 
 impl<T: Send + Sync + 'static> Bag<T> {
     /// The handles of a bag that is made of handles.
-    pub(super) fn over(&self, tasks: &Tasks) -> Vec<Delayed<Vec<T>>> {
-        let all = self.parts(tasks, usize::MAX, |bag, context, mut part| {
+    pub(super) fn over(&self, tasks: &Arc<Tasks>) -> Vec<Delayed<Vec<T>>> {
+        let all = self.parts(tasks, usize::MAX, |bag: &Self, context: &Context, mut part| {
             bag.make(context, &mut part, usize::MAX)?;
             Ok(Outcome::value(part.made))
         });
@@ -50,17 +52,19 @@ impl<T: Send + 'static> Bag<T> {
     pub(super) fn each_task(
         &self,
         context: &Context,
-        tasks: &Tasks,
+        tasks: &Arc<Tasks>,
         (name, most): (&'static str, usize),
         mut take: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Result<()> {
-        let parts = self.parts(tasks, most, move |bag, context, mut part| {
+        let parts = self.parts(tasks, most, move |bag: &Self, context: &Context, mut part| {
             bag.make(context, &mut part, most.min(RECORDS_AHEAD))?;
             Ok(Moved::outcome(part))
         });
         let bag = self.clone();
         let ahead = PARTITIONS_AHEAD * context.threads.max(1);
-        take_in_turn(context, name, ahead, parts, move |context, part| {
+        let handles = Arc::clone(tasks);
+        let over = move |n: usize| handles.nodes.get(n).cloned();
+        take_in_turn(context, (name, ahead), over, parts, &self.base.needs, move |context, part| {
             let mut part: Part<T> = Moved::out_of(part);
             loop {
                 bag.make(context, &mut part, 1)?;
@@ -77,14 +81,16 @@ impl<T: Send + 'static> Bag<T> {
     /// A task over each task's value, which is given that as a part.
     fn parts(
         &self,
-        tasks: &Tasks,
+        tasks: &Arc<Tasks>,
         most: usize,
         work: impl Fn(&Self, &Context, Part<T>) -> Result<Outcome> + Clone + Send + Sync + 'static,
-    ) -> impl Iterator<Item = Arc<Node>> {
+    ) -> impl Iterator<Item = Arc<Node>> + Send + 'static {
         let (sketch, records) = (Arc::new(self.base.partition()), tasks.records);
-        tasks.nodes.iter().enumerate().map(move |(n, node)| {
-            let (bag, work) = (self.clone(), work.clone());
-            let inputs = [node].into_iter().chain(&self.base.needs).cloned();
+        let (bag, tasks) = (self.clone(), Arc::clone(tasks));
+        (0..tasks.nodes.len()).map(move |n| {
+            let (bag, work) = (bag.clone(), work.clone());
+            let inputs = [&tasks.nodes[n]].into_iter().chain(&bag.base.needs);
+            let inputs: SmallVec<[_; 4]> = inputs.cloned().collect();
             let name = Name::Sketched(Arc::clone(&sketch), Some(n));
             Node::new(name, inputs, move |context, inputs| {
                 let (rest, shared) = (records(inputs.take(0)), inputs.take_all());

@@ -11,7 +11,7 @@
 //! for them.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Wake, Waker};
 use std::time::Instant;
@@ -19,34 +19,46 @@ use std::time::Instant;
 use futures::FutureExt;
 
 use super::Context;
+use super::crew::{Crew, Lineage};
 use super::node::{Node, Shared};
-use super::plan::{Arrived, Job, Ticket, Waste};
+use super::plan::{Arrived, Id, Job, Roots, Seen, Ticket, Waste};
+use super::seats::AtSeat;
 use super::state::EngineState;
 use super::stop::{Entry, Stop};
 use super::sync::{Condvar, Mutex, MutexGuard, spawn};
-use super::worker::{Came, Step, Waiting, Waits, Worker, caught, panicked};
+use super::worker::{Came, Role, Step, Waiting, Worker, caught, panicked};
 use crate::runtime::TASKS;
 use crate::watch::{Event, What};
 use crate::{Error, Place, Result};
 
 /// The number of the next engine.
-static NUMBER: AtomicU32 = AtomicU32::new(1);
+static NUMBER: AtomicU64 = AtomicU64::new(1);
 
 /// A plan, and what the workers share.
 pub(super) struct Engine {
     pub(super) context: Context,
     /// What sets its tasks apart from those of other engines.
-    pub(super) number: u32,
+    pub(super) number: u64,
+    /// What the thread works for that has started it, and the threads of that and of this.
+    pub(super) lineage: Lineage,
+    pub(super) crew: Arc<Crew>,
     state: Mutex<EngineState>,
     /// There may be something to do.
     changed: Condvar,
 }
 
 impl Engine {
+    /// An engine for a client.
     pub(super) fn new(context: Context) -> Arc<Self> {
+        Self::within(context, Lineage::default())
+    }
+
+    /// An engine that is started by a thread of this lineage.
+    fn within(context: Context, lineage: Lineage) -> Arc<Self> {
         let number = NUMBER.fetch_add(1, Relaxed);
         let state = Mutex::new(EngineState::new(&context, number));
-        Arc::new(Self { context, number, state, changed: Condvar::new() })
+        let crew = lineage.crew(context.threads);
+        Arc::new(Self { context, number, lineage, crew, state, changed: Condvar::new() })
     }
 
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
@@ -56,19 +68,24 @@ impl Engine {
     }
 
     /// Runs roots that take turns, until one says that no more is wanted.
-    pub(super) fn run_in_turn(context: &Context, roots: &[Arc<Node>], ahead: usize) -> Result<()> {
-        let (engine, ()) = Self::serve(context, |state| state.begin_in_turn(roots, ahead));
+    pub(super) fn run_in_turn(
+        context: &Context,
+        roots: Roots,
+        needs: &[Arc<Node>],
+        ahead: usize,
+    ) -> Result<()> {
+        let (engine, ()) = Self::serve(context, |state| state.begin_in_turn(roots, needs, ahead));
         engine.with(EngineState::end_in_turn)
     }
 
     /// An engine that has done what it was begun with, on this thread and helpers.
     fn serve<T>(context: &Context, begin: impl FnOnce(&mut EngineState) -> T) -> (Arc<Self>, T) {
-        let engine = Self::new(context.clone());
+        let engine = Self::within(context.clone(), Lineage::of_this_thread());
         // Under the plain lock: nobody need come for the first task, which this thread will do.
         let begun = begin(&mut engine.lock());
         let entry = engine.hears();
         let seated = engine.lock().sit(context.stop.child());
-        Worker::new(&engine, seated).work();
+        Worker::new(&engine, seated, Role::Caller).work();
         drop(entry);
         while let Some(helper) = engine.with(EngineState::helper) {
             // A helper that panics has told so: what it did is a failure of the run.
@@ -86,9 +103,10 @@ impl Engine {
         entry
     }
 
-    /// The number that those who watch know a task by.
+    /// The number that those who watch know a task by: no other has it that could be alive at the
+    /// same time, since both halves only repeat after four billion.
     pub(super) fn number(&self, number: u32) -> u64 {
-        u64::from(self.number) << 32 | u64::from(number)
+        self.number << 32 | u64::from(number)
     }
 
     /// Changes the plan, and has somebody do what can be done then.
@@ -111,14 +129,10 @@ impl Engine {
     pub(super) fn next(self: &Arc<Self>, worker: &mut Worker, last: Option<Step>) -> Option<Job> {
         let mut state = self.lock();
         if let Some((ticket, step)) = worker.ticket.take().zip(last) {
-            // A future that its task has begun to wait for, and left lying somewhere.
-            if worker.forgets_waits() {
-                state.steps_back(worker.shift);
-            }
+            state.returned(worker.seat);
             if worker.shift == state.shift {
                 state.running -= 1;
             }
-            state.returned(worker.seat);
             self.settle(&mut state, ticket, step);
         }
         loop {
@@ -133,7 +147,9 @@ impl Engine {
             std::mem::swap(&mut state.plan.waste, &mut worker.waste);
             if job.is_none() && !leaves && worker.waste.is_empty() && !state.has_roused() {
                 state.idle += 1;
+                self.crew.leave();
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.crew.join();
                 state.idle -= 1;
                 continue;
             }
@@ -173,16 +189,42 @@ impl Engine {
         self.lock().stand_up(seat);
     }
 
+    /// Enters what became of a task that was done on a thread on which another waits.
+    pub(super) fn returned_inside(
+        self: &Arc<Self>,
+        seat: u32,
+        counts: Option<u32>,
+        ticket: Ticket,
+        step: Step,
+    ) {
+        self.with(|state| {
+            state.returned(seat);
+            if counts == Some(state.shift) {
+                (state.workers, state.running) = (state.workers - 1, state.running - 1);
+            }
+            self.settle(state, ticket, step);
+        });
+    }
+
     /// Has another worker take the place of this thread while it waits for what others do, if it
     /// is one of the engine's: they might be too few else.
     pub(super) fn step_aside(self: &Arc<Self>) -> Option<Aside> {
-        let (shift, waits) = Worker::of_this_thread(self.number)?;
+        let seat = Worker::of_this_thread(self.number)?;
+        let at = self.with(|state| state.steps_aside(seat));
+        Some(Aside::new(self, at))
+    }
+
+    /// Has this thread woken at the end of a task; or says what that was.
+    pub(super) fn watch(self: &Arc<Self>, id: Id, waker: &Waker) -> Seen {
+        let seat = Worker::of_this_thread(self.number);
         self.with(|state| {
-            if waits.fetch_add(1, Relaxed) == 0 {
-                state.steps_aside(shift);
+            let at = seat.map(|seat| state.at_seat(seat));
+            let seen = state.watch(id, waker, at);
+            if let (Seen::UnderWay, Some(seat)) = (&seen, seat) {
+                state.waits_on(seat);
             }
-        });
-        Some(Aside { engine: Arc::clone(self), shift, waits })
+            seen
+        })
     }
 
     /// Finds another worker for what else can be done, if there is one to be had.
@@ -193,20 +235,42 @@ impl Engine {
         if state.idle > 0 {
             return self.changed.notify_one();
         }
-        if state.workers >= self.context.threads {
-            return;
+        if state.workers < self.context.threads
+            && state.has_stand_in(self.context.threads)
+            && self.crew_has_place()
+        {
+            return self.start(state);
         }
+        // Else who works goes on with it later; if nobody does, those that wait do.
+        if state.workers == 0 || state.blocked.iter().any(|blocked| blocked.is_within) {
+            state.rouse_blocked();
+        }
+    }
+
+    /// Takes a place for a helper: a run within another has those that are idle there.
+    fn crew_has_place(&self) -> bool {
+        if self.lineage.is_outermost() {
+            self.crew.join();
+            return true;
+        }
+        self.crew.try_join(self.context.threads)
+    }
+
+    /// Starts a helper, which has a place in the crew.
+    fn start(self: &Arc<Self>, state: &mut EngineState) {
         let engine = Arc::clone(self);
         let name = format!("creel {}", state.workers);
         // Seated here, so that it counts where it was counted however late it comes.
         let seated = state.sit(self.context.stop.child());
         let seat = seated.seat;
-        match spawn(name, move || Worker::new(&engine, seated).work()) {
+        match spawn(name, move || Worker::new(&engine, seated, Role::Helper).work()) {
             Ok(helper) => state.add_helper(helper),
             Err(source) => {
                 state.stand_up(seat);
+                self.crew.leave();
+                state.rouse_blocked();
                 // A thread that cannot be had is a slower run, but one must be.
-                if state.workers == 0 {
+                if state.started == 0 {
                     let place = Place::object("a thread to work on");
                     state.plan.fail_all(&Error::Io { place, source: source.into() });
                 }
@@ -329,20 +393,23 @@ impl Engine {
 /// is, or its task has returned.
 pub(super) struct Aside {
     engine: Arc<Engine>,
-    shift: u32,
-    waits: Waits,
+    at: AtSeat,
+}
+
+impl Aside {
+    pub(super) fn new(engine: &Arc<Engine>, at: AtSeat) -> Self {
+        Self { engine: Arc::clone(engine), at }
+    }
+
+    pub(super) fn at(&self) -> AtSeat {
+        self.at
+    }
 }
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        self.engine.with(|state| {
-            // Its task may have returned, and others that it does may wait.
-            let left = self.waits.load(Relaxed).checked_sub(1);
-            self.waits.store(left.unwrap_or(0), Relaxed);
-            if left == Some(0) {
-                state.steps_back(self.shift);
-            }
-        });
+        // Its task may have returned, and others that its worker does may wait.
+        self.engine.with(|state| state.steps_back(self.at));
     }
 }
 

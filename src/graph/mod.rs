@@ -12,6 +12,7 @@ mod client_memory_tests;
 #[cfg(test)]
 mod client_tests;
 mod context;
+mod crew;
 pub mod delayed;
 mod engine;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod node;
 mod picture;
 mod plan;
 mod policy;
+mod seats;
 mod sketch;
 mod state;
 mod stop;
@@ -31,6 +33,7 @@ mod turns;
 #[cfg(test)]
 mod turns_tests;
 mod visualize;
+mod waiting;
 #[cfg(test)]
 mod watched_tests;
 mod worker;
@@ -41,6 +44,7 @@ use std::sync::Arc;
 use crate::Result;
 
 pub(crate) use context::Context;
+pub(crate) use crew::Lineage;
 pub use delayed::{Delayed, delayed};
 pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
 pub(crate) use sketch::{Sketch, Step};

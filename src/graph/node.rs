@@ -68,19 +68,20 @@ pub(super) struct NodePlace(AtomicU64);
 
 impl NodePlace {
     /// The place in the plan of this number, if it is that which is remembered.
-    pub(super) fn get(&self, plan: u32) -> Option<u32> {
+    pub(super) fn get(&self, plan: u64) -> Option<u32> {
         let place = self.0.load(Relaxed);
-        ((place >> 32) as u32 == plan).then_some(place as u32)
+        (place >> 32 == plan).then_some(place as u32)
     }
 
-    /// Remembers a place in the plan of this number, which is not 0; not if another has that.
-    pub(super) fn set(&self, plan: u32, at: u32) -> bool {
-        let place = u64::from(plan) << 32 | u64::from(at);
-        self.0.compare_exchange(0, place, Relaxed, Relaxed).is_ok()
+    /// Remembers a place in the plan of this number, which is not 0; not if another has that, or
+    /// the number does not fit beside the place. Such a plan finds its nodes by address.
+    pub(super) fn set(&self, plan: u64, at: u32) -> bool {
+        let place = plan << 32 | u64::from(at);
+        plan >> 32 == 0 && self.0.compare_exchange(0, place, Relaxed, Relaxed).is_ok()
     }
 
     /// Forgets this place in the plan of this number, if it is that which is remembered.
-    pub(super) fn clear(&self, plan: u32, at: u32) -> bool {
+    pub(super) fn clear(&self, plan: u64, at: u32) -> bool {
         let is_it = self.get(plan) == Some(at);
         if is_it {
             self.0.store(0, Relaxed);
@@ -345,5 +346,20 @@ impl<T: Send + 'static> Moved<T> {
         let value = typed::<Self>(value);
         let taken = value.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         taken.unwrap_or_else(|| unreachable!("a value that moves has one user"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_whose_number_does_not_fit_beside_a_place_is_not_taken_for_an_earlier_one() {
+        let place = NodePlace::default();
+        assert!(place.set(7, 3));
+        assert_eq!((place.get(7), place.get(7 + (1 << 32))), (Some(3), None));
+        assert!(!place.clear(7 + (1 << 32), 3) && place.clear(7, 3));
+        assert!(!place.set(7 + (1 << 32), 3), "it finds its nodes by address");
+        assert_eq!((place.get(7), place.get(7 + (1 << 32))), (None, None));
     }
 }

@@ -7,9 +7,10 @@ use std::task::Waker;
 
 use super::Context;
 use super::node::{Node, Shared, typed};
-use super::plan::{Id, Plan, Seen};
-use super::stop::Stop;
-use super::sync::JoinHandle;
+use super::plan::{Circle, Id, Plan, Roots, Seen};
+use super::seats::{AtSeat, Seat};
+use super::sync::{JoinHandle, is_finished};
+use super::waiting::Blocked;
 use super::worker::Worker;
 use crate::{Error, Result};
 
@@ -17,44 +18,31 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub(super) struct EngineState {
     pub(super) plan: Plan,
-    seats: Vec<Seat>,
+    pub(super) seats: Vec<Seat>,
     /// Which workers are wanted: those that came in an earlier shift go home.
     pub(super) shift: u32,
     pub(super) workers: usize,
     pub(super) idle: usize,
     pub(super) running: usize,
+    /// Workers of this shift that have a thread, also those that wait inside of their tasks.
+    pub(super) started: usize,
     helpers: Vec<JoinHandle<()>>,
     /// Nothing will be added from outside.
     pub(super) closed: bool,
     /// If a run is served, what it is for; and its first failure.
     run: Option<Vec<Id>>,
     failure: Option<Error>,
-    /// Who waits for the end of a task.
-    wakers: HashMap<Id, Vec<Waker>>,
-    /// Those of them that are to look whether there is something else that they can do.
-    roused: Vec<Waker>,
-}
-
-/// A worker's place.
-struct Seat {
-    /// How the task that it is on is told to end.
-    stop: Stop,
-    shift: u32,
-    taken: bool,
-    /// The worker is still at a task that is for nothing.
-    late: bool,
-}
-
-/// What a worker knows of its place.
-pub(super) struct Seated {
-    pub(super) seat: u32,
-    pub(super) shift: u32,
-    /// How the task there is told to end.
-    pub(super) stop: Stop,
+    /// Who waits for the end of a task, and at which seat.
+    wakers: HashMap<Id, Vec<(Waker, Option<AtSeat>)>>,
+    /// Those that are to be woken: what they wait for has ended, or they are to look whether there is
+    /// something else that they can do.
+    pub(super) roused: Vec<Waker>,
+    /// Those that block inside of a task.
+    pub(super) blocked: Vec<Blocked>,
 }
 
 impl EngineState {
-    pub(super) fn new(context: &Context, number: u32) -> Self {
+    pub(super) fn new(context: &Context, number: u64) -> Self {
         let mut state = Self::default();
         state.plan.number = number;
         state.plan.limit = context.memory;
@@ -71,15 +59,16 @@ impl EngineState {
 
     /// Enters roots that take turns, of which `ahead` may go on at once; each says whether the next
     /// is wanted.
-    pub(super) fn begin_in_turn(&mut self, roots: &[Arc<Node>], ahead: usize) {
+    pub(super) fn begin_in_turn(&mut self, roots: Roots, needs: &[Arc<Node>], ahead: usize) {
         self.begin_run(&[]);
-        self.plan.add_in_turn(roots, ahead);
+        self.plan.add_in_turn(roots, needs, ahead);
         self.advance();
     }
 
     /// What became of a run in turn.
     pub(super) fn end_in_turn(&mut self) -> Result<()> {
         self.run = None;
+        self.plan.end_turns();
         self.failure.take().map_or(Ok(()), Err)
     }
 
@@ -157,25 +146,11 @@ impl EngineState {
         self.closed && self.running == 0 && !self.plan.is_under_way()
     }
 
-    /// A worker waits inside of its task.
-    pub(super) fn steps_aside(&mut self, shift: u32) {
-        let counts = usize::from(shift == self.shift);
-        self.workers -= counts;
-        self.running -= counts;
-    }
-
-    /// A worker goes on with its task.
-    pub(super) fn steps_back(&mut self, shift: u32) {
-        let counts = usize::from(shift == self.shift);
-        self.workers += counts;
-        self.running += counts;
-    }
-
-    /// Lets a worker go home that is not wanted any more: all is done, or others came for it while
-    /// it waited inside of a task.
+    /// Lets a worker go home that is not wanted any more: all is done, others came for it while it
+    /// waited inside of a task, or it is the guest of another run and finds nothing to do.
     pub(super) fn leaves(&mut self, worker: &Worker, threads: usize) -> bool {
         let current = worker.shift == self.shift;
-        let leaves = self.is_over() || self.workers > threads;
+        let leaves = self.is_over() || self.workers > threads || worker.is_guest;
         if current && leaves {
             self.workers -= 1;
         }
@@ -184,12 +159,19 @@ impl EngineState {
 
     /// Whether tasks wait, and nothing goes on.
     fn is_stuck(&mut self) -> bool {
+        // Who has waited for these is about to go on.
+        self.rouse_ended();
         self.is_still() && self.plan.is_under_way() && !self.plan.can_go_on(true)
     }
 
     /// Whether nothing goes on.
     pub(super) fn is_still(&self) -> bool {
-        self.running + self.plan.pending() == 0
+        self.is_still_but(0)
+    }
+
+    /// Whether nothing goes on but so many workers.
+    pub(super) fn is_still_but(&self, workers: usize) -> bool {
+        self.running + self.plan.pending() <= workers
     }
 
     /// Where nothing goes on and yet something waits, it waits for itself or for memory: ends it.
@@ -202,12 +184,18 @@ impl EngineState {
             return false;
         }
         let Some((id, held)) = self.plan.starved() else {
-            let circle = self.plan.forwarded();
-            if let Some(id) = circle {
-                let source = "it waits for itself: a task in it has the key of one that needs it";
-                self.failed(id, Error::task(source));
-            }
-            return circle.is_some();
+            let circle = self.plan.circle(|seat| self.seats[seat as usize].blocked_for);
+            let Some(Circle { id, is_made }) = circle else { return false };
+            self.failed(
+                id,
+                Error::task(match is_made {
+                    true => "it waits for itself: a task in it has the key of one that needs it",
+                    false => {
+                        "it waits for itself: its function waits for a task that needs its value"
+                    }
+                }),
+            );
+            return true;
         };
         match self.plan.limit {
             Some(limit) if waiting || self.run.is_some() => {
@@ -216,7 +204,8 @@ impl EngineState {
                 true
             }
             _ => {
-                self.roused.extend(self.wakers.drain().flat_map(|(_, wakers)| wakers));
+                let wakers = self.wakers.drain().flat_map(|(_, wakers)| wakers);
+                self.roused.extend(wakers.map(|(waker, _)| waker));
                 false
             }
         }
@@ -230,45 +219,10 @@ impl EngineState {
         {}
     }
 
-    /// A seat for a worker, whose tasks will have this stop.
-    pub(super) fn sit(&mut self, stop: Stop) -> Seated {
-        let seat = Seat { stop: stop.clone(), shift: self.shift, taken: true, late: false };
-        let free = self.seats.iter().position(|seat| !seat.taken);
-        let at = free.unwrap_or(self.seats.len());
-        match free {
-            Some(free) => self.seats[free] = seat,
-            None => self.seats.push(seat),
-        }
-        Seated { seat: at as u32, shift: self.shift, stop }
-    }
-
-    /// Frees a seat.
-    pub(super) fn stand_up(&mut self, seat: u32) {
-        self.seats[seat as usize].taken = false;
-    }
-
-    /// How the next task at a seat is told to end.
-    pub(super) fn stop_at(&self, seat: u32) -> &Stop {
-        &self.seats[seat as usize].stop
-    }
-
-    /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
-    pub(super) fn replace_stops(&mut self, seats: &[u32], run: &Stop) -> Vec<Stop> {
-        let replace = |seat: &u32| {
-            let seat = &mut self.seats[*seat as usize];
-            seat.late = true;
-            std::mem::replace(&mut seat.stop, run.child())
-        };
-        seats.iter().map(replace).collect()
-    }
-
-    /// A worker has left its task, whatever that came to.
-    pub(super) fn returned(&mut self, seat: u32) {
-        self.seats[seat as usize].late = false;
-    }
-
     pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
         self.workers += 1;
+        // Whoever has gone home leaves nothing to wait for.
+        self.helpers.retain(|helper| !is_finished(helper));
         // A run waits for its helpers; those of a client go when they are not needed.
         if self.closed {
             self.helpers.push(helper);
@@ -280,12 +234,13 @@ impl EngineState {
     }
 
     /// Has this woken at the end of a task; or says what that was.
-    pub(super) fn watch(&mut self, id: Id, waker: &Waker) -> Seen {
+    pub(super) fn watch(&mut self, id: Id, waker: &Waker, at: Option<AtSeat>) -> Seen {
         let seen = self.plan.see(id);
         if matches!(seen, Seen::UnderWay) {
             let wakers = self.wakers.entry(id).or_default();
-            if !wakers.iter().any(|known| known.will_wake(waker)) {
-                wakers.push(waker.clone());
+            match wakers.iter_mut().find(|(known, _)| known.will_wake(waker)) {
+                Some((_, known)) => *known = at,
+                None => wakers.push((waker.clone(), at)),
             }
         }
         seen
@@ -298,11 +253,27 @@ impl EngineState {
 
     /// Those who waited for the end of tasks.
     pub(super) fn woken(&mut self, ended: &[Id]) -> Vec<Waker> {
-        let mut woken = std::mem::take(&mut self.roused);
-        if !self.wakers.is_empty() {
-            woken.extend(ended.iter().filter_map(|id| self.wakers.remove(id)).flatten());
+        self.rouse(ended);
+        std::mem::take(&mut self.roused)
+    }
+
+    /// Those who waited for tasks that have ended go on, though nobody has woken them yet.
+    fn rouse_ended(&mut self) {
+        let ended = std::mem::take(&mut self.plan.waste.ended);
+        self.rouse(&ended);
+        self.plan.waste.ended = ended;
+    }
+
+    fn rouse(&mut self, ended: &[Id]) {
+        if self.wakers.is_empty() {
+            return;
         }
-        woken
+        for id in ended {
+            for (waker, at) in self.wakers.remove(id).into_iter().flatten() {
+                at.into_iter().for_each(|at| self.goes_on(at));
+                self.roused.push(waker);
+            }
+        }
     }
 
     /// Gives a task up; says whether there was something to give up.
@@ -317,18 +288,11 @@ impl EngineState {
         self.closed = true;
     }
 
-    /// The seats of the workers of this shift, and whether they are at a task that is for nothing.
-    pub(super) fn present(&self) -> impl Iterator<Item = (u32, bool)> {
-        let present = self.seats.iter().enumerate();
-        let present = present.filter(|(_, seat)| seat.taken && seat.shift == self.shift);
-        present.map(|(at, seat)| (at as u32, seat.late))
-    }
-
     /// Forgets all tasks, and sends the workers home as they come back from theirs.
     pub(super) fn restart(&mut self) {
         self.plan.fail_all(&Error::Cancelled);
         self.plan.disown_all();
-        (self.shift, self.workers) = (self.shift + 1, 0);
+        (self.shift, self.workers, self.started) = (self.shift.wrapping_add(1), 0, 0);
         // What they are on is nothing to wait for.
         self.running = 0;
     }

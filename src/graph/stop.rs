@@ -6,11 +6,10 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use tokio::task::unconstrained;
 
-use super::sync::{AtomicU8, Mutex, MutexGuard, thread_local};
+use super::sync::{AtomicU8, Mutex, MutexGuard, Thread, current, park, thread_local};
 
 /// Tells a run to end before its input does. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
@@ -97,7 +96,7 @@ impl Stop {
     /// have that task yield after so many channel operations, which it cannot do from here.
     pub(crate) fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut future = pin!(unconstrained(future));
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let waker = Waker::from(Arc::new(Unpark(current())));
         let mut context = Context::from_waker(&waker);
         // Local files are ready here, so that nobody pays for what follows who does not wait.
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
@@ -108,7 +107,7 @@ impl Stop {
             if self.is_set() {
                 return None;
             }
-            thread::park();
+            park();
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return Some(output);
             }
@@ -190,6 +189,8 @@ impl Wake for Unpark {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]

@@ -5,8 +5,13 @@ use std::io;
 pub(super) use std::sync::atomic::AtomicU8;
 pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
-pub(super) use std::thread::JoinHandle;
+pub(super) use std::thread::{JoinHandle, Thread, current, park};
 pub(super) use std::thread_local;
+
+/// Whether a thread has ended.
+pub(super) fn is_finished(thread: &JoinHandle<()>) -> bool {
+    thread.is_finished()
+}
 
 /// Starts a thread.
 pub(super) fn spawn(

@@ -5,26 +5,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::engine::Engine;
 use super::node::{Name, Node, Outcome, Shared};
+use super::plan::Roots;
 use super::{Context, Result};
 
-/// Runs the tasks as one graph and gives `take` their values, in their order, until it breaks. It
-/// is called by workers, one at a time, in tasks that are named after it.
+/// Runs tasks as one graph and gives `take` their values, in their order, until it breaks. It is
+/// called by workers, one at a time, in tasks that are named after it.
 ///
-/// What they share is run once, as all are there from the first; but only what the first `ahead`
-/// need that were not taken is begun. So a taker that is slow holds all back.
+/// Of each task `over` tells what it is made over, by number; and all of them may need `needs`. What
+/// they share is run once, but a task is made only as it is among the first `ahead` that were not
+/// taken. So a taker that is slow holds all back, and one that breaks early pays for few.
 ///
 /// # Errors
 ///
 /// As [`run`](super::run), but the first in the order of the tasks: what stands before it is taken.
 pub(crate) fn take_in_turn(
     context: &Context,
-    name: &'static str,
-    ahead: usize,
-    tasks: impl IntoIterator<Item = Arc<Node>>,
+    (name, ahead): (&'static str, usize),
+    over: impl Fn(usize) -> Option<Arc<Node>> + Send + 'static,
+    tasks: impl Iterator<Item = Arc<Node>> + Send + 'static,
+    needs: &[Arc<Node>],
     take: impl FnMut(&Context, Shared) -> Result<ControlFlow<()>> + Send + 'static,
 ) -> Result<()> {
     let take = Arc::new(Mutex::new(take));
-    let ends = tasks.into_iter().enumerate().map(|(n, task)| {
+    let ends = tasks.enumerate().map(move |(n, task)| {
         let take = Arc::clone(&take);
         Node::new(Name::Numbered(name, n), [task], move |context, inputs| {
             // Never contended: they take turns.
@@ -32,5 +35,6 @@ pub(crate) fn take_in_turn(
             take(context, inputs.take(0)).map(Outcome::value)
         })
     });
-    Engine::run_in_turn(context, &Vec::from_iter(ends), ahead)
+    let roots = Roots { next: Box::new(ends), over: Box::new(over) };
+    Engine::run_in_turn(context, roots, needs, ahead)
 }

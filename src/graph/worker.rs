@@ -7,19 +7,20 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use super::Context;
+use super::crew::{Entered, Lineage};
 use super::engine::Engine;
 use super::node::{Inputs, Node, Outcome, Pending, Shared};
 use super::plan::{Job, State, Ticket, Tried, Waste};
 use super::policy::{Limit, Retry};
-use super::state::Seated;
+use super::seats::Seated;
 use super::stop::Stop;
 use super::sync::thread_local;
+use super::waiting::{Inside, forget_stack, note_stack};
 use crate::error::thrown;
 use crate::watch::{self, What};
 use crate::{Error, Result};
@@ -55,21 +56,16 @@ pub(super) enum Came {
 }
 
 thread_local! {
-    /// The engines that this thread is a worker of, one inside of a task of the other, in which
-    /// shift, and what of it waits.
-    static ENGINES: RefCell<Vec<(u32, u32, Waits)>> = const { RefCell::new(Vec::new()) };
+    /// The engines that this thread is a worker of, one inside of a task of the other, and its seat
+    /// in each.
+    static ENGINES: RefCell<Vec<(u64, u32)>> = const { RefCell::new(Vec::new()) };
 }
-
-/// How many futures a worker's task waits for, on the worker's thread. Under the engine's lock.
-pub(super) type Waits = Arc<AtomicU32>;
 
 /// What a thread has while it works for an engine.
 pub(super) struct Worker {
     engine: Arc<Engine>,
     pub(super) seat: u32,
     pub(super) shift: u32,
-    /// What its task waits for on this thread.
-    waits: Waits,
     /// What tasks are given: their stop is that of the seat.
     pub(super) context: Context,
     /// The task that it is on.
@@ -77,22 +73,65 @@ pub(super) struct Worker {
     /// Room for inputs, and for waste, that is used again.
     pub(super) spare: Inputs,
     pub(super) waste: Waste,
+    /// Whether it helps a run within another, for as long as it finds work at once.
+    pub(super) is_guest: bool,
+    /// Whether it has a place of its own in the crew.
+    has_place: bool,
     /// The stop of the task that called for this work, if the thread is on one.
     outer: Option<Stop>,
+    _lineage: Entered,
+    has_noted: bool,
+}
+
+/// What a worker is to its engine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The thread that has started the run.
+    Caller,
+    /// A thread of its own, which has a place in the crew already.
+    Helper,
+    /// A thread that is a worker already, or works for a run within: for one task.
+    Inside,
 }
 
 impl Worker {
     /// A worker on this thread.
-    pub(super) fn new(engine: &Arc<Engine>, seated: Seated) -> Self {
+    pub(super) fn new(engine: &Arc<Engine>, seated: Seated, role: Role) -> Self {
         let Seated { seat, shift, stop } = seated;
+        let has_noted = note_stack();
         let outer = Stop::enter_thread(Some(stop.clone()));
-        let waits = Waits::default();
-        let entry = (engine.number, shift, Arc::clone(&waits));
-        ENGINES.with(|engines| engines.borrow_mut().push(entry));
+        ENGINES.with(|engines| engines.borrow_mut().push((engine.number, seat)));
+        let is_nested = !engine.lineage.is_outermost();
+        let lineage = match role {
+            Role::Inside => Lineage::of_this_thread(),
+            Role::Caller | Role::Helper => engine.lineage.clone(),
+        };
+        let lineage = lineage.within(&engine.crew, engine.number).enter();
+        let has_place = match role {
+            Role::Caller if !is_nested => {
+                engine.crew.join();
+                true
+            }
+            Role::Caller | Role::Inside => false,
+            Role::Helper => true,
+        };
         let context = Context { stop, ..engine.context.clone() };
         let (spare, waste) = (Inputs::default(), Waste::default());
         let engine = Arc::clone(engine);
-        Self { engine, seat, shift, waits, context, ticket: None, spare, waste, outer }
+        Self {
+            engine,
+            seat,
+            shift,
+            context,
+            ticket: None,
+            spare,
+            waste,
+            is_guest: is_nested && role == Role::Helper,
+            has_place,
+            outer,
+            _lineage: lineage,
+            has_noted,
+        }
     }
 
     /// Does tasks until none is left for it.
@@ -101,43 +140,43 @@ impl Worker {
         let mut last = None;
         while let Some(job) = engine.next(&mut self, last.take()) {
             self.ticket = Some(job.ticket);
-            let name = Arc::clone(&job.node);
-            // Work is caught where it can be tried again; what panics here is a value of the
-            // caller's as it is dropped, which must not take the worker with it.
-            let step = caught(&name.name, || Ok(self.perform(job)));
-            last = Some(step.unwrap_or_else(Step::Failed));
-            // If the plan has given the task up meanwhile, nobody else holds it.
-            let held = (name, self.context.task.take());
-            let dropped = caught("the drop of a task", || {
-                drop(held);
-                Ok(())
-            });
-            if let Err(error) = dropped {
-                engine.with(|state| state.end(error));
-            }
+            last = Some(self.step(job));
         }
     }
 
-    /// The shift in which this thread works for the engine of this number, if it does, and what
-    /// waits there.
-    pub(super) fn of_this_thread(engine: u32) -> Option<(u32, Waits)> {
+    /// Does one task on a thread on which another waits.
+    pub(super) fn run_inside(engine: &Arc<Engine>, inside: Inside) {
+        let Inside { job, seated, counts } = inside;
+        let mut worker = Self::new(engine, seated, Role::Inside);
+        let ticket = job.ticket;
+        let step = worker.step(*job);
+        engine.returned_inside(worker.seat, counts, ticket, step);
+    }
+
+    /// Does what it can of a task; a panic is a failure of that.
+    fn step(&mut self, job: Job) -> Step {
+        let name = Arc::clone(&job.node);
+        // Work is caught where it can be tried again; what panics here is a value of the
+        // caller's as it is dropped, which must not take the worker with it.
+        let step = caught(&name.name, || Ok(self.perform(job)));
+        // If the plan has given the task up meanwhile, nobody else holds it.
+        let held = (name, self.context.task.take());
+        let dropped = caught("the drop of a task", || {
+            drop(held);
+            Ok(())
+        });
+        if let Err(error) = dropped {
+            self.engine.with(|state| state.end(error));
+        }
+        step.unwrap_or_else(Step::Failed)
+    }
+
+    /// The seat at which this thread works for the engine of this number, the innermost, if it does.
+    pub(super) fn of_this_thread(engine: u64) -> Option<u32> {
         ENGINES.with(|engines| {
             let engines = engines.borrow();
-            let found = engines.iter().find(|(number, ..)| *number == engine);
-            found.map(|(_, shift, waits)| (*shift, Arc::clone(waits)))
+            engines.iter().rfind(|(number, _)| *number == engine).map(|(_, seat)| *seat)
         })
-    }
-
-    /// Forgets what its task has left waiting, which is nothing to the next; says whether that was
-    /// anything.
-    pub(super) fn forgets_waits(&mut self) -> bool {
-        let is_left = self.waits.swap(0, Relaxed) > 0;
-        if is_left {
-            self.waits = Waits::default();
-            let waits = Arc::clone(&self.waits);
-            ENGINES.with(|engines| engines.borrow_mut().last_mut().map(|last| last.2 = waits));
-        }
-        is_left
     }
 
     /// Takes a stop for the tasks to come: that of an earlier one was told to end it.
@@ -272,6 +311,12 @@ impl Drop for Worker {
     fn drop(&mut self) {
         Stop::enter_thread(self.outer.take());
         ENGINES.with(|engines| engines.borrow_mut().pop());
+        if self.has_place {
+            self.engine.crew.leave();
+        }
+        if self.has_noted {
+            forget_stack();
+        }
         self.engine.stand_up(self.seat);
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::{BlockOf, Context, Input, Reader};
 use crate::block::Next;
-use crate::graph::caught;
+use crate::graph::{Lineage, caught};
 use crate::{Error, Result};
 
 /// Where a block stands: partition, and block in it.
@@ -76,11 +76,14 @@ where
     S: FnMut(T) -> Result<ControlFlow<()>> + Send,
 {
     let window = Window::new(context, input, sink);
+    let lineage = Lineage::of_this_thread();
     thread::scope(|scope| {
         for n in 2..=context.threads {
-            // One thread can do it all.
+            // Within a task there is a helper for each thread that the run has idle. One thread can
+            // do it all, also where no other can be started.
+            let Some(helper) = lineage.help(context.threads) else { break };
             let named = thread::Builder::new().name(format!("creel {n}"));
-            let _ = named.spawn_scoped(scope, || window.work(&work));
+            let _ = named.spawn_scoped(scope, || helper.work(|| window.work(&work)));
         }
         window.work(&work);
     });

@@ -8,6 +8,8 @@ use crate::Result;
 pub mod client;
 #[path = "../../src/graph/context.rs"]
 mod context;
+#[path = "../../src/graph/crew.rs"]
+mod crew;
 #[path = "../../src/graph/delayed/mod.rs"]
 pub mod delayed;
 #[path = "../../src/graph/engine.rs"]
@@ -18,6 +20,8 @@ mod node;
 mod plan;
 #[path = "../../src/graph/policy.rs"]
 mod policy;
+#[path = "../../src/graph/seats.rs"]
+mod seats;
 #[path = "../../src/graph/sketch.rs"]
 mod sketch;
 #[path = "../../src/graph/state.rs"]
@@ -26,6 +30,8 @@ mod state;
 mod stop;
 #[path = "../../src/graph/turns.rs"]
 mod turns;
+#[path = "../../src/graph/waiting.rs"]
+mod waiting;
 #[path = "../../src/graph/worker.rs"]
 mod worker;
 
@@ -46,7 +52,7 @@ mod sync {
 
     pub(super) use loom::sync::atomic::AtomicU8;
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
-    pub(super) use loom::thread::JoinHandle;
+    pub(super) use loom::thread::{JoinHandle, Thread, current, park};
 
     /// loom's, which knows no constants.
     macro_rules! of_a_thread {
@@ -55,6 +61,10 @@ mod sync {
         };
     }
     pub(super) use of_a_thread as thread_local;
+
+    pub(super) fn is_finished(_: &JoinHandle<()>) -> bool {
+        false
+    }
 
     pub(super) fn spawn(
         _name: String,

@@ -161,15 +161,21 @@ fn a_run_that_is_cancelled_at_any_moment() {
 fn taken_in_turn(threads: usize, ahead: usize, witness: &Witness) {
     let runs = Runs::new(4, witness);
     let shared = delayed(1).map(runs.task(0));
-    let tasks = (1..4).map(|n| Arc::clone(shared.map(runs.task(n)).node()));
+    let tasks: Vec<_> = (1..4).map(|n| Arc::clone(shared.map(runs.task(n)).node())).collect();
+    let over = {
+        let tasks = tasks.clone();
+        move |n: usize| tasks.get(n).cloned()
+    };
     let (taken, last) = (Arc::new(AtomicUsize::new(0)), runs.clone());
     let takes = Arc::clone(&taken);
-    let outcome = graph::take_in_turn(&context(threads), "take", ahead, tasks, move |_, value| {
-        assert_eq!(value.downcast_ref::<u32>(), Some(&3));
-        let before = takes.fetch_add(1, SeqCst);
-        assert!(ahead > 1 || last.all()[3] == 0, "it went ahead");
-        Ok(if before == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    });
+    let (context, tasks) = (context(threads), tasks.into_iter());
+    let outcome =
+        graph::take_in_turn(&context, ("take", ahead), over, tasks, &[], move |_, value| {
+            assert_eq!(value.downcast_ref::<u32>(), Some(&3));
+            let before = takes.fetch_add(1, SeqCst);
+            assert!(ahead > 1 || last.all()[3] == 0, "it went ahead");
+            Ok(if before == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        });
     outcome.expect("nothing fails");
     assert_eq!(taken.load(SeqCst), 2);
     let ran = runs.all();
@@ -324,6 +330,94 @@ fn a_client_restarted_at_any_moment() {
     });
 }
 
+type Waits = Arc<dyn Fn(&u32) -> u32 + Send + Sync>;
+
+/// A task that waits for another of its client comes to that one's value: it blocks, or waits in an
+/// executor of its own.
+fn a_wait(below: fn(Delayed<u32>, Waits) -> Delayed<u32>) {
+    let wait = move |witness: &Witness, threads: usize, blocks: bool| {
+        let runs = Runs::new(2, witness);
+        let client = client(threads);
+        let waits = {
+            let (mine, runs) = (client.clone(), runs.clone());
+            move |n: &u32| {
+                runs.ran(0);
+                let other = mine.compute(delayed(*n).map(runs.task(1)));
+                let waited =
+                    if blocks { other.wait() } else { block_on(other.shared()).map(|n| *n) };
+                waited.expect("nothing fails")
+            }
+        };
+        let task = client.compute(below(delayed(1), Arc::new(waits)));
+        assert_eq!(block_on(task.shared()).as_deref().ok(), Some(&2));
+        assert_eq!(runs.all(), [1; 2]);
+    };
+    for blocks in [true, false] {
+        check(3, move |witness| wait(witness, 1, blocks));
+        check(1, move |witness| wait(witness, 2, blocks));
+    }
+}
+
+fn a_task_that_waits_for_one_of_its_client() {
+    a_wait(|base, waits| base.map(move |n| waits(n)));
+}
+
+fn a_task_that_waits_below_one_that_made_it() {
+    a_wait(|base, waits| {
+        base.then(move |n| {
+            let waits = Arc::clone(&waits);
+            delayed(*n).map(move |n| waits(n))
+        })
+    });
+}
+
+/// Each waits for the next, which is submitted when it runs.
+fn tasks_that_wait_for_each_other_in_a_row() {
+    check(1, |witness| {
+        let runs = Runs::new(3, witness);
+        let client = client(1);
+        let submit = |runs: &Runs, client: &Client, n: usize, next: Box<Next>| {
+            let (runs, mine) = (runs.clone(), client.clone());
+            client.compute(delayed(1).map(move |_| {
+                runs.ran(n);
+                next(&runs, &mine)
+            }))
+        };
+        let last: fn(&Runs, &Client) -> u32 = |runs, client| {
+            let task = runs.task(2);
+            client.compute(delayed(1).map(task)).wait().expect("nothing fails")
+        };
+        let middle = move |runs: &Runs, client: &Client| {
+            let task = submit(runs, client, 1, Box::new(last));
+            task.wait().expect("nothing fails")
+        };
+        let first = submit(&runs, &client, 0, Box::new(middle));
+        assert_eq!(block_on(first.shared()).as_deref().ok(), Some(&2));
+        assert_eq!(runs.all(), [1; 3]);
+    });
+}
+
+type Next = dyn Fn(&Runs, &Client) -> u32 + Send + Sync;
+
+fn a_task_that_waits_for_itself() {
+    check(2, |witness| {
+        let client = client(1);
+        let slot: Arc<std::sync::Mutex<Option<graph::client::TaskFuture<u32>>>> = Arc::default();
+        let (own, held) = (Arc::clone(&slot), witness.clone());
+        let task = client.compute(delayed(1).map_async(|n| async move { *n }).map(move |n| {
+            let _ = &held;
+            let mine = own.lock().expect("nothing panics").clone();
+            mine.map_or(*n, |mine| u32::from(mine.wait().is_err()))
+        }));
+        *slot.lock().expect("nothing panics") = Some(task.clone());
+        match block_on(task.shared()) {
+            Ok(value) => assert_eq!(*value, 1, "it ran before it could have its future"),
+            Err(error) => assert!(error.to_string().contains("waits for itself"), "{error}"),
+        }
+        *slot.lock().expect("nothing panics") = None;
+    });
+}
+
 fn main() {
     let models: [(&str, fn()); _] = [
         ("a diamond", a_diamond),
@@ -349,6 +443,10 @@ fn main() {
             a_task_of_a_future_that_is_cancelled_as_it_comes,
         ),
         ("a client restarted at any moment", a_client_restarted_at_any_moment),
+        ("a task that waits for one of its client", a_task_that_waits_for_one_of_its_client),
+        ("a task that waits below one that made it", a_task_that_waits_below_one_that_made_it),
+        ("tasks that wait for each other in a row", tasks_that_wait_for_each_other_in_a_row),
+        ("a task that waits for itself", a_task_that_waits_for_itself),
     ];
     let trials = models.into_iter().map(|(name, model)| {
         Trial::test(name, move || {

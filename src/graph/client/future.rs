@@ -13,6 +13,7 @@ use crate::graph::engine::Aside;
 use crate::graph::node::{Node, Shared, typed};
 use crate::graph::plan::{Id, Seen};
 use crate::graph::stop::Stop;
+use crate::graph::waiting::Wait;
 use crate::runtime::blocking;
 use crate::{Error, Result};
 
@@ -116,7 +117,7 @@ impl<T> TaskFuture<T> {
         T: 'f,
     {
         // Mostly they are of one client; each is asked about its own.
-        let mut asked: Vec<u32> = Vec::new();
+        let mut asked: Vec<u64> = Vec::new();
         for future in futures.clone() {
             let engine = &future.task.lease.0;
             if !asked.contains(&engine.number) {
@@ -149,7 +150,7 @@ impl<T> TaskFuture<T> {
     }
 
     pub(super) fn poll_seen(&self, context: &Context<'_>) -> Poll<Result<Shared>> {
-        match self.task.lease.0.with(|state| state.watch(self.task.id, context.waker())) {
+        match self.task.lease.0.watch(self.task.id, context.waker()) {
             Seen::UnderWay => Poll::Pending,
             Seen::Done(value) => Poll::Ready(Ok(value)),
             Seen::Failed(error) => Poll::Ready(Err(error)),
@@ -176,17 +177,25 @@ impl<T: Send + Sync + 'static> TaskFuture<T> {
         self.ended().await.map(typed)
     }
 
-    /// The value, waiting for it on this thread. A task may call this, or wait in an executor of its
-    /// own, also for its own client: another thread takes the place of the one that waits.
+    /// The value, waiting for it on this thread. A task may call this for a task of its own client:
+    /// see [`Client`](super::Client) for the thread on which that runs. A task that is cancelled
+    /// while it waits goes on as soon as the task has returned that its thread runs meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`shared`](Self::shared).
+    /// As [`shared`](Self::shared); and [`Error::Task`] where tasks wait for tasks too deep, or this
+    /// one for itself.
     pub fn wait(&self) -> Result<T>
     where
         T: Clone,
     {
-        let waited = blocking(|| Stop::of_this_thread().wait(self.shared()));
+        let stop = Stop::of_this_thread();
+        let waited = blocking(|| match Wait::new(&self.task.lease.0, self.task.id, &stop) {
+            Some(mut wait) => {
+                stop.wait(poll_fn(|context| wait.poll(context))).map(|ended| ended.map(typed::<T>))
+            }
+            None => stop.wait(self.shared()),
+        });
         waited.unwrap_or(Err(Error::Cancelled)).map(Arc::unwrap_or_clone)
     }
 

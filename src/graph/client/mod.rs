@@ -56,6 +56,17 @@ use crate::Result;
 ///
 /// Its threads start with the first task. When the last clone and the last future are dropped,
 /// what has not begun never does, and the threads end.
+///
+/// # Tasks that wait for tasks
+///
+/// A task may wait for others of its client, by [`TaskFuture::wait`] or in an executor of its own.
+/// A thread that waits by `wait` runs what it waits for, and what that needs, on top of its own
+/// task, while that takes less than 512 KiB of its stack; so such a task must not take a lock
+/// which the one that waits for it holds, or look for what that keeps in a thread-local. Where
+/// nothing can be run there, another thread takes the place of the one that waits, of which there
+/// are at most 32 beside the client's own. Waits that go deeper than all of this are an
+/// [`Error::Task`] that says so, as is a task that waits for itself. Tasks that make others by
+/// [`then`](Delayed::then) keep no thread and go to any depth.
 #[derive(Clone)]
 pub struct Client(Arc<Lease>);
 

@@ -40,6 +40,17 @@
 //! A task may be a future ([`Delayed::map_async`]). Futures go on beside the threads of the run,
 //! on a tokio runtime of creel's, whatever runtime `compute` was called in, if any: they may
 //! spawn, sleep and use the network. When nobody wants a future's value any more it is dropped.
+//!
+//! That runtime is one for the process and has a thread a core, at least two. So futures that
+//! compute use every core, whatever [`Run::threads`](crate::Run::threads) says of the others; a
+//! [`Limit`] bounds how many are under way.
+//!
+//! # Runs within tasks
+//!
+//! A task may compute what it likes. Such a run works on the task's thread, and has helpers as far as
+//! the run of the task leaves threads idle: all runs within each other have as many threads
+//! together as the one among them that may have most. A run of `T` threads whose tasks all compute has
+//! at most `2 T` at any time.
 
 mod arity;
 mod options;

@@ -33,13 +33,14 @@ impl Plan {
 
     /// A task has made another that will make its value.
     pub(crate) fn forward(&mut self, id: Id, to: &Arc<Node>) {
-        self.growths += 1;
+        self.growths = self.growths.wrapping_add(1);
         self.growth = self.growths;
         let to = self.walk(to, false);
         self.growth = 0;
         let slot = self.slot(id);
         (slot.inputs, slot.state) = (Places::from_slice(&[to]), State::Forwards);
         self.await_inputs(id.at);
+        self.keep_shared();
         self.end_walk();
     }
 
@@ -195,6 +196,9 @@ impl Plan {
         }
         let rank = Self::rank(self.growth, self.numbers);
         let slot = Slot::new(turn, node, rank, inputs);
+        if let Some(turns) = &mut self.turns {
+            turns.fresh.push(at);
+        }
         match self.slots.get_mut(at as usize) {
             Some(free) => {
                 if let State::Free(next) = std::mem::replace(free, slot).state {
@@ -228,13 +232,13 @@ impl Plan {
     fn await_inputs(&mut self, at: u32) {
         let id = self.entry(at).1;
         let inputs = std::mem::take(&mut self.at(at).inputs);
-        let (mut missing, mut failure) = (0, None);
+        let (mut missing, mut failure, has_limit) = (0, None, self.limit.is_some());
         for &input in &inputs {
-            let rank = self.at(input).rank;
-            self.admit(rank);
             let input = self.at(input);
             input.uses += 1;
             match &input.state {
+                // Found by what it uses, should it wait for memory.
+                State::Done if input.weight > 0 && has_limit => input.users.push(id),
                 State::Done => {}
                 State::Failed(error) => {
                     failure = Some(Error::clone(error));

@@ -8,6 +8,8 @@
 //! Nothing here runs code of users, or drops what is theirs: that goes to the [`Waste`].
 
 mod ahead;
+mod choose;
+mod circle;
 mod grow;
 mod order;
 mod settle;
@@ -17,22 +19,25 @@ mod turns;
 mod waste;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::node::{Inputs, Key, Node, Shared};
 use crate::Error;
+pub(super) use circle::Circle;
 use order::Order;
 pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
 use slot::{Rank, Slot};
+pub(super) use turns::Roots;
+use turns::Turns;
 pub(super) use waste::Waste;
 
 #[derive(Default)]
 pub(super) struct Plan {
     /// What sets it apart from other plans.
-    pub(super) number: u32,
+    pub(super) number: u64,
     slots: Vec<Slot>,
     /// The first place that is to be used again. They are a chain through the slots: a list of them
     /// grows while values are dropped, and each time the allocator tidies up all of these.
@@ -42,12 +47,13 @@ pub(super) struct Plan {
     by_address: HashMap<usize, u32, BuildHasherDefault<AddressHasher>>,
     by_key: HashMap<Key, u32>,
     /// Tasks that can run: leaves that were there from the first, which are in order; those that
-    /// stand where their numbers say; all others; and those of them that wait for memory. Some have
-    /// been given up since.
+    /// stand where their numbers say; all others; and those that wait for memory because they free
+    /// none, apart those whose values count and those whose do not. Some have been given up since.
     leaves: VecDeque<(Rank, Id)>,
     in_line: Order,
     ready: BinaryHeap<Reverse<(Rank, Id)>>,
-    parked: BinaryHeap<Reverse<(Rank, Id)>>,
+    parked_heavy: BTreeSet<(Rank, Id)>,
+    parked_light: BTreeSet<(Rank, Id)>,
     numbers: u32,
     attempts: u32,
     /// How often tasks have added tasks, and which of these times it is now; 0 for none.
@@ -62,14 +68,14 @@ pub(super) struct Plan {
     /// If somebody watches, since when tasks can run, by number.
     pub(super) since: Option<HashMap<u32, Instant>>,
     pub(super) waste: Waste,
-    /// Roots that take turns, the next first; how many of them may go ahead, and the last rank that
-    /// these can need.
-    turns: VecDeque<Id>,
-    ahead: usize,
-    gate: Option<Rank>,
+    /// Roots that take turns, if there are such.
+    turns: Option<Turns>,
     /// Found on a walk: tasks that need one that has failed, and uses of those that nobody needs.
     doomed: Vec<(Id, Error)>,
     spurned: Vec<u32>,
+    /// How often a task was asked whether it frees memory.
+    #[cfg(test)]
+    looked: std::cell::Cell<u64>,
 }
 
 /// A task that a worker is to go on with.
@@ -92,27 +98,6 @@ pub(super) enum Seen {
 }
 
 impl Plan {
-    /// Whether a task can run.
-    pub(super) fn is_ready(&self) -> bool {
-        let new = !self.leaves.is_empty() || !self.parked.is_empty();
-        let any = !self.ready.is_empty() || !self.in_line.is_empty() || (new && !self.is_full());
-        any && (self.gate.is_none() || self.is_one_admitted())
-    }
-
-    /// Whether one of those that can run may begin.
-    fn is_one_admitted(&self) -> bool {
-        let heaps = [self.ready.peek(), self.parked.peek()];
-        let heaps = heaps.into_iter().flatten().map(|entry| entry.0.0);
-        let leaf = self.leaves.front().map(|leaf| leaf.0);
-        let in_line = self.in_line.first().map(|at| self.entry(at).0);
-        heaps.chain(leaf).chain(in_line).any(|rank| self.admits(rank))
-    }
-
-    /// Whether values hold as much memory as they may.
-    fn is_full(&self) -> bool {
-        self.limit.is_some_and(|limit| self.held >= limit)
-    }
-
     /// How many tasks a future has charge of.
     pub(super) fn pending(&self) -> usize {
         self.pending
@@ -128,6 +113,11 @@ impl Plan {
     pub(super) fn next(&mut self, seat: u32, is_still: bool, spare: &mut Inputs) -> Option<Job> {
         let id = self.choose(is_still)?;
         self.look_ahead(id.at);
+        Some(self.begin(id, seat, spare))
+    }
+
+    /// A task that can run, for the worker at a seat.
+    pub(super) fn begin(&mut self, id: Id, seat: u32, spare: &mut Inputs) -> Job {
         self.attempts = self.attempts.wrapping_add(1);
         let attempt = self.attempts;
         let slot = self.slot(id);
@@ -138,115 +128,7 @@ impl Plan {
         let mut inputs = std::mem::take(spare);
         inputs.values.extend(needed.into_iter().map(|input| Some(self.take(input))));
         let since = self.since.as_mut().and_then(|since| since.remove(&number));
-        Some(Job { ticket: Ticket { id, attempt }, number, node, inputs, before, since })
-    }
-
-    /// The task that goes next. Where memory is full and nothing else goes on, also one whose value
-    /// counts as nothing: one that frees some may need it.
-    fn choose(&mut self, is_still: bool) -> Option<Id> {
-        match self.is_full() {
-            false => self.first(),
-            true if is_still => self.first_that_frees().or_else(|| self.first_that_is_light()),
-            true => self.first_that_frees(),
-        }
-    }
-
-    /// Of all that can run, the first, if it may begin.
-    fn first(&mut self) -> Option<Id> {
-        loop {
-            let leaf = self.leaves.front().copied();
-            let in_line = self.in_line.first().map(|at| self.entry(at));
-            let ready = self.ready.peek().map(|entry| entry.0);
-            let parked = self.parked.peek().map(|entry| entry.0);
-            let next = [leaf, in_line, ready, parked].into_iter().flatten().min()?;
-            if !self.admits(next.0) {
-                return None;
-            }
-            if Some(next) == leaf {
-                self.leaves.pop_front();
-            } else if Some(next) == in_line {
-                self.in_line.remove(next.1.at);
-            } else if Some(next) == ready {
-                self.ready.pop();
-            } else {
-                self.parked.pop();
-            }
-            if self.get(next.1).is_some_and(Slot::is_ready) {
-                return Some(next.1);
-            }
-        }
-    }
-
-    /// The first of those that can run and are the last to use a value that has a weight, or were
-    /// begun before.
-    fn first_that_frees(&mut self) -> Option<Id> {
-        while let Some(Reverse(entry)) = self.ready.pop() {
-            if self.get(entry.1).is_some_and(Slot::is_ready) {
-                if self.frees(entry.1) {
-                    return Some(entry.1);
-                }
-                self.parked.push(Reverse(entry));
-            }
-        }
-        // What was parked earlier may have become the last user since.
-        let mut parked = std::mem::take(&mut self.parked).into_sorted_vec();
-        let found = parked.iter().rposition(|entry| self.frees(entry.0.1));
-        let found = found.map(|at| parked.remove(at).0.1);
-        self.parked = parked.into();
-        found
-    }
-
-    /// The first of those that can run and of whose values nobody has said what they weigh.
-    fn first_that_is_light(&mut self) -> Option<Id> {
-        let light = |id: Id| {
-            let slot = self.get(id).filter(|slot| slot.is_ready() && self.admits(slot.rank))?;
-            let node = slot.node.as_ref()?;
-            node.policy.as_ref().is_none_or(|policy| policy.weigh.is_none()).then_some(())
-        };
-        if let Some(at) = self.leaves.iter().position(|entry| light(entry.1).is_some()) {
-            return self.leaves.remove(at).map(|entry| entry.1);
-        }
-        let parked = self.parked.iter().map(|entry| entry.0);
-        let found = parked.filter(|entry| light(entry.1).is_some()).min()?;
-        self.parked.retain(|entry| entry.0 != found);
-        Some(found.1)
-    }
-
-    /// Whether a task can run, whatever it takes to find that out.
-    pub(super) fn can_go_on(&mut self, is_still: bool) -> bool {
-        let found = self.choose(is_still);
-        found.inspect(|id| self.put_back(*id)).is_some()
-    }
-
-    /// Puts a task that was chosen where it is found first.
-    fn put_back(&mut self, id: Id) {
-        let rank = self.slot(id).rank;
-        self.ready.push(Reverse((rank, id)));
-    }
-
-    fn frees(&self, id: Id) -> bool {
-        let Some(slot) = self.get(id).filter(|slot| slot.is_ready() && self.admits(slot.rank))
-        else {
-            return false;
-        };
-        let last = |input: &u32| matches!(&self.slots[*input as usize], input if input.uses == 1 && input.weight > 0);
-        !matches!(slot.state, State::New) || slot.inputs.iter().any(last)
-    }
-
-    fn push(&mut self, id: Id) {
-        let slot = self.slot(id);
-        let (entry, number) = ((slot.rank, id), slot.number());
-        let leaf = slot.inputs.is_empty() && matches!(slot.state, State::New);
-        if leaf && self.leaves.back().is_none_or(|last| *last < entry) {
-            self.leaves.push_back(entry);
-        } else if number == id.at + 1 && entry.0 == Self::rank(0, number) && self.limit.is_none() {
-            self.in_line.insert(id.at);
-        } else {
-            self.ready.push(Reverse(entry));
-        }
-        if let Some(since) = &mut self.since {
-            since.entry(number).or_insert_with(Instant::now);
-        }
+        Job { ticket: Ticket { id, attempt }, number, node, inputs, before, since }
     }
 
     /// Before which others the task at a place goes.
@@ -257,7 +139,7 @@ impl Plan {
 
     /// Before which others a task goes that was added in this growth.
     fn rank(growth: u32, number: u32) -> Rank {
-        u64::from(u32::MAX - growth) << 32 | u64::from(number)
+        u64::from(u32::MAX.wrapping_sub(growth)) << 32 | u64::from(number)
     }
 
     /// The task at a place that is not free.

@@ -31,7 +31,8 @@ impl Plan {
         self.held += weight;
         let slot = self.slot(id);
         (slot.value, slot.weight) = (Some(value), weight);
-        for user in std::mem::take(&mut slot.users) {
+        let users = std::mem::take(&mut slot.users);
+        for &user in &users {
             let waits = |user: Id| self.slots[user.at as usize].turn == user.turn;
             if waits(user) && self.slot(user).is_under_way() {
                 let slot = self.slot(user);
@@ -40,6 +41,10 @@ impl Plan {
                     self.push(user);
                 }
             }
+        }
+        if weight > 0 && self.limit.is_some() {
+            // Whoever is left of them frees the value, and is found by it.
+            self.slot(id).users = users;
         }
     }
 
@@ -122,15 +127,6 @@ impl Plan {
         value.unwrap_or_else(|| unreachable!("what is ready has its inputs"))
     }
 
-    /// Has those looked at again that wait for memory, where the one that is left of the users of
-    /// a value may be among them.
-    fn unpark(&mut self, at: u32) {
-        let slot = self.at(at);
-        if slot.uses == 1 && slot.weight > 0 {
-            self.ready.append(&mut self.parked);
-        }
-    }
-
     /// What has become of a task, for one who holds it.
     pub(crate) fn see(&self, id: Id) -> Seen {
         match self.get(id) {
@@ -148,12 +144,6 @@ impl Plan {
         matches!(self.see(id), Seen::Done(_)).then(|| self.take(id.at))
     }
 
-    /// A task that waits for one which it has made; if nothing goes on, for itself.
-    pub(crate) fn forwarded(&self) -> Option<Id> {
-        let at = self.slots.iter().position(|slot| matches!(slot.state, State::Forwards))?;
-        Some(Id { at: at as u32, turn: self.slots[at].turn })
-    }
-
     /// Gives up all tasks, and the values of those that are done.
     pub(crate) fn fail_all(&mut self, error: &Error) {
         for at in 0..self.slots.len() {
@@ -168,6 +158,7 @@ impl Plan {
             };
             if let State::Done = slot.state {
                 slot.state = State::Failed(Box::new(error.clone()));
+                slot.users.clear();
                 self.held -= std::mem::take(&mut slot.weight);
                 self.waste.values.extend(slot.value.take());
             }

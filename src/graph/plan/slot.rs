@@ -138,6 +138,11 @@ impl Slot {
         self.missing == 0 && matches!(self.state, State::New | State::Forwards | State::Arrived(_))
     }
 
+    /// Whether the user has said how to tell what its value holds.
+    pub(super) fn has_weight(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| node.has_weight())
+    }
+
     /// Whether its value may still come.
     pub(crate) fn is_under_way(&self) -> bool {
         !matches!(self.state, State::Done | State::Failed(_) | State::Free(_))

@@ -1,0 +1,224 @@
+//! Tasks that wait for tasks of their own client, and runs within tasks: right values, and a bounded
+//! number of threads.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+
+use creel::client::{Client, TaskFuture};
+use creel::delayed::{all, delayed};
+use creel::{Bag, Run};
+
+/// One test at a time: some count the threads of the process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The threads that this process has beside those of the test harness.
+#[cfg(target_os = "linux")]
+fn threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("it is there").flatten();
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+    tasks.filter_map(|task| name(task).ok()).filter(|name| name.starts_with("creel")).count()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn threads() -> usize {
+    0
+}
+
+/// The most threads that were seen.
+#[derive(Clone, Default)]
+struct Most(Arc<AtomicUsize>);
+
+impl Most {
+    fn look(&self) {
+        self.0.fetch_max(threads(), SeqCst);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+fn client(threads: usize) -> Client {
+    Run::new().threads(threads).client()
+}
+
+#[test]
+fn a_task_waits_for_another_of_its_client_wherever_it_stands() {
+    let _alone = alone();
+    for threads in 1..4 {
+        for round in 0..50 {
+            let client = client(threads);
+            let mine = client.clone();
+            let wait = move |n: &u64| mine.submit(|n: &u64| n + 1, (*n,)).wait().unwrap_or(99);
+            let then = {
+                let wait = wait.clone();
+                delayed(1).then(move |n| {
+                    let wait = wait.clone();
+                    delayed(*n).map(move |n| wait(n))
+                })
+            };
+            let (by_map, by_bag, by_item) = (wait.clone(), wait.clone(), wait);
+            let waited = [
+                client.compute(delayed(1).map(by_map)),
+                client.compute(then),
+                client.compute(Bag::from_iter([1]).count().map(move |n| by_item(&n))),
+            ];
+            for (n, waited) in waited.iter().enumerate() {
+                assert_eq!(waited.wait().ok(), Some(2), "{n} in round {round} on {threads}");
+            }
+            let sum = client.compute(Bag::from_iter([1, 2]).map(move |n| by_bag(&n)).sum());
+            assert_eq!(sum.wait().ok(), Some(5), "round {round} on {threads}");
+        }
+    }
+}
+
+/// Waits for two tasks that wait for two.
+fn fibonacci(client: &Client, most: &Most, n: u64) -> TaskFuture<u64> {
+    let (mine, seen) = (client.clone(), most.clone());
+    client.submit(
+        move |n: &u64| {
+            if *n < 2 {
+                seen.look();
+                return *n;
+            }
+            let both = [n - 1, n - 2].map(|n| fibonacci(&mine, &seen, n));
+            both.iter().map(|one| one.wait().expect("nothing fails")).sum()
+        },
+        (n,),
+    )
+}
+
+#[test]
+fn waits_within_waits_take_a_bounded_number_of_threads() {
+    let _alone = alone();
+    for threads in [1, 2, 4] {
+        let most = Most::default();
+        let client = client(threads);
+        assert_eq!(fibonacci(&client, &most, 14).wait().expect("nothing fails"), 377);
+        assert!(most.get() <= threads + 32, "{} threads for {threads}", most.get());
+    }
+}
+
+/// A task that waits for one that waits, so many times.
+fn row(client: &Client, n: u64) -> TaskFuture<Result<u64, String>> {
+    let mine = client.clone();
+    client.submit(
+        move |n: &u64| match n {
+            0 => Ok(0),
+            _ => row(&mine, n - 1).wait().unwrap_or_else(|e| Err(e.to_string())).map(|n| n + 1),
+        },
+        (n,),
+    )
+}
+
+#[test]
+fn a_row_of_waits_has_its_value_or_is_an_error_and_never_overflows_a_stack() {
+    let _alone = alone();
+    for threads in 1..3 {
+        let client = client(threads);
+        let wait = |n| row(&client, n).wait().expect("no task panics");
+        assert_eq!(wait(500), Ok(500));
+        let error = wait(1_000_000).expect_err("so many do not fit");
+        assert!(error.contains("wait for tasks too deep"), "{error}");
+        // What waited has gone on, and the client works.
+        assert_eq!(wait(500), Ok(500));
+    }
+}
+
+#[test]
+fn a_task_that_waits_for_itself_is_an_error() {
+    let _alone = alone();
+    let client = client(1);
+    let own: Arc<Mutex<Option<TaskFuture<u32>>>> = Arc::default();
+    let (held, gate) = (Arc::clone(&own), Arc::new(Barrier::new(2)));
+    let open = Arc::clone(&gate);
+    let task = client.try_submit(
+        move || {
+            open.wait();
+            let own = held.lock().expect("nobody panics").clone();
+            own.expect("it was put there").wait()
+        },
+        (),
+    );
+    *own.lock().expect("nobody panics") = Some(task.clone());
+    gate.wait();
+    let error = task.wait().expect_err("it cannot have a value");
+    assert!(error.to_string().contains("it waits for itself"), "{error}");
+    *own.lock().expect("nobody panics") = None;
+}
+
+#[test]
+fn helpers_of_a_run_within_a_task_may_wait_for_the_client_of_that_task() {
+    let _alone = alone();
+    for (outer, inner) in [(1, 1), (1, 4), (2, 4)] {
+        for _ in 0..20 {
+            let client = client(outer);
+            let mine = client.clone();
+            let task = client.submit(
+                move || {
+                    let mine = mine.clone();
+                    let wait = move |n: &u64| mine.submit(|n: &u64| n + 1, (*n,)).wait();
+                    let parts = (0..16_u64).map(|n| {
+                        let wait = wait.clone();
+                        delayed(n).try_map(move |n| wait(n))
+                    });
+                    let sum = all(parts).map(|all| all.iter().map(|n| **n).sum::<u64>());
+                    Run::new().threads(inner).compute_blocking(&sum).unwrap_or(0)
+                },
+                (),
+            );
+            assert_eq!(task.wait().expect("nothing fails"), 136);
+        }
+    }
+}
+
+#[test]
+fn runs_within_tasks_share_the_threads_of_the_outer_run() {
+    let _alone = alone();
+    let most = Most::default();
+    let tasks = (0..32_u64).map(|n| {
+        let most = most.clone();
+        delayed(n).map(move |n| {
+            let parts = (0..16).map(|n| {
+                let most = most.clone();
+                delayed(n).map(move |n: &u64| {
+                    std::thread::yield_now();
+                    most.look();
+                    *n
+                })
+            });
+            let (sum, bag) = (all(parts), Bag::from_iter(0..5000_u64));
+            let (sum, taken) = (sum.map(|all| all.len() as u64), bag.take(3000));
+            let run = Run::new().threads(8);
+            let (sum, taken) = run.compute_blocking(&(sum, taken)).expect("nothing fails");
+            n + sum + taken.len() as u64
+        })
+    });
+    let sum = all(tasks).map(|all| all.iter().map(|n| **n).sum::<u64>());
+    let run = Run::new().threads(8);
+    assert_eq!(run.compute_blocking(&sum).expect("nothing fails"), 31 * 16 + 32 * 3016);
+    // Eight that run the tasks, of which the caller's is one, and helpers for those that are idle.
+    assert!(most.get() <= 16, "{} threads", most.get());
+}
+
+#[test]
+fn a_run_within_the_only_task_has_all_threads() {
+    let _alone = alone();
+    let meet = Arc::new(Barrier::new(4));
+    let task = delayed(()).map(move |()| {
+        let meets = |n: u32| {
+            let meet = Arc::clone(&meet);
+            // Ends only where four of them run at once.
+            delayed(n).map(move |n| {
+                meet.wait();
+                *n
+            })
+        };
+        let sum = all((0..4).map(meets)).map(|all| all.iter().map(|n| **n).sum::<u32>());
+        Run::new().threads(4).compute_blocking(&sum).unwrap_or(0)
+    });
+    assert_eq!(Run::new().threads(4).compute_blocking(&task).expect("nothing fails"), 6);
+}
