@@ -82,8 +82,22 @@ fn wrapped(wrap: Wrap, bytes: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
+/// What stands behind skippable frames, of zstd and lz4, and zeros.
+fn behind_skipped(mut bytes: &[u8]) -> &[u8] {
+    while let [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] = bytes {
+        let length = u32::from_le_bytes([*a, *b, *c, *d]);
+        let Some(after) = rest.get(length as usize..) else { break };
+        bytes = after;
+    }
+    &bytes[bytes.iter().take_while(|&&byte| byte == 0).count()..]
+}
+
 /// Whether bytes are a compressed stream of nothing, by the libraries.
 fn is_nothing(bytes: &[u8]) -> bool {
+    let bytes = behind_skipped(bytes);
+    if bytes.is_empty() {
+        return true;
+    }
     let mut byte = [0];
     let mut empty = |mut decoder: Box<dyn Read + '_>| matches!(decoder.read(&mut byte), Ok(0));
     empty(Box::new(flate2::read::MultiGzDecoder::new(bytes)))

@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// A file, which appears when it is whole, or - (stdout)
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
+    /// Do not wait until the output is safe on the disk
+    #[arg(long)]
+    pub(crate) no_sync: bool,
     /// Threads (one for each core that may be used)
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
@@ -135,9 +138,7 @@ pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Args {
     /// Reads arguments, of which the first is the name of the command.
-    pub(crate) fn read(
-        arguments: impl IntoIterator<Item = OsString>,
-    ) -> Result<Self, clap::Error> {
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command = Self::command().after_help(format!("{}\n{EXAMPLES}", stages()));
         let matches = command.try_get_matches_from_mut(arguments)?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))

@@ -134,7 +134,7 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     let calls = Arc::new(Calls::default());
     // Before there is a temporary file to remove, or a pipe to wait for.
     let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
-    let mut target = output.open(&calls)?;
+    let mut target = output.open(!args.no_sync, &calls)?;
     let start = Instant::now();
     if let Err(error) = compute(args, program, &job, &context, &mut target) {
         let told = tell_unread(args, &context.progress);

@@ -1,47 +1,20 @@
 //! A file that appears when it is whole: written under a temporary name in the folder of its own.
+//!
+//! When it is finished, its bytes are on the disk before it gets its name, and the name is on the disk
+//! before the run succeeds: whenever the power fails, the old file is there, or the new one whole.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::destination::Entry;
-
-/// The temporary file of this process, for the way out that runs no destructors: a signal.
-static UNFINISHED: Mutex<Option<Temporary>> = Mutex::new(None);
-
-/// Removes the temporary file, if there is one; another cannot be made before what this returns is
-/// dropped, which a process that is about to die need not do.
-pub(crate) fn remove_unfinished() -> impl Sized {
-    let mut unfinished = lock();
-    if let Some(temporary) = unfinished.take() {
-        // It may be gone already, and there is nobody left to tell.
-        let _ = temporary.remove();
-    }
-    unfinished
-}
-
-fn lock() -> MutexGuard<'static, Option<Temporary>> {
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A temporary name in an open folder.
-#[derive(Debug, Clone)]
-struct Temporary {
-    folder: Arc<OwnedFd>,
-    name: OsString,
-}
-
-impl Temporary {
-    fn remove(&self) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())?)
-    }
-}
+use super::permissions::Permissions;
+use super::temporary::{Temporary, sweep, unfinished};
 
 /// A file that is being written beside its final name. Dropped instead of finished, it leaves nothing.
 #[derive(Debug)]
@@ -49,33 +22,36 @@ pub(super) struct Unfinished {
     file: BufWriter<File>,
     temporary: Temporary,
     name: OsString,
-    /// The mode of the file that is replaced.
-    mode: Option<Mode>,
+    /// Those of the file that is replaced.
+    permissions: Option<Permissions>,
+    /// Whether to wait for the disk.
+    sync: bool,
     finished: bool,
 }
 
 impl Unfinished {
     /// Makes the temporary file at once, so that a path that cannot be written is known before
-    /// anything is read.
-    pub(super) fn create(entry: Entry) -> io::Result<Self> {
-        let replaced = replaced(&entry)?;
-        let mode = replaced.map(|stat| Mode::from_raw_mode(stat.st_mode) & PERMISSIONS);
+    /// anything is read. Removes those that killed runs left in the folder.
+    pub(super) fn create(entry: Entry, sync: bool) -> io::Result<Self> {
+        let permissions = replaced(&entry)?;
+        let mode = if permissions.is_some() { PRIVATE } else { NEW };
         let Entry { folder, name, path } = entry;
         let folder = Arc::new(folder);
+        // First, so that however many runs are killed, they leave one file at most.
+        sweep(&folder);
         // Held while the file is made: a signal must find either none or the one to remove.
-        let mut unfinished = lock();
-        let (file, temporary) =
-            create(&folder, mode.unwrap_or(PERMISSIONS_OF_NEW)).map_err(|error| {
-                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let parent = parent.map_or(".".into(), |parent| parent.display().to_string());
-                // Its own message tells of a temporary name that nobody has heard of.
-                let kind = io::Error::from(error).kind();
-                io::Error::new(kind, format!("no file can be made in {parent}: {kind}"))
-            })?;
+        let mut unfinished = unfinished();
+        let (file, temporary) = Temporary::create(&folder, mode).map_err(|error| {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.map_or(".".into(), |parent| parent.display().to_string());
+            // Its own message tells of a temporary name that nobody has heard of.
+            let kind = io::Error::from(error).kind();
+            io::Error::new(kind, format!("no file can be made in {parent}: {kind}"))
+        })?;
         *unfinished = Some(temporary.clone());
         drop(unfinished);
         let file = BufWriter::with_capacity(1 << 20, file);
-        Ok(Self { file, temporary, name, mode, finished: false })
+        Ok(Self { file, temporary, name, permissions, sync, finished: false })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -86,12 +62,28 @@ impl Unfinished {
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.file.flush()?;
         let file = self.file.get_ref();
-        if let Some(mode) = self.mode {
-            // Whatever the umask is: the file had it already.
-            rustix::fs::fchmod(file, mode)?;
+        if self.sync {
+            file.sync_all()?;
         }
+        if let Some(permissions) = &self.permissions {
+            permissions.give(file)?;
+            if self.sync {
+                file.sync_all()?;
+            }
+        }
+        self.rename()?;
+        if self.sync { sync_folder(&self.temporary.folder, self.file.get_ref()) } else { Ok(()) }
+    }
+
+    fn rename(&mut self) -> io::Result<()> {
         let Temporary { folder, name } = &self.temporary;
-        let mut unfinished = lock();
+        let mut unfinished = unfinished();
+        if !self.temporary.is(self.file.get_ref())? {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "its temporary file was removed or replaced by somebody else",
+            ));
+        }
         // Within one open folder: wherever its path leads by now, the file is not led elsewhere.
         rustix::fs::renameat(folder, name, folder, &self.name)?;
         self.finished = true;
@@ -103,22 +95,24 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.finished {
-            let mut unfinished = lock();
-            // Whatever made the run fail is reported already.
+            let mut unfinished = unfinished();
+            // Whatever made the run fail is reported already; the next run removes what stays.
             let _ = self.temporary.remove();
             unfinished.take();
         }
     }
 }
 
-/// Without the bits that a write takes away from a file: set-user-id and set-group-id.
-const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
+/// While it is written, a file that replaces another is for its owner alone: the rights of the other
+/// are given to it when it is whole.
+const PRIVATE: Mode = Mode::from_raw_mode(0o600);
 
 /// Less what the umask takes away, as for a file made by a shell's `>`.
-const PERMISSIONS_OF_NEW: Mode = Mode::from_raw_mode(0o666);
+const NEW: Mode = Mode::from_raw_mode(0o666);
 
-/// The file that is replaced, if there is one, and if this user may write to it and replace it.
-fn replaced(entry: &Entry) -> io::Result<Option<Stat>> {
+/// The permissions of the file that is replaced, if there is one, and if this user may write to it
+/// and replace it.
+fn replaced(entry: &Entry) -> io::Result<Option<Permissions>> {
     // Opened for writing and not written: the kernel refuses what it would refuse.
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(&entry.folder, &entry.name, flags, Mode::empty()) {
@@ -135,7 +129,7 @@ fn replaced(entry: &Entry) -> io::Result<Option<Stat>> {
                       redirect standard output to it";
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
     }
-    Ok(Some(stat))
+    Permissions::of(&file, &stat).map(Some)
 }
 
 /// Whether a file of another place is mounted here, as containers do with single files.
@@ -152,18 +146,14 @@ fn is_mount_point(_: &OwnedFd) -> bool {
     false
 }
 
-/// Makes a temporary file, under a name that is not there yet.
-fn create(folder: &Arc<OwnedFd>, mode: Mode) -> Result<(File, Temporary), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    loop {
-        let random = RandomState::new().hash_one(std::process::id());
-        let name = OsString::from(format!(".creel-{random:016x}.partial"));
-        match rustix::fs::openat(folder, &name, flags, mode) {
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
-            Ok(file) => {
-                return Ok((File::from(file), Temporary { folder: Arc::clone(folder), name }));
-            }
-        }
+/// Waits until the names of a folder are on the disk.
+fn sync_folder(folder: &OwnedFd, file: &File) -> io::Result<()> {
+    match rustix::fs::fsync(folder) {
+        // It is not open for reading, or its file system syncs no folders: then all of it is synced.
+        #[cfg(target_os = "linux")]
+        Err(Errno::BADF | Errno::INVAL | Errno::OPNOTSUPP) => Ok(rustix::fs::syncfs(file)?),
+        #[cfg(not(target_os = "linux"))]
+        Err(Errno::BADF | Errno::INVAL | Errno::OPNOTSUPP) => file.sync_all(),
+        synced => Ok(synced?),
     }
 }

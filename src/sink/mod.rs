@@ -5,21 +5,25 @@ mod destination;
 mod encode;
 #[cfg(unix)]
 mod file;
+#[cfg(unix)]
+mod permissions;
 #[cfg(not(unix))]
 mod portable;
 mod standard;
 mod stream;
 mod table;
 mod target;
+#[cfg(unix)]
+mod temporary;
 
 pub(crate) use encode::{Cell, Encoder, Format};
-#[cfg(unix)]
-pub(crate) use file::remove_unfinished;
 #[cfg(not(unix))]
 pub(crate) use portable::remove_unfinished;
 pub(crate) use standard::{check_input, is_closed, is_input, look};
 pub(crate) use stream::{Calls, is_ready};
 pub(crate) use target::{Output, Target};
+#[cfg(unix)]
+pub(crate) use temporary::remove_unfinished;
 
 use crate::Result;
 

@@ -49,13 +49,14 @@ pub(super) fn descriptor(_number: u32) -> io::Result<File> {
 pub(super) struct Unfinished {
     temporary: NamedTempFile,
     path: PathBuf,
+    sync: bool,
 }
 
 impl Unfinished {
-    pub(super) fn create(entry: Entry) -> io::Result<Self> {
+    pub(super) fn create(entry: Entry, sync: bool) -> io::Result<Self> {
         let parent = entry.0.parent().filter(|parent| !parent.as_os_str().is_empty());
         let temporary = NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
-        Ok(Self { temporary, path: entry.0 })
+        Ok(Self { temporary, path: entry.0, sync })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -63,6 +64,9 @@ impl Unfinished {
     }
 
     pub(super) fn finish(self) -> io::Result<()> {
+        if self.sync {
+            self.temporary.as_file().sync_all()?;
+        }
         self.temporary.persist(&self.path).map(drop).map_err(|error| error.error)
     }
 }

@@ -54,14 +54,16 @@ pub(crate) fn is_ready<T>(_: T) -> bool {
 #[derive(Debug)]
 pub(crate) struct Stream {
     file: File,
+    /// Whether to wait for the disk, if there is one behind it.
+    sync: bool,
     calls: Arc<Calls>,
 }
 
 impl Stream {
-    pub(super) fn new(file: File, calls: Arc<Calls>) -> io::Result<Self> {
+    pub(super) fn new(file: File, sync: bool, calls: Arc<Calls>) -> io::Result<Self> {
         // One stream for each process: there is none yet.
         let _ = calls.stream.set(file.try_clone()?);
-        Ok(Self { file, calls })
+        Ok(Self { file, sync, calls })
     }
 
     pub(super) fn is_terminal(&self) -> bool {
@@ -99,9 +101,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Hears of errors that show only when what was written reaches its disk.
+    /// Waits until what was written is on its disk, if that is asked for, or if errors show only then.
     pub(super) fn finish(self) -> io::Result<()> {
-        if !reports_late(&self.file) {
+        let is_file = self.file.metadata()?.is_file();
+        if !(self.sync && is_file || reports_late(&self.file)) {
             return Ok(());
         }
         match self.calls.call(|| self.file.sync_data()) {

@@ -22,6 +22,7 @@ pub(crate) struct Output {
     /// As messages name it.
     name: PathBuf,
     destination: Destination,
+    is_stdout: bool,
 }
 
 /// Where results go.
@@ -42,7 +43,9 @@ impl Output {
     pub(crate) fn stdout() -> Result<Self> {
         let name = PathBuf::from("standard output");
         match descriptor(1) {
-            Ok(file) => Ok(Self { name, destination: Destination::Descriptor(file) }),
+            Ok(file) => {
+                Ok(Self { name, destination: Destination::Descriptor(file), is_stdout: true })
+            }
             Err(error) => Err(output(&name, error)),
         }
     }
@@ -54,7 +57,7 @@ impl Output {
             return Self::stdout();
         }
         let destination = Destination::of(path).map_err(|error| output(path, error))?;
-        Ok(Self { name: path.to_owned(), destination })
+        Ok(Self { name: path.to_owned(), destination, is_stdout: false })
     }
 
     /// Whether the result shows only when it is whole.
@@ -63,15 +66,16 @@ impl Output {
     }
 
     /// Opens it, and makes a temporary file where one is needed; blocks until a named pipe has a
-    /// reader.
-    pub(crate) fn open(self, calls: &Arc<Calls>) -> Result<Target> {
-        let Self { name, destination } = self;
-        let stream = |file| Stream::new(file, Arc::clone(calls)).map(Writer::Stream);
+    /// reader. If `sync` is set, a file named by a path is on the disk once it is finished.
+    pub(crate) fn open(self, sync: bool, calls: &Arc<Calls>) -> Result<Target> {
+        let Self { name, destination, is_stdout } = self;
+        let sync = sync && !is_stdout;
+        let stream = |file| Stream::new(file, sync, Arc::clone(calls)).map(Writer::Stream);
         let writer = match destination {
             Destination::Descriptor(file) => stream(file),
             Destination::InPlace(entry) => calls.call(|| entry.open()).and_then(stream),
             Destination::Replaced(entry) => {
-                Unfinished::create(entry).map(|file| Writer::File(Box::new(file)))
+                Unfinished::create(entry, sync).map(|file| Writer::File(Box::new(file)))
             }
         };
         match writer {
@@ -84,13 +88,13 @@ impl Output {
 impl Target {
     /// Standard output, for what is printed without a run.
     pub(crate) fn stdout() -> Result<Self> {
-        Output::stdout()?.open(&Arc::default())
+        Output::stdout()?.open(false, &Arc::default())
     }
 
     /// A file, for tests of what is printed.
     #[cfg(test)]
     pub(crate) fn file(path: &Path) -> Result<Self> {
-        Output::of(path)?.open(&Arc::default())
+        Output::of(path)?.open(false, &Arc::default())
     }
 
     /// Whether it is a terminal, on which nothing that was read may move the cursor.

@@ -373,3 +373,35 @@ fn an_output_that_is_also_the_input_is_read_whole_before_it_is_replaced() {
     prints(&creel_in(folder.path(), &arguments), "");
     assert_eq!(read(&path), "[\"one\",50000]\n[\"two\",50000]\n");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_replaced_file_keeps_its_owner_and_its_access_list() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = folder();
+    let path = folder.path().join("out");
+    fs::write(&path, "old\n").expect("a file");
+    // Version 2: owner rw, user 12345 r, group none, mask rw, others none.
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 6, u32::MAX), (2, 4, 12_345), (4, 0, u32::MAX), (16, 6, u32::MAX), (32, 0, u32::MAX)];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        list.extend([tag.to_le_bytes(), rights.to_le_bytes()].concat());
+        list.extend(id.to_le_bytes());
+    }
+    let name = "system.posix_acl_access";
+    let has_list = rustix::fs::setxattr(&path, name, &list, rustix::fs::XattrFlags::empty());
+    let given = give_away(&path);
+    prints(&creel_in(folder.path(), &["-o", "out", "count", "a.txt"]), "");
+    assert_eq!(read(&path), "1\n");
+    let metadata = fs::metadata(&path).expect("it is there");
+    if given {
+        assert_eq!((metadata.uid(), metadata.gid()), (12_345, 12_345));
+    }
+    if has_list.is_ok() {
+        let mut kept = vec![0; 1024];
+        let length = rustix::fs::getxattr(&path, name, &mut kept[..]).expect("a list");
+        assert_eq!(kept[..length], list);
+        assert_eq!(metadata.mode() & 0o777, 0o660);
+    }
+}

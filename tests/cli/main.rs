@@ -2,6 +2,7 @@
 
 #![cfg(feature = "cli")]
 
+mod durability;
 mod faults;
 mod help;
 mod memory;
