@@ -57,10 +57,22 @@ pub fn before_main() {
     crate::sink::look();
 }
 
+/// The stack of the thread that runs the command.
+const STACK: usize = 8 << 20;
+
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
-    ExitCode::from(match run(std::env::args_os()) {
+    // How large the stack of the process's first thread is, its environment says.
+    let thread = std::thread::Builder::new().name("creel".into()).stack_size(STACK);
+    let thread = thread.spawn(|| run(std::env::args_os()));
+    let code = match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // The hook has ended the process, unless that is told to go on.
+        Ok(Err(_)) => 101,
+        Err(_) => run(std::env::args_os()),
+    };
+    ExitCode::from(match code {
         // A message that nobody could read is no message.
         0 if message::was_lost() => message::USAGE,
         code => code,

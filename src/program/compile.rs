@@ -11,6 +11,10 @@ use super::syntax::{Call, Expr, Node, Span, segments};
 use super::value::Value;
 use super::verbs;
 
+/// From this many stages on neighbours of one kind become one: a stage costs less than a step within it
+/// as long as there are few.
+const MANY: usize = 32;
+
 /// What the segments seen so far come to.
 #[derive(Debug)]
 pub(crate) struct Compiler {
@@ -133,21 +137,33 @@ impl Compiler {
 
     /// Appends a map, unless it changes nothing.
     pub(crate) fn map(&mut self, value: Value) {
-        if !matches!(value, Value::Identity) {
-            self.push(Stage::Map(value));
+        let many = self.stages.len() >= MANY;
+        match (value, self.stages.last_mut()) {
+            (Value::Identity, _) => {}
+            (value, Some(Stage::Map(last))) if many => {
+                self.kind = value.kind(self.kind);
+                let first = std::mem::replace(last, Value::Identity);
+                *last = expression::then(first, value);
+            }
+            (value, _) => self.push(Stage::Map(value)),
         }
     }
 
     /// Appends a filter; conditions joined by `and` become one each, so that the second sees only
     /// what the first has left.
     pub(crate) fn filter(&mut self, predicate: Predicate) {
+        let many = self.stages.len() >= MANY;
         match predicate {
-            Predicate::And(a, b) => {
-                self.filter(*a);
-                self.filter(*b);
-            }
+            Predicate::And(all) => all.into_iter().for_each(|of| self.filter(of)),
             Predicate::Always(true) => {}
-            predicate => self.push(Stage::Filter(predicate)),
+            predicate => match self.stages.last_mut() {
+                Some(Stage::Filter(Predicate::And(all))) if many => all.push(predicate),
+                Some(Stage::Filter(last)) if many => {
+                    let first = std::mem::replace(last, Predicate::IsTrue);
+                    *last = Predicate::And(vec![first, predicate]);
+                }
+                _ => self.push(Stage::Filter(predicate)),
+            },
         }
     }
 

@@ -31,21 +31,25 @@ pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
     match &expr.node {
         Node::Identity => Ok(Value::Identity),
         Node::Call(call) => function(call, kind),
-        Node::Pipe(first, second) => {
-            let first = value(first, kind)?;
-            let second = value(second, first.kind(kind))?;
-            Ok(then(first, second))
+        Node::Pipe(parts) => {
+            let (mut made, mut given) = (Value::Identity, kind);
+            for part in parts {
+                let next = value(part, given)?;
+                given = next.kind(given);
+                made = then(made, next);
+            }
+            Ok(made)
         }
         Node::Compare(left, order, right) => {
             comparison(expr, left, *order, right, kind).map(Value::Test)
         }
-        Node::And(a, b) => {
-            let both = (predicate(a, kind)?, predicate(b, kind)?);
-            Ok(Value::Test(Predicate::And(Box::new(both.0), Box::new(both.1))))
+        Node::And(all) => {
+            let all = all.iter().map(|of| predicate(of, kind)).collect::<Result<_, _>>()?;
+            Ok(Value::Test(Predicate::And(all)))
         }
-        Node::Or(a, b) => {
-            let either = (predicate(a, kind)?, predicate(b, kind)?);
-            Ok(Value::Test(Predicate::Or(Box::new(either.0), Box::new(either.1))))
+        Node::Or(any) => {
+            let any = any.iter().map(|of| predicate(of, kind)).collect::<Result<_, _>>()?;
+            Ok(Value::Test(Predicate::Or(any)))
         }
         Node::CallThenPath(call, path) => Err(path_of_call(call, path, expr)),
         Node::Number(_) | Node::Text(_) => Err(verbs::not_yet(expr.span.clone(), "a constant")),
@@ -83,22 +87,33 @@ fn truth(value: Value, kind: Kind) -> Predicate {
 
 /// A condition on what a value makes of a record.
 fn on(value: Value, condition: Predicate) -> Predicate {
-    match (value, condition) {
-        (Value::Identity, condition) => condition,
-        (Value::Test(met), Predicate::IsTrue) => met,
-        (Value::Then(first, second), condition) => on(*first, on(*second, condition)),
-        (value, condition) => Predicate::On(Box::new(value), Box::new(condition)),
+    let (mut chain, mut condition) = (value.into_chain(), condition);
+    // That a test is true is the test itself.
+    while let (Some(Value::Test(_)), Predicate::IsTrue) = (chain.last(), &condition) {
+        if let Some(Value::Test(met)) = chain.pop() {
+            condition = met;
+        }
+    }
+    match Value::of_chain(chain) {
+        Value::Identity => condition,
+        value => Predicate::On(Box::new(value), Box::new(condition)),
     }
 }
 
-fn then(first: Value, second: Value) -> Value {
-    match (first, second) {
-        (Value::Identity, value) | (value, Value::Identity) => value,
-        (Value::Test(met), Value::Test(Predicate::Not(of))) if matches!(*of, Predicate::IsTrue) => {
-            Value::Test(met.negate())
+/// What one value makes of what another makes of a record.
+pub(crate) fn then(first: Value, second: Value) -> Value {
+    let mut chain = first.into_chain();
+    for next in second.into_chain() {
+        match (chain.last_mut(), next) {
+            (Some(Value::Test(met)), Value::Test(Predicate::Not(of)))
+                if matches!(*of, Predicate::IsTrue) =>
+            {
+                *met = std::mem::replace(met, Predicate::IsTrue).negate();
+            }
+            (_, next) => chain.push(next),
         }
-        (first, second) => Value::Then(Box::new(first), Box::new(second)),
     }
+    Value::of_chain(chain)
 }
 
 /// `filter .x` and the like: the brackets are missing.
@@ -309,13 +324,15 @@ fn compare(
         (Kind::Text, Constant::Text(to)) => Predicate::Text(order, (*to).into()),
         (Kind::Number, Constant::Number(digits)) => {
             let to = number(digits, with_span)?;
-            return Ok(match value {
-                Value::Then(first, second) if matches!(*second, Value::Length) => {
-                    on(*first, Predicate::Length(order, to))
+            let mut chain = value.into_chain();
+            let condition = match chain.last() {
+                Some(Value::Length) => {
+                    chain.pop();
+                    Predicate::Length(order, to)
                 }
-                Value::Length => Predicate::Length(order, to),
-                value => on(value, Predicate::Number(order, to)),
-            });
+                _ => Predicate::Number(order, to),
+            };
+            return Ok(on(Value::of_chain(chain), condition));
         }
         (Kind::Bool, Constant::Bool(to)) => Predicate::Number(order, i64::from(*to)),
         // jq answers with the order of the types, silently: the commonest trap of the language.

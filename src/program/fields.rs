@@ -26,7 +26,12 @@ pub(crate) fn resolve(stages: &mut [Stage], mut kind: Kind) -> Vec<Box<str>> {
 fn of_value(value: &mut Value, fields: &mut Vec<Box<str>>) {
     match value {
         // What comes second is evaluated on what the first gives.
-        Value::Then(first, _) => of_value(first, fields),
+        Value::Chain(values) => {
+            let mut values = std::mem::take(values).into_iter();
+            let mut first = values.next().unwrap_or(Value::Identity);
+            of_value(&mut first, fields);
+            *value = Value::of_chain(first.into_chain().into_iter().chain(values).collect());
+        }
         Value::Test(predicate) => of_predicate(predicate, fields),
         Value::Path(steps) => {
             let Some((first @ (Step::Key(name), _), rest)) = steps.split_first() else { return };
@@ -37,7 +42,7 @@ fn of_value(value: &mut Value, fields: &mut Vec<Box<str>>) {
             let field = Value::Field(n, first.clone());
             *value = match rest {
                 [] => field,
-                rest => Value::Then(Box::new(field), Box::new(Value::Path(rest.into()))),
+                rest => Value::Chain(vec![field, Value::Path(rest.into())]),
             };
         }
         _ => {}
@@ -46,9 +51,8 @@ fn of_value(value: &mut Value, fields: &mut Vec<Box<str>>) {
 
 fn of_predicate(predicate: &mut Predicate, fields: &mut Vec<Box<str>>) {
     match predicate {
-        Predicate::And(a, b) | Predicate::Or(a, b) => {
-            of_predicate(a, fields);
-            of_predicate(b, fields);
+        Predicate::And(of) | Predicate::Or(of) => {
+            of.iter_mut().for_each(|of| of_predicate(of, fields));
         }
         Predicate::Not(of) => of_predicate(of, fields),
         Predicate::On(value, _) => of_value(value, fields),

@@ -9,6 +9,7 @@ mod away;
 mod batch;
 mod combine;
 mod compile;
+mod depth;
 mod expression;
 mod failure;
 mod fault;

@@ -150,18 +150,18 @@ fn in_order(
     Ok(flow.map_continue(|()| all))
 }
 
-/// The records of one block that a `take` may want, in a text of their own.
-struct Taken {
-    text: String,
-    batch: Batch,
+/// Records in a text of their own: those of one block that a `take` may want.
+pub(super) struct Taken {
+    pub(super) text: String,
+    pub(super) batch: Batch,
 }
 
 impl Taken {
-    fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         Self { text: String::new(), batch: Batch::new(kind) }
     }
 
-    fn extend(&mut self, text: &str, batch: &mut Batch, most: usize) -> ControlFlow<()> {
+    pub(super) fn extend(&mut self, text: &str, batch: &mut Batch, most: usize) -> ControlFlow<()> {
         batch.truncate(most - self.batch.len());
         let pieces_before = self.batch.spans.len() as u32;
         self.batch.fields.resize(batch.fields.len(), Vec::new());

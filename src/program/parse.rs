@@ -6,6 +6,8 @@
 //! (from which this module computes them), and its types change with every major version.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::thread;
 
 use jaq_core::load::lex::{self, StrPart, Tok, Token};
 use jaq_core::load::parse::{self, BinaryOp, Term};
@@ -13,23 +15,46 @@ use jaq_core::load::{Lexer, Parser};
 use jaq_core::ops::Cmp;
 use jaq_core::path::{Opt, Part};
 
+use super::depth::{check_brackets, check_nesting};
 use super::expression;
 use super::fault::Fault;
 use super::syntax::{Call, Expr, Node, Order, Span};
 use super::verbs;
 use crate::record::json::Step;
 
-/// Brackets within brackets: beyond this the recursive parser could run out of stack.
-const DEEPEST: usize = 200;
+/// The stack that the parser has for what is nested, and for each token of a chain: it takes the
+/// tokens of a chain apart one inside the other, and so its terms are dropped.
+const STACK: usize = 16 << 20;
+const STACK_OF_TOKEN: usize = 4 << 10;
 
 /// Parses a program.
+///
+/// On a thread of its own, whose stack is as large as the program needs.
 pub(crate) fn parse(text: &str) -> Result<Expr, Fault> {
-    check_depth(text)?;
+    check_brackets(text)?;
+    // Each token is a byte or more.
+    let stack = STACK + STACK_OF_TOKEN * text.len();
+    thread::scope(|scope| {
+        let parser = thread::Builder::new().name("creel parser".into()).stack_size(stack);
+        let parsed = parser.spawn_scoped(scope, || parse_here(text));
+        match parsed.map(|parsed| parsed.join()) {
+            Ok(Ok(parsed)) => parsed,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(error) => {
+                let message = format!("there is no thread to read the program on: {error}");
+                Err(Fault::new(0..text.len(), message))
+            }
+        }
+    })
+}
+
+fn parse_here(text: &str) -> Result<Expr, Fault> {
     let tokens = Lexer::new(text).lex().map_err(|errors| lex_fault(text, &errors))?;
     if tokens.is_empty() {
         return Err(Fault::new(0..text.len(), "the program is empty")
             .hint("a first one: words | frequencies | topk(10)"));
     }
+    check_nesting(text, &tokens)?;
     let term =
         Parser::new(&tokens).parse(|p| p.term()).map_err(|errors| parse_fault(text, &errors))?;
     let mut reader = Reader { text, calls: HashMap::new(), strings: Vec::new() };
@@ -41,21 +66,6 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Fault> {
 fn place(text: &str, part: &str) -> Span {
     let start = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
     if start <= text.len() { start..(start + part.len()).min(text.len()) } else { 0..text.len() }
-}
-
-fn check_depth(text: &str) -> Result<(), Fault> {
-    let mut depth = 0_usize;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEEPEST {
-            return Err(Fault::new(at..at + 1, format!("more than {DEEPEST} brackets are open")));
-        }
-    }
-    Ok(())
 }
 
 fn lex_fault(text: &str, errors: &[lex::Error<&str>]) -> Fault {
@@ -224,7 +234,8 @@ impl<'s> Reader<'s> {
                 span = self.call_span(&call);
                 Node::Call(call)
             }
-            Term::BinOp(left, op, right) => return self.binary(left, op, right, within),
+            Term::BinOp(_, BinaryOp::Pipe(None), _) => return self.pipe(term, within),
+            Term::BinOp(..) => return self.chain(term, within),
             Term::Path(head, path) => return self.path(head, &path.0, within),
             Term::Def(..) => Node::Other("a definition"),
             Term::Recurse => Node::Other("`..`"),
@@ -242,31 +253,34 @@ impl<'s> Reader<'s> {
         Expr { node, span }
     }
 
-    fn binary(
-        &self,
-        left: &Term<&str>,
-        op: &BinaryOp<&str>,
-        right: &Term<&str>,
-        within: &Span,
-    ) -> Expr {
-        let (l, r) = (self.expr(left, within), self.expr(right, within));
-        let span = l.span.start.min(r.span.start)..r.span.end.max(l.span.end);
-        let (l, r) = (Box::new(l), Box::new(r));
-        let node = match op {
-            BinaryOp::Pipe(None) => Node::Pipe(l, r),
-            BinaryOp::Pipe(Some(_)) => Node::Other("`as`"),
-            BinaryOp::Comma => Node::Comma,
-            BinaryOp::And => Node::And(l, r),
-            BinaryOp::Or => Node::Or(l, r),
-            BinaryOp::Cmp(cmp) => Node::Compare(l, order(*cmp), r),
-            BinaryOp::Alt => Node::Other("`//`"),
-            BinaryOp::Math(_) => Node::Other("arithmetic"),
-            BinaryOp::Assign => Node::Other("an assignment (to compare, write ==)"),
-            BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
-                Node::Other("an assignment")
-            }
+    /// A chain of pipes, of which each stands in the right side of the one before.
+    fn pipe(&self, term: &Term<&str>, within: &Span) -> Expr {
+        let (mut parts, mut rest) = (Vec::new(), term);
+        let mut add = |part: Expr| match part.node {
+            Node::Pipe(inner) => parts.extend(inner),
+            node => parts.push(Expr { node, span: part.span }),
         };
-        Expr { node, span }
+        while let Term::BinOp(left, BinaryOp::Pipe(None), right) = rest {
+            add(self.expr(left, within));
+            rest = right;
+        }
+        add(self.expr(rest, within));
+        let span = around(&parts[0].span, &parts[parts.len() - 1].span);
+        Expr { node: Node::Pipe(parts), span }
+    }
+
+    /// A chain of other operators, of which each stands in the left side of the one behind.
+    fn chain(&self, term: &Term<&str>, within: &Span) -> Expr {
+        let (mut links, mut first) = (Vec::new(), term);
+        while let Term::BinOp(left, op, right) = first
+            && !matches!(op, BinaryOp::Pipe(None))
+        {
+            links.push((op, right));
+            first = left;
+        }
+        let first = self.expr(first, within);
+        let links = links.into_iter().rev();
+        links.fold(first, |left, (op, right)| binary(left, op, self.expr(right, within)))
     }
 
     fn path(&self, head: &Term<&str>, path: &[(Part<Term<&str>>, Opt)], within: &Span) -> Expr {
@@ -293,6 +307,12 @@ impl<'s> Reader<'s> {
         let key = match part {
             Part::Range(None, None) if !optional => {
                 let span = of.span.clone();
+                // Of many values each, which is one more segment.
+                if let Expr { node: Node::Iterate(_) | Node::Pipe(_), .. } = of {
+                    let each = Expr { node: Node::Identity, span: span.clone() };
+                    let node = Node::Iterate(Box::new(each));
+                    return piped(of, Expr { node, span: span.clone() }, span);
+                }
                 return Expr { node: Node::Iterate(Box::new(of)), span };
             }
             Part::Range(None, None) => return Expr { node: Node::Other("`.[]?`"), ..of },
@@ -314,13 +334,11 @@ impl<'s> Reader<'s> {
                 steps.push((step, optional));
                 Expr { node: Node::Path(head, steps), span: of.span.start..end }
             }
-            Node::Iterate(_) => {
-                let span = of.span.end..end;
-                let each = Expr { node: Node::Identity, span: span.clone() };
+            Node::Iterate(_) | Node::Pipe(_) => {
+                let (place, whole) = (of.span.end..end, of.span.start..end);
+                let each = Expr { node: Node::Identity, span: place.clone() };
                 let node = Node::Path(Box::new(each), vec![(step, optional)]);
-                let whole = of.span.start..end;
-                let rest = Box::new(Expr { node, span });
-                Expr { node: Node::Pipe(Box::new(of), rest), span: whole }
+                piped(of, Expr { node, span: place }, whole)
             }
             Node::Identity => {
                 let span = dot()..end;
@@ -360,8 +378,10 @@ impl<'s> Reader<'s> {
             _ => None,
         });
         if let Some(slice) = slice {
-            let around = |s: &&Span| s.start < slice.start && slice.end < s.end;
-            *span = self.strings.iter().rfind(around).cloned().unwrap_or(slice);
+            // They are in the order of their beginnings.
+            let before = self.strings.partition_point(|string| string.start < slice.start);
+            let around = |string: &&Span| slice.end < string.end;
+            *span = self.strings[..before].iter().rfind(around).cloned().unwrap_or(slice);
         }
         for part in parts {
             match part {
@@ -372,6 +392,54 @@ impl<'s> Reader<'s> {
         }
         Node::Text(text)
     }
+}
+
+/// A pipe with one more segment; a path that follows a path goes on with it.
+fn piped(of: Expr, next: Expr, span: Span) -> Expr {
+    let mut parts = match of.node {
+        Node::Pipe(parts) => parts,
+        node => vec![Expr { node, span: of.span }],
+    };
+    match (parts.last_mut(), next.node) {
+        (Some(Expr { node: Node::Path(_, steps), span: last }), Node::Path(_, more)) => {
+            steps.extend(more);
+            last.end = next.span.end;
+        }
+        (_, node) => parts.push(Expr { node, span: next.span }),
+    }
+    Expr { node: Node::Pipe(parts), span }
+}
+
+/// From where one place begins to where the other ends.
+fn around(first: &Span, last: &Span) -> Span {
+    first.start.min(last.start)..last.end.max(first.end)
+}
+
+/// Two sides of an operator.
+fn binary(left: Expr, op: &BinaryOp<&str>, right: Expr) -> Expr {
+    let span = around(&left.span, &right.span);
+    let node = match (op, left) {
+        (BinaryOp::And, Expr { node: Node::And(mut all), .. }) => {
+            all.push(right);
+            Node::And(all)
+        }
+        (BinaryOp::Or, Expr { node: Node::Or(mut any), .. }) => {
+            any.push(right);
+            Node::Or(any)
+        }
+        (BinaryOp::And, left) => Node::And(vec![left, right]),
+        (BinaryOp::Or, left) => Node::Or(vec![left, right]),
+        (BinaryOp::Cmp(cmp), left) => Node::Compare(Box::new(left), order(*cmp), Box::new(right)),
+        (BinaryOp::Pipe(_), _) => Node::Other("`as`"),
+        (BinaryOp::Comma, _) => Node::Comma,
+        (BinaryOp::Alt, _) => Node::Other("`//`"),
+        (BinaryOp::Math(_), _) => Node::Other("arithmetic"),
+        (BinaryOp::Assign, _) => Node::Other("an assignment (to compare, write ==)"),
+        (BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt, _) => {
+            Node::Other("an assignment")
+        }
+    };
+    Expr { node, span }
 }
 
 fn order(cmp: Cmp) -> Order {

@@ -24,8 +24,8 @@ pub(crate) enum Predicate {
     Contains(Box<memchr::memmem::Finder<'static>>),
     /// A regular expression that matches somewhere.
     Matches(Box<regex::Regex>),
-    And(Box<Self>, Box<Self>),
-    Or(Box<Self>, Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
     Not(Box<Self>),
     /// The condition on what a value makes of the record.
     On(Box<Value>, Box<Self>),
@@ -60,16 +60,23 @@ impl Predicate {
                 texts(keep, text, batch, |t| finder.find(t.as_bytes()).is_some());
             }
             Self::Matches(regex) => texts(keep, text, batch, |t| regex.is_match(t)),
-            Self::And(a, b) => {
-                a.narrow(text, batch, keep, failures);
-                b.narrow(text, batch, keep, failures);
+            Self::And(all) => {
+                all.iter().for_each(|of| of.narrow(text, batch, keep, failures));
             }
-            Self::Or(a, b) => {
-                let mut first = keep.to_vec();
-                a.narrow(text, batch, &mut first, failures);
-                keep.iter_mut().zip(&first).for_each(|(keep, &met)| *keep &= !met);
-                b.narrow(text, batch, keep, failures);
-                keep.iter_mut().zip(&first).for_each(|(keep, &met)| *keep |= met);
+            Self::Or(any) => {
+                let Some((last, any)) = any.split_last() else { return keep.fill(false) };
+                // What has met one of them, which those behind it are not asked about.
+                let mut met = vec![false; keep.len()];
+                let mut now = Vec::with_capacity(keep.len());
+                for of in any {
+                    now.clear();
+                    now.extend_from_slice(keep);
+                    of.narrow(text, batch, &mut now, failures);
+                    keep.iter_mut().zip(&now).for_each(|(keep, &now)| *keep &= !now);
+                    met.iter_mut().zip(&now).for_each(|(met, &now)| *met |= now);
+                }
+                last.narrow(text, batch, keep, failures);
+                keep.iter_mut().zip(&met).for_each(|(keep, &met)| *keep |= met);
             }
             Self::Not(of) => {
                 let mut met = keep.to_vec();

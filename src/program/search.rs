@@ -49,8 +49,8 @@ impl Search {
         match condition {
             Predicate::Contains(text) => Self::text(text.needle()),
             Predicate::Matches(regex) => Self::pattern(regex.as_str()),
-            Predicate::And(a, b) => {
-                let one = Self::new(a).or_else(|| Self::new(b))?;
+            Predicate::And(all) => {
+                let one = all.iter().find_map(Self::new)?;
                 Some(Self { exact: false, ..one })
             }
             _ => None,

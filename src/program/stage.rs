@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::batch::{BATCH, Batch, Kind};
 use super::failure::{Failures, Told};
 use super::json;
+use super::ordered::Taken;
 use super::predicate::Predicate;
 use super::value::{Columns, Value};
 use super::words::words;
@@ -135,6 +136,10 @@ impl Stage {
     }
 }
 
+/// Stages that run one inside the other; what comes out of more is gathered between, so that a long
+/// program needs no deep stack.
+const NESTED: usize = 32;
+
 /// Where a batch goes next, with the text that its spans point into.
 pub(crate) type Next<'n> = dyn FnMut(&str, &mut Batch) -> ControlFlow<()> + 'n;
 
@@ -149,12 +154,39 @@ pub(crate) fn drive(
     if batch.len() == 0 {
         return ControlFlow::Continue(());
     }
+    if stages.len() > NESTED {
+        return drive_many(stages, scratch, text, batch, end);
+    }
     match (stages.split_first(), scratch.split_first_mut()) {
         (Some((stage, stages)), Some((own, scratch))) => {
             stage.run(text, batch, own, &mut |text, batch| drive(stages, scratch, text, batch, end))
         }
         _ => end(text, batch),
     }
+}
+
+/// The same, for more stages than may run one inside the other.
+#[cold]
+fn drive_many(
+    stages: &[Stage],
+    scratch: &mut [Scratch],
+    text: &str,
+    batch: &mut Batch,
+    end: &mut Next<'_>,
+) -> ControlFlow<()> {
+    let (stages, rest) = stages.split_at(NESTED);
+    let (scratch, of_rest) = scratch.split_at_mut(NESTED);
+    let mut between = Vec::new();
+    let flow = drive(stages, scratch, text, batch, &mut |text, batch| {
+        let mut taken = Taken::new(batch.kind);
+        let _ = taken.extend(text, batch, usize::MAX);
+        between.push(taken);
+        ControlFlow::Continue(())
+    });
+    for Taken { text, batch } in &mut between {
+        drive(rest, of_rest, text, batch, end)?;
+    }
+    flow
 }
 
 /// Buffers for a chain of stages over records of a kind.

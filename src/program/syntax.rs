@@ -1,4 +1,6 @@
 //! The tree of a program, with places: what stages look into.
+//!
+//! Chains are lists, so that the tree is as deep as the program is nested, however long it is.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -26,16 +28,16 @@ pub(crate) enum Node {
     Text(String),
     /// `name` or `name(arg; arg)`.
     Call(Call),
-    /// `f | g`
-    Pipe(Box<Expr>, Box<Expr>),
+    /// `f | g | ...`, none of which is a pipe itself.
+    Pipe(Vec<Expr>),
     /// `f, g`
     Comma,
     /// `f == g` and its kin.
     Compare(Box<Expr>, Order, Box<Expr>),
-    /// `f and g`
-    And(Box<Expr>, Box<Expr>),
-    /// `f or g`
-    Or(Box<Expr>, Box<Expr>),
+    /// `f and g and ...`
+    And(Vec<Expr>),
+    /// `f or g or ...`
+    Or(Vec<Expr>),
     /// `f[]`
     Iterate(Box<Expr>),
     /// `f.key[0]?`: steps, and whether each is followed by `?`.
@@ -101,18 +103,8 @@ impl Order {
 
 /// The segments of a program's top-level chain, in order.
 pub(crate) fn segments(expr: Expr) -> Vec<Expr> {
-    let mut segments = Vec::new();
-    let mut rest = expr;
-    loop {
-        match rest.node {
-            Node::Pipe(first, others) => {
-                segments.extend(self::segments(*first));
-                rest = *others;
-            }
-            node => {
-                segments.push(Expr { node, span: rest.span });
-                return segments;
-            }
-        }
+    match expr.node {
+        Node::Pipe(segments) => segments,
+        node => vec![Expr { node, span: expr.span }],
     }
 }

@@ -18,7 +18,8 @@ pub(crate) enum Value {
     Upper,
     Split(Separator),
     Test(Predicate),
-    Then(Box<Self>, Box<Self>),
+    /// One after another: two or more, none of them a chain or the identity.
+    Chain(Vec<Self>),
     /// Of JSON: where a path leads.
     Path(Steps),
     /// Of a record of JSON: the field found when it was read, by its column; the step is its name.
@@ -67,6 +68,23 @@ impl<'t> Base<'t> {
 }
 
 impl Value {
+    /// The values that it is made of, one after another; none for the identity.
+    pub(crate) fn into_chain(self) -> Vec<Self> {
+        match self {
+            Self::Identity => Vec::new(),
+            Self::Chain(values) => values,
+            value => vec![value],
+        }
+    }
+
+    /// The value that is made of others, one after another.
+    pub(crate) fn of_chain(mut values: Vec<Self>) -> Self {
+        match values.len() {
+            0 | 1 => values.pop().unwrap_or(Self::Identity),
+            _ => Self::Chain(values),
+        }
+    }
+
     /// What it makes of records of a kind.
     pub(crate) fn kind(&self, of: Kind) -> Kind {
         match self {
@@ -75,7 +93,7 @@ impl Value {
             Self::Lower | Self::Upper => Kind::Text,
             Self::Split(_) => Kind::List,
             Self::Test(_) => Kind::Bool,
-            Self::Then(first, second) => second.kind(first.kind(of)),
+            Self::Chain(values) => values.iter().fold(of, |kind, value| value.kind(kind)),
             Self::Path(_) | Self::Field(..) | Self::Summand | Self::JsonLength => Kind::Json,
             Self::StringText => Kind::Text,
             Self::Key => Kind::Key,
@@ -103,22 +121,7 @@ impl Value {
                 predicate.narrow(text, batch, &mut met, &mut out.failures);
                 out.batch.numbers.extend(met.into_iter().map(i64::from));
             }
-            Self::Then(first, second) => {
-                let mut between = Columns::new(first.kind(batch.kind));
-                let base = first.evaluate(text, batch, &mut between);
-                let made = second.evaluate(base.of(&between.text), &between.batch, out);
-                // What failed first is what the record failed of.
-                between.failures.append(&mut out.failures);
-                std::mem::swap(&mut out.failures, &mut between.failures);
-                return match (base, made) {
-                    (Base::Given(text), Base::Given(_)) => Base::Given(text),
-                    (Base::Made, Base::Given(_)) => {
-                        out.text = between.text;
-                        Base::Made
-                    }
-                    (_, Base::Made) => Base::Made,
-                };
-            }
+            Self::Chain(values) => return chain(values, text, batch, out),
             Self::Path(steps) => return json::path(steps, text, batch, out),
             Self::Field(n, step) => return json::field(*n, step, text, batch, out),
             Self::StringText => return json::text_of(text, batch, out),
@@ -127,6 +130,48 @@ impl Value {
             Self::JsonLength => return json::lengths(text, batch, out),
         }
         Base::Given(text)
+    }
+}
+
+/// Evaluates values one after another, the last into `out`.
+fn chain<'t>(values: &[Value], text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    let Some((last, values)) = values.split_last() else { return Base::Given(text) };
+    let mut base = Base::Given(text);
+    let mut between: Option<Columns> = None;
+    let mut failures = Vec::new();
+    for value in values {
+        let mut next = Columns::new(batch.kind);
+        base = link(value, base, text, batch, &mut between, &mut next);
+        failures.append(&mut next.failures);
+        between = Some(next);
+    }
+    base = link(last, base, text, batch, &mut between, out);
+    // What failed first is what the record failed of.
+    failures.append(&mut out.failures);
+    std::mem::swap(&mut out.failures, &mut failures);
+    base
+}
+
+/// Evaluates a value on what those before it have made, if there are such, into `next`.
+fn link<'t>(
+    value: &Value,
+    base: Base<'t>,
+    text: &'t str,
+    batch: &Batch,
+    before: &mut Option<Columns>,
+    next: &mut Columns,
+) -> Base<'t> {
+    let made = match before {
+        None => return value.evaluate(text, batch, next),
+        Some(before) => value.evaluate(base.of(&before.text), &before.batch, next),
+    };
+    match (base, made) {
+        (_, Base::Made) => Base::Made,
+        (Base::Given(text), Base::Given(_)) => Base::Given(text),
+        (Base::Made, Base::Given(_)) => {
+            next.text = before.take().map(|before| before.text).unwrap_or_default();
+            Base::Made
+        }
     }
 }
 

@@ -26,6 +26,10 @@ fn outcome(folder: &Path, files: &[Vec<u8>], block: &str, threads: &str, args: &
         said = in_whole(&said, name, before);
         before += bytes.len();
     }
+    // What to do depends on how the object begins.
+    if let Some(advice) = said.find("; ") {
+        said.truncate(advice);
+    }
     (text(&output.stdout).to_owned(), said, output.status.code())
 }
 

@@ -8,6 +8,7 @@
 mod blocks;
 mod codecs;
 mod content;
+mod depth;
 #[cfg(unix)]
 mod entries;
 mod json;
