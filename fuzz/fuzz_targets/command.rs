@@ -178,7 +178,8 @@ fn run(program: &str, threads: &str, input: &Path) -> (u8, String, Option<Vec<u8
     let output = FOLDER.path().join("out");
     let _ = std::fs::remove_file(&output);
     let (input, path) = (input.to_string_lossy(), output.to_string_lossy());
-    let options = ["-t", "text", "--memory", "64M", "--blocksize", "4k", "-j", threads];
+    let options =
+        ["--no-sync", "-t", "text", "--memory", "64M", "--blocksize", "4k", "-j", threads];
     let arguments = [&options[..], &["-o", &path, program, &input]].concat();
     let (code, said) = run_in_process(&arguments);
     (code, said, std::fs::read(&output).ok())

@@ -20,7 +20,7 @@ use message::{fail, say};
 use monitor::{Monitor, Shown};
 
 use crate::block::{BlockOptions, Damaged, Delimiter};
-use crate::error::snippet;
+use crate::error::{printable, snippet};
 use crate::program::{self, Fault, Program, Records};
 use crate::run::memory::longest_record;
 use crate::run::{Context, Job};
@@ -159,7 +159,7 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     if interrupted.is_set() {
         say(match &args.output {
             Some(path) if replaced => {
-                format!("interrupted: {read}; {} was not written", path.display())
+                format!("interrupted: {read}; {} was not written", shown(path))
             }
             _ => format!("interrupted: the result is of what was read until then: {read}"),
         });
@@ -282,6 +282,11 @@ fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
     told
 }
 
+/// A path as messages name it.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
+}
+
 /// Says what went wrong without ending the run; returns the exit code.
 fn report(args: &Args, replaced: bool, progress: &Progress, faults: &[Error], unread: bool) -> u8 {
     let summarise = |records: u64, what: &str| {
@@ -311,7 +316,7 @@ fn report(args: &Args, replaced: bool, progress: &Progress, faults: &[Error], un
         return 0;
     }
     match &args.output {
-        Some(path) if replaced => say(format_args!("{} was not written", path.display())),
+        Some(path) if replaced => say(format_args!("{} was not written", shown(path))),
         _ if !faults.is_empty() => say("the result is of what could be read"),
         _ => {}
     }

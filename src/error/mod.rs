@@ -305,7 +305,9 @@ impl fmt::Display for Error {
                 "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
             ),
             Self::Io { place, source } => write!(f, "{place}: {source}"),
-            Self::Output { path, source } => write!(f, "cannot write {path}: {source}"),
+            Self::Output { path, source } => {
+                write!(f, "cannot write {}: {}", printable(path), printable(&source.to_string()))
+            }
             Self::Panic { task, path, message, place } => {
                 write!(f, "the task {task} panicked: {message}{}{}", block(place), way(path))
             }

@@ -405,3 +405,20 @@ fn a_replaced_file_keeps_its_owner_and_its_access_list() {
         assert_eq!(metadata.mode() & 0o777, 0o660);
     }
 }
+
+#[test]
+fn a_path_shows_no_control_character_in_messages() {
+    let folder = folder();
+    let path = folder.path();
+    fs::create_dir(path.join("\x1b[31mred")).expect("a folder");
+    symlink("\x1b]0;title\x07/x", path.join("link")).expect("a link");
+    let output = creel_in(path, &["-o", "\x1b[31mred", "count", "a.txt"]);
+    fails(&output, 2, &["cannot write \\x1b[31mred", "it is a directory"]);
+    let output = creel_in(path, &["-o", "link", "count", "a.txt"]);
+    fails(&output, 2, &["there is no directory \\x1b]0;title\\x07"]);
+    let output = creel_in(path, &["-o", "\u{202e}", "count", "a.txt", "missing"]);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("\\u{202e} was not written"), "{message}");
+    assert!(!message.contains('\u{202e}'), "{message}");
+}

@@ -59,6 +59,10 @@ static int fails(const char *name) {
         return real arguments;                                           \
     }
 
+CALL(read, "read", ssize_t, (int fd, void *bytes, size_t n), (fd, bytes, n))
+CALL(pread64, "read", ssize_t, (int fd, void *b, size_t n, off64_t at), (fd, b, n, at))
+CALL(fgetxattr, "xattr", ssize_t, (int fd, const char *k, void *v, size_t n), (fd, k, v, n))
+CALL(fremovexattr, "xattr", int, (int fd, const char *k), (fd, k))
 CALL(write, "write", ssize_t, (int fd, const void *bytes, size_t n), (fd, bytes, n))
 CALL(fsync, "fsync", int, (int fd), (fd))
 CALL(fdatasync, "fdatasync", int, (int fd), (fd))
@@ -210,16 +214,8 @@ fn whatever_call_fails_the_output_is_right_or_there_is_an_error() {
     let case = Case::new();
     let arguments = [&TO_FILE[..], &["in.txt"]].concat();
     let names = [
-        "write",
-        "fsync",
-        "rename",
-        "open",
-        "close",
-        "fchmod",
-        "flock",
-        "stat",
-        "unlink",
-        "fdatasync",
+        "write", "fsync", "rename", "open", "close", "fchmod", "flock", "stat", "unlink", "read",
+        "xattr",
     ];
     for call in names {
         for nth in 1.. {
