@@ -76,6 +76,8 @@ pub(super) struct Cutter {
     /// for a piece that somebody is still decoding.
     shared: bool,
     state: State,
+    /// The error of the record behind those that were handed out.
+    too_long: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -140,6 +142,7 @@ impl Cutter {
             pieces: start.pieces,
             shared: false,
             state: start.after.map_or(State::Reading, State::Seeking),
+            too_long: None,
         }
     }
 
@@ -181,6 +184,10 @@ impl Cutter {
     /// The next block and, if the stream turned out to be damaged and that is to be let pass,
     /// the fault; `None` after the last.
     pub(super) async fn next(&mut self, faults: &mut Vec<Error>) -> Result<Option<Block>> {
+        if let Some(error) = self.too_long.take() {
+            self.state = State::Done;
+            return Err(error);
+        }
         if let State::Seeking(after) = self.state {
             self.seek(after, faults).await?;
         }
@@ -259,7 +266,15 @@ impl Cutter {
         if end == 0 {
             return Ok(None);
         }
-        self.check_records(end)?;
+        // Records before one that is too long are handed out, as if they were in a block of their own.
+        let end = match self.first_too_long(end) {
+            None => end,
+            Some((0, error)) => return Err(error),
+            Some((start, error)) => {
+                self.too_long = Some(error);
+                start
+            }
+        };
         let mut next = Buffer::default();
         if !matches!(self.state, State::Done) {
             next = self.rule.pool.take();
@@ -359,10 +374,10 @@ impl Cutter {
         self.buffer.read(&mut self.bytes, most).await
     }
 
-    /// Fails if one of the records up to `end` is too long, without its delimiter.
-    fn check_records(&self, end: usize) -> Result<()> {
+    /// Where the first of the records up to `end` starts that is too long, without its delimiter.
+    fn first_too_long(&self, end: usize) -> Option<(usize, Error)> {
         if self.rule.max_record.is_none_or(|limit| end as u64 <= limit) {
-            return Ok(());
+            return None;
         }
         let bytes = &self.buffer[..end];
         let mut start = 0;
@@ -371,10 +386,12 @@ impl Cutter {
             let next = ended.unwrap_or(end);
             let record =
                 ended.map_or(next, |next| self.without_return(next - self.rule.ends.len()));
-            self.check_length(start, record)?;
+            if let Err(error) = self.check_length(start, record) {
+                return Some((start, error));
+            }
             start = next;
         }
-        Ok(())
+        None
     }
 
     /// Fails if the record that begins in the buffer, and does not end there, is too long already.

@@ -202,13 +202,13 @@ pub(crate) fn keys<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<
         return Base::Given(text);
     }
     out.text.clear();
-    for span in &batch.spans {
+    for (index, span) in batch.spans.iter().enumerate() {
         let (start, raw) = (out.text.len(), span.of(text));
         match lent(raw) {
             true => out.text.push_str(&raw[..raw.len() - 1]),
             false => json::write_key(text, span.range(), &mut out.text),
         }
-        out.batch.spans.push(Span::new(start, out.text.len()));
+        out.push_made(index, start);
     }
     Base::Made
 }
@@ -236,7 +236,7 @@ pub(crate) fn lengths<'t>(text: &str, batch: &Batch, out: &mut Columns) -> Base<
             let what = Some("`length` of true or false, which have none");
             out.failures.push(Failure { index, what });
         }
-        out.batch.spans.push(Span::new(start, out.text.len()));
+        out.push_made(index, start);
     }
     Base::Made
 }

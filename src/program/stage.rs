@@ -105,7 +105,7 @@ impl Stage {
             Self::Map(value) => {
                 let Scratch { columns, failures, .. } = scratch;
                 let base = value.evaluate(text, batch, columns);
-                let Columns { batch: made, text, failures: found } = columns;
+                let Columns { batch: made, text, failures: found, .. } = columns;
                 let text = base.of(text);
                 if found.is_empty() {
                     return next(text, made);

@@ -1,6 +1,6 @@
 //! What an expression makes of each record, a batch at a time. What it makes of JSON is in [`json`].
 
-use super::batch::{Batch, Kind, Span};
+use super::batch::{Batch, Kind, LONGEST_TEXT, Span};
 use super::failure::Failure;
 use super::json::{self, Steps};
 use super::predicate::{Predicate, code_points};
@@ -41,11 +41,25 @@ pub(crate) struct Columns {
     pub(crate) text: String,
     /// The records that could not be evaluated, for which some value stands in the batch.
     pub(crate) failures: Vec<Failure>,
+    /// How long the text may be that is made.
+    pub(crate) longest: usize,
 }
 
 impl Columns {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { batch: Batch::new(kind), text: String::new(), failures: Vec::new() }
+        let (text, failures) = (String::new(), Vec::new());
+        Self { batch: Batch::new(kind), text, failures, longest: LONGEST_TEXT }
+    }
+
+    /// Appends the span of text that was made from `start` on, of a record by its place in the batch; or
+    /// takes it back, if the text is too long for spans.
+    pub(crate) fn push_made(&mut self, index: usize, start: usize) {
+        if self.text.len() > self.longest {
+            self.text.truncate(start);
+            self.failures
+                .push(Failure { index, what: Some("the value is too long to be compared") });
+        }
+        self.batch.spans.push(Span::new(start, self.text.len()));
     }
 }
 
@@ -197,4 +211,27 @@ fn recase<'t>(text: &'t str, batch: &Batch, out: &mut Columns, change: fn(&mut s
     }
     change(&mut out.text);
     Base::Made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_is_too_long_for_spans_is_a_failure_of_its_record() {
+        let text = "[1,2,3][4,5,6,7,8,9][1,2]7";
+        let mut batch = Batch::new(Kind::Json);
+        batch.spans.extend([(0, 7), (7, 20), (20, 25), (25, 26)].map(|(a, b)| Span::new(a, b)));
+        let mut all = Columns::new(Kind::Key);
+        Value::Key.evaluate(text, &batch, &mut all);
+        let key = |columns: &Columns, n: usize| columns.batch.spans[n].of(&columns.text).to_owned();
+        let mut few = Columns { longest: 40, ..Columns::new(Kind::Key) };
+        Value::Key.evaluate(text, &batch, &mut few);
+        assert_eq!(few.failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1]);
+        assert_eq!(few.batch.spans[1].len, 0);
+        for n in [0, 2, 3] {
+            assert_eq!(key(&few, n), key(&all, n));
+        }
+        assert!(few.text.len() <= 40);
+    }
 }

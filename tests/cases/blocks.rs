@@ -181,3 +181,52 @@ fn what_stands_behind_the_last_record_that_is_taken_is_not_counted() {
         }
     }
 }
+
+#[test]
+fn records_before_one_that_is_too_long_are_printed() {
+    for block in ["1", "7", "1M"] {
+        for threads in ["1", "4"] {
+            let args = ["--max-record", "3", "--blocksize", block, "-j", threads];
+            let output = creel_with(b"ab\nabc\nabcd\nc\n", &[&args[..], &["."]].concat());
+            assert_eq!(text(&output.stdout), "\"ab\"\n\"abc\"\n");
+            assert!(text(&output.stderr).contains("byte 7): a record is longer than 3"));
+            assert_eq!(output.status.code(), Some(4));
+            let output = creel_with(b"ab\nabc\nabcd\nc\n", &[&args[..], &["take(2)"]].concat());
+            crate::prints(&output, "\"ab\"\n\"abc\"\n");
+        }
+    }
+}
+
+#[test]
+fn damage_behind_the_last_record_that_is_taken_is_not_told() {
+    use std::io::Write as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+        (0..100_000).for_each(|n| writeln!(encoder, "{}", n * 7919).expect("a line"));
+        encoder.finish().expect("a frame")
+    };
+    std::fs::write(folder.path().join("a.zst"), &whole).expect("a file");
+    for name in ["b.zst", "c.zst"] {
+        std::fs::write(folder.path().join(name), &whole[..whole.len() / 2]).expect("a file");
+    }
+    for threads in ["1", "4"] {
+        for block in ["100", "1M"] {
+            let run = |program: &str| {
+                let args =
+                    ["-j", threads, "--blocksize", block, program, "a.zst", "b.zst", "c.zst"];
+                command(&args).current_dir(folder.path()).output().expect("the command runs")
+            };
+            crate::prints(&run("take(100000) | count"), "100000\n");
+            let output = run("take(100001) | count");
+            assert_eq!(text(&output.stdout), "100001\n");
+            assert_eq!((text(&output.stderr), output.status.code()), ("", Some(0)));
+            // All faults, in the order of the sources.
+            let output = run("count");
+            let said = text(&output.stderr);
+            assert!(said.find("b.zst").expect(said) < said.find("c.zst").expect(said), "{said}");
+            assert_eq!(output.status.code(), Some(3));
+        }
+    }
+}
