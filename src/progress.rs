@@ -181,6 +181,14 @@ impl Progress {
         }
     }
 
+    /// What requests to stores are waiting for, if that is more than an answer: which host, and
+    /// why, as one line. A store that asks for fewer requests is waited for, for minutes.
+    ///
+    /// Requests belong to the process: this tells those of all its runs.
+    pub fn waiting(&self) -> Option<String> {
+        waiting()
+    }
+
     pub(crate) fn add_total(&self, bytes: u64) {
         self.total.fetch_add(bytes, Relaxed);
     }
@@ -231,6 +239,64 @@ impl Progress {
     }
 }
 
+/// What is waited for, by the number of requests that wait for it.
+static WAITING: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+
+/// What requests of this process wait for, as one line.
+pub(crate) fn waiting() -> Option<String> {
+    let waiting = lock(&WAITING);
+    let (first, others) = (waiting.keys().next()?, waiting.len() - 1);
+    Some(match others {
+        0 => format!("waiting for {first}"),
+        others => format!("waiting for {first}, and {others} more"),
+    })
+}
+
+/// One request that waits, until this is dropped.
+#[cfg(feature = "cloud")]
+#[derive(Debug)]
+pub(crate) struct Waiting(String);
+
+#[cfg(feature = "cloud")]
+impl Waiting {
+    /// A request that waits for this.
+    pub(crate) fn new(what: String) -> Self {
+        let what = crate::error::printable(&what);
+        *lock(&WAITING).entry(what.clone()).or_default() += 1;
+        Self(what)
+    }
+}
+
+#[cfg(feature = "cloud")]
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut waiting = lock(&WAITING);
+        if let Some(count) = waiting.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&self.0);
+            }
+        }
+    }
+}
+
 fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, feature = "cloud"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_waits_is_told_until_the_wait_is_over() {
+        let progress = Progress::default();
+        // Requests of other tests may wait too; these are the first in the order of names.
+        let waits =
+            ["\u{1}a\x1b", "\u{1}a\x1b", "\u{1}b"].map(|what| Waiting::new(what.to_owned()));
+        let told = progress.waiting().unwrap_or_default();
+        assert!(told.starts_with("waiting for \\x01a\\x1b, and "), "{told}");
+        drop(waits);
+        assert!(!progress.waiting().unwrap_or_default().contains("x01"));
+    }
 }

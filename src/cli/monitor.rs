@@ -77,7 +77,7 @@ impl Drop for Monitor {
 fn draw(progress: &Progress, at_once: bool, wait: impl Fn(Duration) -> bool) {
     // Hidden at first, so that its clock starts with the run and rates are those of all of it.
     let bar = ProgressBar::hidden();
-    bar.set_style(style("{binary_bytes} {binary_bytes_per_sec}"));
+    bar.set_style(style("{binary_bytes} {binary_bytes_per_sec} {msg}"));
     if !at_once && !wait(QUIET) {
         return;
     }
@@ -94,10 +94,12 @@ fn draw(progress: &Progress, at_once: bool, wait: impl Fn(Duration) -> bool) {
         if known != total {
             total = known;
             bar.set_style(style(
-                "{wide_bar} {binary_bytes} of {binary_total_bytes} {binary_bytes_per_sec} ETA {eta}",
+                "{wide_bar} {binary_bytes} of {binary_total_bytes} {binary_bytes_per_sec} ETA {eta} \
+                 {msg}",
             ));
             bar.set_length(total);
         }
+        bar.set_message(progress.waiting().unwrap_or_default());
         bar.tick();
         if !wait(REDRAW) {
             return bar.finish_and_clear();
@@ -114,7 +116,8 @@ fn tell(progress: &Progress, wait: impl Fn(Duration) -> bool) {
     let start = Instant::now();
     loop {
         let goes_on = wait(LINE_EVERY);
-        say(summary(progress, start.elapsed()));
+        let waiting = progress.waiting().map(|waiting| format!("; {waiting}"));
+        say(summary(progress, start.elapsed()) + &waiting.unwrap_or_default());
         if !goes_on {
             return;
         }

@@ -7,13 +7,13 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::pool::{Buffer, Pool};
-use crate::Result;
+use crate::{Error, Result};
 
 /// Bytes that came.
 #[derive(Debug)]
@@ -67,8 +67,9 @@ impl Chunk {
     }
 }
 
-/// A chunk, and the room that it takes until it is read.
-type Sent = Result<(Chunk, OwnedSemaphorePermit)>;
+/// A chunk, and the room that it takes until it is read; `None` after the last. A way that closes
+/// without this has not ended: who sent has gone.
+type Sent = Result<Option<(Chunk, OwnedSemaphorePermit)>>;
 
 /// A way in which so many bytes may wait. They land in buffers of this pool, if there is one and
 /// the room is that of a block.
@@ -76,17 +77,25 @@ pub(super) fn way(room: usize, pool: Option<Pool>) -> (Outlet, Inlet) {
     let (send, chunks) = mpsc::unbounded_channel();
     let pool = pool.filter(|pool| pool.blocksize() <= room);
     let (most, room) = (room, Arc::new(Semaphore::new(room)));
-    (Outlet { send, room, most, pool, landed: None }, Inlet(chunks))
+    (Outlet { send, room, most, pool, landed: None }, Inlet { chunks, ended: false })
 }
 
 /// Where bytes are read from.
 #[derive(Debug)]
-pub(super) struct Inlet(mpsc::UnboundedReceiver<Sent>);
+pub(super) struct Inlet {
+    chunks: mpsc::UnboundedReceiver<Sent>,
+    ended: bool,
+}
 
 impl Inlet {
     /// The next bytes; `None` at the end.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>> {
-        self.0.poll_recv(cx).map(|sent| Some(sent?.map(|(chunk, _room)| chunk)))
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let sent = ready!(self.chunks.poll_recv(cx)).unwrap_or_else(|| Err(Error::Cancelled));
+        self.ended = !matches!(sent, Ok(Some(_)));
+        Poll::Ready(sent.map(|sent| sent.map(|(chunk, _room)| chunk)).transpose())
     }
 }
 
@@ -115,7 +124,7 @@ impl Outlet {
             // One that is longer than the room would wait for ever.
             let part = bytes.split_to(bytes.len().min(self.most));
             let room = self.wait(part.len()).await?;
-            self.send.send(Ok((Chunk::Lent(part), room))).ok()?;
+            self.send.send(Ok(Some((Chunk::Lent(part), room)))).ok()?;
         }
         Some(())
     }
@@ -146,15 +155,13 @@ impl Outlet {
     /// Sends the buffer, however full it is.
     fn hand_on(&mut self) -> Option<()> {
         let Some((buffer, room)) = self.landed.take() else { return Some(()) };
-        self.send.send(Ok((Chunk::Landed(buffer), room))).ok()
+        self.send.send(Ok(Some((Chunk::Landed(buffer), room)))).ok()
     }
 
     /// Nothing more comes, or this error. Nobody may want it any more.
     pub(super) fn end(mut self, result: Result<()>) {
         self.hand_on();
-        if let Err(error) = result {
-            let _ = self.send.send(Err(error));
-        }
+        let _ = self.send.send(result.map(|()| None));
     }
 }
 
@@ -165,7 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Error, Place};
+    use crate::Place;
 
     proptest! {
         #[test]
@@ -201,6 +208,22 @@ mod tests {
             prop_assert_eq!(landed.len(), expected);
             prop_assert!(landed.iter().rev().skip(1).all(|&length| length == blocksize));
         }
+    }
+
+    #[test]
+    fn an_end_is_one_that_was_told() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (out, mut inlet) = way(250, None);
+            out.end(Ok(()));
+            for _ in 0..2 {
+                assert!(poll_fn(|cx| inlet.poll_next(cx)).await.is_none());
+            }
+            let (out, mut inlet) = way(250, None);
+            drop(out);
+            assert!(poll_fn(|cx| inlet.poll_next(cx)).await.is_some_and(|told| told.is_err()));
+            assert!(poll_fn(|cx| inlet.poll_next(cx)).await.is_none());
+        });
     }
 
     #[test]

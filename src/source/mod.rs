@@ -14,12 +14,16 @@
 
 #[cfg(feature = "cloud")]
 mod ahead;
+#[cfg(feature = "cloud")]
+mod answer;
 mod braces;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
 mod file;
 mod glob;
+#[cfg(feature = "cloud")]
+mod host;
 #[cfg(feature = "cloud")]
 mod landing;
 mod local;
@@ -30,6 +34,8 @@ mod pace;
 mod pack;
 #[cfg(feature = "cloud")]
 mod page;
+#[cfg(feature = "cloud")]
+mod patience;
 mod pattern;
 mod pipe;
 mod pool;
@@ -41,6 +47,8 @@ mod refused;
 mod remote;
 #[cfg(all(test, feature = "http"))]
 mod remote_tests;
+#[cfg(feature = "cloud")]
+mod settings;
 #[cfg(feature = "s3")]
 mod sigv4;
 #[cfg(feature = "cloud")]
@@ -49,6 +57,8 @@ mod spell;
 mod store;
 #[cfg(feature = "cloud")]
 mod transport;
+#[cfg(feature = "cloud")]
+mod trouble;
 mod walk;
 
 use std::fmt;

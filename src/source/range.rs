@@ -1,37 +1,42 @@
 //! One range of an object in a store, or all of it, whatever the connection does.
 //!
-//! The store's client tries a request again while the server answers 5xx or does not answer, and
-//! resumes a body where an ETag ties the parts together. What is left is done here: resuming
-//! where there is no ETag, patience with a server that answered before, bodies that end early,
-//! and one version for all the ranges of an object.
+//! Each request is measured against its answer (`answer`): status, lengths and ranges have to
+//! agree with each other and with what is known of the object, and the body has to be as long as
+//! they say. All answers for an object have to be of one version: once one is known, the requests
+//! name it. What does not agree, breaks off or comes too slowly is asked for again from where it
+//! broke, as long as `patience` says, and is an error then. What was given to the reader is right.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
 
+use super::answer::{Asked, Told};
 use super::landing::{Chunk, Inlet, Outlet, way};
 use super::object::HEAD;
+use super::patience::{Patience, pause};
 use super::pattern::Kind;
 use super::pool::Pool;
 use super::refused;
 use super::store::Remote;
-use super::transport::{Refusal, UNTOLD};
+use super::transport::UNTOLD;
+use super::trouble::{self, Trouble, Watch};
+use crate::error::thrown;
 use crate::runtime::{REQUESTS, Task};
 use crate::{Error, Place, Result};
 
-/// Times that one offset is tried again, after the store's own.
-const RETRIES: u32 = 4;
-/// The pause before the first of them; each is twice the one before.
-const PAUSE: Duration = Duration::from_millis(200);
+/// So much of a body without a length is seen before any of it is given.
+const HELD: usize = 1 << 20;
 /// Bytes that may wait for the reader where an object comes in one piece.
 const ROOM: usize = 4 << 20;
 
@@ -55,24 +60,26 @@ impl Body {
         pool: Option<Pool>,
     ) -> io::Result<Self> {
         let counted = Counted::new(traffic);
-        Self::start(way(room, pool), move |out| {
+        Self::start(place.clone(), way(room, pool), move |out| {
             Box::pin(async move { ranged(&remote, &place, range, out, &counted).await })
         })
     }
 
     /// All of an object from some offset on, in one piece.
     pub(super) fn whole(remote: Arc<Remote>, place: Place, from: u64) -> io::Result<Self> {
-        Self::start(way(ROOM, None), move |out| {
+        Self::start(place.clone(), way(ROOM, None), move |out| {
             Box::pin(async move { whole(&remote, &place, from, out).await })
         })
     }
 
     fn start(
+        place: Place,
         (mut out, chunks): (Outlet, Inlet),
         fetch: impl FnOnce(&mut Outlet) -> BoxFuture<'_, Result<()>> + Send + 'static,
     ) -> io::Result<Self> {
         let task = REQUESTS.spawn(async move {
-            let result = fetch(&mut out).await;
+            let fetched = AssertUnwindSafe(async { fetch(&mut out).await }).catch_unwind().await;
+            let result = fetched.unwrap_or_else(|panic| Err(fault(place, thrown(panic))));
             out.end(result);
         })?;
         Ok(Self { chunks, _task: task })
@@ -82,6 +89,12 @@ impl Body {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>> {
         self.chunks.poll_next(cx)
     }
+}
+
+/// A panic in a request, as the error that its reader gets: it must not look like an end.
+fn fault(place: Place, said: String) -> Error {
+    let said = format!("an internal fault in a request: {said}; please report it");
+    Error::Io { place, source: io::Error::other(said).into() }
 }
 
 /// What requests of one kind come to.
@@ -125,44 +138,46 @@ async fn ranged(
     loop {
         let fault = match remote.request(Some(at..end)).await {
             Ok(answer) => {
-                remote.learn(&answer.meta, || place.clone().at(at))?;
+                remote.ranged.store(true, Relaxed);
                 end = end.min(answer.meta.size);
-                let before = at;
-                let mut fault = Fault::Short;
-                let mut chunks = answer.into_stream();
-                while let Some(chunk) = chunks.next().await {
-                    match chunk {
-                        Ok(mut chunk) => {
-                            chunk.truncate(
-                                usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX),
-                            );
-                            at += chunk.len() as u64;
-                            counted.0.bytes.fetch_add(chunk.len() as u64, Relaxed);
-                            if !out.send(chunk).await {
-                                return Ok(());
+                match remote.learn(&answer.meta) {
+                    Ok(()) => {
+                        let before = at;
+                        let mut coming = Coming::new(answer, Some(end - at));
+                        let fault = loop {
+                            match coming.next().await {
+                                Ok(Some(chunk)) => {
+                                    at += chunk.len() as u64;
+                                    counted.0.bytes.fetch_add(chunk.len() as u64, Relaxed);
+                                    if !out.send(chunk).await {
+                                        return Ok(());
+                                    }
+                                }
+                                Ok(None) => return Ok(()),
+                                Err(fault) => break fault,
                             }
+                        };
+                        if at > before {
+                            patience.renew();
                         }
-                        Err(error) => {
-                            fault = Fault::Store(error);
-                            break;
-                        }
+                        fault
                     }
+                    Err(mismatch) => mismatch.into_fault(|| place.clone().at(at))?,
                 }
-                if at >= end {
-                    return Ok(());
-                }
-                if at > before {
-                    patience = Patience::default();
-                }
-                fault
             }
-            Err(error) => match Refusal::find(&error) {
-                Some(Refusal::RangesIgnored) => {
+            Err(error) => match Trouble::find(&error) {
+                // Not a server that gave ranges of this object before.
+                Some(Trouble::RangesIgnored) if !remote.ranged.load(Relaxed) => {
                     remote.whole.store(true, Relaxed);
                     return Ok(());
                 }
-                Some(Refusal::PastEnd) => {
-                    return remote.learn(&remote.empty(), || place.clone().at(at));
+                Some(Trouble::RangesIgnored) => {
+                    Fault::Ours(Trouble::Disagrees("it ignores the range".to_owned()))
+                }
+                // What is empty has no range to ask for; all of it tells.
+                Some(Trouble::PastEnd { .. }) if at == 0 => {
+                    remote.whole.store(true, Relaxed);
+                    return Ok(());
                 }
                 _ => Fault::Store(error),
             },
@@ -203,62 +218,142 @@ async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> R
     let mut patience = Patience::default();
     loop {
         let fault = match remote.request(None).await {
-            Ok(answer) => {
-                remote.learn(&answer.meta, || place.clone().at(sent))?;
-                let size = answer.meta.size;
-                let before = sent;
-                // Without a length the end of the body is the end.
-                let mut fault = (size != UNTOLD).then_some(Fault::Short);
-                let mut at = 0;
-                let mut chunks = answer.into_stream();
-                while let Some(chunk) = chunks.next().await {
-                    let chunk = match chunk {
-                        Ok(chunk) => chunk,
-                        // The store's client resumes with a range, in vain.
-                        Err(error) if Refusal::find(&error) == Some(Refusal::RangesIgnored) => {
-                            fault = Some(Fault::Short);
-                            break;
-                        }
-                        Err(error) => {
-                            fault = Some(Fault::Store(error));
-                            break;
+            Ok(answer) => match remote.learn(&answer.meta) {
+                Ok(()) => {
+                    let before = sent;
+                    // Without a length the end of the body is the end.
+                    let due = told(answer.meta.size).or(remote.size());
+                    let mut coming = Coming::new(answer, due);
+                    let mut at = 0;
+                    let fault = loop {
+                        match coming.next().await {
+                            Ok(Some(chunk)) => {
+                                let known = usize::try_from(sent - at).unwrap_or(usize::MAX);
+                                let known = known.min(chunk.len());
+                                at += chunk.len() as u64;
+                                if at > sent {
+                                    sent = at;
+                                    if !out.send(chunk.slice(known..)).await {
+                                        return Ok(());
+                                    }
+                                }
+                            }
+                            // Less than came before is another object.
+                            Ok(None) if at < sent && due.is_none() => {
+                                break Fault::Ours(Trouble::Short);
+                            }
+                            Ok(None) => return Ok(()),
+                            Err(fault) => break fault,
                         }
                     };
-                    let known = usize::try_from(sent - at).unwrap_or(usize::MAX).min(chunk.len());
-                    at += chunk.len() as u64;
-                    if at > sent {
-                        sent = at;
-                        if !out.send(chunk.slice(known..)).await {
-                            return Ok(());
-                        }
+                    if sent > before {
+                        patience.renew();
                     }
+                    fault
                 }
-                if sent >= size {
-                    return Ok(());
-                }
-                if sent > before {
-                    patience = Patience::default();
-                }
-                let Some(fault) = fault else { return Ok(()) };
-                fault
-            }
+                Err(mismatch) => mismatch.into_fault(|| place.clone().at(sent))?,
+            },
             Err(error) => Fault::Store(error),
         };
         patience.wait(remote, fault, || place.clone().at(sent)).await?;
     }
 }
 
-/// Why a body is not complete.
-enum Fault {
-    Store(object_store::Error),
-    /// It ended before its length.
-    Short,
+fn told(size: u64) -> Option<u64> {
+    (size != UNTOLD).then_some(size)
 }
 
-/// How often one offset was tried in vain.
-#[derive(Default)]
-struct Patience {
-    tried: u32,
+/// The body of an answer, of which so many bytes are due.
+struct Coming {
+    chunks: BoxStream<'static, object_store::Result<Bytes>>,
+    due: Option<u64>,
+    watch: Watch,
+    ended: bool,
+    /// Whether its length was told, and is kept to. If it was not, the body of an error looks like
+    /// a part of what is due, until it ends.
+    sized: bool,
+    /// The first bytes of a body without a length, and whether all of them were given.
+    held: VecDeque<Bytes>,
+    given: bool,
+}
+
+impl Coming {
+    fn new(answer: GetResult, due: Option<u64>) -> Self {
+        // A store in memory tells nothing, and is right.
+        let sized = answer.extensions.get::<Told>().is_none_or(|told| told.sized);
+        Self {
+            chunks: answer.into_stream(),
+            due,
+            watch: Watch::default(),
+            ended: false,
+            sized,
+            held: VecDeque::new(),
+            given: sized || due.is_none(),
+        }
+    }
+
+    /// The next bytes; `None` when all came. The last of them are not given before the body has
+    /// ended: more than is due is no answer.
+    async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        while !self.given {
+            let held: usize = self.held.iter().map(Bytes::len).sum();
+            match self.step().await? {
+                Some(chunk) => self.held.push_back(chunk),
+                None => self.given = true,
+            }
+            self.given |= held > HELD;
+        }
+        match self.held.pop_front() {
+            Some(chunk) => Ok(Some(chunk)),
+            None => self.step().await,
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<Bytes>, Fault> {
+        if self.ended {
+            return Ok(None);
+        }
+        let Some(chunk) = self.read().await? else {
+            return match self.due {
+                Some(1..) if self.sized => Err(Fault::Ours(Trouble::Short)),
+                Some(1..) if self.given => Err(Fault::Ours(Trouble::Spoilt)),
+                Some(1..) => Err(disagrees("its body ends before its range")),
+                _ => Ok(None),
+            };
+        };
+        let Some(due) = &mut self.due else { return Ok(Some(chunk)) };
+        let more = "its body is longer than it says";
+        *due = due.checked_sub(chunk.len() as u64).ok_or_else(|| disagrees(more))?;
+        if *due == 0 {
+            self.ended = true;
+            if self.read().await?.is_some() {
+                return Err(disagrees(more));
+            }
+        }
+        Ok(Some(chunk))
+    }
+
+    /// The next bytes that are some.
+    async fn read(&mut self) -> Result<Option<Bytes>, Fault> {
+        loop {
+            return match self.watch.next(&mut self.chunks).await.map_err(Fault::Ours)? {
+                Some(Ok(chunk)) if chunk.is_empty() => continue,
+                Some(Ok(chunk)) => Ok(Some(chunk)),
+                Some(Err(error)) => Err(Fault::Store(error)),
+                None => Ok(None),
+            };
+        }
+    }
+}
+
+/// Why there is no answer, or no whole one.
+enum Fault {
+    Store(object_store::Error),
+    Ours(Trouble),
+}
+
+fn disagrees(why: &str) -> Fault {
+    Fault::Ours(Trouble::Disagrees(why.to_owned()))
 }
 
 impl Patience {
@@ -269,34 +364,48 @@ impl Patience {
         fault: Fault,
         place: impl Fn() -> Place,
     ) -> Result<()> {
-        let passing = match &fault {
-            Fault::Store(error) => refused::is_passing(error),
-            Fault::Short => true,
+        let class = match &fault {
+            Fault::Store(error) => trouble::class(error),
+            Fault::Ours(trouble) => trouble.class(),
         };
-        // A server that never answered is more likely a wrong address than a busy one.
-        if passing && self.tried < RETRIES && remote.store.answered.load(Relaxed) {
-            tokio::time::sleep(PAUSE * 2_u32.pow(self.tried)).await;
-            self.tried += 1;
+        if let Some(wait) = self.next(class) {
+            pause(wait, class, &remote.store.base).await;
             return Ok(());
         }
-        Err(match fault {
-            Fault::Store(error) => refused::explain(place(), &remote.store, &error),
-            Fault::Short => Error::Io {
-                place: place(),
-                source: io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the server's answer ends before its length, again and again",
-                )
-                .into(),
-            },
-        })
+        let error = match fault {
+            Fault::Store(error) => error,
+            Fault::Ours(trouble) => {
+                object_store::Error::Generic { store: "creel", source: trouble.into() }
+            }
+        };
+        Err(refused::explain(place(), &remote.store, &error))
+    }
+}
+
+/// How an answer differs from what is known of its object.
+enum Mismatch {
+    /// It is of another version.
+    Changed,
+    /// It says of the same version, or of one that it does not name, what cannot be.
+    Disagrees(String),
+}
+
+impl Mismatch {
+    fn into_fault(self, place: impl Fn() -> Place) -> Result<Fault> {
+        match self {
+            Self::Changed => Err(Error::Changed { place: place() }),
+            Self::Disagrees(why) => Ok(disagrees(&why)),
+        }
     }
 }
 
 impl Remote {
     /// Asks for a range of the version that is known, or for all of it.
     async fn request(&self, range: Option<Range<u64>>) -> object_store::Result<GetResult> {
-        let mut options = GetOptions { range: range.map(GetRange::Bounded), ..Default::default() };
+        let mut options = GetOptions::default();
+        let versioned = self.store.kind != Kind::Http;
+        options.extensions.insert(Asked { range: range.clone(), versioned });
+        options.range = range.map(GetRange::Bounded);
         if let Some(version) = self.version.get() {
             match &version.e_tag {
                 // A weak one never matches.
@@ -310,9 +419,7 @@ impl Remote {
         if let Some(spelled) = self.name.spelled(&self.store.signer) {
             options.extensions.insert(spelled);
         }
-        let answer = self.store.objects.get_opts(&self.name.path(), options).await?;
-        self.store.answered.store(true, Relaxed);
-        Ok(answer)
+        self.store.objects.get_opts(&self.name.path(), options).await
     }
 
     /// Azure lists ETags without the quotes that it gives and takes them with elsewhere.
@@ -323,33 +430,34 @@ impl Remote {
         }
     }
 
-    /// Remembers the version of the first answer; any other one is a change.
-    fn learn(&self, now: &ObjectMeta, place: impl Fn() -> Place) -> Result<()> {
+    /// Remembers the version of the first answer, which all others have to be of.
+    fn learn(&self, now: &ObjectMeta) -> Result<(), Mismatch> {
         let known = self.version.get_or_init(|| now.clone());
-        let tag = |meta: &ObjectMeta| {
+        let sizes = told(known.size).zip(told(now.size)).filter(|(known, now)| known != now);
+        let dates = [known, now].map(|meta| meta.last_modified.timestamp());
+        // To the second, as the header is; 0 where there is none.
+        let same_date = dates[0] == dates[1] && dates[0] > 0;
+        let tags = [known, now].map(|meta| {
             let tag = meta.e_tag.as_ref()?;
-            Some(tag.trim_start_matches("W/").trim_matches('"').to_owned())
+            Some(tag.trim_start_matches("W/").trim_matches('"'))
+        });
+        let same = match tags {
+            [Some(known), Some(now)] if known == now => true,
+            [Some(_), Some(_)] => return Err(Mismatch::Changed),
+            [None, None] if dates[0] == dates[1] => same_date,
+            [None, None] if dates[0] > 0 && dates[1] > 0 => return Err(Mismatch::Changed),
+            _ if same_date => true,
+            _ => {
+                let why = "one answer names a version (ETag, Last-Modified), and another does not";
+                return Err(Mismatch::Disagrees(why.to_owned()));
+            }
         };
-        let same = match (tag(known), tag(now)) {
-            (Some(known), Some(now)) => known == now,
-            // To the second, as the header is.
-            _ => known.last_modified.timestamp() == now.last_modified.timestamp(),
-        };
-        if same && known.size == now.size {
-            return Ok(());
-        }
-        Err(Error::Changed { place: place() })
-    }
-
-    /// What is known of an object of which every range lies past the end.
-    fn empty(&self) -> ObjectMeta {
-        let known = self.version.get();
-        ObjectMeta {
-            location: self.name.path(),
-            last_modified: known.map(|v| v.last_modified).unwrap_or_default(),
-            size: 0,
-            e_tag: None,
-            version: None,
+        match sizes {
+            None => Ok(()),
+            Some((known, now)) if same => Err(Mismatch::Disagrees(format!(
+                "it says that the object has {now} bytes, and of the same version was said {known}"
+            ))),
+            Some(_) => Err(Mismatch::Changed),
         }
     }
 }

@@ -7,7 +7,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use super::pattern::Kind;
 use super::store::Store;
-use super::transport::{Refusal, causes};
+use super::trouble::{Trouble, causes, http, no_descriptors};
 use crate::error::snippet;
 use crate::{Error, Place};
 
@@ -16,14 +16,15 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
     if let object_store::Error::Precondition { .. } = error {
         return Error::Changed { place };
     }
-    // Only what is known to be there is asked for: the object has become shorter. Servers look at
-    // the range before they look at the version.
-    if Refusal::find(error) == Some(Refusal::PastEnd) {
-        return Error::Changed { place };
-    }
-    if Refusal::find(error) == Some(Refusal::NoCredentials) {
-        let place = Place { offset: None, ..place };
-        return Error::Unauthenticated { place, reason: looked(store.kind) };
+    match Trouble::find(error) {
+        // Only what is known to be there is asked for: the object has become shorter. Servers look
+        // at the range before they look at the version.
+        Some(Trouble::PastEnd { .. }) => return Error::Changed { place },
+        Some(Trouble::NoCredentials) => {
+            let place = Place { offset: None, ..place };
+            return Error::Unauthenticated { place, reason: looked(store.kind) };
+        }
+        _ => {}
     }
     let said = innermost(error);
     let status = status(&said);
@@ -56,13 +57,23 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
 
 /// What went wrong on the way, with the mend where there is one.
 fn mended(reason: String, error: &(dyn StdError + 'static)) -> String {
-    let http = causes(error).find_map(|e| e.downcast_ref::<HttpError>());
+    if no_descriptors(error) {
+        return format!(
+            "{reason}: this process has no more descriptors; raise the limit with ulimit -n, or \
+             read fewer sources at a time"
+        );
+    }
+    if let Some(Trouble::Unwell { throttled: Some(after), .. }) = Trouble::find(error) {
+        let asked = after.map(|after| format!(", it asks to wait {} s", after.as_secs()));
+        let asked = asked.unwrap_or_default();
+        return format!("{reason}: it asks for fewer requests{asked}; run again later");
+    }
     if reason.contains("scheme is not allowed") {
         return "its endpoint is not https; set AWS_ALLOW_HTTP, GOOGLE_ALLOW_HTTP or \
                 AZURE_ALLOW_HTTP to true if that is meant"
             .to_owned();
     }
-    match http.map(HttpError::kind) {
+    match http(error).map(HttpError::kind) {
         Some(HttpErrorKind::Connect) => {
             format!("cannot connect: {reason}; check the network and the endpoint")
         }
@@ -82,18 +93,12 @@ pub(super) fn unusable(kind: Kind, error: &object_store::Error) -> String {
     }
 }
 
-/// Whether trying again may help: faults of the network and of the server's own.
-pub(super) fn is_passing(error: &object_store::Error) -> bool {
-    let refused = Refusal::find(error).is_some();
-    let status = status(&innermost(error));
-    matches!(error, object_store::Error::Generic { .. })
-        && !refused
-        && status.is_none_or(|s| s >= 500 || s == 408 || s == 429)
-}
-
 /// The last cause in the chain, which says what happened; the ones above it name URLs.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+    // The last one says nothing of the header that it is about.
+    let of_a_header = |e: &String| e.starts_with("Invalid last modified");
+    let said = causes(error).map(ToString::to_string).find(of_a_header);
+    said.or_else(|| causes(error).last().map(ToString::to_string)).unwrap_or_default()
 }
 
 /// What the operating system said, if it is in the chain.

@@ -6,14 +6,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use futures::TryStreamExt;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientConfigKey, ObjectMeta, ObjectStore, RetryConfig};
+use object_store::{ObjectMeta, ObjectStore};
 
 use super::Access;
 use super::glob::Component;
@@ -22,8 +21,9 @@ use super::object::Home;
 use super::page::{Found, Page, Slot};
 use super::pattern::{Kind, Pattern, Url, is_glob, shown};
 use super::refused;
+use super::settings::build;
 use super::spell::{Name, Signer};
-use super::transport::{Connector, UNTOLD};
+use super::transport::UNTOLD;
 use crate::runtime::REQUESTS;
 use crate::{Error, Place, Result};
 
@@ -31,7 +31,6 @@ use crate::{Error, Place, Result};
 #[derive(Debug)]
 pub(super) struct Stores {
     access: Access,
-    connector: Connector,
     open: Mutex<HashMap<String, Arc<Store>>>,
 }
 
@@ -45,8 +44,6 @@ pub(super) struct Store {
     pub(super) objects: Arc<dyn ObjectStore>,
     pages: Pages,
     pub(super) signer: Arc<Signer>,
-    /// Whether it ever answered well: then trouble is worth more patience.
-    pub(super) answered: AtomicBool,
 }
 
 /// Listing by any prefix; `None` where only whole directories can be listed.
@@ -66,14 +63,17 @@ pub(super) struct Remote {
     pub(super) name: Name,
     /// Size, ETag and date, as listed or as the first answer told them.
     pub(super) version: OnceLock<ObjectMeta>,
-    /// Whether its server was found to ignore ranges.
+    /// Whether its server was found to know ranges.
+    pub(super) ranged: AtomicBool,
+    /// Whether its server was found to ignore ranges, or nothing but all of it can tell whether it
+    /// is empty.
     pub(super) whole: AtomicBool,
 }
 
 impl Remote {
     pub(super) fn new(store: &Arc<Store>, name: Name) -> Arc<Self> {
-        let whole = AtomicBool::new(false);
-        Arc::new(Self { store: Arc::clone(store), name, version: OnceLock::new(), whole })
+        let [ranged, whole] = [AtomicBool::new(false), AtomicBool::new(false)];
+        Arc::new(Self { store: Arc::clone(store), name, version: OnceLock::new(), ranged, whole })
     }
 
     pub(super) fn size(&self) -> Option<u64> {
@@ -83,7 +83,7 @@ impl Remote {
 
 impl Stores {
     pub(super) fn new(access: Access) -> Self {
-        Self { access, connector: Connector::default(), open: Mutex::default() }
+        Self { access, open: Mutex::default() }
     }
 
     /// Appends the objects that a pattern names.
@@ -161,10 +161,8 @@ impl Stores {
         if let Some(store) = open.get(key) {
             return Ok(Arc::clone(store));
         }
-        let (objects, pages, signer) =
-            build(key, url, kind, self.access.anonymous, &self.connector).map_err(|e| {
-                Error::Pattern { pattern: shown(key), reason: refused::unusable(kind, &e) }
-            })?;
+        let (objects, pages, signer) = build(key, url, kind, self.access.anonymous)
+            .map_err(|reason| Error::Pattern { pattern: shown(key), reason })?;
         let store = Store::new(kind, self.access.anonymous, shown(key), objects, pages, signer);
         open.insert(key.to_owned(), Arc::clone(&store));
         Ok(store)
@@ -180,8 +178,8 @@ impl Store {
         pages: Option<Arc<dyn PaginatedListStore>>,
         signer: Signer,
     ) -> Arc<Self> {
-        let (signer, answered) = (Arc::new(signer), AtomicBool::new(false));
-        Arc::new(Self { kind, anonymous, base, objects, pages: Pages(pages), signer, answered })
+        let signer = Arc::new(signer);
+        Arc::new(Self { kind, anonymous, base, objects, pages: Pages(pages), signer })
     }
 
     /// A store that lives in memory.
@@ -252,7 +250,6 @@ impl Store {
         options.extensions.insert(slot.clone());
         let asked = pages.list_paginated(some(prefix), options).await;
         asked.map_err(|e| self.explain(prefix, &e))?;
-        self.answered.store(true, Relaxed);
         slot.take().ok_or_else(|| self.unsound(prefix, "the listing came without an answer"))
     }
 
@@ -307,107 +304,4 @@ async fn glob(store: &Arc<Store>, key: &str, into: &mut Listing<'_>) -> Result<(
         into.push(format!("{}/{key}", store.base), size, Home::Remote(remote));
     }
     Ok(())
-}
-
-type Built = (Arc<dyn ObjectStore>, Option<Arc<dyn PaginatedListStore>>, Signer);
-
-/// How long a request may take, where the environment does not say.
-///
-/// A dead host is told within ten seconds. A body may take as long as it needs if only it moves.
-const TIMES: [(ClientConfigKey, &str); 3] = [
-    (ClientConfigKey::ConnectTimeout, "3 seconds"),
-    (ClientConfigKey::ReadTimeout, "30 seconds"),
-    (ClientConfigKey::Timeout, "1 day"),
-];
-
-fn retry() -> RetryConfig {
-    let backoff = BackoffConfig { max_backoff: Duration::from_secs(5), ..Default::default() };
-    RetryConfig { backoff, max_retries: 5, retry_timeout: Duration::from_secs(8) }
-}
-
-/// The times for which the environment has no variable of this beginning.
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-fn times(start: &str) -> impl Iterator<Item = (ClientConfigKey, &'static str)> {
-    TIMES.into_iter().filter(move |(key, _)| {
-        std::env::var_os(format!("{start}{}", key.as_ref().to_uppercase())).is_none()
-    })
-}
-
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-fn both<S: ObjectStore + PaginatedListStore>(store: S, signer: Signer) -> Built {
-    let store = Arc::new(store);
-    (Arc::clone(&store) as Arc<dyn ObjectStore>, Some(store), signer)
-}
-
-/// The store of one bucket, or of one web address.
-fn build(
-    whole: &str,
-    url: Url<'_>,
-    kind: Kind,
-    anonymous: bool,
-    connector: &Connector,
-) -> object_store::Result<Built> {
-    match kind {
-        #[cfg(feature = "s3")]
-        Kind::S3 => {
-            use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey::Client};
-            let builder = AmazonS3Builder::from_env().with_bucket_name(url.bucket);
-            let builder = times("AWS_").fold(builder, |b, (key, t)| b.with_config(Client(key), t));
-            let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
-            let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
-            unsigned.build().map(|store| {
-                let credentials = Arc::clone(store.credentials());
-                both(store, Signer::S3 { credentials })
-            })
-        }
-        #[cfg(feature = "gcs")]
-        Kind::Gcs => {
-            use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey::Client};
-            let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket);
-            let builder =
-                times("GOOGLE_").fold(builder, |b, (key, t)| b.with_config(Client(key), t));
-            let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
-            let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
-            unsigned.build().map(|store| both(store, Signer::None))
-        }
-        #[cfg(feature = "azure")]
-        Kind::Azure => {
-            use object_store::azure::AzureConfigKey::{AccountName, Client};
-            use object_store::azure::MicrosoftAzureBuilder;
-            let builder = MicrosoftAzureBuilder::from_env();
-            let builder = match url.scheme {
-                "az" => builder.with_container_name(url.bucket),
-                // These may name the account as well.
-                _ => builder.with_url(url.base),
-            };
-            let builder =
-                times("AZURE_").fold(builder, |b, (key, t)| b.with_config(Client(key), t));
-            let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
-            let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
-            // As the crate has it: named by the URL, or set, or the emulator's.
-            let named = url.bucket.split_once('@').and_then(|(_, host)| host.split('.').next());
-            let account = named.map(str::to_owned).or(unsigned.get_config_value(&AccountName));
-            let account = account.unwrap_or("devstoreaccount1".to_owned());
-            unsigned.build().map(|store| {
-                let credentials = Arc::clone(store.credentials());
-                both(store, Signer::Azure { credentials, account })
-            })
-        }
-        #[cfg(feature = "http")]
-        Kind::Http => {
-            use object_store::http::HttpBuilder;
-            let builder = HttpBuilder::new().with_config(ClientConfigKey::AllowHttp, "true");
-            let builder = TIMES.into_iter().fold(builder, |b, (key, t)| b.with_config(key, t));
-            let builder = builder.with_retry(retry()).with_http_connector(connector.clone());
-            Ok((Arc::new(builder.with_url(whole).build()?), None, Signer::None))
-        }
-        #[allow(unreachable_patterns, reason = "with every feature on, every kind is above")]
-        _ => {
-            let _ = (whole, url, anonymous, connector, retry(), TIMES);
-            Err(object_store::Error::NotImplemented {
-                operation: "this scheme".to_owned(),
-                implementer: "this build".to_owned(),
-            })
-        }
-    }
 }

@@ -1,55 +1,40 @@
-//! The HTTP client under every store: shared, and plain about what the stores would blur.
+//! The HTTP client under every store: one for the process, and plain about what the stores would
+//! blur.
 //!
-//! The stores turn most answers into text. Three of them decide what happens next, so they are
-//! caught here and travel as a [`Refusal`] in the chain of causes: a server that ignores ranges, a
-//! range that begins after the object's end, and a machine that hands out no credentials.
+//! The stores turn most answers into text. What decides what happens next is caught here and
+//! travels as a [`Trouble`] in the chain of causes. There are two kinds of request. One for an
+//! object's bytes says so by an [`Asked`]: its answer is measured against it, and whoever reads
+//! the bytes asks again where that helps. All others (listings, tokens) are small: they are
+//! answered here with all of their body or with an error, after as many attempts as that takes.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use futures::StreamExt;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+    HttpResponseBody, HttpService, ReqwestConnector,
 };
 use object_store::{ClientConfigKey, ClientOptions};
 
-use super::page::{self, NoPage, Page, Slot};
+use super::answer::{Asked, Told, retry_after};
+use super::host::Hosts;
+use super::page::{LONGEST, NoPage, Page, Slot};
+use super::patience::{Patience, REASONED, pause, timeout};
 use super::spell::{Spelled, Unspelled, is_placeholder};
+use super::trouble::{Trouble, Watch, lost};
 
-/// An answer that decides what is done next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
-    #[error("the server does not know byte ranges")]
-    RangesIgnored,
-    #[error("the range begins after the end of the object")]
-    PastEnd,
-    #[error("this machine hands out no credentials")]
-    NoCredentials,
-}
+/// What is read of an answer that says why there is none.
+const REASON: usize = 64 << 10;
+/// The size of an object whose server does not tell one, as the stores insist on one.
+pub(super) const UNTOLD: u64 = u64::MAX;
 
-impl Refusal {
-    /// The refusal in a chain of causes.
-    pub(super) fn find(error: &(dyn StdError + 'static)) -> Option<Self> {
-        causes(error).find_map(|e| e.downcast_ref().copied())
-    }
-}
-
-/// An error and what it came from, to the first cause.
-pub(super) fn causes<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&e| e.source())
-}
-
-/// Hands the same client to every store that asks with the same options.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Connector {
-    clients: Arc<Mutex<HashMap<String, HttpClient>>>,
-}
+/// Hands the same client to every store of the process that asks with the same options.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Connector;
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
@@ -58,7 +43,9 @@ impl HttpConnector for Connector {
             // Only fails if the program that uses this library has chosen one already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        static CLIENTS: OnceLock<Mutex<HashMap<String, HttpClient>>> = OnceLock::new();
+        let clients = CLIENTS.get_or_init(Mutex::default);
+        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{options:?}");
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
@@ -67,36 +54,10 @@ impl HttpConnector for Connector {
         // Only the endpoints that hand out credentials to machines are given so little time.
         let timeout = options.get_config_value(&ClientConfigKey::ConnectTimeout);
         let metadata = timeout.is_some_and(|t| t == "1s");
-        let client = HttpClient::new(Plain { inner, metadata });
+        let client = HttpClient::new(Plain { inner, metadata, hosts: Hosts::default() });
         clients.insert(key, client.clone());
         Ok(client)
     }
-}
-
-/// An error that is not tried again.
-fn unknown(error: impl StdError + Send + Sync + 'static) -> HttpError {
-    HttpError::new(HttpErrorKind::Unknown, error)
-}
-
-/// Reads the page of a listing. What is no page is asked for again, as what broke off is.
-async fn paged(response: HttpResponse, slot: &Slot) -> Result<HttpResponse, HttpError> {
-    if !response.status().is_success() {
-        return Ok(response);
-    }
-    let (parts, body) = response.into_parts();
-    let again = |error| HttpError::new(HttpErrorKind::Interrupted, error);
-    let mut bytes = Vec::new();
-    let mut chunks = body.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        // Also of faults of which others make no more of: nobody has seen any of it.
-        let chunk = chunk.map_err(|e| HttpError::new(HttpErrorKind::Interrupted, e))?;
-        if bytes.len() + chunk.len() > page::LONGEST {
-            return Err(unknown(NoPage::TooLong));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    slot.put(Page::read(slot.kind, &bytes).map_err(again)?);
-    Ok(HttpResponse::from_parts(parts, slot.empty().to_owned().into()))
 }
 
 /// Whether this status of a metadata endpoint is its last word. To 403 the S3 client has an older
@@ -106,14 +67,12 @@ fn refuses(status: u16) -> bool {
     (400..500).contains(&status) && !older
 }
 
-/// The size of an object whose server does not tell one, as the stores insist on one.
-pub(super) const UNTOLD: u64 = u64::MAX;
-
 /// A client that refuses plainly.
 #[derive(Debug)]
 struct Plain {
     inner: HttpClient,
     metadata: bool,
+    hosts: Hosts,
 }
 
 impl HttpService for Plain {
@@ -125,39 +84,149 @@ impl HttpService for Plain {
         'a: 'b,
         Self: 'b,
     {
-        let ranged = request.headers().contains_key("range");
         Box::pin(async move {
-            let mut request = request;
-            if let Some(slot) = request.extensions_mut().remove::<Slot>() {
-                return paged(self.inner.execute(request).await?, &slot).await;
+            if self.metadata {
+                return self.credentials(request).await;
             }
-            match request.extensions_mut().remove::<Spelled>() {
-                Some(spelled) => spelled.spell(&mut request).await.map_err(unknown)?,
-                None if is_placeholder(&request) => return Err(unknown(Unspelled::Url)),
-                None => {}
-            }
-            let mut response = self.inner.execute(request).await;
-            let refusal = match &response {
-                // Asked once: a laptop has no such endpoint, and must not wait for it.
-                Err(_) if self.metadata => Some(Refusal::NoCredentials),
-                Ok(r) if self.metadata && refuses(r.status().as_u16()) => {
-                    Some(Refusal::NoCredentials)
-                }
-                Ok(r) if ranged && r.status() == 200 => Some(Refusal::RangesIgnored),
-                Ok(r) if ranged && r.status() == 416 => Some(Refusal::PastEnd),
-                _ => None,
+            let answer = match request.extensions().get::<Asked>().cloned() {
+                Some(asked) => self.object(request, &asked).await,
+                None => self.other(request).await,
             };
-            match refusal {
-                // Of a kind that is not tried again.
-                Some(refusal) => Err(HttpError::new(HttpErrorKind::Unknown, refusal)),
-                None => {
-                    if let Ok(response) = &mut response {
-                        let headers = response.headers_mut();
-                        headers.entry("content-length").or_insert_with(|| UNTOLD.into());
-                    }
-                    response
-                }
-            }
+            // Of a kind that the stores do not try again.
+            answer.map_err(|trouble| HttpError::new(HttpErrorKind::Unknown, trouble))
         })
     }
+}
+
+impl Plain {
+    /// Asks once: a laptop has no such endpoint, and must not wait for it.
+    async fn credentials(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        match self.inner.execute(request).await {
+            Ok(response) if !refuses(response.status().as_u16()) => Ok(response),
+            _ => Err(HttpError::new(HttpErrorKind::Unknown, Trouble::NoCredentials)),
+        }
+    }
+
+    /// Asks for bytes of an object; they come as they are read.
+    async fn object(
+        &self,
+        mut request: HttpRequest,
+        asked: &Asked,
+    ) -> Result<HttpResponse, Trouble> {
+        match request.extensions_mut().remove::<Spelled>() {
+            Some(spelled) => spelled.spell(&mut request).await?,
+            None if is_placeholder(&request) => return Err(Unspelled::Url.into()),
+            None => {}
+        }
+        let mut response = self.once(request).await?;
+        asked.measure(response.status().as_u16(), response.headers())?;
+        let sized = response.headers().contains_key("content-length");
+        response.extensions_mut().insert(Told { sized });
+        let headers = response.headers_mut();
+        headers.entry("content-length").or_insert_with(|| UNTOLD.into());
+        Ok(response)
+    }
+
+    /// Asks for anything else, until there is all of an answer.
+    async fn other(&self, mut request: HttpRequest) -> Result<HttpResponse, Trouble> {
+        let slot = request.extensions_mut().remove::<Slot>();
+        let mut patience = Patience::default();
+        loop {
+            let trouble = match self.full(request.clone(), slot.as_ref()).await {
+                Ok(response) => return Ok(response),
+                Err(trouble) => trouble,
+            };
+            let class = trouble.class();
+            let Some(wait) = patience.next(class) else { return Err(trouble) };
+            pause(wait, class, &host(&request)).await;
+        }
+    }
+
+    /// One answer, with all of its body; of a page of a listing an empty one, as the page is read
+    /// here.
+    async fn full(
+        &self,
+        request: HttpRequest,
+        slot: Option<&Slot>,
+    ) -> Result<HttpResponse, Trouble> {
+        let (parts, body) = self.once(request).await?.into_parts();
+        let (mut bytes, mut watch) = (Vec::new(), Watch::default());
+        let mut chunks = body.bytes_stream();
+        while let Some(chunk) = watch.next(&mut chunks).await? {
+            bytes.extend_from_slice(&chunk.map_err(Trouble::broken)?);
+            if bytes.len() > LONGEST {
+                return Err(Trouble::NoPage(NoPage::TooLong));
+            }
+        }
+        if let Some(slot) = slot.filter(|_| parts.status.is_success()) {
+            if parts.status != 200 {
+                let status = parts.status.as_u16();
+                return Err(Trouble::Disagrees(format!(
+                    "it has the status {status}, to a listing"
+                )));
+            }
+            slot.put(Page::read(slot.kind, &bytes).map_err(|why| Trouble::no_page(why, &bytes))?);
+            bytes = slot.empty().into();
+        }
+        Ok(HttpResponse::from_parts(parts, Bytes::from(bytes).into()))
+    }
+
+    /// Sends a request; gives an answer of the server that is one, however it reads.
+    async fn once(&self, request: HttpRequest) -> Result<HttpResponse, Trouble> {
+        let name = host(&request);
+        let host = self.hosts.get(&name);
+        let turn = host.turn(&name).await;
+        let answer = self.inner.execute(request).await;
+        drop(turn);
+        let response = answer.map_err(|source| Trouble::Unreached {
+            answered: host.answered(),
+            lost: lost(&source),
+            source,
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            host.well();
+            return Ok(response);
+        }
+        let after = retry_after(response.headers());
+        let (parts, body) = response.into_parts();
+        // An endless reason must not keep anybody waiting.
+        let reason = reason(body).await;
+        if matches!(status.as_u16(), 304 | 600..) {
+            let why = format!("it has the status {}, to a GET", status.as_u16());
+            return Err(Trouble::Disagrees(why));
+        }
+        if !(status.is_server_error() || matches!(status.as_u16(), 408 | 429)) {
+            host.well();
+            return Ok(HttpResponse::from_parts(parts, reason.into()));
+        }
+        let trouble = Trouble::unwell(status, &reason, after, host.answered());
+        if let Some(wait) = trouble.throttled() {
+            host.throttled(wait);
+        }
+        Err(trouble)
+    }
+}
+
+/// The host that a request goes to, with its port.
+fn host(request: &HttpRequest) -> String {
+    request.uri().authority().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The first part of a body that says why there is no better answer.
+async fn reason(body: HttpResponseBody) -> Bytes {
+    let mut bytes = Vec::new();
+    let read = async {
+        let mut chunks = body.bytes_stream();
+        while bytes.len() < REASON
+            && let Some(Ok(chunk)) = chunks.next().await
+        {
+            let room = REASON - bytes.len();
+            bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+    };
+    // What came until then will do.
+    let _ = tokio::time::timeout(timeout(REASONED), read).await;
+    // The stores want text, and fail without a status if it is none.
+    String::from_utf8_lossy(&bytes).into_owned().into()
 }

@@ -263,7 +263,10 @@ fn draw(counts: &Mutex<Counts>, quiet: Option<Duration>, ended: &Receiver<()>) {
         drop(now);
         bar.set_length(known);
         bar.set_position(done);
-        bar.set_message(told);
+        bar.set_message(match crate::progress::waiting() {
+            Some(waiting) => format!("{told}, {waiting}"),
+            None => told,
+        });
         if bar.is_hidden() {
             // From here on, so that nothing is drawn before all of it is known.
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));

@@ -100,6 +100,8 @@ impl Store {
     ) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_creel"));
         command.args(args).env_clear().env("HOME", "/nonexistent");
+        // Nobody waits for minutes here.
+        command.env("CREEL_PATIENCE", "0.01");
         // Where clouds answer who a machine is. Nothing listens there on this one, and no test
         // asks beyond the loopback.
         command.env("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9");

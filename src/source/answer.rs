@@ -1,0 +1,237 @@
+//! Whether an answer is one to its request: what its status and headers must say, and how long
+//! its body must be, before a byte of it is used.
+//!
+//! Whoever sends a GET for an object puts an [`Asked`] into the request's extensions; the client
+//! under the stores then measures the answer with [`Asked::measure`]. What does not agree is a
+//! [`Trouble::Disagrees`]: the request is sent again, and at last the error names what disagreed.
+
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER,
+};
+
+use super::trouble::Trouble;
+use crate::error::snippet;
+
+/// What is asked for of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Bytes of it; `None`: all.
+    pub(super) range: Option<Range<u64>>,
+    /// Its store names the version of every object: what names none is not of the store.
+    pub(super) versioned: bool,
+}
+
+/// What an answer told that agrees; in its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    /// It told the length of its body, and the connection keeps to it.
+    pub(super) sized: bool,
+}
+
+impl Asked {
+    /// Looks at status and headers; an error says why the body is not what was asked for.
+    pub(super) fn measure(&self, status: u16, headers: &HeaderMap) -> Result<(), Trouble> {
+        match (status, &self.range) {
+            (400.., _) if status != 416 => return Ok(()),
+            (200, Some(_)) => return Err(Trouble::RangesIgnored),
+            (206, Some(_)) | (200, None) => {}
+            (416, Some(_)) => return Err(Trouble::PastEnd { size: past_end(headers) }),
+            // Without a place to go to: the store has its own words for that.
+            (300..400, _) if status != 304 => return Ok(()),
+            _ => {
+                let asked = if self.range.is_some() { "a range" } else { "an object" };
+                return Err(disagrees(format!("it has the status {status}, to a GET of {asked}")));
+            }
+        }
+        for name in [CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED] {
+            one(headers, &name)?;
+        }
+        if self.versioned && !headers.contains_key(ETAG) {
+            return Err(disagrees("it has no ETag, as objects of a store do".to_owned()));
+        }
+        let length = number(headers, &CONTENT_LENGTH)?;
+        let told = headers.get(CONTENT_RANGE).map(|value| value.as_bytes());
+        let Some(range) = &self.range else {
+            return match told {
+                None => Ok(()),
+                Some(told) => Err(disagrees(format!(
+                    "it has a Content-Range ({}), to a GET of all",
+                    snippet(told)
+                ))),
+            };
+        };
+        let told = told.ok_or_else(|| disagrees("it has no Content-Range".to_owned()))?;
+        let wrong = |why: &str| {
+            let (told, last) = (snippet(told), range.end - 1);
+            Err(disagrees(format!(
+                "its Content-Range is {told:?}, {why}, to a GET of bytes {}-{last}",
+                range.start
+            )))
+        };
+        let Some((first, last, size)) = content_range(told) else { return wrong("which is none") };
+        if first != range.start || last != (range.end - 1).min(size.saturating_sub(1)) {
+            return wrong("other bytes than were asked for");
+        }
+        match length {
+            Some(length) if length != last + 1 - first => {
+                wrong(&format!("and its Content-Length {length}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// First byte, last byte and size in a Content-Range.
+fn content_range(told: &[u8]) -> Option<(u64, u64, u64)> {
+    let told = str::from_utf8(told).ok()?.trim().strip_prefix("bytes ")?;
+    let (range, size) = told.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last, size) = (digits(first)?, digits(last)?, digits(size)?);
+    (first <= last && last < size).then_some((first, last, size))
+}
+
+/// The object's size, as an answer of 416 tells it.
+fn past_end(headers: &HeaderMap) -> Option<u64> {
+    let told = headers.get(CONTENT_RANGE)?.to_str().ok()?;
+    digits(told.trim().strip_prefix("bytes */")?)
+}
+
+/// Digits alone: `+1` is a number to `parse`, but not to HTTP.
+fn digits(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u64>, Trouble> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| digits(text.trim()));
+    let said = || disagrees(format!("its {name} is {:?}", snippet(value.as_bytes())));
+    number.map(Some).ok_or_else(said)
+}
+
+/// A header that says two things says nothing.
+fn one(headers: &HeaderMap, name: &HeaderName) -> Result<(), Trouble> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    match values.find(|&value| Some(value) != first) {
+        None => Ok(()),
+        Some(other) => Err(disagrees(format!(
+            "it has the header {name} twice, {:?} and {:?}",
+            snippet(first.map_or(b"", |first| first.as_bytes())),
+            snippet(other.as_bytes())
+        ))),
+    }
+}
+
+fn disagrees(why: String) -> Trouble {
+    Trouble::Disagrees(why)
+}
+
+/// How long a server asks to wait, by seconds or by a date.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let told = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Some(seconds) = digits(told) {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(told).ok()?;
+    // A date that is past asks for no wait.
+    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn verdict(range: Option<Range<u64>>, status: u16, lines: &[(&'static str, &str)]) -> String {
+        let said = Asked { range, versioned: false }.measure(status, &headers(lines));
+        said.map_or_else(|trouble| trouble.to_string(), |()| "agrees".to_owned())
+    }
+
+    #[test]
+    fn an_answer_that_agrees_is_used() {
+        let part = [("content-range", "bytes 10-19/100"), ("content-length", "10")];
+        assert_eq!(verdict(Some(10..20), 206, &part), "agrees");
+        // The object ends before the range does; no length is told; the same is told twice.
+        let end = [("content-range", "bytes 10-19/20"), ("content-range", "bytes 10-19/20")];
+        assert_eq!(verdict(Some(10..50), 206, &end), "agrees");
+        assert_eq!(verdict(None, 200, &[("content-length", "0")]), "agrees");
+    }
+
+    #[test]
+    fn an_answer_that_does_not_agree_is_named() {
+        let range = |told| [("content-range", told)];
+        for told in [
+            "bytes 10-18/100",
+            "bytes 9-19/100",
+            "bytes 11-20/100",
+            "bytes 10-20/100",
+            "bytes 10-19/15",
+            "bytes 19-10/100",
+            "bytes 10-19/*",
+            "bytes +10-19/100",
+            "10-19/100",
+            "",
+        ] {
+            let said = verdict(Some(10..20), 206, &range(told));
+            assert!(said.contains("Content-Range"), "{told}: {said}");
+        }
+        let short = [("content-range", "bytes 10-19/100"), ("content-length", "9")];
+        assert!(verdict(Some(10..20), 206, &short).contains("Content-Length 9"));
+        assert!(verdict(Some(10..20), 206, &[]).contains("no Content-Range"));
+        assert!(verdict(None, 206, &range("bytes 0-9/10")).contains("206"));
+        assert!(verdict(None, 200, &range("bytes 0-9/10")).contains("GET of all"));
+        for status in [201, 202, 203, 204, 205, 304] {
+            assert!(verdict(None, status, &[]).contains(&status.to_string()), "{status}");
+        }
+        for (name, values) in [("etag", ["\"1\"", "\"2\""]), ("content-length", ["10", "11"])] {
+            let twice = values.map(|value| (name, value));
+            assert!(verdict(None, 200, &twice).contains("twice"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_by_seconds_or_by_a_date() {
+        let told = |value| retry_after(&headers(&[("retry-after", value)]));
+        assert_eq!(told("120"), Some(Duration::from_secs(120)));
+        assert_eq!(told("Thu, 01 Jan 2015 00:00:00 GMT"), Some(Duration::ZERO));
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(1000));
+        assert!(told(&date).is_some_and(|wait| wait > Duration::from_secs(900)));
+        assert_eq!(told("soon"), None);
+        assert_eq!(told("-1"), None);
+    }
+
+    #[test]
+    fn what_names_no_version_is_not_of_a_store() {
+        let asked = Asked { range: None, versioned: true };
+        assert!(asked.measure(200, &headers(&[("content-length", "10")])).is_err());
+        assert!(asked.measure(200, &headers(&[("etag", "\"1\"")])).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_used_only_if_it_is_the_one_that_was_asked_for(
+            start in 0..50_u64, length in 1..50_u64,
+            first in 0..100_u64, last in 0..100_u64, size in 0..150_u64, told in 0..100_u64,
+        ) {
+            let value = format!("bytes {first}-{last}/{size}");
+            let said = told.to_string();
+            let lines = [("content-range", value.as_str()), ("content-length", said.as_str())];
+            let agrees = verdict(Some(start..start + length), 206, &lines) == "agrees";
+            let end = (start + length).min(size);
+            prop_assert_eq!(agrees, start == first && last + 1 == end && told == end - start);
+        }
+    }
+}

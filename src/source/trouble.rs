@@ -1,0 +1,235 @@
+//! What keeps a request from its answer, as a cause that decides what is done next.
+
+use std::error::Error as StdError;
+use std::time::{Duration, Instant};
+
+use futures::{Stream, StreamExt};
+use object_store::client::{HttpError, HttpErrorKind};
+use reqwest::StatusCode;
+
+use super::page::NoPage;
+use super::patience::{Class, SILENT, SLOW, timeout};
+use super::settings::CONNECT;
+use super::spell::Unspelled;
+
+/// Error numbers of a process, and of a machine, that has no more descriptors.
+const NO_DESCRIPTORS: [i32; 2] = [24, 23];
+
+/// What keeps a request from its answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("the server does not know byte ranges")]
+    RangesIgnored,
+    /// With the object's size, if the server tells it.
+    #[error("the range begins after the end of the object")]
+    PastEnd { size: Option<u64> },
+    #[error("this machine hands out no credentials")]
+    NoCredentials,
+    /// Why the answer is not one to the request.
+    #[error("the server's answer does not agree with the request: {0}")]
+    Disagrees(String),
+    /// The server answers only that it cannot. Spelt as the stores spell it.
+    #[error("status code: {status}: {reason}")]
+    Unwell {
+        status: StatusCode,
+        reason: String,
+        throttled: Option<Option<Duration>>,
+        answered: bool,
+    },
+    #[error("no answer")]
+    Unreached { answered: bool, lost: Duration, source: HttpError },
+    #[error("the answer broke off")]
+    Broken { source: HttpError },
+    #[error("the server's answer ends before its length")]
+    Short,
+    /// Bytes of it were used before it was known.
+    #[error("the server's answer has no length, and ends before its range")]
+    Spoilt,
+    #[error("{0}")]
+    NoPage(NoPage),
+    #[error("{0}")]
+    Unspelled(#[from] Unspelled),
+    #[error("the server sends less than {} bytes in {} seconds", SLOW.0, SLOW.1.as_secs())]
+    Slow,
+}
+
+impl Trouble {
+    pub(super) fn broken(source: HttpError) -> Self {
+        Self::Broken { source }
+    }
+
+    /// A 5xx, or what stands for one.
+    pub(super) fn unwell(
+        status: StatusCode,
+        reason: &[u8],
+        after: Option<Duration>,
+        answered: bool,
+    ) -> Self {
+        let reason = String::from_utf8_lossy(reason).into_owned();
+        // A gateway says 503 of a backend that is down, a store of one that is busy.
+        let busy = ["SlowDown", "ServerBusy", "TooManyRequests", "reduce your request rate"];
+        let throttled = status == 429
+            || busy.iter().any(|said| reason.contains(said))
+            || (status == 503 && after.is_some());
+        Self::Unwell { status, reason, throttled: throttled.then_some(after), answered }
+    }
+
+    /// A body that is no page of a listing. An error is one whatever its status.
+    pub(super) fn no_page(why: NoPage, body: &[u8]) -> Self {
+        match why {
+            NoPage::OtherKind { ref found, .. } if found == "Error" => {
+                let body = &body[..body.len().min(4096)];
+                Self::unwell(StatusCode::INTERNAL_SERVER_ERROR, body, None, true)
+            }
+            _ => Self::NoPage(why),
+        }
+    }
+
+    /// How long nothing should be asked, where the server asks for fewer requests.
+    pub(super) fn throttled(&self) -> Option<Duration> {
+        match self {
+            Self::Unwell { throttled: Some(after), .. } => Some(after.unwrap_or_default()),
+            _ => None,
+        }
+    }
+
+    /// The trouble in a chain of causes.
+    pub(super) fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        causes(error).find_map(|e| e.downcast_ref())
+    }
+
+    /// What it says about the next attempt.
+    pub(super) fn class(&self) -> Class {
+        match self {
+            Self::RangesIgnored | Self::NoCredentials | Self::Spoilt | Self::Unspelled(_) => {
+                Class::Final
+            }
+            Self::PastEnd { .. } | Self::Disagrees(_) | Self::NoPage(_) => Class::Wrong,
+            Self::Unwell { throttled: Some(after), .. } => Class::Throttled { after: *after },
+            &Self::Unwell { answered, .. } => Class::Unwell { answered },
+            Self::Unreached { source, .. } if is_hopeless(source) => Class::Final,
+            // Not HTTP, or not by its rules.
+            Self::Unreached { source, .. } if is_unread(source) => Class::Wrong,
+            // Where descriptors are used up, some may be let go at any time.
+            Self::Unreached { source, lost, .. } if no_descriptors(source) => {
+                Class::Unreached { answered: false, lost: *lost }
+            }
+            &Self::Unreached { answered, lost, .. } => Class::Unreached { answered, lost },
+            Self::Broken { .. } | Self::Short => Class::Broken,
+            Self::Slow => Class::Slow,
+        }
+    }
+}
+
+/// What the error of a store says about the next attempt.
+pub(super) fn class(error: &object_store::Error) -> Class {
+    if let Some(trouble) = Trouble::find(error) {
+        return trouble.class();
+    }
+    match error {
+        // In the middle of a body.
+        object_store::Error::Generic { .. } if http(error).is_some() => Class::Broken,
+        // What a store's client does not understand in an answer.
+        object_store::Error::Generic { .. } => Class::Wrong,
+        _ => Class::Final,
+    }
+}
+
+/// An error and what it came from, to the first cause.
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&e| e.source())
+}
+
+/// The client's error in a chain of causes; one that holds a [`Trouble`] is only its wrapping.
+pub(super) fn http<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a HttpError> {
+    let found = causes(error).filter_map(|e| e.downcast_ref::<HttpError>());
+    found.last().filter(|error| !error.source().is_some_and(|source| source.is::<Trouble>()))
+}
+
+/// Whether the process has no more descriptors.
+pub(super) fn no_descriptors(error: &(dyn StdError + 'static)) -> bool {
+    causes(error)
+        .filter_map(|e| e.downcast_ref::<std::io::Error>())
+        .any(|e| e.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code)))
+}
+
+/// A request that cannot be sent at all.
+fn is_hopeless(error: &HttpError) -> bool {
+    let client = causes(error).find_map(|e| e.downcast_ref::<reqwest::Error>());
+    client.is_some_and(|e| e.is_builder() || e.is_redirect())
+}
+
+/// An answer that cannot be read.
+fn is_unread(error: &HttpError) -> bool {
+    matches!(error.kind(), HttpErrorKind::Unknown | HttpErrorKind::Decode)
+}
+
+/// The time-out that was run into.
+pub(super) fn lost(error: &HttpError) -> Duration {
+    let client = causes(error).find_map(|e| e.downcast_ref::<reqwest::Error>());
+    match error.kind() {
+        HttpErrorKind::Timeout if client.is_some_and(reqwest::Error::is_connect) => CONNECT,
+        HttpErrorKind::Timeout => SILENT,
+        _ => Duration::ZERO,
+    }
+}
+
+/// Watches over the speed at which a body comes. Only the time is counted in which it is waited
+/// for: a reader may take its own.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    waited: Duration,
+    came: u64,
+}
+
+impl Watch {
+    /// The next part; an error if too little came for too long.
+    pub(super) async fn next<T: AsRef<[u8]>, E>(
+        &mut self,
+        chunks: &mut (impl Stream<Item = Result<T, E>> + Unpin),
+    ) -> Result<Option<Result<T, E>>, Trouble> {
+        let window = timeout(SLOW.1);
+        let enough = (SLOW.0 as f64 * window.as_secs_f64() / SLOW.1.as_secs_f64()) as u64;
+        loop {
+            let began = Instant::now();
+            let left = window.saturating_sub(self.waited);
+            let next = tokio::time::timeout(left, chunks.next()).await;
+            self.waited += began.elapsed();
+            if let Ok(Some(Ok(chunk))) = &next {
+                self.came += chunk.as_ref().len() as u64;
+            }
+            if self.waited >= window {
+                if self.came < enough && !matches!(next, Ok(None)) {
+                    return Err(Trouble::Slow);
+                }
+                *self = Self::default();
+            }
+            if let Ok(next) = next {
+                return Ok(next);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_asks_for_fewer_requests_is_told_from_one_that_is_down() {
+        let class = |status, reason: &str, after| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Trouble::unwell(status, reason.as_bytes(), after, false).class()
+        };
+        let throttled = |after| Class::Throttled { after };
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(class(503, "<Code>SlowDown</Code>", None), throttled(None));
+        assert_eq!(class(503, "<Code>ServerBusy</Code>", second), throttled(second));
+        assert_eq!(class(429, "", None), throttled(None));
+        assert_eq!(class(503, "<html>", second), throttled(second));
+        assert_eq!(class(503, "<html>", None), Class::Unwell { answered: false });
+        assert_eq!(class(500, "InternalError", second), Class::Unwell { answered: false });
+    }
+}

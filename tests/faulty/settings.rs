@@ -1,0 +1,75 @@
+//! Settings that are wrong are named before the first request.
+
+use crate::matrix::objects;
+use crate::run::creel_in;
+use crate::server::{Kind, Server};
+
+const S3: [(&str, &str); 4] = [
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "k"),
+    ("AWS_SECRET_ACCESS_KEY", "s"),
+    ("AWS_ALLOW_HTTP", "true"),
+];
+
+#[test]
+fn a_wrong_setting_is_named() {
+    for (name, value) in [
+        ("AWS_ENDPOINT", "localhost:9000"),
+        ("AWS_ENDPOINT", ""),
+        ("AWS_ENDPOINT", "http://"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999"),
+        ("AWS_ENDPOINT", "http://127.0.0.1:1\u{7}"),
+        ("AWS_ACCESS_KEY_ID", "k\rk"),
+        ("AWS_SESSION_TOKEN", "k\nk"),
+        ("AWS_REGION", "r r"),
+    ] {
+        let variables = [&S3[..], &[(name, value)]].concat();
+        let ran = creel_in(&variables, &["count", "s3://b/x"]);
+        assert_eq!(ran.code, Some(2), "{name}={value:?}: {}", ran.err);
+        assert!(ran.err.contains(name), "{name}={value:?}: {}", ran.err);
+    }
+    for (variables, url) in [
+        (&[("GOOGLE_BASE_URL", "localhost:1")][..], "gs://b/x"),
+        (&[("AZURE_ENDPOINT", "localhost"), ("AZURE_STORAGE_ACCOUNT_NAME", "a")], "az://b/x"),
+    ] {
+        let ran = creel_in(variables, &["count", "--anonymous", url]);
+        assert_eq!(ran.code, Some(2), "{url}: {}", ran.err);
+        assert!(ran.err.contains(variables[0].0), "{url}: {}", ran.err);
+    }
+}
+
+#[test]
+fn white_space_at_the_ends_of_a_setting_is_cut() {
+    let server = Server::start(Kind::S3, &objects(), None);
+    let endpoint = format!(" http://{} \r\n", server.addr);
+    let padded = [
+        ("AWS_ENDPOINT", endpoint.as_str()),
+        ("AWS_REGION", "us-east-1\r"),
+        ("AWS_ACCESS_KEY_ID", "k\r"),
+        ("AWS_SECRET_ACCESS_KEY", "s\n"),
+        ("AWS_SESSION_TOKEN", " t\n"),
+        ("AWS_ALLOW_HTTP", "true "),
+    ];
+    let ran = creel_in(&padded, &["count", "s3://bucket/b.txt"]);
+    assert_eq!((ran.code, &*ran.out), (Some(0), &b"2\n"[..]), "{}", ran.err);
+}
+
+#[test]
+fn odd_buckets_and_addresses_are_errors_of_usage() {
+    for url in ["s3://a b/x", "s3://b\r/x", "s3://a%0db/x", "http://a b/x", "http://h:99999/x"] {
+        let ran = creel_in(&S3, &["count", url]);
+        assert_eq!(ran.code, Some(2), "{url:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn no_character_of_an_address_is_a_panic() {
+    let server = Server::start(Kind::Http, &objects(), None);
+    for c in (1..128_u8).map(char::from).chain(['é', '\u{202e}']) {
+        let url = format!("http://{}/bucket/x{c}y", server.addr);
+        let ran = creel_in(&[], &["count", &url]);
+        let code = ran.code.unwrap_or_default();
+        assert!((2..=3).contains(&code), "{url:?}: {code}: {}", ran.err);
+        assert!(!ran.err.contains("panicked"), "{url:?}: {}", ran.err);
+    }
+}
