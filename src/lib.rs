@@ -91,7 +91,7 @@
 //! # Features
 //!
 //! All on by default: `cli` (the command), `s3`, `gcs`, `azure`, `http` (stores), `gzip`, `zstd`,
-//! `bzip2`, `xz`, `lz4` (codecs), `encoding` (UTF-16, Latin-1), `bar` (a progress bar, part of
+//! `bzip2`, `xz`, `lz4` (codecs), `tar` (archives), `encoding` (UTF-16, Latin-1 and their kin), `bar` (a progress bar, part of
 //! `cli`), `tracing` (spans). With none, creel reads plain UTF-8 from local files, and needs
 //! neither TLS nor a C compiler.
 

@@ -43,7 +43,7 @@ pub struct Progress {
     /// Entries that could not be read.
     unread: AtomicU64,
     /// The first of them, by listing and the place in it.
-    unread_first: Mutex<BTreeMap<(u64, usize), Error>>,
+    unread_first: Mutex<BTreeMap<(u64, usize, u64), Error>>,
 }
 
 /// Where something stands in the input: the partition, the object among those of the partition, and the
@@ -172,7 +172,7 @@ impl Progress {
     }
 
     /// Adds an entry that was passed over, by its listing and its place in it.
-    pub(crate) fn add_unread(&self, entry: (u64, usize), error: Error) {
+    pub(crate) fn add_unread(&self, entry: (u64, usize, u64), error: Error) {
         self.unread.fetch_add(1, Relaxed);
         let mut kept = lock(&self.unread_first);
         kept.insert(entry, error);

@@ -65,6 +65,16 @@ impl Codec {
     }
 
     /// The bytes that its data begins with.
+    #[cfg_attr(
+        not(any(
+            feature = "gzip",
+            feature = "zstd",
+            feature = "bzip2",
+            feature = "xz",
+            feature = "lz4"
+        )),
+        allow(dead_code)
+    )]
     #[cfg(feature = "decompress")]
     pub(super) fn magic(self) -> &'static [u8] {
         match self {

@@ -50,6 +50,17 @@ pub(super) struct Rule {
     pub(super) slice: usize,
 }
 
+impl Rule {
+    /// Whether what was read before this fault counts.
+    pub(super) fn lets_pass(&self, fault: &Error) -> bool {
+        let damage = matches!(
+            fault,
+            Error::Truncated { .. } | Error::Corrupt { .. } | Error::Unsupported { .. }
+        );
+        damage && self.damaged == Damaged::Keep
+    }
+}
+
 /// One slice of an object, being cut.
 pub(super) struct Cutter {
     rule: Rule,
@@ -342,11 +353,7 @@ impl Cutter {
             Err(error) => {
                 let place = self.place(self.buffer.len());
                 match Error::io(place, error) {
-                    fault @ (Error::Truncated { .. }
-                    | Error::Corrupt { .. }
-                    | Error::Unsupported { .. })
-                        if self.rule.damaged == Damaged::Keep =>
-                    {
+                    fault if self.rule.lets_pass(&fault) => {
                         faults.push(fault);
                         self.state = State::Torn;
                     }

@@ -5,6 +5,7 @@
 //!
 //! 1. the object's bytes, as `source` fetches them;
 //! 2. `decompress`: a decompressor, if the first bytes are those of a `codec`;
+//!    (`archive` then gives the members of a tar archive, each of which goes on from here);
 //! 3. `content`: a look at the first bytes, which refuses what is no text;
 //! 4. `encoding` and `utf16`: UTF-16 becomes UTF-8 (encodings of one byte a character do so last,
 //!    for their line feeds are found without);
@@ -14,9 +15,22 @@
 //! Uncompressed bytes in UTF-8 are read straight into the block's buffer, or have landed in it
 //! already, and are never copied but for the torn record at its end.
 
+#[cfg(feature = "tar")]
+mod archive;
 mod codec;
 mod content;
 mod cut;
+// Archives need its guard, also without a codec.
+#[cfg_attr(
+    not(any(
+        feature = "gzip",
+        feature = "zstd",
+        feature = "bzip2",
+        feature = "xz",
+        feature = "lz4"
+    )),
+    allow(dead_code, unused_imports)
+)]
 #[cfg(feature = "decompress")]
 mod decompress;
 mod delimiter;

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
+#[cfg(feature = "tar")]
+use super::archive::Archive;
 use super::codec::Codec;
 use super::content::{self, Expected};
 use super::cut::{Bytes, Cutter, Rule, Start};
@@ -30,6 +32,9 @@ const UTF8: (Units, &[u8]) = (Units::Bytes, b"\xef\xbb\xbf");
 pub(crate) struct Blocks {
     fetch: Fetch,
     open: Open,
+    /// The archive that is being read.
+    #[cfg(feature = "tar")]
+    archive: Option<Archive>,
     current: Option<Cutter>,
     faults: Vec<Error>,
     progress: Arc<Progress>,
@@ -46,7 +51,15 @@ impl Blocks {
         let open = Open::new(options, pool, partition, Arc::clone(&progress));
         let lookback = open.rule.ends.len() as u64;
         let fetch = Fetch::new(partitions, partition, lookback, Arc::clone(&progress));
-        Self { fetch, open, current: None, faults: Vec::new(), progress }
+        Self {
+            fetch,
+            open,
+            #[cfg(feature = "tar")]
+            archive: None,
+            current: None,
+            faults: Vec::new(),
+            progress,
+        }
     }
 
     /// The next block, or a piece of compressed data that one of so many lanes is to decode before
@@ -85,6 +98,11 @@ impl Blocks {
         let place = (self.open.rule.partition, self.open.rule.slice, 0);
         self.faults.drain(..).for_each(|fault| self.progress.add_fault(place, fault));
         self.open.rule.slice += 1;
+        #[cfg(feature = "tar")]
+        if let Some(archive) = self.archive.take() {
+            self.member(archive).await?;
+            return Ok(true);
+        }
         let Some(opened) = self.fetch.open().await? else { return Ok(false) };
         let object = Arc::clone(&opened.slice.object);
         match self.begin(opened).await {
@@ -118,9 +136,51 @@ impl Blocks {
         if slice.end.is_some() {
             slice.object.set_head(&part.read[..part.read.len().min(HEAD)]);
         }
-        let cutter = self.open.first(part).await?;
+        let whole = self.open.decode(&mut part).await?;
+        #[cfg(feature = "tar")]
+        if self.open.is_archive(&part.read) {
+            slice.object.set_divided(false);
+            let (bytes, ratio, live) = (part.take_bytes(), self.open.max_ratio, part.live);
+            self.archive = Some(Archive::new(bytes, slice.object, ratio, live));
+            return Ok(None);
+        }
+        let cutter = self.open.begin(part, whole)?;
         slice.object.set_divided(!cutter.takes_all());
         Ok(Some(cutter))
+    }
+
+    /// Opens the next member of an archive, if there is one: then the archive goes on after it.
+    #[cfg(feature = "tar")]
+    async fn member(&mut self, mut archive: Archive) -> Result<()> {
+        let (object, bytes) = match archive.next().await {
+            Ok(Some(member)) => member,
+            Ok(None) => return self.fetch.end_archive(&archive.object, archive.refused.take()),
+            Err(fault) if self.open.rule.lets_pass(&fault) => {
+                self.faults.push(fault);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let part = Part {
+            object,
+            start: 0,
+            end: None,
+            at: 0,
+            bytes: Box::pin(bytes),
+            read: Buffer::default(),
+            live: archive.live,
+            pieces: None,
+        };
+        match self.open.member(part).await {
+            Ok(cutter) if Fetch::accept(&archive.object) => self.current = Some(cutter),
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                self.fetch.refuse_member(&archive.object, archive.number, &error)?;
+                archive.refused.get_or_insert(error);
+            }
+        }
+        self.archive = Some(archive);
+        Ok(())
     }
 }
 
@@ -227,6 +287,10 @@ impl Open {
             return false;
         }
         let (_, units) = self.units(head);
+        // A header of a tar archive has NULs after a name.
+        if head.len() < 512 && head.contains(&0) && !self.nul_delimited {
+            return false;
+        }
         let checked = !self.allow_binary && units == Units::Bytes && self.encoding != Encoding::Raw;
         !checked
             || self.rule.ends.first(head, 0).is_some()
@@ -242,15 +306,45 @@ impl Open {
         content::find(head, Expected { units, nul_delimited: self.nul_delimited })
     }
 
-    /// An object's first slice, gathered: all of the object, if it is not cut by slices.
-    pub(super) async fn first(&self, mut part: Part) -> Result<Cutter> {
-        let mut splittable = self.splittable;
-        if let Some(codec) = self.codec(&part)? {
-            splittable = false;
+    /// Decompresses an object whose first bytes were gathered, and gathers again. Whether it is read
+    /// whole by its first slice.
+    pub(super) async fn decode(&self, part: &mut Part) -> Result<bool> {
+        let Some(codec) = self.codec(part)? else { return Ok(false) };
+        let place = self.place(part);
+        self.decompress(part, codec, place)?;
+        self.gather(part).await?;
+        Ok(true)
+    }
+
+    /// Whether decoded bytes are an archive, whose members are read.
+    #[cfg(feature = "tar")]
+    fn is_archive(&self, read: &[u8]) -> bool {
+        self.compression != Compression::None && content::is_tar(read)
+    }
+
+    /// A member of an archive; an archive in it is not read.
+    #[cfg(feature = "tar")]
+    async fn member(&self, mut part: Part) -> Result<Cutter> {
+        self.gather(&mut part).await?;
+        // The codec that was asked for is that of the archive.
+        if let Some(codec) = Codec::of(&part.read[..part.read.len().min(HEAD)]) {
             let place = self.place(&part);
             self.decompress(&mut part, codec, place)?;
             self.gather(&mut part).await?;
         }
+        self.begin(part, true)
+    }
+
+    /// An object's first slice, gathered.
+    #[cfg(test)]
+    pub(super) async fn first(&self, mut part: Part) -> Result<Cutter> {
+        let whole = self.decode(&mut part).await?;
+        self.begin(part, whole)
+    }
+
+    /// An object's first slice, decoded: all of the object, if it is not cut by slices.
+    pub(super) fn begin(&self, mut part: Part, whole: bool) -> Result<Cutter> {
+        let mut splittable = self.splittable && !whole;
         if let Some(kind) = self.refused(&part.read[..part.read.len().min(HEAD)]) {
             return Err(kind.refuse(Place::object(&*part.object)));
         }
@@ -279,6 +373,8 @@ impl Open {
         let compressed = self.compression == Compression::Auto && Codec::of(head).is_some();
         let (mark, units) = self.units(head);
         let whole = compressed || matches!(units, Units::Utf16 { .. });
+        #[cfg(feature = "tar")]
+        let whole = whole || self.is_archive(head);
         if !self.splittable || whole || self.refused(head).is_some() {
             return None;
         }

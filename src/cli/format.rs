@@ -3,6 +3,7 @@
 use crate::program::Input;
 
 const JSON: &[&str] = &["jsonl", "ndjson", "json"];
+const ARCHIVES: &[&str] = &["tar", "tgz", "tbz2", "txz", "tzst"];
 const COMPRESSED: &[&str] = &["gz", "gzip", "bgz", "zst", "zstd", "bz2", "xz", "lz4"];
 
 /// What was asked for, or what the names of all sources tell.
@@ -29,12 +30,11 @@ fn told(source: &str) -> Input {
     let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     // The first part is the name itself. A pattern may end in a star: *.jsonl*
     let suffixes: Vec<_> = name.split('.').skip(1).map(|s| s.trim_end_matches('*')).collect();
-    let suffix = match suffixes[..] {
-        [.., below, last] if COMPRESSED.contains(&last) => below,
-        [.., last] => last,
-        [] => return Input::Text,
-    };
-    if JSON.contains(&suffix) { Input::Json } else { Input::Text }
+    // A compression, and an archive below it, hide the suffix that tells.
+    let hides = |suffix: &&str| COMPRESSED.contains(suffix) || ARCHIVES.contains(suffix);
+    let Some(first) = suffixes.first() else { return Input::Text };
+    let suffix = suffixes.iter().rev().find(|suffix| !hides(suffix)).unwrap_or(first);
+    if JSON.contains(suffix) { Input::Json } else { Input::Text }
 }
 
 #[cfg(test)]
@@ -48,6 +48,8 @@ mod tests {
             "A.NDJSON.GZ",
             "s3://logs/2024/05/**/*.json.gz",
             "logs/*.jsonl*",
+            "logs.jsonl.tar.gz",
+            "logs.jsonl.tgz",
             "https://h/a.jsonl.zst?sig=1.2",
         ] {
             assert_eq!(told(json), Input::Json, "{json}");

@@ -131,13 +131,13 @@ pub enum Error {
         /// The object and the offset reached.
         place: Place,
     },
-    /// A compressed stream that ends before its end.
+    /// A compressed stream, or a tar archive, that ends before its end.
     Truncated {
         /// The object and the offset reached in the decompressed data.
         place: Place,
         /// The codec, by name.
         codec: &'static str,
-        /// How many compressed bytes there were.
+        /// How many compressed bytes there were, or bytes of the archive.
         at: u64,
     },
     /// Data that is not what it should be: a broken compressed stream, a wrong codec.
@@ -280,7 +280,9 @@ impl fmt::Display for Error {
             }
             Self::Truncated { place, codec, at } => write!(
                 f,
-                "{place}: {codec} data truncated at byte {at} of the compressed data; fetch it again"
+                "{place}: {codec} {} truncated at byte {at} of the {}; fetch it again",
+                if *codec == "tar" { "archive" } else { "data" },
+                if *codec == "tar" { "archive" } else { "compressed data" },
             ),
             Self::Corrupt { place, reason } => write!(f, "{place}: {reason}"),
             Self::Unsupported { place, reason } => write!(f, "{place}: {reason}"),

@@ -108,6 +108,24 @@ impl Fetch {
         object.entry().refuse(error, &self.progress)
     }
 
+    /// Passes over the member of this number of an archive, which cannot be read.
+    ///
+    /// # Errors
+    /// This error, if the policy does not allow it; see [`Missing`](super::Missing).
+    #[cfg(feature = "tar")]
+    pub(crate) fn refuse_member(&self, archive: &Object, number: u64, error: &Error) -> Result<()> {
+        archive.entry().refuse_member(number, error, &self.progress)
+    }
+
+    /// Ends an archive, whose first member was refused if none was read.
+    ///
+    /// # Errors
+    /// If nothing at all can be read, and the policy says so.
+    #[cfg(feature = "tar")]
+    pub(crate) fn end_archive(&self, archive: &Object, refused: Option<Error>) -> Result<()> {
+        refused.map_or(Ok(()), |error| archive.entry().refuse_all(error))
+    }
+
     /// Says that records of an object are going to be given; `false` if it was passed over as a
     /// whole, when another of its slices was opened.
     pub(crate) fn accept(object: &Object) -> bool {

@@ -176,14 +176,49 @@ impl Entry {
             Err(_) => return Err(error),
             Ok(_) => {}
         }
-        progress.add_unread((self.entries.number, self.rank), error.clone());
+        progress.add_unread((self.entries.number, self.rank, 0), error.clone());
+        self.count(error);
+        self.entries.check()
+    }
+
+    /// Passes over the member of this number of this entry, which is an archive, if the policy and the error allow it.
+    ///
+    /// # Errors
+    /// This error, if they do not.
+    #[cfg(feature = "tar")]
+    pub(super) fn refuse_member(
+        &self,
+        number: u64,
+        error: &Error,
+        progress: &Progress,
+    ) -> Result<()> {
+        if self.entries.policy == Missing::Fail || !error.is_unreadable_entry() {
+            return Err(error.clone());
+        }
+        progress.add_unread((self.entries.number, self.rank, number), error.clone());
+        Ok(())
+    }
+
+    /// Passes over an archive none of whose members was read; they are told already, and the first
+    /// failed with this error.
+    ///
+    /// # Errors
+    /// That of the first entry, if this was the last that might have been read.
+    #[cfg(feature = "tar")]
+    pub(super) fn refuse_all(&self, error: Error) -> Result<()> {
+        if self.state.compare_exchange(LISTED, REFUSED, SeqCst, SeqCst).is_err() {
+            return Ok(());
+        }
+        self.count(error);
+        self.entries.check()
+    }
+
+    fn count(&self, error: Error) {
         let mut refused = self.entries.lock();
         refused.entries += 1;
         if refused.first.as_ref().is_none_or(|(rank, _)| self.rank < *rank) {
             refused.first = Some((self.rank, error));
         }
-        drop(refused);
-        self.entries.check()
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![cfg(feature = "cli")]
 
+mod archives;
 mod blocks;
 mod codecs;
 mod content;

@@ -64,6 +64,12 @@ pub(super) fn name(head: &[u8]) -> &'static str {
     }
 }
 
+/// Whether a tar archive begins so.
+#[cfg(feature = "tar")]
+pub(super) fn is_tar(head: &[u8]) -> bool {
+    magic::is_tar(head)
+}
+
 /// Compressed data where decoded data is expected.
 fn compressed(codec: Codec) -> Kind {
     let (what, mend) = match codec {
