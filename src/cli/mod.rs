@@ -167,9 +167,10 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     }
     let unread = !tell_unread(args, &context.progress).is_empty();
     let faults = context.progress.take_faults();
-    // A file that appears is whole; on standard output what could be read is there already.
-    let whole = faults.is_empty() && !unread;
-    if whole || !replaced {
+    // The user asked for the answer without the entries that cannot be read, as `cat a b > out` gives
+    // it, so the file is written. Nobody asked for half of an object: a file does not appear then, and
+    // on standard output what could be read is there already.
+    if faults.is_empty() || !replaced {
         target.finish()?;
     }
     if args.verbose {
@@ -312,13 +313,12 @@ fn report(args: &Args, replaced: bool, progress: &Progress, faults: &[Error], un
     if more > 0 {
         say(format_args!("and {more} more"));
     }
-    if faults.is_empty() && !unread {
-        return 0;
+    if faults.is_empty() {
+        return if unread { message::SOURCE } else { 0 };
     }
     match &args.output {
         Some(path) if replaced => say(format_args!("{} was not written", shown(path))),
-        _ if !faults.is_empty() => say("the result is of what could be read"),
-        _ => {}
+        _ => say("the result is of what could be read"),
     }
     message::SOURCE
 }

@@ -181,20 +181,23 @@ fn sizes_that_tell_nothing_are_not_believed() {
 }
 
 #[test]
-fn a_file_is_not_written_of_a_part_unless_that_is_meant() {
+fn an_output_file_holds_the_answer_of_what_could_be_read_unless_all_is_needed() {
     let root = logs();
     let run = |how: &str| {
-        command(&["--on-missing", how, "-o", "out", "count", "d", "no"])
+        command(&["--on-missing", how, "-o", how, "count", "d", "no"])
             .current_dir(root.path())
             .output()
             .expect("the command runs")
     };
+    let written = |how: &str| fs::read_to_string(root.path().join(how)).ok();
     let output = run("report");
     assert_eq!(output.status.code(), Some(3));
-    assert!(text(&output.stderr).contains("out was not written"), "{}", text(&output.stderr));
-    assert!(!root.path().join("out").exists());
+    assert!(text(&output.stderr).starts_with("creel: no: not found"), "{}", text(&output.stderr));
+    assert_eq!(written("report").as_deref(), Some("3\n"));
     assert_eq!(run("skip").status.code(), Some(0));
-    assert_eq!(fs::read_to_string(root.path().join("out")).expect("written"), "3\n");
+    assert_eq!(written("skip").as_deref(), Some("3\n"));
+    assert_eq!(run("fail").status.code(), Some(3));
+    assert_eq!(written("fail"), None);
 }
 
 /// What a program gets that counts standard input twice; run by the test below.
