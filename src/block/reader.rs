@@ -345,7 +345,11 @@ impl Open {
     /// An object's first slice, decoded: all of the object, if it is not cut by slices.
     pub(super) fn begin(&self, mut part: Part, whole: bool) -> Result<Cutter> {
         let mut splittable = self.splittable && !whole;
-        if let Some(kind) = self.refused(&part.read[..part.read.len().min(HEAD)]) {
+        let head = &part.read[..part.read.len().min(HEAD)];
+        if let Some(mut kind) = self.refused(head) {
+            if whole && let Some(codec) = Codec::of(head) {
+                kind = content::compressed_twice(codec);
+            }
             return Err(kind.refuse(Place::object(&*part.object)));
         }
         let (mark, units) = self.units(&part.read);

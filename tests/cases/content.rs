@@ -43,7 +43,7 @@ fn a_format_that_is_not_read_is_refused_by_name_with_the_command_that_helps() {
 #[test]
 fn compressed_data_within_compressed_data_is_named() {
     let twice = gzip(&gzip(b"one\ntwo\n"));
-    fails(&creel_with(&twice, &["count"]), 3, &["gzip data", "gzip -dc"]);
+    fails(&creel_with(&twice, &["count"]), 3, &["gzip data within compressed data", "gzip -dc"]);
     fails(&creel_with(&gzip(b"one\n"), &["--compression", "none", "count"]), 3, &["gzip data"]);
     fails(&creel_with(b"PK\x03\x04", &["--compression", "gzip", "count"]), 3, &["a zip archive"]);
 }

@@ -82,5 +82,19 @@ fn compressed(codec: Codec) -> Kind {
     Kind { what, mend }
 }
 
+/// Compressed data that was decoded, and is compressed data again.
+pub(super) fn compressed_twice(codec: Codec) -> Kind {
+    let what = match codec {
+        Codec::Gzip => "gzip data within compressed data",
+        Codec::Zstd => "zstd data within compressed data",
+        Codec::Bzip2 => "bzip2 data within compressed data",
+        Codec::Xz => "xz data within compressed data",
+        Codec::Lz4 => "lz4 data within compressed data",
+    };
+    let mend = "decode it once, and creel decodes the rest: gzip -dc FILE | creel ... (or the command \
+                of the outer codec)";
+    Kind { what, mend }
+}
+
 #[cfg(test)]
 mod tests;
