@@ -16,12 +16,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::known::Remote;
 use super::object::Home;
 use super::pace::Pace;
 use super::pack::Partition;
 use super::pool::Pool;
 use super::range::{Body, Traffic};
-use super::store::Remote;
 
 /// The first range of an object of unknown size.
 const FIRST: u64 = 256 << 10;

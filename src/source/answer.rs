@@ -84,6 +84,18 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// Whether an answer that agrees has all of the object.
+    pub(super) fn is_whole(&self, headers: &HeaderMap) -> bool {
+        let told = headers.get(CONTENT_RANGE).and_then(|told| content_range(told.as_bytes()));
+        match (&self.range, told) {
+            (None, _) => true,
+            (_, Some((first, last, size))) => first == 0 && last + 1 == size,
+            _ => false,
+        }
+    }
+}
+
 /// First byte, last byte and size in a Content-Range.
 fn content_range(told: &[u8]) -> Option<(u64, u64, u64)> {
     let told = str::from_utf8(told).ok()?.trim().strip_prefix("bytes ")?;

@@ -131,6 +131,10 @@ pub(super) fn error(place: Place, source: io::Error) -> Error {
             let reason = "this user may not read it; ask for read access, or leave it out";
             Error::PermissionDenied { place, reason: reason.to_owned() }
         }
+        _ if cfg!(unix) && matches!(source.raw_os_error(), Some(23 | 24)) => {
+            let reason = format!("{source}; this process may open no more: raise ulimit -n");
+            Error::io(place, io::Error::other(reason))
+        }
         _ => Error::io(place, source),
     }
 }

@@ -17,6 +17,8 @@ mod ahead;
 #[cfg(feature = "cloud")]
 mod answer;
 mod braces;
+#[cfg(feature = "cloud")]
+mod checksum;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
@@ -24,6 +26,8 @@ mod file;
 mod glob;
 #[cfg(feature = "cloud")]
 mod host;
+#[cfg(feature = "cloud")]
+mod known;
 #[cfg(feature = "cloud")]
 mod landing;
 mod local;

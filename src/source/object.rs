@@ -9,12 +9,12 @@ use std::sync::OnceLock;
 use tokio::sync::OnceCell;
 
 use super::file::Version;
+#[cfg(feature = "cloud")]
+use super::known::Remote;
 use super::local;
 use super::missing::Entry;
 #[cfg(feature = "cloud")]
 use super::range;
-#[cfg(feature = "cloud")]
-use super::store::Remote;
 use crate::{Error, Place, Result};
 
 /// How many bytes are looked at to know a codec and an encoding, and whether there is text at all.
@@ -61,7 +61,7 @@ impl Object {
     pub(crate) fn size(&self) -> Option<u64> {
         match &self.home {
             #[cfg(feature = "cloud")]
-            Home::Remote(remote) => remote.size(),
+            Home::Remote(remote) => remote.likely_size(),
             _ => self.size,
         }
     }

@@ -19,17 +19,17 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
+use object_store::{GetOptions, GetRange, GetResult};
 
 use super::answer::{Asked, Told};
+use super::checksum::Checksum;
+use super::known::{Mismatch, Remote, told};
 use super::landing::{Chunk, Inlet, Outlet, way};
 use super::object::HEAD;
 use super::patience::{Patience, pause};
 use super::pattern::Kind;
 use super::pool::Pool;
 use super::refused;
-use super::store::Remote;
-use super::transport::UNTOLD;
 use super::trouble::{self, Trouble, Watch};
 use crate::error::thrown;
 use crate::runtime::{REQUESTS, Task};
@@ -179,6 +179,13 @@ async fn ranged(
                     remote.whole.store(true, Relaxed);
                     return Ok(());
                 }
+                Some(&Trouble::PastEnd { size }) if !remote.is_confirmed() => {
+                    match remote.end_at(at, size).await {
+                        Ok(true) => return Ok(()),
+                        Ok(false) => Fault::Store(error),
+                        Err(fault) => fault,
+                    }
+                }
                 _ => Fault::Store(error),
             },
         };
@@ -259,10 +266,6 @@ async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> R
     }
 }
 
-fn told(size: u64) -> Option<u64> {
-    (size != UNTOLD).then_some(size)
-}
-
 /// The body of an answer, of which so many bytes are due.
 struct Coming {
     chunks: BoxStream<'static, object_store::Result<Bytes>>,
@@ -275,10 +278,15 @@ struct Coming {
     /// The first bytes of a body without a length, and whether all of them were given.
     held: VecDeque<Bytes>,
     given: bool,
+    /// What the store says of all bytes together.
+    sum: Option<Checksum>,
+    /// Whether some bytes were given that cannot be taken back.
+    used: bool,
 }
 
 impl Coming {
-    fn new(answer: GetResult, due: Option<u64>) -> Self {
+    fn new(mut answer: GetResult, due: Option<u64>) -> Self {
+        let sum = answer.extensions.remove::<Checksum>();
         // A store in memory tells nothing, and is right.
         let sized = answer.extensions.get::<Told>().is_none_or(|told| told.sized);
         Self {
@@ -289,6 +297,8 @@ impl Coming {
             sized,
             held: VecDeque::new(),
             given: sized || due.is_none(),
+            sum,
+            used: false,
         }
     }
 
@@ -303,9 +313,20 @@ impl Coming {
             }
             self.given |= held > HELD;
         }
-        match self.held.pop_front() {
-            Some(chunk) => Ok(Some(chunk)),
-            None => self.step().await,
+        let chunk = match self.held.pop_front() {
+            Some(chunk) => Some(chunk),
+            None => self.step().await?,
+        };
+        self.used = true;
+        Ok(chunk)
+    }
+
+    /// Whether all that came is what was stored.
+    fn check(&mut self) -> Result<(), Fault> {
+        match self.sum.take().and_then(Checksum::wrong) {
+            None => Ok(()),
+            Some(wrong) if self.used => Err(Fault::Ours(Trouble::Corrupt(wrong))),
+            Some(wrong) => Err(disagrees(&wrong)),
         }
     }
 
@@ -318,9 +339,12 @@ impl Coming {
                 Some(1..) if self.sized => Err(Fault::Ours(Trouble::Short)),
                 Some(1..) if self.given => Err(Fault::Ours(Trouble::Spoilt)),
                 Some(1..) => Err(disagrees("its body ends before its range")),
-                _ => Ok(None),
+                _ => self.check().map(|()| None),
             };
         };
+        if let Some(sum) = &mut self.sum {
+            sum.add(&chunk);
+        }
         let Some(due) = &mut self.due else { return Ok(Some(chunk)) };
         let more = "its body is longer than it says";
         *due = due.checked_sub(chunk.len() as u64).ok_or_else(|| disagrees(more))?;
@@ -329,6 +353,7 @@ impl Coming {
             if self.read().await?.is_some() {
                 return Err(disagrees(more));
             }
+            self.check()?;
         }
         Ok(Some(chunk))
     }
@@ -382,14 +407,6 @@ impl Patience {
     }
 }
 
-/// How an answer differs from what is known of its object.
-enum Mismatch {
-    /// It is of another version.
-    Changed,
-    /// It says of the same version, or of one that it does not name, what cannot be.
-    Disagrees(String),
-}
-
 impl Mismatch {
     fn into_fault(self, place: impl Fn() -> Place) -> Result<Fault> {
         match self {
@@ -422,42 +439,26 @@ impl Remote {
         self.store.objects.get_opts(&self.name.path(), options).await
     }
 
+    /// Whether the object ends at or before an offset, where the server has no bytes there and only
+    /// a listing said that there are some.
+    async fn end_at(&self, at: u64, size: Option<u64>) -> Result<bool, Fault> {
+        if size.is_some_and(|size| size <= at) {
+            return Ok(size.is_some_and(|size| self.confirm(size).is_ok()));
+        }
+        let answer = self.request(Some(0..1)).await.map_err(Fault::Store)?;
+        match self.learn(&answer.meta) {
+            Ok(()) => Ok(told(answer.meta.size).is_some_and(|size| size <= at)),
+            // The next answer says so as well.
+            Err(Mismatch::Changed) => Ok(false),
+            Err(Mismatch::Disagrees(why)) => Err(disagrees(&why)),
+        }
+    }
+
     /// Azure lists ETags without the quotes that it gives and takes them with elsewhere.
     fn quoted(&self, tag: &str) -> String {
         match self.store.kind == Kind::Azure && !tag.starts_with('"') {
             true => format!("\"{tag}\""),
             false => tag.to_owned(),
-        }
-    }
-
-    /// Remembers the version of the first answer, which all others have to be of.
-    fn learn(&self, now: &ObjectMeta) -> Result<(), Mismatch> {
-        let known = self.version.get_or_init(|| now.clone());
-        let sizes = told(known.size).zip(told(now.size)).filter(|(known, now)| known != now);
-        let dates = [known, now].map(|meta| meta.last_modified.timestamp());
-        // To the second, as the header is; 0 where there is none.
-        let same_date = dates[0] == dates[1] && dates[0] > 0;
-        let tags = [known, now].map(|meta| {
-            let tag = meta.e_tag.as_ref()?;
-            Some(tag.trim_start_matches("W/").trim_matches('"'))
-        });
-        let same = match tags {
-            [Some(known), Some(now)] if known == now => true,
-            [Some(_), Some(_)] => return Err(Mismatch::Changed),
-            [None, None] if dates[0] == dates[1] => same_date,
-            [None, None] if dates[0] > 0 && dates[1] > 0 => return Err(Mismatch::Changed),
-            _ if same_date => true,
-            _ => {
-                let why = "one answer names a version (ETag, Last-Modified), and another does not";
-                return Err(Mismatch::Disagrees(why.to_owned()));
-            }
-        };
-        match sizes {
-            None => Ok(()),
-            Some((known, now)) if same => Err(Mismatch::Disagrees(format!(
-                "it says that the object has {now} bytes, and of the same version was said {known}"
-            ))),
-            Some(_) => Err(Mismatch::Changed),
         }
     }
 }

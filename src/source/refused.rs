@@ -20,6 +20,11 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
         // Only what is known to be there is asked for: the object has become shorter. Servers look
         // at the range before they look at the version.
         Some(Trouble::PastEnd { .. }) => return Error::Changed { place },
+        Some(Trouble::Corrupt(wrong)) => {
+            let reason =
+                format!("{wrong}; read it again, and if that does not help, store it again");
+            return Error::Corrupt { place, reason };
+        }
         Some(Trouble::NoCredentials) => {
             let place = Place { offset: None, ..place };
             return Error::Unauthenticated { place, reason: looked(store.kind) };

@@ -11,11 +11,11 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::ahead::{Opening, Piece};
 use super::fetch::Feed;
+use super::known::Remote;
 use super::landing::Chunk;
 use super::object::Object;
 use super::pool::Buffer;
 use super::range::Body;
-use super::store::Remote;
 
 /// The second range past a slice's end; each is four times the one before.
 const PAST: u64 = 256 << 10;

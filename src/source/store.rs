@@ -5,9 +5,9 @@
 //! before it is read.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::future::Future;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures::TryStreamExt;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
@@ -16,6 +16,7 @@ use object_store::{ObjectMeta, ObjectStore};
 
 use super::Access;
 use super::glob::Component;
+use super::known::Remote;
 use super::missing::Listing;
 use super::object::Home;
 use super::page::{Found, Page, Slot};
@@ -23,15 +24,36 @@ use super::pattern::{Kind, Pattern, Url, is_glob, shown};
 use super::refused;
 use super::settings::build;
 use super::spell::{Name, Signer};
-use super::transport::UNTOLD;
 use crate::runtime::REQUESTS;
 use crate::{Error, Place, Result};
 
-/// The stores of one source, one a bucket, opened when they are first named.
+/// The stores of one source, opened when they are first named.
 #[derive(Debug)]
 pub(super) struct Stores {
     access: Access,
-    open: Mutex<HashMap<String, Arc<Store>>>,
+    /// Of web servers, one a URL.
+    urls: Mutex<HashMap<String, Arc<Store>>>,
+}
+
+/// A bucket by its kind, its URL, whether requests are signed, and all that the environment says.
+type Bucket = (Kind, String, bool, Vec<(OsString, OsString)>);
+
+/// The buckets of the process, shared by sources and runs: their credentials are asked for once.
+static BUCKETS: LazyLock<Mutex<HashMap<Bucket, Arc<Store>>>> = LazyLock::new(Mutex::default);
+/// The most of them that are kept.
+const MOST_BUCKETS: usize = 256;
+
+/// The variables that say something of a store, in order.
+fn environment() -> Vec<(OsString, OsString)> {
+    let starts = ["AWS_", "GOOGLE_", "AZURE_", "SERVICE_ACCOUNT", "IDENTITY_", "MSI_"];
+    let of_stores = |name: &OsString| {
+        let name = name.to_string_lossy();
+        starts.iter().any(|start| name.starts_with(start))
+            || name.to_ascii_lowercase().ends_with("_proxy")
+    };
+    let mut variables: Vec<_> = std::env::vars_os().filter(|(name, _)| of_stores(name)).collect();
+    variables.sort();
+    variables
 }
 
 /// One bucket, or one URL of a web server.
@@ -56,34 +78,9 @@ impl std::fmt::Debug for Pages {
     }
 }
 
-/// An object in a store.
-#[derive(Debug)]
-pub(super) struct Remote {
-    pub(super) store: Arc<Store>,
-    pub(super) name: Name,
-    /// Size, ETag and date, as listed or as the first answer told them.
-    pub(super) version: OnceLock<ObjectMeta>,
-    /// Whether its server was found to know ranges.
-    pub(super) ranged: AtomicBool,
-    /// Whether its server was found to ignore ranges, or nothing but all of it can tell whether it
-    /// is empty.
-    pub(super) whole: AtomicBool,
-}
-
-impl Remote {
-    pub(super) fn new(store: &Arc<Store>, name: Name) -> Arc<Self> {
-        let [ranged, whole] = [AtomicBool::new(false), AtomicBool::new(false)];
-        Arc::new(Self { store: Arc::clone(store), name, version: OnceLock::new(), ranged, whole })
-    }
-
-    pub(super) fn size(&self) -> Option<u64> {
-        self.version.get().map(|v| v.size).filter(|&size| size != UNTOLD)
-    }
-}
-
 impl Stores {
     pub(super) fn new(access: Access) -> Self {
-        Self { access, open: Mutex::default() }
+        Self { access, urls: Mutex::default() }
     }
 
     /// Appends the objects that a pattern names.
@@ -157,16 +154,37 @@ impl Stores {
     }
 
     fn store(&self, key: &str, url: Url<'_>, kind: Kind) -> Result<Arc<Store>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = open.get(key) {
+        let anonymous = self.access.anonymous;
+        let open = || -> Result<Arc<Store>> {
+            let (objects, pages, signer) = build(key, url, kind, anonymous)
+                .map_err(|reason| Error::Pattern { pattern: shown(key), reason })?;
+            Ok(Store::new(kind, anonymous, shown(key), objects, pages, signer))
+        };
+        if kind == Kind::Http {
+            let mut urls = lock(&self.urls);
+            if let Some(store) = urls.get(key) {
+                return Ok(Arc::clone(store));
+            }
+            let store = open()?;
+            urls.insert(key.to_owned(), Arc::clone(&store));
+            return Ok(store);
+        }
+        let bucket = (kind, key.to_owned(), anonymous, environment());
+        let mut buckets = lock(&BUCKETS);
+        if let Some(store) = buckets.get(&bucket) {
             return Ok(Arc::clone(store));
         }
-        let (objects, pages, signer) = build(key, url, kind, self.access.anonymous)
-            .map_err(|reason| Error::Pattern { pattern: shown(key), reason })?;
-        let store = Store::new(kind, self.access.anonymous, shown(key), objects, pages, signer);
-        open.insert(key.to_owned(), Arc::clone(&store));
+        let store = open()?;
+        if buckets.len() >= MOST_BUCKETS {
+            buckets.clear();
+        }
+        buckets.insert(bucket, Arc::clone(&store));
         Ok(store)
     }
+}
+
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Store {
@@ -297,10 +315,7 @@ async fn glob(store: &Arc<Store>, key: &str, into: &mut Listing<'_>) -> Result<(
     }
     found.sort_by(|a, b| a.key.cmp(&b.key));
     for Found { key, meta } in found {
-        let remote = Remote::new(store, Name::of(&key));
-        let size = Some(meta.size);
-        // Just made, so there is none yet.
-        let _ = remote.version.set(meta);
+        let (size, remote) = (Some(meta.size), Remote::listed(store, Name::of(&key), meta));
         into.push(format!("{}/{key}", store.base), size, Home::Remote(remote));
     }
     Ok(())

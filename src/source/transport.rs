@@ -21,6 +21,7 @@ use object_store::client::{
 use object_store::{ClientConfigKey, ClientOptions};
 
 use super::answer::{Asked, Told, retry_after};
+use super::checksum::Checksum;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Page, Slot};
 use super::patience::{Patience, REASONED, pause, timeout};
@@ -122,6 +123,11 @@ impl Plain {
         asked.measure(response.status().as_u16(), response.headers())?;
         let sized = response.headers().contains_key("content-length");
         response.extensions_mut().insert(Told { sized });
+        if asked.is_whole(response.headers())
+            && let Some(sum) = Checksum::of(|name| header(&response, name))
+        {
+            response.extensions_mut().insert(sum);
+        }
         let headers = response.headers_mut();
         headers.entry("content-length").or_insert_with(|| UNTOLD.into());
         Ok(response)
@@ -206,6 +212,11 @@ impl Plain {
         }
         Err(trouble)
     }
+}
+
+/// A header, if it is text.
+fn header(response: &HttpResponse, name: &str) -> Option<String> {
+    Some(response.headers().get(name)?.to_str().ok()?.to_owned())
 }
 
 /// The host that a request goes to, with its port.

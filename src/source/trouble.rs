@@ -45,6 +45,9 @@ pub(super) enum Trouble {
     /// Bytes of it were used before it was known.
     #[error("the server's answer has no length, and ends before its range")]
     Spoilt,
+    /// What came is not what was stored, and some of it was used.
+    #[error("{0}")]
+    Corrupt(String),
     #[error("{0}")]
     NoPage(NoPage),
     #[error("{0}")]
@@ -101,9 +104,11 @@ impl Trouble {
     /// What it says about the next attempt.
     pub(super) fn class(&self) -> Class {
         match self {
-            Self::RangesIgnored | Self::NoCredentials | Self::Spoilt | Self::Unspelled(_) => {
-                Class::Final
-            }
+            Self::RangesIgnored
+            | Self::NoCredentials
+            | Self::Spoilt
+            | Self::Corrupt(_)
+            | Self::Unspelled(_) => Class::Final,
             Self::PastEnd { .. } | Self::Disagrees(_) | Self::NoPage(_) => Class::Wrong,
             Self::Unwell { throttled: Some(after), .. } => Class::Throttled { after: *after },
             &Self::Unwell { answered, .. } => Class::Unwell { answered },

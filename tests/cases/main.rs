@@ -20,6 +20,8 @@ mod output;
 mod records;
 #[cfg(all(unix, feature = "s3"))]
 mod server;
+#[cfg(all(unix, feature = "s3"))]
+mod trust;
 
 use std::io::Write;
 use std::path::Path;

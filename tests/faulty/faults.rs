@@ -364,6 +364,25 @@ fn shift(reply: &mut Reply, first: i64, last: i64) {
     }
 }
 
+/// Changes the sizes that a page tells.
+fn sizes(reply: &mut Reply, change: fn(u64) -> u64) {
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    let mut parts = text.split_inclusive('>');
+    let mut changed = parts.next().unwrap_or_default().to_owned();
+    let mut before = changed.clone();
+    for part in parts {
+        let is_size = before.ends_with("<Size>") || before.ends_with("<Content-Length>");
+        match part.split_once('<').filter(|_| is_size) {
+            Some((size, rest)) => {
+                changed.push_str(&format!("{}<{rest}", change(size.parse().unwrap())));
+            }
+            None => changed.push_str(part),
+        }
+        before = part.to_owned();
+    }
+    reply.body = changed.into();
+}
+
 /// To a request for a page of a listing.
 pub(crate) const PAGE: &[Fault] = &[
     fault("a page of a gateway", |_, r| *r = Reply::new("200 OK", HTML), PAGES),
@@ -402,6 +421,9 @@ pub(crate) const PAGE: &[Fault] = &[
         },
         &["no size"],
     ),
+    fault("sizes of nothing", |_, r| sizes(r, |_| 0), &[]),
+    fault("sizes that are too small", |_, r| sizes(r, |size| size / 3), &[]),
+    fault("sizes that are too large", |_, r| sizes(r, |size| size * 3 + 1), &[]),
     fault(
         "more, and not where",
         |_, r| {

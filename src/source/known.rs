@@ -1,0 +1,144 @@
+//! An object in a store, and what is known of it: its version, its size, and how its server
+//! answers.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use object_store::ObjectMeta;
+
+use super::spell::Name;
+use super::store::Store;
+use super::transport::UNTOLD;
+
+/// An object in a store.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) store: Arc<Store>,
+    pub(super) name: Name,
+    /// ETag and date, as listed or as the first answer told them.
+    pub(super) version: OnceLock<ObjectMeta>,
+    size: Mutex<Size>,
+    /// Whether its server was found to know ranges.
+    pub(super) ranged: AtomicBool,
+    /// Whether its server was found to ignore ranges, or nothing but all of it can tell whether it
+    /// is empty.
+    pub(super) whole: AtomicBool,
+}
+
+/// What is known of an object's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Unknown,
+    /// A listing told it.
+    Listed(u64),
+    /// An answer with the object told it.
+    Told(u64),
+}
+
+impl Remote {
+    pub(super) fn new(store: &Arc<Store>, name: Name) -> Arc<Self> {
+        Arc::new(Self::of(store, name, OnceLock::new(), Size::Unknown))
+    }
+
+    /// One that a listing has told of.
+    pub(super) fn listed(store: &Arc<Store>, name: Name, meta: ObjectMeta) -> Arc<Self> {
+        let size = Size::Listed(meta.size);
+        Arc::new(Self::of(store, name, OnceLock::from(meta), size))
+    }
+
+    fn of(store: &Arc<Store>, name: Name, version: OnceLock<ObjectMeta>, size: Size) -> Self {
+        Self {
+            store: Arc::clone(store),
+            name,
+            version,
+            size: Mutex::new(size),
+            ranged: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
+        }
+    }
+
+    /// Its size, to read by. That a listing says it is empty is to be seen.
+    pub(super) fn size(&self) -> Option<u64> {
+        match *self.lock() {
+            Size::Unknown | Size::Listed(0) => None,
+            Size::Listed(size) | Size::Told(size) => Some(size),
+        }
+    }
+
+    /// Its size, for people and for plans.
+    pub(super) fn likely_size(&self) -> Option<u64> {
+        match *self.lock() {
+            Size::Unknown => None,
+            Size::Listed(size) | Size::Told(size) => Some(size),
+        }
+    }
+
+    /// Learns the size from an answer.
+    ///
+    /// # Errors
+    /// The size that another answer told, if that was another.
+    pub(super) fn confirm(&self, now: u64) -> Result<(), u64> {
+        let mut size = self.lock();
+        match *size {
+            Size::Told(known) if known != now => Err(known),
+            _ => {
+                *size = Size::Told(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether an answer told the size.
+    pub(super) fn is_confirmed(&self) -> bool {
+        matches!(*self.lock(), Size::Told(_))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Size> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the version of the first answer, which all others have to be of. The size that a
+    /// listing told is a hint; that of an answer counts.
+    pub(super) fn learn(&self, now: &ObjectMeta) -> Result<(), Mismatch> {
+        let known = self.version.get_or_init(|| now.clone());
+        let dates = [known, now].map(|meta| meta.last_modified.timestamp());
+        // To the second, as the header is; 0 where there is none.
+        let same_date = dates[0] == dates[1] && dates[0] > 0;
+        let tags = [known, now].map(|meta| {
+            let tag = meta.e_tag.as_ref()?;
+            Some(tag.trim_start_matches("W/").trim_matches('"'))
+        });
+        let same = match tags {
+            [Some(known), Some(now)] if known == now => true,
+            [Some(_), Some(_)] => return Err(Mismatch::Changed),
+            [None, None] if dates[0] == dates[1] => same_date,
+            [None, None] if dates[0] > 0 && dates[1] > 0 => return Err(Mismatch::Changed),
+            _ if same_date => true,
+            _ => {
+                let why = "one answer names a version (ETag, Last-Modified), and another does not";
+                return Err(Mismatch::Disagrees(why.to_owned()));
+            }
+        };
+        match told(now.size).map_or(Ok(()), |size| self.confirm(size)) {
+            Ok(()) => Ok(()),
+            Err(known) if same => Err(Mismatch::Disagrees(format!(
+                "it says that the object has {} bytes, and of the same version was said {known}",
+                now.size
+            ))),
+            Err(_) => Err(Mismatch::Changed),
+        }
+    }
+}
+
+/// A size, if the server told it.
+pub(super) fn told(size: u64) -> Option<u64> {
+    (size != UNTOLD).then_some(size)
+}
+
+/// How an answer differs from what is known of its object.
+pub(super) enum Mismatch {
+    /// It is of another version.
+    Changed,
+    /// It says of the same version, or of one that it does not name, what cannot be.
+    Disagrees(String),
+}

@@ -1,0 +1,95 @@
+//! What a store says of an object besides its bytes: it is believed only where the bytes agree.
+
+use std::process::Output;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::server::{Bucket, Reply, Request, Server};
+use crate::{command, fails, prints};
+
+/// Serves a bucket whose answers for objects go through this.
+fn serve(
+    bucket: Bucket,
+    change: impl Fn(&Request, Reply) -> Reply + Send + Sync + 'static,
+) -> Server {
+    Server::start(move |request, _| change(request, bucket.answer(request)))
+}
+
+fn creel(server: &Server, args: &[&str]) -> Output {
+    let mut command = command(args);
+    // Waits are a thousandth.
+    command.env("CREEL_PATIENCE", "0.001");
+    server.as_s3(&mut command).output().expect("the command runs")
+}
+
+/// Checksums of `123456789`, and of something else.
+const SUMS: [(&str, &str, &str); 6] = [
+    ("x-amz-checksum-crc32c", "4waSgw==", "4waShA=="),
+    ("x-amz-checksum-crc64nvme", "rosUhgp5mIg=", "rosUhgp5mIk="),
+    (
+        "x-amz-checksum-sha256",
+        "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=",
+        "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiQ=",
+    ),
+    ("x-goog-hash", "crc32c=4waSgw==,md5=no", "crc32c=4waShA=="),
+    ("x-goog-hash", "md5=JfnnlDI7RTiF9RgfG2JNCw==", "md5=JfnnlDI7RTiF9RgfG2JNCg=="),
+    ("Content-MD5", "JfnnlDI7RTiF9RgfG2JNCw==", "JfnnlDI7RTiF9RgfG2JNCg=="),
+];
+
+#[test]
+fn bytes_without_their_checksum_are_asked_for_again_and_then_an_error() {
+    for (name, right, wrong) in SUMS {
+        let cases = [(right, usize::MAX, true), (wrong, 1, true), (wrong, usize::MAX, false)];
+        for (sum, times, ok) in cases {
+            for source in ["s3://b/m/a", "s3://b/m/*"] {
+                let (bucket, hits) = (Bucket::new(&[("m/a", b"123456789")]), AtomicUsize::new(0));
+                let server = serve(bucket, move |request, reply| {
+                    let object = request.range().is_some();
+                    match object && hits.fetch_add(1, Relaxed) < times {
+                        true => reply.with(name, sum),
+                        false => reply,
+                    }
+                });
+                let output = creel(&server, &["-t", "text", ".", source]);
+                match ok {
+                    true => prints(&output, "123456789\n"),
+                    false => fails(&output, 3, &["s3://b/m/a", "checksum that the store gives"]),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_size_that_a_listing_tells_is_a_hint() {
+    let line = "a line of an object\n";
+    for (claimed, lines) in [(0, 1), (0, 50_000), (7, 50_000), (600_000, 50_000), (90_000_000, 3)] {
+        let content = line.repeat(lines).into_bytes();
+        let size = content.len();
+        let server =
+            serve(Bucket::new(&[("m/a", &content), ("m/b", b"last\n")]), move |_, mut reply| {
+                let listed = format!("<Size>{size}<");
+                if String::from_utf8_lossy(&reply.body).contains(&listed) {
+                    let page = String::from_utf8_lossy(&reply.body).into_owned();
+                    reply.body = page.replace(&listed, &format!("<Size>{claimed}<")).into_bytes();
+                }
+                reply
+            });
+        let output = creel(&server, &["count", "s3://b/m/*"]);
+        prints(&output, &format!("{}\n", lines + 1));
+    }
+}
+
+#[test]
+fn an_object_is_empty_only_if_a_full_answer_says_so() {
+    let server = serve(Bucket::new(&[("m/a", b""), ("m/b", b"one\n")]), |_, reply| reply);
+    prints(&creel(&server, &["count", "s3://b/m/*"]), "1\n");
+    prints(&creel(&server, &["count", "s3://b/m/a"]), "0\n");
+    // A range is refused as past the end, of an object that is not empty.
+    let server = serve(Bucket::new(&[("m/b", b"one\n")]), |request, reply| match request.range() {
+        Some(_) => Reply::new(416, "").with("Content-Range", "bytes */0"),
+        None => reply,
+    });
+    for source in ["s3://b/m/b", "s3://b/m/*"] {
+        prints(&creel(&server, &["count", source]), "1\n");
+    }
+}
