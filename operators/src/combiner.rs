@@ -111,6 +111,12 @@ pub trait Combiner: Send + Sync + 'static {
 }
 
 /// A combiner that accepts records of type `T`, lent (`&str`) or owned.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not take records that are `{T}`",
+    label = "these records are `{T}`",
+    note = "have `map` make what it takes: numbers for a sum, values with an order for `min`, `max` and `topk`, keys for `frequencies`",
+    note = "for a combiner of your own, implement `Feed<{T}>`"
+)]
 pub trait Feed<T>: Combiner {
     /// Adds one record to a state.
     fn feed(&self, state: &mut Self::State, record: T);

@@ -46,6 +46,11 @@ pub trait Key: Hash + Value<Owned: Stored> {
 ///
 /// It says which table counts its keys, and how the table lends them. [`key!`](crate::key!)
 /// implements it for a type of your own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept as a key",
+    note = "a key is owned, as `String` for `&str`; floats are none, as they have no equality that hashing could follow: count `n.to_bits()`, or `n` as text",
+    note = "for a type of your own that is Hash, Ord, Clone and Debug, write `creel_operators::key!(Type);`"
+)]
 pub trait Stored: Value<Owned = Self> + Hash + Ord + Clone + Debug + Send + Sync + 'static {
     /// A stored key, lent from its table: `&str` for `String`, `&Self` in general.
     type Lent<'a>: Copy + Ord + Debug;

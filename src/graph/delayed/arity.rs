@@ -8,6 +8,12 @@ use crate::graph::node::{Name, Node, Outcome, Shared, seen};
 
 /// What can stand where a task wants a `T`: a [`Delayed`] or an [`Item`](crate::Item), a reference
 /// to either, or a plain value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand where a task wants a `{T}`",
+    label = "this is no `{T}`, nor a handle on one",
+    note = "an argument is a value of just that type, a `Delayed`, an `Item` or a `TaskFuture` of it, or a reference to one of these three",
+    note = "text is given owned: `String::from(\"text\")` where the function takes `&String`"
+)]
 pub trait Argument<T> {
     /// The handle.
     #[track_caller]
@@ -33,6 +39,11 @@ impl<T> Argument<T> for &Delayed<T> {
 }
 
 /// Arguments for a function of `A`, a tuple of up to eight types. See [`call`](super::call).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` are not the arguments `{A}` of a task",
+    note = "write a tuple, also for one argument: `(value,)`; and `()` for none",
+    note = "the function has as many parameters, each a reference: eight at most"
+)]
 pub trait Arguments<A> {
     /// The handles, their types forgotten.
     #[doc(hidden)]
@@ -41,6 +52,15 @@ pub trait Arguments<A> {
 }
 
 /// A function of references to `A`, a tuple of up to eight types. See [`call`](super::call).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a function that a task can call with `{A}`",
+    label = "not a function of references to these arguments",
+    note = "values are shared by tasks, so each parameter is a reference: for `fn f(n: u32)` write `|n: &u32| f(*n)`",
+    note = "text and lists are lent as the owned type that the argument is: for `fn f(text: &str)` write `|text: &String| f(text)`, for `&[T]` write `|list: &Vec<T>| f(list)`",
+    note = "a closure names the types of its parameters: `|a: &u32, b: &String| ...`",
+    note = "an async function is given to `Delayed::map_async`, which lends it an `Arc` of the value",
+    note = "what it captures is `Send + Sync + 'static`: write `move` and clone what it shares"
+)]
 pub trait Function<A, U>: Send + Sync + 'static {
     /// Calls it with what tasks have given.
     #[doc(hidden)]

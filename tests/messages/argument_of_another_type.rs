@@ -1,0 +1,5 @@
+use creel::delayed::call;
+
+fn main() {
+    let _ = call(|text: &String| text.len(), ("text",));
+}
