@@ -206,8 +206,7 @@ fuzz_target!(|input: (u8, u8, u8, u8, &[u8])| {
     assert!(code == 0 || said.starts_with("creel: "), "exit code {code} and nothing said");
     assert!(said.chars().all(|c| !c.is_control() || c == '\n'), "{said:?}");
 
-    // An archive may be refused by its name.
-    let must_be_read = !is_archive && parts.iter().all(|part| is_plain(part));
+    let must_be_read = parts.iter().all(|part| is_plain(part));
     let Some(result) = result else {
         assert!(!must_be_read, "text was refused: {said}");
         return;

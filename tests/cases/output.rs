@@ -416,7 +416,9 @@ fn a_path_shows_no_control_character_in_messages() {
     fails(&output, 2, &["cannot write \\x1b[31mred", "it is a directory"]);
     let output = creel_in(path, &["-o", "link", "count", "a.txt"]);
     fails(&output, 2, &["there is no directory \\x1b]0;title\\x07"]);
-    let output = creel_in(path, &["-o", "\u{202e}", "count", "a.txt", "missing"]);
+    // A gzip stream that breaks off.
+    fs::write(path.join("cut"), b"\x1f\x8b\x08\0\0\0\0\0\0\xff").expect("a file");
+    let output = creel_in(path, &["-o", "\u{202e}", "count", "a.txt", "cut"]);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{message}");
     assert!(message.contains("\\u{202e} was not written"), "{message}");
