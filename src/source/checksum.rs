@@ -57,6 +57,7 @@ impl Checksum {
             ("sha256", amazon("sha256").map(|sum| (sum, hash(&SHA256)))),
             ("sha1", amazon("sha1").map(|sum| (sum, hash(&SHA1_FOR_LEGACY_USE_ONLY)))),
             ("md5", google("md5").map(|sum| (sum, State::Md5(Md5::new())))),
+            ("md5", header("x-ms-blob-content-md5").map(|sum| (sum, State::Md5(Md5::new())))),
             ("md5", header("content-md5").map(|sum| (sum, State::Md5(Md5::new())))),
         ];
         let (name, (sum, state)) = found.into_iter().find_map(|(name, sum)| Some((name, sum?)))?;
@@ -95,7 +96,8 @@ mod tests {
     use super::*;
 
     /// Of `123456789`, as published for each algorithm.
-    const SUMS: [(&str, &str); 8] = [
+    const SUMS: [(&str, &str); 9] = [
+        ("x-ms-blob-content-md5", "JfnnlDI7RTiF9RgfG2JNCw=="),
         ("x-amz-checksum-crc32", "y/Q5Jg=="),
         ("x-amz-checksum-crc32c", "4waSgw=="),
         ("x-amz-checksum-crc64nvme", "rosUhgp5mIg="),

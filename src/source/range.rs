@@ -30,6 +30,7 @@ use super::patience::{Patience, pause};
 use super::pattern::Kind;
 use super::pool::Pool;
 use super::refused;
+use super::spell::{Name, Summed};
 use super::trouble::{self, Trouble, Watch};
 use crate::error::thrown;
 use crate::runtime::{REQUESTS, Task};
@@ -136,14 +137,19 @@ async fn ranged(
     let Range { start: mut at, mut end } = range;
     let mut patience = Patience::default();
     loop {
-        let fault = match remote.request(Some(at..end)).await {
+        let all = remote.is_summed(&(at..end));
+        let fault = match remote.request((!all).then_some(at..end)).await {
             Ok(answer) => {
-                remote.ranged.store(true, Relaxed);
-                end = end.min(answer.meta.size);
+                if !all {
+                    remote.ranged.store(true, Relaxed);
+                    end = end.min(answer.meta.size);
+                }
                 match remote.learn(&answer.meta) {
                     Ok(()) => {
                         let before = at;
-                        let mut coming = Coming::new(answer, Some(end - at));
+                        // Of all, as much as there is, whatever a listing said.
+                        let due = if all { told(answer.meta.size) } else { Some(end - at) };
+                        let mut coming = Coming::new(answer, due);
                         let fault = loop {
                             match coming.next().await {
                                 Ok(Some(chunk)) => {
@@ -421,6 +427,9 @@ impl Remote {
     async fn request(&self, range: Option<Range<u64>>) -> object_store::Result<GetResult> {
         let mut options = GetOptions::default();
         let versioned = self.store.kind != Kind::Http;
+        if range.is_none() && self.sums() {
+            options.extensions.insert(Summed(Arc::clone(&self.store.signer)));
+        }
         options.extensions.insert(Asked { range: range.clone(), versioned });
         options.range = range.map(GetRange::Bounded);
         if let Some(version) = self.version.get() {
@@ -437,6 +446,16 @@ impl Remote {
             options.extensions.insert(spelled);
         }
         self.store.objects.get_opts(&self.name.path(), options).await
+    }
+
+    /// Whether a range is all of an object whose store then tells its checksum.
+    fn is_summed(&self, range: &Range<u64>) -> bool {
+        self.sums() && self.size().is_some_and(|size| *range == (0..size))
+    }
+
+    /// Whether its store tells checksums on demand, and can be asked.
+    fn sums(&self) -> bool {
+        self.store.kind == Kind::S3 && matches!(self.name, Name::Path(_))
     }
 
     /// Whether the object ends at or before an offset, where the server has no bytes there and only
@@ -460,5 +479,22 @@ impl Remote {
             true => format!("\"{tag}\""),
             false => tag.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_request_is_an_error_and_no_end() {
+        let mut body = Body::start(Place::object("x"), way(10, None), |_| {
+            Box::pin(async { panic!("the client panicked") })
+        })
+        .unwrap();
+        let told = poll_fn(|cx| body.poll_next(cx)).await;
+        let error = told.map(|told| told.map(drop)).expect("no end").unwrap_err();
+        assert!(error.to_string().contains("the client panicked"), "{error}");
+        assert!(poll_fn(|cx| body.poll_next(cx)).await.is_none(), "it is told once");
     }
 }

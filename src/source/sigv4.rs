@@ -6,6 +6,7 @@
 
 use object_store::aws::AwsCredential;
 use object_store::client::HttpRequest;
+use reqwest::header::HeaderValue;
 use ring::{digest, hmac};
 
 /// The header with the signature, for this path as it is signed; `None` if the request was not
@@ -38,6 +39,34 @@ pub(super) fn authorization(
         key = hmac::sign(&signing, part.as_bytes()).as_ref().to_vec();
     }
     Some(format!("{start}, Signature={}", hex(&key)))
+}
+
+/// Adds a header to a signed request, and to its signature. A request that cannot be signed anew
+/// stays as it is.
+pub(super) fn add(
+    request: &mut HttpRequest,
+    credential: &AwsCredential,
+    (name, value): (&'static str, &'static str),
+) {
+    let before = request.headers().clone();
+    let added = || {
+        let told = before.get("authorization")?.to_str().ok()?;
+        let (start, signature) = told.split_once(", Signature=")?;
+        let (credentials, names) = start.split_once("SignedHeaders=")?;
+        let mut names: Vec<_> = names.split(';').chain([name]).collect();
+        names.sort_unstable();
+        let names = names.join(";");
+        format!("{credentials}SignedHeaders={names}, Signature={signature}").parse().ok()
+    };
+    let Some(named) = added() else { return };
+    request.headers_mut().insert("authorization", named);
+    request.headers_mut().insert(name, HeaderValue::from_static(value));
+    let path = request.uri().path().to_owned();
+    let signed = authorization(request, credential, &path).and_then(|signed| signed.parse().ok());
+    match signed {
+        Some(signed) => _ = request.headers_mut().insert("authorization", signed),
+        None => *request.headers_mut() = before,
+    }
 }
 
 /// The host as the client sends it: without the port that its scheme has anyway.
@@ -96,6 +125,28 @@ mod tests {
             let ours = authorization(&request, &credential, request.uri().path()).unwrap();
             assert_eq!(request.headers()["authorization"].to_str().unwrap(), ours);
         }
+    }
+
+    #[test]
+    fn a_header_is_added_as_if_the_crate_had_signed_it() {
+        let (mut request, credential) = signed("http://127.0.0.1:9000/b/a.txt");
+        let mut theirs = request.clone();
+        add(&mut request, &credential, ("x-amz-checksum-mode", "ENABLED"));
+        theirs.headers_mut().insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
+        for name in ["authorization", "x-amz-security-token", "x-amz-content-sha256"] {
+            theirs.headers_mut().remove(name);
+        }
+        let authorizer = AwsAuthorizer::new(&credential, "s3", "us-east-1");
+        authorizer.try_authorize(&mut theirs, None).unwrap();
+        // Unless the second changed in between.
+        if request.headers()["x-amz-date"] == theirs.headers()["x-amz-date"] {
+            assert_eq!(request.headers()["authorization"], theirs.headers()["authorization"]);
+        }
+        let (mut request, mut credential) = signed("http://127.0.0.1:9000/b/a.txt");
+        let before = request.headers().clone();
+        credential.key_id = "OTHER".to_owned();
+        add(&mut request, &credential, ("x-amz-checksum-mode", "ENABLED"));
+        assert_eq!(*request.headers(), before);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::checksum::Checksum;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Page, Slot};
 use super::patience::{Patience, REASONED, pause, timeout};
-use super::spell::{Spelled, Unspelled, is_placeholder};
+use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
 
 /// What is read of an answer that says why there is none.
@@ -118,6 +118,9 @@ impl Plain {
             Some(spelled) => spelled.spell(&mut request).await?,
             None if is_placeholder(&request) => return Err(Unspelled::Url.into()),
             None => {}
+        }
+        if let Some(summed) = request.extensions_mut().remove::<Summed>() {
+            summed.ask(&mut request).await;
         }
         let mut response = self.once(request).await?;
         asked.measure(response.status().as_u16(), response.headers())?;

@@ -9,6 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+use crc_fast::CrcAlgorithm::Crc32Iscsi;
+use crc_fast::checksum;
+use md5::Digest;
+
 /// Keys and objects.
 pub(crate) type Objects = Arc<Vec<(&'static str, Vec<u8>)>>;
 
@@ -392,7 +397,24 @@ impl Shared {
                     .header("Content-Range", format!("bytes {from}-{}/{}", to - 1, object.len()))
             }
         };
-        reply.header("ETag", tag).header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        let reply = reply.header("ETag", tag);
+        let reply = reply.header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT");
+        let crc = BASE64_STANDARD.encode((checksum(Crc32Iscsi, object) as u32).to_be_bytes());
+        match self.kind {
+            // Of a part it tells none.
+            Kind::S3
+                if request.header("x-amz-checksum-mode") == Some("ENABLED")
+                    && request.range().is_none() =>
+            {
+                reply.header("x-amz-checksum-crc32c", crc)
+            }
+            Kind::Gcs => reply.header("x-goog-hash", format!("crc32c={crc}")),
+            Kind::Azure => {
+                let sum = BASE64_STANDARD.encode(md5::Md5::digest(object));
+                reply.header("x-ms-blob-content-md5", sum)
+            }
+            _ => reply,
+        }
     }
 
     /// The first object on the first page, the others on the second.
