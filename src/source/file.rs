@@ -11,7 +11,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +28,8 @@ pub(super) struct Version {
     size: u64,
     /// When it was last written to.
     modified: Option<SystemTime>,
+    /// When it, its name or its mode last changed, which nobody can set.
+    touched: Option<(i64, i64)>,
     /// Its device and its number there, where files have one.
     number: Option<(u64, u64)>,
     /// It was written to so shortly before that clocks may not tell the next write from that one.
@@ -42,7 +44,8 @@ impl Version {
         let modified = found.modified().ok();
         let age = modified.and_then(|modified| SystemTime::now().duration_since(modified).ok());
         let fresh = age.is_none_or(|age| age < CLOCK);
-        Self { size: found.len(), modified, number: number(found), fresh }
+        let (number, touched) = (number(found), touched(found));
+        Self { size: found.len(), modified, touched, number, fresh }
     }
 
     /// How a file that was of this version has fared, given what it is now.
@@ -56,6 +59,9 @@ impl Version {
             // What is made as it is read may be made anew each time.
             std::cmp::Ordering::Equal if self.size == 0 => Fate::Same,
             std::cmp::Ordering::Equal if written && self.modified.is_some() => Fate::Changed,
+            // Renamed, as logs are; or written to, and its time set back.
+            std::cmp::Ordering::Equal if self.touched != now.touched => Fate::Doubtful,
+            std::cmp::Ordering::Equal if self.fresh => Fate::Doubtful,
             std::cmp::Ordering::Equal => Fate::Same,
         }
     }
@@ -65,6 +71,8 @@ impl Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Same,
+    /// It may have been written to.
+    Doubtful,
     /// It is longer: what stood there may be as it was.
     Grown,
     Changed,
@@ -76,37 +84,58 @@ fn number(found: &Metadata) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
+#[cfg(unix)]
+fn touched(found: &Metadata) -> Option<(i64, i64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((found.ctime(), found.ctime_nsec()))
+}
+
 #[cfg(not(unix))]
 fn number(_: &Metadata) -> Option<(u64, u64)> {
     None
 }
 
+#[cfg(not(unix))]
+fn touched(_: &Metadata) -> Option<(i64, i64)> {
+    None
+}
+
 /// Bytes between samples of what was read.
 const BETWEEN: u64 = 1 << 20;
+/// The most samples of a file; then every second is let go.
+const MOST_SAMPLES: usize = 8192;
 /// Bytes of a sample.
 const SAMPLE: usize = 32;
 
-/// A few of the bytes that were read, to know later that they are still there.
+/// A few of the bytes that were read of a file, by all its readers, to know later that they are
+/// still there.
 #[derive(Debug, Default)]
-struct Samples {
-    taken: Vec<(u64, Vec<u8>)>,
-    /// Where the next may begin.
-    next: u64,
-}
+pub(super) struct Samples(Mutex<Vec<(u64, Vec<u8>)>>);
 
 impl Samples {
-    fn take(&mut self, at: u64, bytes: &[u8]) {
-        if at >= self.next && !bytes.is_empty() {
-            self.taken.push((at, bytes[..bytes.len().min(SAMPLE)].to_vec()));
-            self.next = at + BETWEEN;
+    fn take(&self, at: u64, bytes: &[u8]) {
+        let most = bytes.len().min(SAMPLE);
+        let last = bytes.len() - most;
+        // From both ends: many files begin alike.
+        let mut taken = self.lock();
+        if taken.len() >= MOST_SAMPLES {
+            let mut kept = false;
+            taken.retain(|_| {
+                kept = !kept;
+                kept
+            });
         }
+        taken.push((at, bytes[..most].to_vec()));
+        taken.push((at + last as u64, bytes[last..].to_vec()));
     }
 
     /// Whether a file still holds them all, and begins with this.
     fn still_hold(&self, file: &File, head: &[u8]) -> bool {
-        let head = std::iter::once((0, head));
-        let taken = self.taken.iter().map(|(at, bytes)| (*at, bytes.as_slice()));
-        head.chain(taken).all(|(at, bytes)| holds(file, at, bytes))
+        holds(file, 0, head) && self.lock().iter().all(|(at, bytes)| holds(file, *at, bytes))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Vec<u8>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,7 +157,10 @@ pub(super) struct LocalFile {
     file: File,
     object: Arc<Object>,
     version: Version,
-    samples: Samples,
+    /// Where the next sample may begin.
+    sampled: u64,
+    /// The last bytes that were read, as a sample for the end.
+    tail: Vec<u8>,
     at: u64,
     /// It holds more than its size, so that this tells nothing.
     understated: bool,
@@ -138,7 +170,7 @@ pub(super) struct LocalFile {
 impl LocalFile {
     /// Opens the file of an object at an offset.
     pub(super) fn open(object: &Arc<Object>, from: u64) -> Result<Self> {
-        let Home::File { path, version } = &object.home else {
+        let Home::File { path, version, .. } = &object.home else {
             return Err(error(object.place(), io::ErrorKind::Unsupported.into()));
         };
         let failed = |e| error(object.place(), e);
@@ -150,7 +182,8 @@ impl LocalFile {
             file,
             object: Arc::clone(object),
             version: *version,
-            samples: Samples::default(),
+            sampled: from,
+            tail: Vec::new(),
             at: from,
             understated: false,
             ended: false,
@@ -172,13 +205,25 @@ impl LocalFile {
 
     /// Looks, at the end that the size tells or that reading has found, at what it is.
     fn reach_end(&mut self, found: bool) -> io::Result<()> {
+        if let Home::File { samples, .. } = &self.object.home {
+            samples.take(self.at - self.tail.len() as u64, &self.tail);
+            self.tail.clear();
+        }
         let fate = self.fate()?;
         let early = found && self.at < self.version.size;
         // An early end of a file that has not changed: its size is overstated.
-        let changed = fate == Fate::Changed || fate == Fate::Grown && early;
-        let doubtful = fate == Fate::Grown || self.version.fresh && self.version.size > 0;
-        let head = self.object.known_head();
-        if changed || doubtful && !self.samples.still_hold(&self.file, head) {
+        let changed = match fate {
+            Fate::Same => false,
+            Fate::Changed => true,
+            Fate::Grown if early => true,
+            Fate::Grown | Fate::Doubtful => match &self.object.home {
+                Home::File { samples, .. } => {
+                    !samples.still_hold(&self.file, self.object.known_head())
+                }
+                _ => false,
+            },
+        };
+        if changed {
             return Err(self.changed());
         }
         self.ended = found || fate == Fate::Grown;
@@ -212,7 +257,14 @@ impl LocalFile {
         if read == 0 {
             return self.reach_end(true);
         }
-        self.samples.take(self.at, &room[..read]);
+        if self.at >= self.sampled
+            && let Home::File { samples, .. } = &self.object.home
+        {
+            samples.take(self.at, &room[..read]);
+            self.sampled = self.at + BETWEEN;
+        }
+        self.tail.clear();
+        self.tail.extend_from_slice(&room[read.saturating_sub(SAMPLE)..read]);
         buf.advance(read);
         self.at += read as u64;
         Ok(())
@@ -301,6 +353,52 @@ mod tests {
             assert_eq!(read.is_ok(), same);
             assert!(!same || [first, rest].concat() == old);
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn slices_of_two_files_are_an_error_whichever_is_read_first() {
+        let root = tempdir().unwrap();
+        let path = root.path().join("file");
+        let line = b"the same head of both files, which tells nothing of what comes after it\n";
+        let old = [&line[..], &b"old text\n".repeat(1000)].concat();
+        let new = [&line[..], &b"new text\n".repeat(2000)].concat();
+        for first in [0, 4000] {
+            fs::write(&path, &old).unwrap();
+            let (_, objects) = open(&path).await;
+            let read = async |from: u64| {
+                let mut bytes = Vec::new();
+                let mut file = LocalFile::open(&objects[0], from).unwrap();
+                file.read_to_end(&mut bytes).await.map(|_| bytes)
+            };
+            assert_eq!(read(first).await.unwrap(), old[first as usize..]);
+            fs::write(&path, &new).unwrap();
+            assert!(read(4000 - first).await.is_err(), "{first}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_is_renamed_while_it_is_read_is_the_same_and_one_set_back_is_not() {
+        let root = tempdir().unwrap();
+        let path = root.path().join("file");
+        fs::write(&path, b"old text\n".repeat(1000)).unwrap();
+        let aged = SystemTime::now() - Duration::from_secs(1000);
+        let set_back = |path: &Path| {
+            File::options().append(true).open(path).unwrap().set_modified(aged).unwrap();
+        };
+        set_back(&path);
+        let (mut file, _) = open(&path).await;
+        let mut bytes = vec![0; 100];
+        file.read_exact(&mut bytes).await.unwrap();
+        fs::rename(&path, root.path().join("file.1")).unwrap();
+        assert_eq!(file.read_to_end(&mut bytes).await.unwrap(), 8900);
+        let path = root.path().join("file.1");
+        let (mut file, _) = open(&path).await;
+        file.read_exact(&mut bytes[..100]).await.unwrap();
+        fs::write(&path, b"new text\n".repeat(1000)).unwrap();
+        set_back(&path);
+        assert!(file.read_to_end(&mut bytes).await.is_err());
     }
 
     #[cfg(target_os = "linux")]

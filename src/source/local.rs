@@ -7,7 +7,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::Version;
+use super::file::{Samples, Version};
 use super::glob::Component;
 use super::missing::Listing;
 use super::object::Home;
@@ -98,7 +98,8 @@ pub(super) fn object(path: PathBuf, found: &Metadata, into: &mut Listing<'_>) ->
         {
             return into.refuse(at(&path, error));
         }
-        let home = Home::File { path, version: Version::of(found) };
+        let version = Version::of(found);
+        let home = Home::File { path, version, samples: Samples::default() };
         into.push(name, Some(found.len()), home);
     } else {
         into.push(name, None, Home::Pipe(path));

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use tokio::sync::OnceCell;
 
-use super::file::Version;
+use super::file::{Samples, Version};
 #[cfg(feature = "cloud")]
 use super::known::Remote;
 use super::local;
@@ -35,7 +35,7 @@ pub(crate) struct Object {
 #[derive(Debug)]
 pub(super) enum Home {
     /// A regular file, as it was listed.
-    File { path: PathBuf, version: Version },
+    File { path: PathBuf, version: Version, samples: Samples },
     /// A pipe, a terminal or another device: read once, from its start.
     Pipe(PathBuf),
     /// Standard input.

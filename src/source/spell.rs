@@ -49,6 +49,7 @@ impl Name {
 
 /// Signs requests whose signature covers their URL.
 #[derive(Debug)]
+#[allow(dead_code, reason = "each store makes one of them")]
 pub(super) enum Signer {
     /// Nothing in a request depends on its URL.
     None,
@@ -88,6 +89,7 @@ impl Summed {
 
 /// Why a request cannot be made for its key.
 #[derive(Debug, thiserror::Error)]
+#[allow(dead_code, reason = "not every store signs")]
 pub(super) enum Unspelled {
     #[error("this key cannot be spelled in a URL of this store")]
     Url,

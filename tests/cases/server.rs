@@ -102,6 +102,11 @@ impl Reply {
         self
     }
 
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(n, _)| n != name);
+        self
+    }
+
     /// Sends it; `false` if the connection is to end.
     fn send(&self, to: &mut TcpStream) -> bool {
         let length = self.length.unwrap_or(self.body.len());

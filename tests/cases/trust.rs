@@ -3,8 +3,10 @@
 use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use proptest::prelude::*;
+
 use crate::server::{Bucket, Reply, Request, Server};
-use crate::{command, fails, prints};
+use crate::{command, fails, prints, text};
 
 /// Serves a bucket whose answers for objects go through this.
 fn serve(
@@ -91,5 +93,98 @@ fn an_object_is_empty_only_if_a_full_answer_says_so() {
     });
     for source in ["s3://b/m/b", "s3://b/m/*"] {
         prints(&creel(&server, &["count", source]), "1\n");
+    }
+}
+
+/// Changes that make an answer no answer to its request, or that leave it one.
+#[derive(Debug, Clone)]
+enum Change {
+    None,
+    Status(u16),
+    Range(Option<String>),
+    Tag(Option<String>),
+    Length(i64),
+    Body(usize),
+    Error,
+    Cut(usize),
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    let status = prop::sample::select(vec![200, 201, 204, 206, 304, 400, 412, 416, 429, 500, 503]);
+    prop_oneof![
+        Just(Change::None),
+        status.prop_map(Change::Status),
+        prop::option::of("(bytes )?[0-9]{1,6}-[0-9]{1,6}/([0-9]{1,6}|\\*)").prop_map(Change::Range),
+        prop::option::of("\"[ex]\"").prop_map(Change::Tag),
+        (-100..100_i64).prop_map(Change::Length),
+        (0..400_000_usize).prop_map(Change::Body),
+        Just(Change::Error),
+        (0..400_000_usize).prop_map(Change::Cut),
+    ]
+}
+
+impl Change {
+    fn apply(&self, reply: Reply) -> Reply {
+        match self {
+            Self::None => reply,
+            Self::Status(status) => Reply { status: *status, ..reply },
+            Self::Range(Some(range)) => reply.with("Content-Range", range),
+            Self::Range(None) => reply.without("Content-Range"),
+            Self::Tag(Some(tag)) => reply.with("ETag", tag),
+            Self::Tag(None) => reply.without("ETag"),
+            Self::Length(more) => {
+                let length = reply.body.len().saturating_add_signed(*more as isize);
+                // A whole answer that says less agrees with itself, so it must not say of what.
+                let reply = if reply.status == 200 { reply.without("ETag") } else { reply };
+                Reply { length: Some(length), ..reply }
+            }
+            Self::Body(length) => {
+                let mut reply = reply;
+                reply.body.truncate(*length);
+                // A store says in a whole answer which object it is of.
+                if reply.status == 200 { reply.without("ETag") } else { reply }
+            }
+            Self::Error => {
+                let error = b"<Error><Code>InternalError</Code></Error>".to_vec();
+                Reply { body: error, ..reply }.without("ETag")
+            }
+            Self::Cut(at) => Reply { cut: Some(*at), ..reply },
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn whatever_a_server_answers_the_result_is_right_or_an_error(
+        // The second request may be changed in several ways.
+        first in changes(),
+        second in (changes(), changes()),
+        third in changes(),
+        listed: bool,
+    ) {
+        let content: String = (0..30_000).map(|n| format!("line {n} of it\n")).collect();
+        let expected = content.clone();
+        let (bucket, asked) = (Bucket::new(&[("m/a", content.as_bytes())]), AtomicUsize::new(0));
+        let server = serve(bucket, move |request, reply| {
+            if request.query("list-type").is_some() {
+                return reply;
+            }
+            match asked.fetch_add(1, Relaxed) {
+                0 => first.apply(reply),
+                1 => second.1.apply(second.0.apply(reply)),
+                2 => third.apply(reply),
+                _ => reply,
+            }
+        });
+        let source = if listed { "s3://b/m/*" } else { "s3://b/m/a" };
+        let output = creel(&server, &["-t", "text", ".", source]);
+        let (printed, told) = (text(&output.stdout), text(&output.stderr));
+        match output.status.code() {
+            Some(0) => prop_assert!(printed == expected, "another result"),
+            Some(3) => prop_assert!(expected.starts_with(printed), "{}", told),
+            code => prop_assert!(false, "{:?}: {}", code, told),
+        }
+        prop_assert!(!told.contains("internal fault"), "{}", told);
     }
 }
