@@ -48,6 +48,12 @@ impl Head {
         self.headers.push(format!("{name}: {value}"));
     }
 
+    /// Takes all headers of a name away.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.set(name, "");
+        self.headers.pop();
+    }
+
     pub(crate) fn length(&self) -> Option<u64> {
         self.header("content-length")?.parse().ok()
     }

@@ -11,6 +11,7 @@ mod corpus;
 mod faults;
 mod gcs;
 mod http;
+mod lies;
 mod local;
 mod nginx;
 mod plain_http;
@@ -89,7 +90,7 @@ fn main() -> ExitCode {
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    let lists = [conformance::CASES, access::CASES, faults::CASES, plain_http::CASES];
+    let lists = [conformance::CASES, access::CASES, faults::CASES, lies::CASES, plain_http::CASES];
     lists.into_iter().flatten().copied()
 }
 

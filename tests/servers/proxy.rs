@@ -25,12 +25,17 @@ impl Seen {
     }
 }
 
+/// Makes an answer of a real server wrong.
+pub(crate) type Change = fn(&mut Head, &mut Vec<u8>);
+
 /// What is done to a request.
 pub(crate) enum Fault {
     /// Answer with this status and an empty body.
     Status(u16),
     /// Pass the answer on, and break the connection after half of its body.
     Cut,
+    /// Change the answer, head and body.
+    Change(Change),
     /// Do something first, then pass the request on.
     First(Box<dyn Fn() + Send>),
 }
@@ -102,6 +107,7 @@ enum Doing {
     Pass,
     Status(u16),
     Cut,
+    Change(Change),
 }
 
 impl Shared {
@@ -130,6 +136,14 @@ impl Shared {
         let mut server = BufReader::new(server);
         let Some(mut answer) = Head::read(&mut server)? else { return Ok(()) };
         answer.set("Connection", "close");
+        if let Doing::Change(change) = doing {
+            let mut body = Vec::new();
+            server.read_to_end(&mut body)?;
+            change(&mut answer, &mut body);
+            answer.write(&mut client)?;
+            client.write_all(&body)?;
+            return client.shutdown(Shutdown::Both);
+        }
         answer.write(&mut client)?;
         let limit = match doing {
             Doing::Cut => answer.length().map_or(1, |length| length / 2),
@@ -156,6 +170,7 @@ impl Shared {
         match &rule.fault {
             Fault::Status(code) => Doing::Status(*code),
             Fault::Cut => Doing::Cut,
+            Fault::Change(change) => Doing::Change(*change),
             Fault::First(act) => {
                 act();
                 Doing::Pass
