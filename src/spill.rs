@@ -56,6 +56,11 @@ impl Budget {
         }
     }
 
+    /// The bytes that states may hold.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// What a lane holds, nothing as yet.
     pub(crate) fn share(&self) -> Share<'_> {
         Share { budget: self, held: 0 }
@@ -95,7 +100,11 @@ impl Budget {
     ///
     /// If it cannot be read, or is not what was written.
     pub(crate) fn read(&self, extent: Extent) -> Result<Vec<u8>> {
-        let mut frame = vec![0; extent.len];
+        let mut frame = Vec::new();
+        // Where memory is out, that is an error and no abort.
+        let reserved = frame.try_reserve_exact(extent.len);
+        reserved.map_err(|_| self.fault(io::ErrorKind::OutOfMemory.into()))?;
+        frame.resize(extent.len, 0);
         read_exact_at(self.file()?, &mut frame, extent.at).map_err(|e| self.fault(e))?;
         let mut bytes = Vec::new();
         let read = FrameDecoder::new(&frame[..]).read_to_end(&mut bytes);
@@ -170,6 +179,11 @@ fn read_exact_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<(
 }
 
 impl Share<'_> {
+    /// The budget that it is a share of.
+    pub(crate) fn budget(&self) -> &Budget {
+        self.budget
+    }
+
     /// Tells what the lane holds now. Whether it is to put that away: all lanes hold more than they
     /// may, and this one has its part in it.
     pub(crate) fn is_over(&mut self, weight: usize, lanes: usize) -> bool {

@@ -79,6 +79,11 @@ pub trait Combiner: Send + Sync + 'static {
         0
     }
 
+    /// The bytes of memory that a state holds, as far as it knows: what a limit on memory counts.
+    fn held(&self, state: &Self::State) -> usize {
+        self.weight(state)
+    }
+
     /// Cuts a state into `2^bits` parts, so that the same parts of several states can be merged
     /// side by side, and then [`join`](Self::join)ed.
     ///
@@ -153,6 +158,10 @@ macro_rules! tuple_combiner {
 
             fn weight(&self, state: &Self::State) -> usize {
                 0 $(+ self.$index.weight(&state.$index))*
+            }
+
+            fn held(&self, state: &Self::State) -> usize {
+                0 $(+ self.$index.held(&state.$index))*
             }
 
             fn parts(&self, state: Self::State, bits: u32) -> Vec<Self::State> {

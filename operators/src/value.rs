@@ -31,6 +31,11 @@ pub trait Value: Sized {
 
     /// Stores this record.
     fn into_owned(self) -> Self::Owned;
+
+    /// The bytes of memory that it points to, as far as it knows.
+    fn heap(&self) -> usize {
+        0
+    }
 }
 
 impl<T: Value<Owned = T> + Clone + Send + 'static> Value for &T {
@@ -53,6 +58,10 @@ macro_rules! lent_value {
             }
             fn into_owned(self) -> $owned {
                 self.into()
+            }
+            fn heap(&self) -> usize {
+                let text: &$slice = self;
+                size_of_val(text)
             }
         }
     )*};

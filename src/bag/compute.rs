@@ -46,9 +46,16 @@ impl Run {
     ///
     /// A run in which none of these is left fails with [`Error::Memory`], which says who holds what.
     ///
-    /// What combiners hold while records are read is bounded by as much again: counts of texts that
-    /// outgrow it go to a file without a name in the folder for temporary files, and are merged from there.
-    /// The result itself has to fit.
+    /// What combiners hold while records are read is bounded by as much again, as far as they tell
+    /// ([`Combiner::held`](crate::operators::Combiner::held)): counts of texts that outgrow it go to
+    /// a file without a name in the folder for temporary files, and are merged from there; counts of
+    /// other keys, the largest of many records, and several items over one source are refused then,
+    /// by [`Error::Memory`]. The result itself has to fit.
+    ///
+    /// Not bounded are the records of [`collect`](crate::Bag::collect) and of other combiners that
+    /// see them in order, states over the values of handles
+    /// ([`from_delayed`](crate::Bag::from_delayed)), states of your own that do not tell, and what a
+    /// key points to that is neither text nor bytes. Beside this a run has about 8 blocks a thread.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.context.memory = Some(bytes);
         self

@@ -242,6 +242,7 @@ pub(super) trait Reduction: Send + Sync {
     fn finish(&self, state: Value) -> Value;
 
     fn weight(&self, state: &Value) -> usize;
+    fn held(&self, state: &Value) -> usize;
     fn parts(&self, state: Value, bits: u32) -> Vec<Value>;
     fn join(&self, parts: Vec<Value>) -> Value;
     fn save(&self, state: &Value, bytes: &mut Vec<u8>) -> bool;
@@ -281,6 +282,10 @@ impl<F: Feeding> Reduction for F {
 
     fn weight(&self, state: &Value) -> usize {
         state.downcast_ref().map_or(0, |state| self.combiner().weight(state))
+    }
+
+    fn held(&self, state: &Value) -> usize {
+        state.downcast_ref().map_or(0, |state| self.combiner().held(state))
     }
 
     fn parts(&self, state: Value, bits: u32) -> Vec<Value> {

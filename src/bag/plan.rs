@@ -313,6 +313,10 @@ impl Pass<Chunk> for Group {
         states.0.iter().map(|(reduction, state)| reduction.weight(state)).sum()
     }
 
+    fn held(&self, states: &States) -> usize {
+        states.0.iter().map(|(reduction, state)| reduction.held(state)).sum()
+    }
+
     fn parts(&self, states: States, bits: u32) -> Vec<States> {
         let mut parts: Vec<_> = (0..1 << bits).map(|_| States(Vec::new())).collect();
         for (reduction, state) in states.0 {

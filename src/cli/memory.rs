@@ -1,24 +1,32 @@
 //! The memory that a run may use: what was asked for, or half of what there is.
 
-use crate::run::{READY, memory};
+use crate::run::memory;
 
-/// Bytes that go to what is read and written, and to the process itself, besides blocks.
-const FIXED: u64 = 16 << 20;
+/// How a run divides its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Division {
+    /// Threads, as many as were asked for if there is memory for each.
+    pub(super) threads: usize,
+    /// Bytes for states; `None` if nobody knows how much there is.
+    pub(super) states: Option<u64>,
+    /// Bytes that are fetched ahead from a store.
+    pub(super) ahead: usize,
+}
 
-/// Blocks that a lane has about it: what it reads and works on, and buffers that go round.
-const BLOCKS: u64 = 8;
+/// The most that is fetched ahead.
+const AHEAD: u64 = 32 << 20;
 
-/// Bytes for the states of a run of so many threads, out of what it may use; `None` if nobody knows
-/// how much there is.
-///
-/// Blocks, those about lanes and those that lie ready, take half at most, so that many threads leave
-/// something for states. A quarter of what is left is for what is merged in the end, and for what an
-/// allocator keeps.
-pub(super) fn for_states(asked: Option<u64>, threads: usize, blocksize: usize) -> Option<u64> {
-    let memory = asked.or_else(memory::default)?;
-    let memory = memory.saturating_sub(FIXED);
-    let blocks = (threads as u64 * BLOCKS * blocksize as u64 + READY as u64).min(memory / 2);
-    Some((memory - blocks) / 4 * 3)
+/// Divides memory among as many of these threads as it does for, of which each has blocks of this
+/// size about it, and a state of about so many bytes.
+pub(super) fn divide(asked: Option<u64>, threads: usize, blocksize: usize, state: u64) -> Division {
+    match asked.or_else(memory::default) {
+        None => Division { threads, states: None, ahead: AHEAD as usize },
+        Some(memory) => {
+            let threads = memory::threads(memory, threads, blocksize, state);
+            let states = Some(memory::for_states(memory, threads, blocksize));
+            Division { threads, states, ahead: (memory / 8).min(AHEAD) as usize }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -26,9 +34,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_have_their_part_of_what_was_asked_for() {
-        assert_eq!(for_states(Some(512 << 20), 2, 1 << 20), Some(354 << 20));
-        assert_eq!(for_states(Some(64 << 20), 64, 1 << 20), Some(18 << 20));
-        assert_eq!(for_states(Some(1), 2, 1 << 20), Some(0));
+    fn memory_bounds_threads_and_what_is_fetched_ahead() {
+        let ample = divide(Some(4 << 30), 32, 1 << 20, 16 << 20);
+        assert_eq!((ample.threads, ample.ahead), (32, 32 << 20));
+        let scarce = divide(Some(64 << 20), 32, 1 << 20, 16 << 20);
+        assert_eq!(scarce, Division { threads: 1, states: Some(24 << 20), ahead: 8 << 20 });
+        assert_eq!(divide(Some(64 << 20), 32, 1 << 20, 0).threads, 6);
     }
 }

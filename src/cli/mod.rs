@@ -19,6 +19,7 @@ use args::{Args, When};
 use message::{fail, say};
 use monitor::{Monitor, Shown};
 
+use self::memory::Division;
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::{printable, snippet};
 use crate::program::{self, Fault, Program, Records};
@@ -136,7 +137,9 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
         look: args.on_missing == Missing::Fail && program.streams(),
     };
     let source = Source::parse(&args.sources, access)?;
-    let (job, context) = (job(args, source), context(args));
+    let (asked, blocksize) = (args.threads.unwrap_or(Context::default().threads), blocksize(args));
+    let division = memory::divide(args.memory, asked, blocksize, program.state_of_lane());
+    let (job, context) = (job(args, source, division), context(args, division));
     if args.dry_run {
         return dry_run::list(&job, &context, program.order());
     }
@@ -212,9 +215,9 @@ fn compute(
     printer.flush()
 }
 
-fn job(args: &Args, source: Source) -> Job {
+fn job(args: &Args, source: Source, division: Division) -> Job {
     let blocks = BlockOptions {
-        blocksize: args.blocksize.unwrap_or(BLOCKSIZE),
+        blocksize: blocksize(args),
         compression: args.compression,
         encoding: args.encoding,
         delimiter: match &args.delimiter {
@@ -226,17 +229,20 @@ fn job(args: &Args, source: Source) -> Job {
         damaged: Damaged::Keep,
         allow_binary: args.text,
         max_ratio: args.max_ratio,
-        ahead: 32 << 20,
+        ahead: division.ahead,
     };
     Job { source, blocks, partition_size: None }
 }
 
-fn context(args: &Args) -> Context {
-    let default = Context::default();
-    let threads = args.threads.unwrap_or(default.threads);
-    let states = memory::for_states(args.memory, threads, args.blocksize.unwrap_or(BLOCKSIZE));
+fn context(args: &Args, division: Division) -> Context {
+    let Division { threads, states, .. } = division;
     let budget = states.map(|limit| Arc::new(Budget::new(limit, args.tmpdir.as_deref())));
-    Context { threads, budget, ..default }
+    Context { threads, budget, ..Context::default() }
+}
+
+/// The bytes of a block.
+fn blocksize(args: &Args) -> usize {
+    args.blocksize.unwrap_or(BLOCKSIZE)
 }
 
 /// Where the result goes: refused before anything is read, if it cannot be written.

@@ -219,6 +219,24 @@ impl State {
         if let Self::Texts(counts) = self { counts.weight() } else { 0 }
     }
 
+    /// Bytes that it holds, as far as they may be many.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Texts(counts) => counts.weight(),
+            Self::Numbers(counts) => counts.weight(),
+            Self::TopTexts(top) => TopK::new(0).held(top),
+            Self::TopNumbers(top) => TopK::new(0).held(top),
+            _ => 0,
+        }
+    }
+
+    /// Bytes that would do for all that it may come to, if that is known: of rows that are kept
+    /// twice as many as are wanted are held.
+    pub(crate) fn needed(&self, end: End) -> Option<u64> {
+        let (End::Top(k), rows @ 1..) = (end, self.rows()) else { return None };
+        Some((self.held() as u64).saturating_mul(2).saturating_mul(k as u64) / rows as u64)
+    }
+
     /// As `save` of [`Counts`].
     pub(crate) fn save(&self, bytes: &mut Vec<u8>) -> bool {
         if let Self::Texts(counts) = self { counts.save(bytes) } else { false }

@@ -14,8 +14,9 @@ use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
 use crate::progress::Tally;
 use crate::record::{self, Checked, Invalid, Lines, RawLines};
-use crate::run::{self, Context, Pass, Text, stream};
+use crate::run::{self, Context, Pass, Text, memory, stream};
 use crate::sink::{Cell, Printer};
+use crate::spill::Budget;
 use crate::{Error, Result};
 
 /// How blocks become records.
@@ -124,6 +125,22 @@ impl Pass<Block> for Reduce {
 
     fn weight(&self, lane: &Lane) -> usize {
         lane.state.weight()
+    }
+
+    fn held(&self, lane: &Lane) -> usize {
+        lane.state.held()
+    }
+
+    fn unfit(&self, lane: &Lane, budget: &Budget) -> Error {
+        let end = self.program.end;
+        let least = lane.state.needed(end).map(|needed| {
+            format!("; for all that is kept, `--memory {}M` would do", memory::least(needed) >> 20)
+        });
+        let what = match end {
+            End::Top(k) => format!("topk({k})"),
+            _ => "frequencies".to_owned(),
+        };
+        run::unfit(&what, lane.state.held(), budget, &least.unwrap_or_default())
     }
 
     fn parts(&self, lane: Lane, bits: u32) -> Vec<Lane> {

@@ -104,6 +104,20 @@ impl Program {
         self.end == End::Records
     }
 
+    /// The bytes of memory that a lane needs for its state beside blocks, about; 0 for one that stays
+    /// small.
+    pub(crate) fn state_of_lane(&self) -> u64 {
+        /// What a row that is kept takes, at least.
+        const ROW: u64 = 64;
+        /// Counts that are cut, saved and compressed as they are put away.
+        const COUNTS: u64 = 16 << 20;
+        match self.end {
+            End::Frequencies => COUNTS,
+            End::Top(k) => (2 * ROW).saturating_mul(k as u64),
+            _ => 0,
+        }
+    }
+
     /// Whether the order of blocks shows in what is printed.
     pub(crate) fn order(&self) -> Order {
         if self.streams() || !self.ordered.is_empty() { Order::Kept } else { Order::Any }

@@ -3,10 +3,52 @@
 use std::fs;
 use std::path::Path;
 
+use super::READY;
+
 /// The memory that a run may use where nobody says it: half of what there is; `None` if nobody knows
 /// how much that is.
 pub(crate) fn default() -> Option<u64> {
     Some(there_is(Path::new("/"))? / 2)
+}
+
+/// Bytes that go to what is read and written, and to the process itself, besides blocks.
+const FIXED: u64 = 16 << 20;
+
+/// Blocks that a thread has about it: what it reads and works on, and buffers that go round.
+const BLOCKS: u64 = 8;
+
+/// So many threads are not many.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
+const FEW: usize = 2;
+
+/// As many threads of those asked for as this memory does for: each has blocks about it, and those
+/// whose states are large (`state` bytes a thread) have no more than half of the memory for both.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
+pub(crate) fn threads(memory: u64, asked: usize, blocksize: usize, state: u64) -> usize {
+    let memory = memory.saturating_sub(FIXED);
+    let blocks = BLOCKS.saturating_mul(blocksize as u64).max(1);
+    let most = if state == 0 { memory / blocks } else { memory / 2 / blocks.max(state) };
+    asked.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
+}
+
+/// Bytes for the states of a run of so many threads, out of what it may use.
+///
+/// Blocks, those about threads and those that lie ready, take half at most, so that something is left
+/// for states. A quarter of what is left is for what is merged in the end, and for what an allocator
+/// keeps; half of it where there are many threads, which may spill at once and have a share of the
+/// allocator each.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
+pub(crate) fn for_states(memory: u64, threads: usize, blocksize: usize) -> u64 {
+    let memory = memory.saturating_sub(FIXED);
+    let blocks = (threads as u64).saturating_mul(BLOCKS).saturating_mul(blocksize as u64);
+    let left = memory - blocks.saturating_add(READY as u64).min(memory / 2);
+    left / 4 * if threads > FEW { 2 } else { 3 }
+}
+
+/// The memory of which this much is left for the state of one thread.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
+pub(crate) fn least(state: u64) -> u64 {
+    FIXED + 2 * (READY as u64) + state / 3 * 4 + (1 << 20)
 }
 
 /// The longest record that is read in this much memory, in bytes.
@@ -46,6 +88,27 @@ fn there_is(root: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_have_their_part_of_what_was_asked_for() {
+        assert_eq!(for_states(512 << 20, 2, 1 << 20), 354 << 20);
+        assert_eq!(for_states(64 << 20, 64, 1 << 20), 12 << 20);
+        assert_eq!(for_states(1, 2, 1 << 20), 0);
+    }
+
+    #[test]
+    fn threads_are_fewer_where_memory_is_short_and_one_at_least() {
+        let mib = |memory: u64| threads(memory << 20, 32, 1 << 20, 16 << 20);
+        assert_eq!([0, 48, 64, 96, 128, 512, 2048].map(mib), [1, 1, 1, 2, 3, 15, 32]);
+        assert_eq!(threads(64 << 20, 32, 1 << 30, 0), 1);
+    }
+
+    #[test]
+    fn the_least_memory_for_a_state_has_room_for_it() {
+        for state in [0, 1, 100 << 20, 3 << 30] {
+            assert!(for_states(least(state), 1, 1 << 20) >= state);
+        }
+    }
 
     #[test]
     fn a_control_group_has_less_than_the_machine() {

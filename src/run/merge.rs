@@ -42,8 +42,8 @@ impl<S> Held<S> {
         }
     }
 
-    /// Puts the state away, and leaves another that has seen nothing; or leaves it as it is, for
-    /// good, if it has no form in bytes.
+    /// Puts the state away, and leaves another that has seen nothing; or leaves it as it is, if it has
+    /// no form in bytes.
     pub(super) fn put_away<B>(
         &mut self,
         context: &Context,

@@ -27,7 +27,7 @@ pub(crate) use input::{Job, Order, Text};
 pub(crate) use merge::merged;
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::reduce;
-pub(crate) use reduce::{Pass, reduction};
+pub(crate) use reduce::{Pass, reduction, unfit};
 pub(crate) use stream::stream;
 
 /// Bytes of blocks that may lie ready for lanes that are busy yet: those that come of gzip while a

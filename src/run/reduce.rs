@@ -9,6 +9,7 @@ use super::merge::{Held, gathered};
 use super::{BlockOf, Context, Input, Reader};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, caught};
 use crate::spill::Budget;
+use crate::watch::bytes;
 use crate::{Error, Result};
 
 /// What a lane does with the blocks it is given: a combiner with the operators before it.
@@ -44,6 +45,17 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
 
     /// As `weight`, `parts`, `join`, `save` and `load` of a combiner.
     fn weight(&self, state: &Self::State) -> usize;
+
+    /// The bytes of memory that a state holds, as `held` of a combiner.
+    fn held(&self, state: &Self::State) -> usize {
+        self.weight(state)
+    }
+
+    /// Why a run cannot go on whose states hold more than they may, if they have no form in bytes.
+    fn unfit(&self, state: &Self::State, budget: &Budget) -> Error {
+        unfit("lane", self.held(state), budget, "")
+    }
+
     fn parts(&self, state: Self::State, bits: u32) -> Vec<Self::State>;
     fn join(&self, parts: Vec<Self::State>) -> Self::State;
     fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool;
@@ -109,6 +121,19 @@ where
     gathered(lanes, pass, needs)
 }
 
+/// The error for states that hold more than they may and cannot be spilled; `least` says what would
+/// do.
+pub(crate) fn unfit(what: &str, held: usize, budget: &Budget, least: &str) -> Error {
+    Error::Memory {
+        task: what.to_owned(),
+        limit: budget.limit(),
+        held: format!(
+            "what one thread has combined so far takes {}, and has no form for the disk{least}",
+            bytes(held as u64)
+        ),
+    }
+}
+
 /// A task that hands on its value, once, and keeps nothing: others keep the task.
 fn ready(value: Shared) -> Arc<Node> {
     let value = Mutex::new(Some(value));
@@ -147,13 +172,12 @@ where
         if pass.full(&held.state) {
             break;
         }
-        let weight = |held: &Held<_>| pass.weight(&held.state);
-        if share.as_mut().is_some_and(|share| share.is_over(weight(&held), context.threads)) {
+        let Some(share) = &mut share else { continue };
+        if share.is_over(pass.held(&held.state), context.threads) {
             if !held.put_away(context, pass, pass.start(context, shared))? {
-                share = None;
-            } else if let Some(share) = &mut share {
-                share.is_over(weight(&held), context.threads);
+                return Err(pass.unfit(&held.state, share.budget()));
             }
+            share.is_over(pass.held(&held.state), context.threads);
         }
     }
     Ok(held)

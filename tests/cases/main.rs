@@ -15,6 +15,8 @@ mod entries;
 mod json;
 #[cfg(all(unix, feature = "s3"))]
 mod keys;
+#[cfg(target_os = "linux")]
+mod memory;
 mod numbers;
 mod output;
 mod records;

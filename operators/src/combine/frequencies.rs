@@ -35,6 +35,10 @@ impl<K: Stored> Combiner for Frequencies<K> {
         if Counts::<K>::HAS_PARTS { state.weight() } else { 0 }
     }
 
+    fn held(&self, state: &Counts<K>) -> usize {
+        state.weight()
+    }
+
     fn parts(&self, state: Counts<K>, bits: u32) -> Vec<Counts<K>> {
         state.parts(bits)
     }

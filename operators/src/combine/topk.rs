@@ -62,6 +62,16 @@ impl<O: Value<Owned = O> + Send + 'static> Combiner for TopK<O> {
     type Output = Vec<O>;
     const ORDERED: bool = false;
 
+    fn held(&self, state: &Vec<O>) -> usize {
+        /// So many records tell what the others point to, and an allocation is larger than asked for.
+        const ASKED: usize = 256;
+        const MORE: usize = 16;
+        let step = (state.len() / ASKED).max(1);
+        let asked = || state.iter().step_by(step);
+        let heap: usize = asked().map(O::heap).filter(|heap| *heap > 0).map(|n| n + MORE).sum();
+        state.capacity() * size_of::<O>() + heap * state.len() / asked().count().max(1)
+    }
+
     fn merge(&self, into: &mut Vec<O>, mut from: Vec<O>) {
         into.append(&mut from);
         self.settle(into);
