@@ -461,8 +461,8 @@ impl Remote {
     /// Whether the object ends at or before an offset, where the server has no bytes there and only
     /// a listing said that there are some.
     async fn end_at(&self, at: u64, size: Option<u64>) -> Result<bool, Fault> {
-        if size.is_some_and(|size| size <= at) {
-            return Ok(size.is_some_and(|size| self.confirm(size).is_ok()));
+        if size.is_some_and(|size| size <= at && self.confirm(size).is_ok()) {
+            return Ok(true);
         }
         let answer = self.request(Some(0..1)).await.map_err(Fault::Store)?;
         match self.learn(&answer.meta) {

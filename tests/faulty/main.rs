@@ -5,6 +5,7 @@ mod any;
 mod checksums;
 mod faults;
 mod matrix;
+mod property;
 mod run;
 mod server;
 mod settings;
