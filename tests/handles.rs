@@ -314,3 +314,30 @@ fn a_stream_has_the_threads_the_observers_and_the_memory_of_its_run() {
     let error = block_on(run.stream(parts).try_collect::<Vec<i32>>()).expect_err("it does not fit");
     assert!(matches!(error, Error::Memory { .. }), "{error}");
 }
+
+#[test]
+fn taking_a_few_records_takes_no_memory_for_the_handles_that_are_left() {
+    // In a process of its own, so that it is seen what a run holds at most.
+    if std::env::var_os("HANDLES_ALONE").is_none() {
+        let name = "taking_a_few_records_takes_no_memory_for_the_handles_that_are_left";
+        let mut alone = std::process::Command::new(std::env::current_exe().expect("a program"));
+        let alone = alone.args(["--exact", name]).env("HANDLES_ALONE", "1").output();
+        let alone = alone.expect("it runs");
+        assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
+        return;
+    }
+    let kib = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        most.and_then(|most| most.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
+    };
+    let bag = |n: u64| Bag::from_delayed((0..n).map(|n| delayed([n])));
+    // What the first run of a process brings into memory.
+    assert_eq!(bag(30).take(3).compute_blocking().expect("nothing fails"), [0, 1, 2]);
+    let bag = bag(300_000);
+    let before = kib();
+    assert_eq!(bag.take(3).compute_blocking().expect("nothing fails"), [0, 1, 2]);
+    let (Some(before), Some(after)) = (before, kib()) else { return };
+    // Eight bytes for each would be more.
+    assert!(after - before < 2_000, "{} KiB", after - before);
+}

@@ -73,8 +73,9 @@ pub(super) struct Reduced {
 
 /// Work that reads its origin in its own way.
 pub(super) struct Alone {
-    /// How it looks in a picture.
-    pub(super) sketch: Sketch,
+    pub(super) operation: &'static str,
+    /// How it looks in a picture: made when it is run or drawn, since it may hold many tasks.
+    pub(super) sketch: Box<dyn Fn() -> Sketch + Send + Sync>,
     /// The tasks whose values it is given: listed when they are run, since there may be many.
     pub(super) inputs: Box<dyn Fn() -> Vec<Arc<Node>> + Send + Sync>,
     pub(super) work: Box<AloneWork>,
@@ -138,14 +139,15 @@ impl<T: Send + 'static> Item<T> {
         inputs: Vec<Arc<Node>>,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
-        let inputs = move || inputs.clone();
+        let (inputs, operation) = (move || inputs.clone(), sketch.operation);
+        let sketch = (operation, move || sketch.clone());
         Self::alone_or_lazy(sketch, inputs, work, None::<fn(&Context) -> Result<T>>)
     }
 
     /// The same; and another way to its value, for a run that has nothing else to do, which
     /// computes no more inputs than it needs.
     pub(super) fn alone_or_lazy(
-        sketch: Sketch,
+        (operation, sketch): (&'static str, impl Fn() -> Sketch + Send + Sync + 'static),
         inputs: impl Fn() -> Vec<Arc<Node>> + Send + Sync + 'static,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
         lazy: Option<impl Fn(&Context) -> Result<T> + Send + Sync + 'static>,
@@ -156,7 +158,8 @@ impl<T: Send + 'static> Item<T> {
         let lazy = lazy
             .map(|lazy| -> Box<LazyWork> { Box::new(move |context| Ok(Box::new(lazy(context)?))) });
         Self::of(Work::Alone(Arc::new(Alone {
-            sketch,
+            operation,
+            sketch: Box::new(sketch),
             inputs: Box::new(inputs),
             work: Box::new(work),
             lazy,

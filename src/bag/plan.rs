@@ -131,7 +131,7 @@ impl Plan {
             return None;
         };
         let work = alone.lazy.as_ref().filter(|_| self.tasks.is_empty())?;
-        let finished = |value| caught(alone.sketch.operation, || Ok(finish(value)));
+        let finished = |value| caught(alone.operation, || Ok(finish(value)));
         Some(work(context).and_then(finished))
     }
 
@@ -153,7 +153,7 @@ impl Plan {
                 Work::Reduce(_) => continue,
                 Work::Alone(alone) => {
                     let (alone, inputs) = (Arc::clone(alone), (alone.inputs)());
-                    let mut sketch = alone.sketch.clone();
+                    let mut sketch = (alone.sketch)();
                     sketch.steps.extend_from_slice(steps);
                     Node::new(named(sketch), inputs, move |context, inputs| {
                         let value = (alone.work)(context, inputs.take_all())?;

@@ -53,10 +53,14 @@ impl Base {
         }
     }
 
-    /// The first records, taken in input order.
-    #[track_caller]
-    pub(super) fn taken(&self) -> Sketch {
-        let at = Step { what: "".into(), ..Step::here("take") };
+    /// The same for a run, which is not drawn: it holds no task.
+    pub(super) fn part(&self) -> Sketch {
+        Sketch { operation: "partition", steps: self.fused().to_vec(), ..Sketch::default() }
+    }
+
+    /// The first records, taken in input order by this step.
+    pub(super) fn taken(&self, at: Step) -> Sketch {
+        let at = Step { what: "".into(), ..at };
         let lanes = lanes("lane × threads", self.fused().to_vec(), self.above());
         Sketch { operation: "take", steps: vec![at], from: Some(vec![lanes]), ..Sketch::default() }
     }

@@ -13,7 +13,7 @@ use futures::{SinkExt, Stream, StreamExt};
 use super::broadcast::Env;
 use super::chain::Chunk;
 use super::{Bag, Item, Run};
-use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, caught};
+use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, Step, caught};
 use crate::run::{Context, Order, Stop, stream};
 use crate::{Error, Place, Result};
 
@@ -36,11 +36,12 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn take(self, n: usize) -> Item<Vec<T>> {
-        let sketch = self.base.taken();
+        let (base, at) = (self.base.clone(), Step::here("take"));
         if n == 0 {
-            return Item::alone(sketch, Vec::new(), |_, _| Ok(Vec::new()));
+            return Item::alone(base.taken(at), Vec::new(), |_, _| Ok(Vec::new()));
         }
-        let base = self.base.clone();
+        let drawn = self.base.clone();
+        let sketch = ("take", move || drawn.taken(at.clone()));
         let inputs = move || base.inputs();
         let (bag, tasks) = (self.clone(), self.base.origin.tasks().cloned());
         let all = move |context: &Context, values| {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::Bag;
 use super::chain::{Batch, Chunk};
-use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, take_in_turn};
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, take_in_turn};
 use crate::run::Context;
 use crate::{Error, Result};
 
@@ -38,10 +38,12 @@ struct Part<T> {
 impl<T: Send + Sync + 'static> Bag<T> {
     /// The handles of a bag that is made of handles.
     pub(super) fn over(&self, tasks: &Arc<Tasks>) -> Vec<Delayed<Vec<T>>> {
-        let all = self.parts(tasks, usize::MAX, |bag: &Self, context: &Context, mut part| {
-            bag.make(context, &mut part, usize::MAX)?;
-            Ok(Outcome::value(part.made))
-        });
+        let sketch = self.base.partition();
+        let all =
+            self.parts(tasks, sketch, usize::MAX, |bag: &Self, context: &Context, mut part| {
+                bag.make(context, &mut part, usize::MAX)?;
+                Ok(Outcome::value(part.made))
+            });
         all.map(Delayed::of).collect()
     }
 }
@@ -56,10 +58,15 @@ impl<T: Send + 'static> Bag<T> {
         (name, most): (&'static str, usize),
         mut take: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Result<()> {
-        let parts = self.parts(tasks, most, move |bag: &Self, context: &Context, mut part| {
-            bag.make(context, &mut part, most.min(RECORDS_AHEAD))?;
-            Ok(Moved::outcome(part))
-        });
+        let parts = self.parts(
+            tasks,
+            self.base.part(),
+            most,
+            move |bag: &Self, context: &Context, mut part| {
+                bag.make(context, &mut part, most.min(RECORDS_AHEAD))?;
+                Ok(Moved::outcome(part))
+            },
+        );
         let bag = self.clone();
         let ahead = PARTITIONS_AHEAD * context.threads.max(1);
         let handles = Arc::clone(tasks);
@@ -82,10 +89,11 @@ impl<T: Send + 'static> Bag<T> {
     fn parts(
         &self,
         tasks: &Arc<Tasks>,
+        sketch: Sketch,
         most: usize,
         work: impl Fn(&Self, &Context, Part<T>) -> Result<Outcome> + Clone + Send + Sync + 'static,
     ) -> impl Iterator<Item = Arc<Node>> + Send + 'static {
-        let (sketch, records) = (Arc::new(self.base.partition()), tasks.records);
+        let (sketch, records) = (Arc::new(sketch), tasks.records);
         let (bag, tasks) = (self.clone(), Arc::clone(tasks));
         (0..tasks.nodes.len()).map(move |n| {
             let (bag, work) = (bag.clone(), work.clone());
