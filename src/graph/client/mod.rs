@@ -65,7 +65,7 @@ use crate::Result;
 /// which the one that waits for it holds, or look for what that keeps in a thread-local. Where
 /// nothing can be run there, another thread takes the place of the one that waits, of which there
 /// are at most 32 beside the client's own. Waits that go deeper than all of this are an
-/// [`Error::Task`] that says so, as is a task that waits for itself. Tasks that make others by
+/// [`Error::Task`](crate::Error::Task) that says so, as is a task that waits for itself. Tasks that make others by
 /// [`then`](Delayed::then) keep no thread and go to any depth.
 #[derive(Clone)]
 pub struct Client(Arc<Lease>);
