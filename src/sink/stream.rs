@@ -5,10 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
-/// The most bytes of one call: what a pipe takes at once. A call that returns shows that the reader
-/// is there.
-const MOST: usize = 64 << 10;
-
 /// What an interrupt must know of the calls that may block as long as another process wants.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
@@ -72,8 +68,7 @@ impl Stream {
 
     pub(super) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let part = &bytes[..bytes.len().min(MOST)];
-            match self.calls.call(|| self.file.write(part)) {
+            match self.calls.call(|| self.file.write(bytes)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
