@@ -5,7 +5,7 @@ use std::io::Write;
 use indicatif::HumanBytes;
 
 use crate::Result;
-use crate::error::printable;
+use crate::error::Shown;
 use crate::run::{Context, Job, Order};
 use crate::sink::Target;
 
@@ -19,7 +19,7 @@ pub(crate) fn list(job: &Job, context: &Context, order: Order) -> Result<u8> {
         bytes += object.size().unwrap_or(0);
         unknown += usize::from(object.size().is_none());
         // Writing to a vector cannot fail.
-        let _ = writeln!(text, "{size}\t{}", printable(object.name()));
+        let _ = writeln!(text, "{size}\t{}", Shown::new(object.name()));
     }
     let mut target = Target::stdout()?;
     target.write(&text)?;

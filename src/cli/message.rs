@@ -7,7 +7,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::Error;
-use crate::error::{is_hidden, printable};
+use crate::error::{Shown, concealed, concealed_url, is_hidden, printable};
 use crate::program::Fault;
 use crate::record::NAME_ENCODING;
 use crate::record::json::TORN;
@@ -25,9 +25,15 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// Whether something was to be said that standard error did not take.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Prints a line on standard error.
+/// Prints a line on standard error; whatever is in it shows no secret and does nothing to a terminal.
 pub(crate) fn say(message: impl std::fmt::Display) {
-    print(&format!("creel: {message}\n"));
+    print(&format!("creel: {}\n", Shown::new(message)));
+}
+
+/// The same, of a text of several lines.
+pub(crate) fn say_lines(text: &str) {
+    let lines: Vec<_> = text.lines().map(|line| Shown::new(line).to_string()).collect();
+    print(&format!("creel: {}\n", lines.join("\n")));
 }
 
 /// Whether a message was lost: standard error is closed, or on a disk that is full. Nobody misses
@@ -105,7 +111,13 @@ pub(crate) fn code(error: &Error) -> u8 {
 /// Shows what is wrong with a program, with a caret under the place.
 pub(crate) fn fault(program: &str, fault: &Fault) -> u8 {
     let terminal = io::stderr().is_terminal();
-    print(&format!("{}\n", drawn(program, fault, terminal)));
+    if concealed(program) == program && concealed_url(program) == program {
+        print(&format!("{}\n", drawn(program, fault, terminal)));
+    } else {
+        // It is not drawn: there is a secret in it.
+        let hint = fault.hint.as_deref().map_or_else(String::new, |hint| format!("; {hint}"));
+        say(format_args!("{}{hint}", fault.message));
+    }
     USAGE
 }
 
@@ -115,8 +127,8 @@ pub(crate) fn drawn(program: &str, fault: &Fault, terminal: bool) -> String {
     } else {
         Renderer::plain()
     };
-    let message = printable(&fault.message);
-    let hint = fault.hint.as_deref().map(printable);
+    let message = Shown::new(&fault.message).to_string();
+    let hint = fault.hint.as_deref().map(|hint| Shown::new(hint).to_string());
     let shown: String = program.chars().map(harmless).collect();
     let mut group = Level::ERROR.with_name("creel").primary_title(&message).element(
         Snippet::source(&shown).annotation(AnnotationKind::Primary.span(fault.span.clone())),

@@ -21,7 +21,7 @@ use monitor::{Monitor, Shown};
 
 use self::memory::Division;
 use crate::block::{BlockOptions, Damaged, Delimiter};
-use crate::error::{printable, snippet};
+use crate::error::{concealed_url, snippet};
 use crate::program::{self, Fault, Program, Records};
 use crate::run::memory::longest_record;
 use crate::run::{Context, Job};
@@ -117,12 +117,22 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             let fault = Fault::new(0..text.len(), "this is a path, where a program is needed");
             return message::fault(&text, &fault.hint("the program stands before the sources"));
         }
+        Err(_) if is_url(&text) => {
+            say("this is a URL, where a program is needed; the program stands before the sources");
+            return message::USAGE;
+        }
         Err(fault) => return message::fault(&text, &fault),
     };
     match command(&args, &program) {
         Ok(code) => code,
         Err(error) => end(&error),
     }
+}
+
+/// Whether a text begins as a URL does.
+fn is_url(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.trim_start().split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(is_part))
 }
 
 fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
@@ -291,7 +301,7 @@ fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
 
 /// A path as messages name it.
 fn shown(path: &Path) -> String {
-    printable(&path.display().to_string())
+    concealed_url(&path.display().to_string())
 }
 
 /// Says what went wrong without ending the run; returns the exit code.
@@ -352,7 +362,7 @@ fn explain(error: &clap::Error) -> u8 {
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    say(text.trim_end());
+    message::say_lines(text.trim_end());
     message::USAGE
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong, by the decision that a caller can take.
 
+mod secret;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -11,9 +12,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use text::shown;
+
+#[cfg(feature = "cloud")]
+pub(crate) use secret::without_quotes;
+pub(crate) use secret::{concealed, concealed_url};
 #[cfg(feature = "cli")]
 pub(crate) use text::is_hidden;
-pub(crate) use text::{printable, snippet};
+pub(crate) use text::{Shown, printable, snippet};
 
 /// The result of everything in creel that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,7 +42,13 @@ pub struct Place {
 impl Place {
     /// An object as a whole.
     pub fn object(name: impl Into<String>) -> Self {
-        Self { object: name.into(), partition: None, offset: None }
+        let name = name.into();
+        // Several patterns have spaces between them.
+        let object = match name.contains(' ') {
+            true => concealed(&name).into_owned(),
+            false => concealed_url(&name),
+        };
+        Self { object, partition: None, offset: None }
     }
 
     /// The same place, in this partition.
@@ -52,7 +64,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", printable(&self.object))?;
+        write!(f, "{}", Shown::new(&self.object))?;
         match (self.partition, self.offset) {
             (Some(p), Some(o)) => write!(f, " (partition {p}, byte {o})"),
             (None, Some(o)) => write!(f, " (byte {o})"),
@@ -264,64 +276,66 @@ pub enum Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message().fmt(f)
+    }
+}
+
+impl Error {
+    /// The message: of a type that whatever is in a field cannot come through unescaped.
+    fn message(&self) -> Shown {
         match self {
             Self::Pattern { pattern, reason } => {
-                write!(f, "cannot use the source {pattern:?}: {reason}")
+                shown!("cannot use the source {pattern:?}: {reason}")
             }
-            Self::NotFound { place, reason } => write!(f, "{place}: not found: {reason}"),
+            Self::NotFound { place, reason } => shown!("{place}: not found: {reason}"),
             Self::PermissionDenied { place, reason } => {
-                write!(f, "{place}: permission denied: {reason}")
+                shown!("{place}: permission denied: {reason}")
             }
             Self::Unauthenticated { place, reason } => {
-                write!(f, "{place}: no credentials: {reason}")
+                shown!("{place}: no credentials: {reason}")
             }
             Self::Changed { place } => {
-                write!(f, "{place}: changed while it was being read; run again once it is complete")
+                shown!("{place}: changed while it was being read; run again once it is complete")
             }
-            Self::Truncated { place, codec, at } => write!(
-                f,
+            Self::Truncated { place, codec, at } => shown!(
                 "{place}: {codec} {} truncated at byte {at} of the {}; fetch it again",
                 if *codec == "tar" { "archive" } else { "data" },
                 if *codec == "tar" { "archive" } else { "compressed data" },
             ),
-            Self::Corrupt { place, reason } => write!(f, "{place}: {reason}"),
-            Self::Unsupported { place, reason } => write!(f, "{place}: {reason}"),
-            Self::Trailing { place, codec, at } => write!(
-                f,
+            Self::Corrupt { place, reason } => shown!("{place}: {reason}"),
+            Self::Unsupported { place, reason } => shown!("{place}: {reason}"),
+            Self::Trailing { place, codec, at } => shown!(
                 "{place}: what follows the end of the {codec} data, from byte {at} on, is left out"
             ),
-            Self::Ratio { place, compressed, decoded, limit } => write!(
-                f,
+            Self::Ratio { place, compressed, decoded, limit } => shown!(
                 "{place}: {compressed} compressed bytes stand for {decoded} or more, over {limit} \
                  times as many; raise the limit if that is meant"
             ),
             Self::NotText { place, found, mend } => {
-                write!(f, "{place}: this is {found}, not UTF-8 text; {mend}")
+                shown!("{place}: this is {found}, not UTF-8 text; {mend}")
             }
             Self::Encoding { place, encoding, snippet, mend } => {
-                write!(f, "{place}: not valid {encoding}: {snippet}; {mend}")
+                shown!("{place}: not valid {encoding}: {snippet}; {mend}")
             }
-            Self::Record { place, reason, snippet } => write!(f, "{place}: {reason}: {snippet}"),
-            Self::RecordTooLong { place, limit } => write!(
-                f,
+            Self::Record { place, reason, snippet } => shown!("{place}: {reason}: {snippet}"),
+            Self::RecordTooLong { place, limit } => shown!(
                 "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
             ),
-            Self::Io { place, source } => write!(f, "{place}: {source}"),
+            Self::Io { place, source } => shown!("{place}: {source}"),
             Self::Output { path, source } => {
-                write!(f, "cannot write {}: {}", printable(path), printable(&source.to_string()))
+                shown!("cannot write {}: {source}", concealed_url(path))
             }
             Self::Panic { task, path, message, place } => {
-                write!(f, "the task {task} panicked: {message}{}{}", block(place), way(path))
+                shown!("the task {task} panicked: {message}{}{}", block(place), way(path))
             }
             Self::Task { task, path, source } => {
-                write!(f, "the task {task} failed: {source}{}", way(path))
+                shown!("the task {task} failed: {source}{}", way(path))
             }
-            Self::Memory { task, limit, held } => write!(
-                f,
+            Self::Memory { task, limit, held } => shown!(
                 "the task {task} does not fit into the memory limit of {limit} bytes: {held}; \
                  raise the limit, or drop handles"
             ),
-            Self::Cancelled => f.write_str("cancelled"),
+            Self::Cancelled => shown!("cancelled"),
         }
     }
 }

@@ -63,3 +63,105 @@ fn our_error_survives_the_way_through_io() {
     let out = Error::io(Place::object("y"), inner.into());
     assert!(matches!(out, Error::Changed { place } if place.object == "x"));
 }
+
+/// Text that would move the cursor, retitle the window, turn the line around, or give away a secret.
+const HOSTILE: &str = "a\x1b]0;t\x07\x1b[2J\r\n\0\x7f\u{9b}\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{e0041} \
+    https://u:S3CRET@h/x?X-Amz-Signature=S3CRET HTTPS://h?S3CRET s3://AKIA:S3/CRET@b/k?sig=S3CRET token=S3CRET";
+
+/// Every variant with hostile text in every field.
+fn hostile() -> Vec<Error> {
+    let text = || HOSTILE.to_owned();
+    let fixed = HOSTILE;
+    let place = || Place { object: text(), partition: Some(1), offset: Some(2) };
+    let io = || std::sync::Arc::new(io::Error::other(HOSTILE));
+    let all = vec![
+        Error::Pattern { pattern: text(), reason: text() },
+        Error::NotFound { place: place(), reason: text() },
+        Error::PermissionDenied { place: place(), reason: text() },
+        Error::Unauthenticated { place: place(), reason: text() },
+        Error::Changed { place: place() },
+        Error::Truncated { place: place(), codec: fixed, at: 1 },
+        Error::Corrupt { place: place(), reason: text() },
+        Error::Unsupported { place: place(), reason: text() },
+        Error::Trailing { place: place(), codec: fixed, at: 1 },
+        Error::Ratio { place: place(), compressed: 1, decoded: 2, limit: 3 },
+        Error::NotText { place: place(), found: text(), mend: text() },
+        Error::Encoding { place: place(), encoding: fixed, snippet: text(), mend: fixed },
+        Error::Record { place: place(), reason: fixed, snippet: text() },
+        Error::RecordTooLong { place: place(), limit: 1 },
+        Error::Io { place: place(), source: io() },
+        Error::Output { path: text(), source: io() },
+        Error::Panic {
+            task: text(),
+            path: text(),
+            message: text(),
+            place: Some(Box::new(place())),
+        },
+        Error::Task { task: text(), path: text(), source: io() },
+        Error::Memory { task: text(), limit: 1, held: text() },
+        Error::Cancelled,
+    ];
+    // A variant that is added here is to be added above.
+    for error in &all {
+        match error {
+            Error::Pattern { .. }
+            | Error::NotFound { .. }
+            | Error::PermissionDenied { .. }
+            | Error::Unauthenticated { .. }
+            | Error::Changed { .. }
+            | Error::Truncated { .. }
+            | Error::Corrupt { .. }
+            | Error::Unsupported { .. }
+            | Error::Trailing { .. }
+            | Error::Ratio { .. }
+            | Error::NotText { .. }
+            | Error::Encoding { .. }
+            | Error::Record { .. }
+            | Error::RecordTooLong { .. }
+            | Error::Io { .. }
+            | Error::Output { .. }
+            | Error::Panic { .. }
+            | Error::Task { .. }
+            | Error::Memory { .. }
+            | Error::Cancelled => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn no_message_lets_hostile_text_through() {
+    let kinds: std::collections::HashSet<_> =
+        hostile().iter().map(std::mem::discriminant).collect();
+    assert_eq!(kinds.len(), hostile().len());
+    for error in hostile() {
+        let nested = Error::Task {
+            task: "t".into(),
+            path: "t".into(),
+            source: std::sync::Arc::new(error.clone()),
+        };
+        let printed = [
+            error.to_string(),
+            nested.to_string(),
+            error.place().map(ToString::to_string).unwrap_or_default(),
+        ];
+        for message in printed {
+            assert!(!message.chars().any(super::text::is_hidden), "{message:?}");
+            assert!(!message.contains("CRET"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_place_is_made_without_the_secrets_of_its_url() {
+    for name in [
+        "https://h/x?S3CRET",
+        "HTTPS://u:S3CRET@h/x",
+        "s3://b/k?Signature=S3CRET",
+        "https:h?S3CRET",
+    ] {
+        let place = Place::object(name);
+        assert!(!format!("{place:?}").contains("CRET"), "{place:?}");
+    }
+    assert_eq!(Place::object("dt=1/what?.log").object, "dt=1/what?.log");
+}

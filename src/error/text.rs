@@ -1,5 +1,33 @@
 //! What messages show of text that is not ours.
 
+use std::fmt;
+
+use super::secret::concealed;
+
+/// A message that may be shown to people: there is no way to make one that leaves secrets in it, or what
+/// does something to a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown(String);
+
+impl Shown {
+    /// A message of anything.
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
+        Self(printable(&concealed(&message.to_string())))
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A message of what the arguments of `format!` say.
+macro_rules! shown {
+    ($($arguments:tt)*) => { Shown::new(format_args!($($arguments)*)) };
+}
+pub(super) use shown;
+
 /// Whether a character shows nothing, or changes how the text around it is shown: control characters,
 /// separators of lines, marks of direction, and what is invisible everywhere.
 ///

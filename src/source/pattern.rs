@@ -5,7 +5,7 @@
 //! components. As in a shell, wildcards do not match a leading dot that is not written.
 
 use super::braces::{MOST_ALTERNATIVES, expanded};
-use crate::error::printable;
+use crate::error::{concealed_url, printable};
 use crate::{Error, Result};
 
 /// One pattern of the user's.
@@ -166,6 +166,12 @@ impl<'a> Url<'a> {
                               in braces as in {01..31}";
                 return Err(wrong(url, reason.to_owned()));
             }
+        } else if bucket.contains('@') && (kind != Kind::Azure || bucket.contains(':'))
+            || bucket.contains(':') && !bucket.starts_with("arn:")
+        {
+            let reason =
+                "credentials do not belong into the URL of a bucket; set them in the environment";
+            return Err(wrong(url, reason.to_owned()));
         } else if is_glob(bucket) {
             return Err(wrong(url, "buckets cannot be listed; name one".to_owned()));
         }
@@ -173,15 +179,9 @@ impl<'a> Url<'a> {
     }
 }
 
-/// A pattern or a URL for people to see: a web address without credentials and query.
+/// A pattern or a URL for people to see: without credentials, and without the query of a web address.
 pub(super) fn shown(url: &str) -> String {
-    let Some((scheme @ ("http" | "https"), rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
+    concealed_url(url)
 }
 
 pub(super) fn wrong(pattern: &str, reason: String) -> Error {

@@ -8,7 +8,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 use super::pattern::Kind;
 use super::store::Store;
 use super::trouble::{Trouble, causes, http, no_descriptors};
-use crate::error::snippet;
+use crate::error::{snippet, without_quotes};
 use crate::{Error, Place};
 
 /// The error of ours for an error of a store.
@@ -89,7 +89,8 @@ fn mended(reason: String, error: &(dyn StdError + 'static)) -> String {
 
 /// Why a store could not even be set up.
 pub(super) fn unusable(kind: Kind, error: &object_store::Error) -> String {
-    let said = innermost(error);
+    // It may be of a file or a setting that holds secrets, and quotes them.
+    let said = without_quotes(&innermost(error));
     match kind {
         Kind::Azure if said.contains("Account must be") => {
             format!("{said}; set AZURE_STORAGE_ACCOUNT_NAME")

@@ -63,6 +63,17 @@ fn variables<K>(
     Ok(found)
 }
 
+/// What is wrong with a setting, without any that may be quoted there.
+fn without_values(said: String) -> String {
+    let is_setting = |name: &str| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|s| name.starts_with(s));
+    let settings = std::env::vars_os().filter_map(|(name, value)| {
+        name.to_str().is_some_and(is_setting).then_some(value)?.into_string().ok()
+    });
+    // Words that messages are made of are no secrets.
+    let values = settings.map(|value| value.trim().to_owned()).filter(|value| value.len() > 3);
+    values.fold(said, |said, value| said.replace(&value, "..."))
+}
+
 /// The value of a variable; `None` if it says nothing.
 fn checked(name: &str, value: &str) -> Result<Option<String>, String> {
     let lower = name.to_ascii_lowercase();
@@ -106,8 +117,9 @@ fn checked(name: &str, value: &str) -> Result<Option<String>, String> {
 /// Whether a value is the address of a server.
 fn address(name: &str, value: &str) -> Result<(), String> {
     let wrong = |why: &str| {
-        // With its credentials, if it has some.
-        let shown = if value.contains('@') { String::new() } else { format!(" ({value:?})") };
+        // With its credentials, if it has some, or out of a file that holds a key.
+        let secret = value.contains(['@', '?', '#']) || name.contains(' ');
+        let shown = if secret { String::new() } else { format!(" ({value:?})") };
         Err(format!("{name}{shown} {why}; write it as https://host or http://host:port"))
     };
     if !value.starts_with("http://") && !value.starts_with("https://") {
@@ -150,7 +162,7 @@ pub(super) fn build(
     kind: Kind,
     anonymous: bool,
 ) -> Result<Built, String> {
-    let unusable = |error: object_store::Error| refused::unusable(kind, &error);
+    let unusable = |error: object_store::Error| without_values(refused::unusable(kind, &error));
     if kind != Kind::Http {
         bucket(url)?;
     }

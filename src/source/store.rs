@@ -57,7 +57,6 @@ fn environment() -> Vec<(OsString, OsString)> {
 }
 
 /// One bucket, or one URL of a web server.
-#[derive(Debug)]
 pub(super) struct Store {
     pub(super) kind: Kind,
     pub(super) anonymous: bool,
@@ -66,6 +65,13 @@ pub(super) struct Store {
     pub(super) objects: Arc<dyn ObjectStore>,
     pages: Pages,
     pub(super) signer: Arc<Signer>,
+}
+
+// Not derived: the clients hold credentials.
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("base", &self.base).finish_non_exhaustive()
+    }
 }
 
 /// Listing by any prefix; `None` where only whole directories can be listed.

@@ -20,6 +20,8 @@ mod memory;
 mod numbers;
 mod output;
 mod records;
+#[cfg(all(feature = "s3", feature = "gcs", feature = "azure", feature = "http"))]
+mod secrets;
 #[cfg(all(unix, feature = "s3"))]
 mod server;
 #[cfg(all(unix, feature = "s3"))]
