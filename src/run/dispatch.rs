@@ -19,7 +19,7 @@
 //! tenths of a millisecond, which is a tenth of what a block of gzip takes. And a thread that only
 //! reads: one core is idle then whenever reading and working differ in speed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{BlockOf, Input, READY, Reader, Stop};
@@ -45,8 +45,12 @@ pub(super) struct Failure {
     pub(super) error: Error,
 }
 
-/// What a lane is given: a block, or what failed in the place of one.
-pub(super) type Handed<I> = Result<(Position, BlockOf<I>), Failure>;
+/// What a lane has: the partition that it read last, and the block that it works on.
+#[derive(Debug, Default)]
+pub(super) struct Mine {
+    partition: Option<usize>,
+    block: Option<Position>,
+}
 
 /// A reader, its partition, and how many blocks it has made.
 struct Open<R> {
@@ -70,8 +74,26 @@ struct Readers<R: Reader> {
     ready: usize,
     /// Whether a lane has waited since there would have been too many of them.
     behind: bool,
+    /// Partitions that lanes read, and blocks that they work on.
+    reading: Vec<usize>,
+    working: BTreeSet<Position>,
     /// The first that has failed so far.
-    failed: Option<Position>,
+    failed: Option<Failure>,
+}
+
+impl<R: Reader> Readers<R> {
+    /// The failure that the run ends with, once nothing can come to one that stands before it.
+    fn verdict(&mut self) -> Result<()> {
+        let Some(Failure { at, .. }) = &self.failed else { return Ok(()) };
+        let before = self.working.first().is_some_and(|first| first < at)
+            || self.given.iter().any(|(_, given, _)| given < at)
+            || self.reading.iter().any(|&partition| partition < at.0)
+            || self.idle.iter().any(|open| open.partition < at.0);
+        match self.failed.take_if(|_| !before) {
+            Some(failure) => Err(failure.error),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a lane is to do.
@@ -92,41 +114,77 @@ impl<I: Input> Dispatch<I> {
             given: VecDeque::new(),
             ready: 0,
             behind: false,
+            reading: Vec::new(),
+            working: BTreeSet::new(),
             failed: None,
         };
         Self { input, lanes, readers: Mutex::new(readers), changed: Condvar::new() }
     }
 
-    /// The next block for a lane that last read partition `mine`, which is updated, or what has failed
-    /// in the place of one.
+    /// The next block for a lane, which is done with the one that it had.
     ///
     /// `None` when nothing is left, or the run was told to end.
-    pub(super) fn next(&self, mine: &mut Option<usize>, stop: &Stop) -> Result<Option<Handed<I>>> {
-        while let Some(turn) = self.turn(*mine, stop) {
+    ///
+    /// # Errors
+    ///
+    /// The first failure in input order, for the lane that ends what stands before it.
+    pub(super) fn next(&self, mine: &mut Mine, stop: &Stop) -> Result<Option<BlockOf<I>>> {
+        self.done(mine)?;
+        while let Some(turn) = self.turn(mine.partition, stop) {
             let open = match turn {
-                Turn::Work(at, block) => return Ok(Some(Ok((at, block)))),
+                Turn::Work(at, block) => {
+                    mine.block = Some(at);
+                    return Ok(Some(block));
+                }
                 Turn::Read(open) => open,
             };
-            *mine = Some(open.partition);
+            mine.partition = Some(open.partition);
             let at = (open.partition, open.made);
             match self.read(open, stop) {
-                Ok(Some((at, Next::Block(block)))) => return Ok(Some(Ok((at, block)))),
+                Ok(Some((at, Next::Block(block)))) => {
+                    mine.block = Some(at);
+                    return Ok(Some(block));
+                }
                 Ok(Some((_, Next::Undecoded(piece)))) => caught("decode", || {
                     piece.decode();
                     Ok(())
                 })?,
-                Ok(None) => {}
-                Err(error) => return Ok(Some(Err(self.fails(at, error)))),
+                Ok(None) => self.lock().verdict()?,
+                Err(error) => self.enter(Failure { at, error })?,
             }
         }
         if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(None) }
     }
 
-    /// Enters a failure: nothing that stands behind it is handed out any more.
-    pub(super) fn fails(&self, at: Position, error: Error) -> Failure {
+    /// A lane is done with its block.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub(super) fn done(&self, mine: &mut Mine) -> Result<()> {
+        let Some(at) = mine.block.take() else { return Ok(()) };
         let mut readers = self.lock();
-        if readers.failed.is_none_or(|failed| at < failed) {
-            readers.failed = Some(at);
+        readers.working.remove(&at);
+        readers.verdict()
+    }
+
+    /// A lane has failed over its block.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub(super) fn fails(&self, mine: &mut Mine, error: Error) -> Result<()> {
+        let at = mine.block.take().unwrap_or_default();
+        self.lock().working.remove(&at);
+        self.enter(Failure { at, error })
+    }
+
+    /// Enters a failure: nothing that stands behind it is handed out any more.
+    fn enter(&self, failure: Failure) -> Result<()> {
+        let at = failure.at;
+        let mut readers = self.lock();
+        if readers.failed.as_ref().is_none_or(|first| at < first.at) {
+            readers.failed = Some(failure);
             readers.idle.retain(|open| open.partition < at.0);
             readers.unopened = self.input.partitions();
             let mut dropped = 0;
@@ -137,9 +195,10 @@ impl<I: Input> Dispatch<I> {
             });
             readers.ready -= dropped;
         }
+        let verdict = readers.verdict();
         drop(readers);
         self.changed.notify_all();
-        Failure { at, error }
+        verdict
     }
 
     /// What this lane is to do with the next of a partition, of which blocks that others are to
@@ -162,8 +221,8 @@ impl<I: Input> Dispatch<I> {
                 },
                 next => next.map(|next| next.map(|next| (at, next))),
             };
-            let last = !matches!(next, Ok(Some(_)));
-            self.release((!last).then_some(open));
+            let (partition, last) = (open.partition, !matches!(next, Ok(Some(_))));
+            self.release(partition, (!last).then_some(open));
             return next;
         }
     }
@@ -179,6 +238,7 @@ impl<I: Input> Dispatch<I> {
             // Also if the run was told to end: what was read is what it comes to.
             if let Some((weight, at, block)) = readers.given.pop_front() {
                 readers.ready -= weight;
+                readers.working.insert(at);
                 return Some(Turn::Work(at, block));
             }
             if stop.is_set() {
@@ -196,6 +256,7 @@ impl<I: Input> Dispatch<I> {
             };
             if let Some(open) = open {
                 readers.held += 1;
+                readers.reading.push(open.partition);
                 return Some(Turn::Read(open));
             }
             if readers.held == 0 {
@@ -215,7 +276,9 @@ impl<I: Input> Dispatch<I> {
         let mut readers = self.lock();
         let wanted = readers.waiting > readers.given.len();
         readers.behind &= wanted || readers.ready + weight <= READY;
-        if !readers.behind {
+        // Behind a failure nobody wants it, which this lane finds out.
+        if !readers.behind || readers.failed.is_some() {
+            readers.working.insert(at);
             return Some(block);
         }
         readers.ready += weight;
@@ -226,11 +289,14 @@ impl<I: Input> Dispatch<I> {
     }
 
     /// Gives a reader back for anyone to take, or `None` for one that has ended.
-    fn release(&self, open: Option<Open<I::Reader>>) {
+    fn release(&self, partition: usize, open: Option<Open<I::Reader>>) {
         let mut readers = self.lock();
         readers.held -= 1;
-        let failed = readers.failed;
-        let wanted = |open: &Open<_>| failed.is_none_or(|at| (open.partition, open.made) < at);
+        if let Some(n) = readers.reading.iter().position(|&reading| reading == partition) {
+            readers.reading.swap_remove(n);
+        }
+        let failed = readers.failed.as_ref().map(|failure| failure.at);
+        let wanted = |open: &Open<_>| failed.is_none_or(|at| open.partition < at.0);
         readers.idle.extend(open.filter(wanted));
         let all = readers.held == 0;
         drop(readers);
@@ -248,6 +314,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::Place;
     use crate::run::tests::Numbers;
 
     /// A dispatch of one partition, whose reader is held here.
@@ -259,7 +326,7 @@ mod tests {
 
     /// The next block, which is read without failure.
     fn next(dispatch: &Dispatch<Numbers>, stop: &Stop) -> Result<Option<Vec<u32>>> {
-        Ok(dispatch.next(&mut None, stop)?.map(|next| next.expect("it is read").1))
+        dispatch.next(&mut Mine::default(), stop)
     }
 
     /// Until a lane waits.
@@ -306,7 +373,7 @@ mod tests {
                 stop.stop();
             }
             assert_eq!(next(&dispatch, &stop).unwrap(), Some(vec![1]));
-            dispatch.release(None);
+            dispatch.release(0, None);
             assert_eq!(next(&dispatch, &stop).unwrap(), Some(vec![2]));
             assert_eq!(next(&dispatch, &stop).unwrap(), None);
         }
@@ -318,22 +385,31 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stands_before_a_failure_is_handed_out() {
+    fn only_what_stands_before_a_failure_is_handed_out_and_then_it_is_raised() {
         let stop = Stop::default();
         let dispatch = Dispatch::new(Arc::new(Numbers::new(4, 3)), 2);
-        let mut blocks = Vec::new();
-        let mut take = |mine: Option<usize>| {
-            let next = dispatch.next(&mut mine.clone(), &stop).unwrap();
-            let (at, _) = next?.expect("nothing fails");
-            blocks.push(at);
-            Some(at)
-        };
-        assert_eq!(
-            (take(None), take(None), take(Some(1))),
-            (Some((0, 0)), Some((1, 0)), Some((1, 1)))
-        );
-        dispatch.fails((1, 0), Error::Cancelled);
-        assert_eq!((take(Some(1)), take(None), take(None)), (Some((0, 1)), Some((0, 2)), None));
-        assert!(blocks.iter().all(|&at| at <= (1, 1)));
+        let (mut first, mut second) = (Mine::default(), Mine::default());
+        let block = |mine: &mut Mine| dispatch.next(mine, &stop).map(|_| mine.block);
+        assert_eq!(block(&mut first).unwrap(), Some((0, 0)));
+        second.partition = Some(1);
+        assert_eq!(block(&mut second).unwrap(), Some((1, 0)));
+        dispatch.fails(&mut second, Error::Cancelled).expect("the first may fail as well");
+        assert_eq!(block(&mut first).unwrap(), Some((0, 1)));
+        assert_eq!(block(&mut first).unwrap(), Some((0, 2)));
+        assert!(matches!(block(&mut first), Err(Error::Cancelled)));
+        assert_eq!(block(&mut second).unwrap(), None);
+    }
+
+    #[test]
+    fn the_failure_that_stands_first_is_raised_whichever_was_first_in_time() {
+        let stop = Stop::default();
+        let dispatch = Dispatch::new(Arc::new(Numbers::new(4, 3)), 2);
+        let (mut first, mut second) = (Mine::default(), Mine { partition: Some(1), block: None });
+        dispatch.next(&mut first, &stop).unwrap();
+        dispatch.next(&mut second, &stop).unwrap();
+        let place = || Place::object("x");
+        dispatch.fails(&mut second, Error::Cancelled).expect("the first may fail as well");
+        let raised = dispatch.fails(&mut first, Error::Changed { place: place() });
+        assert!(matches!(raised, Err(Error::Changed { .. })));
     }
 }

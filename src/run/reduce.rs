@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::dispatch::{Dispatch, Failure};
+use super::dispatch::{Dispatch, Failure, Mine};
 use super::merge::{Held, gathered};
 use super::{BlockOf, Context, Input, Reader};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, caught};
@@ -156,20 +156,14 @@ where
 {
     let mut held = Held::all(pass.start(context, shared));
     let mut share = context.budget.as_deref().map(Budget::share);
-    let mut mine = None;
-    while let Some(next) = dispatch.next(&mut mine, &context.stop)? {
-        let (at, block) = match next {
-            Ok(next) => next,
-            Err(failure) => {
-                held.fails(failure);
-                continue;
-            }
-        };
+    let mut mine = Mine::default();
+    while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
         if let Err(error) = pass.feed(context, shared, &mut held.state, block) {
-            held.fails(dispatch.fails(at, error));
+            dispatch.fails(&mut mine, error)?;
             continue;
         }
         if pass.full(&held.state) {
+            dispatch.done(&mut mine)?;
             break;
         }
         let Some(share) = &mut share else { continue };
@@ -230,6 +224,10 @@ where
                 Err(error) => Err(error),
             };
             if let Err(error) = fed {
+                // Nothing stands before it that could be enough, or fail first.
+                if place.n == 0 && !pass.full(&held.state) {
+                    return Err(error);
+                }
                 held.fails(Failure { at: (partition, made), error });
                 place.ends();
                 break 'partitions;

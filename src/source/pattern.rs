@@ -166,7 +166,7 @@ impl<'a> Url<'a> {
                               in braces as in {01..31}";
                 return Err(wrong(url, reason.to_owned()));
             }
-        } else if bucket.contains('@') && (kind != Kind::Azure || bucket.contains(':'))
+        } else if bucket.contains('@') && (!scheme.starts_with("abfs") || bucket.contains(':'))
             || bucket.contains(':') && !bucket.starts_with("arn:")
         {
             let reason =
