@@ -4,14 +4,22 @@ use std::io::Write;
 
 use indicatif::HumanBytes;
 
+use super::args::Args;
+use super::message;
 use crate::Result;
 use crate::error::Shown;
 use crate::run::{Context, Job, Order};
 use crate::sink::Target;
 
 /// Lists the objects, their sizes, and how they would be cut.
-pub(crate) fn list(job: &Job, context: &Context, order: Order) -> Result<u8> {
-    let objects = job.list(context)?;
+///
+/// # Errors
+/// If nothing could be read, or an entry that cannot be read is to fail the run.
+pub(crate) fn list(args: &Args, job: &Job, context: &Context, order: Order) -> Result<u8> {
+    let objects = match job.list(context) {
+        Ok(objects) => objects,
+        Err(error) => return super::failed(args, &context.progress, error),
+    };
     let mut text = Vec::new();
     let (mut bytes, mut unknown) = (0_u64, 0);
     for object in &objects {
@@ -32,5 +40,6 @@ pub(crate) fn list(job: &Job, context: &Context, order: Order) -> Result<u8> {
         total.push_str(&format!(" and {unknown} of unknown size"));
     }
     super::say(format_args!("{total}, to be read in {partitions} part{}", plural(partitions)));
-    Ok(0)
+    let unread = super::tell_unread(args, &context.progress);
+    Ok(if unread.is_empty() { 0 } else { message::SOURCE })
 }

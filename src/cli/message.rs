@@ -9,8 +9,8 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use crate::Error;
 use crate::error::{Shown, concealed, concealed_url, is_hidden, printable};
 use crate::program::Fault;
-use crate::record::NAME_ENCODING;
 use crate::record::json::TORN;
+use crate::record::{NAME_DELIMITER, NAME_ENCODING};
 use crate::sink::is_closed;
 
 /// A wrong command line or program, or an output that cannot be written.
@@ -84,6 +84,7 @@ fn one_a_line(object: &str) -> String {
 pub(crate) fn with_options(error: &Error) -> String {
     match error {
         Error::Encoding { mend, .. } if *mend == NAME_ENCODING => format!("{error} (--encoding)"),
+        Error::Encoding { mend, .. } if *mend == NAME_DELIMITER => format!("{error} (--delimiter)"),
         Error::Encoding { .. } => format!("{error} (--invalid, --encoding)"),
         Error::NotText { .. } => format!("{error} (-a reads it as text all the same)"),
         Error::Record { place, reason, .. } if *reason == TORN => {

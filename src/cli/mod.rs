@@ -151,7 +151,7 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     let division = memory::divide(args.memory, asked, blocksize, program.state_of_lane());
     let (job, context) = (job(args, source, division), context(args, division));
     if args.dry_run {
-        return dry_run::list(&job, &context, program.order());
+        return dry_run::list(args, &job, &context, program.order());
     }
     // Before this process opens descriptors of its own, whose numbers a path could name.
     let output = output(args)?;
@@ -162,11 +162,7 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     let mut target = output.open(!args.no_sync, &calls)?;
     let start = Instant::now();
     if let Err(error) = compute(args, program, &job, &context, &mut target) {
-        let told = tell_unread(args, &context.progress);
-        return match told.contains(&message::with_options(&error)) {
-            true => Ok(message::code(&error)),
-            false => Err(error),
-        };
+        return failed(args, &context.progress, error);
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
@@ -297,6 +293,18 @@ fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
         say(format_args!("and {more} more"));
     }
     told
+}
+
+/// Names the entries that could not be read before a run failed; returns the exit code.
+///
+/// # Errors
+/// The failure, unless it was told as that of an entry.
+fn failed(args: &Args, progress: &Progress, error: Error) -> Result<u8> {
+    let told = tell_unread(args, progress);
+    match told.contains(&message::with_options(&error)) {
+        true => Ok(message::code(&error)),
+        false => Err(error),
+    }
 }
 
 /// A path as messages name it.

@@ -11,7 +11,7 @@ mod text;
 pub use lines::{Lines, RawLines};
 pub(crate) use text::{Checked, fits, text};
 #[cfg(feature = "cli")]
-pub(crate) use text::{NAME_ENCODING, text_in_place};
+pub(crate) use text::{NAME_DELIMITER, NAME_ENCODING, text_in_place};
 
 /// What a record that is not valid UTF-8, or not the JSON that it should be, does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

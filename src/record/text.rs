@@ -70,6 +70,9 @@ fn checked<'b>(
     })
 }
 
+/// What to do about a delimiter that is not valid text.
+pub(crate) const NAME_DELIMITER: &str = "name a delimiter in valid UTF-8";
+
 /// Whether text can be cut at a delimiter.
 ///
 /// # Errors
@@ -82,7 +85,7 @@ pub(crate) fn fits(delimiter: &Delimiter, place: impl FnOnce() -> Place) -> Resu
             place: place(),
             encoding: "UTF-8",
             snippet: format!("the delimiter {}", snippet(delimiter.bytes())),
-            mend: "read the records as bytes, or name a delimiter that is text",
+            mend: NAME_DELIMITER,
         }),
     }
 }

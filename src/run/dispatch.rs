@@ -38,6 +38,9 @@ pub(super) struct Dispatch<I: Input> {
 /// Where a block stands: its partition, and which block of that it is.
 pub(super) type Position = (usize, usize);
 
+/// What a reader has made: a block, a piece that is to be decoded, or nothing at its end.
+type Made<I> = Result<Option<Next<BlockOf<I>>>>;
+
 /// Where a run has failed, and of what.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -139,13 +142,13 @@ impl<I: Input> Dispatch<I> {
                 Turn::Read(open) => open,
             };
             mine.partition = Some(open.partition);
-            let at = (open.partition, open.made);
-            match self.read(open, stop) {
-                Ok(Some((at, Next::Block(block)))) => {
+            let (at, next) = self.read(open, stop);
+            match next {
+                Ok(Some(Next::Block(block))) => {
                     mine.block = Some(at);
                     return Ok(Some(block));
                 }
-                Ok(Some((_, Next::Undecoded(piece)))) => caught("decode", || {
+                Ok(Some(Next::Undecoded(piece))) => caught("decode", || {
                     piece.decode();
                     Ok(())
                 })?,
@@ -202,12 +205,8 @@ impl<I: Input> Dispatch<I> {
     }
 
     /// What this lane is to do with the next of a partition, of which blocks that others are to
-    /// have are given away before.
-    fn read(
-        &self,
-        mut open: Open<I::Reader>,
-        stop: &Stop,
-    ) -> Result<Option<(Position, Next<BlockOf<I>>)>> {
+    /// have are given away before, and the position of that, behind these.
+    fn read(&self, mut open: Open<I::Reader>, stop: &Stop) -> (Position, Made<I>) {
         loop {
             // A reader that panics must not leave the others waiting for its return.
             let reader = &mut open.reader;
@@ -217,13 +216,13 @@ impl<I: Input> Dispatch<I> {
             let next = match next {
                 Ok(Some(Next::Block(block))) => match self.give(at, block) {
                     None => continue,
-                    Some(block) => Ok(Some((at, Next::Block(block)))),
+                    Some(block) => Ok(Some(Next::Block(block))),
                 },
-                next => next.map(|next| next.map(|next| (at, next))),
+                next => next,
             };
             let (partition, last) = (open.partition, !matches!(next, Ok(Some(_))));
             self.release(partition, (!last).then_some(open));
-            return next;
+            return (at, next);
         }
     }
 
@@ -382,6 +381,21 @@ mod tests {
         assert!(dispatch.give((0, 0), vec![1]).is_none());
         stop.cancel();
         assert!(matches!(next(&dispatch, &stop), Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn a_read_that_fails_keeps_the_blocks_before_it_that_lie_ready() {
+        let stop = Stop::default();
+        let dispatch = Dispatch::new(Arc::new(Numbers::failing(1, 5, &[(0, 3)])), 2);
+        dispatch.lock().behind = true;
+        // The lane reads until it fails, and works on what lies ready then.
+        let mut mine = Mine::default();
+        for block in 0..3 {
+            assert!(dispatch.next(&mut mine, &stop).unwrap().is_some());
+            assert_eq!(mine.block, Some((0, block)));
+        }
+        let raised = dispatch.next(&mut mine, &stop);
+        assert!(matches!(raised, Err(Error::Changed { .. })));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Walking folders: below one, or along the components of a pattern.
 //!
 //! Walks skip names that begin with a dot and do not enter directories through symbolic links that
-//! a `**` stands for (no cycles); links to files are followed. Pipes, sockets and devices are
+//! a `**` stands for (no cycles); links to files are followed, and one
+//! that leads nowhere is an entry that cannot be read. Pipes, sockets and devices are
 //! passed over. What a walk finds sorts by the bytes of its path, as object stores sort their
 //! keys.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::glob::{Component, Reached};
@@ -27,15 +27,6 @@ struct Entry {
     name: OsString,
     directory: bool,
     link: bool,
-}
-
-/// What becomes of a link that leads nowhere.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dangling {
-    /// A pattern has named it.
-    Told,
-    /// It only stands in a folder that was named, as does much that is no file.
-    PassedOver,
 }
 
 impl Walk {
@@ -76,7 +67,7 @@ impl Walk {
             let after = reached.after(components, &name.to_string_lossy(), deep);
             let path = directory.join(&name);
             if after.is_match(components) && !deep {
-                self.take(&path, Dangling::Told);
+                self.take(&path);
             }
             // Through a link as well: the depth is bounded by the pattern.
             if after.goes_on(components) && (entry.is_none() || deep || is(|entry| entry.link)) {
@@ -93,22 +84,17 @@ impl Walk {
             }
             match entry.directory {
                 true => self.all(&path),
-                false => self.take(&path, Dangling::PassedOver),
+                false => self.take(&path),
             }
         }
     }
 
     /// Takes what is at a path if it is a file.
-    fn take(&mut self, path: &Path, dangling: Dangling) {
+    fn take(&mut self, path: &Path) {
         match fs::metadata(path) {
             Ok(found) if found.is_file() => self.found.push((path.to_owned(), Ok(found))),
             Ok(_) => {}
             Err(error) => match fs::symlink_metadata(path) {
-                Ok(link) if link.is_symlink() && !is_denied(&error) => {
-                    if dangling == Dangling::Told {
-                        self.found.push((path.to_owned(), Err(at(path, error))));
-                    }
-                }
                 // It was removed since its folder was listed, or is not in it.
                 Err(_) if is_absent(&error) => {}
                 _ => self.found.push((path.to_owned(), Err(at(path, error)))),
@@ -158,8 +144,4 @@ impl Walk {
         }
         Ok(())
     }
-}
-
-fn is_denied(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied
 }

@@ -55,24 +55,27 @@ fn creel_of_nobody(folder: &Path, args: &[&str]) -> Output {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_passed_over_in_a_folder_and_told_for_a_pattern() {
+fn a_link_that_leads_nowhere_is_told_in_a_folder_and_for_a_pattern() {
     let root = logs();
     symlink("app-0.log", root.path().join("d/current.log")).expect("a link");
-    prints(&creel_in(root.path(), &["count", "d"]), "3\n");
+    reports(&creel_in(root.path(), &["count", "d"]), "3\n", &["d/current.log"]);
     let output = creel_in(root.path(), &["count", "d/*.log"]);
     reports(&output, "3\n", &["d/current.log"]);
     assert!(text(&output.stderr).contains("link to app-0.log, which does not exist"));
     reports(&creel_in(root.path(), &["count", "d/**"]), "3\n", &["d/current.log"]);
-    reports(&creel_in(root.path(), &["count", "d", "d/current.log"]), "3\n", &["d/current.log"]);
+    let twice = creel_in(root.path(), &["count", "d/app-1.log", "d/current.log", "d"]);
+    reports(&twice, "5\n", &["d/current.log", "d/current.log"]);
+    prints(&creel_in(root.path(), &["--on-missing", "skip", "-q", "count", "d"]), "3\n");
+    fails(&creel_in(root.path(), &["--on-missing", "fail", "count", "d"]), 3, &["d/current.log"]);
 }
 
 #[test]
-fn links_in_a_circle_are_passed_over_in_a_folder_and_told_for_a_pattern() {
+fn links_in_a_circle_are_told_in_a_folder_and_for_a_pattern() {
     let root = logs();
     symlink("b.log", root.path().join("d/a.log")).expect("a link");
     symlink("a.log", root.path().join("d/b.log")).expect("a link");
     symlink(".", root.path().join("d/self")).expect("a link");
-    prints(&creel_in(root.path(), &["count", "d"]), "3\n");
+    reports(&creel_in(root.path(), &["count", "d"]), "3\n", &["d/a.log", "d/b.log"]);
     let output = creel_in(root.path(), &["count", "d/*.log"]);
     reports(&output, "3\n", &["d/a.log", "d/b.log"]);
 }
@@ -101,6 +104,23 @@ fn a_run_that_can_read_nothing_gives_no_answer_and_names_all() {
     reports(&output, "", &["no", "d/*.gz"]);
     let skipped = creel_in(root.path(), &["-q", "--on-missing", "skip", "count", "no", "d/*.gz"]);
     prints(&skipped, "0\n");
+}
+
+#[test]
+fn a_dry_run_names_entries_that_cannot_be_read_and_has_the_exit_code_of_the_run() {
+    let root = logs();
+    let run = |how: &str, sources: &[&str]| {
+        creel_in(root.path(), &[&["-n", "--on-missing", how, "count"], sources].concat())
+    };
+    let output = run("report", &["no", "d/app-1.log", "d/*.gz"]);
+    let told = text(&output.stderr);
+    assert_eq!((text(&output.stdout), output.status.code()), ("8\td/app-1.log\n", Some(3)));
+    assert!(told.contains("creel: no: not found") && told.contains("creel: d/*.gz: "), "{told}");
+    reports(&run("report", &["no", "d/*.gz"]), "", &["no", "d/*.gz"]);
+    let output = run("skip", &["no", "d/app-1.log"]);
+    assert_eq!((text(&output.stdout), output.status.code()), ("8\td/app-1.log\n", Some(0)));
+    assert!(text(&output.stderr).contains("passed over 1 entry"), "{}", text(&output.stderr));
+    fails(&run("fail", &["no", "d/app-1.log"]), 3, &["no: not found"]);
 }
 
 #[test]

@@ -84,3 +84,10 @@ fn an_endless_record_takes_no_more_than_the_memory() {
     assert_eq!(code, Some(4));
     assert!(most > 0 && most < 64 << 10, "{most} KiB");
 }
+
+#[test]
+fn a_delimiter_that_is_not_text_is_told_with_the_option_that_names_it() {
+    let output = crate::creel_with(b"one\xe9two\n", &["--delimiter", "\\xE9", "count"]);
+    fails(&output, 4, &["\\xe9", "name a delimiter in valid UTF-8 (--delimiter)"]);
+    assert!(!crate::text(&output.stderr).contains("as bytes"), "the command has no such option");
+}
