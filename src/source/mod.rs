@@ -19,6 +19,8 @@ mod answer;
 mod braces;
 #[cfg(feature = "cloud")]
 mod checksum;
+#[cfg(feature = "cloud")]
+mod client;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;

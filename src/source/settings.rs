@@ -176,7 +176,8 @@ pub(super) fn build(
             let builder =
                 defaults().into_iter().fold(builder, |b, (k, v)| b.with_config(Client(k), v));
             let builder = given.into_iter().fold(builder, |b, (k, v)| b.with_config(k, v));
-            let builder = builder.with_retry(retry()).with_http_connector(Connector);
+            let builder =
+                builder.with_retry(retry()).with_http_connector(Connector { signed: true });
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
             let store = unsigned.build().map_err(unusable)?;
             let credentials = Arc::clone(store.credentials());
@@ -193,7 +194,8 @@ pub(super) fn build(
             let builder =
                 defaults().into_iter().fold(builder, |b, (k, v)| b.with_config(Client(k), v));
             let builder = given.into_iter().fold(builder, |b, (k, v)| b.with_config(k, v));
-            let builder = builder.with_retry(retry()).with_http_connector(Connector);
+            let builder =
+                builder.with_retry(retry()).with_http_connector(Connector { signed: true });
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
             unsigned.build().map(|store| both(store, Signer::None)).map_err(unusable)
         }
@@ -216,7 +218,8 @@ pub(super) fn build(
                 // These may name the account as well.
                 _ => builder.with_url(url.base),
             };
-            let builder = builder.with_retry(retry()).with_http_connector(Connector);
+            let builder =
+                builder.with_retry(retry()).with_http_connector(Connector { signed: true });
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
             // As the crate has it: named by the URL, or set, or the emulator's.
             let named = url.bucket.split_once('@').and_then(|(_, host)| host.split('.').next());
@@ -235,14 +238,23 @@ pub(super) fn build(
             }
             let builder = HttpBuilder::new().with_config(ClientConfigKey::AllowHttp, "true");
             let builder = defaults().into_iter().fold(builder, |b, (k, v)| b.with_config(k, v));
-            let builder = builder.with_retry(retry()).with_http_connector(Connector);
+            let builder =
+                builder.with_retry(retry()).with_http_connector(Connector { signed: false });
             let built = builder.with_url(whole).build().map_err(unusable)?;
             Ok((Arc::new(built), None, Signer::None))
         }
         #[allow(unreachable_patterns, reason = "with every feature on, every kind is above")]
         _ => {
-            let _ =
-                (whole, anonymous, Connector, retry(), defaults(), can_be_sent, checked, unusable);
+            let _ = (
+                whole,
+                anonymous,
+                Connector { signed: true },
+                retry(),
+                defaults(),
+                can_be_sent,
+                checked,
+                unusable,
+            );
             Err("this build does not know this scheme".to_owned())
         }
     }

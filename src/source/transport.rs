@@ -16,12 +16,13 @@ use bytes::Bytes;
 use futures::StreamExt;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
-    HttpResponseBody, HttpService, ReqwestConnector,
+    HttpResponseBody, HttpService,
 };
 use object_store::{ClientConfigKey, ClientOptions};
 
 use super::answer::{Asked, Told, retry_after};
 use super::checksum::Checksum;
+use super::client::client;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Page, Slot};
 use super::patience::{Patience, REASONED, pause, timeout};
@@ -34,8 +35,11 @@ const REASON: usize = 64 << 10;
 pub(super) const UNTOLD: u64 = u64::MAX;
 
 /// Hands the same client to every store of the process that asks with the same options.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Connector;
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Connector {
+    /// Whether requests may be signed, as those to buckets.
+    pub(super) signed: bool,
+}
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
@@ -47,11 +51,11 @@ impl HttpConnector for Connector {
         static CLIENTS: OnceLock<Mutex<HashMap<String, HttpClient>>> = OnceLock::new();
         let clients = CLIENTS.get_or_init(Mutex::default);
         let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = format!("{options:?}");
+        let key = format!("{} {options:?}", self.signed);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let inner = ReqwestConnector::default().connect(options)?;
+        let inner = HttpClient::new(client(options, self.signed)?);
         // Only the endpoints that hand out credentials to machines are given so little time.
         let timeout = options.get_config_value(&ClientConfigKey::ConnectTimeout);
         let metadata = timeout.is_some_and(|t| t == "1s");

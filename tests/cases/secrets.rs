@@ -1,9 +1,12 @@
 //! No secret in anything that is printed, however it came into the command, and none to another host.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::sync::{Arc, Mutex};
 
-use crate::command;
+use crate::{command, text};
 
 const SECRET: &str = "S3CRETq7";
 
@@ -169,4 +172,86 @@ fn settings_and_files_of_credentials_are_not_quoted() {
             scope.spawn(|| some.iter().for_each(check));
         }
     });
+}
+
+/// A server that sends everybody on to this address, or gives a line of text; what it was asked.
+fn server(to: Option<String>) -> (String, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("127.0.0.1:{}", listener.local_addr().expect("an address").port());
+    let asked = Arc::new(Mutex::new(String::new()));
+    let log = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = String::new();
+            for line in BufReader::new(&stream).lines() {
+                let Ok(line) = line else { break };
+                if line.is_empty() {
+                    break;
+                }
+                request += &format!("{line}\n");
+            }
+            log.lock().expect("no panic").push_str(&request);
+            let answer = match &to {
+                Some(to) => format!(
+                    "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                ),
+                None => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nline\n"
+                    .to_owned(),
+            };
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn a_redirect_to_another_host_takes_no_secret_along() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (target, asked) = server(None);
+    let (first, _) = server(Some(format!("http://{target}/b.txt")));
+    let output = run(
+        folder.path(),
+        &["count", &format!("http://{first}/a.txt?X-Amz-Signature={SECRET}")],
+        &[],
+    );
+    assert_eq!(text(&output.stdout), "1\n", "{}", text(&output.stderr));
+    let asked = asked.lock().expect("no panic").to_ascii_lowercase();
+    assert!(asked.contains("get /b.txt"), "{asked}");
+    for word in ["s3cret", "referer", "authorization", "cookie"] {
+        assert!(!asked.contains(word), "{asked}");
+    }
+}
+
+#[test]
+fn a_store_that_redirects_to_another_host_is_not_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (target, asked) = server(None);
+    let (first, first_asked) = server(Some(format!("http://{target}/b/x")));
+    for url in ["s3://b/x", "s3://b/*"] {
+        let endpoint = format!("http://{first}");
+        let set = [("AWS_ENDPOINT", &*endpoint), ("AWS_SESSION_TOKEN", SECRET)];
+        let output = run(folder.path(), &["count", url], &set);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("another host"), "{}", text(&output.stderr));
+        is_silent_about_it(&output, url);
+    }
+    assert!(first_asked.lock().expect("no panic").contains(SECRET), "the store itself is told");
+    assert_eq!(*asked.lock().expect("no panic"), "");
+}
+
+#[test]
+fn redirects_that_go_round_or_nowhere_are_errors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (to, said) in [
+        ("/a.txt", "too many"),
+        ("ftp://h/x", "redirects to an address"),
+        ("http://u:S3CRETq7@127.0.0.1:1/x", ""),
+    ] {
+        let (first, _) = server(Some(to.to_owned()));
+        let output = run(folder.path(), &["count", &format!("http://{first}/a.txt?{SECRET}")], &[]);
+        is_silent_about_it(&output, to);
+        assert_eq!(output.status.code(), Some(3), "{to}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(said), "{to}: {}", text(&output.stderr));
+    }
 }

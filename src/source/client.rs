@@ -1,0 +1,119 @@
+//! The HTTP client itself, made from the options of a store, and strict about where it is sent on to.
+//!
+//! A redirect takes no secret to another host: no address that it comes from, whose query may be signed,
+//! and nothing at all of a request that is signed. And none leads from an encrypted connection to one
+//! that is not.
+
+use std::time::Duration;
+
+use object_store::{ClientConfigKey as Key, ClientOptions};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, ClientBuilder, NoProxy, Proxy};
+
+/// How often a request may be sent on.
+const MOST_REDIRECTS: usize = 10;
+
+/// A client with these options; one whose requests are signed stays with the host that they are for.
+pub(super) fn client(options: &ClientOptions, signed: bool) -> object_store::Result<Client> {
+    let agent = concat!("creel/", env!("CARGO_PKG_VERSION")).to_owned();
+    let agent = options.get_config_value(&Key::UserAgent).unwrap_or(agent);
+    let time = |key| options.get_config_value(&key).map(|value| duration(&value)).transpose();
+    let number = |key| {
+        let value = options.get_config_value(&key);
+        value.map(|value| value.parse().map_err(|_| wrong(&value))).transpose()
+    };
+    let is_on = |key| is_on(options, &key);
+    let mut builder = ClientBuilder::new()
+        .user_agent(agent)
+        .referer(false)
+        .redirect(Policy::custom(move |attempt| match refusal(&attempt, signed) {
+            Some(refusal) => attempt.error(refusal),
+            None => attempt.follow(),
+        }))
+        .https_only(!is_on(Key::AllowHttp))
+        .danger_accept_invalid_certs(is_on(Key::AllowInvalidCertificates))
+        .http2_keep_alive_while_idle(is_on(Key::Http2KeepAliveWhileIdle));
+    if is_on(Key::NoSystemCertificates) {
+        builder = builder.tls_certs_only([]);
+    }
+    if is_on(Key::Http1Only) {
+        builder = builder.http1_only();
+    }
+    if is_on(Key::Http2Only) {
+        builder = builder.http2_prior_knowledge();
+    }
+    if let Some(time) = time(Key::Timeout)? {
+        builder = builder.timeout(time);
+    }
+    if let Some(time) = time(Key::ConnectTimeout)? {
+        builder = builder.connect_timeout(time);
+    }
+    if let Some(time) = time(Key::ReadTimeout)? {
+        builder = builder.read_timeout(time);
+    }
+    if let Some(time) = time(Key::PoolIdleTimeout)? {
+        builder = builder.pool_idle_timeout(time);
+    }
+    if let Some(time) = time(Key::Http2KeepAliveInterval)? {
+        builder = builder.http2_keep_alive_interval(time);
+    }
+    if let Some(time) = time(Key::Http2KeepAliveTimeout)? {
+        builder = builder.http2_keep_alive_timeout(time);
+    }
+    if let Some(most) = number(Key::PoolMaxIdlePerHost)? {
+        builder = builder.pool_max_idle_per_host(most);
+    }
+    if let Some(size) = number(Key::Http2MaxFrameSize)? {
+        builder = builder.http2_max_frame_size(u32::try_from(size).ok());
+    }
+    if let Some(url) = options.get_config_value(&Key::ProxyUrl) {
+        let excludes = options.get_config_value(&Key::ProxyExcludes);
+        let proxy = Proxy::all(&url).map_err(failed)?;
+        builder = builder.proxy(proxy.no_proxy(excludes.and_then(|of| NoProxy::from_string(&of))));
+        if let Some(certificate) = options.get_config_value(&Key::ProxyCaCertificate) {
+            let certificate = reqwest::Certificate::from_pem(certificate.as_bytes());
+            builder = builder.tls_certs_merge([certificate.map_err(failed)?]);
+        }
+    }
+    builder.build().map_err(failed)
+}
+
+fn is_on(options: &ClientOptions, key: &Key) -> bool {
+    let value = options.get_config_value(key).unwrap_or_default().to_ascii_lowercase();
+    ["1", "true", "on", "yes", "y"].contains(&&*value)
+}
+
+fn duration(value: &str) -> object_store::Result<Duration> {
+    humantime::parse_duration(value).map_err(|_| wrong(value))
+}
+
+fn wrong(value: &str) -> object_store::Error {
+    failed(format!("{value:?} is neither a time nor a number; write it as 30s, or 64"))
+}
+
+fn failed(
+    source: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+) -> object_store::Error {
+    object_store::Error::Generic { store: "HTTP client", source: source.into() }
+}
+
+/// Why a request is not sent on.
+fn refusal(attempt: &Attempt<'_>, signed: bool) -> Option<&'static str> {
+    let (to, from) = (attempt.url(), attempt.previous().last()?);
+    let host = |url: &reqwest::Url| {
+        (url.host_str().map(str::to_ascii_lowercase), url.port_or_known_default())
+    };
+    if attempt.previous().len() > MOST_REDIRECTS {
+        Some("the server sends on to too many addresses, one after another")
+    } else if !matches!(to.scheme(), "http" | "https") {
+        Some("the server redirects to an address that is none of the web")
+    } else if from.scheme() == "https" && to.scheme() != "https" {
+        Some("the server sends on to an address that is not https")
+    } else if signed && host(from) != host(to) {
+        Some(
+            "the store sends on to another host, which is not told what is signed; check its region and endpoint",
+        )
+    } else {
+        None
+    }
+}
