@@ -151,6 +151,9 @@ impl ReadOptions {
 
     /// Reads data that is no text as text all the same; without, archives, images, programs, text in
     /// an unnamed UTF-16 and the like are refused with [`Error::NotText`](crate::Error::NotText).
+    /// So is a record behind text of which a fifth are NUL bytes, four at least, if
+    /// [`invalid`](Self::invalid) does not say otherwise; behind an object's first MiB, NULs are searched
+    /// in 4 KiB of each 64 KiB.
     /// Bytes are never looked at: [`read_bytes`] gives them as they are.
     ///
     /// ```

@@ -43,6 +43,8 @@ pub(super) struct Rule {
     /// A carriage return before the delimiter is part of it.
     pub(super) line: bool,
     pub(super) max_record: Option<u64>,
+    /// NULs are bytes like any others.
+    pub(super) nuls_pass: bool,
     pub(super) damaged: Damaged,
     pub(super) pool: Pool,
     pub(super) partition: usize,
@@ -304,6 +306,7 @@ impl Cutter {
             offset,
             units: self.units,
             foreign: self.foreign,
+            nuls_pass: self.rule.nuls_pass,
         }))
     }
 

@@ -19,6 +19,8 @@
 mod archive;
 mod codec;
 mod content;
+#[cfg(feature = "decompress")]
+mod counted;
 mod cut;
 // Archives need its guard, also without a codec.
 #[cfg_attr(
@@ -37,6 +39,7 @@ mod delimiter;
 mod encoding;
 #[cfg(all(test, feature = "encoding"))]
 mod encoding_tests;
+mod part;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
@@ -45,7 +48,6 @@ mod tests;
 #[cfg(feature = "encoding")]
 mod utf16;
 
-#[cfg(feature = "cli")]
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -70,7 +72,18 @@ pub(crate) struct Block {
     offset: u64,
     units: Units,
     foreign: bool,
+    /// NULs are bytes like any others.
+    nuls_pass: bool,
 }
+
+/// The first bytes of an object, all of which are searched for NULs.
+const ALL_SEARCHED: u64 = 1 << 20;
+/// Of so many bytes behind those,
+const WINDOW: u64 = 64 << 10;
+/// so many are searched: the search would cost as much as counting lines does.
+const SEARCHED: u64 = 4 << 10;
+/// Records of at least so many NULs, and of so many for each byte that is none, are no text.
+const MANY_NULS: usize = 4;
 
 impl Block {
     /// Whole records, each with its delimiter (the object's last one may lack it).
@@ -93,6 +106,43 @@ impl Block {
     /// Whether most records at the object's beginning are not UTF-8: it is in another encoding then.
     pub(crate) fn is_foreign(&self) -> bool {
         self.foreign
+    }
+
+    /// Whether some of its records may be no text: there are NULs in the part that is searched. That
+    /// is decided by the place in the object, so it is the same for blocks of any size; `all` searches
+    /// everything.
+    pub(crate) fn has_nuls(&self, all: bool) -> bool {
+        !self.nuls_pass && self.has_nuls_in(0..self.bytes.len(), all)
+    }
+
+    /// The first NUL of a record that is no text, which has many of them.
+    pub(crate) fn binary_record(&self, record: Range<usize>, all: bool) -> Option<usize> {
+        if self.nuls_pass || !self.has_nuls_in(record.clone(), all) {
+            return None;
+        }
+        let mut nuls = memchr::memchr_iter(0, &self.bytes[record.clone()]);
+        let first = nuls.next()?;
+        let count = 1 + nuls.count();
+        (count >= MANY_NULS && count * 5 >= record.len()).then_some(record.start + first)
+    }
+
+    fn has_nuls_in(&self, part: Range<usize>, all: bool) -> bool {
+        if all || self.units != Units::Bytes {
+            return memchr::memchr(0, &self.bytes[part]).is_some();
+        }
+        let (mut at, end) = (self.offset + part.start as u64, self.offset + part.end as u64);
+        while at < end {
+            let window = at - at % WINDOW;
+            let searched = window + if window < ALL_SEARCHED { WINDOW } else { SEARCHED };
+            if at < searched {
+                let [from, to] = [at, end.min(searched)].map(|at| (at - self.offset) as usize);
+                if memchr::memchr(0, &self.bytes[from..to]).is_some() {
+                    return true;
+                }
+            }
+            at = window + WINDOW;
+        }
+        false
     }
 
     /// Where a byte of this block stands among all of the input.
@@ -118,6 +168,11 @@ impl Block {
 
 #[cfg(test)]
 impl Block {
+    /// The same, which begins there in its object, and in which NULs are looked for.
+    pub(crate) fn checked_from(self, offset: u64) -> Self {
+        Self { offset, nuls_pass: false, ..self }
+    }
+
     /// A block of these bytes, from nowhere.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut buffer = Buffer::default();
@@ -130,6 +185,7 @@ impl Block {
             offset: 0,
             units: Units::Bytes,
             foreign: false,
+            nuls_pass: true,
         }
     }
 }

@@ -1,25 +1,19 @@
 //! The slices of a partition, one after another, as blocks.
 
-use std::io::{self, Cursor};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 #[cfg(feature = "tar")]
 use super::archive::Archive;
 use super::codec::Codec;
 use super::content::{self, Expected};
 use super::cut::{Bytes, Cutter, Rule, Start};
-#[cfg(feature = "decompress")]
-use super::decompress::Shared;
 use super::delimiter::Ends;
 use super::encoding::{Encoding, Units};
+use super::part::{Failed, Part};
 use super::{Block, BlockOptions, Compression, Delimiter, Next, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::Progress;
-use crate::source::{Buffer, Feed, Fetch, HEAD, Opened, Partitions, Pool};
+use crate::source::{Buffer, Fetch, HEAD, Opened, Partitions, Pool};
 use crate::{Error, Result};
 
 /// The byte order marks, and what follows them.
@@ -184,23 +178,6 @@ impl Blocks {
     }
 }
 
-/// A slice of an object, and its bytes.
-pub(super) struct Part {
-    pub(super) object: Arc<str>,
-    pub(super) start: u64,
-    pub(super) end: Option<u64>,
-    /// Where the bytes begin in the object.
-    pub(super) at: u64,
-    pub(super) bytes: Pin<Box<dyn Feed>>,
-    /// The first of the bytes, already read.
-    pub(super) read: Buffer,
-    /// The bytes come as somebody writes them: records are not to wait for a block to fill.
-    pub(super) live: bool,
-    /// What hands out pieces of the bytes, undecoded.
-    #[cfg(feature = "decompress")]
-    pub(super) pieces: Option<Arc<dyn Shared>>,
-}
-
 /// Decides, from an object's first bytes, how it is read.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -230,6 +207,9 @@ impl Open {
             ends: Ends::new(&options.delimiter, options.encoding),
             line: options.delimiter == Delimiter::Line,
             max_record: options.max_record,
+            nuls_pass: options.allow_binary
+                || options.encoding == Encoding::Raw
+                || options.delimiter.bytes().contains(&0),
             damaged: options.damaged,
             pool: pool.clone(),
             partition,
@@ -424,11 +404,11 @@ impl Open {
     /// Goes on with the bytes that are compressed in those of a part.
     #[cfg(feature = "decompress")]
     fn decompress(&self, part: &mut Part, codec: Codec, place: Place) -> Result<()> {
-        use super::decompress::{Guard, Meter, Object, decompress};
-        let (bytes, compressed) = Meter::over(part.take_bytes());
+        use super::decompress::{Object, decompress, guarded, metered};
+        let (bytes, compressed) = metered(part.take_bytes());
         let object = Object { place: place.clone(), progress: Arc::clone(&self.progress) };
         let (bytes, pieces) = decompress(codec, bytes, object, part.live)?;
-        part.bytes = Box::pin(Guard::over(bytes, compressed, self.max_ratio, place));
+        part.bytes = Box::pin(guarded(bytes, compressed, self.max_ratio, place));
         part.pieces = pieces;
         Ok(())
     }
@@ -480,14 +460,6 @@ impl Open {
     }
 }
 
-impl Part {
-    /// What has been read, and all the rest.
-    fn take_bytes(&mut self) -> Bytes {
-        let rest = std::mem::replace(&mut self.bytes, Box::pin(Failed(None)));
-        Box::pin(Cursor::new(std::mem::take(&mut self.read)).chain(rest))
-    }
-}
-
 fn decoded(bytes: Bytes, big_endian: bool, object: Place) -> Result<Bytes> {
     #[cfg(feature = "encoding")]
     return {
@@ -508,19 +480,4 @@ pub(super) fn unsupported(object: Place, what: &str, feature: &str) -> Error {
         "this is {what}, and this build of creel cannot read it: build it with the feature {feature:?}"
     );
     Error::Corrupt { place: object.at(0), reason }
-}
-
-/// A stream that ended already, or failed.
-pub(super) struct Failed(pub(super) Option<io::Error>);
-
-impl Feed for Failed {}
-
-impl AsyncRead for Failed {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.take().map_or(Ok(()), Err))
-    }
 }

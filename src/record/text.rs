@@ -12,6 +12,8 @@ use crate::{Error, Place, Result};
 
 /// What to do about a record that is not valid among others that are.
 const CHOOSE: &str = "choose to replace or to skip such records, or name the encoding";
+/// What to do about a record that is no text behind others that are.
+const CUT: &str = "cut the object in two there, or choose to skip such records";
 /// What to do about an object most of which is not valid: skipping would leave little of it.
 pub(crate) const NAME_ENCODING: &str = "most of its first records are not, so it is in another \
      encoding: name that (latin1, windows-1252, koi8-r, utf-16le, ...), or convert it with iconv";
@@ -64,9 +66,13 @@ fn checked<'b>(
     left_out: impl Fn(&mut String, usize),
 ) -> Result<Checked<'b>> {
     fits(delimiter, || block.place(0))?;
+    // Where such records are left out, none is to stay.
+    let all = invalid != Invalid::Fail;
     Ok(match simdutf8::basic::from_utf8(block.bytes()) {
-        Ok(text) => Checked { text: Cow::Borrowed(text), tally: Tally::default(), wrong: None },
-        Err(_) => mended(block, &Cut::new(delimiter), invalid, left_out),
+        Ok(text) if !block.has_nuls(all) => {
+            Checked { text: Cow::Borrowed(text), tally: Tally::default(), wrong: None }
+        }
+        _ => mended(block, &Cut::new(delimiter), invalid, left_out),
     })
 }
 
@@ -106,18 +112,37 @@ fn mended<'b>(
     while start < bytes.len() {
         let (_, length) = cut.first(&bytes[start..]);
         let record = &bytes[start..start + length];
-        match (std::str::from_utf8(record), invalid) {
-            (Ok(_), Invalid::Fail) => {}
-            (Ok(record), _) => text.push_str(record),
-            (Err(wrong), _) => {
+        let place = start..start + length;
+        let wrong = match std::str::from_utf8(record) {
+            Ok(_) => block.binary_record(place.clone(), invalid != Invalid::Fail).map(|at| {
+                let found = "binary data or UTF-16 behind text (a record of many NUL bytes)";
+                (
+                    at,
+                    Error::NotText {
+                        place: block.place(at),
+                        found: found.into(),
+                        mend: CUT.into(),
+                    },
+                )
+            }),
+            Err(wrong) => {
                 let at = wrong.valid_up_to();
+                Some((start + at, fault(block, place, at)))
+            }
+        };
+        match (wrong, invalid) {
+            (None, Invalid::Fail) => {}
+            (None, _) => text.push_str(std::str::from_utf8(record).unwrap_or_default()),
+            (Some((at, error)), _) => {
                 if faulty == 0 {
-                    let error = fault(block, start..start + length, at);
-                    tally.first = Some((block.order(start + at), error));
+                    tally.first = Some((block.order(at), error));
                 }
                 faulty += 1;
                 match invalid {
-                    Invalid::Replace => text.push_str(&String::from_utf8_lossy(record)),
+                    Invalid::Replace => {
+                        let record = String::from_utf8_lossy(record);
+                        text.push_str(&record.replace('\0', "\u{fffd}"));
+                    }
                     Invalid::Skip => left_out(&mut text, length),
                     Invalid::Fail => break,
                 }
@@ -198,6 +223,52 @@ mod tests {
         let Checked { text, tally, .. } = checked(&block, &LINE, Invalid::Skip);
         assert_eq!(text, "c\n");
         assert_eq!((tally.replaced, tally.skipped), (0, 2));
+    }
+
+    #[test]
+    fn a_record_of_many_nuls_is_no_text_and_a_few_nuls_are() {
+        let utf16 = "a warning\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let tail = [0; 300];
+        for wrong in [&utf16[..], &tail] {
+            let bytes = [b"8=FIX\0a\nname\0other\0\n", wrong].concat();
+            let block = Block::of(&bytes).checked_from(70);
+            let Checked { text, wrong, .. } = checked(&block, &LINE, Invalid::Fail);
+            assert_eq!(text.as_bytes(), &bytes[..20]);
+            let Some(Error::NotText { place, .. }) = wrong else { panic!("{wrong:?}") };
+            assert_eq!(place.offset, Some(70 + 20 + u64::from(bytes[20] != 0)));
+            let skipped = checked(&block, &LINE, Invalid::Skip);
+            assert!(skipped.text.starts_with("8=FIX\0a\nname\0other\0\n"));
+            assert_eq!(skipped.tally.skipped, 1);
+            let passes = Block::of(&bytes);
+            assert!(checked(&passes, &LINE, Invalid::Fail).wrong.is_none());
+        }
+    }
+
+    #[test]
+    fn records_of_nuls_are_found_alike_in_blocks_of_any_size() {
+        let mut bytes = b"some text\n".repeat(300_000);
+        for at in (0..bytes.len()).step_by(70_000) {
+            bytes[at..at + 9].fill(0);
+        }
+        let found = |size: usize, all: bool| {
+            let mut found = Vec::new();
+            for start in (0..bytes.len()).step_by(size) {
+                let part = &bytes[start..bytes.len().min(start + size)];
+                let block = Block::of(part).checked_from(start as u64);
+                let wrong = (0..part.len()).step_by(10);
+                let wrong = wrong.filter_map(|at| block.binary_record(at..at + 10, all));
+                let before = found.len();
+                found.extend(wrong.map(|at| start + at));
+                assert_eq!(block.has_nuls(all), found.len() > before);
+            }
+            found
+        };
+        let whole = found(bytes.len(), false);
+        assert!(whole.len() > 15 && whole.len() < 43);
+        assert_eq!(found(10, true).len(), 43);
+        for size in [1_000, 65_530, 1 << 20] {
+            assert_eq!(found(size / 10 * 10, false), whole);
+        }
     }
 
     #[test]

@@ -55,6 +55,10 @@ fn longest(path: &Path) -> Option<&Path> {
 fn absent(path: &Path) -> Error {
     let reason = match (fs::read_link(path), longest(path)) {
         (Ok(target), _) => leads_nowhere(&target),
+        _ if let Some(archive) = archive_of(path) => format!(
+            "no such file or directory; the members of an archive are read with it, so name {}",
+            printable(archive)
+        ),
         (_, Some(exists)) => {
             let exists = printable(&exists.display().to_string());
             format!("no such file or directory below {exists}")
@@ -62,6 +66,13 @@ fn absent(path: &Path) -> Error {
         (_, None) => "no such file or directory".to_owned(),
     };
     Error::NotFound { place: Place::object(path.display().to_string()), reason }
+}
+
+/// The archive, if a path is what messages call one of its members: `archive!member`.
+fn archive_of(path: &Path) -> Option<&str> {
+    let path = path.to_str()?;
+    let mut archives = path.rmatch_indices('!').map(|(at, _)| &path[..at]);
+    archives.find(|archive| Path::new(archive).is_file())
 }
 
 fn leads_nowhere(target: &Path) -> String {

@@ -229,3 +229,12 @@ fn sparse_members_have_their_holes_in_every_format() {
         prints(&slowly(&stored, &["-a", "count"]), "41\n");
     }
 }
+
+#[test]
+fn a_member_named_as_a_source_says_that_it_is_read_with_its_archive() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stored = archive(&[member(b"a/b.txt", b"one\n", b'0')]);
+    fs::write(folder.path().join("x.tar"), stored).expect("it is written");
+    let output = creel_in(folder.path(), &["count", "x.tar!a/b.txt"]);
+    fails(&output, 3, &["members of an archive are read with it", "name x.tar"]);
+}

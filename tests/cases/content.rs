@@ -127,6 +127,34 @@ fn what_comes_slowly_through_a_pipe_is_looked_at_too() {
 }
 
 #[test]
+fn records_of_nuls_behind_text_are_named_and_may_be_skipped() {
+    let lines = b"a line of text\n".repeat(500);
+    let late = b"a line of text\n".repeat(80_000);
+    let wide = utf16(&"an error of PowerShell\n".repeat(9_000), false);
+    for (before, after) in [(&lines, &wide), (&lines, &vec![0; 100_000]), (&late, &wide)] {
+        let input = [&before[..], after].concat();
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("in.log"), &input).expect("it is written");
+        let run = |args: &[&str]| creel_in(folder.path(), &[args, &["in.log"]].concat());
+        fails(&run(&["count"]), 3, &["in.log", "NUL", "-a"]);
+        let said = run(&["count"]).stderr;
+        for (block, threads) in [("100", "1"), ("4096", "3"), ("1000000", "4")] {
+            let other = run(&["--blocksize", block, "-j", threads, "count"]);
+            assert_eq!(text(&other.stderr), text(&said));
+            let skipped = run(&["--blocksize", block, "-j", threads, "--invalid", "skip", "count"]);
+            let count: usize = text(&skipped.stdout).trim().parse().expect("a number");
+            // The last of the units of a line feed begins the next record.
+            assert!((before.len() / 15..before.len() / 15 + 2).contains(&count), "{count}");
+        }
+        let all = input.iter().filter(|byte| **byte == b'\n').count();
+        let all = all + usize::from(!input.ends_with(b"\n"));
+        prints(&run(&["-a", "count"]), &format!("{all}\n"));
+    }
+    let few = [&lines[..], b"name\0other\0\n"].concat();
+    prints(&creel_with(&few, &["count"]), "501\n");
+}
+
+#[test]
 fn a_wrong_name_of_an_encoding_says_which_there_are() {
     fails(&creel(&["--encoding", "utf-9", "count"]), 2, &["utf-16le", "latin1", "windows-1252"]);
     for label in ["utf-8", "UTF8", "utf-8"] {

@@ -8,18 +8,17 @@ mod sparse;
 mod stored;
 
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
 
 use futures::Stream;
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::AsyncReadExt;
 use tokio_tar::{ArchiveBuilder, Entries, Entry, EntryType};
 
+use super::counted::Counted;
 use super::cut::Bytes;
-use super::decompress::Guard;
+use super::decompress::guarded;
 use crate::error::{Place, snippet};
 use crate::source::Object;
 use crate::{Error, Result};
@@ -132,19 +131,19 @@ impl Archive {
         let name: Arc<str> = format!("{}!{name}", self.name).into();
         let place = Place::object(&*name);
         let progress = Arc::clone(&self.progress);
-        let stored = MemberBytes { entry, progress, place: place.clone(), given: 0 };
-        let bytes: Bytes = match holes {
-            None => Box::pin(stored),
-            Some(holes) => holes.filled(Box::pin(stored)),
+        let stored = stored(entry, progress, place.clone());
+        let bytes = match holes {
+            None => stored,
+            Some(holes) => holes.filled(stored),
         };
         // Holes stand for any number of zeros.
         let read = Arc::clone(&self.progress.read);
-        (name, Guard::over(bytes, read, self.max_ratio, place))
+        (name, guarded(bytes, read, self.max_ratio, place))
     }
 
     async fn pass_over(&self, entry: Member) -> Result<()> {
         let progress = Arc::clone(&self.progress);
-        let mut bytes = MemberBytes { entry, progress, place: self.place(), given: 0 };
+        let mut bytes = stored(entry, progress, self.place());
         let mut buffer = vec![0; 16 << 10];
         while bytes.read(&mut buffer).await.map_err(|e| Error::io(self.place(), e))? > 0 {}
         Ok(())
@@ -173,26 +172,16 @@ fn shown(name: &[u8]) -> String {
 }
 
 /// The bytes of a member as they are stored, with errors that name it.
-struct MemberBytes {
-    entry: Member,
-    progress: Arc<Progress>,
-    place: Place,
-    given: u64,
-}
-
-impl AsyncRead for MemberBytes {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut this.entry).poll_read(cx, buf));
-        this.given += (buf.filled().len() - before) as u64;
-        Poll::Ready(read.map_err(|error| {
-            this.progress.broken.store(true, Relaxed);
-            this.progress.fault(this.place.clone().at(this.given), error).into()
-        }))
-    }
+fn stored(entry: Member, progress: Arc<Progress>, place: Place) -> Bytes {
+    let mut given = 0;
+    Counted::over(entry, move |read| match read {
+        Ok(count) => {
+            given += count;
+            Ok(())
+        }
+        Err(error) => {
+            progress.broken.store(true, Relaxed);
+            Err(progress.fault(place.clone().at(given), error).into())
+        }
+    })
 }

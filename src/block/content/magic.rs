@@ -136,7 +136,7 @@ static MAGICS: &[Magic] = &[
     magic(b"BZ0", "bzip data of version 0", LEAVE).also(|_, binary| binary),
     magic(b"BZ3v1", "bzip3 data", "decode it first: bzip3 -dc FILE | creel ...")
         .also(|_, binary| binary),
-    magic(b"x\x01", "zlib data", ZLIB).also(|_, binary| binary),
+    magic(b"x\x01", "zlib data", ZLIB).also(|head, binary| binary || is_stored(head)),
     magic(b"x\x5e", "zlib data", ZLIB).also(|_, binary| binary),
     magic(b"x\x9c", "zlib data", ZLIB).also(|_, binary| binary),
     magic(b"x\xda", "zlib data", ZLIB).also(|_, binary| binary),
@@ -271,6 +271,11 @@ fn hexadecimal(head: &[u8], part: std::ops::Range<usize>) -> bool {
 /// `RIFF`, and a length that is not four characters of text.
 fn is_riff(head: &[u8]) -> bool {
     head.starts_with(b"RIFF") && head[4..8].iter().any(|byte| !(32..127).contains(byte))
+}
+
+/// A stored block of zlib data, which is not compressed: its length stands twice, once inverted.
+fn is_stored(head: &[u8]) -> bool {
+    matches!(head, [_, _, 0 | 1, a, b, c, d, ..] if (*a, *b) == (!*c, !*d))
 }
 
 /// The header of `.lzma`, which has no magic number: parameters, a dictionary of a usual size, and

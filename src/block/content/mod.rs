@@ -70,8 +70,14 @@ pub(super) fn is_tar(head: &[u8]) -> bool {
     magic::is_tar(head)
 }
 
+/// The name of the format that creel does not read and whose data begins so, by its magic number.
+#[cfg(feature = "decompress")]
+pub(super) fn format(head: &[u8]) -> Option<&'static str> {
+    magic::find(head, shape::looks_binary(head)).map(|kind| kind.what)
+}
+
 /// Compressed data where decoded data is expected.
-fn compressed(codec: Codec) -> Kind {
+pub(super) fn compressed(codec: Codec) -> Kind {
     let (what, mend) = match codec {
         Codec::Gzip => ("gzip data", "decode it first: gzip -dc FILE | creel ..."),
         Codec::Zstd => ("zstd data", "decode it first: zstd -dc FILE | creel ..."),

@@ -2,7 +2,8 @@
 //!
 //! Text may hold a few NULs and control characters (terminal colours, separators of FIX), and may
 //! be in an encoding that is not UTF-8; none of that is refused. UTF-16 and UTF-32 have NULs at
-//! regular places. Binary data has many NULs, or is not UTF-8 and has many control characters.
+//! regular places. Binary data has many NULs or control characters of many kinds, or is not UTF-8
+//! and has many control characters.
 
 use memchr::memchr_iter;
 
@@ -139,7 +140,18 @@ fn utf16_units(head: &[u8], nuls: usize, units: Units) -> Option<bool> {
         && here > 1
         && here * 100 >= pairs
         && is_utf16(head, big_endian);
-    (ascii || other).then_some(big_endian)
+    if ascii || other {
+        return Some(big_endian);
+    }
+    // Characters of two units, as emoji are.
+    let wide = |big_endian| surrogates(head, big_endian) * 4 >= pairs && is_utf16(head, big_endian);
+    [false, true].into_iter().find(|big_endian| pairs > 1 && wide(*big_endian))
+}
+
+/// How many units of UTF-16 are halves of characters of two.
+fn surrogates(head: &[u8], big_endian: bool) -> usize {
+    let high = head.iter().skip(usize::from(!big_endian)).step_by(2);
+    high.filter(|byte| (0xd8..0xe0).contains(*byte)).count()
 }
 
 /// Whether bytes decode as UTF-16 that has no odd control characters.
@@ -185,10 +197,13 @@ fn not_utf16(head: &[u8], big_endian: bool) -> Option<Kind> {
         .then_some(Kind { what: "text in UTF-8, and not in UTF-16", mend: "leave out --encoding" })
 }
 
-/// Bytes that are not UTF-8 and have more control characters than any encoding of text.
+/// Bytes with more control characters than any encoding of text, or more than text and not UTF-8.
 fn controls(head: &[u8]) -> Option<Kind> {
     if is_utf8(head) {
-        return None;
+        // Protocols of records have one or two of them, as often as they have fields.
+        let kinds = (0..32).filter(|byte| is_odd(byte) && head.contains(byte)).count();
+        let many = kinds >= 6 && odd_controls(head) * 16 >= head.len();
+        return many.then_some(Kind { what: "binary data (many control characters)", mend: ANY });
     }
     let invalid: usize = head.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
     let odd = odd_controls(head);
@@ -199,5 +214,9 @@ fn controls(head: &[u8]) -> Option<Kind> {
 /// How many bytes are control characters that text does not have: all but white space, backspace,
 /// bell, escape and the separators.
 fn odd_controls(head: &[u8]) -> usize {
-    head.iter().filter(|byte| matches!(byte, 0..=6 | 14..=26 | 127)).count()
+    head.iter().filter(|byte| is_odd(byte)).count()
+}
+
+fn is_odd(byte: &u8) -> bool {
+    matches!(byte, 0..=6 | 14..=26 | 127)
 }

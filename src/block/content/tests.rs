@@ -57,6 +57,32 @@ fn formats_are_known_by_their_beginnings() {
 }
 
 #[test]
+fn zlib_data_that_is_not_compressed_is_known() {
+    is(b"x\x01\x01\x06\0\xf9\xffalpha\n\x08\x09\x02\x5b", "zlib");
+    is(b"x\x01\0\x06\0\xf9\xffalpha\n\x01\0\0\xff\xff", "zlib");
+    assert_eq!(found(b"x\x01y\n"), None);
+}
+
+#[test]
+fn wide_text_of_characters_of_two_units_is_known() {
+    let text = "\u{1f600}\u{1f680}\n\u{1f389}\u{1f44d}\u{1f600}\n";
+    is(&utf16(text, false), "UTF-16 (little-endian)");
+    is(&utf16(text, true), "UTF-16 (big-endian)");
+}
+
+#[test]
+fn control_characters_of_many_kinds_are_binary_and_separators_are_not() {
+    let mut seed = 1_u32;
+    let random = (0..4096).map(|_| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 25) as u8
+    });
+    is(&random.collect::<Vec<_>>(), "control characters");
+    assert_eq!(found(&b"8=FIX.4.4\x019=5\x0135=0\x01\n".repeat(99)), None);
+    assert_eq!(found(&b"a\x01b\x02c\x03d\x04\n".repeat(99)), None);
+}
+
+#[test]
 fn text_that_begins_as_a_format_does_is_text() {
     for text in [
         "",

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncReadExt, ReadBuf};
 
 use super::super::cut::Bytes;
-use super::super::reader::Failed;
+use super::super::part::Failed;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;

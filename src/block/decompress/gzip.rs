@@ -3,13 +3,13 @@
 //! bgzip, samtools and their kin write it. Members of gzip as others write it end where their
 //! decoder says that they do.
 
-use async_compression::tokio::bufread::GzipDecoder;
+use async_compression::codecs::GzipDecoder;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::super::cut::Bytes;
 use super::Object;
 use super::ahead::Ahead;
-use super::members::{Compressed, Members};
+use super::members::Members;
 use super::pieces::{Cut, Format};
 
 /// Members are cut off together up to so many bytes, compressed.
@@ -90,7 +90,7 @@ impl Format for Bgzf {
 
     fn alone(self, ahead: Ahead, object: Object, given: u64) -> Bytes {
         let rest = ahead.into_rest(self.settled);
-        Members::<GzipDecoder<Compressed>>::after(rest, object, self.settled, given)
+        Members::<GzipDecoder>::after(rest, object, self.settled, given)
     }
 }
 

@@ -1,71 +1,89 @@
 //! Member after member, by decoders that know where a member ends when they get there.
+//!
+//! A member is decoded in steps, which end at the same bytes for any size of blocks: what there is
+//! of a damaged member is the same then, too. Steps are short at a member's beginning and grow with
+//! it, as a step that fails is lost in part.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use async_compression::tokio::bufread;
-use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
+use async_compression::codecs::{self, DecodeV2};
+use async_compression::core::util::{PartialBuffer, WriteBuffer};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::super::codec::Codec;
+use super::super::counted::Counted;
 use super::super::cut::Bytes;
-use super::{After, Object, after_member, damaged, truncated};
-use crate::{Error, Result};
+use super::chunks::Chunks;
+use super::{After, LONGEST_MAGIC, Object, after_member, damaged, truncated};
+use crate::Error;
 
-/// Compressed bytes read at a time.
-const CHUNK: usize = 128 << 10;
+/// The shortest and the longest step, in decoded bytes.
+const STEPS: (usize, usize) = (1 << 10, 64 << 10);
+/// A step is this part of what was decoded of its member before.
+const PART: u64 = 8;
+/// The first bytes of a gzip member, of which the last has its flags.
+const FLAGS: usize = 4;
+/// Flags that no version of gzip knows yet.
+const RESERVED: u8 = 0xe0;
 
 /// Memory that one decoder may ask for, as a power of two; what the longest windows of zstd and
 /// the largest dictionaries of xz need.
 #[cfg(any(feature = "zstd", feature = "xz"))]
 pub(super) const MEMORY_LOG: u32 = if usize::BITS > 32 { 31 } else { 30 };
 
-/// Compressed bytes.
-pub(super) type Compressed = BufReader<Counted>;
-
-/// A decoder of one member (stream, frame): it ends where the member ends.
-pub(super) trait Member: AsyncRead + Unpin + Send + 'static {
+/// A decoder of one member (stream, frame).
+pub(super) trait Member: DecodeV2 + Unpin + Send + 'static {
     const CODEC: Codec;
-    fn begin(bytes: Compressed) -> Self;
-    fn end(self) -> Compressed;
+    fn begin() -> Self;
 }
 
 macro_rules! member {
     ($feature:literal, $codec:ident, $decoder:ident, $begin:expr) => {
         #[cfg(feature = $feature)]
-        impl Member for bufread::$decoder<Compressed> {
+        impl Member for codecs::$decoder {
             const CODEC: Codec = Codec::$codec;
-            fn begin(bytes: Compressed) -> Self {
-                $begin(bytes)
-            }
-            fn end(self) -> Compressed {
-                self.into_inner()
+            fn begin() -> Self {
+                $begin
             }
         }
     };
 }
 
-member!("gzip", Gzip, GzipDecoder, Self::new);
-member!("zstd", Zstd, ZstdDecoder, |bytes| {
+member!("gzip", Gzip, GzipDecoder, Self::new());
+member!("zstd", Zstd, ZstdDecoder, {
     let window = async_compression::zstd::DParameter::window_log_max(MEMORY_LOG);
-    Self::with_params(bytes, &[window])
+    Self::new_with_params(&[window])
 });
-member!("xz", Xz, XzDecoder, |bytes| Self::with_mem_limit(bytes, 1 << MEMORY_LOG));
-member!("lz4", Lz4, Lz4Decoder, Self::new);
+member!("xz", Xz, XzDecoder, Self::with_memlimit(1 << MEMORY_LOG));
+member!("lz4", Lz4, Lz4Decoder, Self::new());
 
 /// The members of an object, one after another, and zeros after any of them (padding, as tapes
 /// leave it). The decoders' own way to do several members takes padding for damage.
 pub(super) struct Members<D> {
     object: Object,
+    bytes: Chunks,
+    live: bool,
     state: State<D>,
-    /// Bytes decompressed so far.
-    given: u64,
+    /// What was made in this step, how much of it may be given, and how much was.
+    step: Vec<u8>,
+    made: usize,
+    ready: usize,
+    given: usize,
+    /// Bytes made in the steps before, and before this member.
+    before: u64,
+    member: u64,
+    /// Zeros after the last member.
+    padding: u64,
     /// A member was read to its end.
     any: bool,
+    /// The error behind what may be given.
+    fault: Option<io::Error>,
 }
 
 enum State<D> {
-    Between(Compressed),
+    Between,
     Inside(D),
     /// After the end, or an error.
     Ended,
@@ -73,23 +91,45 @@ enum State<D> {
 
 impl<D: Member> Members<D> {
     /// From the start of an object.
-    pub(super) fn all(bytes: Bytes, object: Object) -> Bytes {
-        Self::after(bytes, object, 0, 0)
+    pub(super) fn all(bytes: Bytes, object: Object, live: bool) -> Bytes {
+        Self::stream(bytes, object, 0, 0, live)
     }
 
     /// From the start of a member, before which `read` bytes were read and `given` made of them.
     pub(super) fn after(bytes: Bytes, object: Object, read: u64, given: u64) -> Bytes {
-        let counted = Counted { bytes, count: read, object: object.clone() };
-        let bytes = BufReader::with_capacity(CHUNK, counted);
-        Box::pin(Self { object, state: State::Between(bytes), given, any: read > 0 })
+        Self::stream(bytes, object, read, given, false)
     }
 
-    /// The error for what a decoder said, after `read` compressed bytes.
-    fn fault(&self, error: io::Error, read: u64) -> io::Error {
+    fn stream(bytes: Bytes, object: Object, read: u64, given: u64, live: bool) -> Bytes {
+        let place = object.place.clone();
+        // The errors of the store get their place, so that they are not taken for damage.
+        let placed = Counted::over(bytes, move |read| match read {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::io(place.clone(), error).into()),
+        });
+        Box::pin(Self {
+            object,
+            bytes: Chunks::new(placed, read, live),
+            live,
+            state: State::<D>::Between,
+            step: Vec::new(),
+            made: 0,
+            ready: 0,
+            given: 0,
+            before: given,
+            member: given,
+            padding: 0,
+            any: read > 0,
+            fault: None,
+        })
+    }
+
+    /// The error for what a decoder said.
+    fn fault(&self, error: io::Error) -> io::Error {
         if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
             return error;
         }
-        let place = self.object.at(self.given);
+        let (place, read) = (self.object.at(self.before + self.made as u64), self.bytes.count());
         // Of an xz stream that ends early, the decoder sometimes says that memory is needed: it
         // takes "no progress is possible" for that. Want of memory proper has another kind.
         let ended = match error.kind() {
@@ -99,6 +139,137 @@ impl<D: Member> Members<D> {
         };
         if ended { truncated(D::CODEC, place, read) } else { damaged(D::CODEC, place, read, error) }
     }
+
+    /// Ends the stream by an error, after what was made before it.
+    fn fail(&mut self, error: io::Error) {
+        self.fault = Some(self.fault(error));
+        self.ready = self.made;
+        self.state = State::Ended;
+    }
+
+    /// Passes over padding, and begins the next member if there is one.
+    fn poll_between(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let wanted = if self.any && !self.live { LONGEST_MAGIC } else { FLAGS };
+            let bytes = match ready!(self.bytes.poll_some(wanted, cx)) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    self.fail(error);
+                    return Poll::Ready(());
+                }
+            };
+            let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+            if zeros > 0 {
+                self.padding += zeros as u64;
+                self.bytes.consume(zeros);
+                continue;
+            }
+            let after = if self.any { after_member(D::CODEC, bytes) } else { After::Member };
+            let reserved = bytes.get(FLAGS - 1).is_some_and(|flags| flags & RESERVED != 0);
+            let (empty, at) = (bytes.is_empty(), self.bytes.position());
+            let torn = D::CODEC == Codec::Xz && !self.padding.is_multiple_of(4);
+            match after {
+                _ if empty && !torn => self.state = State::Ended,
+                After::Garbage if !empty => {
+                    self.object.note_trailing(D::CODEC, at);
+                    self.state = State::Ended;
+                }
+                After::Other(other) => {
+                    let followed = self.object.followed(D::CODEC, other, at);
+                    self.fail(followed);
+                }
+                _ if torn => {
+                    self.fail(io::Error::other("the padding is no multiple of 4 bytes"));
+                }
+                _ if D::CODEC == Codec::Gzip && reserved => {
+                    self.fail(io::Error::other("a reserved flag of its header is set"));
+                }
+                _ => {
+                    self.member = self.before + self.made as u64;
+                    self.padding = 0;
+                    self.state = State::Inside(D::begin());
+                }
+            }
+            return Poll::Ready(());
+        }
+    }
+
+    /// Decodes up to the end of a step, or of the member.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ready == self.made {
+            self.before += self.made as u64;
+            (self.made, self.ready, self.given) = (0, 0, 0);
+        }
+        let length = step(self.before - self.member);
+        if self.step.len() < length {
+            self.step.resize(length, 0);
+        }
+        loop {
+            let State::Inside(decoder) = &mut self.state else { return Poll::Ready(()) };
+            let into = &mut self.step[self.made..length];
+            let chunk = match self.bytes.poll_chunk(cx) {
+                Poll::Pending => {
+                    if self.live {
+                        // It may hold some back for which there was no room.
+                        self.made += drain(decoder, into);
+                        self.ready = self.made;
+                    }
+                    return if self.made > 0 && self.live {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    };
+                }
+                Poll::Ready(Ok(chunk)) => chunk,
+                Poll::Ready(Err(error)) => {
+                    self.made += drain(decoder, into);
+                    self.fail(error);
+                    return Poll::Ready(());
+                }
+            };
+            let ended = chunk.is_empty();
+            let mut output = WriteBuffer::new_initialized(into);
+            let mut input = PartialBuffer::new(chunk);
+            let result = decoder.decode(&mut input, &mut output);
+            let (read, wrote) = (input.written_len(), output.written_len());
+            self.bytes.consume(read);
+            self.made += wrote;
+            match result {
+                Ok(true) => {
+                    (self.state, self.any, self.ready) = (State::Between, true, self.made);
+                    return Poll::Ready(());
+                }
+                // At the end, some decoders complain that there is no input.
+                Err(error) if !ended => {
+                    self.fail(error);
+                    return Poll::Ready(());
+                }
+                _ if self.made == length => {
+                    self.ready = self.made;
+                    return Poll::Ready(());
+                }
+                _ if ended && wrote == 0 => {
+                    self.fail(io::ErrorKind::UnexpectedEof.into());
+                    return Poll::Ready(());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// How many bytes are decoded at a time, after so many of a member.
+fn step(decoded: u64) -> usize {
+    let part = usize::try_from(decoded / PART).unwrap_or(usize::MAX);
+    part.clamp(STEPS.0, STEPS.1).next_multiple_of(STEPS.0)
+}
+
+/// Takes what a decoder holds back; how many bytes that was.
+fn drain(decoder: &mut impl DecodeV2, into: &mut [u8]) -> usize {
+    let mut output = WriteBuffer::new_initialized(into);
+    // It complains if it holds nothing.
+    let _ = decoder.decode(&mut PartialBuffer::new(&[][..]), &mut output);
+    output.written_len()
 }
 
 impl<D: Member> AsyncRead for Members<D> {
@@ -108,118 +279,19 @@ impl<D: Member> AsyncRead for Members<D> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let before = buf.filled().len();
         loop {
-            let (state, step) = match std::mem::replace(&mut this.state, State::Ended) {
-                State::Between(bytes) => next_member(bytes, this.any, cx),
-                State::Inside(decoder) => inside(decoder, cx, buf),
-                State::Ended => return Poll::Ready(Ok(())),
-            };
-            this.state = state;
-            match ready!(step) {
-                Ok(Step::On) => {}
-                Ok(Step::Ended) => this.any = true,
-                Ok(Step::Trailing(at)) => this.object.note_trailing(D::CODEC, at),
-                Ok(Step::Followed(other, at)) => {
-                    return Poll::Ready(Err(this.object.followed(D::CODEC, other, at)));
-                }
-                Ok(Step::Given) => {
-                    this.given += (buf.filled().len() - before) as u64;
-                    return Poll::Ready(Ok(()));
-                }
-                Err((error, read)) => return Poll::Ready(Err(this.fault(error, read))),
+            let ready = &this.step[this.given..this.ready];
+            if !ready.is_empty() {
+                let some = ready.len().min(buf.remaining());
+                buf.put_slice(&ready[..some]);
+                this.given += some;
+                return Poll::Ready(Ok(()));
+            }
+            match this.state {
+                State::Between => ready!(this.poll_between(cx)),
+                State::Inside(_) => ready!(this.poll_step(cx)),
+                State::Ended => return Poll::Ready(this.fault.take().map_or(Ok(()), Err)),
             }
         }
-    }
-}
-
-enum Step {
-    /// The state changed; nothing was given.
-    On,
-    /// Bytes were given.
-    Given,
-    /// A member has ended.
-    Ended,
-    /// What follows the last member, at this byte, is not in this codec.
-    Trailing(u64),
-    /// It is in another one.
-    Followed(Codec, u64),
-}
-
-/// An error, and how many compressed bytes had been read.
-type Fault = (io::Error, u64);
-
-/// Passes over padding, and begins the next member if there is one.
-fn next_member<D: Member>(
-    mut bytes: Compressed,
-    any: bool,
-    cx: &mut Context<'_>,
-) -> (State<D>, Poll<Result<Step, Fault>>) {
-    loop {
-        let chunk = match Pin::new(&mut bytes).poll_fill_buf(cx) {
-            Poll::Pending => return (State::Between(bytes), Poll::Pending),
-            Poll::Ready(Ok([])) => return (State::Ended, Poll::Ready(Ok(Step::On))),
-            Poll::Ready(Ok(chunk)) => chunk,
-            Poll::Ready(Err(error)) => {
-                let read = bytes.get_ref().count;
-                return (State::Ended, Poll::Ready(Err((error, read))));
-            }
-        };
-        let zeros = chunk.iter().take_while(|&&byte| byte == 0).count();
-        let all = zeros == chunk.len();
-        let after = if any { after_member(D::CODEC, &chunk[zeros..]) } else { After::Member };
-        Pin::new(&mut bytes).consume(zeros);
-        let at = bytes.get_ref().count - bytes.buffer().len() as u64;
-        if !all {
-            match after {
-                After::Member => {}
-                After::Garbage => return (State::Ended, Poll::Ready(Ok(Step::Trailing(at)))),
-                After::Other(other) => {
-                    return (State::Ended, Poll::Ready(Ok(Step::Followed(other, at))));
-                }
-            }
-            return (State::Inside(D::begin(bytes)), Poll::Ready(Ok(Step::On)));
-        }
-    }
-}
-
-/// Decompresses once.
-fn inside<D: Member>(
-    mut decoder: D,
-    cx: &mut Context<'_>,
-    buf: &mut ReadBuf<'_>,
-) -> (State<D>, Poll<Result<Step, Fault>>) {
-    let before = buf.filled().len();
-    match Pin::new(&mut decoder).poll_read(cx, buf) {
-        Poll::Pending => (State::Inside(decoder), Poll::Pending),
-        Poll::Ready(Ok(())) if buf.filled().len() > before || buf.remaining() == 0 => {
-            (State::Inside(decoder), Poll::Ready(Ok(Step::Given)))
-        }
-        Poll::Ready(Ok(())) => (State::Between(decoder.end()), Poll::Ready(Ok(Step::Ended))),
-        Poll::Ready(Err(error)) => {
-            let read = decoder.end().get_ref().count;
-            (State::Ended, Poll::Ready(Err((error, read))))
-        }
-    }
-}
-
-/// Counts the compressed bytes, and gives the errors of the store their place, so that they are
-/// not taken for damage.
-pub(super) struct Counted {
-    bytes: Bytes,
-    count: u64,
-    object: Object,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = ready!(self.bytes.as_mut().poll_read(cx, buf));
-        self.count += (buf.filled().len() - before) as u64;
-        Poll::Ready(read.map_err(|error| Error::io(self.object.place.clone(), error).into()))
     }
 }

@@ -20,6 +20,8 @@
 mod ahead;
 #[cfg(feature = "bzip2")]
 mod bzip2;
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
+mod chunks;
 mod guard;
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -43,16 +45,17 @@ use std::io;
 use std::sync::Arc;
 
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
-use async_compression::tokio::bufread;
+use async_compression::codecs;
 
 use super::codec::Codec;
+use super::content;
 use super::cut::Bytes;
 use crate::error::Place;
 use crate::progress::Progress;
 use crate::{Error, Result};
-pub(super) use guard::{Guard, Meter};
+pub(super) use guard::{guarded, metered};
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
-use members::{Compressed, Members};
+use members::Members;
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2"))]
 use pieces::Pieces;
 pub(super) use pieces::Shared;
@@ -60,7 +63,10 @@ pub(super) use pieces::Shared;
 /// The decompressed bytes of an object in this codec; and what hands out its pieces, if it may
 /// have some. Bytes that are read as somebody writes them are `live`: they do not wait for a
 /// piece to be whole, but for a block of bzip2, of which there is nothing to be had before.
-#[cfg_attr(not(any(feature = "gzip", feature = "zstd")), allow(unused_variables))]
+#[cfg_attr(
+    not(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4")),
+    allow(unused_variables)
+)]
 pub(super) fn decompress(
     codec: Codec,
     bytes: Bytes,
@@ -71,17 +77,17 @@ pub(super) fn decompress(
         #[cfg(feature = "gzip")]
         Codec::Gzip if !live => Ok(Pieces::all(gzip::Bgzf::default(), bytes, object)),
         #[cfg(feature = "gzip")]
-        Codec::Gzip => Ok((Members::<bufread::GzipDecoder<Compressed>>::all(bytes, object), None)),
+        Codec::Gzip => Ok((Members::<codecs::GzipDecoder>::all(bytes, object, live), None)),
         #[cfg(feature = "zstd")]
         Codec::Zstd if !live => Ok(Pieces::all(zstd::Frames::default(), bytes, object)),
         #[cfg(feature = "zstd")]
-        Codec::Zstd => Ok((Members::<bufread::ZstdDecoder<Compressed>>::all(bytes, object), None)),
+        Codec::Zstd => Ok((Members::<codecs::ZstdDecoder>::all(bytes, object, live), None)),
         #[cfg(feature = "bzip2")]
         Codec::Bzip2 => Ok(Pieces::all(bzip2::Blocks::default(), bytes, object)),
         #[cfg(feature = "xz")]
-        Codec::Xz => Ok((Members::<bufread::XzDecoder<Compressed>>::all(bytes, object), None)),
+        Codec::Xz => Ok((Members::<codecs::XzDecoder>::all(bytes, object, live), None)),
         #[cfg(feature = "lz4")]
-        Codec::Lz4 => Ok((Members::<bufread::Lz4Decoder<Compressed>>::all(bytes, object), None)),
+        Codec::Lz4 => Ok((Members::<codecs::Lz4Decoder>::all(bytes, object, live), None)),
         #[allow(unreachable_patterns, reason = "reached where a codec's feature is off")]
         _ => Err(super::reader::unsupported(object.place, codec.name(), codec.name())),
     }
@@ -106,13 +112,12 @@ impl Object {
         self.progress.add_note(Error::Trailing { place, codec: codec.name(), at });
     }
 
-    /// The fault of data in another codec after the last member.
-    fn followed(&self, codec: Codec, other: Codec, at: u64) -> io::Error {
+    /// The fault of data in another format after the last member.
+    fn followed(&self, codec: Codec, other: &str, at: u64) -> io::Error {
         let reason = format!(
-            "after the end of the {} data, at byte {at} of the object, {} data begins, which is not \
+            "after the end of the {} data, at byte {at} of the object, {other} begins, which is not \
              read; cut the object in two there",
             codec.name(),
-            other.name()
         );
         Error::Corrupt { place: self.place.clone(), reason }.into()
     }
@@ -122,11 +127,14 @@ impl Object {
 enum After {
     /// A member, or what is left of a damaged one.
     Member,
-    /// Data in another codec.
-    Other(Codec),
+    /// Data in another codec or format, and its name.
+    Other(&'static str),
     /// None of these.
     Garbage,
 }
+
+/// The most bytes that a format is known by: a header of a tar archive.
+const LONGEST_MAGIC: usize = 512;
 
 /// Tells what follows a member, of which `rest` are the first bytes.
 fn after_member(codec: Codec, rest: &[u8]) -> After {
@@ -140,10 +148,10 @@ fn after_member(codec: Codec, rest: &[u8]) -> After {
     }
     let alike = codec.magic().iter().zip(rest).filter(|(a, b)| a == b).count();
     match of {
-        Some(other) => After::Other(other),
+        Some(other) => After::Other(content::compressed(other).what),
         // A member with a damaged beginning must not be left out as garbage.
         None if alike * 2 >= codec.magic().len() => After::Member,
-        None => After::Garbage,
+        None => content::format(rest).map_or(After::Garbage, After::Other),
     }
 }
 
@@ -154,14 +162,23 @@ fn truncated(codec: Codec, place: Place, read: u64) -> io::Error {
 
 /// The fault of data that are damaged somewhere in the first `read` compressed bytes.
 fn damaged(codec: Codec, place: Place, read: u64, why: impl std::fmt::Display) -> io::Error {
-    let why = why.to_string();
+    // The decoder of deflate forgets what it met, and says this of the first call as well.
+    let why = why.to_string().replace("repeated call with bad state", "no valid code");
     if let Some(unsupported) = unsupported(codec, &why) {
         return Error::Unsupported { place: Place { offset: None, ..place }, reason: unsupported }
             .into();
     }
+    // Nothing in an lz4 frame says that it was made with a dictionary.
+    let or = match codec {
+        Codec::Lz4 => {
+            "; if it was made with a dictionary, decode it first: lz4 -dc -D DICTIONARY FILE | \
+             creel ..."
+        }
+        _ => "",
+    };
     let codec = codec.name();
     let reason = format!(
-        "{codec} data damaged before byte {read} of the compressed data ({why}); fetch it again"
+        "{codec} data damaged before byte {read} of the compressed data ({why}); fetch it again{or}"
     );
     Error::Corrupt { place, reason }.into()
 }

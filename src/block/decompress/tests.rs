@@ -249,6 +249,94 @@ fn damage_is_never_silent() {
 }
 
 #[test]
+fn records_before_damage_are_the_same_for_any_block_size_and_any_reads() {
+    let text = some_text(1500);
+    let stored = [
+        ("gzip", member(Compression::Gzip, &text)),
+        ("zstd", member(Compression::Zstd, &text)),
+        ("xz", member(Compression::Xz, &text)),
+        ("lz4", member(Compression::Lz4, &text)),
+        ("bzip2", members(Compression::Bzip2, &text, 9_000)),
+        ("gzip in pieces", bgzf(&text, 9_000)),
+        ("zstd in pieces", members(Compression::Zstd, &text, 9_000)),
+    ];
+    for (name, stored) in stored {
+        for at in [stored.len() / 2, stored.len() * 9 / 10, stored.len() - 2] {
+            let mut stored = stored.clone();
+            stored[at] ^= 0x55;
+            let kept = |blocksize, chunk| {
+                let options = BlockOptions { blocksize, damaged: Damaged::Keep, ..options() };
+                let read = read(&stored, &options, 1 << 40, chunk).unwrap();
+                let faults = read.faults.iter().map(Error::to_string).collect::<Vec<_>>();
+                (read.bytes(), faults)
+            };
+            let (bytes, faults) = kept(1 << 20, 1 << 20);
+            // Before a checksum is wrong, damage may have been taken for other text.
+            let same = bytes.iter().zip(&text).take_while(|(a, b)| a == b).count();
+            if name == "gzip" && at + 2 == stored.len() {
+                assert!(bytes == text);
+            }
+            assert!(!faults.concat().contains("bad state"), "{name} at {at}: {faults:?}");
+            // Codecs with blocks lose that in which the damage is.
+            if name == "gzip" {
+                assert!(same * 4 > text.len() * at / stored.len() * 3, "{name} at {at}");
+            }
+            for (blocksize, chunk) in [(1, 1 << 20), (1000, 999), (64 << 10, 7)] {
+                assert!(
+                    kept(blocksize, chunk) == (bytes.clone(), faults.clone()),
+                    "{name} at {at}"
+                );
+            }
+            let options = BlockOptions { damaged: Damaged::Keep, ..options() };
+            let shared = read_shared(&stored, &options, 3, 500, 7).unwrap();
+            assert!(shared.bytes() == bytes, "{name} at {at}, shared");
+        }
+    }
+}
+
+#[test]
+fn data_in_a_format_that_is_not_read_is_no_garbage() {
+    let lzma = b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0\x30";
+    for codec in ALL {
+        for (rest, name) in [
+            (&b"\x02\x21\x4c\x18\x06\0\0\0alpha\n"[..], "lz4 data in the legacy format"),
+            (lzma, "lzma data"),
+            (b"LZIP\x01\x0c", "lzip data"),
+            (b"PK\x03\x04\x14\0", "a zip archive"),
+            (b"7z\xbc\xaf\x27\x1c\0\x04", "a 7z archive"),
+        ] {
+            let stored = [&member(codec, b"one\n")[..], rest].concat();
+            let error = read_whole(&stored, &options()).unwrap_err().to_string();
+            assert!(error.contains(name), "{codec:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn headers_and_padding_that_a_format_forbids_are_damage() {
+    let mut reserved = member(Compression::Gzip, b"one\n");
+    reserved[3] |= 0x80;
+    let one = member(Compression::Xz, b"one\n");
+    let padded = [&one[..], &[0; 3]].concat();
+    let between = [&one[..], &[0; 5], &one].concat();
+    for (stored, why) in [(reserved, "reserved flag"), (padded, "padding"), (between, "padding")] {
+        let error = read_whole(&stored, &options()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    let padded = [&one[..], &[0; 8], &one, &[0; 4]].concat();
+    assert_eq!(read_whole(&padded, &options()).unwrap().bytes(), b"one\none\n");
+}
+
+#[test]
+fn damaged_lz4_may_have_been_made_with_a_dictionary() {
+    let mut stored = member(Compression::Lz4, &some_text(100));
+    let at = stored.len() / 2;
+    stored[at] ^= 0x55;
+    let error = read_whole(&stored, &options()).unwrap_err().to_string();
+    assert!(error.contains("dictionary") && error.contains("lz4 -dc -D"), "{error}");
+}
+
+#[test]
 fn zeros_after_a_member_are_padding_and_garbage_is_noted() {
     for codec in ALL {
         let one = member(codec, b"one\n");

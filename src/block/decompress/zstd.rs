@@ -2,12 +2,12 @@
 
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
-use async_compression::tokio::bufread::ZstdDecoder;
+use async_compression::codecs::ZstdDecoder;
 
 use super::super::cut::Bytes;
 use super::Object;
 use super::ahead::Ahead;
-use super::members::{Compressed, MEMORY_LOG, Members};
+use super::members::{MEMORY_LOG, Members};
 use super::pieces::{Cut, Format, LARGEST_PIECE};
 
 /// The longest frame, compressed, that is cut off: a frame is in memory as a whole before it is
@@ -78,7 +78,7 @@ impl Format for Frames {
 
     fn alone(self, ahead: Ahead, object: Object, given: u64) -> Bytes {
         let rest = ahead.into_rest(self.settled);
-        Members::<ZstdDecoder<Compressed>>::after(rest, object, self.settled, given)
+        Members::<ZstdDecoder>::after(rest, object, self.settled, given)
     }
 }
 
