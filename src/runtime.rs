@@ -64,6 +64,11 @@ impl Started {
     }
 }
 
+/// Whether this thread is one of a runtime of ours.
+pub(crate) fn is_ours() -> bool {
+    OURS.get()
+}
+
 /// Runs what blocks this thread. If that is one of a runtime of ours, another takes its place:
 /// a future that waits here for others must not keep them from running.
 pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {

@@ -35,7 +35,9 @@ impl Run {
         Self::default()
     }
 
-    /// Uses this many threads; at least one.
+    /// Uses this many threads; at least one. A run that a task starts works on the thread of that task,
+    /// and has helpers only for threads that the outermost run leaves idle: together they have at
+    /// most twice as many threads as the larger of the two may use, and no more at work than that.
     pub fn threads(mut self, threads: usize) -> Self {
         self.context.threads = threads.max(1);
         self

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Stop;
 use super::node::Node;
+use super::seats::StandIns;
 use crate::Progress;
 use crate::spill::Budget;
 use crate::watch::{Event, Observers, What};
@@ -14,6 +15,8 @@ use crate::watch::{Event, Observers, What};
 pub(crate) struct Context {
     /// Threads that work; the caller's may be one of them.
     pub(crate) threads: usize,
+    /// Threads that a client may have beside these.
+    pub(crate) stand_ins: StandIns,
     /// Bytes that values of tasks may hold before no new task is started.
     pub(crate) memory: Option<u64>,
     /// What states may hold before they are put away, if that was said.
@@ -59,6 +62,7 @@ impl Default for Context {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             threads,
+            stand_ins: StandIns::default(),
             memory: None,
             budget: None,
             stop: Stop::default(),

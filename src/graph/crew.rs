@@ -3,16 +3,25 @@
 //! A run that a task starts works on that task's thread. Helpers it has only for threads that its
 //! outermost run leaves idle: were each run to start all of its threads, a machine of `T` cores
 //! would have `T` squared of them.
+//!
+//! The tasks of clients that called for the work of a thread cannot return while that thread
+//! waits. The thread knows their seats, to have other workers take their place for so long.
 
 use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::sync::thread_local;
+use super::engine::Engine;
+use super::seats::AtSeat;
+use super::sync::{AtomicUsize, thread_local};
+use super::worker::{Coming, Worker};
+use crate::runtime::is_ours;
 
 thread_local! {
     /// What this thread works for, from the outermost run inwards.
-    static OUTER: RefCell<Lineage> = const { RefCell::new(Lineage { crew: None, engines: Vec::new() }) };
+    static OUTER: RefCell<Lineage> = const { RefCell::new(Lineage { crew: None, beneath: Vec::new() }) };
 }
 
 /// The threads that work for a run and for those within it.
@@ -46,18 +55,61 @@ impl Crew {
     }
 }
 
+/// A task of a client that cannot return before another thread has done its work.
+#[derive(Clone)]
+pub(super) struct Beneath {
+    pub(super) engine: Arc<Engine>,
+    pub(super) at: AtSeat,
+    /// Whether it is the thread's own task.
+    pub(super) is_own: bool,
+}
+
+impl fmt::Debug for Beneath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {}", self.at, self.engine.number)
+    }
+}
+
 /// The runs and clients that a thread works for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lineage {
     crew: Option<Arc<Crew>>,
-    /// The numbers of engines of which a task is beneath what the thread does.
-    engines: Vec<u64>,
+    /// The tasks of clients that have called for the work of the thread.
+    beneath: Vec<Beneath>,
 }
 
 impl Lineage {
-    /// That of this thread, for threads that it starts.
+    /// That of this thread, for threads that it starts: the tasks that it is on are beneath these.
     pub(crate) fn of_this_thread() -> Self {
+        let mut beneath = Self::beneath();
+        beneath.iter_mut().for_each(|beneath| beneath.is_own = false);
+        Self { beneath, ..Self::here() }
+    }
+
+    /// What was handed to this thread.
+    pub(super) fn here() -> Self {
         OUTER.with(|outer| outer.borrow().clone())
+    }
+
+    /// The tasks of clients that cannot return while this thread waits: that which it is on, and
+    /// those that have called for its work.
+    pub(super) fn beneath() -> Vec<Beneath> {
+        let mut beneath = Self::here().beneath;
+        if let Some((engine, seat)) = Worker::client_of_this_thread() {
+            let at = engine.with_state(|state| state.at_seat(seat));
+            beneath.insert(0, Beneath { engine, at, is_own: true });
+        }
+        beneath
+    }
+
+    /// Whether tasks of clients have called for the work of its threads.
+    pub(super) fn has_beneath(&self) -> bool {
+        !self.beneath.is_empty()
+    }
+
+    /// Whether a task cannot go on while this thread waits.
+    pub(super) fn is_inside() -> bool {
+        is_ours() || Worker::client_of_this_thread().is_some() || Self::here().has_beneath()
     }
 
     /// Whether it has a part in no run yet.
@@ -70,29 +122,27 @@ impl Lineage {
         self.crew.clone().unwrap_or_else(|| Crew::new(threads))
     }
 
-    /// The same, and within it an engine.
-    pub(super) fn within(mut self, crew: &Arc<Crew>, engine: u64) -> Self {
+    /// The same, as a part of a crew.
+    pub(super) fn within(mut self, crew: &Arc<Crew>) -> Self {
         self.crew = Some(Arc::clone(crew));
-        if !self.engines.contains(&engine) {
-            self.engines.push(engine);
+        self
+    }
+
+    /// Tells the crew of this thread that it waits; what this returns is to be told of the end.
+    pub(super) fn leave_crew() -> Option<Arc<Crew>> {
+        Self::here().crew.inspect(|crew| crew.leave())
+    }
+
+    /// A future that is polled as a part of this, wherever that is.
+    pub(super) fn lend(&self, mut future: Coming) -> Coming {
+        if !self.has_beneath() {
+            return future;
         }
-        self
-    }
-
-    /// Whether a task of an engine is beneath what this thread does.
-    pub(super) fn has(engine: u64) -> bool {
-        OUTER.with(|outer| outer.borrow().engines.contains(&engine))
-    }
-
-    /// The thread of this lineage is idle.
-    pub(super) fn idle(self) -> Self {
-        self.crew.iter().for_each(|crew| crew.leave());
-        self
-    }
-
-    /// It works again.
-    pub(super) fn back(self) {
-        self.crew.iter().for_each(|crew| crew.join());
+        let lineage = self.clone();
+        Box::pin(poll_fn(move |context| {
+            let _entered = lineage.clone().enter();
+            future.as_mut().poll(context)
+        }))
     }
 
     /// Makes this the lineage of this thread, until what it returns is dropped.
@@ -148,16 +198,17 @@ mod tests {
     fn a_run_within_another_has_the_threads_that_are_idle_there() {
         let crew = Lineage::default().crew(3);
         crew.join();
-        let outer = Lineage::default().within(&crew, 1);
+        let outer = Lineage::default().within(&crew);
         let helpers: Vec<_> = (0..4).map_while(|_| outer.help(2)).collect();
         assert_eq!(helpers.len(), 2, "three work");
         assert!(outer.help(5).is_some(), "it asks for more than the outer one has");
         drop(helpers);
         let entered = outer.clone().enter();
-        assert!(Lineage::has(1) && !Lineage::has(2));
-        assert!(outer.help(2).is_some_and(|helper| helper.work(|| Lineage::has(1))));
+        assert!(!Lineage::of_this_thread().is_outermost());
+        let works = || !Lineage::of_this_thread().is_outermost();
+        assert!(outer.help(2).is_some_and(|helper| helper.work(works)));
         drop(entered);
-        assert!(!Lineage::has(1) && Lineage::of_this_thread().is_outermost());
+        assert!(Lineage::of_this_thread().is_outermost());
         assert_eq!(crew.working.load(Relaxed), 1);
     }
 }

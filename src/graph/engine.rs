@@ -19,10 +19,10 @@ use std::time::Instant;
 use futures::FutureExt;
 
 use super::Context;
-use super::crew::{Crew, Lineage};
+use super::crew::{Beneath, Crew, Lineage};
 use super::node::{Node, Shared};
 use super::plan::{Arrived, Id, Job, Roots, Seen, Ticket, Waste};
-use super::seats::AtSeat;
+use super::seats::Waits;
 use super::state::EngineState;
 use super::stop::{Entry, Stop};
 use super::sync::{Condvar, Mutex, MutexGuard, spawn};
@@ -42,6 +42,8 @@ pub(super) struct Engine {
     /// What the thread works for that has started it, and the threads of that and of this.
     pub(super) lineage: Lineage,
     pub(super) crew: Arc<Crew>,
+    /// Whether others than its own tasks wait for its tasks.
+    pub(super) is_client: bool,
     state: Mutex<EngineState>,
     /// There may be something to do.
     changed: Condvar,
@@ -50,15 +52,16 @@ pub(super) struct Engine {
 impl Engine {
     /// An engine for a client.
     pub(super) fn new(context: Context) -> Arc<Self> {
-        Self::within(context, Lineage::default())
+        Self::within(context, Lineage::default(), true)
     }
 
     /// An engine that is started by a thread of this lineage.
-    fn within(context: Context, lineage: Lineage) -> Arc<Self> {
+    fn within(context: Context, lineage: Lineage, is_client: bool) -> Arc<Self> {
         let number = NUMBER.fetch_add(1, Relaxed);
         let state = Mutex::new(EngineState::new(&context, number));
         let crew = lineage.crew(context.threads);
-        Arc::new(Self { context, number, lineage, crew, state, changed: Condvar::new() })
+        let changed = Condvar::new();
+        Arc::new(Self { context, number, lineage, crew, is_client, state, changed })
     }
 
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
@@ -80,7 +83,7 @@ impl Engine {
 
     /// An engine that has done what it was begun with, on this thread and helpers.
     fn serve<T>(context: &Context, begin: impl FnOnce(&mut EngineState) -> T) -> (Arc<Self>, T) {
-        let engine = Self::within(context.clone(), Lineage::of_this_thread());
+        let engine = Self::within(context.clone(), Lineage::of_this_thread(), false);
         // Under the plain lock: nobody need come for the first task, which this thread will do.
         let begun = begin(&mut engine.lock());
         let entry = engine.hears();
@@ -136,7 +139,10 @@ impl Engine {
             self.settle(&mut state, ticket, step);
         }
         loop {
-            let job = self.find(&mut state, worker);
+            // Who waited for what has ended goes on, and comes before what has not begun.
+            state.rouse_ended();
+            let is_crowded = state.workers > self.context.threads;
+            let job = if is_crowded { None } else { self.find(&mut state, worker) };
             let leaves = job.is_none() && state.leaves(worker, self.context.threads);
             if leaves || job.is_some() {
                 self.share(&mut state);
@@ -170,13 +176,16 @@ impl Engine {
             return None;
         }
         let is_still = state.is_still();
-        let mut job = state.plan.next(worker.seat, is_still, &mut worker.spare);
+        let mut job = state.next_awaited(worker.seat, is_still, &mut worker.spare);
+        if job.is_none() {
+            job = state.plan.next(worker.seat, is_still, &mut worker.spare);
+        }
         if job.is_none() && state.unstick(false) {
             job = state.plan.next(worker.seat, is_still, &mut worker.spare);
         }
         if job.is_some() {
             state.running += 1;
-            let stop = state.stop_at(worker.seat);
+            let stop = state.begins(worker.seat);
             if !worker.context.stop.is(stop) {
                 worker.sit(stop.clone());
             }
@@ -206,22 +215,25 @@ impl Engine {
         });
     }
 
-    /// Has another worker take the place of this thread while it waits for what others do, if it
-    /// is one of the engine's: they might be too few else.
-    pub(super) fn step_aside(self: &Arc<Self>) -> Option<Aside> {
-        let seat = Worker::of_this_thread(self.number)?;
-        let at = self.with(|state| state.steps_aside(seat));
-        Some(Aside::new(self, at))
+    /// Has other workers take the place of this thread, and of those that cannot go on before it,
+    /// while it waits for a task: they might be too few else.
+    pub(super) fn step_aside(self: &Arc<Self>, id: Id) -> Option<Aside> {
+        Lineage::is_inside().then(|| Aside::new(self, id))
+    }
+
+    /// Looks at the plan, or changes what has nobody else do anything.
+    pub(super) fn with_state<T>(&self, look: impl FnOnce(&mut EngineState) -> T) -> T {
+        look(&mut self.lock())
     }
 
     /// Has this thread woken at the end of a task; or says what that was.
     pub(super) fn watch(self: &Arc<Self>, id: Id, waker: &Waker) -> Seen {
-        let seat = Worker::of_this_thread(self.number);
+        let mut beneath = Lineage::beneath();
+        beneath.retain(|beneath| beneath.engine.number == self.number);
         self.with(|state| {
-            let at = seat.map(|seat| state.at_seat(seat));
-            let seen = state.watch(id, waker, at);
-            if let (Seen::UnderWay, Some(seat)) = (&seen, seat) {
-                state.waits_on(seat);
+            let seen = state.watch(id, waker, beneath.first().map(|beneath| beneath.at));
+            if let Seen::UnderWay = seen {
+                beneath.iter().for_each(|beneath| state.waits_on(beneath.at));
             }
             seen
         })
@@ -236,14 +248,14 @@ impl Engine {
             return self.changed.notify_one();
         }
         if state.workers < self.context.threads
-            && state.has_stand_in(self.context.threads)
+            && state.has_stand_in(&self.context)
             && self.crew_has_place()
         {
             return self.start(state);
         }
         // Else who works goes on with it later; if nobody does, those that wait do.
-        if state.workers == 0 || state.blocked.iter().any(|blocked| blocked.is_within) {
-            state.rouse_blocked();
+        if state.workers == 0 {
+            state.relieve();
         }
     }
 
@@ -268,11 +280,12 @@ impl Engine {
             Err(source) => {
                 state.stand_up(seat);
                 self.crew.leave();
-                state.rouse_blocked();
                 // A thread that cannot be had is a slower run, but one must be.
                 if state.started == 0 {
                     let place = Place::object("a thread to work on");
                     state.plan.fail_all(&Error::Io { place, source: source.into() });
+                } else if state.workers == 0 {
+                    state.relieve();
                 }
             }
         }
@@ -293,6 +306,7 @@ impl Engine {
             Step::Failed(error) => state.failed(ticket.id, error),
             Step::Wait(Waiting { future, node, number, tried }) => {
                 let engine = Arc::downgrade(self);
+                let future = self.lineage.lend(future);
                 let came = async move {
                     let came = AssertUnwindSafe(future).catch_unwind().await;
                     let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, panic)));
@@ -389,27 +403,42 @@ impl Engine {
     }
 }
 
-/// A worker that waits inside of its task; it is back when all of these are dropped, wherever that
-/// is, or its task has returned.
+/// Workers that wait inside of their tasks; they are back when this is dropped, wherever that is, or
+/// their tasks have returned.
 pub(super) struct Aside {
+    /// The engine whose task is awaited, and the key of the wait.
     engine: Arc<Engine>,
-    at: AtSeat,
+    key: u64,
+    beneath: Vec<Beneath>,
 }
 
 impl Aside {
-    pub(super) fn new(engine: &Arc<Engine>, at: AtSeat) -> Self {
-        Self { engine: Arc::clone(engine), at }
-    }
-
-    pub(super) fn at(&self) -> AtSeat {
-        self.at
+    fn new(engine: &Arc<Engine>, id: Id) -> Self {
+        let beneath = Lineage::beneath();
+        let is_here = |beneath: &&Beneath| beneath.engine.number == engine.number;
+        let key = engine.with(|state| {
+            for beneath in beneath.iter().filter(is_here) {
+                match beneath.is_own {
+                    true => state.steps_aside(beneath.at, Waits::Executor),
+                    false => state.steps_elsewhere(beneath.at),
+                }
+            }
+            state.awaits(id)
+        });
+        for Beneath { engine, at, .. } in beneath.iter().filter(|beneath| !is_here(beneath)) {
+            engine.with(|state| state.steps_elsewhere(*at));
+        }
+        Self { engine: Arc::clone(engine), key, beneath }
     }
 }
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // Its task may have returned, and others that its worker does may wait.
-        self.engine.with(|state| state.steps_back(self.at));
+        self.engine.with(|state| state.awaits_no_more(self.key));
+        // Their tasks may have returned, and others that their workers do may wait.
+        for Beneath { engine, at, .. } in &self.beneath {
+            engine.with(|state| state.steps_back(*at));
+        }
     }
 }
 

@@ -1,16 +1,42 @@
 //! The workers of an engine: a seat each, and which of them wait inside of their tasks.
 //!
-//! A worker whose task waits for another task of the engine does not count as one that works, so
-//! that another can stand in for it. It counts again from the moment in which what it waits for has
-//! ended, which is before its thread wakes: in between, nothing may be taken for stuck.
+//! A worker whose task waits for another task, of this engine or of another, does not count as one
+//! that works, so that another can stand in for it. It counts again from the moment in which what
+//! it waits for has ended, which is before its thread wakes: in between, nothing may be taken for
+//! stuck.
 
+use super::Context;
 use super::plan::Id;
 use super::state::EngineState;
 use super::stop::Stop;
 
 /// How many threads a client may have beside those that it works on, for workers that wait inside
 /// of their tasks. See [`Client`](super::client::Client).
-pub(super) const STAND_INS: usize = 32;
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StandIns {
+    /// For those that could run other tasks meanwhile.
+    pub(crate) blocked: usize,
+    /// For those that could not: they are in an executor, or a thread waits that works for them.
+    pub(crate) elsewhere: usize,
+}
+
+impl Default for StandIns {
+    fn default() -> Self {
+        Self { blocked: 32, elsewhere: 512 }
+    }
+}
+
+/// Where a worker waits inside of its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waits {
+    /// For a task of the engine, on a thread that is blocked and may run others.
+    Blocked,
+    /// For a task of the engine, in an executor.
+    Executor,
+    /// For what the engine does not see: a task of another engine, or a thread that works for the
+    /// worker's task.
+    Elsewhere,
+}
 
 /// A worker's place.
 pub(super) struct Seat {
@@ -18,6 +44,10 @@ pub(super) struct Seat {
     stop: Stop,
     shift: u32,
     taken: bool,
+    /// The worker has gone home, and its thread is about to end.
+    left: bool,
+    /// Whether the worker is on a task.
+    busy: bool,
     /// The worker is still at a task that is for nothing.
     late: bool,
     /// It is taken by a thread that has another seat, for a task that it runs while one waits.
@@ -26,9 +56,12 @@ pub(super) struct Seat {
     waits: u32,
     task: u32,
     /// The worker does not count as one that works.
-    aside: bool,
-    /// The task that its thread is blocked for until that has ended.
-    pub(super) blocked_for: Option<Id>,
+    aside: Option<Waits>,
+    /// How it waited last.
+    last: Option<Waits>,
+    /// The tasks that its thread, and those that work for its task, are blocked for until they have
+    /// ended.
+    pub(super) blocked_for: Vec<Id>,
 }
 
 /// What a worker knows of its place.
@@ -66,12 +99,15 @@ impl EngineState {
             stop: stop.clone(),
             shift: self.shift,
             taken: true,
+            left: false,
+            busy: inner,
             late: false,
             inner,
             waits: 0,
             task,
-            aside: false,
-            blocked_for: None,
+            aside: None,
+            last: None,
+            blocked_for: Vec::new(),
         };
         match free {
             Some(free) => self.seats[free] = seat,
@@ -84,9 +120,15 @@ impl EngineState {
     pub(super) fn stand_up(&mut self, seat: u32) {
         let seat = &mut self.seats[seat as usize];
         seat.taken = false;
-        if !seat.inner && seat.shift == self.shift {
+        if !seat.inner && !seat.left && seat.shift == self.shift {
             self.started -= 1;
         }
+    }
+
+    /// A worker goes home: from now on another may be started for it.
+    pub(super) fn goes_home(&mut self, seat: u32) {
+        self.seats[seat as usize].left = true;
+        (self.workers, self.started) = (self.workers - 1, self.started - 1);
     }
 
     /// The task at a seat, for one who waits there.
@@ -94,11 +136,14 @@ impl EngineState {
         AtSeat { seat, task: self.seats[seat as usize].task }
     }
 
-    /// A worker waits inside of its task, for one future more.
-    pub(super) fn steps_aside(&mut self, seat: u32) -> AtSeat {
-        self.seats[seat as usize].waits += 1;
-        self.set_aside(seat, true);
-        self.at_seat(seat)
+    /// A worker waits inside of its task, for one future more; its task may have returned.
+    pub(super) fn steps_aside(&mut self, at: AtSeat, waits: Waits) {
+        let seat = &mut self.seats[at.seat as usize];
+        if seat.task == at.task && seat.busy {
+            seat.waits += 1;
+            let waits = seat.aside.map_or(waits, |before| before.max(waits));
+            self.set_aside(at.seat, Some(waits));
+        }
     }
 
     /// A worker's task does not wait for one of the futures any more; it may have returned.
@@ -106,7 +151,7 @@ impl EngineState {
         let seat = &mut self.seats[at.seat as usize];
         if seat.task == at.task {
             seat.waits -= 1;
-            let still = seat.waits > 0;
+            let still = if seat.waits > 0 { seat.last } else { None };
             self.set_aside(at.seat, still);
         }
     }
@@ -114,58 +159,72 @@ impl EngineState {
     /// What a worker has waited for has ended: it is about to go on.
     pub(super) fn goes_on(&mut self, at: AtSeat) {
         if self.at_seat(at.seat) == at {
-            self.set_aside(at.seat, false);
+            self.set_aside(at.seat, None);
         }
     }
 
     /// A worker that has looked whether it can go on waits again.
-    pub(super) fn waits_on(&mut self, seat: u32) {
-        let waits = self.seats[seat as usize].waits > 0;
-        self.set_aside(seat, waits);
+    pub(super) fn waits_on(&mut self, at: AtSeat) {
+        let seat = &self.seats[at.seat as usize];
+        if seat.task == at.task && seat.waits > 0 {
+            self.set_aside(at.seat, seat.last);
+        }
     }
 
-    /// The thread at a seat is blocked until a task has ended.
-    pub(super) fn blocks(&mut self, seat: u32, id: Id) -> AtSeat {
-        self.seats[seat as usize].blocked_for = Some(id);
-        self.at_seat(seat)
-    }
-
-    /// It is not any more.
-    pub(super) fn blocks_no_more(&mut self, at: AtSeat) {
+    /// The task at a seat does not return until another has ended.
+    pub(super) fn blocks(&mut self, at: AtSeat, id: Id) {
         if self.at_seat(at.seat) == at {
-            self.seats[at.seat as usize].blocked_for = None;
+            self.seats[at.seat as usize].blocked_for.push(id);
+        }
+    }
+
+    /// It does not wait for that any more.
+    pub(super) fn blocks_no_more(&mut self, at: AtSeat, id: Id) {
+        if self.at_seat(at.seat) == at {
+            let blocked = &mut self.seats[at.seat as usize].blocked_for;
+            if let Some(at) = blocked.iter().position(|one| *one == id) {
+                blocked.swap_remove(at);
+            }
         }
     }
 
     /// Whether a worker counts as one that works.
     pub(super) fn counts(&self, seat: u32) -> bool {
         let seat = &self.seats[seat as usize];
-        !seat.aside && seat.shift == self.shift
+        seat.aside.is_none() && seat.shift == self.shift
     }
 
-    fn set_aside(&mut self, seat: u32, aside: bool) {
+    fn set_aside(&mut self, seat: u32, aside: Option<Waits>) {
         let seat = &mut self.seats[seat as usize];
-        if seat.aside == aside {
+        let before = std::mem::replace(&mut seat.aside, aside);
+        seat.last = aside.or(seat.last);
+        if seat.shift != self.shift {
             return;
         }
-        seat.aside = aside;
-        if seat.shift == self.shift {
-            if aside {
-                (self.workers, self.running) = (self.workers - 1, self.running - 1);
-            } else {
-                (self.workers, self.running) = (self.workers + 1, self.running + 1);
-            }
+        match (before.is_some(), aside.is_some()) {
+            (false, true) => (self.workers, self.running) = (self.workers - 1, self.running - 1),
+            (true, false) => (self.workers, self.running) = (self.workers + 1, self.running + 1),
+            _ => {}
         }
+        let is_from = |from: Waits, waits: Option<Waits>| waits.is_some_and(|waits| waits >= from);
+        self.cannot_run += usize::from(is_from(Waits::Executor, aside));
+        self.cannot_run -= usize::from(is_from(Waits::Executor, before));
+        self.elsewhere += usize::from(is_from(Waits::Elsewhere, aside));
+        self.elsewhere -= usize::from(is_from(Waits::Elsewhere, before));
     }
 
     /// Whether another thread may be started for a worker that waits inside of its task.
-    pub(super) fn has_stand_in(&self, threads: usize) -> bool {
-        self.started < threads.saturating_add(STAND_INS)
+    pub(super) fn has_stand_in(&self, context: &Context) -> bool {
+        let StandIns { blocked, elsewhere } = context.stand_ins;
+        let stand_ins = blocked + self.cannot_run.min(elsewhere);
+        self.started < context.threads.saturating_add(stand_ins)
     }
 
-    /// How the next task at a seat is told to end.
-    pub(super) fn stop_at(&self, seat: u32) -> &Stop {
-        &self.seats[seat as usize].stop
+    /// A worker begins a task, which this tells to end.
+    pub(super) fn begins(&mut self, seat: u32) -> &Stop {
+        let seat = &mut self.seats[seat as usize];
+        seat.busy = true;
+        &seat.stop
     }
 
     /// The stops of tasks that are for nothing, to be cancelled; their workers go on with others.
@@ -181,9 +240,10 @@ impl EngineState {
     /// A worker has left its task, whatever that came to, and whatever it left waiting: a future
     /// that it has begun to wait for may lie somewhere.
     pub(super) fn returned(&mut self, seat: u32) {
-        self.set_aside(seat, false);
+        self.set_aside(seat, None);
         let seat = &mut self.seats[seat as usize];
-        (seat.late, seat.waits, seat.blocked_for) = (false, 0, None);
+        (seat.late, seat.busy, seat.waits, seat.last) = (false, false, 0, None);
+        seat.blocked_for.clear();
         seat.task = seat.task.wrapping_add(1);
     }
 

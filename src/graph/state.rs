@@ -39,6 +39,13 @@ pub(super) struct EngineState {
     pub(super) roused: Vec<Waker>,
     /// Those that block inside of a task.
     pub(super) blocked: Vec<Blocked>,
+    /// Workers of this shift that wait and can run nothing meanwhile, and those of them that wait for
+    /// what is not seen here.
+    pub(super) cannot_run: usize,
+    pub(super) elsewhere: usize,
+    /// The tasks that others wait for inside of theirs, in executors, by a key of the wait.
+    pub(super) awaited: Vec<(u64, Id)>,
+    pub(super) keys: u64,
 }
 
 impl EngineState {
@@ -152,7 +159,7 @@ impl EngineState {
         let current = worker.shift == self.shift;
         let leaves = self.is_over() || self.workers > threads || worker.is_guest;
         if current && leaves {
-            self.workers -= 1;
+            self.goes_home(worker.seat);
         }
         !current || leaves
     }
@@ -183,20 +190,7 @@ impl EngineState {
         if !self.is_stuck() {
             return false;
         }
-        let Some((id, held)) = self.plan.starved() else {
-            let circle = self.plan.circle(|seat| self.seats[seat as usize].blocked_for);
-            let Some(Circle { id, is_made }) = circle else { return false };
-            self.failed(
-                id,
-                Error::task(match is_made {
-                    true => "it waits for itself: a task in it has the key of one that needs it",
-                    false => {
-                        "it waits for itself: its function waits for a task that needs its value"
-                    }
-                }),
-            );
-            return true;
-        };
+        let Some((id, held)) = self.plan.starved() else { return self.break_circle() };
         match self.plan.limit {
             Some(limit) if waiting || self.run.is_some() => {
                 let task = self.plan.name(self.plan.weighed_above(id));
@@ -211,9 +205,26 @@ impl EngineState {
         }
     }
 
-    /// Somebody has nothing to do but wait for these; if none of them has ended, that is.
-    pub(super) fn wait(&mut self, awaited: impl Iterator<Item = Id> + Clone) {
-        while self.is_stuck()
+    /// Fails one of the tasks that wait for each other in a circle, if some do.
+    pub(super) fn break_circle(&mut self) -> bool {
+        let circle = self.plan.circle(|seat| &self.seats[seat as usize].blocked_for);
+        let Some(Circle { id, is_made }) = circle else { return false };
+        self.failed(
+            id,
+            Error::task(match is_made {
+                true => "it waits for itself: a task in it has the key of one that needs it",
+                false => "it waits for itself: its function waits for a task that needs its value",
+            }),
+        );
+        true
+    }
+
+    /// Somebody has nothing to do but wait for these; if none of them has ended, that is. Where a
+    /// worker waits for what is not seen here, it may go on and free memory; not so before one
+    /// whose own task is inside of it, or may be.
+    pub(super) fn wait(&mut self, awaited: impl Iterator<Item = Id> + Clone, is_inside: bool) {
+        while (is_inside || self.elsewhere == 0)
+            && self.is_stuck()
             && awaited.clone().all(|id| matches!(self.plan.see(id), Seen::UnderWay))
             && self.unstick(true)
         {}
@@ -258,7 +269,7 @@ impl EngineState {
     }
 
     /// Those who waited for tasks that have ended go on, though nobody has woken them yet.
-    fn rouse_ended(&mut self) {
+    pub(super) fn rouse_ended(&mut self) {
         let ended = std::mem::take(&mut self.plan.waste.ended);
         self.rouse(&ended);
         self.plan.waste.ended = ended;
@@ -295,5 +306,6 @@ impl EngineState {
         (self.shift, self.workers, self.started) = (self.shift.wrapping_add(1), 0, 0);
         // What they are on is nothing to wait for.
         self.running = 0;
+        (self.cannot_run, self.elsewhere) = (0, 0);
     }
 }

@@ -2,7 +2,7 @@
 //! its own here.
 
 use std::io;
-pub(super) use std::sync::atomic::AtomicU8;
+pub(super) use std::sync::atomic::{AtomicU8, AtomicUsize};
 pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 pub(super) use std::thread::{JoinHandle, Thread, current, park};

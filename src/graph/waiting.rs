@@ -5,19 +5,22 @@
 //! before, so a task that waits for one of these must not come on top; what it waits for does not,
 //! unless in a circle, which is an error however many threads there are.
 //!
-//! Otherwise it blocks, and another thread stands in for it as long as there are few of these. When
-//! there are not, others that block are woken as tasks become ready that they wait for.
+//! Otherwise it blocks, and another thread stands in for it as long as there are few of these. So it
+//! is with a thread that waits in an executor, where nothing can be run on top; those that stand in
+//! run what is awaited last, so that these waits end first and few threads do. When no thread works
+//! and none more is to be had, one that blocks is woken for what it can run of what it waits for;
+//! if no such one is there, of the tasks that are awaited and ready the one of the last wait fails.
+//! So each task either runs or fails, whatever the tasks before it wait for.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
-use super::crew::Lineage;
-use super::engine::{Aside, Engine};
+use super::crew::{Crew, Lineage};
+use super::engine::Engine;
 use super::node::{Inputs, Shared};
 use super::plan::{Id, Job, Seen};
-use super::seats::{AtSeat, STAND_INS, Seated};
+use super::seats::{AtSeat, Seated, Waits};
 use super::state::EngineState;
 use super::stop::Stop;
 use super::sync::thread_local;
@@ -30,6 +33,9 @@ const STACK: usize = 512 << 10;
 
 /// Tasks that are looked at for one that can run, while other threads could take it.
 const LOOKED_AT: usize = 64;
+
+/// Waits in executors that are looked at for what they need, the last first.
+const LAST: usize = 64;
 
 thread_local! {
     /// Where the stack of this thread was when it began to work for engines.
@@ -58,15 +64,6 @@ fn has_stack() -> bool {
     BASE.with(|base| base.get().is_none_or(|base| base.abs_diff(here()) < STACK))
 }
 
-/// How this thread stands to an engine whose task it waits for.
-#[derive(Clone, Copy)]
-enum Place {
-    /// It is a worker of it.
-    Seat(u32),
-    /// It works for a run within one of its tasks.
-    Within,
-}
-
 /// What a thread that waits is to do.
 enum Turn {
     Ended(Result<Shared>),
@@ -86,15 +83,83 @@ pub(super) struct Inside {
 /// Those that block, to be woken when they may have something to run.
 pub(super) struct Blocked {
     key: u64,
+    id: Id,
     waker: Waker,
-    /// Whether it works for a run within a task of the engine.
-    pub(super) is_within: bool,
+    /// Whether there is room on its stack for a task.
+    has_stack: bool,
+    /// It is about to look.
+    is_roused: bool,
 }
 
 impl EngineState {
-    /// Has those look that block inside of tasks, where nobody else may take what can run.
-    pub(super) fn rouse_blocked(&mut self) {
-        self.roused.extend(self.blocked.drain(..).map(|blocked| blocked.waker));
+    /// A key for a wait.
+    fn key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
+    }
+
+    /// Somebody waits inside of a task, and can run nothing meanwhile; returns the key of the wait.
+    pub(super) fn awaits(&mut self, id: Id) -> u64 {
+        let key = self.key();
+        self.awaited.push((key, id));
+        key
+    }
+
+    /// That wait is over.
+    pub(super) fn awaits_no_more(&mut self, key: u64) {
+        if let Some(at) = self.awaited.iter().rposition(|(one, _)| *one == key) {
+            self.awaited.remove(at);
+        }
+    }
+
+    /// A worker's task does not go on before something that is not seen here.
+    pub(super) fn steps_elsewhere(&mut self, at: AtSeat) {
+        self.steps_aside(at, Waits::Elsewhere);
+        // Where memory is full this may be what others waited for.
+        self.unstick(false);
+    }
+
+    /// A task that a wait in an executor needs, for the worker at a seat.
+    pub(super) fn next_awaited(
+        &mut self,
+        seat: u32,
+        is_still: bool,
+        spare: &mut Inputs,
+    ) -> Option<Job> {
+        let last = self.awaited.iter().rev().take(LAST);
+        let id = last.filter_map(|(_, id)| self.ready_for(*id, LOOKED_AT, is_still)).next()?;
+        Some(self.plan.begin(id, seat, spare))
+    }
+
+    /// A task that can run and that one needs which has not ended.
+    fn ready_for(&self, id: Id, within: usize, is_still: bool) -> Option<Id> {
+        match self.plan.see(id) {
+            Seen::UnderWay => self.plan.needed(id, within, is_still),
+            Seen::Done(_) | Seen::Failed(_) => None,
+        }
+    }
+
+    /// Tasks can run, but nobody works, and no thread is to be had for them: wakes one that blocks
+    /// and can run what it waits for, or fails what somebody waits for.
+    pub(super) fn relieve(&mut self) {
+        if self.blocked.iter().any(|blocked| blocked.is_roused) {
+            return;
+        }
+        let is_still = self.is_still();
+        let needs = |id: Id| self.ready_for(id, usize::MAX, is_still);
+        let can = |blocked: &Blocked| blocked.has_stack && needs(blocked.id).is_some();
+        if let Some(at) = self.blocked.iter().position(can) {
+            let blocked = &mut self.blocked[at];
+            blocked.is_roused = true;
+            return self.roused.push(blocked.waker.clone());
+        }
+        let last = self.awaited.iter().map(|(_, id)| *id).rev();
+        let mut last = last.chain(self.blocked.iter().map(|blocked| blocked.id).rev());
+        match last.find_map(needs) {
+            Some(id) => self.failed(id, too_deep()),
+            None if is_still => drop(self.break_circle()),
+            None => {}
+        }
     }
 }
 
@@ -102,30 +167,34 @@ impl EngineState {
 pub(super) struct Wait {
     engine: Arc<Engine>,
     id: Id,
-    place: Place,
-    at: Option<AtSeat>,
+    /// The tasks of the engine that wait with it, and how: its own is the first, if it has one.
+    beneath: Vec<(AtSeat, Waits)>,
     key: u64,
     stop: Stop,
-    aside: Option<Aside>,
-    /// Whether the thread has told its crew that it is idle.
-    idle: Option<Lineage>,
+    /// Whether these have stepped aside.
+    is_aside: bool,
+    /// Its crew, if that was told that it is idle.
+    left: Option<Arc<Crew>>,
 }
 
 impl Wait {
-    /// For a thread that works for the engine; `None` for others, which just wait.
+    /// For a thread that works for the engine, or for a run within one of its tasks; `None` for
+    /// others, which just wait.
     pub(super) fn new(engine: &Arc<Engine>, id: Id, stop: &Stop) -> Option<Self> {
-        static KEY: AtomicU64 = AtomicU64::new(0);
-        let place = match Worker::of_this_thread(engine.number) {
-            Some(seat) => Place::Seat(seat),
-            None if Lineage::has(engine.number) => Place::Within,
-            None => return None,
-        };
-        let at = match place {
-            Place::Seat(seat) => Some(engine.with(|state| state.blocks(seat, id))),
-            Place::Within => None,
-        };
-        let (engine, stop, key) = (Arc::clone(engine), stop.clone(), KEY.fetch_add(1, Relaxed));
-        Some(Self { engine, id, place, at, key, stop, aside: None, idle: None })
+        let mut beneath = Lineage::beneath();
+        beneath.retain(|beneath| beneath.engine.number == engine.number);
+        if beneath.is_empty() {
+            return None;
+        }
+        let waits = |is_own| if is_own { Waits::Blocked } else { Waits::Elsewhere };
+        let beneath = beneath.iter().map(|beneath| (beneath.at, waits(beneath.is_own)));
+        let beneath = Vec::from_iter(beneath);
+        let key = engine.with(|state| {
+            beneath.iter().for_each(|(at, _)| state.blocks(*at, id));
+            state.key()
+        });
+        let (engine, stop) = (Arc::clone(engine), stop.clone());
+        Some(Self { engine, id, beneath, key, stop, is_aside: false, left: None })
     }
 
     /// Looks whether the task has ended, and runs tasks until it has or nothing can be run here.
@@ -146,14 +215,14 @@ impl Wait {
 
     fn turn(&mut self, state: &mut EngineState, waker: &Waker) -> Turn {
         state.blocked.retain(|blocked| blocked.key != self.key);
-        match state.watch(self.id, waker, self.at) {
+        match state.watch(self.id, waker, self.beneath.first().map(|(at, _)| *at)) {
             Seen::Done(value) => return Turn::Ended(Ok(value)),
             Seen::Failed(error) => return Turn::Ended(Err(error)),
             Seen::UnderWay if self.stop.is_set() => return Turn::Wait,
             Seen::UnderWay => {}
         }
         let mine = usize::from(self.counts(state));
-        let has_others = state.workers > mine || state.has_stand_in(self.engine.context.threads);
+        let has_others = state.workers > mine || state.has_stand_in(&self.engine.context);
         let within = if has_others { LOOKED_AT } else { usize::MAX };
         let is_still = state.is_still();
         if let Some(id) = state.plan.needed(self.id, within, is_still) {
@@ -169,13 +238,14 @@ impl Wait {
 
     /// Whether this thread counts as a worker that runs a task.
     fn counts(&self, state: &EngineState) -> bool {
-        matches!(self.place, Place::Seat(seat) if state.counts(seat))
+        let own = self.beneath.iter().find(|(_, waits)| *waits == Waits::Blocked);
+        own.is_some_and(|(at, _)| state.counts(at.seat))
     }
 
     fn run(&mut self, state: &mut EngineState, id: Id) -> Turn {
         // It works again, if it was aside before.
-        if let Some(aside) = &self.aside {
-            state.goes_on(aside.at());
+        if self.is_aside {
+            self.beneath.iter().for_each(|(at, _)| state.goes_on(*at));
         }
         let seated = state.sit_inside(self.engine.context.stop.child());
         let job = state.plan.begin(id, seated.seat, &mut Inputs::default());
@@ -187,27 +257,25 @@ impl Wait {
     }
 
     fn block(&mut self, state: &mut EngineState, waker: &Waker) -> Turn {
-        if let Place::Seat(seat) = self.place {
-            match &self.aside {
-                Some(_) => state.waits_on(seat),
-                None => {
-                    let at = state.steps_aside(seat);
-                    self.aside = Some(Aside::new(&self.engine, at));
-                }
+        for (at, waits) in &self.beneath {
+            match self.is_aside {
+                true => state.waits_on(*at),
+                false => state.steps_aside(*at, *waits),
             }
         }
-        let is_within = matches!(self.place, Place::Within);
-        state.blocked.push(Blocked { key: self.key, waker: waker.clone(), is_within });
-        state.wait(std::iter::once(self.id));
+        self.is_aside = true;
+        let (key, id, waker) = (self.key, self.id, waker.clone());
+        state.blocked.push(Blocked { key, id, waker, has_stack: has_stack(), is_roused: false });
+        state.wait(std::iter::once(self.id), true);
         Turn::Wait
     }
 
     /// Tells the crew of this thread whether it works.
     fn is_idle(&mut self, idle: bool) {
         if idle {
-            self.idle = Some(Lineage::of_this_thread().idle());
-        } else if let Some(lineage) = self.idle.take() {
-            lineage.back();
+            self.left = Lineage::leave_crew();
+        } else if let Some(crew) = self.left.take() {
+            crew.join();
         }
     }
 }
@@ -215,21 +283,22 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         self.is_idle(false);
-        let aside = self.aside.take();
         self.engine.with(|state| {
             state.blocked.retain(|blocked| blocked.key != self.key);
-            if let Some(at) = self.at {
-                state.blocks_no_more(at);
+            for (at, _) in &self.beneath {
+                state.blocks_no_more(*at, self.id);
+                if self.is_aside {
+                    state.steps_back(*at);
+                }
             }
         });
-        drop(aside);
     }
 }
 
 fn too_deep() -> Error {
-    Error::task(format!(
-        "tasks wait for tasks too deep: {} threads wait, and the stack of each is used; have a task make \
-         the next with `then`, which keeps no thread",
-        STAND_INS
-    ))
+    Error::task(
+        "tasks wait for tasks too deep: no more threads are started for them, and there is no room \
+         on the stacks of those that wait; have a task make the next with `then`, which keeps no \
+         thread",
+    )
 }

@@ -58,7 +58,7 @@ pub(super) enum Came {
 thread_local! {
     /// The engines that this thread is a worker of, one inside of a task of the other, and its seat
     /// in each.
-    static ENGINES: RefCell<Vec<(u64, u32)>> = const { RefCell::new(Vec::new()) };
+    static ENGINES: RefCell<Vec<(Arc<Engine>, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a thread has while it works for an engine.
@@ -100,13 +100,13 @@ impl Worker {
         let Seated { seat, shift, stop } = seated;
         let has_noted = note_stack();
         let outer = Stop::enter_thread(Some(stop.clone()));
-        ENGINES.with(|engines| engines.borrow_mut().push((engine.number, seat)));
+        ENGINES.with(|engines| engines.borrow_mut().push((Arc::clone(engine), seat)));
         let is_nested = !engine.lineage.is_outermost();
         let lineage = match role {
-            Role::Inside => Lineage::of_this_thread(),
+            Role::Inside => Lineage::here(),
             Role::Caller | Role::Helper => engine.lineage.clone(),
         };
-        let lineage = lineage.within(&engine.crew, engine.number).enter();
+        let lineage = lineage.within(&engine.crew).enter();
         let has_place = match role {
             Role::Caller if !is_nested => {
                 engine.crew.join();
@@ -171,11 +171,13 @@ impl Worker {
         step.unwrap_or_else(Step::Failed)
     }
 
-    /// The seat at which this thread works for the engine of this number, the innermost, if it does.
-    pub(super) fn of_this_thread(engine: u64) -> Option<u32> {
+    /// The client that this thread is a worker of, and the innermost seat there, if it is one. Of
+    /// two it never is: a client starts its threads, and they run tasks of no other.
+    pub(super) fn client_of_this_thread() -> Option<(Arc<Engine>, u32)> {
         ENGINES.with(|engines| {
             let engines = engines.borrow();
-            engines.iter().rfind(|(number, _)| *number == engine).map(|(_, seat)| *seat)
+            let found = engines.iter().rfind(|(engine, _)| engine.is_client);
+            found.map(|(engine, seat)| (Arc::clone(engine), *seat))
         })
     }
 

@@ -36,7 +36,9 @@ mod waiting;
 mod worker;
 
 pub(crate) use context::Context;
+pub(crate) use crew::Lineage;
 pub(crate) use node::{Name, Node};
+pub(crate) use seats::StandIns;
 pub(crate) use sketch::Sketch;
 pub(crate) use stop::Stop;
 pub(crate) use turns::take_in_turn;
@@ -50,9 +52,37 @@ pub(crate) fn run(context: &Context, roots: &[Arc<node::Node>]) -> Result<Vec<no
 mod sync {
     use std::io;
 
-    pub(super) use loom::sync::atomic::AtomicU8;
+    pub(super) use loom::sync::atomic::{AtomicU8, AtomicUsize};
     pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
-    pub(super) use loom::thread::{JoinHandle, Thread, current, park};
+    pub(super) use loom::thread::JoinHandle;
+
+    loom::thread_local! {
+        static CURRENT: Thread = Thread(std::sync::Arc::new((Mutex::new(false), Condvar::new())));
+    }
+
+    /// loom's own forgets that a thread is not to park if it waits for a lock as it is told.
+    #[derive(Clone)]
+    pub(super) struct Thread(std::sync::Arc<(Mutex<bool>, Condvar)>);
+
+    impl Thread {
+        pub(super) fn unpark(&self) {
+            *self.0.0.lock().expect("nothing panics") = true;
+            self.0.1.notify_one();
+        }
+    }
+
+    pub(super) fn current() -> Thread {
+        CURRENT.with(Clone::clone)
+    }
+
+    pub(super) fn park() {
+        let (token, told) = &*current().0;
+        let mut token = token.lock().expect("nothing panics");
+        while !*token {
+            token = told.wait(token).expect("nothing panics");
+        }
+        *token = false;
+    }
 
     /// loom's, which knows no constants.
     macro_rules! of_a_thread {

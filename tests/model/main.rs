@@ -14,6 +14,7 @@
 
 mod graph;
 mod runtime;
+mod waits;
 
 #[path = "../../src/error/mod.rs"]
 mod error;
@@ -448,7 +449,7 @@ fn main() {
         ("tasks that wait for each other in a row", tasks_that_wait_for_each_other_in_a_row),
         ("a task that waits for itself", a_task_that_waits_for_itself),
     ];
-    let trials = models.into_iter().map(|(name, model)| {
+    let trials = models.into_iter().chain(waits::MODELS).map(|(name, model)| {
         Trial::test(name, move || {
             model();
             Ok(())

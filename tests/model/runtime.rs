@@ -1,10 +1,19 @@
 //! Futures of tasks, each on a thread of the checker's.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 
 use futures::future::{AbortHandle, abortable};
+
+loom::thread_local! {
+    static OURS: Cell<bool> = Cell::new(false);
+}
+
+pub(crate) fn is_ours() -> bool {
+    OURS.with(Cell::get)
+}
 
 /// What `src/runtime.rs` keeps a tokio runtime for.
 pub(crate) struct Threads;
@@ -20,7 +29,10 @@ impl Threads {
         future: impl Future<Output = T> + Send + 'static,
     ) -> io::Result<Task<T>> {
         let (future, handle) = abortable(future);
-        loom::thread::spawn(|| drop(loom::future::block_on(future)));
+        loom::thread::spawn(|| {
+            OURS.with(|ours| ours.set(true));
+            drop(loom::future::block_on(future));
+        });
         Ok(Task(handle, PhantomData))
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::Lease;
+use crate::graph::Lineage;
 use crate::graph::delayed::{Argument, Delayed};
 use crate::graph::engine::Aside;
 use crate::graph::node::{Node, Shared, typed};
@@ -117,14 +118,14 @@ impl<T> TaskFuture<T> {
         T: 'f,
     {
         // Mostly they are of one client; each is asked about its own.
-        let mut asked: Vec<u64> = Vec::new();
+        let (mut asked, is_inside): (Vec<u64>, _) = (Vec::new(), Lineage::is_inside());
         for future in futures.clone() {
             let engine = &future.task.lease.0;
             if !asked.contains(&engine.number) {
                 asked.push(engine.number);
                 let own =
                     futures.clone().filter(|future| future.task.lease.0.number == engine.number);
-                engine.with(|state| state.wait(own.map(|future| future.task.id)));
+                engine.with(|state| state.wait(own.map(|future| future.task.id), is_inside));
             }
         }
     }
@@ -143,10 +144,10 @@ impl<T> TaskFuture<T> {
         .await
     }
 
-    /// Has another thread take the place of this one, if that is at a task of the same client: in
-    /// whatever executor it waits, the client has one thread fewer for what it waits for.
+    /// Has another thread take the place of this one, if it is at a task of a client: in whatever
+    /// executor it waits, that client has one thread fewer.
     pub(super) fn step_aside(&self) -> Option<Aside> {
-        self.task.lease.0.step_aside()
+        self.task.lease.0.step_aside(self.task.id)
     }
 
     pub(super) fn poll_seen(&self, context: &Context<'_>) -> Poll<Result<Shared>> {

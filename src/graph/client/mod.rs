@@ -59,14 +59,25 @@ use crate::Result;
 ///
 /// # Tasks that wait for tasks
 ///
-/// A task may wait for others of its client, by [`TaskFuture::wait`] or in an executor of its own.
-/// A thread that waits by `wait` runs what it waits for, and what that needs, on top of its own
-/// task, while that takes less than 512 KiB of its stack; so such a task must not take a lock
-/// which the one that waits for it holds, or look for what that keeps in a thread-local. Where
+/// A task may wait for others of its client, or of another client, by [`TaskFuture::wait`] or in an
+/// executor of its own; and so may the tasks of a run that it starts.
+///
+/// A thread that waits by `wait` for a task of its own client runs that task, and what it needs, on
+/// top of its own, while that takes less than 512 KiB of its stack; so such a task must not take a
+/// lock which the one that waits for it holds, or look for what that keeps in a thread-local. Where
 /// nothing can be run there, another thread takes the place of the one that waits, of which there
-/// are at most 32 beside the client's own. Waits that go deeper than all of this are an
-/// [`Error::Task`](crate::Error::Task) that says so, as is a task that waits for itself. Tasks that make others by
-/// [`then`](Delayed::then) keep no thread and go to any depth.
+/// are at most 32 beside the client's own.
+///
+/// A thread that waits in an executor, or for a task of another client, can run nothing meanwhile.
+/// For each of these, too, another thread takes its place, up to 512 more. The client's threads run
+/// first what is waited for last, so that few are needed.
+///
+/// Where all of these threads wait, the task that is waited for last, and is ready, fails: an
+/// [`Error::Task`](crate::Error::Task) says that tasks wait too deep. Tasks that make others by [`then`](Delayed::then)
+/// keep no thread and go to any depth. A task that waits for itself by `wait` is an
+/// [`Error::Task`](crate::Error::Task), also in a circle of tasks of one client; in a circle through an executor or
+/// through several clients it waits for ever, as does one that waits for a thread of its own making
+/// where that waits for the client's only thread: nobody else knows what such a thread waits for.
 #[derive(Clone)]
 pub struct Client(Arc<Lease>);
 

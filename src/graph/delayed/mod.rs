@@ -178,6 +178,9 @@ impl<T: Send + Sync + 'static> Delayed<T> {
 
     /// A future of the value. It is given a share of the value, since it may outlive the call.
     ///
+    /// Futures of tasks run on threads of their own, one for each core that this process may use and
+    /// at least two, whatever the threads of the run; so they may compute.
+    ///
     /// ```
     /// let length = creel::delayed("four").map_async(|text| async move { text.len() });
     /// assert_eq!(length.compute_blocking()?, 4);

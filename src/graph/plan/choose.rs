@@ -99,6 +99,11 @@ impl Plan {
     /// A task that can run and that this one needs, if it is not this one itself; of those that are
     /// needed, so many are looked at.
     pub(crate) fn needed(&self, id: Id, most: usize, is_still: bool) -> Option<Id> {
+        // Mostly it can run, or somebody runs it.
+        let slot = self.get(id)?;
+        if slot.is_ready() || slot.inputs.is_empty() {
+            return Some(id).filter(|id| slot.is_ready() && self.may_begin(*id, is_still));
+        }
         let mut seen = HashSet::new();
         let mut path = vec![id.at];
         while let Some(at) = path.pop() {
@@ -151,10 +156,21 @@ impl Plan {
         };
         let is_last = |at: &u32| {
             let input = &self.slots[*at as usize];
-            let uses = || slot.inputs.iter().filter(|other| *other == at).count() as u32;
-            input.weight > 0 && input.uses <= USES_OF_ONE && input.uses == uses()
+            self.is_last(id, input, &input.users)
         };
         !matches!(slot.state, State::New) || slot.inputs.iter().any(is_last)
+    }
+
+    /// Whether all uses that are left of a value with a weight are those of one task. Counted among
+    /// the value's users, of whom the last few look here, and not among the task's inputs: each of
+    /// so many would count all of them.
+    fn is_last(&self, user: Id, input: &Slot, users: &[Id]) -> bool {
+        if input.weight == 0 || input.uses > USES_OF_ONE {
+            return false;
+        }
+        #[cfg(test)]
+        self.looked.set(self.looked.get() + users.len() as u64);
+        users.iter().filter(|one| **one == user).count() as u32 == input.uses
     }
 
     /// A value has a user fewer: the one that is left may wait for memory, and free it now.
@@ -165,11 +181,16 @@ impl Plan {
         }
         let users = std::mem::take(&mut slot.users);
         for &user in &users {
-            if self.frees(user) {
-                let entry = (self.slot(user).rank, user);
-                if self.parked(user).remove(&entry) {
-                    self.ready.push(Reverse(entry));
-                }
+            let Some(rank) = self.get(user).filter(|slot| slot.is_ready()).map(|slot| slot.rank)
+            else {
+                continue;
+            };
+            // Others need not be found, however many inputs they have.
+            let entry = (rank, user);
+            let is_parked = self.parked(user).contains(&entry);
+            if is_parked && self.is_last(user, &self.slots[at as usize], &users) {
+                self.parked(user).remove(&entry);
+                self.ready.push(Reverse(entry));
             }
         }
         self.at(at).users = users;
@@ -214,7 +235,15 @@ mod tests {
         let sum = all((0..sums).map(sum)).map(|sums| sums.iter().map(|n| **n).sum::<u32>());
         let mut plan = Plan { limit: Some(if shared { 2 } else { 1 }), ..Plan::default() };
         plan.number = 1;
-        let (id, mut ran) = (plan.add(sum.node()), 0);
+        let (id, ran) = (plan.add(sum.node()), run(&mut plan));
+        let sum = plan.collect(id).expect("it is done");
+        assert_eq!(*crate::graph::node::typed::<u32>(sum), sums * (sums - 1) / 2 + sums);
+        (ran, plan.looked.get())
+    }
+
+    /// Runs all that can run, and counts it.
+    fn run(plan: &mut Plan) -> u32 {
+        let mut ran = 0;
         while let Some(job) = plan.next(0, true, &mut Inputs::default()) {
             let mut inputs = job.inputs;
             let Ok(Outcome::Value(value)) = job.node.run(&Context::default(), &mut inputs) else {
@@ -226,9 +255,26 @@ mod tests {
             plan.waste.clear();
             ran += 1;
         }
-        let sum = plan.collect(id).expect("it is done");
-        assert_eq!(*crate::graph::node::typed::<u32>(sum), sums * (sums - 1) / 2 + sums);
-        (ran, plan.looked.get())
+        ran
+    }
+
+    #[test]
+    fn tasks_of_many_inputs_that_they_share_look_at_each_a_few_times() {
+        for blocks in [100, 1000] {
+            let block = |n: u32| delayed(n).map(|n| *n).weighed(|_| 1);
+            let blocks: Vec<_> = (0..blocks).map(block).collect();
+            let one = |_| all(blocks.iter().cloned()).map(|all| all.len() as u32);
+            let sum = all((0..4).map(one)).map(|all| all.iter().map(|n| **n).sum::<u32>());
+            let mut plan = Plan { limit: Some(blocks.len() as u64), ..Plan::default() };
+            plan.number = 1;
+            let (_, ran) = (plan.add(sum.node()), run(&mut plan));
+            // Plain values and blocks; and five lists, of each of which a task makes a number.
+            assert_eq!(ran, 2 * blocks.len() as u32 + 2 * 5);
+            // Each of the four tasks has so many inputs.
+            let uses = 4 * blocks.len() as u64;
+            let looked = plan.looked.get();
+            assert!(looked <= 16 * uses, "{looked} looks at {uses} uses");
+        }
     }
 
     #[test]

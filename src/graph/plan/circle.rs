@@ -23,7 +23,7 @@ enum Walked {
 impl Plan {
     /// Tasks that wait for each other in a circle: for inputs, for a task that one of them has made,
     /// or, as `blocked` tells by the seat, on a thread.
-    pub(crate) fn circle(&self, blocked: impl Fn(u32) -> Option<Id>) -> Option<Circle> {
+    pub(crate) fn circle<'b>(&self, blocked: impl Fn(u32) -> &'b Vec<Id>) -> Option<Circle> {
         let mut walked = HashMap::new();
         // Inputs alone make no circle.
         let starts = (0..self.slots.len() as u32).filter(|at| {
@@ -58,12 +58,13 @@ impl Plan {
     }
 
     /// What a task waits for.
-    fn waits_for(&self, at: u32, blocked: impl Fn(u32) -> Option<Id>) -> Vec<u32> {
+    fn waits_for<'b>(&self, at: u32, blocked: impl Fn(u32) -> &'b Vec<Id>) -> Vec<u32> {
         let slot = &self.slots[at as usize];
         let of_thread = match slot.state {
-            State::Running { seat, .. } => blocked(seat).filter(|id| self.get(*id).is_some()),
-            _ => None,
+            State::Running { seat, .. } => blocked(seat).as_slice(),
+            _ => &[],
         };
+        let of_thread = of_thread.iter().filter(|id| self.get(**id).is_some());
         let all = slot.inputs.iter().copied().chain(of_thread.map(|id| id.at));
         all.filter(|at| self.slots[*at as usize].is_under_way()).collect()
     }
