@@ -96,6 +96,7 @@ impl<D: Member> Members<D> {
     }
 
     /// From the start of a member, before which `read` bytes were read and `given` made of them.
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
     pub(super) fn after(bytes: Bytes, object: Object, read: u64, given: u64) -> Bytes {
         Self::stream(bytes, object, read, given, false)
     }

@@ -134,6 +134,7 @@ enum After {
 }
 
 /// The most bytes that a format is known by: a header of a tar archive.
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
 const LONGEST_MAGIC: usize = 512;
 
 /// Tells what follows a member, of which `rest` are the first bytes.
