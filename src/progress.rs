@@ -1,6 +1,6 @@
 //! What a run tells while it goes, and what it has to say at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,21 +34,49 @@ pub struct Progress {
     damaged: AtomicU64,
     /// Where they are, in input order, and the first few of their faults.
     faults: Mutex<Vec<(InputOrder, Option<Error>)>>,
-    /// What is odd about what was read, and no fault.
-    notes: Mutex<Vec<Error>>,
+    /// What is odd about what was read, and no fault: the first few, in input order.
+    notes: Mutex<Vec<(InputOrder, Error)>>,
     /// The first of the records that were replaced or left out.
     invalid: Mutex<Option<(InputOrder, Error)>>,
     /// Listings that have begun.
     listings: AtomicU64,
     /// Entries that could not be read.
     unread: AtomicU64,
-    /// The first of them, by listing and the place in it.
-    unread_first: Mutex<BTreeMap<(u64, usize, u64), Error>>,
+    unread_kept: Mutex<Unread>,
+    /// The first place in input order at which the run has failed.
+    failed: Mutex<Option<InputOrder>>,
 }
 
-/// Where something stands in the input: the partition, the object among those of the partition, and the
-/// byte. The same order as that of all objects, then bytes, however they are cut into partitions.
-pub(crate) type InputOrder = (usize, usize, u64);
+/// Where something stands in the input: the same for any partitions, blocks and threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct InputOrder {
+    /// The listings of a run are told in this order.
+    pub(crate) listing: u64,
+    /// The place of the object in its listing.
+    pub(crate) object: usize,
+    /// The number of the member, from 1, in an object that is an archive.
+    pub(crate) member: u64,
+    /// The byte, decoded.
+    pub(crate) byte: u64,
+}
+
+impl InputOrder {
+    /// The place behind all records of the object or member.
+    pub(crate) fn behind(self) -> Self {
+        Self { byte: u64::MAX, ..self }
+    }
+}
+
+/// Entries that could not be read.
+#[derive(Debug, Default)]
+struct Unread {
+    /// Those that a listing found. It ends before anything is read, so they are always the same.
+    listed: BTreeMap<InputOrder, Error>,
+    /// Those found while reading.
+    met: BTreeMap<InputOrder, Error>,
+    /// Those found while reading that are only counted.
+    counted: BTreeSet<InputOrder>,
+}
 
 /// Records of some part of the input that are not what they should be, and are let pass.
 #[derive(Debug, Default)]
@@ -89,7 +117,7 @@ fn keep_first(first: &mut Option<(InputOrder, Error)>, other: Option<(InputOrder
 
 /// The faults kept in full; the others are only counted.
 const KEPT_FAULTS: usize = 16;
-/// The unread entries kept in full: all but of a source that is mostly unreadable.
+/// The unread entries of either kind kept in full: all but of a source that is mostly unreadable.
 const KEPT_UNREAD: usize = 10_000;
 
 impl Progress {
@@ -130,11 +158,10 @@ impl Progress {
     }
 
     /// Takes what is odd about objects that were read, and no fault: bytes after the end of
-    /// compressed data, as [`Error::Trailing`]. The first few, by object.
+    /// compressed data, as [`Error::Trailing`]. The first few, in input order.
     pub fn take_notes(&self) -> Vec<Error> {
-        let mut notes = std::mem::take(&mut *lock(&self.notes));
-        notes.sort_by_cached_key(ToString::to_string);
-        notes
+        let notes = std::mem::take(&mut *lock(&self.notes));
+        notes.into_iter().map(|(_, note)| note).collect()
     }
 
     /// Takes the first record, in input order, that was replaced or left out: where it stands and
@@ -163,7 +190,9 @@ impl Progress {
     /// Takes the errors of the entries that were passed over, one for each entry, in the order in
     /// which they were listed: the first ten thousand, however many there were.
     pub fn take_unread(&self) -> Vec<Error> {
-        std::mem::take(&mut *lock(&self.unread_first)).into_values().collect()
+        let Unread { mut listed, mut met, .. } = std::mem::take(&mut *lock(&self.unread_kept));
+        listed.append(&mut met);
+        listed.into_values().take(KEPT_UNREAD).collect()
     }
 
     /// The number of a listing that begins.
@@ -171,14 +200,30 @@ impl Progress {
         self.listings.fetch_add(1, Relaxed)
     }
 
-    /// Adds an entry that was passed over, by its listing and its place in it.
-    pub(crate) fn add_unread(&self, entry: (u64, usize, u64), error: Error) {
+    /// Adds an entry that was passed over while it was listed.
+    pub(crate) fn add_listed_unread(&self, entry: InputOrder, error: Error) {
         self.unread.fetch_add(1, Relaxed);
-        let mut kept = lock(&self.unread_first);
-        kept.insert(entry, error);
-        if kept.len() > KEPT_UNREAD {
-            kept.pop_last();
+        let listed = &mut lock(&self.unread_kept).listed;
+        listed.insert(entry, error);
+        if listed.len() > KEPT_UNREAD {
+            listed.pop_last();
         }
+    }
+
+    /// Adds an entry that was passed over while it was read.
+    pub(crate) fn add_unread(&self, entry: InputOrder, error: Error) {
+        self.unread.fetch_add(1, Relaxed);
+        let Unread { met, counted, .. } = &mut *lock(&self.unread_kept);
+        met.insert(entry, error);
+        if met.len() > KEPT_UNREAD {
+            counted.extend(met.pop_last().map(|(last, _)| last));
+        }
+    }
+
+    /// Notes that the run cannot go on from this place, unless it needs nothing from there.
+    pub(crate) fn fails(&self, at: InputOrder) {
+        let mut failed = lock(&self.failed);
+        *failed = Some(failed.map_or(at, |first| first.min(at)));
     }
 
     /// What requests to stores are waiting for, if that is more than an answer: which host, and
@@ -211,11 +256,11 @@ impl Progress {
     }
 
     #[cfg_attr(not(feature = "decompress"), allow(dead_code))]
-    pub(crate) fn add_note(&self, note: Error) {
+    pub(crate) fn add_note(&self, at: InputOrder, note: Error) {
         let mut notes = lock(&self.notes);
-        if notes.len() < KEPT_FAULTS {
-            notes.push(note);
-        }
+        let place = notes.partition_point(|(other, _)| *other <= at);
+        notes.insert(place, (at, note));
+        notes.truncate(KEPT_FAULTS);
     }
 
     /// Adds a stream that is damaged behind this place.
@@ -229,13 +274,27 @@ impl Progress {
         }
     }
 
-    /// Forgets damage behind a place, of streams that were read ahead of who has enough there.
+    /// Forgets what was found behind a place, by reading ahead of who has enough there: damage,
+    /// notes and entries that could not be read. How far that was depends on threads and blocks.
     #[cfg(feature = "cli")]
-    pub(crate) fn forget_faults_behind(&self, place: InputOrder) {
+    pub(crate) fn forget_behind(&self, place: InputOrder) {
         let mut faults = lock(&self.faults);
         let kept = faults.partition_point(|(at, _)| *at < place);
         let forgotten = faults.split_off(kept).len() as u64;
         self.damaged.fetch_sub(forgotten, Relaxed);
+        lock(&self.notes).retain(|(at, _)| *at < place);
+        let Unread { met, counted, .. } = &mut *lock(&self.unread_kept);
+        let forgotten = met.split_off(&place).len() + counted.split_off(&place).len();
+        self.unread.fetch_sub(forgotten as u64, Relaxed);
+    }
+
+    /// Forgets what was found behind the place at which the run has failed.
+    #[cfg(feature = "cli")]
+    pub(crate) fn forget_behind_failure(&self) {
+        let failed = *lock(&self.failed);
+        if let Some(place) = failed {
+            self.forget_behind(place);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use super::delimiter::Ends;
 use super::encoding::Units;
 use super::{Block, Damaged, Next};
 use crate::error::Place;
+use crate::progress::InputOrder;
 use crate::source::{Buffer, Feed, Pool, SPARE};
 use crate::{Error, Result};
 
@@ -48,8 +49,8 @@ pub(super) struct Rule {
     pub(super) damaged: Damaged,
     pub(super) pool: Pool,
     pub(super) partition: usize,
-    /// Which slice of the partition is cut, from 0.
-    pub(super) slice: usize,
+    /// Where the object or member stands that is cut.
+    pub(super) order: InputOrder,
 }
 
 impl Rule {
@@ -210,7 +211,16 @@ impl Cutter {
                 State::Torn => {
                     self.state = State::Done;
                     let whole = self.rule.ends.last(&self.buffer, self.searched).unwrap_or(0);
-                    return self.cut(whole);
+                    // A record that is too long is told of also if it is torn.
+                    let torn = self.rule.ends.searched(&self.buffer, whole.max(self.searched));
+                    let torn = self.without_return(torn.min(self.buffer.len()));
+                    let too_long = self.check_length(whole, torn).err();
+                    let block = self.cut(whole)?;
+                    if block.is_none() {
+                        return too_long.map_or(Ok(None), Err);
+                    }
+                    self.too_long = self.too_long.take().or(too_long);
+                    return Ok(block);
                 }
                 State::Seeking(_) | State::Reading | State::AtEnd => {}
             }
@@ -302,7 +312,7 @@ impl Cutter {
             bytes: self.units.decode(bytes, &self.rule.pool),
             object: Arc::clone(&self.object),
             partition: self.rule.partition,
-            slice: self.rule.slice,
+            order: self.rule.order,
             offset,
             units: self.units,
             foreign: self.foreign,

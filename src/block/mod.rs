@@ -66,8 +66,8 @@ pub(crate) struct Block {
     bytes: Buffer,
     object: Arc<str>,
     partition: usize,
-    /// Which of the partition's slices it is of, from 0.
-    slice: usize,
+    /// Where the object or member stands.
+    order: InputOrder,
     /// Where the block begins in the object, decompressed.
     offset: u64,
     units: Units,
@@ -148,7 +148,7 @@ impl Block {
     /// Where a byte of this block stands among all of the input.
     pub(crate) fn order(&self, at: usize) -> InputOrder {
         let offset = self.offset + self.units.count_decoded(&self.bytes[..at]);
-        (self.partition, self.slice, offset)
+        InputOrder { byte: offset, ..self.order }
     }
 
     /// A block of some of its records.
@@ -181,7 +181,7 @@ impl Block {
             bytes: buffer,
             object: "memory".into(),
             partition: 0,
-            slice: 0,
+            order: InputOrder::default(),
             offset: 0,
             units: Units::Bytes,
             foreign: false,

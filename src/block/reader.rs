@@ -12,7 +12,7 @@ use super::encoding::{Encoding, Units};
 use super::part::{Failed, Part};
 use super::{Block, BlockOptions, Compression, Delimiter, Next, splittable};
 use crate::error::{Place, snippet};
-use crate::progress::Progress;
+use crate::progress::{InputOrder, Progress};
 use crate::source::{Buffer, Fetch, HEAD, Opened, Partitions, Pool};
 use crate::{Error, Result};
 
@@ -61,7 +61,8 @@ impl Blocks {
     pub(crate) async fn step(&mut self, lanes: usize) -> Result<Option<Next<Block>>> {
         loop {
             if let Some(cutter) = &mut self.current {
-                if let Some(next) = cutter.step(lanes, &mut self.faults).await? {
+                let next = cutter.step(lanes, &mut self.faults).await;
+                if let Some(next) = self.open.told(next)? {
                     return Ok(Some(next));
                 }
                 self.current = None;
@@ -76,7 +77,8 @@ impl Blocks {
     pub(crate) async fn next(&mut self) -> Result<Option<Block>> {
         loop {
             if let Some(cutter) = &mut self.current {
-                if let Some(block) = cutter.next(&mut self.faults).await? {
+                let next = cutter.next(&mut self.faults).await;
+                if let Some(block) = self.open.told(next)? {
                     return Ok(Some(block));
                 }
                 self.current = None;
@@ -89,9 +91,8 @@ impl Blocks {
 
     /// Opens the next slice, if there is one.
     async fn open(&mut self) -> Result<bool> {
-        let place = (self.open.rule.partition, self.open.rule.slice, 0);
+        let place = self.open.rule.order.behind();
         self.faults.drain(..).for_each(|fault| self.progress.add_fault(place, fault));
-        self.open.rule.slice += 1;
         #[cfg(feature = "tar")]
         if let Some(archive) = self.archive.take() {
             self.member(archive).await?;
@@ -99,6 +100,7 @@ impl Blocks {
         }
         let Some(opened) = self.fetch.open().await? else { return Ok(false) };
         let object = Arc::clone(&opened.slice.object);
+        self.open.rule.order = object.order();
         match self.begin(opened).await {
             // Another of its slices may have found that the object is not to be read.
             Ok(current) => self.current = current.filter(|_| Fetch::accept(&object)),
@@ -153,8 +155,9 @@ impl Blocks {
                 self.faults.push(fault);
                 return Ok(());
             }
-            Err(error) => return Err(error),
+            Err(error) => return self.open.told(Err(error)),
         };
+        self.open.rule.order.member = archive.number;
         let part = Part {
             object,
             start: 0,
@@ -213,7 +216,7 @@ impl Open {
             damaged: options.damaged,
             pool: pool.clone(),
             partition,
-            slice: 0,
+            order: InputOrder::default(),
         };
         Self {
             rule,
@@ -225,6 +228,14 @@ impl Open {
             max_ratio: options.max_ratio,
             progress,
         }
+    }
+
+    /// Tells where the run fails, if this is an error.
+    fn told<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.progress.fails(self.rule.order);
+        }
+        result
     }
 
     /// Reads until the first bytes, which decide, are there. An error is kept for whoever reads
@@ -243,7 +254,7 @@ impl Open {
                 Ok(_) => {}
                 Err(error) => {
                     let error = Error::io(Place::object(&*part.object), error);
-                    if part.read.is_empty() && error.is_unreadable_entry() {
+                    if part.read.is_empty() && !error.is_damage() {
                         return Err(error);
                     }
                     part.bytes = Box::pin(Failed(Some(error.into())));
@@ -406,7 +417,12 @@ impl Open {
     fn decompress(&self, part: &mut Part, codec: Codec, place: Place) -> Result<()> {
         use super::decompress::{Object, decompress, guarded, metered};
         let (bytes, compressed) = metered(part.take_bytes());
-        let object = Object { place: place.clone(), progress: Arc::clone(&self.progress) };
+        let mut end = self.rule.order.behind();
+        if end.member == 0 {
+            // Behind all members, if it is an archive.
+            end.member = u64::MAX;
+        }
+        let object = Object { place: place.clone(), progress: Arc::clone(&self.progress), end };
         let (bytes, pieces) = decompress(codec, bytes, object, part.live)?;
         part.bytes = Box::pin(guarded(bytes, compressed, self.max_ratio, place));
         part.pieces = pieces;

@@ -300,6 +300,7 @@ fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
 /// # Errors
 /// The failure, unless it was told as that of an entry.
 fn failed(args: &Args, progress: &Progress, error: Error) -> Result<u8> {
+    progress.forget_behind_failure();
     let told = tell_unread(args, progress);
     match told.contains(&message::with_options(&error)) {
         true => Ok(message::code(&error)),

@@ -388,20 +388,32 @@ impl Error {
         }
     }
 
-    /// Whether this is about one entry of a source, which the policy for such entries may pass
-    /// over: it is not there, may not be read, or holds nothing that can be read.
-    ///
-    /// Of faults of I/O, those count that the operating system tells of one file. That there are
-    /// no descriptors or no memory left is a fault of the run, and so is a network that is down.
-    pub(crate) fn is_unreadable_entry(&self) -> bool {
+    /// Whether this is a fault of the whole run, wherever it shows: there are no descriptors or no
+    /// memory left, the output fails, the run is cancelled. The policy for entries that cannot be
+    /// read does not pass over it, as it does over all else that fails before a record was given.
+    pub(crate) fn is_of_the_run(&self) -> bool {
         match self {
-            Self::NotFound { .. }
-            | Self::PermissionDenied { .. }
-            | Self::NotText { .. }
-            | Self::Unsupported { .. } => true,
-            Self::Io { source, .. } => source.raw_os_error().is_some() && !is_exhausted(source),
+            Self::Io { source, .. } => is_exhausted(source),
+            Self::Pattern { .. }
+            | Self::Output { .. }
+            | Self::Memory { .. }
+            | Self::Task { .. }
+            | Self::Panic { .. }
+            | Self::Cancelled => true,
             _ => false,
         }
+    }
+
+    /// Whether this is about one member of an archive: what it holds. All else that fails there is
+    /// a fault of the archive, of which records may have been given.
+    #[cfg(feature = "tar")]
+    pub(crate) fn is_of_a_member(&self) -> bool {
+        matches!(self, Self::NotText { .. } | Self::Unsupported { .. })
+    }
+
+    /// Whether this is damage, for which there is a policy of its own.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Truncated { .. } | Self::Corrupt { .. })
     }
 
     /// A fault of I/O at a place, or the creel error that travelled inside of it.
@@ -449,7 +461,8 @@ impl Error {
 fn is_exhausted(error: &io::Error) -> bool {
     // ENFILE and EMFILE, which have no kind.
     let descriptors = cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24));
-    descriptors || error.kind() == io::ErrorKind::OutOfMemory
+    let kinds = [io::ErrorKind::OutOfMemory, io::ErrorKind::QuotaExceeded];
+    descriptors || kinds.contains(&error.kind())
 }
 
 /// The part of a message that says which records a function was given.

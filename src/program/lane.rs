@@ -90,6 +90,22 @@ impl Reduce {
     fn lane(&self, state: State) -> Lane {
         Lane { state, ..Lane::new(&self.program, self.records.invalid) }
     }
+
+    fn fed(&self, context: &Context, lane: &mut Lane, block: &Block) -> Result<()> {
+        let program = &*self.program;
+        let Checked { text, mut tally, wrong } =
+            self.records.text(context, block, program.input)?;
+        let mut state = std::mem::replace(&mut lane.state, State::Count(0));
+        let _ = self.records.drive(&text, program, lane, &mut |text, batch| {
+            program.end.feed(&mut state, text, batch);
+            ControlFlow::Continue(())
+        });
+        lane.state = state;
+        // Of the records before the one that is no text.
+        tally.add(self.records.settle(lane.told(), block)?);
+        context.progress.add_tally(tally);
+        wrong.map_or(Ok(()), Err)
+    }
 }
 
 impl Pass<Block> for Reduce {
@@ -104,19 +120,8 @@ impl Pass<Block> for Reduce {
     }
 
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
-        let program = &*self.program;
-        let Checked { text, mut tally, wrong } =
-            self.records.text(context, &block, program.input)?;
-        let mut state = std::mem::replace(&mut lane.state, State::Count(0));
-        let _ = self.records.drive(&text, program, lane, &mut |text, batch| {
-            program.end.feed(&mut state, text, batch);
-            ControlFlow::Continue(())
-        });
-        lane.state = state;
-        // Of the records before the one that is no text.
-        tally.add(self.records.settle(lane.told(), &block)?);
-        context.progress.add_tally(tally);
-        wrong.map_or(Ok(()), Err)
+        let fed = self.fed(context, lane, &block);
+        fed.inspect_err(|_| context.progress.fails(block.order(0)))
     }
 
     fn merge(&self, into: &mut Lane, from: Lane) {
@@ -181,7 +186,9 @@ fn stream_records(
     let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
     let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
-        let Checked { text, mut tally, wrong } = records.text(context, &block, program.input)?;
+        let fails = |_: &Error| context.progress.fails(block.order(0));
+        let text = records.text(context, &block, program.input).inspect_err(fails)?;
+        let Checked { text, mut tally, wrong } = text;
         let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| {
@@ -199,6 +206,7 @@ fn stream_records(
             tally.add(left_out);
             wrong.map_or(Ok(tally), Err)
         });
+        let settled = settled.inspect_err(fails);
         Ok((encoded, settled))
     };
     stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<Tally>)| {

@@ -9,12 +9,12 @@ use super::combine::{End, State};
 use super::failure::Told;
 use super::lane::{Lane, Lanes, Records, each_cell};
 use super::stage::{Scratch, Stage, drive, scratch};
-use crate::Result;
 use crate::block::Block;
 use crate::progress::Tally;
 use crate::record::{Checked, Invalid, RawLines};
 use crate::run::{Context, Text, stream};
 use crate::sink::Printer;
+use crate::{Error, Result};
 
 /// Runs the stages before the first `take` on all lanes, and everything from there on here.
 pub(super) fn run(
@@ -30,7 +30,9 @@ pub(super) fn run(
         _ => usize::MAX,
     };
     let emit = |block: Block| {
-        let Checked { text, mut tally, wrong } = records.text(context, &block, program.input)?;
+        let fails = |_: &Error| context.progress.fails(block.order(0));
+        let text = records.text(context, &block, program.input).inspect_err(fails)?;
+        let Checked { text, mut tally, wrong } = text;
         let mut taken = Taken::new(program.lane_kind());
         let told = lanes.with(|lane| {
             records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
@@ -39,6 +41,7 @@ pub(super) fn run(
             tally.add(left_out);
             wrong.map_or(Ok(tally), Err)
         });
+        let settled = settled.inspect_err(fails);
         if let Cow::Owned(_) = &text {
             let origins = taken.batch.origins.iter_mut();
             origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
@@ -55,7 +58,8 @@ pub(super) fn run(
             let flow = in_order(program, &mut buffers, &mut taken, &mut state, one_by_one, out)?;
             let mut told = Told::default();
             buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
-            let mut tally = records.settle_at(told, &block)?;
+            let tally = records.settle_at(told, &block);
+            let mut tally = tally.inspect_err(|_| context.progress.fails(block.order(0)))?;
             match flow {
                 ControlFlow::Continue(_) => tally.add(settled?),
                 // Enough was taken before the bad record. Of those that are let pass the ones count
@@ -72,7 +76,7 @@ pub(super) fn run(
         })?;
     }
     if let Some(place) = enough {
-        context.progress.forget_faults_behind(place);
+        context.progress.forget_behind(place);
     }
     Ok(state)
 }

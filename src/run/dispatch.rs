@@ -80,22 +80,19 @@ struct Readers<R: Reader> {
     /// Partitions that lanes read, and blocks that they work on.
     reading: Vec<usize>,
     working: BTreeSet<Position>,
-    /// The first that has failed so far.
-    failed: Option<Failure>,
+    /// Where the first has failed so far, and of what, until that is raised.
+    failed: Option<(Position, Option<Error>)>,
 }
 
 impl<R: Reader> Readers<R> {
     /// The failure that the run ends with, once nothing can come to one that stands before it.
     fn verdict(&mut self) -> Result<()> {
-        let Some(Failure { at, .. }) = &self.failed else { return Ok(()) };
+        let Some((at, error)) = &mut self.failed else { return Ok(()) };
         let before = self.working.first().is_some_and(|first| first < at)
             || self.given.iter().any(|(_, given, _)| given < at)
             || self.reading.iter().any(|&partition| partition < at.0)
             || self.idle.iter().any(|open| open.partition < at.0);
-        match self.failed.take_if(|_| !before) {
-            Some(failure) => Err(failure.error),
-            None => Ok(()),
-        }
+        error.take_if(|_| !before).map_or(Ok(()), Err)
     }
 }
 
@@ -186,8 +183,8 @@ impl<I: Input> Dispatch<I> {
     fn enter(&self, failure: Failure) -> Result<()> {
         let at = failure.at;
         let mut readers = self.lock();
-        if readers.failed.as_ref().is_none_or(|first| at < first.at) {
-            readers.failed = Some(failure);
+        if readers.failed.as_ref().is_none_or(|(first, _)| at < *first) {
+            readers.failed = Some((at, Some(failure.error)));
             readers.idle.retain(|open| open.partition < at.0);
             readers.unopened = self.input.partitions();
             let mut dropped = 0;
@@ -294,7 +291,7 @@ impl<I: Input> Dispatch<I> {
         if let Some(n) = readers.reading.iter().position(|&reading| reading == partition) {
             readers.reading.swap_remove(n);
         }
-        let failed = readers.failed.as_ref().map(|failure| failure.at);
+        let failed = readers.failed.as_ref().map(|(at, _)| *at);
         let wanted = |open: &Open<_>| failed.is_none_or(|at| open.partition < at.0);
         readers.idle.extend(open.filter(wanted));
         let all = readers.held == 0;
@@ -425,5 +422,17 @@ mod tests {
         dispatch.fails(&mut second, Error::Cancelled).expect("the first may fail as well");
         let raised = dispatch.fails(&mut first, Error::Changed { place: place() });
         assert!(matches!(raised, Err(Error::Changed { .. })));
+    }
+
+    #[test]
+    fn a_failure_behind_one_that_was_raised_is_not_raised_too() {
+        let stop = Stop::default();
+        let dispatch = Dispatch::new(Arc::new(Numbers::new(2, 3)), 2);
+        let (mut first, mut second) = (Mine::default(), Mine { partition: Some(1), block: None });
+        dispatch.next(&mut first, &stop).unwrap();
+        dispatch.next(&mut second, &stop).unwrap();
+        assert!(dispatch.fails(&mut first, Error::Cancelled).is_err());
+        dispatch.fails(&mut second, Error::Cancelled).expect("the run has failed before it");
+        assert!(dispatch.next(&mut second, &stop).unwrap().is_none());
     }
 }

@@ -145,7 +145,7 @@ pub(super) fn error(place: Place, source: io::Error) -> Error {
         }
         _ if cfg!(unix) && matches!(source.raw_os_error(), Some(23 | 24)) => {
             let reason = format!("{source}; this process may open no more: raise ulimit -n");
-            Error::io(place, io::Error::other(reason))
+            Error::io(place, io::Error::new(io::ErrorKind::QuotaExceeded, reason))
         }
         _ => Error::io(place, source),
     }

@@ -8,12 +8,16 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::object::{Home, Object};
+use crate::progress::InputOrder;
 use crate::{Error, Progress, Result};
 
-/// What an entry does that cannot be read: a file that is missing or may not be opened, a pattern
-/// that matches nothing, an object with content that is not text.
+/// What an entry does that cannot be read: a file that is missing or may not be opened, a link that
+/// leads nowhere, a pattern that matches nothing, an object with content that is not text, a host
+/// that cannot be reached.
 ///
-/// It is for entries of which no record was read. What happens after that is an error always.
+/// It is for entries of which no record was read: whatever fails before that is the entry's, but for
+/// faults of the process itself, which has no memory or no descriptors left. What happens after that
+/// is an error always.
 ///
 /// ```
 /// use creel::{Missing, ReadOptions, Run};
@@ -86,7 +90,7 @@ impl<'p> Listing<'p> {
     pub(super) fn refuse(&mut self, error: Error) -> Result<()> {
         let entry = Entry::new(&self.entries, self.found);
         self.found += 1;
-        entry.refuse(error, self.progress)
+        entry.pass_over(error, self.progress, Progress::add_listed_unread)
     }
 
     /// The objects, when all entries were added.
@@ -157,6 +161,11 @@ impl Entry {
         Self { entries: Arc::clone(entries), rank, state: AtomicU8::new(LISTED) }
     }
 
+    /// Where it stands in the input.
+    pub(super) fn order(&self) -> InputOrder {
+        InputOrder { listing: self.entries.number, object: self.rank, ..InputOrder::default() }
+    }
+
     /// Remembers that it can be read; `false` if it was passed over before, as a whole.
     pub(super) fn accept(&self) -> bool {
         self.state.compare_exchange(LISTED, READ, SeqCst, SeqCst) != Err(REFUSED)
@@ -168,15 +177,29 @@ impl Entry {
     /// This error, if they do not; or that of the first entry, if this was the last that might
     /// have been read.
     pub(super) fn refuse(&self, error: Error, progress: &Progress) -> Result<()> {
-        if self.entries.policy == Missing::Fail || !error.is_unreadable_entry() {
-            return Err(error);
-        }
-        match self.state.compare_exchange(LISTED, REFUSED, SeqCst, SeqCst) {
+        self.pass_over(error, progress, Progress::add_unread)
+    }
+
+    fn pass_over(
+        &self,
+        error: Error,
+        progress: &Progress,
+        add: impl FnOnce(&Progress, InputOrder, Error),
+    ) -> Result<()> {
+        let fails = self.entries.policy == Missing::Fail || error.is_of_the_run();
+        let state = match fails {
+            true => Err(READ),
+            false => self.state.compare_exchange(LISTED, REFUSED, SeqCst, SeqCst),
+        };
+        match state {
             Err(REFUSED) => return Ok(()),
-            Err(_) => return Err(error),
+            Err(_) => {
+                progress.fails(self.order());
+                return Err(error);
+            }
             Ok(_) => {}
         }
-        progress.add_unread((self.entries.number, self.rank, 0), error.clone());
+        add(progress, self.order(), error.clone());
         self.count(error);
         self.entries.check()
     }
@@ -192,10 +215,12 @@ impl Entry {
         error: &Error,
         progress: &Progress,
     ) -> Result<()> {
-        if self.entries.policy == Missing::Fail || !error.is_unreadable_entry() {
+        let order = InputOrder { member: number, ..self.order() };
+        if self.entries.policy == Missing::Fail || !error.is_of_a_member() {
+            progress.fails(order);
             return Err(error.clone());
         }
-        progress.add_unread((self.entries.number, self.rank, number), error.clone());
+        progress.add_unread(order, error.clone());
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use super::local;
 use super::missing::Entry;
 #[cfg(feature = "cloud")]
 use super::range;
+use crate::progress::InputOrder;
 use crate::{Error, Place, Result};
 
 /// How many bytes are looked at to know a codec and an encoding, and whether there is text at all.
@@ -119,6 +120,11 @@ impl Object {
     #[cfg(feature = "cloud")]
     pub(super) fn is_divided(&self) -> bool {
         self.divided.get() == Some(&true)
+    }
+
+    /// Where its first byte stands in the input.
+    pub(crate) fn order(&self) -> InputOrder {
+        self.entry.order()
     }
 
     /// Its place in the listing, which knows whether it is passed over.

@@ -138,7 +138,7 @@ impl Stores {
             }
             // Who may not list may read all the same.
             Ok(_) => Ok(false),
-            Err(error) if error.is_unreadable_entry() => Ok(false),
+            Err(error) if !error.is_of_the_run() => Ok(false),
             Err(error) => Err(error),
         }
     }

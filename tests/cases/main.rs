@@ -18,6 +18,7 @@ mod keys;
 #[cfg(target_os = "linux")]
 mod memory;
 mod numbers;
+mod order;
 mod output;
 mod records;
 #[cfg(all(feature = "s3", feature = "gcs", feature = "azure", feature = "http"))]

@@ -188,3 +188,41 @@ proptest! {
         prop_assert!(!told.contains("internal fault"), "{}", told);
     }
 }
+
+#[test]
+fn a_source_whose_answer_cannot_be_used_is_named_and_the_rest_is_read() {
+    let answers = [
+        Reply::new(410, "gone"),
+        Reply::new(204, ""),
+        Reply::new(401, "who"),
+        Reply::new(302, "").with("Location", "/x"),
+        Reply::new(500, "later"),
+    ];
+    for answer in answers {
+        let shown = answer.clone();
+        let server = Server::start(move |_, _| answer.clone());
+        let url = format!("{}/x", server.url());
+        let output = creel(&server, &["count", &url, "fixtures/access.log"]);
+        let told = text(&output.stderr);
+        assert_ne!(text(&output.stdout), "", "{shown:?}: {told}");
+        assert!(told.starts_with(&format!("creel: {url}")), "{told}");
+        assert_eq!((told.lines().count(), output.status.code()), (1, Some(3)), "{told}");
+        fails(&creel(&server, &["--on-missing", "fail", "count", &url]), 3, &["/x"]);
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_named_for_each_entry_and_the_rest_is_read() {
+    // Nobody listens at the port of a server that has stopped.
+    let server = Server::start(|_, _| Reply::new(200, ""));
+    let url = server.url();
+    drop(server);
+    let urls = [format!("{url}/x"), format!("{url}/y")];
+    let mut command = command(&["count", &urls[0], "fixtures/access.log", &urls[1]]);
+    command.env("CREEL_PATIENCE", "0.001");
+    let output = crate::server::no_proxies(&mut command).output().expect("the command runs");
+    let told: Vec<_> = text(&output.stderr).lines().collect();
+    assert_ne!(text(&output.stdout), "", "{told:?}");
+    assert!(told[0].contains(&urls[0]) && told[1].contains(&urls[1]), "{told:?}");
+    assert_eq!((told.len(), output.status.code()), (2, Some(3)));
+}

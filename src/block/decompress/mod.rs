@@ -51,7 +51,7 @@ use super::codec::Codec;
 use super::content;
 use super::cut::Bytes;
 use crate::error::Place;
-use crate::progress::Progress;
+use crate::progress::{InputOrder, Progress};
 use crate::{Error, Result};
 pub(super) use guard::{guarded, metered};
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4"))]
@@ -98,6 +98,8 @@ pub(super) fn decompress(
 pub(super) struct Object {
     pub(super) place: Place,
     pub(super) progress: Arc<Progress>,
+    /// Where the end of its data stands.
+    pub(super) end: InputOrder,
 }
 
 impl Object {
@@ -109,7 +111,7 @@ impl Object {
     /// Notes that something follows the last member, which is left out.
     fn note_trailing(&self, codec: Codec, at: u64) {
         let place = self.place.clone();
-        self.progress.add_note(Error::Trailing { place, codec: codec.name(), at });
+        self.progress.add_note(self.end, Error::Trailing { place, codec: codec.name(), at });
     }
 
     /// The fault of data in another format after the last member.
