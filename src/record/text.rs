@@ -134,6 +134,8 @@ fn mended<'b>(
             (None, Invalid::Fail) => {}
             (None, _) => text.push_str(std::str::from_utf8(record).unwrap_or_default()),
             (Some((at, error)), _) => {
+                // A NUL is text in a record that fails for its UTF-8, as it is in a valid one.
+                let binary = matches!(error, Error::NotText { .. });
                 if faulty == 0 {
                     tally.first = Some((block.order(at), error));
                 }
@@ -141,7 +143,10 @@ fn mended<'b>(
                 match invalid {
                     Invalid::Replace => {
                         let record = String::from_utf8_lossy(record);
-                        text.push_str(&record.replace('\0', "\u{fffd}"));
+                        match binary {
+                            true => text.push_str(&record.replace('\0', "\u{fffd}")),
+                            false => text.push_str(&record),
+                        }
                     }
                     Invalid::Skip => left_out(&mut text, length),
                     Invalid::Fail => break,

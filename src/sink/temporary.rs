@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_such_a_name_and_is_no_temporary_file_stays() {
+    fn entries_with_such_a_name_that_are_no_temporary_files_stay() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &OsStr| folder.path().join(name);
         std::fs::write(path(OsStr::new("precious")), "kept").expect("a file");

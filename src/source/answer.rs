@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_version_is_not_of_a_store() {
+    fn answers_without_a_version_are_not_of_a_store() {
         let asked = Asked { range: None, versioned: true };
         assert!(asked.measure(200, &headers(&[("content-length", "10")])).is_err());
         assert!(asked.measure(200, &headers(&[("etag", "\"1\"")])).is_ok());

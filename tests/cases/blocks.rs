@@ -164,7 +164,7 @@ fn notes_name_the_first_object_whatever_partition_it_shares() {
 }
 
 #[test]
-fn what_stands_behind_the_last_record_that_is_taken_is_not_counted() {
+fn records_behind_the_last_one_taken_are_not_counted() {
     let input = b"1\nbad\n2\nbad\n3\n\xff\n4\n";
     for block in ["1", "1M"] {
         let args = ["-f", "jsonl", "--invalid", "skip", "--blocksize", block];

@@ -114,7 +114,7 @@ fn every_slice_and_every_block_size_refuses_the_same() {
 }
 
 #[test]
-fn what_comes_slowly_through_a_pipe_is_looked_at_too() {
+fn data_that_comes_slowly_through_a_pipe_is_checked_too() {
     use std::process::Stdio;
     let mut child = command(&["count"]).stdin(Stdio::piped()).spawn().expect("the command starts");
     let mut input = child.stdin.take().expect("piped");

@@ -249,7 +249,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(
+        fn numbers_that_are_written_read_back(
             double in prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO,
             digits in "-?[1-9][0-9]{0,40}0{0,30}",
         ) {
