@@ -194,7 +194,6 @@ pub(super) struct Open {
     /// Decoded bytes for each compressed one.
     #[cfg_attr(not(feature = "decompress"), expect(dead_code))]
     max_ratio: u64,
-    #[cfg_attr(not(feature = "decompress"), expect(dead_code))]
     progress: Arc<Progress>,
 }
 

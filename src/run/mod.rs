@@ -25,9 +25,9 @@ use std::future::Future;
 pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use input::{Job, Order, Text};
 pub(crate) use merge::merged;
+pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
-pub(crate) use reduce::reduce;
-pub(crate) use reduce::{Pass, reduction, unfit};
+pub(crate) use reduce::{reduce, unfit};
 pub(crate) use stream::stream;
 
 /// Bytes of blocks that may lie ready for lanes that are busy yet: those that come of gzip while a

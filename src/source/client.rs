@@ -104,14 +104,14 @@ fn refusal(attempt: &Attempt<'_>, signed: bool) -> Option<&'static str> {
         (url.host_str().map(str::to_ascii_lowercase), url.port_or_known_default())
     };
     if attempt.previous().len() > MOST_REDIRECTS {
-        Some("the server sends on to too many addresses, one after another")
+        Some("too many redirects: each address of the server leads to another")
     } else if !matches!(to.scheme(), "http" | "https") {
         Some("the server redirects to an address that is none of the web")
     } else if from.scheme() == "https" && to.scheme() != "https" {
-        Some("the server sends on to an address that is not https")
+        Some("a redirect leads from https to an address that is not https")
     } else if signed && host(from) != host(to) {
         Some(
-            "the store sends on to another host, which is not told what is signed; check its region and endpoint",
+            "a redirect leads to another host, which gets no signed request; check the region and the endpoint",
         )
     } else {
         None
