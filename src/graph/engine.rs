@@ -217,8 +217,8 @@ impl Engine {
 
     /// Has other workers take the place of this thread, and of those that cannot go on before it,
     /// while it waits for a task: they might be too few else.
-    pub(super) fn step_aside(self: &Arc<Self>, id: Id) -> Option<Aside> {
-        Lineage::is_inside().then(|| Aside::new(self, id))
+    pub(super) fn step_aside(self: &Arc<Self>, id: Id, key: u64) -> Option<Aside> {
+        Lineage::is_inside().then(|| Aside::new(self, id, key))
     }
 
     /// Looks at the plan, or changes what has nobody else do anything.
@@ -226,14 +226,15 @@ impl Engine {
         look(&mut self.lock())
     }
 
-    /// Has this thread woken at the end of a task; or says what that was.
-    pub(super) fn watch(self: &Arc<Self>, id: Id, waker: &Waker) -> Seen {
+    /// Has this thread woken at the end of a task, for which it waits by this key; or says what that
+    /// was.
+    pub(super) fn watch(self: &Arc<Self>, id: Id, waker: &Waker, key: u64) -> Seen {
         let mut beneath = Lineage::beneath();
         beneath.retain(|beneath| beneath.engine.number == self.number);
         self.with(|state| {
-            let seen = state.watch(id, waker, beneath.first().map(|beneath| beneath.at));
+            let seen = state.watch(id, waker, beneath.first().map(|one| (one.at, key)));
             if let Seen::UnderWay = seen {
-                beneath.iter().for_each(|beneath| state.waits_on(beneath.at));
+                beneath.iter().for_each(|one| state.set_told(one.at, key, false));
             }
             seen
         })
@@ -413,20 +414,20 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    fn new(engine: &Arc<Engine>, id: Id) -> Self {
+    fn new(engine: &Arc<Engine>, id: Id, key: u64) -> Self {
         let beneath = Lineage::beneath();
         let is_here = |beneath: &&Beneath| beneath.engine.number == engine.number;
-        let key = engine.with(|state| {
+        engine.with(|state| {
             for beneath in beneath.iter().filter(is_here) {
                 match beneath.is_own {
-                    true => state.steps_aside(beneath.at, Waits::Executor),
-                    false => state.steps_elsewhere(beneath.at),
+                    true => state.steps_aside(beneath.at, key, Waits::Executor),
+                    false => state.steps_elsewhere(beneath.at, key),
                 }
             }
-            state.awaits(id)
+            state.awaited.push((key, id));
         });
         for Beneath { engine, at, .. } in beneath.iter().filter(|beneath| !is_here(beneath)) {
-            engine.with(|state| state.steps_elsewhere(*at));
+            engine.with(|state| state.steps_elsewhere(*at, key));
         }
         Self { engine: Arc::clone(engine), key, beneath }
     }
@@ -437,7 +438,7 @@ impl Drop for Aside {
         self.engine.with(|state| state.awaits_no_more(self.key));
         // Their tasks may have returned, and others that their workers do may wait.
         for Beneath { engine, at, .. } in &self.beneath {
-            engine.with(|state| state.steps_back(*at));
+            engine.with(|state| state.steps_back(*at, self.key));
         }
     }
 }

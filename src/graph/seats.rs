@@ -52,13 +52,11 @@ pub(super) struct Seat {
     late: bool,
     /// It is taken by a thread that has another seat, for a task that it runs while one waits.
     inner: bool,
-    /// How many futures its task waits for on the worker's thread, and in which task.
-    waits: u32,
+    /// The waits of its task, by key, and whether they are about to end.
+    waits: Vec<(u64, Waits, bool)>,
     task: u32,
     /// The worker does not count as one that works.
     aside: Option<Waits>,
-    /// How it waited last.
-    last: Option<Waits>,
     /// The tasks that its thread, and those that work for its task, are blocked for until they have
     /// ended.
     pub(super) blocked_for: Vec<Id>,
@@ -103,10 +101,9 @@ impl EngineState {
             busy: inner,
             late: false,
             inner,
-            waits: 0,
+            waits: Vec::new(),
             task,
             aside: None,
-            last: None,
             blocked_for: Vec::new(),
         };
         match free {
@@ -136,39 +133,34 @@ impl EngineState {
         AtSeat { seat, task: self.seats[seat as usize].task }
     }
 
-    /// A worker waits inside of its task, for one future more; its task may have returned.
-    pub(super) fn steps_aside(&mut self, at: AtSeat, waits: Waits) {
+    /// A worker waits inside of its task, in one place more; its task may have returned.
+    pub(super) fn steps_aside(&mut self, at: AtSeat, key: u64, waits: Waits) {
+        self.change_waits(at, |all| all.push((key, waits, false)));
+    }
+
+    /// A worker's task does not wait in one of these places any more; it may have returned.
+    pub(super) fn steps_back(&mut self, at: AtSeat, key: u64) {
+        self.change_waits(at, |all| all.retain(|(one, ..)| *one != key));
+    }
+
+    /// What a worker has waited for in one place has ended, and it is about to go on; or it has
+    /// looked, and waits there again. A wait that is over changes nothing, whoever still tells of
+    /// it: others that work for the same task may wait.
+    pub(super) fn set_told(&mut self, at: AtSeat, key: u64, told: bool) {
+        self.change_waits(at, |all| {
+            all.iter_mut().filter(|(one, ..)| *one == key).for_each(|one| one.2 = told);
+        });
+    }
+
+    fn change_waits(&mut self, at: AtSeat, change: impl FnOnce(&mut Vec<(u64, Waits, bool)>)) {
         let seat = &mut self.seats[at.seat as usize];
-        if seat.task == at.task && seat.busy {
-            seat.waits += 1;
-            let waits = seat.aside.map_or(waits, |before| before.max(waits));
-            self.set_aside(at.seat, Some(waits));
+        if seat.task != at.task || !seat.busy {
+            return;
         }
-    }
-
-    /// A worker's task does not wait for one of the futures any more; it may have returned.
-    pub(super) fn steps_back(&mut self, at: AtSeat) {
-        let seat = &mut self.seats[at.seat as usize];
-        if seat.task == at.task {
-            seat.waits -= 1;
-            let still = if seat.waits > 0 { seat.last } else { None };
-            self.set_aside(at.seat, still);
-        }
-    }
-
-    /// What a worker has waited for has ended: it is about to go on.
-    pub(super) fn goes_on(&mut self, at: AtSeat) {
-        if self.at_seat(at.seat) == at {
-            self.set_aside(at.seat, None);
-        }
-    }
-
-    /// A worker that has looked whether it can go on waits again.
-    pub(super) fn waits_on(&mut self, at: AtSeat) {
-        let seat = &self.seats[at.seat as usize];
-        if seat.task == at.task && seat.waits > 0 {
-            self.set_aside(at.seat, seat.last);
-        }
+        change(&mut seat.waits);
+        let goes_on = seat.waits.iter().any(|(.., told)| *told);
+        let waits = seat.waits.iter().map(|(_, waits, _)| *waits).max();
+        self.set_aside(at.seat, waits.filter(|_| !goes_on));
     }
 
     /// The task at a seat does not return until another has ended.
@@ -197,7 +189,6 @@ impl EngineState {
     fn set_aside(&mut self, seat: u32, aside: Option<Waits>) {
         let seat = &mut self.seats[seat as usize];
         let before = std::mem::replace(&mut seat.aside, aside);
-        seat.last = aside.or(seat.last);
         if seat.shift != self.shift {
             return;
         }
@@ -242,7 +233,8 @@ impl EngineState {
     pub(super) fn returned(&mut self, seat: u32) {
         self.set_aside(seat, None);
         let seat = &mut self.seats[seat as usize];
-        (seat.late, seat.busy, seat.waits, seat.last) = (false, false, 0, None);
+        (seat.late, seat.busy) = (false, false);
+        seat.waits.clear();
         seat.blocked_for.clear();
         seat.task = seat.task.wrapping_add(1);
     }

@@ -14,6 +14,9 @@ use super::waiting::Blocked;
 use super::worker::Worker;
 use crate::{Error, Result};
 
+/// Who waits for the end of a task, at which seat, and the key of that wait.
+type Waiter = (Waker, Option<(AtSeat, u64)>);
+
 /// What the lock of an engine guards.
 #[derive(Default)]
 pub(super) struct EngineState {
@@ -32,8 +35,8 @@ pub(super) struct EngineState {
     /// If a run is served, what it is for; and its first failure.
     run: Option<Vec<Id>>,
     failure: Option<Error>,
-    /// Who waits for the end of a task, and at which seat.
-    wakers: HashMap<Id, Vec<(Waker, Option<AtSeat>)>>,
+    /// Who waits for the ends of tasks.
+    wakers: HashMap<Id, Vec<Waiter>>,
     /// Those that are to be woken: what they wait for has ended, or they are to look whether there is
     /// something else that they can do.
     pub(super) roused: Vec<Waker>,
@@ -45,7 +48,6 @@ pub(super) struct EngineState {
     pub(super) elsewhere: usize,
     /// The tasks that others wait for inside of theirs, in executors, by a key of the wait.
     pub(super) awaited: Vec<(u64, Id)>,
-    pub(super) keys: u64,
 }
 
 impl EngineState {
@@ -245,7 +247,7 @@ impl EngineState {
     }
 
     /// Has this woken at the end of a task; or says what that was.
-    pub(super) fn watch(&mut self, id: Id, waker: &Waker, at: Option<AtSeat>) -> Seen {
+    pub(super) fn watch(&mut self, id: Id, waker: &Waker, at: Option<(AtSeat, u64)>) -> Seen {
         let seen = self.plan.see(id);
         if matches!(seen, Seen::UnderWay) {
             let wakers = self.wakers.entry(id).or_default();
@@ -281,7 +283,7 @@ impl EngineState {
         }
         for id in ended {
             for (waker, at) in self.wakers.remove(id).into_iter().flatten() {
-                at.into_iter().for_each(|at| self.goes_on(at));
+                at.into_iter().for_each(|(at, key)| self.set_told(at, key, true));
                 self.roused.push(waker);
             }
         }

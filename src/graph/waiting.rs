@@ -14,6 +14,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use super::crew::{Crew, Lineage};
@@ -51,6 +52,12 @@ pub(super) fn note_stack() -> bool {
 /// Forgets it.
 pub(super) fn forget_stack() {
     BASE.with(|base| base.set(None));
+}
+
+/// A key for a wait.
+pub(super) fn next_key() -> u64 {
+    static KEY: AtomicU64 = AtomicU64::new(0);
+    KEY.fetch_add(1, Relaxed)
 }
 
 /// Where the stack is, about.
@@ -92,20 +99,7 @@ pub(super) struct Blocked {
 }
 
 impl EngineState {
-    /// A key for a wait.
-    fn key(&mut self) -> u64 {
-        self.keys += 1;
-        self.keys
-    }
-
-    /// Somebody waits inside of a task, and can run nothing meanwhile; returns the key of the wait.
-    pub(super) fn awaits(&mut self, id: Id) -> u64 {
-        let key = self.key();
-        self.awaited.push((key, id));
-        key
-    }
-
-    /// That wait is over.
+    /// A wait in an executor is over.
     pub(super) fn awaits_no_more(&mut self, key: u64) {
         if let Some(at) = self.awaited.iter().rposition(|(one, _)| *one == key) {
             self.awaited.remove(at);
@@ -113,8 +107,8 @@ impl EngineState {
     }
 
     /// A worker's task does not go on before something that is not seen here.
-    pub(super) fn steps_elsewhere(&mut self, at: AtSeat) {
-        self.steps_aside(at, Waits::Elsewhere);
+    pub(super) fn steps_elsewhere(&mut self, at: AtSeat, key: u64) {
+        self.steps_aside(at, key, Waits::Elsewhere);
         // Where memory is full this may be what others waited for.
         self.unstick(false);
     }
@@ -189,10 +183,8 @@ impl Wait {
         let waits = |is_own| if is_own { Waits::Blocked } else { Waits::Elsewhere };
         let beneath = beneath.iter().map(|beneath| (beneath.at, waits(beneath.is_own)));
         let beneath = Vec::from_iter(beneath);
-        let key = engine.with(|state| {
-            beneath.iter().for_each(|(at, _)| state.blocks(*at, id));
-            state.key()
-        });
+        engine.with(|state| beneath.iter().for_each(|(at, _)| state.blocks(*at, id)));
+        let key = next_key();
         let (engine, stop) = (Arc::clone(engine), stop.clone());
         Some(Self { engine, id, beneath, key, stop, is_aside: false, left: None })
     }
@@ -215,7 +207,7 @@ impl Wait {
 
     fn turn(&mut self, state: &mut EngineState, waker: &Waker) -> Turn {
         state.blocked.retain(|blocked| blocked.key != self.key);
-        match state.watch(self.id, waker, self.beneath.first().map(|(at, _)| *at)) {
+        match state.watch(self.id, waker, self.beneath.first().map(|(at, _)| (*at, self.key))) {
             Seen::Done(value) => return Turn::Ended(Ok(value)),
             Seen::Failed(error) => return Turn::Ended(Err(error)),
             Seen::UnderWay if self.stop.is_set() => return Turn::Wait,
@@ -245,7 +237,7 @@ impl Wait {
     fn run(&mut self, state: &mut EngineState, id: Id) -> Turn {
         // It works again, if it was aside before.
         if self.is_aside {
-            self.beneath.iter().for_each(|(at, _)| state.goes_on(*at));
+            self.beneath.iter().for_each(|(at, _)| state.set_told(*at, self.key, true));
         }
         let seated = state.sit_inside(self.engine.context.stop.child());
         let job = state.plan.begin(id, seated.seat, &mut Inputs::default());
@@ -259,8 +251,8 @@ impl Wait {
     fn block(&mut self, state: &mut EngineState, waker: &Waker) -> Turn {
         for (at, waits) in &self.beneath {
             match self.is_aside {
-                true => state.waits_on(*at),
-                false => state.steps_aside(*at, *waits),
+                true => state.set_told(*at, self.key, false),
+                false => state.steps_aside(*at, self.key, *waits),
             }
         }
         self.is_aside = true;
@@ -287,9 +279,7 @@ impl Drop for Wait {
             state.blocked.retain(|blocked| blocked.key != self.key);
             for (at, _) in &self.beneath {
                 state.blocks_no_more(*at, self.id);
-                if self.is_aside {
-                    state.steps_back(*at);
-                }
+                state.steps_back(*at, self.key);
             }
         });
     }

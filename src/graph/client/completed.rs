@@ -11,6 +11,7 @@ use futures::Stream;
 
 use super::TaskFuture;
 use crate::graph::engine::Aside;
+use crate::graph::waiting::next_key;
 
 /// The futures as they end: done, failed or cancelled. More can be added while it is read.
 ///
@@ -35,8 +36,13 @@ use crate::graph::engine::Aside;
 /// # Ok::<(), creel::Error>(()) }).unwrap();
 /// ```
 pub fn as_completed<T>(futures: impl IntoIterator<Item = TaskFuture<T>>) -> AsCompleted<T> {
-    let mut completed =
-        AsCompleted { futures: HashMap::new(), added: 0, ended: Arc::default(), aside: None };
+    let mut completed = AsCompleted {
+        futures: HashMap::new(),
+        added: 0,
+        ended: Arc::default(),
+        aside: None,
+        key: next_key(),
+    };
     futures.into_iter().for_each(|future| completed.add(future));
     completed
 }
@@ -48,8 +54,9 @@ pub struct AsCompleted<T> {
     futures: HashMap<usize, TaskFuture<T>>,
     added: usize,
     ended: Arc<Ended>,
-    /// While it is waited for in a task of the futures' client.
+    /// While it is waited for in a task of a client; and the key of that wait.
     aside: Option<Aside>,
+    key: u64,
 }
 
 /// The numbers of those that may have ended, and who waits for one.
@@ -118,7 +125,8 @@ impl<T> Stream for AsCompleted<T> {
                 ended.1 = Some(context.waker().clone());
                 drop(ended);
                 if self.aside.is_none() {
-                    self.aside = self.futures.values().find_map(TaskFuture::step_aside);
+                    let key = self.key;
+                    self.aside = self.futures.values().find_map(|one| one.step_aside(key));
                 }
                 TaskFuture::only_wait(self.futures.values());
                 return Poll::Pending;
@@ -127,7 +135,7 @@ impl<T> Stream for AsCompleted<T> {
             let one = Arc::new(One { number, ended: Arc::clone(&self.ended) });
             let waker = Waker::from(one);
             let Some(future) = self.futures.get(&number) else { continue };
-            if future.poll_seen(&Context::from_waker(&waker)).is_ready() {
+            if future.poll_seen(&Context::from_waker(&waker), self.key).is_ready() {
                 self.aside = None;
                 return Poll::Ready(self.futures.remove(&number));
             }

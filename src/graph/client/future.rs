@@ -14,7 +14,7 @@ use crate::graph::engine::Aside;
 use crate::graph::node::{Node, Shared, typed};
 use crate::graph::plan::{Id, Seen};
 use crate::graph::stop::Stop;
-use crate::graph::waiting::Wait;
+use crate::graph::waiting::{Wait, next_key};
 use crate::runtime::blocking;
 use crate::{Error, Result};
 
@@ -132,11 +132,11 @@ impl<T> TaskFuture<T> {
 
     /// Waits for the end of the task.
     pub(super) async fn ended(&self) -> Result<Shared> {
-        let mut aside = None;
+        let (mut aside, key) = (None, next_key());
         poll_fn(|context| {
-            let seen = self.poll_seen(context);
+            let seen = self.poll_seen(context, key);
             if seen.is_pending() {
-                aside = aside.take().or_else(|| self.step_aside());
+                aside = aside.take().or_else(|| self.step_aside(key));
                 Self::only_wait(std::iter::once(self));
             }
             seen
@@ -146,12 +146,12 @@ impl<T> TaskFuture<T> {
 
     /// Has another thread take the place of this one, if it is at a task of a client: in whatever
     /// executor it waits, that client has one thread fewer.
-    pub(super) fn step_aside(&self) -> Option<Aside> {
-        self.task.lease.0.step_aside(self.task.id)
+    pub(super) fn step_aside(&self, key: u64) -> Option<Aside> {
+        self.task.lease.0.step_aside(self.task.id, key)
     }
 
-    pub(super) fn poll_seen(&self, context: &Context<'_>) -> Poll<Result<Shared>> {
-        match self.task.lease.0.watch(self.task.id, context.waker()) {
+    pub(super) fn poll_seen(&self, context: &Context<'_>, key: u64) -> Poll<Result<Shared>> {
+        match self.task.lease.0.watch(self.task.id, context.waker(), key) {
             Seen::UnderWay => Poll::Pending,
             Seen::Done(value) => Poll::Ready(Ok(value)),
             Seen::Failed(error) => Poll::Ready(Err(error)),
