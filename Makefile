@@ -10,7 +10,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 
 # Each feature builds without the others. `cloud` and `decompress` are parts of others.
-FEATURES := cli s3 gcs azure http gzip zstd bzip2 xz lz4 encoding bar tracing
+FEATURES := cli s3 gcs azure http gzip zstd bzip2 xz lz4 tar encoding bar tracing
 
 .PHONY: help
 help: ## This list.

@@ -68,6 +68,7 @@ pub(super) struct Spelled {
 
 /// Travels with a request for all of an object in S3, which is to ask for its checksum.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "s3"), allow(dead_code, reason = "only S3 is asked for checksums"))]
 pub(super) struct Summed(pub(super) Arc<Signer>);
 
 impl Summed {
