@@ -63,8 +63,8 @@ fn change() -> impl Strategy<Value = Change> {
         "[ -~\u{80}-\u{ff}]{0,20}",
     ];
     let length = prop_oneof![
-        (1..9_usize).prop_map(Length::Chunked),
-        (1..9_usize).prop_map(Length::Endless),
+        (100..2000_usize).prop_map(Length::Chunked),
+        (100..2000_usize).prop_map(Length::Endless),
         Just(Length::Close),
         "[0-9x -]{0,4}".prop_map(|said| Length::Said(vec![format!("Content-Length: {said}")])),
         Just(Length::Said(vec!["Transfer-Encoding: chunked".to_owned()])),
