@@ -209,7 +209,7 @@ impl EngineState {
 
     /// Fails one of the tasks that wait for each other in a circle, if some do.
     pub(super) fn break_circle(&mut self) -> bool {
-        let circle = self.plan.circle(|seat| &self.seats[seat as usize].blocked_for);
+        let circle = self.plan.circle(|seat| self.seats[seat as usize].blocked_for.as_slice());
         let Some(Circle { id, is_made }) = circle else { return false };
         self.failed(
             id,

@@ -128,7 +128,12 @@ impl EngineState {
     /// A task that can run and that one needs which has not ended.
     fn ready_for(&self, id: Id, within: usize, is_still: bool) -> Option<Id> {
         match self.plan.see(id) {
-            Seen::UnderWay => self.plan.needed(id, within, is_still),
+            Seen::UnderWay => self.plan.needed(id, within, is_still, |seat| match within {
+                // No thread is left for it, so a thread blocked further up may run it: the tasks on
+                // its stack need it through those of the threads in between.
+                usize::MAX => &self.seats[seat as usize].blocked_for,
+                _ => &[],
+            }),
             Seen::Done(_) | Seen::Failed(_) => None,
         }
     }
@@ -217,13 +222,10 @@ impl Wait {
         let has_others = state.workers > mine || state.has_stand_in(&self.engine.context);
         let within = if has_others { LOOKED_AT } else { usize::MAX };
         let is_still = state.is_still();
-        if let Some(id) = state.plan.needed(self.id, within, is_still) {
-            if has_stack() {
-                return self.run(state, id);
-            }
-            if !has_others && state.is_still_but(mine) {
-                return Turn::Ended(Err(too_deep()));
-            }
+        if has_stack()
+            && let Some(id) = state.ready_for(self.id, within, is_still)
+        {
+            return self.run(state, id);
         }
         self.block(state, waker)
     }

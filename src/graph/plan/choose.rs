@@ -96,13 +96,19 @@ impl Plan {
         }
     }
 
-    /// A task that can run and that this one needs, if it is not this one itself; of those that are
-    /// needed, so many are looked at.
-    pub(crate) fn needed(&self, id: Id, most: usize, is_still: bool) -> Option<Id> {
-        // Mostly it can run, or somebody runs it.
+    /// Returns a ready task that this one needs, or this one itself. Looks at `most` tasks at most.
+    /// A running task needs what its thread is blocked for, which `blocked` tells by the seat.
+    pub(crate) fn needed<'b>(
+        &self,
+        id: Id,
+        most: usize,
+        is_still: bool,
+        blocked: impl Fn(u32) -> &'b [Id],
+    ) -> Option<Id> {
+        // The common case: the task itself is ready.
         let slot = self.get(id)?;
-        if slot.is_ready() || slot.inputs.is_empty() {
-            return Some(id).filter(|id| slot.is_ready() && self.may_begin(*id, is_still));
+        if slot.is_ready() {
+            return Some(id).filter(|id| self.may_begin(*id, is_still));
         }
         let mut seen = HashSet::new();
         let mut path = vec![id.at];
@@ -116,8 +122,10 @@ impl Plan {
                     return Some(id);
                 }
             } else {
-                let inputs = slot.inputs.iter().take(most).rev();
-                path.extend(inputs.filter(|at| self.slots[**at as usize].is_under_way()));
+                let from = path.len();
+                let all = self.waits_for(at, &blocked).take(most);
+                path.extend(all.filter(|at| self.slots[*at as usize].is_under_way()));
+                path[from..].reverse();
             }
         }
         None

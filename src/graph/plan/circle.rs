@@ -23,7 +23,7 @@ enum Walked {
 impl Plan {
     /// Tasks that wait for each other in a circle: for inputs, for a task that one of them has made,
     /// or, as `blocked` tells by the seat, on a thread.
-    pub(crate) fn circle<'b>(&self, blocked: impl Fn(u32) -> &'b Vec<Id>) -> Option<Circle> {
+    pub(crate) fn circle<'b>(&self, blocked: impl Fn(u32) -> &'b [Id]) -> Option<Circle> {
         let mut walked = HashMap::new();
         // Inputs alone make no circle.
         let starts = (0..self.slots.len() as u32).filter(|at| {
@@ -33,7 +33,7 @@ impl Plan {
             if walked.contains_key(&start) {
                 continue;
             }
-            let mut path = vec![(start, self.waits_for(start, &blocked))];
+            let mut path = vec![(start, self.under_way_for(start, &blocked))];
             walked.insert(start, Walked::On);
             while let Some((at, needed)) = path.last_mut() {
                 let Some(next) = needed.pop() else {
@@ -44,7 +44,7 @@ impl Plan {
                 match walked.get(&next) {
                     None => {
                         walked.insert(next, Walked::On);
-                        path.push((next, self.waits_for(next, &blocked)));
+                        path.push((next, self.under_way_for(next, &blocked)));
                     }
                     Some(Walked::On) => {
                         let circle = path.iter().map(|(at, _)| *at).skip_while(|at| *at != next);
@@ -57,15 +57,23 @@ impl Plan {
         None
     }
 
-    /// What a task waits for.
-    fn waits_for<'b>(&self, at: u32, blocked: impl Fn(u32) -> &'b Vec<Id>) -> Vec<u32> {
+    /// The tasks that a task waits for, also those that have ended.
+    pub(super) fn waits_for<'b>(
+        &self,
+        at: u32,
+        blocked: impl Fn(u32) -> &'b [Id],
+    ) -> impl Iterator<Item = u32> {
         let slot = &self.slots[at as usize];
         let of_thread = match slot.state {
-            State::Running { seat, .. } => blocked(seat).as_slice(),
+            State::Running { seat, .. } => blocked(seat),
             _ => &[],
         };
         let of_thread = of_thread.iter().filter(|id| self.get(**id).is_some());
-        let all = slot.inputs.iter().copied().chain(of_thread.map(|id| id.at));
+        slot.inputs.iter().copied().chain(of_thread.map(|id| id.at))
+    }
+
+    fn under_way_for<'b>(&self, at: u32, blocked: impl Fn(u32) -> &'b [Id]) -> Vec<u32> {
+        let all = self.waits_for(at, blocked);
         all.filter(|at| self.slots[*at as usize].is_under_way()).collect()
     }
 
