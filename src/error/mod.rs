@@ -323,7 +323,7 @@ impl Error {
             ),
             Self::Io { place, source } => shown!("{place}: {source}"),
             Self::Output { path, source } => {
-                shown!("cannot write {}: {source}", concealed_url(path))
+                shown!("cannot write {}: {source}{}", concealed_url(path), remedy(source))
             }
             Self::Panic { task, path, message, place } => {
                 shown!("the task {task} panicked: {message}{}{}", block(place), way(path))
@@ -337,6 +337,16 @@ impl Error {
             ),
             Self::Cancelled => shown!("cancelled"),
         }
+    }
+}
+
+/// The setting that mends an error of the operating system, where one does.
+fn remedy(source: &io::Error) -> &'static str {
+    // EMFILE and ENFILE.
+    if cfg!(unix) && matches!(source.raw_os_error(), Some(23 | 24)) {
+        "; this process may open no more: raise ulimit -n"
+    } else {
+        ""
     }
 }
 

@@ -41,8 +41,11 @@ pub(crate) fn parse(text: &str) -> Result<Expr, Fault> {
             Ok(Ok(parsed)) => parsed,
             Ok(Err(panic)) => resume_unwind(panic),
             Err(error) => {
-                let message = format!("there is no thread to read the program on: {error}");
-                Err(Fault::new(0..text.len(), message))
+                let message =
+                    format!("this process may start no thread to parse the program: {error}");
+                Err(Fault::new(0..text.len(), message).hint(
+                    "nothing is wrong with it: raise ulimit -v (memory) or ulimit -u (threads)",
+                ))
             }
         }
     })

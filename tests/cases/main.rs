@@ -16,6 +16,8 @@ mod json;
 #[cfg(all(unix, feature = "s3"))]
 mod keys;
 #[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
 mod memory;
 mod numbers;
 mod order;
