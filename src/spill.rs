@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
 
+use crate::error::remedy;
 use crate::{Error, Place, Result};
 
 /// What the states of a run may hold, and the file for the rest.
@@ -125,7 +126,11 @@ impl Budget {
     }
 
     fn fault(&self, error: io::Error) -> Error {
-        let told = format!("{error}; choose another folder, or allow more memory");
+        let remedy = match remedy(&error) {
+            "" => "; choose another folder, or allow more memory",
+            remedy => remedy,
+        };
+        let told = format!("{error}{remedy}");
         Error::Io { place: self.place(), source: io::Error::new(error.kind(), told).into() }
     }
 

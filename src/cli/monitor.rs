@@ -49,7 +49,8 @@ impl Monitor {
             return Self { end: None, thread: None };
         }
         let (end, ended) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("creel monitor".into());
+        let thread = thread.spawn(move || {
             let wait = |time| matches!(ended.recv_timeout(time), Err(RecvTimeoutError::Timeout));
             if shown.waits_for_typing && wait(STDIN_NOTICE) {
                 say("reading standard input, as typed; Ctrl-D ends it");
@@ -60,7 +61,8 @@ impl Monitor {
                 (true, false) => tell(&progress, wait),
             }
         });
-        Self { end: Some(end), thread: Some(thread) }
+        // Without it nothing is drawn, and the result is none the worse.
+        Self { end: Some(end), thread: thread.ok() }
     }
 }
 

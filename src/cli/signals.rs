@@ -32,23 +32,35 @@ pub(crate) fn watch(stop: Stop, calls: Arc<Calls>) -> Interrupted {
     if cfg!(fuzzing) {
         return interrupted;
     }
+    // Past `ulimit -f` a write fails and is told, where the signal would kill without a word.
+    #[cfg(unix)]
+    let _unset =
+        signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default());
     // Without signal handlers the run is as good; only its temporary file may stay.
     if let Ok(mut signals) = Signals::new(SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)))
     {
-        let flag = interrupted.clone();
-        std::thread::spawn(move || {
+        let (flag, handle) = (interrupted.clone(), signals.handle());
+        let watching = start("creel signals", move || {
             for signal in signals.forever() {
                 if signal == SIGINT && !flag.0.swap(true, SeqCst) {
                     stop.stop();
                     let calls = Arc::clone(&calls);
-                    std::thread::spawn(move || give_up(&calls));
+                    // Without it, the second signal ends a run whose output nobody takes.
+                    let _ = start("creel patience", move || give_up(&calls));
                 } else {
                     die_by(signal);
                 }
             }
         });
+        if watching.is_err() {
+            handle.close();
+        }
     }
     interrupted
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
 /// As long as a reader may take nothing after an interrupt, before the output is given up.

@@ -341,12 +341,13 @@ impl Error {
 }
 
 /// The setting that mends an error of the operating system, where one does.
-fn remedy(source: &io::Error) -> &'static str {
-    // EMFILE and ENFILE.
-    if cfg!(unix) && matches!(source.raw_os_error(), Some(23 | 24)) {
-        "; this process may open no more: raise ulimit -n"
-    } else {
-        ""
+pub(crate) fn remedy(source: &io::Error) -> &'static str {
+    match source.raw_os_error() {
+        // ENFILE and EMFILE.
+        Some(23 | 24) if cfg!(unix) => "; this process may open no more: raise ulimit -n",
+        // EFBIG.
+        Some(27) if cfg!(unix) => "; raise ulimit -f, or write to another file system",
+        _ => "",
     }
 }
 

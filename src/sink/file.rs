@@ -3,10 +3,11 @@
 //! When it is finished, its bytes are on the disk before it gets its name, and the name is on the disk
 //! before the run succeeds: whenever the power fails, the old file is there, or the new one whole.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -15,6 +16,7 @@ use rustix::io::Errno;
 use super::destination::Entry;
 use super::permissions::Permissions;
 use super::temporary::{Temporary, sweep, unfinished};
+use crate::error::remedy;
 
 /// A file that is being written beside its final name. Dropped instead of finished, it leaves nothing.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(super) struct Unfinished {
     file: BufWriter<File>,
     temporary: Temporary,
     name: OsString,
+    path: PathBuf,
     /// Those of the file that is replaced.
     permissions: Option<Permissions>,
     /// Whether to wait for the disk.
@@ -33,7 +36,7 @@ impl Unfinished {
     /// Makes the temporary file at once, so that a path that cannot be written is known before
     /// anything is read. Removes those that killed runs left in the folder.
     pub(super) fn create(entry: Entry, sync: bool) -> io::Result<Self> {
-        let permissions = replaced(&entry)?;
+        let permissions = replaced(&entry.folder, &entry.name)?;
         let mode = if permissions.is_some() { PRIVATE } else { NEW };
         let Entry { folder, name, path } = entry;
         let folder = Arc::new(folder);
@@ -45,13 +48,14 @@ impl Unfinished {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             let parent = parent.map_or(".".into(), |parent| parent.display().to_string());
             // Its own message tells of a temporary name that nobody has heard of.
-            let kind = io::Error::from(error).kind();
-            io::Error::new(kind, format!("no file can be made in {parent}: {kind}"))
+            let error = io::Error::from(error);
+            let (kind, remedy) = (error.kind(), remedy(&error));
+            io::Error::new(kind, format!("no file can be made in {parent}: {kind}{remedy}"))
         })?;
         *unfinished = Some(temporary.clone());
         drop(unfinished);
         let file = BufWriter::with_capacity(1 << 20, file);
-        Ok(Self { file, temporary, name, permissions, sync, finished: false })
+        Ok(Self { file, temporary, name, path, permissions, sync, finished: false })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -65,14 +69,32 @@ impl Unfinished {
         if self.sync {
             file.sync_all()?;
         }
-        if let Some(permissions) = &self.permissions {
+        // Permissions may have changed, and another file may stand there, since the run began.
+        let now = replaced(&self.temporary.folder, &self.name)?;
+        if let Some(permissions) = now.or(self.permissions.take()) {
             permissions.give(file)?;
             if self.sync {
                 file.sync_all()?;
             }
         }
         self.rename()?;
-        if self.sync { sync_folder(&self.temporary.folder, self.file.get_ref()) } else { Ok(()) }
+        if self.sync {
+            sync_folder(&self.temporary.folder, self.file.get_ref())?;
+        }
+        self.check_path()
+    }
+
+    /// Checks that the path still leads to the file: its folder may have been moved meanwhile.
+    fn check_path(&self) -> io::Result<()> {
+        let written = rustix::fs::fstat(self.file.get_ref())?;
+        match rustix::fs::stat(&self.path) {
+            Ok(found) if (found.st_dev, found.st_ino) == (written.st_dev, written.st_ino) => Ok(()),
+            Err(error) if error != Errno::NOENT && error != Errno::NOTDIR => Err(error.into()),
+            _ => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "its folder was moved while the run wrote; the file is whole and went with it",
+            )),
+        }
     }
 
     fn rename(&mut self) -> io::Result<()> {
@@ -112,10 +134,10 @@ const NEW: Mode = Mode::from_raw_mode(0o666);
 
 /// The permissions of the file that is replaced, if there is one, and if this user may write to it
 /// and replace it.
-fn replaced(entry: &Entry) -> io::Result<Option<Permissions>> {
+fn replaced(folder: &OwnedFd, name: &OsStr) -> io::Result<Option<Permissions>> {
     // Opened for writing and not written: the kernel refuses what it would refuse.
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(&entry.folder, &entry.name, flags, Mode::empty()) {
+    let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(error.into()),

@@ -303,6 +303,47 @@ fn a_replaced_file_keeps_its_mode_whatever_the_umask() {
     assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o7777, 0o640);
 }
 
+/// Runs the command on a pipe, of which the first record comes when the temporary file is there and
+/// `change` is done.
+fn meanwhile(folder: &Path, command: &str, change: &str) -> Output {
+    let began = "until ls -A . mv 2>/dev/null | grep -q '^\\.creel'; do sleep 0.01; done";
+    shell(folder, &format!("{{ {began}; {change}; echo a; }} | {command}"))
+}
+
+#[test]
+fn permissions_that_change_during_a_run_are_kept() {
+    let folder = folder();
+    let path = folder.path();
+    let mode = || fs::metadata(path.join("out")).expect("it is there").permissions().mode() & 0o777;
+    let made = "echo secret > out; chmod 600 out";
+    prints(&meanwhile(path, "$CREEL -o out count", made), "");
+    assert_eq!((read(path.join("out")), mode()), ("1\n".to_owned(), 0o600));
+    prints(&meanwhile(path, "$CREEL -o out count", "chmod 640 out"), "");
+    assert_eq!(mode(), 0o640);
+    let pipe = meanwhile(path, "$CREEL -o out count", "rm out; mkfifo out");
+    fails(&pipe, 2, &["cannot write out"]);
+}
+
+#[test]
+fn a_folder_that_is_moved_during_a_run_is_an_error() {
+    let folder = folder();
+    let path = folder.path();
+    fs::create_dir(path.join("mv")).expect("a folder");
+    let output = meanwhile(path, "$CREEL -o mv/out count", "mv mv mv2; mkdir mv");
+    fails(&output, 2, &["cannot write mv/out", "moved"]);
+    assert_eq!(read(path.join("mv2/out")), "1\n");
+    assert_eq!(names(&path.join("mv")), Vec::<String>::new());
+}
+
+#[test]
+fn the_limit_of_file_sizes_is_an_error_that_names_it() {
+    let folder = folder();
+    let path = folder.path();
+    let line = "ulimit -f 8; seq 100000 | $CREEL -o out -t text .";
+    fails(&shell(path, line), 2, &["cannot write out", "ulimit -f"]);
+    assert_eq!(names(path), ["a.txt"]);
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_file_that_the_kernel_would_not_open_for_writing_is_not_replaced() {
