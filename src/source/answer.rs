@@ -15,6 +15,9 @@ use reqwest::header::{
 use super::trouble::Trouble;
 use crate::error::snippet;
 
+/// No wait that a server asks for counts as longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 /// What is asked for of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -29,6 +32,8 @@ pub(super) struct Asked {
 pub(super) struct Told {
     /// It told the length of its body, and the connection keeps to it.
     pub(super) sized: bool,
+    /// It has all of the object.
+    pub(super) whole: bool,
 }
 
 impl Asked {
@@ -145,12 +150,14 @@ fn disagrees(why: String) -> Trouble {
 /// How long a server asks to wait, by seconds or by a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let told = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Some(seconds) = digits(told) {
-        return Some(Duration::from_secs(seconds));
+    if !told.is_empty() && told.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number has ask for longer than anybody waits as well.
+        let seconds = digits(told).unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let until = httpdate::parse_http_date(told).ok()?;
     // A date that is past asks for no wait.
-    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+    Some(until.duration_since(SystemTime::now()).unwrap_or_default().min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -218,6 +225,10 @@ mod tests {
     fn a_wait_is_told_by_seconds_or_by_a_date() {
         let told = |value| retry_after(&headers(&[("retry-after", value)]));
         assert_eq!(told("120"), Some(Duration::from_secs(120)));
+        for endless in ["18446744073709551615", "99999999999999999999999", "86401"] {
+            assert_eq!(told(endless), Some(LONGEST_WAIT), "{endless}");
+        }
+        assert_eq!(told("Fri, 31 Dec 9999 23:59:59 GMT"), Some(LONGEST_WAIT));
         assert_eq!(told("Thu, 01 Jan 2015 00:00:00 GMT"), Some(Duration::ZERO));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(1000));
         assert!(told(&date).is_some_and(|wait| wait > Duration::from_secs(900)));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use crc_fast::{CrcAlgorithm, Digest as Crc};
+use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
 use md5::{Digest as _, Md5};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 
@@ -14,11 +14,13 @@ pub(super) struct Checksum {
     name: &'static str,
     expected: Vec<u8>,
     state: State,
+    /// How many bytes were added.
+    bytes: u64,
 }
 
 #[derive(Clone)]
 enum State {
-    Crc { crc: Box<Crc>, bytes: usize },
+    Crc { algorithm: CrcAlgorithm, crc: Box<Crc>, width: usize },
     Hash(Box<Context>),
     Md5(Md5),
 }
@@ -30,9 +32,14 @@ impl fmt::Debug for Checksum {
 }
 
 impl Checksum {
-    /// The cheapest of those that the headers of an answer give.
-    pub(super) fn of(header: impl Fn(&str) -> Option<String>) -> Option<Self> {
+    /// The cheapest of those that the headers of an answer give of all of an object. Of an answer with a
+    /// part these are the ones that their stores define so; others may be of the part.
+    pub(super) fn of(whole: bool, header: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let of_whole = |name: &str| header(name).filter(|_| whole);
         let amazon = |name: &str| {
+            if !whole {
+                return None;
+            }
             // Of an object of several parts it may be one of their checksums.
             let composite = header("x-amz-checksum-type").is_some_and(|kind| kind == "COMPOSITE");
             header(&format!("x-amz-checksum-{name}")).filter(|sum| !composite && !sum.contains('-'))
@@ -46,27 +53,31 @@ impl Checksum {
             let mut hashes = hashes.split(',').filter_map(|hash| hash.trim().split_once('='));
             hashes.find(|(n, _)| *n == name).map(|(_, hash)| hash.to_owned())
         };
-        let crc = |algorithm| State::Crc { crc: Box::new(Crc::new(algorithm)), bytes: 4 };
-        let eight = || State::Crc { crc: Box::new(Crc::new(CrcAlgorithm::Crc64Nvme)), bytes: 8 };
+        let crc = |algorithm, width| {
+            let crc = Box::new(Crc::new(algorithm));
+            State::Crc { algorithm, crc, width }
+        };
         let (c, iso) = (CrcAlgorithm::Crc32Iscsi, CrcAlgorithm::Crc32IsoHdlc);
+        let eight = || crc(CrcAlgorithm::Crc64Nvme, 8);
         let found = [
             ("crc64nvme", amazon("crc64nvme").map(|sum| (sum, eight()))),
-            ("crc32c", amazon("crc32c").map(|sum| (sum, crc(c)))),
-            ("crc32c", google("crc32c").map(|sum| (sum, crc(c)))),
-            ("crc32", amazon("crc32").map(|sum| (sum, crc(iso)))),
+            ("crc32c", amazon("crc32c").map(|sum| (sum, crc(c, 4)))),
+            ("crc32c", google("crc32c").map(|sum| (sum, crc(c, 4)))),
+            ("crc32", amazon("crc32").map(|sum| (sum, crc(iso, 4)))),
             ("sha256", amazon("sha256").map(|sum| (sum, hash(&SHA256)))),
             ("sha1", amazon("sha1").map(|sum| (sum, hash(&SHA1_FOR_LEGACY_USE_ONLY)))),
             ("md5", google("md5").map(|sum| (sum, State::Md5(Md5::new())))),
             ("md5", header("x-ms-blob-content-md5").map(|sum| (sum, State::Md5(Md5::new())))),
-            ("md5", header("content-md5").map(|sum| (sum, State::Md5(Md5::new())))),
+            ("md5", of_whole("content-md5").map(|sum| (sum, State::Md5(Md5::new())))),
         ];
         let (name, (sum, state)) = found.into_iter().find_map(|(name, sum)| Some((name, sum?)))?;
         let expected = BASE64_STANDARD.decode(sum.trim()).ok()?;
-        Some(Self { name, expected, state })
+        Some(Self { name, expected, state, bytes: 0 })
     }
 
     /// Adds bytes that came.
     pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
         match &mut self.state {
             State::Crc { crc, .. } => crc.update(bytes),
             State::Hash(hash) => hash.update(bytes),
@@ -74,13 +85,49 @@ impl Checksum {
         }
     }
 
+    /// How many bytes were added.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The CRC of what was added, which can be joined with that of others.
+    pub(super) fn crc(&self) -> Option<u64> {
+        match &self.state {
+            State::Crc { crc, .. } => Some(crc.finalize()),
+            State::Hash(_) | State::Md5(_) => None,
+        }
+    }
+
+    /// The CRC of two parts, the second of so many bytes.
+    pub(super) fn joined(&self, first: u64, second: u64, bytes: u64) -> u64 {
+        match &self.state {
+            State::Crc { algorithm, .. } => checksum_combine(*algorithm, first, second, bytes),
+            State::Hash(_) | State::Md5(_) => first,
+        }
+    }
+
+    /// What is wrong with an object that has this CRC, if anything is.
+    pub(super) fn differs(&self, crc: u64) -> Option<String> {
+        match &self.state {
+            State::Crc { width, .. } => self.compare(&crc.to_be_bytes()[8 - width..]),
+            State::Hash(_) | State::Md5(_) => None,
+        }
+    }
+
     /// What is wrong with all that came, if anything is.
     pub(super) fn wrong(self) -> Option<String> {
-        let came = match self.state {
-            State::Crc { crc, bytes } => crc.finalize().to_be_bytes()[8 - bytes..].to_vec(),
+        if let Some(crc) = self.crc() {
+            return self.differs(crc);
+        }
+        let came = match self.state.clone() {
             State::Hash(hash) => hash.finish().as_ref().to_vec(),
             State::Md5(md5) => md5.finalize().to_vec(),
+            State::Crc { .. } => return None,
         };
+        self.compare(&came)
+    }
+
+    fn compare(&self, came: &[u8]) -> Option<String> {
         let name = self.name;
         (came != self.expected)
             .then(|| format!("what came does not have the checksum that the store gives ({name})"))
@@ -113,10 +160,42 @@ mod tests {
         for (name, value) in SUMS {
             for (bytes, right) in [(&b"123456789"[..], true), (b"123456788", false), (b"", false)] {
                 let header = |n: &str| (n == name).then(|| value.to_owned());
-                let mut sum = Checksum::of(header).unwrap();
+                let mut sum = Checksum::of(true, header).unwrap();
                 bytes.chunks(4).for_each(|part| sum.add(part));
                 assert_eq!(sum.wrong().is_none(), right, "{name}: {value}");
             }
+        }
+    }
+
+    #[test]
+    fn crcs_of_parts_join_to_that_of_the_whole() {
+        for (name, value) in SUMS {
+            let header = |n: &str| (n == name).then(|| value.to_owned());
+            let whole = Checksum::of(true, header).unwrap();
+            for cut in 0..=9 {
+                let parts = b"123456789".split_at(cut);
+                let crc = |bytes: &[u8]| {
+                    let mut part = whole.clone();
+                    part.add(bytes);
+                    part.crc()
+                };
+                let (Some(first), Some(second)) = (crc(parts.0), crc(parts.1)) else {
+                    assert!(!value.contains("crc") && !name.contains("crc"), "{name}");
+                    continue;
+                };
+                let bytes = parts.1.len() as u64;
+                assert_eq!(whole.differs(whole.joined(first, second, bytes)), None, "{name}");
+                assert!(whole.differs(whole.joined(first, second + 1, bytes)).is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_part_only_what_is_defined_for_the_whole_is_looked_at() {
+        for (name, value) in SUMS {
+            let header = |n: &str| (n == name).then(|| value.to_owned());
+            let whole = name == "x-goog-hash" || name == "x-ms-blob-content-md5";
+            assert_eq!(Checksum::of(false, header).is_some(), whole, "{name}");
         }
     }
 
@@ -125,7 +204,7 @@ mod tests {
         let none = |headers: &[(&str, &str)]| {
             let header =
                 |n: &str| headers.iter().find(|(name, _)| *name == n).map(|(_, v)| (*v).to_owned());
-            Checksum::of(header).is_none()
+            Checksum::of(true, header).is_none()
         };
         assert!(none(&[]));
         assert!(none(&[("x-amz-checksum-crc32", "y/Q5Jg==-3")]));

@@ -155,7 +155,7 @@ impl Fetch {
             #[cfg(feature = "cloud")]
             Home::Remote(remote) => {
                 let (opening, index) = (&self.opening, self.next - 1);
-                let inner = RemoteReader::new(opening, index, &slice.object, remote, at);
+                let inner = RemoteReader::new(opening, index, &slice, remote, at);
                 Box::pin(Counted { inner, progress, uncounted })
             }
         };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::patience::{Class, pause_until, scaled};
+use super::patience::{Class, THROTTLED, pause_until, scaled};
 
 /// Above so many requests at a time there is no limit.
 const MANY: f64 = 256.0;
@@ -79,7 +79,10 @@ impl Host {
         let mut load = lock(&self.load);
         let now = (load.under_way + 1) as f64;
         load.limit = Some((load.limit.map_or(now, |limit| limit.min(now)) / 2.0).max(1.0));
-        load.not_before = Instant::now().checked_add(scaled(wait)).max(load.not_before);
+        // Longer than any request waits, it holds for the one that it was said to alone.
+        if wait <= THROTTLED {
+            load.not_before = Instant::now().checked_add(scaled(wait)).max(load.not_before);
+        }
     }
 
     /// Waits until one more request may be sent.
@@ -141,6 +144,15 @@ mod tests {
             host.well();
         }
         turns.extend((0..300).map(|_| turn().expect("no limit")));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_nobody_waits_keeps_no_other_request() {
+        let host = Host::default();
+        host.throttled(Duration::from_secs(3600));
+        assert!(host.turn("h").now_or_never().is_some());
+        host.throttled(Duration::from_secs(300));
+        assert!(host.turn("h").now_or_never().is_none());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use object_store::ObjectMeta;
 
 use super::spell::Name;
 use super::store::Store;
+use super::sums::Sums;
 use super::transport::UNTOLD;
 
 /// An object in a store.
@@ -17,12 +18,16 @@ pub(super) struct Remote {
     pub(super) name: Name,
     /// ETag and date, as listed or as the first answer told them.
     pub(super) version: OnceLock<ObjectMeta>,
+    /// The first ETag that an answer named, where the listing or the first answer named none.
+    adopted: OnceLock<String>,
     size: Mutex<Size>,
     /// Whether its server was found to know ranges.
     pub(super) ranged: AtomicBool,
     /// Whether its server was found to ignore ranges, or nothing but all of it can tell whether it
     /// is empty.
     pub(super) whole: AtomicBool,
+    /// What its store says of all of its bytes, where several answers hold them.
+    pub(super) sums: Sums,
 }
 
 /// What is known of an object's size.
@@ -56,10 +61,18 @@ impl Remote {
             store: Arc::clone(store),
             name,
             version,
+            adopted: OnceLock::new(),
             size: Mutex::new(size),
             ranged: AtomicBool::new(false),
             whole: AtomicBool::new(false),
+            sums: Sums::default(),
         }
+    }
+
+    /// The ETag of the version that is read, once that is known.
+    pub(super) fn tag(&self) -> Option<&str> {
+        let listed = self.version.get()?.e_tag.as_deref();
+        listed.or_else(|| self.adopted.get().map(String::as_str))
     }
 
     /// Its size, to read by. That a listing says it is empty is to be seen.
@@ -117,10 +130,15 @@ impl Remote {
         let dates = [known, now].map(|meta| meta.last_modified.timestamp());
         // To the second, as the header is; 0 where there is none.
         let same_date = dates[0] == dates[1] && dates[0] > 0;
-        let tags = [known, now].map(|meta| {
-            let tag = meta.e_tag.as_ref()?;
-            Some(tag.trim_start_matches("W/").trim_matches('"'))
-        });
+        if known.e_tag.is_none()
+            && same_date
+            && let Some(tag) = &now.e_tag
+        {
+            // From now on it is named by that.
+            let _ = self.adopted.set(tag.clone());
+        }
+        let tags = [self.tag(), now.e_tag.as_deref()]
+            .map(|tag| Some(tag?.trim_start_matches("W/").trim_matches('"')));
         let same = match tags {
             [Some(known), Some(now)] if known == now => true,
             [Some(_), Some(_)] => return Err(Mismatch::Changed),

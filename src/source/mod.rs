@@ -21,6 +21,8 @@ mod braces;
 mod checksum;
 #[cfg(feature = "cloud")]
 mod client;
+#[cfg(feature = "cloud")]
+mod coming;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
@@ -54,6 +56,8 @@ mod remote;
 #[cfg(all(test, feature = "http"))]
 mod remote_tests;
 #[cfg(feature = "cloud")]
+mod request;
+#[cfg(feature = "cloud")]
 mod settings;
 #[cfg(feature = "s3")]
 mod sigv4;
@@ -62,9 +66,13 @@ mod spell;
 #[cfg(feature = "cloud")]
 mod store;
 #[cfg(feature = "cloud")]
+mod sums;
+#[cfg(feature = "cloud")]
 mod transport;
 #[cfg(feature = "cloud")]
 mod trouble;
+#[cfg(all(test, feature = "http"))]
+mod trust_tests;
 mod walk;
 
 use std::fmt;

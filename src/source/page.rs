@@ -25,6 +25,8 @@ use crate::error::snippet;
 pub(super) struct Page {
     pub(super) objects: Vec<Found>,
     pub(super) next: Option<String>,
+    /// Of which prefix it says that it is.
+    prefix: Option<String>,
 }
 
 /// An object as a listing tells it.
@@ -39,16 +41,28 @@ pub(super) struct Found {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) kind: Kind,
+    prefix: Arc<str>,
     page: Arc<Mutex<Option<Page>>>,
 }
 
 impl Slot {
-    pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, page: Arc::default() }
+    pub(super) fn new(kind: Kind, prefix: &str) -> Self {
+        Self { kind, prefix: prefix.into(), page: Arc::default() }
     }
 
-    pub(super) fn put(&self, page: Page) {
+    /// Reads the page out of an answer.
+    ///
+    /// # Errors
+    /// Why it is none, or not the one that was asked for.
+    pub(super) fn put(&self, body: &[u8]) -> Result<(), NoPage> {
+        let page = Page::read(self.kind, body)?;
+        let other = page.objects.iter().map(|object| &object.key);
+        let other = other.chain(&page.prefix).find(|key| !key.starts_with(&*self.prefix));
+        if let Some(other) = other {
+            return Err(NoPage::OtherPrefix(snippet(other.as_bytes())));
+        }
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
+        Ok(())
     }
 
     pub(super) fn take(&self) -> Option<Page> {
@@ -79,10 +93,18 @@ pub(super) enum NoPage {
     NoToken,
     #[error("the answer to a listing has an object with no {0}, or with one that is none")]
     Lacks(&'static str),
+    #[error("the answer to a listing says {0} twice, or something that it cannot say")]
+    Muddled(&'static str),
+    #[error("the answer to a listing says that it has {told} entries, and has {came}")]
+    Count { told: u64, came: u64 },
+    #[error("the answer to a listing is one of another prefix: {0}")]
+    OtherPrefix(String),
     #[error("the answer to a listing is longer than {} MiB", LONGEST >> 20)]
     TooLong,
 }
 
+/// More elements inside of each other than any page has.
+const DEEPEST: usize = 16;
 /// The longest page that is read; a thousand keys of a kibibyte each take two MiB.
 pub(super) const LONGEST: usize = 64 << 20;
 
@@ -111,10 +133,8 @@ impl Page {
                     reading.end()?;
                 }
                 Event::End(_) => reading.end()?,
-                Event::Text(text) => reading.text.push_str(&text.decode().map_err(|e| no_xml(&e))?),
-                Event::CData(data) => {
-                    reading.text.push_str(&data.decode().map_err(|e| no_xml(&e))?);
-                }
+                Event::Text(text) => reading.add_text(&text.decode().map_err(|e| no_xml(&e))?)?,
+                Event::CData(data) => reading.add_text(&data.decode().map_err(|e| no_xml(&e))?)?,
                 Event::GeneralRef(reference) => {
                     let name = reference.decode().map_err(|e| no_xml(&e))?;
                     match reference.resolve_char_ref().map_err(|e| no_xml(&e))? {
@@ -145,7 +165,10 @@ struct Reading {
     encoded: bool,
     object: Partial,
     page: Page,
-    more: bool,
+    more: Option<bool>,
+    /// How many entries it says that it has, and how many it has: objects, and prefixes of more.
+    count: Option<u64>,
+    came: [u64; 2],
     whole: bool,
 }
 
@@ -159,7 +182,9 @@ impl Reading {
             encoded: false,
             object: Partial::default(),
             page: Page::default(),
-            more: false,
+            more: None,
+            count: None,
+            came: [0; 2],
             whole: false,
         }
     }
@@ -169,6 +194,9 @@ impl Reading {
         if self.open.is_empty() && (self.whole || name != self.root) {
             let found = snippet(name.as_bytes());
             return Err(NoPage::OtherKind { found, expected: self.root });
+        }
+        if self.open.len() == DEEPEST {
+            return Err(NoPage::NotXml("its elements are nested too deep".to_owned()));
         }
         self.encoded = start.attributes().flatten().any(|attribute| {
             attribute.key.as_ref() == b"Encoded" && attribute.value.as_ref() == b"true"
@@ -181,6 +209,16 @@ impl Reading {
         Ok(())
     }
 
+    fn add_text(&mut self, text: &str) -> Result<(), NoPage> {
+        let is_outside = self.open.is_empty() && !text.trim_matches('\u{feff}').trim().is_empty();
+        if is_outside {
+            let text = snippet(text.trim().as_bytes());
+            return Err(NoPage::NotXml(format!("text outside of its root: {text}")));
+        }
+        self.text.push_str(text);
+        Ok(())
+    }
+
     fn path(&self) -> Vec<&str> {
         self.open.iter().map(String::as_str).collect()
     }
@@ -190,20 +228,43 @@ impl Reading {
         let path = self.path();
         match path[..] {
             [_, "NextContinuationToken" | "NextMarker"] if !text.is_empty() => {
-                self.page.next = Some(text);
+                once(&mut self.page.next, text, "how to go on")?;
             }
-            [_, "IsTruncated"] => self.more = text.trim() == "true",
-            [_, "Contents"] | [_, "Blobs", "Blob"] => self.add()?,
-            [_, "Contents", "Key"] => self.object.key = Some(text),
+            [_, "IsTruncated"] => {
+                let more = match &*text.trim().to_ascii_lowercase() {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(NoPage::Muddled("whether more follows")),
+                };
+                once(&mut self.more, more, "whether more follows")?;
+            }
+            [_, "KeyCount"] => {
+                let count = text.trim().parse().map_err(|_| NoPage::Lacks("count"))?;
+                once(&mut self.count, count, "how many entries it has")?;
+            }
+            [_, "Prefix"] if !text.is_empty() && !self.encoded => {
+                once(&mut self.page.prefix, text, "its prefix")?;
+            }
+            // In an answer that began well.
+            [_, "Error"] => {
+                return Err(NoPage::OtherKind { found: "Error".to_owned(), expected: self.root });
+            }
+            [_, "CommonPrefixes"] => self.came[1] += 1,
+            [_, "Contents"] | [_, "Blobs", "Blob"] => {
+                self.came[0] += 1;
+                self.add()?;
+            }
+            [_, "Contents", "Key"] => once(&mut self.object.key, text, "a key")?,
             [_, "Blobs", "Blob", "Name"] => {
                 let key = if self.encoded { decoded(&text)? } else { text };
-                self.object.key = Some(key);
+                once(&mut self.object.key, key, "a key")?;
             }
             [_, "Contents", "Size"] | [_, "Blobs", "Blob", "Properties", "Content-Length"] => {
-                self.object.size = text.trim().parse().ok();
+                let size = text.trim().parse().map_err(|_| NoPage::Lacks("size"))?;
+                once(&mut self.object.size, size, "a size")?;
             }
             [_, "Contents", "ETag"] | [_, "Blobs", "Blob", "Properties", "Etag"] => {
-                self.object.e_tag = Some(text);
+                once(&mut self.object.e_tag, text, "an ETag")?;
             }
             [_, "Contents", "LastModified"] => self.object.modified = Some(text),
             [_, "Blobs", "Blob", "Properties", "ResourceType"] => {
@@ -240,10 +301,26 @@ impl Reading {
         if !self.whole {
             return Err(NoPage::Unfinished);
         }
-        if self.more && self.page.next.is_none() {
+        if self.more == Some(true) && self.page.next.is_none() {
             return Err(NoPage::NoToken);
         }
+        // Some stores count the prefixes, and some do not.
+        let [objects, prefixes] = self.came;
+        if let Some(told) = self.count
+            && told != objects
+            && told != objects + prefixes
+        {
+            return Err(NoPage::Count { told, came: objects + prefixes });
+        }
         Ok(self.page)
+    }
+}
+
+/// Sets what a page says once.
+fn once<T>(place: &mut Option<T>, value: T, what: &'static str) -> Result<(), NoPage> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(NoPage::Muddled(what)),
     }
 }
 
@@ -305,6 +382,29 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_another_prefix_is_none() {
+        let page = |prefix: &str, key: &str| {
+            format!(
+                "<ListBucketResult><Prefix>{prefix}</Prefix><Contents><Key>{key}</Key>\
+                 <Size>1</Size></Contents></ListBucketResult>"
+            )
+        };
+        let slot = Slot::new(Kind::S3, "logs/");
+        assert!(slot.put(page("logs/", "logs/a").as_bytes()).is_ok());
+        assert!(slot.put(page("", "logs/a").as_bytes()).is_ok());
+        assert!(slot.put(page("", "zzz/a").as_bytes()).is_err());
+        assert!(slot.put(page("zzz/", "logs/a").as_bytes()).is_err());
+        assert_eq!(slot.take().map(|page| page.objects.len()), Some(1));
+    }
+
+    #[test]
+    fn elements_inside_of_each_other_without_end_are_no_page() {
+        let body = format!("<ListBucketResult>{}", "<a>".repeat(300_000));
+        let error = Page::read(Kind::S3, body.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("nested"), "{error}");
+    }
+
+    #[test]
     fn a_document_of_another_kind_is_no_page() {
         for body in [
             "<html><body>gateway</body></html>",
@@ -318,6 +418,20 @@ mod tests {
             "<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
             "<ListBucketResult></Contents></ListBucketResult>",
             "<ListBucketResult>&unknown;</ListBucketResult>",
+            "<ListBucketResult><IsTruncated/></ListBucketResult>",
+            "<ListBucketResult><IsTruncated>yes</IsTruncated></ListBucketResult>",
+            "<ListBucketResult><IsTruncated>True</IsTruncated></ListBucketResult>",
+            "<ListBucketResult><IsTruncated>false</IsTruncated><IsTruncated>false</IsTruncated>\
+             </ListBucketResult>",
+            "<ListBucketResult><Contents><Key>a</Key><Key>b</Key><Size>1</Size></Contents>\
+             </ListBucketResult>",
+            "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><Size>2</Size></Contents>\
+             </ListBucketResult>",
+            "<ListBucketResult><KeyCount>2</KeyCount><Contents><Key>a</Key><Size>1</Size>\
+             </Contents></ListBucketResult>",
+            "<ListBucketResult><Error><Code>InternalError</Code></Error></ListBucketResult>",
+            "<ListBucketResult></ListBucketResult>\nupstream closed",
+            "upstream <ListBucketResult></ListBucketResult>",
         ] {
             assert!(Page::read(Kind::S3, body.as_bytes()).is_err(), "{body}");
         }

@@ -27,7 +27,7 @@ const SEEN: Duration = Duration::from_secs(90);
 /// Waits for a server that answers, but only that it cannot.
 const NEVER_WELL: Duration = Duration::from_secs(20);
 /// Waits for a server that asks for fewer requests.
-const THROTTLED: Duration = Duration::from_secs(300);
+pub(super) const THROTTLED: Duration = Duration::from_secs(300);
 /// Attempts that may end in an answer that does not agree with the request.
 const WRONG: u32 = 5;
 /// The longest wait after a fault, and after a refusal for load.

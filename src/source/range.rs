@@ -6,7 +6,6 @@
 //! name it. What does not agree, breaks off or comes too slowly is asked for again from where it
 //! broke, as long as `patience` says, and is an error then. What was given to the reader is right.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
@@ -16,28 +15,23 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest as Crc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
-use object_store::{GetOptions, GetRange, GetResult};
 
-use super::answer::{Asked, Told};
 use super::checksum::Checksum;
+use super::coming::{Coming, Fault, disagrees};
 use super::known::{Mismatch, Remote, told};
 use super::landing::{Chunk, Inlet, Outlet, way};
 use super::object::HEAD;
 use super::patience::{Patience, pause};
-use super::pattern::Kind;
 use super::pool::Pool;
 use super::refused;
-use super::spell::{Name, Summed};
-use super::trouble::{self, Trouble, Watch};
+use super::trouble::{self, Trouble};
 use crate::error::thrown;
 use crate::runtime::{REQUESTS, Task};
 use crate::{Error, Place, Result};
 
-/// So much of a body without a length is seen before any of it is given.
-const HELD: usize = 1 << 20;
 /// Bytes that may wait for the reader where an object comes in one piece.
 const ROOM: usize = 4 << 20;
 
@@ -135,11 +129,16 @@ async fn ranged(
     counted: &Counted,
 ) -> Result<()> {
     let Range { start: mut at, mut end } = range;
+    let (start, mut sum) = (at, None);
     let mut patience = Patience::default();
     loop {
         let all = remote.is_summed(&(at..end));
-        let fault = match remote.request((!all).then_some(at..end)).await {
-            Ok(answer) => {
+        let asked = match all {
+            true => remote.request(None).await,
+            false => remote.request_part(at..end).await,
+        };
+        let fault = match asked {
+            Ok(mut answer) => {
                 if !all {
                     remote.ranged.store(true, Relaxed);
                     end = end.min(answer.meta.size);
@@ -149,7 +148,10 @@ async fn ranged(
                         let before = at;
                         // Of all, as much as there is, whatever a listing said.
                         let due = if all { told(answer.meta.size) } else { Some(end - at) };
-                        let mut coming = Coming::new(answer, due);
+                        if at == start {
+                            sum = remote.sum_of(&mut answer);
+                        }
+                        let mut coming = Coming::new(answer, due, sum.take());
                         let fault = loop {
                             match coming.next().await {
                                 Ok(Some(chunk)) => {
@@ -163,6 +165,7 @@ async fn ranged(
                                 Err(fault) => break fault,
                             }
                         };
+                        sum = coming.into_sum(at - start);
                         if at > before {
                             patience.renew();
                         }
@@ -225,28 +228,43 @@ impl Body {
 }
 
 /// Sends all of an object from some offset on; a broken connection starts again from the
-/// object's start, and what was sent is skipped.
+/// object's start, and what was sent is skipped: it has to come again as it was, for the answers may
+/// name no version.
 async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> Result<()> {
     let mut sent = from;
+    let mut given = Crc::new(CrcAlgorithm::Crc64Nvme);
     let mut patience = Patience::default();
     loop {
         let fault = match remote.request(None).await {
-            Ok(answer) => match remote.learn(&answer.meta) {
+            Ok(mut answer) => match remote.learn(&answer.meta) {
                 Ok(()) => {
                     let before = sent;
                     // Without a length the end of the body is the end.
                     let due = told(answer.meta.size).or(remote.size());
-                    let mut coming = Coming::new(answer, due);
-                    let mut at = 0;
+                    let sum = answer.extensions.remove::<Checksum>();
+                    let mut coming = Coming::new(answer, due, sum);
+                    let (mut at, mut again) = (0, Crc::new(CrcAlgorithm::Crc64Nvme));
                     let fault = loop {
                         match coming.next().await {
                             Ok(Some(chunk)) => {
-                                let known = usize::try_from(sent - at).unwrap_or(usize::MAX);
-                                let known = known.min(chunk.len());
+                                let before = |end: u64| {
+                                    let bytes = usize::try_from(end.saturating_sub(at));
+                                    bytes.unwrap_or(usize::MAX).min(chunk.len())
+                                };
+                                let (skipped, known) = (before(from), before(sent));
+                                again.update(&chunk[skipped..known]);
                                 at += chunk.len() as u64;
                                 if at > sent {
+                                    if again.finalize() != given.finalize() {
+                                        return Err(Error::Changed {
+                                            place: place.clone().at(sent),
+                                        });
+                                    }
+                                    let new = chunk.slice(known..);
+                                    given.update(&new);
+                                    again.update(&new);
                                     sent = at;
-                                    if !out.send(chunk.slice(known..)).await {
+                                    if !out.send(new).await {
                                         return Ok(());
                                     }
                                 }
@@ -270,121 +288,6 @@ async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> R
         };
         patience.wait(remote, fault, || place.clone().at(sent)).await?;
     }
-}
-
-/// The body of an answer, of which so many bytes are due.
-struct Coming {
-    chunks: BoxStream<'static, object_store::Result<Bytes>>,
-    due: Option<u64>,
-    watch: Watch,
-    ended: bool,
-    /// Whether its length was told, and is kept to. If it was not, the body of an error looks like
-    /// a part of what is due, until it ends.
-    sized: bool,
-    /// The first bytes of a body without a length, and whether all of them were given.
-    held: VecDeque<Bytes>,
-    given: bool,
-    /// What the store says of all bytes together.
-    sum: Option<Checksum>,
-    /// Whether some bytes were given that cannot be taken back.
-    used: bool,
-}
-
-impl Coming {
-    fn new(mut answer: GetResult, due: Option<u64>) -> Self {
-        let sum = answer.extensions.remove::<Checksum>();
-        // A store in memory tells nothing, and is right.
-        let sized = answer.extensions.get::<Told>().is_none_or(|told| told.sized);
-        Self {
-            chunks: answer.into_stream(),
-            due,
-            watch: Watch::default(),
-            ended: false,
-            sized,
-            held: VecDeque::new(),
-            given: sized || due.is_none(),
-            sum,
-            used: false,
-        }
-    }
-
-    /// The next bytes; `None` when all came. The last of them are not given before the body has
-    /// ended: more than is due is no answer.
-    async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
-        while !self.given {
-            let held: usize = self.held.iter().map(Bytes::len).sum();
-            match self.step().await? {
-                Some(chunk) => self.held.push_back(chunk),
-                None => self.given = true,
-            }
-            self.given |= held > HELD;
-        }
-        let chunk = match self.held.pop_front() {
-            Some(chunk) => Some(chunk),
-            None => self.step().await?,
-        };
-        self.used = true;
-        Ok(chunk)
-    }
-
-    /// Whether all that came is what was stored.
-    fn check(&mut self) -> Result<(), Fault> {
-        match self.sum.take().and_then(Checksum::wrong) {
-            None => Ok(()),
-            Some(wrong) if self.used => Err(Fault::Ours(Trouble::Corrupt(wrong))),
-            Some(wrong) => Err(disagrees(&wrong)),
-        }
-    }
-
-    async fn step(&mut self) -> Result<Option<Bytes>, Fault> {
-        if self.ended {
-            return Ok(None);
-        }
-        let Some(chunk) = self.read().await? else {
-            return match self.due {
-                Some(1..) if self.sized => Err(Fault::Ours(Trouble::Short)),
-                Some(1..) if self.given => Err(Fault::Ours(Trouble::Spoilt)),
-                Some(1..) => Err(disagrees("its body ends before its range")),
-                _ => self.check().map(|()| None),
-            };
-        };
-        if let Some(sum) = &mut self.sum {
-            sum.add(&chunk);
-        }
-        let Some(due) = &mut self.due else { return Ok(Some(chunk)) };
-        let more = "its body is longer than it says";
-        *due = due.checked_sub(chunk.len() as u64).ok_or_else(|| disagrees(more))?;
-        if *due == 0 {
-            self.ended = true;
-            if self.read().await?.is_some() {
-                return Err(disagrees(more));
-            }
-            self.check()?;
-        }
-        Ok(Some(chunk))
-    }
-
-    /// The next bytes that are some.
-    async fn read(&mut self) -> Result<Option<Bytes>, Fault> {
-        loop {
-            return match self.watch.next(&mut self.chunks).await.map_err(Fault::Ours)? {
-                Some(Ok(chunk)) if chunk.is_empty() => continue,
-                Some(Ok(chunk)) => Ok(Some(chunk)),
-                Some(Err(error)) => Err(Fault::Store(error)),
-                None => Ok(None),
-            };
-        }
-    }
-}
-
-/// Why there is no answer, or no whole one.
-enum Fault {
-    Store(object_store::Error),
-    Ours(Trouble),
-}
-
-fn disagrees(why: &str) -> Fault {
-    Fault::Ours(Trouble::Disagrees(why.to_owned()))
 }
 
 impl Patience {
@@ -418,66 +321,6 @@ impl Mismatch {
         match self {
             Self::Changed => Err(Error::Changed { place: place() }),
             Self::Disagrees(why) => Ok(disagrees(&why)),
-        }
-    }
-}
-
-impl Remote {
-    /// Asks for a range of the version that is known, or for all of it.
-    async fn request(&self, range: Option<Range<u64>>) -> object_store::Result<GetResult> {
-        let mut options = GetOptions::default();
-        let versioned = self.store.kind != Kind::Http;
-        if range.is_none() && self.sums() {
-            options.extensions.insert(Summed(Arc::clone(&self.store.signer)));
-        }
-        options.extensions.insert(Asked { range: range.clone(), versioned });
-        options.range = range.map(GetRange::Bounded);
-        if let Some(version) = self.version.get() {
-            match &version.e_tag {
-                // A weak one never matches.
-                Some(tag) if !tag.starts_with("W/") => options.if_match = Some(self.quoted(tag)),
-                _ if version.last_modified.timestamp() > 0 => {
-                    options.if_unmodified_since = Some(version.last_modified);
-                }
-                _ => {}
-            }
-        }
-        if let Some(spelled) = self.name.spelled(&self.store.signer) {
-            options.extensions.insert(spelled);
-        }
-        self.store.objects.get_opts(&self.name.path(), options).await
-    }
-
-    /// Whether a range is all of an object whose store then tells its checksum.
-    fn is_summed(&self, range: &Range<u64>) -> bool {
-        self.sums() && self.size().is_some_and(|size| *range == (0..size))
-    }
-
-    /// Whether its store tells checksums on demand, and can be asked.
-    fn sums(&self) -> bool {
-        self.store.kind == Kind::S3 && matches!(self.name, Name::Path(_))
-    }
-
-    /// Whether the object ends at or before an offset, where the server has no bytes there and only
-    /// a listing said that there are some.
-    async fn end_at(&self, at: u64, size: Option<u64>) -> Result<bool, Fault> {
-        if size.is_some_and(|size| size <= at && self.confirm(size).is_ok()) {
-            return Ok(true);
-        }
-        let answer = self.request(Some(0..1)).await.map_err(Fault::Store)?;
-        match self.learn(&answer.meta) {
-            Ok(()) => Ok(told(answer.meta.size).is_some_and(|size| size <= at)),
-            // The next answer says so as well.
-            Err(Mismatch::Changed) => Ok(false),
-            Err(Mismatch::Disagrees(why)) => Err(disagrees(&why)),
-        }
-    }
-
-    /// Azure lists ETags without the quotes that it gives and takes them with elsewhere.
-    fn quoted(&self, tag: &str) -> String {
-        match self.store.kind == Kind::Azure && !tag.starts_with('"') {
-            true => format!("\"{tag}\""),
-            false => tag.to_owned(),
         }
     }
 }

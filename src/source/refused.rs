@@ -20,11 +20,7 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
         // Only what is known to be there is asked for: the object has become shorter. Servers look
         // at the range before they look at the version.
         Some(Trouble::PastEnd { .. }) => return Error::Changed { place },
-        Some(Trouble::Corrupt(wrong)) => {
-            let reason =
-                format!("{wrong}; read it again, and if that does not help, store it again");
-            return Error::Corrupt { place, reason };
-        }
+        Some(Trouble::Corrupt(wrong)) => return corrupt(place, wrong),
         Some(Trouble::NoCredentials) => {
             let place = Place { offset: None, ..place };
             return Error::Unauthenticated { place, reason: looked(store.kind) };
@@ -58,6 +54,12 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
         }
         _ => Error::Io { place, source: io::Error::new(kind(error), mended(reason, error)).into() },
     }
+}
+
+/// The error for bytes that are not those that were stored.
+pub(super) fn corrupt(place: Place, wrong: &str) -> Error {
+    let reason = format!("{wrong}; read it again, and if that does not help, store it again");
+    Error::Corrupt { place, reason }
 }
 
 /// What went wrong on the way, with the mend where there is one.

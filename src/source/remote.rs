@@ -14,8 +14,11 @@ use super::fetch::Feed;
 use super::known::Remote;
 use super::landing::Chunk;
 use super::object::Object;
+use super::pack::Slice;
 use super::pool::Buffer;
 use super::range::Body;
+use super::refused::corrupt;
+use super::sums::Summing;
 
 /// The second range past a slice's end; each is four times the one before.
 const PAST: u64 = 256 << 10;
@@ -36,29 +39,32 @@ pub(super) struct RemoteReader {
     past: u64,
     /// The rest of the object, if its server ignores ranges.
     whole: Option<Body>,
+    /// The checksum of what came.
+    sum: Summing,
     /// Since when nothing has come.
     waiting: Option<Instant>,
 }
 
 impl RemoteReader {
-    /// Asks for nothing before it is read from.
+    /// Asks for nothing before it is read from. `index`: the slice's place in the partition.
     pub(super) fn new(
         opening: &Arc<Opening>,
-        slice: usize,
-        object: &Arc<Object>,
+        index: usize,
+        slice: &Slice,
         remote: &Arc<Remote>,
         at: u64,
     ) -> Self {
         Self {
             opening: Arc::clone(opening),
-            slice,
-            object: Arc::clone(object),
+            slice: index,
+            object: Arc::clone(&slice.object),
             remote: Arc::clone(remote),
             at,
             bytes: Chunk::default(),
             piece: None,
             past: PAST,
             whole: None,
+            sum: Summing::new(slice.start, slice.end),
             waiting: None,
         }
     }
@@ -111,6 +117,12 @@ impl RemoteReader {
                     let waited = if piece.is_long() { waited(&mut self.waiting) } else { None };
                     let waited = waited.unwrap_or_default();
                     self.opening.read(piece, self.at, chunk.len(), waited)?;
+                    let Remote { sums, .. } = &*self.remote;
+                    let (tag, size) = (self.remote.tag(), self.remote.size());
+                    if let Some(wrong) = self.sum.add(sums, tag, size, self.at, &chunk) {
+                        let place = self.object.place().at(self.at);
+                        return Poll::Ready(Err(corrupt(place, &wrong).into()));
+                    }
                     self.bytes = chunk;
                     return Poll::Ready(Ok(()));
                 }

@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use crate::{Error, Place, Result};
 
 /// Bytes that tell their place.
-fn pattern(len: usize) -> Vec<u8> {
+pub(super) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i / 251 + i % 251) as u8).collect()
 }
 
@@ -52,7 +52,7 @@ async fn read_all(objects: &[Arc<Object>]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn read(url: &str) -> Result<Vec<u8>> {
+pub(super) async fn read(url: &str) -> Result<Vec<u8>> {
     read_all(&list(&[url]).await?).await
 }
 

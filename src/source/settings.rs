@@ -25,6 +25,8 @@ pub(super) type Built = (Arc<dyn ObjectStore>, Option<Arc<dyn PaginatedListStore
 
 /// A connection is made within this, if the environment says nothing else.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
+/// No time that is set may be longer: some clocks cannot tell what comes after it.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// Connections to a host that are kept for the next request.
 const KEPT: usize = 128;
 
@@ -98,15 +100,51 @@ fn checked(name: &str, value: &str) -> Result<Option<String>, String> {
         let what = "a space, or a character that is not ASCII";
         return Err(format!("{name} holds {what}, at character {}", at + 1));
     }
+    // And these in names of hosts and in paths of addresses alone.
+    let plain = ["_region", "_account_name", "_tenant_id", "_authority_id"];
+    if plain.iter().any(|end| lower.ends_with(end))
+        && let Some(at) =
+            value.chars().position(|c| !c.is_ascii_alphanumeric() && !"-_.".contains(c))
+    {
+        let what = "a character that is no letter, no digit and none of - _ .";
+        return Err(format!("{name} holds {what}, at character {}", at + 1));
+    }
+    if lower.ends_with("container_credentials_relative_uri")
+        && !(value.starts_with('/') && can_be_sent(&format!("http://169.254.170.2{value}")))
+    {
+        return Err(format!("{name} is no path of an address; write it as /path"));
+    }
+    if lower.ends_with("credentials_full_uri")
+        && !(value.starts_with("http") && WebAddress::parse(value).is_ok() && can_be_sent(value))
+    {
+        return Err(format!("{name} is no address; write it as http://host/path"));
+    }
+    if lower.ends_with("authorization_token_file") {
+        header_in(name, value)?;
+    }
+    let times = ["timeout", "_interval"];
+    if times.iter().any(|end| lower.ends_with(end))
+        && humantime::parse_duration(value).is_ok_and(|time| time > LONGEST)
+    {
+        return Err(format!("{name} is longer than a year; write a shorter time"));
+    }
+    if lower.ends_with("http2_max_frame_size")
+        && !value.parse().is_ok_and(|size: u32| (1 << 14..1 << 24).contains(&size))
+    {
+        return Err(format!("{name} is no size of a frame; write one from 16384 to 16777215"));
+    }
     let is_address = lower.ends_with("_endpoint") && !lower.ends_with("use_fabric_endpoint")
         || lower.contains("endpoint_url")
+        || lower.ends_with("authority_host")
         || lower.ends_with("base_url");
     if is_address {
         address(name, value)?;
-    } else if let Some((_, rest)) = value.split_once("\"gcs_base_url\"")
-        && let Some(base) = rest.split('"').nth(1)
-    {
-        address(&format!("gcs_base_url in {name}"), base)?;
+    } else if value.starts_with('{') {
+        base_in(name, value)?;
+    } else if lower.contains("service_account") || lower.ends_with("application_credentials") {
+        // That it cannot be read, the store's client says.
+        let file = std::fs::read_to_string(value).unwrap_or_default();
+        base_in(&format!("the file of {name}"), &file)?;
     }
     // A second is what tells the clients of metadata endpoints from all others.
     let second = ["1s", "1sec", "1second", "1000ms"].contains(&&*value.replace(' ', ""));
@@ -114,11 +152,42 @@ fn checked(name: &str, value: &str) -> Result<Option<String>, String> {
     Ok(Some(if longer { "1001ms".to_owned() } else { value.to_owned() }))
 }
 
+/// Whether the address in the JSON of a service account is one.
+fn base_in(name: &str, json: &str) -> Result<(), String> {
+    // A key of JSON may be spelled by numbers of its characters.
+    let mut parts = json.split("\\u00");
+    let mut json = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        match code {
+            Some(code) => json.extend([char::from(code)].into_iter().chain(part[2..].chars())),
+            None => json.push_str(part),
+        }
+    }
+    let base = json.split_once("\"gcs_base_url\"").and_then(|(_, rest)| rest.split('"').nth(1));
+    base.map_or(Ok(()), |base| address(&format!("gcs_base_url in {name}"), base))
+}
+
+/// Whether a file holds what can be sent in a header.
+fn header_in(name: &str, path: &str) -> Result<(), String> {
+    // That it cannot be read, the store's client says.
+    let Ok(token) = std::fs::read_to_string(path) else { return Ok(()) };
+    match token.chars().position(char::is_control) {
+        None => Ok(()),
+        Some(at) => Err(format!(
+            "the file of {name} holds a control character, as a line feed, at character {}; take it out",
+            at + 1
+        )),
+    }
+}
+
 /// Whether a value is the address of a server.
 fn address(name: &str, value: &str) -> Result<(), String> {
     let wrong = |why: &str| {
         // With its credentials, if it has some, or out of a file that holds a key.
-        let secret = value.contains(['@', '?', '#']) || name.contains(' ');
+        let secret = value.contains(['@', '?', '#'])
+            || name.contains(' ')
+            || name.to_ascii_lowercase().ends_with("authority_host");
         let shown = if secret { String::new() } else { format!(" ({value:?})") };
         Err(format!("{name}{shown} {why}; write it as https://host or http://host:port"))
     };
@@ -172,10 +241,12 @@ pub(super) fn build(
             use object_store::aws::AmazonS3Builder;
             use object_store::aws::AmazonS3ConfigKey::Client;
             let given = variables("AWS_", |name| name.parse().ok())?;
-            let builder = AmazonS3Builder::new().with_bucket_name(url.bucket);
+            let builder = AmazonS3Builder::new();
             let builder =
                 defaults().into_iter().fold(builder, |b, (k, v)| b.with_config(Client(k), v));
             let builder = given.into_iter().fold(builder, |b, (k, v)| b.with_config(k, v));
+            // Last: the environment may name a bucket, and the URL's is meant.
+            let builder = builder.with_bucket_name(url.bucket);
             let builder =
                 builder.with_retry(retry()).with_http_connector(Connector { signed: true });
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
@@ -186,14 +257,17 @@ pub(super) fn build(
         #[cfg(feature = "gcs")]
         Kind::Gcs => {
             use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey::Client};
-            let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(url.bucket);
-            if let Ok(path) = std::env::var("SERVICE_ACCOUNT") {
+            let mut builder = GoogleCloudStorageBuilder::new();
+            if let Ok(path) = std::env::var("SERVICE_ACCOUNT")
+                && let Some(path) = checked("SERVICE_ACCOUNT", &path)?
+            {
                 builder = builder.with_service_account_path(path);
             }
             let given = variables("GOOGLE_", |name| name.parse().ok())?;
             let builder =
                 defaults().into_iter().fold(builder, |b, (k, v)| b.with_config(Client(k), v));
             let builder = given.into_iter().fold(builder, |b, (k, v)| b.with_config(k, v));
+            let builder = builder.with_bucket_name(url.bucket);
             let builder =
                 builder.with_retry(retry()).with_http_connector(Connector { signed: true });
             let unsigned = if anonymous { builder.with_skip_signature(true) } else { builder };
@@ -212,6 +286,11 @@ pub(super) fn build(
                 && let Some(endpoint) = checked("IDENTITY_ENDPOINT", &endpoint)?
             {
                 builder = builder.with_config(MsiEndpoint, endpoint);
+            }
+            // The store's client reads it as it stands, into a header.
+            if std::env::var("IDENTITY_HEADER").is_ok_and(|value| value.contains(char::is_control))
+            {
+                return Err("IDENTITY_HEADER holds a control character, as a line feed".to_owned());
             }
             let builder = match url.scheme {
                 "az" => builder.with_container_name(url.bucket),
@@ -291,6 +370,19 @@ mod tests {
             ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\"gcs_base_url\": \"localhost:1\"}"),
             ("AZURE_ENDPOINT", "host:1"),
             ("IDENTITY_ENDPOINT", "ftp://host"),
+            ("AWS_REGION", "r#secret"),
+            ("AWS_REGION", "{secret}"),
+            ("AZURE_STORAGE_ACCOUNT_NAME", "r@secret"),
+            ("AZURE_TENANT_ID", "t/t"),
+            ("AZURE_AUTHORITY_HOST", "localhost:1"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@127.0.0.1:1"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x y"),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "localhost:1/x"),
+            ("AWS_READ_TIMEOUT", "584542046090years"),
+            ("AWS_POOL_IDLE_TIMEOUT", "2years"),
+            ("AWS_HTTP2_MAX_FRAME_SIZE", "1"),
+            ("AWS_HTTP2_MAX_FRAME_SIZE", "4294967295"),
+            ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\"gcs_base_\\u0075rl\": \"localhost:1\"}"),
         ] {
             let said = checked(name, value).unwrap_err();
             assert!(said.contains(name), "{said}");
@@ -304,11 +396,33 @@ mod tests {
             ("AWS_ENDPOINT", "https://minio.example:9000/base"),
             ("AWS_SECRET_ACCESS_KEY", "a+b/c d"),
             ("AZURE_USE_FABRIC_ENDPOINT", "true"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/a-b?c=d"),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+            ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com"),
+            ("AWS_READ_TIMEOUT", "30s"),
+            ("AWS_HTTP2_MAX_FRAME_SIZE", "16384"),
             ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\n\"gcs_base_url\": \"http://h:1\"\n}"),
         ] {
             assert_eq!(checked(name, value).unwrap().as_deref(), Some(value));
         }
         assert_eq!(checked("AWS_CONNECT_TIMEOUT", "1 s").unwrap().as_deref(), Some("1001ms"));
+    }
+
+    #[test]
+    fn files_that_settings_name_are_looked_at() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for (name, wrong, right) in [
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "secret\n", "secret"),
+            ("GOOGLE_SERVICE_ACCOUNT", "{\"gcs_base_url\": \"localhost:1\"}", "{\"a\": \"b\"}"),
+            ("SERVICE_ACCOUNT", "{\"gcs_base_url\": \"localhost:1\"}", "{\"a\": \"b\"}"),
+        ] {
+            std::fs::write(path, wrong).unwrap();
+            let said = checked(name, path).unwrap_err();
+            assert!(said.contains(name) && !said.contains("secret"), "{said}");
+            std::fs::write(path, right).unwrap();
+            assert_eq!(checked(name, path).unwrap().as_deref(), Some(path));
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::answer::{Asked, Told, retry_after};
 use super::checksum::Checksum;
 use super::client::client;
 use super::host::Hosts;
-use super::page::{LONGEST, NoPage, Page, Slot};
+use super::page::{LONGEST, NoPage, Slot};
 use super::patience::{Patience, REASONED, pause, timeout};
 use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
@@ -129,10 +129,9 @@ impl Plain {
         let mut response = self.once(request).await?;
         asked.measure(response.status().as_u16(), response.headers())?;
         let sized = response.headers().contains_key("content-length");
-        response.extensions_mut().insert(Told { sized });
-        if asked.is_whole(response.headers())
-            && let Some(sum) = Checksum::of(|name| header(&response, name))
-        {
+        let whole = asked.is_whole(response.headers());
+        response.extensions_mut().insert(Told { sized, whole });
+        if let Some(sum) = Checksum::of(whole, |name| header(&response, name)) {
             response.extensions_mut().insert(sum);
         }
         let headers = response.headers_mut();
@@ -178,7 +177,7 @@ impl Plain {
                     "it has the status {status}, to a listing"
                 )));
             }
-            slot.put(Page::read(slot.kind, &bytes).map_err(|why| Trouble::no_page(why, &bytes))?);
+            slot.put(&bytes).map_err(|why| Trouble::no_page(why, &bytes))?;
             bytes = slot.empty().into();
         }
         Ok(HttpResponse::from_parts(parts, Bytes::from(bytes).into()))

@@ -43,7 +43,9 @@ pub(super) enum Trouble {
     #[error("the server's answer ends before its length")]
     Short,
     /// Bytes of it were used before it was known.
-    #[error("the server's answer has no length, and ends before its range")]
+    #[error(
+        "the server's answer has no length and no ETag, and ends before its range: it cannot be resumed"
+    )]
     Spoilt,
     /// What came is not what was stored, and some of it was used.
     #[error("{0}")]

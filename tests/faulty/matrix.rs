@@ -61,7 +61,7 @@ fn case(
     let server = Server::start(kind, objects, Some(rule));
     let (_, base) = server.environment();
     let (ran, right) = match asks {
-        Asks::Object => {
+        Asks::Object | Asks::Head => {
             let ran = creel(&server, &["-t", "text", ".", &format!("{base}a.txt")]);
             (ran, objects[0].1.clone())
         }

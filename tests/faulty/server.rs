@@ -30,6 +30,8 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asks {
     Object,
+    /// Only the head of an answer with the object.
+    Head,
     Page,
 }
 
@@ -38,6 +40,7 @@ pub(crate) enum Asks {
 pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) query: String,
+    is_head: bool,
     headers: Vec<(String, String)>,
 }
 
@@ -59,7 +62,11 @@ impl Request {
 
     pub(crate) fn asks(&self) -> Asks {
         let listing = ["list-type", "comp"].iter().any(|name| self.parameter(name).is_some());
-        if listing { Asks::Page } else { Asks::Object }
+        match listing {
+            true => Asks::Page,
+            false if self.is_head => Asks::Head,
+            false => Asks::Object,
+        }
     }
 }
 
@@ -76,6 +83,8 @@ pub(crate) struct Reply {
     /// The connection breaks after so many bytes of all.
     pub(crate) cut: Option<Cut>,
     pub(crate) pace: Pace,
+    /// Its body is only what the length is that of.
+    pub(crate) is_head: bool,
 }
 
 /// How the end of a body is told.
@@ -124,6 +133,7 @@ impl Reply {
             before: Vec::new(),
             cut: None,
             pace: Pace::Fast,
+            is_head: false,
         }
     }
 
@@ -166,6 +176,9 @@ impl Reply {
             head.extend(format!("{name}: {value}\r\n").bytes());
         }
         head.extend(b"\r\n");
+        if self.is_head {
+            body.clear();
+        }
         (head, body)
     }
 
@@ -351,7 +364,12 @@ impl Shared {
             let (path, query) = target.split_once('?').unwrap_or((target, ""));
             // The only character of the keys here that some clients encode.
             let path = path.replace("%2E", ".");
-            let request = Request { path, query: query.to_owned(), headers };
+            let request = Request {
+                path,
+                query: query.to_owned(),
+                is_head: line.starts_with("HEAD "),
+                headers,
+            };
             let mut reply = self.right(&request);
             let before = {
                 let mut seen = self.seen.lock().expect("no panic in the server");
@@ -366,6 +384,7 @@ impl Shared {
                 self.hits.fetch_add(1, SeqCst);
                 (rule.fault)(&request, &mut reply);
             }
+            reply.is_head = request.is_head;
             if !reply.send(&connection, &self.stop)? {
                 return connection.shutdown(std::net::Shutdown::Both);
             }
@@ -421,11 +440,15 @@ impl Shared {
     fn page(&self, request: &Request) -> Reply {
         let azure = self.kind == Kind::Azure;
         let token = request.parameter(if azure { "marker" } else { "continuation-token" });
+        let prefix = request.parameter("prefix").unwrap_or_default();
+        let found = self.objects.iter().filter(|(key, _)| key.starts_with(prefix)).cloned();
+        let mut first: Vec<_> = found.collect();
+        let second = first.split_off(first.len().min(1));
         let (objects, next) = match token {
-            None => (&self.objects[..1], Some("second")),
-            Some(_) => (&self.objects[1..], None),
+            None => (first, Some("second")),
+            Some(_) => (second, None),
         };
-        let body = if azure { container(objects, next) } else { bucket(objects, next) };
+        let body = if azure { container(&objects, next) } else { bucket(&objects, next) };
         Reply::new("200 OK", body).header("Content-Type", "application/xml")
     }
 }

@@ -73,3 +73,22 @@ fn no_character_of_an_address_is_a_panic() {
         assert!(!ran.err.contains("panicked"), "{url:?}: {}", ran.err);
     }
 }
+
+#[test]
+fn the_bucket_of_the_url_is_read_whatever_the_environment_names() {
+    for (kind, names) in [
+        (Kind::S3, &["AWS_BUCKET", "AWS_BUCKET_NAME"][..]),
+        (Kind::Gcs, &["GOOGLE_BUCKET", "GOOGLE_BUCKET_NAME"]),
+        (Kind::Azure, &["AZURE_CONTAINER_NAME"]),
+    ] {
+        let server = Server::start(kind, &objects(), None);
+        let (mut variables, base) = server.environment();
+        variables.extend(names.iter().map(|name| (*name, "other".to_owned())));
+        let variables: Vec<_> = variables.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let ran = creel_in(&variables, &["count", &format!("{base}b.txt"), &format!("{base}b*")]);
+        assert_eq!((ran.code, &*ran.out), (Some(0), &b"4\n"[..]), "{kind:?}: {}", ran.err);
+        let seen = server.seen();
+        assert!(!seen.is_empty());
+        assert!(!seen.iter().any(|request| request.path.contains("other")), "{kind:?}: {seen:?}");
+    }
+}

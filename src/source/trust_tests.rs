@@ -1,0 +1,72 @@
+//! What of a web server's answers is believed, where a connection breaks between them.
+
+use super::faults::{Answer, Server};
+use super::remote_tests::{pattern, read};
+use crate::Error;
+
+#[tokio::test]
+async fn what_is_skipped_as_read_before_has_to_be_the_same() {
+    for sized in [true, false] {
+        for same in [true, false] {
+            let [first, then] =
+                [pattern(700_000), pattern(700_251)[251 * usize::from(!same)..].to_vec()];
+            let then = then[..700_000].to_vec();
+            let expected = first.clone();
+            let server = Server::start(move |_, n| {
+                // A server that knows no ranges is asked for all.
+                let whole = |object: &[u8]| match sized {
+                    true => Answer::whole(object),
+                    false => Answer::whole(object).unsized_body(),
+                };
+                match n {
+                    0 => whole(&first),
+                    1 => whole(&first).with("Content-Length: 700000").cut(400_000),
+                    _ => whole(&then),
+                }
+            });
+            match read(&server.url("/x")).await {
+                Ok(bytes) => assert!(same && bytes == expected, "{sized}"),
+                Err(error) => assert!(!same && matches!(error, Error::Changed { .. }), "{error}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_etag_is_the_version_where_the_answers_before_named_a_date_alone() {
+    let date = "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT";
+    for (then, right) in [("\"2\"", true), ("\"3\"", false)] {
+        let object = pattern(3 << 20);
+        let expected = object.clone();
+        let server = Server::start(move |r, n| match n {
+            0 => Answer::object(r, &object, "").with(date),
+            1 => Answer::object(r, &object, "\"2\"").with(date).cut(900_000),
+            _ => Answer::object(r, &object, then).with(date),
+        });
+        match read(&server.url("/x")).await {
+            Ok(bytes) => assert!(right && bytes == expected),
+            Err(error) => assert!(!right && matches!(error, Error::Changed { .. }), "{error}"),
+        }
+        let pinned = server.seen()[2..].iter().all(|r| r.header("if-match") == Some("\"2\""));
+        assert!(pinned, "{:?}", server.seen());
+    }
+}
+
+#[tokio::test]
+async fn a_long_body_without_a_length_is_resumed_by_its_version_or_an_error() {
+    for etag in ["\"1\"", ""] {
+        let object = pattern(4 << 20);
+        let expected = object.clone();
+        let server = Server::start(move |r, n| match n {
+            1 => Answer::object(r, &object, etag).unsized_body().cut(2 << 20),
+            _ => Answer::object(r, &object, etag),
+        });
+        match read(&server.url("/x")).await {
+            Ok(bytes) => assert!(!etag.is_empty() && bytes == expected),
+            Err(error) => {
+                assert!(etag.is_empty(), "{error}");
+                assert!(error.to_string().contains("cannot be resumed"), "{error}");
+            }
+        }
+    }
+}
