@@ -166,6 +166,27 @@ impl Block {
     }
 }
 
+impl Block {
+    /// A block of records that the run itself has made; `name` stands for their object in messages.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn made(bytes: &[u8], name: &Arc<str>, partition: usize) -> Self {
+        let mut buffer = Buffer::default();
+        buffer.extend(bytes);
+        // Behind all that is read.
+        let order = InputOrder { listing: u64::MAX, object: partition, ..InputOrder::default() };
+        Self {
+            bytes: buffer,
+            object: Arc::clone(name),
+            partition,
+            order,
+            offset: 0,
+            units: Units::Bytes,
+            foreign: false,
+            nuls_pass: true,
+        }
+    }
+}
+
 #[cfg(test)]
 impl Block {
     /// The same, which begins there in its object, and in which NULs are looked for.
@@ -175,18 +196,7 @@ impl Block {
 
     /// A block of these bytes, from nowhere.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        let mut buffer = Buffer::default();
-        buffer.extend(bytes);
-        Self {
-            bytes: buffer,
-            object: "memory".into(),
-            partition: 0,
-            order: InputOrder::default(),
-            offset: 0,
-            units: Units::Bytes,
-            foreign: false,
-            nuls_pass: true,
-        }
+        Self { order: InputOrder::default(), ..Self::made(bytes, &"memory".into(), 0) }
     }
 }
 

@@ -5,11 +5,12 @@ use super::combine::End;
 use super::expression;
 use super::fault::Fault;
 use super::parse::parse;
+use super::phase::{Ending, Phase};
 use super::predicate::Predicate;
 use super::stage::Stage;
 use super::syntax::{Call, Expr, Node, Span, segments};
 use super::value::Value;
-use super::verbs;
+use super::{Input, verbs};
 
 /// From this many stages on neighbours of one kind become one: a stage costs less than a step within it
 /// as long as there are few.
@@ -18,37 +19,79 @@ const MANY: usize = 32;
 /// What the segments seen so far come to.
 #[derive(Debug)]
 pub(crate) struct Compiler {
+    /// The phases before this one.
+    phases: Vec<Phase>,
+    /// What the records of this phase are.
+    input: Input,
     pub(crate) stages: Vec<Stage>,
     /// What records are after the last stage.
     pub(crate) kind: Kind,
-    end: Option<(End, String)>,
+    end: Option<End>,
     /// How many rows of the result are wanted.
-    pub(crate) limit: Option<u64>,
+    limit: Option<u64>,
     /// Whether the rows are counted instead of shown.
-    pub(crate) rows_counted: bool,
+    rows_counted: bool,
+    /// Whether the records of this phase are pairs of a key and a count, commonest first.
+    is_ranked: bool,
 }
 
 impl Compiler {
-    /// Compiles a program for records of a kind.
-    pub(crate) fn compile(text: &str, kind: Kind) -> Result<Self, Fault> {
-        let mut compiler =
-            Self { stages: Vec::new(), kind, end: None, limit: None, rows_counted: false };
+    /// Compiles a program for an input: the phases before the last, and the last.
+    pub(crate) fn compile(text: &str, input: Input) -> Result<(Vec<Phase>, Phase), Fault> {
+        let mut compiler = Self::new(Vec::new(), input);
         for segment in segments(parse(text)?) {
             compiler.segment(&segment)?;
         }
-        Ok(compiler)
+        let (phases, last, _) = compiler.into_phases();
+        Ok((phases, last))
     }
 
-    /// How the program ends.
-    pub(crate) fn ending(&self) -> End {
-        self.end.as_ref().map_or(End::Records, |(end, _)| *end)
+    fn new(phases: Vec<Phase>, input: Input) -> Self {
+        Self {
+            phases,
+            input,
+            stages: Vec::new(),
+            kind: input.kind(),
+            end: None,
+            limit: None,
+            rows_counted: false,
+            is_ranked: false,
+        }
+    }
+
+    /// The phases before this one, this one, and whether its rows are pairs, commonest first.
+    fn into_phases(self) -> (Vec<Phase>, Phase, bool) {
+        let Self { phases, input, stages, limit, rows_counted, .. } = self;
+        let end = self.end.unwrap_or(End::Records);
+        let ranked = end == End::Frequencies && !rows_counted;
+        (phases, Phase::new(input, stages, Ending { end, limit, rows_counted }), ranked)
+    }
+
+    /// Begins another phase, if this one has its reduction: its rows are records of what follows.
+    fn begin_phase(&mut self) {
+        if self.end.is_none() {
+            return;
+        }
+        let ended = std::mem::replace(self, Self::new(Vec::new(), Input::Json));
+        let (mut phases, phase, is_ranked) = ended.into_phases();
+        phases.push(phase);
+        (self.phases, self.is_ranked) = (phases, is_ranked);
+    }
+
+    /// Returns true if records are pairs of a key and a count, commonest first.
+    pub(crate) fn is_ranked(&self) -> bool {
+        let keeps = |stage: &Stage| matches!(stage, Stage::Filter(_) | Stage::Take(_));
+        self.is_ranked && self.end.is_none() && self.stages.iter().all(keeps)
     }
 
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
         match &segment.node {
             Node::Call(call) if call.top && verbs::find(&call.name).is_some() => self.stage(call),
             Node::CallThenPath(call, path) => Err(expression::path_of_call(call, path, segment)),
-            _ if self.reduced().is_some() => Err(self.after_reduced(&segment.span)),
+            _ if self.end.is_some() => {
+                self.begin_phase();
+                self.segment(segment)
+            }
             Node::Call(call) if call.name == "select" && call.args.len() == 1 => {
                 let predicate = expression::predicate(&call.args[0], self.kind)?;
                 self.filter(predicate);
@@ -87,21 +130,18 @@ impl Compiler {
         if !(least..=most).contains(&call.args.len()) {
             return Err(wrong_arity(verb, call));
         }
-        if self.reduced().is_some() && !matches!(verb.name, "topk" | "take" | "count") {
-            return Err(self.after_reduced(&call.name_span));
+        // These are asked of the reduction itself, which then keeps less.
+        let limits =
+            matches!(verb.name, "topk" | "take") || verb.name == "count" && call.args.is_empty();
+        if !limits {
+            self.begin_phase();
         }
         (verb.build)(self, call)
     }
 
-    fn after_reduced(&self, span: &Span) -> Fault {
-        let name = self.reduced().unwrap_or_default();
-        Fault::new(span.clone(), format!("not there yet: this after `{name}`"))
-            .hint(format!("so far `{name}` may be followed by topk(k), take(n) and count"))
-    }
-
-    /// The stage that made one result of all records, if there was one.
-    pub(crate) fn reduced(&self) -> Option<&str> {
-        self.end.as_ref().map(|(_, name)| name.as_str())
+    /// Returns true if the last stage made one result of all records.
+    pub(crate) fn is_reduced(&self) -> bool {
+        self.end.is_some()
     }
 
     /// Checks what a stage is given.
@@ -168,9 +208,8 @@ impl Compiler {
     }
 
     /// Ends the chain of records.
-    pub(crate) fn end(&mut self, call: &Call, end: End) -> Result<(), Fault> {
-        self.end = Some((end, call.name.clone()));
-        Ok(())
+    pub(crate) fn end(&mut self, end: End) {
+        self.end = Some(end);
     }
 
     /// `topk` and `take` after a stage that gives rows, which are in order already.
@@ -183,15 +222,12 @@ impl Compiler {
     /// `count` after a stage that gives rows.
     pub(crate) fn count_rows(&mut self, call: &Call) -> Result<(), Fault> {
         self.needs_rows(call)?;
-        if let Some(of) = call.args.first() {
-            return Err(verbs::not_yet(of.span.clone(), "a condition on rows"));
-        }
         self.rows_counted = true;
         Ok(())
     }
 
     fn needs_rows(&self, call: &Call) -> Result<(), Fault> {
-        let has_rows = matches!(self.ending(), End::Frequencies | End::Top(_));
+        let has_rows = matches!(self.end, Some(End::Frequencies | End::Top(_)));
         if has_rows && !self.rows_counted {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! A program run over blocks: a lane each, or printed in input order.
+//! A phase run over blocks: a lane each, or printed in input order.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +7,15 @@ use super::batch::{BATCH, Batch, Kind, LONGEST_TEXT, Span};
 use super::combine::{End, State};
 use super::failure::Told;
 use super::json;
+use super::phase::Phase;
 use super::search::{Cache, Found, Search};
 use super::stage::{Next, Scratch, Stage, drive, scratch};
-use super::{Input, Program, ordered};
+use super::{Input, ordered};
 use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
 use crate::progress::Tally;
 use crate::record::{self, Checked, Invalid, Lines, RawLines};
-use crate::run::{self, Context, Pass, Text, memory, stream};
+use crate::run::{self, Context, Pass, Reader, memory, stream};
 use crate::sink::{Cell, Printer};
 use crate::spill::Budget;
 use crate::{Error, Result};
@@ -26,27 +27,27 @@ pub(crate) struct Records {
     pub(crate) invalid: Invalid,
 }
 
-/// Runs a program over the blocks of an input and prints its result.
-pub(crate) fn run(
-    program: &Arc<Program>,
-    input: &Arc<Text>,
+/// Runs a phase over the blocks of an input and prints its result.
+pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
+    phase: &Arc<Phase>,
+    input: &Arc<I>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    let (kind, limit, counted) = (program.end_kind(), program.limit, program.rows_counted);
-    let state = match (program.end, program.ordered.is_empty()) {
-        (End::Records, true) => return stream_records(program, input, records, context, out),
-        (_, false) => ordered::run(program, input, records, context, out)?,
+    let (kind, limit, counted) = (phase.end_kind(), phase.limit, phase.rows_counted);
+    let state = match (phase.end, phase.ordered.is_empty()) {
+        (End::Records, true) => return stream_records(phase, &**input, records, context, out),
+        (_, false) => ordered::run(phase, &**input, records, context, out)?,
         (_, true) => {
-            let pass = Reduce { program: Arc::clone(program), records: records.clone() };
+            let pass = Reduce { phase: Arc::clone(phase), records: records.clone() };
             run::reduce(context, Arc::clone(input), pass)?.state
         }
     };
-    if program.end == End::Records {
+    if phase.end == End::Records {
         return Ok(());
     }
-    program.end.print(state, kind, limit, counted, context, out)
+    phase.end.print(state, kind, limit, counted, context, out)
 }
 
 /// What one lane holds: buffers for each stage, and the state of the end.
@@ -61,14 +62,14 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(program: &Program, policy: Invalid) -> Self {
-        let kind = program.input.kind();
+    pub(super) fn new(phase: &Phase, policy: Invalid) -> Self {
+        let kind = phase.input.kind();
         Self {
             source: Batch::new(kind),
-            scratch: scratch(&program.stages, kind, policy),
+            scratch: scratch(&phase.stages, kind, policy),
             search: None,
             told: Told::default(),
-            state: program.end.start(program.end_kind()),
+            state: phase.end.start(phase.end_kind()),
         }
     }
 
@@ -79,25 +80,24 @@ impl Lane {
     }
 }
 
-/// A program that makes one result of all records.
+/// A phase that makes one result of all records.
 struct Reduce {
-    program: Arc<Program>,
+    phase: Arc<Phase>,
     records: Records,
 }
 
 impl Reduce {
     /// A lane of this state.
     fn lane(&self, state: State) -> Lane {
-        Lane { state, ..Lane::new(&self.program, self.records.invalid) }
+        Lane { state, ..Lane::new(&self.phase, self.records.invalid) }
     }
 
     fn fed(&self, context: &Context, lane: &mut Lane, block: &Block) -> Result<()> {
-        let program = &*self.program;
-        let Checked { text, mut tally, wrong } =
-            self.records.text(context, block, program.input)?;
+        let phase = &*self.phase;
+        let Checked { text, mut tally, wrong } = self.records.text(context, block, phase.input)?;
         let mut state = std::mem::replace(&mut lane.state, State::Count(0));
-        let _ = self.records.drive(&text, program, lane, &mut |text, batch| {
-            program.end.feed(&mut state, text, batch);
+        let _ = self.records.drive(&text, phase, lane, &mut |text, batch| {
+            phase.end.feed(&mut state, text, batch);
             ControlFlow::Continue(())
         });
         lane.state = state;
@@ -116,7 +116,7 @@ impl Pass<Block> for Reduce {
     }
 
     fn start(&self, _: &Context, _: &[Shared]) -> Lane {
-        Lane::new(&self.program, self.records.invalid)
+        Lane::new(&self.phase, self.records.invalid)
     }
 
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
@@ -125,7 +125,7 @@ impl Pass<Block> for Reduce {
     }
 
     fn merge(&self, into: &mut Lane, from: Lane) {
-        self.program.end.merge(&mut into.state, from.state);
+        self.phase.end.merge(&mut into.state, from.state);
     }
 
     fn weight(&self, lane: &Lane) -> usize {
@@ -137,7 +137,7 @@ impl Pass<Block> for Reduce {
     }
 
     fn unfit(&self, lane: &Lane, budget: &Budget) -> Error {
-        let end = self.program.end;
+        let end = self.phase.end;
         let least = lane.state.needed(end).map(|needed| {
             format!("; for all that is kept, `--memory {}M` would do", memory::least(needed) >> 20)
         });
@@ -149,13 +149,13 @@ impl Pass<Block> for Reduce {
     }
 
     fn parts(&self, lane: Lane, bits: u32) -> Vec<Lane> {
-        let parts = self.program.end.parts(lane.state, self.program.end_kind(), bits);
+        let parts = self.phase.end.parts(lane.state, self.phase.end_kind(), bits);
         parts.into_iter().map(|state| self.lane(state)).collect()
     }
 
     fn join(&self, parts: Vec<Lane>) -> Lane {
         let states = parts.into_iter().map(|lane| lane.state).collect();
-        self.lane(self.program.end.join(states))
+        self.lane(self.phase.end.join(states))
     }
 
     fn save(&self, lane: &Lane, bytes: &mut Vec<u8>) -> bool {
@@ -167,31 +167,31 @@ impl Pass<Block> for Reduce {
     }
 
     fn settle(&self, context: &Context, lane: Lane) -> Result<Lane> {
-        let Program { limit, rows_counted, .. } = *self.program;
+        let Phase { limit, rows_counted, .. } = *self.phase;
         Ok(self.lane(lane.state.settle(context, limit, rows_counted)?))
     }
 }
 
 /// Prints the records as they come, in input order.
 fn stream_records(
-    program: &Program,
-    input: &Text,
+    phase: &Phase,
+    input: &impl run::Input<Reader: Reader<Block = Block>>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    let lanes = Lanes::new(program, records.invalid);
+    let lanes = Lanes::new(phase, records.invalid);
     let encoder = out.encoder();
     // Buffers that were written are used again: fresh pages cost more than what is put into them.
     let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
     let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
         let fails = |_: &Error| context.progress.fails(block.order(0));
-        let text = records.text(context, &block, program.input).inspect_err(fails)?;
+        let text = records.text(context, &block, phase.input).inspect_err(fails)?;
         let Checked { text, mut tally, wrong } = text;
         let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|lane| {
-            records.drive(&text, program, lane, &mut |text, batch| {
+            records.drive(&text, phase, lane, &mut |text, batch| {
                 if batch.kind == Kind::Text {
                     let pieces = batch.spans.iter().map(|span| span.range());
                     encoder.texts(&mut encoded, text, pieces);
@@ -220,19 +220,19 @@ fn stream_records(
 
 /// Lanes lent to whichever thread has a block: as many as there are threads.
 pub(super) struct Lanes<'p> {
-    program: &'p Program,
+    phase: &'p Phase,
     policy: Invalid,
     idle: Mutex<Vec<Lane>>,
 }
 
 impl<'p> Lanes<'p> {
-    pub(super) fn new(program: &'p Program, policy: Invalid) -> Self {
-        Self { program, policy, idle: Mutex::new(Vec::new()) }
+    pub(super) fn new(phase: &'p Phase, policy: Invalid) -> Self {
+        Self { phase, policy, idle: Mutex::new(Vec::new()) }
     }
 
     pub(super) fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) -> Told {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.program, self.policy));
+        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.phase, self.policy));
         let _ = work(&mut lane);
         let told = lane.told();
         idle().push(lane);
@@ -274,48 +274,48 @@ impl Records {
         Ok(checked)
     }
 
-    /// Sends the records of a block's text through a program's stages.
+    /// Sends the records of a block's text through the stages of a phase.
     pub(super) fn drive(
         &self,
         text: &str,
-        program: &Program,
+        phase: &Phase,
         lane: &mut Lane,
         end: &mut Next<'_>,
     ) -> ControlFlow<()> {
         let Lane { source, scratch, search, told, .. } = lane;
-        if program.input == Input::Json {
+        if phase.input == Input::Json {
             let mut next =
-                |text: &str, batch: &mut Batch| drive(&program.stages, scratch, text, batch, end);
-            let wanted = &program.fields;
+                |text: &str, batch: &mut Batch| drive(&phase.stages, scratch, text, batch, end);
+            let wanted = &phase.fields;
             let (delimiter, policy) = (&self.delimiter, self.invalid);
             return json::records(text, delimiter, wanted, policy, source, told, &mut next);
         }
         // Line ends are white space: the words of the lines are the words of the block.
-        if let (Some(Stage::Words), Delimiter::Line) = (program.stages.first(), &self.delimiter) {
+        if let (Some(Stage::Words), Delimiter::Line) = (phase.stages.first(), &self.delimiter) {
             source.clear();
             source.spans.push(Span::new(0, text.len()));
-            return drive(&program.stages, scratch, text, source, end);
+            return drive(&phase.stages, scratch, text, source, end);
         }
         source.clear();
-        if let (Some(by), Delimiter::Line) = (&program.search, &self.delimiter) {
+        if let (Some(by), Delimiter::Line) = (&phase.search, &self.delimiter) {
             let cache = search.get_or_insert_with(|| by.cache());
-            return found(program, by, cache, text, source, scratch, end);
+            return found(phase, by, cache, text, source, scratch, end);
         }
         for line in Lines::new(text, &self.delimiter) {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             source.spans.push(Span::new(start, start + line.len()));
             if source.spans.len() >= BATCH {
-                drive(&program.stages, scratch, text, source, end)?;
+                drive(&phase.stages, scratch, text, source, end)?;
                 source.clear();
             }
         }
-        drive(&program.stages, scratch, text, source, end)
+        drive(&phase.stages, scratch, text, source, end)
     }
 }
 
-/// Sends the lines of a text that a search finds through a program's stages.
+/// Sends the lines of a text that a search finds through the stages of a phase.
 fn found(
-    program: &Program,
+    phase: &Phase,
     search: &Search,
     cache: &mut Cache,
     text: &str,
@@ -328,7 +328,7 @@ fn found(
     let mut all_met = true;
     let mut send = |source: &mut Batch, all_met: &mut bool| {
         let met = usize::from(std::mem::replace(all_met, true));
-        drive(&program.stages[met..], &mut scratch[met..], text, source, end)
+        drive(&phase.stages[met..], &mut scratch[met..], text, source, end)
     };
     search.each_line(text, cache, |Found { start, end, met }| {
         source.spans.push(Span::new(start, end));

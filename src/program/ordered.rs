@@ -1,41 +1,41 @@
-//! A program from its first `take` on: on one thread, in input order.
+//! A phase from its first `take` on: on one thread, in input order.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::Program;
 use super::batch::{Batch, Kind, Span};
 use super::combine::{End, State};
 use super::failure::Told;
 use super::lane::{Lane, Lanes, Records, each_cell};
+use super::phase::Phase;
 use super::stage::{Scratch, Stage, drive, scratch};
 use crate::block::Block;
 use crate::progress::Tally;
 use crate::record::{Checked, Invalid, RawLines};
-use crate::run::{Context, Text, stream};
+use crate::run::{Context, Input, Reader, stream};
 use crate::sink::Printer;
 use crate::{Error, Result};
 
 /// Runs the stages before the first `take` on all lanes, and everything from there on here.
 pub(super) fn run(
-    program: &Program,
-    input: &Text,
+    phase: &Phase,
+    input: &impl Input<Reader: Reader<Block = Block>>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<State> {
-    let lanes = Lanes::new(program, records.invalid);
-    let most = match program.ordered.first() {
+    let lanes = Lanes::new(phase, records.invalid);
+    let most = match phase.ordered.first() {
         Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
     let emit = |block: Block| {
         let fails = |_: &Error| context.progress.fails(block.order(0));
-        let text = records.text(context, &block, program.input).inspect_err(fails)?;
+        let text = records.text(context, &block, phase.input).inspect_err(fails)?;
         let Checked { text, mut tally, wrong } = text;
-        let mut taken = Taken::new(program.lane_kind());
+        let mut taken = Taken::new(phase.lane_kind());
         let told = lanes.with(|lane| {
-            records.drive(&text, program, lane, &mut |text, batch| taken.extend(text, batch, most))
+            records.drive(&text, phase, lane, &mut |text, batch| taken.extend(text, batch, most))
         });
         let settled = records.settle(told, &block).and_then(|left_out| {
             tally.add(left_out);
@@ -49,13 +49,13 @@ pub(super) fn run(
         drop(text);
         Ok((taken, settled, block))
     };
-    let mut state = program.end.start(program.end_kind());
-    let mut buffers = scratch(&program.ordered, program.lane_kind(), records.invalid);
+    let mut state = phase.end.start(phase.end_kind());
+    let mut buffers = scratch(&phase.ordered, phase.lane_kind(), records.invalid);
     let mut enough = None;
     if most > 0 {
         stream(context, input, emit, |(mut taken, settled, block): Ordered| {
             let one_by_one = records.invalid != Invalid::Fail;
-            let flow = in_order(program, &mut buffers, &mut taken, &mut state, one_by_one, out)?;
+            let flow = in_order(phase, &mut buffers, &mut taken, &mut state, one_by_one, out)?;
             let mut told = Told::default();
             buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
             let tally = records.settle_at(told, &block);
@@ -67,7 +67,7 @@ pub(super) fn run(
                 ControlFlow::Break(seen) => {
                     enough = Some(block.order(0));
                     if settled.is_ok_and(|tally| !tally.is_empty()) {
-                        tally.add(passed_before(program, records, &block, seen)?);
+                        tally.add(passed_before(phase, records, &block, seen)?);
                     }
                 }
             }
@@ -83,13 +83,8 @@ pub(super) fn run(
 
 /// The records of a block that are let pass, up to the one that gives the last of so many results of
 /// the stages that lanes run.
-fn passed_before(
-    program: &Program,
-    records: &Records,
-    block: &Block,
-    results: usize,
-) -> Result<Tally> {
-    let mut lane = Lane::new(program, records.invalid);
+fn passed_before(phase: &Phase, records: &Records, block: &Block, results: usize) -> Result<Tally> {
+    let mut lane = Lane::new(phase, records.invalid);
     let mut tally = Tally::default();
     let mut seen = 0;
     for record in RawLines::new(block.bytes(), &records.delimiter) {
@@ -98,9 +93,9 @@ fn passed_before(
         }
         let at = (record.as_ptr() as usize) - (block.bytes().as_ptr() as usize);
         let part = block.part(at..at + record.len());
-        let Checked { text, tally: found, .. } = records.checked(&part, program.input)?;
+        let Checked { text, tally: found, .. } = records.checked(&part, phase.input)?;
         tally.add(found);
-        let _ = records.drive(&text, program, &mut lane, &mut |_, batch| {
+        let _ = records.drive(&text, phase, &mut lane, &mut |_, batch| {
             seen += batch.len();
             ControlFlow::Continue(())
         });
@@ -115,7 +110,7 @@ type Ordered = (Taken, Result<Tally>, Block);
 /// Sends the records of one block through the stages that see all records in their order, and
 /// prints at once what comes out. Says how many they have seen.
 fn in_order(
-    program: &Program,
+    phase: &Phase,
     buffers: &mut [Scratch],
     taken: &mut Taken,
     state: &mut State,
@@ -125,8 +120,8 @@ fn in_order(
     let mut written = Ok(());
     let Taken { text, batch } = taken;
     let mut end = |text: &str, batch: &mut Batch| {
-        if program.end != End::Records {
-            program.end.feed(state, text, batch);
+        if phase.end != End::Records {
+            phase.end.feed(state, text, batch);
             return ControlFlow::Continue(());
         }
         each_cell(text, batch, |cell| {
@@ -141,14 +136,14 @@ fn in_order(
         let mut one = Batch::new(batch.kind);
         let mut each = (0..all).map(|n| {
             one.set_to_one_of(batch, n);
-            drive(&program.ordered, buffers, text, &mut one, &mut end).map_break(|()| n + 1)
+            drive(&phase.ordered, buffers, text, &mut one, &mut end).map_break(|()| n + 1)
         });
         each.find(ControlFlow::is_break).unwrap_or(ControlFlow::Continue(()))
     } else {
-        drive(&program.ordered, buffers, text, batch, &mut end).map_break(|()| all)
+        drive(&phase.ordered, buffers, text, batch, &mut end).map_break(|()| all)
     };
     written?;
-    if program.end == End::Records {
+    if phase.end == End::Records {
         out.flush()?;
     }
     Ok(flow.map_continue(|()| all))

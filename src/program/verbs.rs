@@ -105,7 +105,7 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (1, 1),
         build: |c, call| {
             let n = number_argument(call, 0)?;
-            if c.reduced().is_some() {
+            if c.is_reduced() {
                 return c.limit(call, n);
             }
             c.push(Stage::Take(n));
@@ -118,14 +118,15 @@ pub(crate) static VERBS: &[Verb] = &[
         help: "how many there are; count(p): how many meet p",
         arity: (0, 1),
         build: |c, call| {
-            if c.reduced().is_some() {
+            if c.is_reduced() {
                 return c.count_rows(call);
             }
             if let Some(of) = call.args.first() {
                 let predicate = expression::predicate(of, c.kind)?;
                 c.filter(predicate);
             }
-            c.end(call, End::Count)
+            c.end(End::Count);
+            Ok(())
         },
     },
     Verb {
@@ -140,7 +141,8 @@ pub(crate) static VERBS: &[Verb] = &[
             }
             c.json_as(Value::Key);
             c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool, Kind::Key])?;
-            c.end(call, End::Frequencies)
+            c.end(End::Frequencies);
+            Ok(())
         },
     },
     Verb {
@@ -150,12 +152,17 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (1, 1),
         build: |c, call| {
             let k = number_argument(call, 0)?;
-            if c.reduced().is_some() {
+            if c.is_reduced() {
                 return c.limit(call, k);
+            }
+            if c.is_ranked() {
+                c.push(Stage::Take(k));
+                return Ok(());
             }
             c.json_as(Value::Key);
             c.needs(call, &[Kind::Text, Kind::Number, Kind::Key])?;
-            c.end(call, End::Top(usize::try_from(k).unwrap_or(usize::MAX)))
+            c.end(End::Top(usize::try_from(k).unwrap_or(usize::MAX)));
+            Ok(())
         },
     },
     Verb {
@@ -189,7 +196,8 @@ fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind], end: End) -> Result<()
     }
     c.json_as(if end == End::Sum { Value::Summand } else { Value::Key });
     c.needs(call, kinds)?;
-    c.end(call, end)
+    c.end(end);
+    Ok(())
 }
 
 /// Stages and functions of the language that this version does not know yet.

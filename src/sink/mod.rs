@@ -30,19 +30,31 @@ use crate::Result;
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 64 << 10;
 
+/// What printed bytes go to.
+pub(crate) trait Write: Send {
+    /// Takes bytes.
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        Self::write(self, bytes)
+    }
+}
+
 /// Prints values in a format to a target.
 pub(crate) struct Printer<'t> {
     encoder: Encoder,
     /// Columns of the terminal, for tables; `None` where lines may be as long as they are.
     width: Option<u16>,
-    target: &'t mut Target,
+    target: &'t mut dyn Write,
     buffer: Vec<u8>,
     before_first: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl<'t> Printer<'t> {
     /// Prints to a target; tables are fitted to `width` columns, if there is one.
-    pub(crate) fn new(encoder: Encoder, width: Option<u16>, target: &'t mut Target) -> Self {
+    pub(crate) fn new(encoder: Encoder, width: Option<u16>, target: &'t mut dyn Write) -> Self {
         Self { encoder, width, target, buffer: Vec::with_capacity(BUFFER), before_first: None }
     }
 
