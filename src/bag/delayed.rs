@@ -214,6 +214,29 @@ impl<T: Send + Sync + 'static> Argument<T> for Item<T> {
     }
 }
 
+impl<C> Item<C>
+where
+    C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
+{
+    /// A bag of the value's records, which is computed in the same run: what follows a reduction.
+    ///
+    /// The bag has one partition. Its records are in the order of the collection; that of
+    /// [`Counts`](crate::Counts) is none, which `map(|counts| counts.sorted())` gives one.
+    ///
+    /// ```
+    /// let lines = creel::Bag::from_iter(["a/x a/y", "b/x a/x"].map(String::from));
+    /// let pages = lines.words().frequencies().into_bag().filter(|(_, n)| *n == 1);
+    /// let sections = pages.map(|(page, _)| page[..1].to_owned()).frequencies().topk(1);
+    /// let top = sections.compute_blocking()?;
+    /// assert_eq!(top, [("a".to_owned(), 1)]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn into_bag(self) -> Bag<C::Item> {
+        Bag::from_delayed([self.to_delayed()])
+    }
+}
+
 impl<T: Send + Sync + 'static> Argument<T> for &Item<T> {
     fn into_delayed(self) -> Delayed<T> {
         self.to_delayed()
