@@ -320,7 +320,7 @@ pub(crate) struct Waiting(String);
 impl Waiting {
     /// A request that waits for this.
     pub(crate) fn new(what: String) -> Self {
-        let what = crate::error::printable(&what);
+        let what = crate::error::printable(&crate::error::concealed(&what));
         *lock(&WAITING).entry(what.clone()).or_default() += 1;
         Self(what)
     }

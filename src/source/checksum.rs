@@ -25,6 +25,17 @@ enum State {
     Md5(Md5),
 }
 
+impl State {
+    /// The bytes of a checksum of this kind.
+    fn width(&self) -> usize {
+        match self {
+            Self::Crc { width, .. } => *width,
+            Self::Hash(hash) => hash.algorithm().output_len(),
+            Self::Md5(_) => 16,
+        }
+    }
+}
+
 impl fmt::Debug for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checksum").field("name", &self.name).finish_non_exhaustive()
@@ -70,9 +81,12 @@ impl Checksum {
             ("md5", header("x-ms-blob-content-md5").map(|sum| (sum, State::Md5(Md5::new())))),
             ("md5", of_whole("content-md5").map(|sum| (sum, State::Md5(Md5::new())))),
         ];
-        let (name, (sum, state)) = found.into_iter().find_map(|(name, sum)| Some((name, sum?)))?;
-        let expected = BASE64_STANDARD.decode(sum.trim()).ok()?;
-        Some(Self { name, expected, state, bytes: 0 })
+        found.into_iter().find_map(|(name, found)| {
+            let (sum, state) = found?;
+            // What is none of its kind says nothing.
+            let expected = BASE64_STANDARD.decode(sum.trim()).ok()?;
+            (expected.len() == state.width()).then_some(Self { name, expected, state, bytes: 0 })
+        })
     }
 
     /// Adds bytes that came.
@@ -207,6 +221,10 @@ mod tests {
             Checksum::of(true, header).is_none()
         };
         assert!(none(&[]));
+        for value in ["", "y/Q5", "25f9e794323b453885f5181f1b624d0b", "?"] {
+            let names = ["x-amz-checksum-crc32", "x-amz-checksum-sha256", "content-md5"];
+            assert!(names.iter().all(|name| none(&[(name, value)])), "{value}");
+        }
         assert!(none(&[("x-amz-checksum-crc32", "y/Q5Jg==-3")]));
         assert!(none(&[
             ("x-amz-checksum-crc32", "y/Q5Jg=="),

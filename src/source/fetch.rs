@@ -139,7 +139,7 @@ impl Fetch {
         let uncounted = slice.start - at;
         let bytes: Pin<Box<dyn Feed>> = match &slice.object.home {
             Home::File { .. } => {
-                let inner = LocalFile::open(&slice.object, at)?;
+                let inner = LocalFile::open(&slice.object, at, slice.end.is_some())?;
                 Box::pin(Counted { inner, progress, uncounted })
             }
             Home::Pipe(path) => {

@@ -9,7 +9,7 @@
 //! has grown, for a file that is written over by a longer one looks like a log.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::fetch::Feed;
+use super::held;
 use super::local::error;
 use super::object::{Home, Object, io_error};
 use crate::{Error, Result};
@@ -58,6 +59,12 @@ impl Version {
             std::cmp::Ordering::Greater => Fate::Grown,
             // What is made as it is read may be made anew each time.
             std::cmp::Ordering::Equal if self.size == 0 => Fate::Same,
+            // A file with the size and the time of the one in whose place it was put.
+            std::cmp::Ordering::Equal
+                if self.number != now.number && self.touched != now.touched =>
+            {
+                Fate::Changed
+            }
             std::cmp::Ordering::Equal if written && self.modified.is_some() => Fate::Changed,
             // Renamed, as logs are; or written to, and its time set back.
             std::cmp::Ordering::Equal if self.touched != now.touched => Fate::Doubtful,
@@ -154,7 +161,9 @@ fn holds(_: &File, _: u64, _: &[u8]) -> bool {
 /// A file that is read from some offset on.
 #[derive(Debug)]
 pub(super) struct LocalFile {
-    file: File,
+    file: Arc<File>,
+    /// Others may read it, so that it has no place of its own.
+    shared: bool,
     object: Arc<Object>,
     version: Version,
     /// Where the next sample may begin.
@@ -168,18 +177,24 @@ pub(super) struct LocalFile {
 }
 
 impl LocalFile {
-    /// Opens the file of an object at an offset.
-    pub(super) fn open(object: &Arc<Object>, from: u64) -> Result<Self> {
-        let Home::File { path, version, .. } = &object.home else {
+    /// Opens the file of an object at an offset. `more`: other slices of it will be opened.
+    pub(super) fn open(object: &Arc<Object>, from: u64, more: bool) -> Result<Self> {
+        let Home::File { path, version, held, .. } = &object.home else {
             return Err(error(object.place(), io::ErrorKind::Unsupported.into()));
         };
         let failed = |e| error(object.place(), e);
-        let mut file = File::open(path).map_err(failed)?;
-        if from > 0 {
-            file.seek(SeekFrom::Start(from)).map_err(failed)?;
+        // Some files that are made as they are read have no offsets: all of one is read in turn.
+        let shared = more || from > 0;
+        let file = match shared {
+            true => held.open(path, more).map_err(failed)?,
+            false => Arc::new(held::open(path).map_err(failed)?),
+        };
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(Error::Changed { place: object.place().at(from) });
         }
         let reader = Self {
             file,
+            shared,
             object: Arc::clone(object),
             version: *version,
             sampled: from,
@@ -249,7 +264,11 @@ impl LocalFile {
         let most = left.min(buf.remaining());
         let room = buf.initialize_unfilled_to(most);
         let read = loop {
-            match self.file.read(room) {
+            let read = match self.shared {
+                true => held::read_at(&self.file, room, self.at),
+                false => (&*self.file).read(room),
+            };
+            match read {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 read => break read?,
             }
@@ -303,7 +322,7 @@ mod tests {
             .list(&Progress::default())
             .await
             .unwrap();
-        (LocalFile::open(&objects[0], 0).unwrap(), objects)
+        (LocalFile::open(&objects[0], 0, false).unwrap(), objects)
     }
 
     #[tokio::test]
@@ -330,7 +349,7 @@ mod tests {
         let (_, objects) = open(&root.path().join("file")).await;
         let file = File::options().append(true).open(root.path().join("file")).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        let error = LocalFile::open(&objects[0], 0).unwrap_err();
+        let error = LocalFile::open(&objects[0], 0, false).unwrap_err();
         assert!(matches!(error, Error::Changed { .. }), "{error}");
     }
 
@@ -368,7 +387,7 @@ mod tests {
             let (_, objects) = open(&path).await;
             let read = async |from: u64| {
                 let mut bytes = Vec::new();
-                let mut file = LocalFile::open(&objects[0], from).unwrap();
+                let mut file = LocalFile::open(&objects[0], from, false).unwrap();
                 file.read_to_end(&mut bytes).await.map(|_| bytes)
             };
             assert_eq!(read(first).await.unwrap(), old[first as usize..]);
@@ -426,7 +445,7 @@ mod tests {
         let (_, objects) = open(&listed).await;
         fs::write(&other, "new and longer").unwrap();
         fs::rename(&other, &listed).unwrap();
-        let error = LocalFile::open(&objects[0], 1).unwrap_err();
+        let error = LocalFile::open(&objects[0], 1, false).unwrap_err();
         assert!(matches!(error, Error::Changed { .. }), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{Samples, Version};
 use super::glob::Component;
+use super::held::{self, Held};
 use super::missing::Listing;
 use super::object::Home;
 use super::pattern::{Pattern, is_glob};
@@ -105,12 +106,13 @@ pub(super) fn object(path: PathBuf, found: &Metadata, into: &mut Listing<'_>) ->
     let name = path.display().to_string();
     if found.is_file() {
         if into.looks()
-            && let Err(error) = fs::File::open(&path)
+            && let Err(error) = held::open(&path)
         {
             return into.refuse(at(&path, error));
         }
         let version = Version::of(found);
-        let home = Home::File { path, version, samples: Samples::default() };
+        let (samples, held) = (Samples::default(), Held::default());
+        let home = Home::File { path, version, samples, held };
         into.push(name, Some(found.len()), home);
     } else {
         into.push(name, None, Home::Pipe(path));

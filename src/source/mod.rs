@@ -4,7 +4,7 @@
 //! finds the objects it names (`local` and `walk` on disk, `store` in a bucket; `missing` says what
 //! becomes of those that cannot be read), [`partitions`] cuts and
 //! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
-//! `file`, a `pipe` or a `remote` object behind each, whose ranges (`range`) are fetched `ahead`
+//! `file` (`held` open for all of its slices), a `pipe` or a `remote` object behind each, whose ranges (`range`) are fetched `ahead`
 //! for all readers together, as many at a time as their `pace` says. Buffers go round through
 //! `pool`: between readers and blocks, and to requests, whose bytes land in them (`landing`).
 //!
@@ -28,6 +28,7 @@ mod faults;
 mod fetch;
 mod file;
 mod glob;
+mod held;
 #[cfg(feature = "cloud")]
 mod host;
 #[cfg(feature = "cloud")]

@@ -1,6 +1,6 @@
 //! One object as it was listed, and its first bytes.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "cloud")]
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use tokio::sync::OnceCell;
 
 use super::file::{Samples, Version};
+use super::held::{self, Held};
 #[cfg(feature = "cloud")]
 use super::known::Remote;
 use super::local;
@@ -36,7 +37,7 @@ pub(crate) struct Object {
 #[derive(Debug)]
 pub(super) enum Home {
     /// A regular file, as it was listed.
-    File { path: PathBuf, version: Version, samples: Samples },
+    File { path: PathBuf, version: Version, samples: Samples, held: Held },
     /// A pipe, a terminal or another device: read once, from its start.
     Pipe(PathBuf),
     /// Standard input.
@@ -87,7 +88,7 @@ impl Object {
     /// As for reading the object.
     pub(crate) async fn head(&self) -> Result<&[u8]> {
         let head = self.head.get_or_try_init(async || match &self.home {
-            Home::File { path, .. } => self.file_head(path),
+            Home::File { path, held, .. } => self.file_head(path, held),
             Home::Pipe(_) | Home::Stdin => Ok(Box::default()),
             #[cfg(feature = "cloud")]
             Home::Remote(remote) => {
@@ -137,10 +138,19 @@ impl Object {
         Place::object(&self.name)
     }
 
-    fn file_head(&self, path: &Path) -> Result<Box<[u8]>> {
+    fn file_head(&self, path: &Path, held: &Held) -> Result<Box<[u8]>> {
         let read = || -> io::Result<Vec<u8>> {
-            let mut head = Vec::with_capacity(HEAD);
-            std::fs::File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
+            let (file, mut head) = (held.look(path)?, vec![0; HEAD]);
+            let mut filled = 0;
+            while filled < HEAD {
+                match held::read_at(&file, &mut head[filled..], filled as u64) {
+                    Ok(0) => break,
+                    Ok(read) => filled += read,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            head.truncate(filled);
             Ok(head)
         };
         read().map(Vec::into_boxed_slice).map_err(|e| local::error(self.place(), e))

@@ -16,6 +16,7 @@ use object_store::path::Path;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
+use reqwest::header::HeaderValue;
 
 use super::pattern::Kind;
 use crate::error::snippet;
@@ -95,6 +96,8 @@ pub(super) enum NoPage {
     Lacks(&'static str),
     #[error("the answer to a listing says {0} twice, or something that it cannot say")]
     Muddled(&'static str),
+    #[error("the answer to a listing has no entries, and does not say that it has none")]
+    Nothing,
     #[error("the answer to a listing says that it has {told} entries, and has {came}")]
     Count { told: u64, came: u64 },
     #[error("the answer to a listing is one of another prefix: {0}")]
@@ -105,6 +108,10 @@ pub(super) enum NoPage {
 
 /// More elements inside of each other than any page has.
 const DEEPEST: usize = 16;
+/// Longer keys and tokens do not fit into the address of a request; stores allow 1024 characters.
+pub(super) const LONGEST_NAME: usize = 8 << 10;
+/// The root of a page of Azure.
+const AZURE: &str = "EnumerationResults";
 /// The longest page that is read; a thousand keys of a kibibyte each take two MiB.
 pub(super) const LONGEST: usize = 64 << 20;
 
@@ -151,6 +158,10 @@ impl Page {
     }
 }
 
+fn mixed() -> NoPage {
+    NoPage::NotXml("text beside elements".to_owned())
+}
+
 fn no_xml(error: &impl ToString) -> NoPage {
     NoPage::NotXml(snippet(error.to_string().as_bytes()))
 }
@@ -161,6 +172,8 @@ struct Reading {
     /// The names of the elements that are open.
     open: Vec<String>,
     text: String,
+    /// An element has ended inside of the one that is open.
+    mixed: bool,
     /// The name that is being read is percent-encoded.
     encoded: bool,
     object: Partial,
@@ -169,22 +182,28 @@ struct Reading {
     /// How many entries it says that it has, and how many it has: objects, and prefixes of more.
     count: Option<u64>,
     came: [u64; 2],
+    /// Whether it has a list of blobs, and says how to go on, as pages of Azure do.
+    lists: bool,
+    ends: bool,
     whole: bool,
 }
 
 impl Reading {
     fn new(kind: Kind) -> Self {
-        let root = if kind == Kind::Azure { "EnumerationResults" } else { "ListBucketResult" };
+        let root = if kind == Kind::Azure { AZURE } else { "ListBucketResult" };
         Self {
             root,
             open: Vec::new(),
             text: String::new(),
+            mixed: false,
             encoded: false,
             object: Partial::default(),
             page: Page::default(),
             more: None,
             count: None,
             came: [0; 2],
+            lists: false,
+            ends: false,
             whole: false,
         }
     }
@@ -195,6 +214,10 @@ impl Reading {
             let found = snippet(name.as_bytes());
             return Err(NoPage::OtherKind { found, expected: self.root });
         }
+        if !self.text.trim().is_empty() {
+            return Err(mixed());
+        }
+        self.mixed = false;
         if self.open.len() == DEEPEST {
             return Err(NoPage::NotXml("its elements are nested too deep".to_owned()));
         }
@@ -211,6 +234,9 @@ impl Reading {
 
     fn add_text(&mut self, text: &str) -> Result<(), NoPage> {
         let is_outside = self.open.is_empty() && !text.trim_matches('\u{feff}').trim().is_empty();
+        if self.mixed && !self.open.is_empty() && !text.trim().is_empty() {
+            return Err(mixed());
+        }
         if is_outside {
             let text = snippet(text.trim().as_bytes());
             return Err(NoPage::NotXml(format!("text outside of its root: {text}")));
@@ -228,8 +254,17 @@ impl Reading {
         let path = self.path();
         match path[..] {
             [_, "NextContinuationToken" | "NextMarker"] if !text.is_empty() => {
+                if text.len() > LONGEST_NAME {
+                    return Err(NoPage::Lacks("token for the next page"));
+                }
+                self.ends = true;
                 once(&mut self.page.next, text, "how to go on")?;
             }
+            [_, "EncodingType"] if !text.is_empty() => {
+                return Err(NoPage::Muddled("an encoding of keys that was not asked for"));
+            }
+            [_, "Blobs"] => self.lists = true,
+            [_, "NextMarker"] => self.ends = true,
             [_, "IsTruncated"] => {
                 let more = match &*text.trim().to_ascii_lowercase() {
                     "true" => true,
@@ -260,7 +295,9 @@ impl Reading {
                 once(&mut self.object.key, key, "a key")?;
             }
             [_, "Contents", "Size"] | [_, "Blobs", "Blob", "Properties", "Content-Length"] => {
-                let size = text.trim().parse().map_err(|_| NoPage::Lacks("size"))?;
+                let text = text.trim();
+                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+                let size = text.parse().ok().filter(|_| digits).ok_or(NoPage::Lacks("size"))?;
                 once(&mut self.object.size, size, "a size")?;
             }
             [_, "Contents", "ETag"] | [_, "Blobs", "Blob", "Properties", "Etag"] => {
@@ -274,6 +311,7 @@ impl Reading {
             _ => {}
         }
         self.open.pop();
+        self.mixed = true;
         Ok(())
     }
 
@@ -283,7 +321,12 @@ impl Reading {
         if object.directory {
             return Ok(());
         }
-        let key = object.key.filter(|key| !key.is_empty()).ok_or(NoPage::Lacks("key"))?;
+        let is_key = |key: &String| (1..=LONGEST_NAME).contains(&key.len());
+        let key = object.key.filter(is_key).ok_or(NoPage::Lacks("key"))?;
+        let is_tag = |tag: &String| HeaderValue::from_str(tag).is_ok();
+        if object.e_tag.as_ref().is_some_and(|tag| !is_tag(tag)) {
+            return Err(NoPage::Lacks("ETag"));
+        }
         let size = object.size.ok_or(NoPage::Lacks("size"))?;
         let meta = ObjectMeta {
             location: Path::default(),
@@ -301,11 +344,18 @@ impl Reading {
         if !self.whole {
             return Err(NoPage::Unfinished);
         }
+        let [objects, prefixes] = self.came;
+        let is_page = match self.root {
+            AZURE => self.lists && self.ends,
+            _ => self.more.is_some() || objects + prefixes > 0,
+        };
+        if !is_page {
+            return Err(NoPage::Nothing);
+        }
         if self.more == Some(true) && self.page.next.is_none() {
             return Err(NoPage::NoToken);
         }
         // Some stores count the prefixes, and some do not.
-        let [objects, prefixes] = self.came;
         if let Some(told) = self.count
             && told != objects
             && told != objects + prefixes
@@ -430,10 +480,40 @@ mod tests {
             "<ListBucketResult><KeyCount>2</KeyCount><Contents><Key>a</Key><Size>1</Size>\
              </Contents></ListBucketResult>",
             "<ListBucketResult><Error><Code>InternalError</Code></Error></ListBucketResult>",
-            "<ListBucketResult></ListBucketResult>\nupstream closed",
-            "upstream <ListBucketResult></ListBucketResult>",
+            "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>\nupstream closed",
+            "upstream <ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+            "<ListBucketResult/>",
+            "<ListBucketResult><contents><key>a</key><size>1</size></contents></ListBucketResult>",
+            "<ListBucketResult><Contents><Key>x<b/>a</Key><Size>1</Size></Contents>\
+             </ListBucketResult>",
+            "<ListBucketResult><Contents><Key><b/>a</Key><Size>1</Size></Contents>\
+             </ListBucketResult>",
+            "<ListBucketResult><Contents><Key>a</Key><Size>+1</Size></Contents></ListBucketResult>",
+            "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>\
+             </ListBucketResult>",
+            "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><ETag>e&#10;x</ETag></Contents>\
+             </ListBucketResult>",
+            "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><ETag>e&#1;</ETag></Contents>\
+             </ListBucketResult>",
         ] {
             assert!(Page::read(Kind::S3, body.as_bytes()).is_err(), "{body}");
+        }
+        for body in [
+            "<EnumerationResults/>",
+            "<EnumerationResults><Blobs/></EnumerationResults>",
+            "<EnumerationResults><NextMarker/></EnumerationResults>",
+        ] {
+            assert!(Page::read(Kind::Azure, body.as_bytes()).is_err(), "{body}");
+        }
+        let long = "k".repeat(70_000);
+        for body in [
+            format!("<Contents><Key>{long}</Key><Size>1</Size></Contents>"),
+            format!(
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>{long}</NextContinuationToken>"
+            ),
+        ] {
+            let body = format!("<ListBucketResult>{body}</ListBucketResult>");
+            assert!(Page::read(Kind::S3, body.as_bytes()).is_err());
         }
         assert!(Page::read(Kind::S3, b"<ListBucketResult>\xff</ListBucketResult>").is_err());
     }

@@ -212,6 +212,9 @@ fn can_be_sent(address: &str) -> bool {
 
 /// Whether a bucket can be asked for: what it is called is a part of a URL.
 fn bucket(url: Url<'_>) -> Result<(), String> {
+    if url.bucket.len() > 512 {
+        return Err("no bucket has a name of so many bytes".to_owned());
+    }
     match url.bucket.chars().find(|&c| !c.is_ascii_graphic() || "\"#%<>?[\\]^`{|}".contains(c)) {
         None => Ok(()),
         Some(c) => Err(format!("no bucket has a name with {c:?} in it")),

@@ -19,7 +19,7 @@ use super::glob::Component;
 use super::known::Remote;
 use super::missing::Listing;
 use super::object::Home;
-use super::page::{Found, Page, Slot};
+use super::page::{Found, LONGEST_NAME, Page, Slot};
 use super::pattern::{Kind, Pattern, Url, is_glob, shown};
 use super::refused;
 use super::settings::build;
@@ -40,6 +40,8 @@ type Bucket = (Kind, String, bool, Vec<(OsString, OsString)>);
 
 /// The buckets of the process, shared by sources and runs: their credentials are asked for once.
 static BUCKETS: LazyLock<Mutex<HashMap<Bucket, Arc<Store>>>> = LazyLock::new(Mutex::default);
+/// The most pages without an object that may follow each other.
+const MOST_EMPTY: usize = 10_000;
 /// The most of them that are kept.
 const MOST_BUCKETS: usize = 256;
 
@@ -108,6 +110,10 @@ impl Stores {
                     Remote::new(&self.store(alternative, url, kind)?, Name::Path(Path::ROOT));
                 into.push(shown(alternative), None, Home::Remote(remote));
                 continue;
+            }
+            if url.key.len() > LONGEST_NAME {
+                let reason = format!("its key has more than {LONGEST_NAME} bytes");
+                return Err(Error::Pattern { pattern: shown(alternative), reason });
             }
             let store = self.store(url.base, url, kind)?;
             if is_glob(url.key) || url.key.is_empty() || url.key.ends_with('/') {
@@ -242,6 +248,7 @@ impl Store {
             return listed.map_err(|e| self.explain(prefix, &e));
         }
         let (mut found, mut keys, mut tokens) = (Vec::new(), HashSet::new(), HashSet::new());
+        let mut empty = 0;
         let mut token = None;
         loop {
             let options = PaginatedListOptions {
@@ -252,6 +259,11 @@ impl Store {
             let page = self.page(prefix, options).await?;
             if let Some(twice) = page.objects.iter().find(|o| !keys.insert(o.key.clone())) {
                 return Err(self.unsound(&twice.key, "the listing names this object twice"));
+            }
+            empty = if page.objects.is_empty() { empty + 1 } else { 0 };
+            if empty > MOST_EMPTY {
+                let reason = "the listing has thousands of pages without an object in a row";
+                return Err(self.unsound(prefix, reason));
             }
             found.extend(page.objects);
             token = page.next;

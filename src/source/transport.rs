@@ -25,7 +25,7 @@ use super::checksum::Checksum;
 use super::client::client;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Slot};
-use super::patience::{Patience, REASONED, pause, timeout};
+use super::patience::{Patience, REASONED, SILENT, pause, timeout};
 use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
 
@@ -107,7 +107,14 @@ impl Plain {
     /// Asks once: a laptop has no such endpoint, and must not wait for it.
     async fn credentials(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         match self.inner.execute(request).await {
-            Ok(response) if !refuses(response.status().as_u16()) => Ok(response),
+            Ok(response) if !refuses(response.status().as_u16()) => {
+                let (parts, body) = response.into_parts();
+                // Credentials are short: one that drips is none.
+                let read = tokio::time::timeout(timeout(SILENT), all(body)).await;
+                let read = read.unwrap_or(Err(Trouble::Slow));
+                let body = read.map_err(|t| HttpError::new(HttpErrorKind::Unknown, t))?;
+                Ok(HttpResponse::from_parts(parts, Bytes::from(body).into()))
+            }
             _ => Err(HttpError::new(HttpErrorKind::Unknown, Trouble::NoCredentials)),
         }
     }
@@ -162,14 +169,7 @@ impl Plain {
         slot: Option<&Slot>,
     ) -> Result<HttpResponse, Trouble> {
         let (parts, body) = self.once(request).await?.into_parts();
-        let (mut bytes, mut watch) = (Vec::new(), Watch::default());
-        let mut chunks = body.bytes_stream();
-        while let Some(chunk) = watch.next(&mut chunks).await? {
-            bytes.extend_from_slice(&chunk.map_err(Trouble::broken)?);
-            if bytes.len() > LONGEST {
-                return Err(Trouble::NoPage(NoPage::TooLong));
-            }
-        }
+        let mut bytes = all(body).await?;
         if let Some(slot) = slot.filter(|_| parts.status.is_success()) {
             if parts.status != 200 {
                 let status = parts.status.as_u16();
@@ -220,6 +220,19 @@ impl Plain {
     }
 }
 
+/// All of a body.
+async fn all(body: HttpResponseBody) -> Result<Vec<u8>, Trouble> {
+    let (mut bytes, mut watch) = (Vec::new(), Watch::default());
+    let mut chunks = body.bytes_stream();
+    while let Some(chunk) = watch.next(&mut chunks).await? {
+        bytes.extend_from_slice(&chunk.map_err(Trouble::broken)?);
+        if bytes.len() > LONGEST {
+            return Err(Trouble::NoPage(NoPage::TooLong));
+        }
+    }
+    Ok(bytes)
+}
+
 /// A header, if it is text.
 fn header(response: &HttpResponse, name: &str) -> Option<String> {
     Some(response.headers().get(name)?.to_str().ok()?.to_owned())
@@ -227,7 +240,9 @@ fn header(response: &HttpResponse, name: &str) -> Option<String> {
 
 /// The host that a request goes to, with its port.
 fn host(request: &HttpRequest) -> String {
-    request.uri().authority().map(ToString::to_string).unwrap_or_default()
+    // Without a login, which may stand in front of it.
+    let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority.clone(), |(_, host)| host.to_owned())
 }
 
 /// The first part of a body that says why there is no better answer.

@@ -1,8 +1,10 @@
 //! Settings that are wrong are named before the first request.
 
+use std::sync::Arc;
+
 use crate::matrix::objects;
 use crate::run::creel_in;
-use crate::server::{Kind, Server};
+use crate::server::{Asks, Kind, Pace, Reply, Request, Rule, Server};
 
 const S3: [(&str, &str); 4] = [
     ("AWS_REGION", "us-east-1"),
@@ -52,6 +54,25 @@ fn white_space_at_the_ends_of_a_setting_is_cut() {
     ];
     let ran = creel_in(&padded, &["count", "s3://bucket/b.txt"]);
     assert_eq!((ran.code, &*ran.out), (Some(0), &b"2\n"[..]), "{}", ran.err);
+}
+
+#[test]
+fn an_endpoint_of_credentials_that_drips_is_given_up() {
+    let drips = |_: &Request, reply: &mut Reply| reply.pace = Pace::Drip;
+    let rule = Rule { asks: Asks::Object, skip: 0, times: usize::MAX, fault: Arc::new(drips) };
+    let server = Server::start(Kind::Http, &objects(), Some(rule));
+    let at = format!("http://{}/bucket/a.txt", server.addr);
+    let token = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(token.path(), "token").expect("to write it");
+    let variables = [
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.path().to_str().expect("UTF-8")),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", at.as_str()),
+        ("AWS_ENDPOINT", "http://127.0.0.1:9"),
+        ("AWS_ALLOW_HTTP", "true"),
+    ];
+    let ran = creel_in(&variables, &["count", "s3://b/x"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    assert!(server.hits() > 0, "{}", ran.err);
 }
 
 #[test]
