@@ -62,6 +62,15 @@ impl Started {
     ) -> io::Result<Task<T>> {
         Ok(Task(self.runtime()?.spawn(future)))
     }
+
+    /// Runs a future to its end, whoever waits for it.
+    pub(crate) fn spawn_detached(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        drop(self.runtime()?.spawn(future));
+        Ok(())
+    }
 }
 
 /// Whether this thread is one of a runtime of ours.

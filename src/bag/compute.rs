@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Bag;
+use super::admission::admitted;
 use super::item::Item;
 use super::plan::{Plan, Values};
 use crate::graph::client::Client;
@@ -96,6 +97,10 @@ impl Run {
     /// Computes an item, a task, or a tuple of them in one pass over each source, on threads of
     /// its own. Dropping the future cancels the run.
     ///
+    /// Of runs that are awaited at once, 64 go on and the others wait for their turn; so a thousand
+    /// do not have a thousand times the threads and the open objects. Where none ends for a second,
+    /// one more starts: runs may wait for each other.
+    ///
     /// # Errors
     ///
     /// As [`Item::compute`].
@@ -106,8 +111,10 @@ impl Run {
         let stop = Stop::of_this_thread();
         let context = self.context(stop.clone());
         let _cancel = CancelOnDrop(stop);
+        let admitted = admitted().await;
         let (send, receive) = tokio::sync::oneshot::channel();
         let work = move || {
+            let _admitted = admitted;
             // Nobody receives if the future was dropped, which is what cancelled the run.
             let _ = send.send(caught("run", || compute_in(&context, &what)));
         };

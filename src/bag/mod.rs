@@ -1,5 +1,6 @@
 //! The user's handles: bags of records, items of one value, and the runs that compute them.
 
+mod admission;
 mod base;
 mod broadcast;
 mod chain;

@@ -112,6 +112,12 @@ impl Lineage {
         is_ours() || Worker::client_of_this_thread().is_some() || Self::here().has_beneath()
     }
 
+    /// Returns true if this thread works for a run or for a task: one that waits here for another run
+    /// keeps the first from its end.
+    pub(crate) fn is_within_run() -> bool {
+        Self::is_inside() || !Self::here().is_outermost()
+    }
+
     /// Whether it has a part in no run yet.
     pub(super) fn is_outermost(&self) -> bool {
         self.crew.is_none()
