@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::destination::Entry;
 use super::permissions::Permissions;
-use super::temporary::{Temporary, sweep, unfinished};
+use super::temporary::{Temporary, is_temporary, sweep, unfinished};
 use crate::error::remedy;
 
 /// A file that is being written beside its final name. Dropped instead of finished, it leaves nothing.
@@ -27,6 +27,8 @@ pub(super) struct Unfinished {
     path: PathBuf,
     /// Those of the file that is replaced.
     permissions: Option<Permissions>,
+    /// That of a file which replaces none.
+    mode: Mode,
     /// Whether to wait for the disk.
     sync: bool,
     finished: bool,
@@ -37,14 +39,19 @@ impl Unfinished {
     /// anything is read. Removes those that killed runs left in the folder.
     pub(super) fn create(entry: Entry, sync: bool) -> io::Result<Self> {
         let permissions = replaced(&entry.folder, &entry.name)?;
-        let mode = if permissions.is_some() { PRIVATE } else { NEW };
+        if is_temporary(&entry.name) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "creel names its temporary files so, and removes them; choose another name",
+            ));
+        }
         let Entry { folder, name, path } = entry;
         let folder = Arc::new(folder);
         // First, so that however many runs are killed, they leave one file at most.
         sweep(&folder);
         // Held while the file is made: a signal must find either none or the one to remove.
         let mut unfinished = unfinished();
-        let (file, temporary) = Temporary::create(&folder, mode).map_err(|error| {
+        let (file, temporary) = Temporary::create(&folder, NEW).map_err(|error| {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             let parent = parent.map_or(".".into(), |parent| parent.display().to_string());
             // Its own message tells of a temporary name that nobody has heard of.
@@ -54,8 +61,10 @@ impl Unfinished {
         })?;
         *unfinished = Some(temporary.clone());
         drop(unfinished);
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
+        rustix::fs::fchmod(&file, PRIVATE)?;
         let file = BufWriter::with_capacity(1 << 20, file);
-        Ok(Self { file, temporary, name, path, permissions, sync, finished: false })
+        Ok(Self { file, temporary, name, path, permissions, mode, sync, finished: false })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -66,16 +75,14 @@ impl Unfinished {
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.file.flush()?;
         let file = self.file.get_ref();
-        if self.sync {
-            file.sync_all()?;
-        }
         // Permissions may have changed, and another file may stand there, since the run began.
         let now = replaced(&self.temporary.folder, &self.name)?;
-        if let Some(permissions) = now.or(self.permissions.take()) {
-            permissions.give(file)?;
-            if self.sync {
-                file.sync_all()?;
-            }
+        match now.or(self.permissions.take()) {
+            Some(permissions) => permissions.give(file)?,
+            None => rustix::fs::fchmod(file, self.mode)?,
+        }
+        if self.sync {
+            file.sync_all()?;
         }
         self.rename()?;
         if self.sync {
@@ -125,8 +132,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// While it is written, a file that replaces another is for its owner alone: the rights of the other
-/// are given to it when it is whole.
+/// While it is written, a file is for its owner alone: its rights are given to it when it is whole.
+/// Nobody else can hold the lock that keeps a file from being swept.
 const PRIVATE: Mode = Mode::from_raw_mode(0o600);
 
 /// Less what the umask takes away, as for a file made by a shell's `>`.

@@ -1,4 +1,5 @@
-//! What a file that is replaced hands down to the one that takes its place: owner, mode, access list.
+//! What a file that is replaced hands down to the one that takes its place: owner, mode, access list
+//! and the extended attributes of users.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,6 +15,8 @@ pub(super) struct Permissions {
     group: Gid,
     /// The access list, as the kernel hands it out.
     list: Option<Vec<u8>>,
+    /// The names and values of extended attributes.
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Permissions {
@@ -25,6 +28,7 @@ impl Permissions {
             owner: Uid::from_raw(stat.st_uid),
             group: Gid::from_raw(stat.st_gid),
             list: list(file.as_fd())?,
+            attributes: attributes(file.as_fd())?,
         })
     }
 
@@ -34,6 +38,7 @@ impl Permissions {
         let file = file.as_fd();
         let mut mode = self.mode;
         let stat = rustix::fs::fstat(file)?;
+        set_attributes(file, &self.attributes)?;
         let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
         if (owner, group) != (self.owner, self.group) {
             let given = allowed(rustix::fs::fchown(file, Some(self.owner), Some(self.group)))?
@@ -94,6 +99,45 @@ fn set_list(file: BorrowedFd<'_>, list: Option<&[u8]>) -> io::Result<bool> {
             Err(error) => Err(error.into()),
         },
     }
+}
+
+/// Those of users. The system sets its own: security labels follow from the folder.
+#[cfg(target_os = "linux")]
+fn attributes(file: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut names = vec![0; 64 << 10];
+    let length = match rustix::fs::flistxattr(file, &mut names[..]) {
+        Ok(length) => length,
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let names = names[..length].split(|byte| *byte == 0);
+    let users = names.filter(|name| name.starts_with(b"user."));
+    users
+        .map(|name| {
+            let mut value = vec![0; 64 << 10];
+            let length = rustix::fs::fgetxattr(file, name, &mut value[..])?;
+            value.truncate(length);
+            Ok((name.to_vec(), value))
+        })
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+fn set_attributes(file: BorrowedFd<'_>, attributes: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
+    for (name, value) in attributes {
+        rustix::fs::fsetxattr(file, &name[..], value, rustix::fs::XattrFlags::empty())?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn attributes(_: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    Ok(Vec::new())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_attributes(_: BorrowedFd<'_>, _: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -115,7 +115,7 @@ pub(super) fn sweep(folder: &Arc<OwnedFd>) {
     for entry in entries {
         let Ok(entry) = entry else { return };
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if is_name(name) {
+        if is_temporary(name) {
             let left = Temporary { folder: Arc::clone(folder), name: name.to_owned() };
             let _ = left.remove_if_left();
         }
@@ -128,7 +128,7 @@ fn new_name() -> OsString {
 }
 
 /// Whether a name is one of those that are made here, and not a user's that looks like them.
-fn is_name(name: &OsStr) -> bool {
+pub(super) fn is_temporary(name: &OsStr) -> bool {
     let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
     digits.is_some_and(|digits| {
         let parts = digits.split_at_checked(16);
@@ -162,17 +162,17 @@ mod tests {
     #[test]
     fn only_names_with_right_check_digits_are_ours() {
         let name = new_name();
-        assert!(is_name(&name), "{name:?}");
+        assert!(is_temporary(&name), "{name:?}");
         let text = name.to_str().expect("ASCII");
         for at in 0..text.len() {
             let mut other = text.as_bytes().to_vec();
             other[at] = if other[at] == b'0' { b'1' } else { b'0' };
-            assert!(!is_name(OsStr::from_bytes(&other)), "{other:?}");
+            assert!(!is_temporary(OsStr::from_bytes(&other)), "{other:?}");
         }
         for other in ["", ".creel-.partial", ".creel-AbCdEf.partial", ".creel-é.partial"] {
-            assert!(!is_name(OsStr::new(other)), "{other}");
+            assert!(!is_temporary(OsStr::new(other)), "{other}");
         }
-        assert!(!is_name(OsStr::new(&text.to_uppercase())));
+        assert!(!is_temporary(OsStr::new(&text.to_uppercase())));
     }
 
     #[test]

@@ -311,6 +311,47 @@ fn meanwhile(folder: &Path, command: &str, change: &str) -> Output {
 }
 
 #[test]
+fn a_file_that_is_being_written_is_for_its_owner_alone() {
+    let folder = folder();
+    let path = folder.path();
+    let seen = "stat -c %a .creel* > seen";
+    prints(&meanwhile(path, "(umask 022; exec $CREEL -o out count)", seen), "");
+    assert_eq!(read(path.join("seen")), "600\n");
+    let mode = fs::metadata(path.join("out")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
+
+#[test]
+fn a_name_of_a_temporary_file_is_refused() {
+    let folder = folder();
+    let path = folder.path();
+    let said = "ls -d .creel* > said";
+    prints(&meanwhile(path, "$CREEL -o out count", said), "");
+    let name = read(path.join("said")).trim().to_owned();
+    fails(&creel_in(path, &["-o", &name, "count", "a.txt"]), 2, &["choose another name"]);
+    prints(&creel_in(path, &["-o", ".creel-notes.partial", "count", "a.txt"]), "");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_replaced_file_keeps_the_attributes_of_users() {
+    let folder = folder();
+    let path = folder.path().join("out");
+    fs::write(&path, "old\n").expect("a file");
+    let flags = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(&path, "user.origin", b"here", flags).is_err() {
+        return;
+    }
+    prints(&creel_in(folder.path(), &["-o", "out", "count", "a.txt"]), "");
+    let mut value = [0; 16];
+    let length = rustix::fs::getxattr(&path, "user.origin", &mut value[..]);
+    assert_eq!(
+        (read(&path).as_str(), &value[..length.expect("it is kept")]),
+        ("1\n", &b"here"[..])
+    );
+}
+
+#[test]
 fn permissions_that_change_during_a_run_are_kept() {
     let folder = folder();
     let path = folder.path();
