@@ -61,10 +61,18 @@ impl Unfinished {
         })?;
         *unfinished = Some(temporary.clone());
         drop(unfinished);
-        let mode = Mode::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
-        rustix::fs::fchmod(&file, PRIVATE)?;
         let file = BufWriter::with_capacity(1 << 20, file);
-        Ok(Self { file, temporary, name, path, permissions, mode, sync, finished: false })
+        let finished = false;
+        let mut made = Self { file, temporary, name, path, permissions, mode: NEW, sync, finished };
+        made.hide()?;
+        Ok(made)
+    }
+
+    /// Takes the rights of all others, and remembers them.
+    fn hide(&mut self) -> io::Result<()> {
+        let file = self.file.get_ref();
+        self.mode = Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode);
+        Ok(rustix::fs::fchmod(file, PRIVATE)?)
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {

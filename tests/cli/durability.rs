@@ -201,8 +201,7 @@ fn the_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_exit() {
         calls[last_write..].iter().filter(named).cloned().collect::<Vec<_>>().join(" ")
     };
     let arguments = [&TO_FILE[..], &["in.txt"]].concat();
-    // The second is for the permissions of the file that is replaced.
-    assert_eq!(order(&arguments), "write fsync fsync rename fsync");
+    assert_eq!(order(&arguments), "write fsync rename fsync");
     assert_eq!(order(&[&["--no-sync"], &arguments[..]].concat()), "write rename");
 }
 
