@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -62,6 +63,8 @@ static int fails(const char *name) {
 CALL(read, "read", ssize_t, (int fd, void *bytes, size_t n), (fd, bytes, n))
 CALL(pread64, "read", ssize_t, (int fd, void *b, size_t n, off64_t at), (fd, b, n, at))
 CALL(fgetxattr, "xattr", ssize_t, (int fd, const char *k, void *v, size_t n), (fd, k, v, n))
+CALL(flistxattr, "xattr", ssize_t, (int fd, char *list, size_t n), (fd, list, n))
+CALL(fsetxattr, "xattr", int, (int d, const char *k, const void *v, size_t n, int f), (d, k, v, n, f))
 CALL(fremovexattr, "xattr", int, (int fd, const char *k), (fd, k))
 CALL(write, "write", ssize_t, (int fd, const void *bytes, size_t n), (fd, bytes, n))
 CALL(fsync, "fsync", int, (int fd), (fd))
@@ -74,6 +77,8 @@ CALL(flock, "flock", int, (int fd, int operation), (fd, operation))
 CALL(unlinkat, "unlink", int, (int fd, const char *path, int flags), (fd, path, flags))
 CALL(fstat, "stat", int, (int fd, struct stat *to), (fd, to))
 CALL(fstat64, "stat", int, (int fd, struct stat64 *to), (fd, to))
+CALL(stat, "stat", int, (const char *path, struct stat *to), (path, to))
+CALL(stat64, "stat", int, (const char *path, struct stat64 *to), (path, to))
 CALL(fstatat, "stat", int, (int fd, const char *p, struct stat *to, int f), (fd, p, to, f))
 CALL(fstatat64, "stat", int, (int fd, const char *p, struct stat64 *to, int f), (fd, p, to, f))
 CALL(statx, "stat", int, (int fd, const char *p, int f, unsigned m, struct statx *to), (fd, p, f, m, to))
@@ -216,10 +221,9 @@ fn whatever_call_fails_the_output_is_right_or_there_is_an_error() {
         "write", "fsync", "rename", "open", "close", "fchmod", "flock", "stat", "unlink", "read",
         "xattr",
     ];
-    for call in names {
+    for (call, error) in names.iter().flat_map(|call| [(*call, EIO), (*call, ENOSPC)]) {
         for nth in 1.. {
-            let output =
-                case.run(shim, &arguments, call, nth, if nth % 2 == 0 { EIO } else { ENOSPC });
+            let output = case.run(shim, &arguments, call, nth, error);
             let what = format!("{call} {nth}: {}", text(&output.stderr));
             let out = case.out().unwrap_or_default();
             match output.status.code() {
@@ -271,20 +275,32 @@ fn a_run_that_is_killed_at_any_time_leaves_the_output_whole_or_absent_and_the_ne
         command
     };
     let mut killed = 0;
+    let out = path.join("out");
     for n in 0..200_u64 {
+        let replaces = n % 3 == 0;
+        if replaces {
+            fs::write(&out, OLD).expect("a file");
+            fs::set_permissions(&out, fs::Permissions::from_mode(0o640)).expect("it is ours");
+        }
+        let temporary = || names_in(path).iter().any(|name| name.starts_with(".creel-"));
         let mut child = command().spawn().expect("it starts");
         if n % 2 == 0 {
             // From the moment that the temporary file is there.
-            while names_in(path).len() == 1 && child.try_wait().expect("it is asked").is_none() {
+            while !temporary() && child.try_wait().expect("it is asked").is_none() {
                 std::thread::sleep(Duration::from_micros(100));
             }
         }
         std::thread::sleep(Duration::from_micros(n % 50 * 400));
         child.kill().expect("it is ours");
         killed += u32::from(!child.wait().expect("it ends").success());
-        let out = case.out();
-        assert!(out.is_none() || out == Some(expected()), "killed after {n}");
-        let _ = fs::remove_file(path.join("out"));
+        let found = case.out();
+        let before = replaces.then(|| OLD.to_owned());
+        assert!(found == before || found == Some(expected()), "killed after {n}");
+        if replaces {
+            let mode = fs::metadata(&out).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o640, "killed after {n}");
+        }
+        let _ = fs::remove_file(&out);
         let left = names_in(path).iter().filter(|name| name.starts_with(".creel-")).count();
         assert!(left <= 1, "{left} files are left: the next run did not sweep");
     }
