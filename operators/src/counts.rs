@@ -234,6 +234,11 @@ impl<K: Stored> Counts<K> {
 }
 
 impl Counts<String> {
+    /// Into how many parts, by their logarithm, it was cut to become what it is.
+    pub(crate) fn part_bits(&self) -> u32 {
+        self.table.part_bits()
+    }
+
     /// Counts pieces of a text once each, given by where they stand in it. It is somewhat faster
     /// than [`add_all`](Self::add_all) of the pieces, for what is behind a piece may be read too.
     ///

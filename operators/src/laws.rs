@@ -1,8 +1,11 @@
-//! Checks that a combiner keeps its laws: one call for a property test of any combiner.
+//! Checks that combiners and aggregates keep their laws: one call for a property test of any of them.
+
+mod aggregate;
 
 use std::fmt::Debug;
 
 use crate::{Combiner, Feed};
+pub use aggregate::{check_aggregate, check_states};
 
 /// Checks over `records` that a combiner keeps the laws of [`Combiner`].
 ///

@@ -39,11 +39,30 @@
 //! compared, counted or kept in ranks are [`Value`]s and [`Key`]s, which [`key!`] makes of your
 //! own.
 //!
+//! # Columns and groups
+//!
+//! Programs that are known only when they run, and records in groups, go by batches of
+//! [columns](column) in place of typed records: an [aggregate] is one result for each group, called
+//! once for a batch. Each is a combiner too, by [`AsCombiner`](aggregate::AsCombiner), and each combiner
+//! an aggregate, by [`FromCombiner`](aggregate::FromCombiner).
+//!
+//! ```
+//! use creel_operators::aggregate::find;
+//! use creel_operators::column::{Column, Columns, Groups};
+//!
+//! let mut mean = find("mean").unwrap().make(&[]).unwrap();
+//! mean.resize(2);
+//! let weights = [Column::floats(&[4.5, 0.25, 5.5])];
+//! mean.update(Groups::Each(&[0, 1, 0]), &Columns::arguments(3, &weights));
+//! assert_eq!(mean.finish().to_json(), ["5", "0.25"]);
+//! ```
+//!
 //! # To add one
 //!
 //! An operator is one file in `adapt/`, a combiner one in `combine/`: the kernel, its method in an
 //! `impl Records` block, an example that asserts, and for a combiner a test that calls
-//! [`laws::check`]. It needs one `mod` line (and a `pub use` for the combiner's type).
+//! [`laws::check`]. It needs one `mod` line (and a `pub use` for the combiner's type). An aggregate is
+//! one file in `aggregate/` and one row in [`aggregate::KINDS`]: [its module](aggregate) shows how.
 //!
 //! # What the compiler says
 //!
@@ -86,6 +105,8 @@
 //! ```
 
 mod adapt;
+pub mod aggregate;
+pub mod column;
 mod combine;
 mod combiner;
 mod counts;

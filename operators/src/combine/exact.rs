@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::aggregate::{Damaged, Reader, Writer};
+
 /// Bits of a chunk that hold the number; the others of its `i64` are room for carries.
 const CHUNK_BITS: u32 = 32;
 /// Chunks for all bits of an `f64`, from 2^-1074 up, and of 2^64 of them added up.
@@ -121,6 +123,62 @@ impl ExactSum {
             negative_zero: self.seen.negative_zero | other.seen.negative_zero,
             other: self.seen.other | other.seen.other,
         };
+    }
+
+    /// Appends the sum to bytes: equal sums are equal bytes.
+    ///
+    /// ```
+    /// # use creel_operators::ExactSum;
+    /// use creel_operators::aggregate::Reader;
+    ///
+    /// let (mut sum, mut bytes) = (ExactSum::default(), Vec::new());
+    /// sum.add(0.1);
+    /// sum.encode(&mut bytes);
+    /// assert_eq!(ExactSum::decode(&mut Reader::new(&bytes)).unwrap().value(), 0.1);
+    /// ```
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        let mut sum = self.clone();
+        sum.carry();
+        let Seen { nan, infinity, negative_infinity, negative_zero, other } = sum.seen;
+        let flags = [nan, infinity, negative_infinity, negative_zero, other];
+        bytes.push(flags.iter().rev().fold(0, |all, flag| all << 1 | u8::from(*flag)));
+        let there = |chunk: &i64| *chunk != 0;
+        let first = sum.chunks.iter().position(there).unwrap_or(0);
+        let end = sum.chunks.iter().rposition(there).map_or(first, |last| last + 1);
+        bytes.put_u64(first as u64);
+        bytes.put_u64((end - first) as u64);
+        sum.chunks[first..end].iter().for_each(|chunk| bytes.put_i64(*chunk));
+    }
+
+    /// Reads a sum.
+    ///
+    /// # Errors
+    ///
+    /// If no sum was encoded as these bytes.
+    pub fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let damaged = bytes.damaged("no sum");
+        let flags = bytes.byte()?;
+        let (first, count) = (bytes.u64()? as usize, bytes.count(1)?);
+        if flags >= 32 || first > CHUNKS || count > CHUNKS - first {
+            return Err(damaged);
+        }
+        let flag = |at: u8| flags >> at & 1 == 1;
+        let seen = Seen {
+            nan: flag(0),
+            infinity: flag(1),
+            negative_infinity: flag(2),
+            negative_zero: flag(3),
+            other: flag(4),
+        };
+        let mut sum = Self { seen, ..Self::default() };
+        for chunk in &mut sum.chunks[first..first + count] {
+            *chunk = bytes.i64()?;
+            if chunk.unsigned_abs() > 1 << 60 {
+                return Err(damaged);
+            }
+        }
+        sum.carry();
+        Ok(sum)
     }
 
     /// Brings every chunk but the last into 0..2^32; the last has the sign of the sum.

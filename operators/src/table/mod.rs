@@ -107,7 +107,7 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
 /// One seed for all tables of a process, drawn when the first is made: input cannot be made to
 /// collide, and tables that are merged need not hash their keys again.
 #[derive(Clone)]
-struct Seed {
+pub(crate) struct Seed {
     state: SeedableRandomState,
     /// For keys that are hashed as a number.
     secrets: [u64; 2],
@@ -115,7 +115,7 @@ struct Seed {
 
 impl Seed {
     #[inline]
-    fn hasher(&self) -> FoldHasher<'static> {
+    pub(crate) fn hasher(&self) -> FoldHasher<'static> {
         self.state.build_hasher()
     }
 

@@ -4,6 +4,11 @@ use super::shard::Shard;
 use super::text::TextTable;
 
 impl<K> TextTable<K> {
+    /// How many leading bits all hashes have in common.
+    pub(crate) fn part_bits(&self) -> u32 {
+        self.skip
+    }
+
     /// As [`Table::parts`](super::Table::parts).
     pub(super) fn cut(mut self, bits: u32) -> Vec<Self> {
         let mut parts: Vec<Self> = (0..1 << bits).map(|_| Self::part(self.skip + bits)).collect();

@@ -2,7 +2,7 @@
 //! byte, least first, the eighth saying that more follow: most take one byte.
 
 /// Appends a number.
-fn put(bytes: &mut Vec<u8>, mut n: u64) {
+pub(crate) fn put(bytes: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         bytes.push(n as u8 | 0x80);
         n >>= 7;
@@ -11,7 +11,7 @@ fn put(bytes: &mut Vec<u8>, mut n: u64) {
 }
 
 /// Takes a number off the front; `None` if there is none that fits.
-fn take(bytes: &mut &[u8]) -> Option<u64> {
+pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -1,0 +1,119 @@
+//! Values of many groups: each stored once, and counted for each group that has it.
+
+use std::hash::{Hash, Hasher};
+
+use hashbrown::hash_table::{Entry, HashTable};
+
+use crate::column::Canonical;
+use crate::table::Seed;
+
+/// Distinct values, and how often each occurs in each group.
+#[derive(Default)]
+pub(super) struct Dictionary {
+    values: Vec<Canonical<'static>>,
+    /// What the values point to, in bytes.
+    heap: usize,
+    /// The place of each value.
+    places: HashTable<u32>,
+    pairs: HashTable<Pair>,
+    seed: Seed,
+}
+
+#[derive(Clone, Copy)]
+struct Pair {
+    group: u32,
+    place: u32,
+    count: u64,
+}
+
+impl Dictionary {
+    fn hash(seed: &Seed, value: &impl Hash) -> u64 {
+        let mut hasher = seed.hasher();
+        value.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The place of a value, which is stored if it is new.
+    fn place(&mut self, value: Canonical<'_>) -> u32 {
+        let Self { values, heap, places, seed, .. } = self;
+        let hash = Self::hash(seed, &value);
+        let is = |at: &u32| values[*at as usize] == value;
+        match places.entry(hash, is, |at| Self::hash(seed, &values[*at as usize])) {
+            Entry::Occupied(there) => *there.get(),
+            Entry::Vacant(new) => {
+                let at = values.len() as u32;
+                new.insert(at);
+                let value = value.into_owned();
+                *heap += value.heap();
+                values.push(value);
+                at
+            }
+        }
+    }
+
+    /// Counts a value of a group `n` times more.
+    pub(super) fn add(&mut self, group: u32, value: Canonical<'_>, n: u64) {
+        let place = self.place(value);
+        self.add_pair(group, place, n);
+    }
+
+    fn add_pair(&mut self, group: u32, place: u32, n: u64) {
+        let Self { pairs, seed, .. } = self;
+        let of =
+            |pair: &Pair| Self::hash(seed, &(u64::from(pair.group) << 32 | u64::from(pair.place)));
+        let new = Pair { group, place, count: n };
+        match pairs.entry(of(&new), |pair| (pair.group, pair.place) == (group, place), of) {
+            Entry::Occupied(mut there) => {
+                let count = &mut there.get_mut().count;
+                *count = count.saturating_add(n);
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(new);
+            }
+        }
+    }
+
+    /// Adds the values of another, of which `map` has for each group the group that it is here.
+    pub(super) fn merge(&mut self, other: Self, map: &[u32]) {
+        let places: Vec<u32> = other.values.into_iter().map(|value| self.place(value)).collect();
+        for Pair { group, place, count } in other.pairs {
+            self.add_pair(map[group as usize], places[place as usize], count);
+        }
+    }
+
+    /// The group, the value and the count of each pair, in no order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u32, Canonical<'_>, u64)> {
+        self.pairs
+            .iter()
+            .map(|pair| (pair.group, self.values[pair.place as usize].lend(), pair.count))
+    }
+
+    /// How many values each group has.
+    pub(super) fn sizes(&self, groups: usize) -> Vec<u64> {
+        let mut sizes = vec![0; groups];
+        self.pairs.iter().for_each(|pair| sizes[pair.group as usize] += 1);
+        sizes
+    }
+
+    /// Cuts it by the hashes of values, which are the same in all of a process.
+    pub(super) fn divide(self, bits: u32) -> Vec<Self> {
+        let mut pieces: Vec<Self> = std::iter::repeat_with(Self::default).take(1 << bits).collect();
+        let mut places = Vec::with_capacity(self.values.len());
+        for value in self.values {
+            let piece = (u128::from(Self::hash(&self.seed, &value)) << bits >> 64) as usize;
+            places.push((piece, pieces[piece].place(value)));
+        }
+        for Pair { group, place, count } in self.pairs {
+            let (piece, place) = places[place as usize];
+            pieces[piece].add_pair(group, place, count);
+        }
+        pieces
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        self.values.capacity() * size_of::<Canonical<'static>>()
+            + self.heap
+            + self.places.allocation_size()
+            + self.pairs.allocation_size()
+    }
+}

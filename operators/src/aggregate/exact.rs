@@ -1,0 +1,427 @@
+//! Sums without rounding, small enough to have one for each group.
+//!
+//! A sum of doubles depends on the order of its additions, unless nothing is rounded. So a sum here
+//! is an integer in units of a power of two, in a window of `L` words; numbers that are too small or
+//! too large for it move the window, and those of very different sizes a wide one on the heap, which
+//! holds any doubles and their squares. Which of both it is does not show.
+
+use num_bigint::{BigInt, BigUint, Sign};
+
+use super::wide::{CHUNKS, LEAST, Wide};
+use super::{Damaged, Reader, Writer};
+
+/// No number was added as yet.
+const EMPTY: i16 = i16::MAX;
+/// The bits of a window that are kept free below the first number, of four words and of fewer.
+const BELOW: [u32; 2] = [24, 60];
+
+/// A sum, in units of 2^`unit`, two's complement, least word first.
+#[derive(Debug, Clone)]
+pub(crate) struct Exact<const L: usize> {
+    words: [u64; L],
+    wide: Option<Box<Wide>>,
+    unit: i16,
+}
+
+impl<const L: usize> Default for Exact<L> {
+    fn default() -> Self {
+        Self { words: [0; L], wide: None, unit: EMPTY }
+    }
+}
+
+impl<const L: usize> Exact<L> {
+    /// Adds a double that is finite.
+    #[inline]
+    pub(crate) fn add_double(&mut self, x: f64) {
+        let (negative, mantissa, exponent) = parts(x);
+        self.add(negative, u128::from(mantissa), exponent);
+    }
+
+    /// Adds an integer.
+    #[inline]
+    pub(crate) fn add_integer(&mut self, n: i128) {
+        self.add(n < 0, n.unsigned_abs(), 0);
+    }
+
+    /// Adds `magnitude` times 2^`exponent`.
+    #[inline]
+    pub(crate) fn add(&mut self, negative: bool, magnitude: u128, exponent: i32) {
+        let bits = 128 - magnitude.leading_zeros();
+        let shift = exponent - i32::from(self.unit);
+        // Room for a carry and the sign is left above.
+        if shift >= 0 && shift as u32 + bits <= Self::ROOM && self.wide.is_none() {
+            self.add_shifted(negative, magnitude, shift as u32);
+        } else if magnitude != 0 {
+            self.add_slowly(negative, magnitude, exponent);
+        }
+    }
+
+    /// The bits of a number that fits.
+    const ROOM: u32 = 64 * L as u32 - 2;
+
+    #[inline]
+    fn add_shifted(&mut self, negative: bool, magnitude: u128, shift: u32) {
+        if L == 2 {
+            let sum = u128::from(self.words[0]) | u128::from(self.words[1]) << 64;
+            let add = magnitude << shift;
+            let sum = if negative { sum.wrapping_sub(add) } else { sum.wrapping_add(add) };
+            (self.words[0], self.words[1]) = (sum as u64, (sum >> 64) as u64);
+        } else {
+            let (from, shift) = ((shift / 64) as usize, shift % 64);
+            let low = magnitude << shift;
+            let high = if shift == 0 { 0 } else { (magnitude >> (128 - shift)) as u64 };
+            let add = [low as u64, (low >> 64) as u64, high];
+            let mut carry = false;
+            for (at, word) in self.words.iter_mut().enumerate().skip(from) {
+                let add = add.get(at - from).copied().unwrap_or(0);
+                (*word, carry) = match negative {
+                    true => word.borrowing_sub(add, carry),
+                    false => word.carrying_add(add, carry),
+                };
+            }
+        }
+        let top = self.words[L - 1] >> 62;
+        if top == 1 || top == 2 {
+            self.widen();
+        }
+    }
+
+    #[cold]
+    fn add_slowly(&mut self, negative: bool, magnitude: u128, exponent: i32) {
+        // Without zeros at the end it fits wherever it can.
+        let zeros = magnitude.trailing_zeros();
+        let (mut magnitude, mut exponent) = (magnitude >> zeros, exponent + zeros as i32);
+        if self.wide.is_none() {
+            let bits = 128 - magnitude.leading_zeros();
+            if self.unit == EMPTY {
+                let below = BELOW[usize::from(L > 2)].min(Self::ROOM.saturating_sub(bits));
+                self.unit = (exponent - below as i32).clamp(LEAST, 4096) as i16;
+            }
+            let lower = i32::from(self.unit) - exponent;
+            if lower > 0 {
+                self.lower(lower as u32);
+            }
+            let mut shift = exponent - i32::from(self.unit);
+            if shift > 0 {
+                // What is written with zeros has them below, where they fit.
+                let take = (zeros as i32).min(shift);
+                (magnitude, exponent, shift) = (magnitude << take, exponent - take, shift - take);
+            }
+            let bits = 128 - magnitude.leading_zeros();
+            if self.wide.is_none() && shift >= 0 && shift as u32 + bits <= Self::ROOM {
+                return self.add_shifted(negative, magnitude, shift as u32);
+            }
+            self.widen();
+        }
+        if let Some(wide) = &mut self.wide {
+            wide.add(negative, magnitude, exponent);
+        }
+    }
+
+    /// Makes the unit smaller, if the sum leaves room for it.
+    fn lower(&mut self, bits: u32) {
+        let (_, words) = self.magnitude_of_window();
+        let used = words.iter().rposition(|word| *word != 0);
+        let used = used.map_or(0, |top| 64 * top as u32 + 64 - words[top].leading_zeros());
+        if used + bits > Self::ROOM {
+            return self.widen();
+        }
+        let (whole, part) = ((bits / 64) as usize, bits % 64);
+        for at in (0..L).rev() {
+            let word = |at: Option<usize>| at.map_or(0, |at| self.words[at]);
+            let (low, high) = (word(at.checked_sub(whole)), word(at.checked_sub(whole + 1)));
+            self.words[at] = if part == 0 { low } else { low << part | high >> (64 - part) };
+        }
+        self.unit -= bits as i16;
+    }
+
+    /// Moves the sum to a wide window.
+    #[cold]
+    fn widen(&mut self) {
+        if self.wide.is_some() {
+            return;
+        }
+        let mut wide = Box::<Wide>::default();
+        if self.unit != EMPTY {
+            let (negative, words) = self.magnitude_of_window();
+            for (at, word) in words.into_iter().enumerate() {
+                wide.add(negative, u128::from(word), i32::from(self.unit) + 64 * at as i32);
+            }
+        }
+        (self.words, self.unit, self.wide) = ([0; L], EMPTY, Some(wide));
+    }
+
+    /// The sum of the window without its sign.
+    fn magnitude_of_window(&self) -> (bool, [u64; L]) {
+        let negative = self.words[L - 1] >> 63 == 1;
+        let mut words = self.words;
+        if negative {
+            let mut carry = true;
+            for word in &mut words {
+                (*word, carry) = (!*word).carrying_add(0, carry);
+            }
+        }
+        (negative, words)
+    }
+
+    /// Adds another sum.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if let Some(from) = &other.wide {
+            self.widen();
+            if let Some(wide) = &mut self.wide {
+                wide.merge(from);
+            }
+        } else if other.unit != EMPTY {
+            if self.unit == EMPTY && self.wide.is_none() {
+                (self.words, self.unit) = (other.words, other.unit);
+                return;
+            }
+            let (negative, words) = other.magnitude_of_window();
+            for (at, word) in words.into_iter().enumerate() {
+                self.add(negative, u128::from(word), i32::from(other.unit) + 64 * at as i32);
+            }
+        }
+    }
+
+    /// Whether it is negative, its magnitude least word first, and in which units.
+    fn parts(&self) -> (bool, Vec<u64>, i32) {
+        if let Some(wide) = &self.wide {
+            return wide.parts();
+        }
+        let (negative, words) = self.magnitude_of_window();
+        (negative, words.to_vec(), if self.unit == EMPTY { 0 } else { i32::from(self.unit) })
+    }
+
+    /// The sum: an integer, times a power of two.
+    pub(crate) fn to_big(&self) -> (BigInt, i32) {
+        let (negative, words, unit) = self.parts();
+        let digits: Vec<u32> =
+            words.iter().flat_map(|word| [*word as u32, (*word >> 32) as u32]).collect();
+        let sign = if negative { Sign::Minus } else { Sign::Plus };
+        (BigInt::from_biguint(sign, BigUint::new(digits)), unit)
+    }
+
+    /// The sum, if it is an integer: `None` if it has a fraction.
+    pub(crate) fn to_integer(&self) -> Option<BigInt> {
+        let (sum, unit) = self.to_big();
+        match u32::try_from(unit) {
+            Ok(unit) => Some(sum << unit),
+            Err(_) => {
+                let below = u64::from(unit.unsigned_abs());
+                (sum.trailing_zeros().is_none_or(|zeros| zeros >= below)).then(|| sum >> below)
+            }
+        }
+    }
+
+    /// The sum, rounded to the nearest double, ties to even: infinite beyond the greatest.
+    pub(crate) fn to_f64(&self) -> f64 {
+        let (negative, words, unit) = self.parts();
+        let magnitude = round(&words, unit);
+        if negative { -magnitude } else { magnitude }
+    }
+
+    /// Appends the sum to bytes: equal sums are equal bytes.
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+        let (negative, words, unit) = self.parts();
+        let Some(first) = words.iter().position(|word| *word != 0) else { return bytes.put_u64(0) };
+        let zeros = words[first].trailing_zeros();
+        let last = words.iter().rposition(|word| *word != 0).unwrap_or(first);
+        let shifted = |at: usize| {
+            let above = if at < last && zeros > 0 { words[at + 1] << (64 - zeros) } else { 0 };
+            words[at] >> zeros | above
+        };
+        let odd: Vec<u8> = (first..=last).flat_map(|at| shifted(at).to_le_bytes()).collect();
+        let len = odd.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.put_u64((len as u64) << 1 | u64::from(negative));
+        bytes.put_i64(i64::from(unit) + 64 * first as i64 + i64::from(zeros));
+        bytes.extend_from_slice(&odd[..len]);
+    }
+
+    /// Reads a sum.
+    pub(crate) fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let damaged = bytes.damaged("no sum");
+        let head = bytes.u64()?;
+        let (len, negative) = (head >> 1, head & 1 == 1);
+        let mut sum = Self::default();
+        if head == 0 {
+            return Ok(sum);
+        }
+        if len as usize > CHUNKS * 4 || len == 0 {
+            return Err(damaged);
+        }
+        let exponent = i32::try_from(bytes.i64()?).map_err(|_| damaged)?;
+        // What no sum of doubles reaches.
+        let top = i64::from(exponent) + 8 * len as i64;
+        if exponent < LEAST || top > i64::from(LEAST) + 32 * (CHUNKS as i64 - 2) {
+            return Err(damaged);
+        }
+        let mut word = [0; 8];
+        for at in 0..len {
+            word[at as usize % 8] = bytes.byte()?;
+            if at % 8 == 7 || at + 1 == len {
+                let magnitude = u128::from(u64::from_le_bytes(word));
+                sum.add(negative, magnitude, exponent + 8 * (at - at % 8) as i32);
+                word = [0; 8];
+            }
+        }
+        Ok(sum)
+    }
+
+    /// The bytes of memory that it points to.
+    pub(crate) fn heap(&self) -> usize {
+        if self.wide.is_some() { size_of::<Wide>() } else { 0 }
+    }
+}
+
+/// A finite double: whether it is negative, and its magnitude as an integer times a power of two.
+#[inline]
+pub(crate) fn parts(x: f64) -> (bool, u64, i32) {
+    let bits = x.to_bits();
+    let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i32, bits & ((1 << 52) - 1));
+    let implicit = u64::from(exponent != 0) << 52;
+    (x.is_sign_negative(), fraction | implicit, exponent.max(1) - 1075)
+}
+
+/// The double nearest to a magnitude, given least word first, in units of 2^`unit`; ties to even.
+pub(crate) fn round(words: &[u64], unit: i32) -> f64 {
+    let Some(top) = words.iter().rposition(|word| *word != 0) else { return 0.0 };
+    let highest = 64 * top as i32 + 63 - words[top].leading_zeros() as i32;
+    // The least bit that a double has room for; of the least doubles it is always the same.
+    let from = (highest - 52).max(-1074 - unit);
+    let bit =
+        |at: i32| at >= 0 && words.get(at as usize / 64).is_some_and(|w| w >> (at % 64) & 1 == 1);
+    let mantissa = (from..=highest).rev().fold(0_u64, |m, at| m << 1 | u64::from(bit(at)));
+    let below = |at: i32| {
+        let (whole, part) = ((at / 64) as usize, at % 64);
+        words[..whole].iter().any(|word| *word != 0) || words[whole] & ((1 << part) - 1) != 0
+    };
+    let half = from >= 1 && from - 1 <= highest && bit(from - 1);
+    let up = half && (mantissa & 1 == 1 || below(from - 1));
+    let exponent = from + unit + 1074;
+    if exponent >= 2046 {
+        return f64::INFINITY;
+    }
+    // Each step of the exponent is a step of `from`; the implicit bit of the mantissa is the first.
+    let bits = ((exponent as u64) << 52) + mantissa + u64::from(up);
+    f64::from_bits(bits.min(f64::INFINITY.to_bits()))
+}
+
+/// The double nearest to a fraction that is not negative, in units of 2^`unit`; ties to even.
+pub(crate) fn ratio(numerator: &BigUint, denominator: &BigUint, unit: i32) -> f64 {
+    // So many bits that what is below them cannot but break a tie.
+    let wanted = 128 + denominator.bits() as i64 - numerator.bits() as i64;
+    let shift = wanted.max(0) as u64;
+    let shifted = numerator << shift;
+    let quotient = &shifted / denominator;
+    let rest = shifted != &quotient * denominator;
+    let mut words = (quotient << 1_u32).to_u64_digits();
+    if let (Some(first), true) = (words.first_mut(), rest) {
+        *first |= 1;
+    }
+    round(&words, unit - shift as i32 - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ExactSum;
+    use proptest::prelude::*;
+
+    fn expected(numbers: &[f64]) -> f64 {
+        let mut sum = ExactSum::default();
+        numbers.iter().for_each(|x| sum.add(*x));
+        sum.value() + 0.0
+    }
+
+    fn sum<const L: usize>(numbers: &[f64]) -> Exact<L> {
+        let mut sum = Exact::default();
+        numbers.iter().for_each(|x| sum.add_double(*x));
+        sum
+    }
+
+    fn bytes<const L: usize>(sum: &Exact<L>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        sum.encode(&mut bytes);
+        bytes
+    }
+
+    fn agrees<const L: usize>(numbers: &[f64], cut: usize) {
+        let all: Exact<L> = sum(numbers);
+        assert_eq!(all.to_f64().to_bits(), expected(numbers).to_bits(), "{numbers:?}");
+        let (left, right) = numbers.split_at(cut.min(numbers.len()));
+        let mut merged: Exact<L> = sum(right);
+        merged.merge(&sum(left));
+        assert_eq!(bytes(&merged), bytes(&all));
+        let encoded = bytes(&all);
+        let mut reader = Reader::new(&encoded);
+        let decoded = Exact::<L>::decode(&mut reader).unwrap();
+        assert!(reader.end().is_ok());
+        assert_eq!(bytes(&decoded), encoded);
+        let mut opposite: Exact<L> = sum(&numbers.iter().map(|x| -x).collect::<Vec<_>>());
+        opposite.merge(&all);
+        assert_eq!(bytes(&opposite), [0]);
+    }
+
+    fn finite() -> impl Strategy<Value = f64> {
+        prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO
+    }
+
+    proptest! {
+        #[test]
+        fn sums_of_any_doubles_are_exact(numbers in prop::collection::vec(finite(), 0..20), cut in 0..20_usize) {
+            agrees::<2>(&numbers, cut);
+            agrees::<4>(&numbers, cut);
+        }
+
+        #[test]
+        fn sums_of_doubles_of_like_size_are_exact(
+            numbers in prop::collection::vec((-1e6..1e6_f64, 0..60_i32), 0..50),
+            cut in 0..50_usize,
+        ) {
+            let numbers: Vec<f64> = numbers.iter().map(|(x, e)| x * 2_f64.powi(-e)).collect();
+            agrees::<2>(&numbers, cut);
+            agrees::<4>(&numbers, cut);
+            let like: Vec<f64> = numbers.iter().map(|x| (x * 1e6).round() / 1e6).collect();
+            agrees::<2>(&like, cut);
+        }
+
+        #[test]
+        fn integers_and_squares_are_exact(numbers in prop::collection::vec(any::<i64>(), 0..20)) {
+            let (mut sum, mut squares) = (Exact::<2>::default(), Exact::<4>::default());
+            for n in &numbers {
+                sum.add_integer(i128::from(*n));
+                let magnitude = u128::from(n.unsigned_abs());
+                squares.add(false, magnitude * magnitude, 0);
+            }
+            let big: BigInt = numbers.iter().map(|n| BigInt::from(*n)).sum();
+            prop_assert_eq!(sum.to_integer(), Some(big));
+            let big: BigInt = numbers.iter().map(|n| BigInt::from(*n) * n).sum();
+            prop_assert_eq!(squares.to_integer(), Some(big));
+        }
+
+        #[test]
+        fn fractions_are_rounded_once(a in 1..u64::MAX, b in 1..(1_u64 << 53), unit in -60..60_i32) {
+            let a = a >> (a % 12 + 11);
+            let expected = a as f64 / b as f64 * 2_f64.powi(unit);
+            prop_assert_eq!(ratio(&a.into(), &b.into(), unit), expected);
+        }
+
+        #[test]
+        fn damaged_sums_are_refused_or_are_sums(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(sum) = Exact::<2>::decode(&mut Reader::new(&bytes)) {
+                sum.to_f64();
+            }
+        }
+    }
+
+    #[test]
+    fn many_additions_do_not_overflow() {
+        let mut sum = Exact::<2>::default();
+        (0..1000).for_each(|_| sum.add_double(f64::MAX));
+        (0..999).for_each(|_| sum.add_double(f64::MIN));
+        assert_eq!(sum.to_f64(), f64::MAX);
+        let mut sum = Exact::<2>::default();
+        (0..1000).for_each(|_| sum.add_integer(i128::MAX));
+        assert_eq!(sum.to_integer(), Some(BigInt::from(i128::MAX) * 1000));
+    }
+}

@@ -1,0 +1,155 @@
+//! What the table of aggregates knows of each: a row.
+
+use std::fmt;
+
+use super::{Aggregate, Damaged, Reader};
+
+/// A row of the table of aggregates: its name, what it takes, and how its states are made.
+///
+/// ```
+/// use creel_operators::aggregate::{Order, find};
+///
+/// let topk = find("topk").unwrap();
+/// assert_eq!((topk.parameters[0].name, topk.order), ("k", Order::Any));
+/// let refused = topk.make(&[-1.0]).err().unwrap();
+/// assert_eq!(refused.to_string(), "topk: k is a whole number from 0 to 9007199254740991, not -1");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// The name by which it is called.
+    pub name: &'static str,
+    /// How it is written, with its arguments.
+    pub usage: &'static str,
+    /// What it does, in a line of help.
+    pub help: &'static str,
+    /// The numbers that it takes, which come before its columns.
+    pub parameters: &'static [Parameter],
+    /// How few and how many columns it takes.
+    pub columns: (usize, usize),
+    /// What its columns hold.
+    pub needs: Needs,
+    /// Whether the order of the records shows.
+    pub order: Order,
+    /// Makes a state of no groups. The parameters were checked, and those left out are there.
+    pub new: fn(parameters: &[f64]) -> Box<dyn Aggregate>,
+}
+
+/// A number that an aggregate takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// What messages call it.
+    pub name: &'static str,
+    /// What it is if it is left out, if it may be.
+    pub default: Option<f64>,
+    /// The least that it may be.
+    pub least: f64,
+    /// The greatest that it may be.
+    pub most: f64,
+    /// Whether it has no fraction.
+    pub whole: bool,
+}
+
+impl Parameter {
+    /// A whole number that is not negative, which has to be given.
+    pub const fn whole(name: &'static str) -> Self {
+        Self { name, default: None, least: 0.0, most: 9_007_199_254_740_991.0, whole: true }
+    }
+}
+
+/// What the columns of an aggregate hold. What a value is otherwise does not count: it is passed
+/// over, as a missing one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Values that count as true or not.
+    Conditions,
+    /// Numbers.
+    Numbers,
+    /// Values of any kind, that are compared.
+    Values,
+    /// Values of any kind, of which the first column is given back as it is, and those after it are
+    /// compared.
+    Records,
+}
+
+/// Whether the order of the records shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// It does not: states may be fed any records, and be merged in any order.
+    Any,
+    /// It does: a state has to be fed neighbouring records in their order, and is merged with what
+    /// comes after it.
+    Input,
+}
+
+/// Parameters that an aggregate does not take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Kind {
+    /// Makes a state of no groups.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::find;
+    ///
+    /// assert_eq!(find("count").unwrap().make(&[]).unwrap().groups(), 0);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there are more or fewer parameters than it takes, or one is out of its range.
+    pub fn make(&self, parameters: &[f64]) -> Result<Box<dyn Aggregate>, Refused> {
+        let refuse = |why: String| Err(Refused(format!("{}: {why}", self.name)));
+        if parameters.len() > self.parameters.len() {
+            return refuse(format!("{} parameters are too many", parameters.len()));
+        }
+        let mut all = Vec::with_capacity(self.parameters.len());
+        for (n, parameter) in self.parameters.iter().enumerate() {
+            let Parameter { name, default, least, most, whole } = *parameter;
+            let Some(value) = parameters.get(n).copied().or(default) else {
+                return refuse(format!("{name} is left out"));
+            };
+            if !(least..=most).contains(&value) || whole && value.fract() != 0.0 {
+                let kind = if whole { "whole number" } else { "number" };
+                return refuse(format!("{name} is a {kind} from {least} to {most}, not {value}"));
+            }
+            all.push(value);
+        }
+        Ok((self.new)(&all))
+    }
+
+    /// Makes the state of so many groups that was encoded as these bytes.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::find;
+    ///
+    /// let count = find("count").unwrap();
+    /// let state = count.decode(&[], 2, &[7, 9]).unwrap();
+    /// assert_eq!(state.finish().to_json(), ["7", "9"]);
+    /// assert!(count.decode(&[], 3, &[7, 9]).is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If no state of this kind was, or the parameters are refused.
+    pub fn decode(
+        &self,
+        parameters: &[f64],
+        groups: usize,
+        bytes: &[u8],
+    ) -> Result<Box<dyn Aggregate>, Damaged> {
+        let refused = Damaged { at: 0, what: "parameters that are refused" };
+        let mut state = self.make(parameters).map_err(|_| refused)?;
+        let mut reader = Reader::new(bytes);
+        state.decode(groups, &mut reader)?;
+        reader.end()?;
+        Ok(state)
+    }
+}

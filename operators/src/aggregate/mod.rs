@@ -1,0 +1,217 @@
+//! Aggregates: one result from many records, for each group, a file and a row for each.
+//!
+//! An [`Aggregate`] holds the state of all groups, and is called once for a batch, with [columns] of
+//! what its arguments are and with the group of each record. States are made on any thread and in
+//! any process, [merged](Aggregate::merge), cut [by groups](Aggregate::split) or
+//! [by what they hold](Aggregate::divide), written as [bytes](Aggregate::encode) and read back; and
+//! in the end each group has a [result](Aggregate::finish).
+//!
+//! ```
+//! use creel_operators::aggregate::find;
+//! use creel_operators::column::{Column, Columns, Groups};
+//!
+//! // Two batches of a run, in each of which groups are numbered as they come.
+//! let p50 = find("p50").unwrap();
+//! let (mut fish, mut more) = (p50.make(&[]).unwrap(), p50.make(&[]).unwrap());
+//! fish.resize(2);
+//! let columns = [Column::floats(&[4.5, 0.25, 7.0])];
+//! fish.update(Groups::Each(&[0, 1, 0]), &Columns::arguments(3, &columns));
+//! more.resize(1);
+//! let columns = [Column::integers(&[1, 3])];
+//! more.update(Groups::One, &Columns::arguments(2, &columns));
+//! // The only group of the second is the second group of the first.
+//! fish.merge(more, &[1]);
+//! assert_eq!(fish.finish().to_json(), ["4.5", "1"]);
+//! ```
+//!
+//! # Laws
+//!
+//! 1. A state of no records is neutral, and merging is associative.
+//! 2. Any cut is one result: records fed to one state, or to several which are merged.
+//! 3. Of an aggregate whose [`Order`] is `Any`, no order of records or of states shows.
+//! 4. States that are split by groups, or divided, and merged part by part, come to the same.
+//! 5. A group of many is what it is alone.
+//! 6. States are written as bytes that are equal if they have seen the same records, in whatever
+//!    order groups were numbered, however they were cut, and whatever seeds tables have. What is read
+//!    from bytes goes on as what was written; bytes that are no state are refused.
+//!
+//! They hold to the bit, for floats too: sums are exact (a sum in a window of 128 bits for each group,
+//! and 1 KiB for a group whose numbers do not fit), and sketches are counts.
+//! [`laws::check_aggregate`](crate::laws::check_aggregate) checks all of them.
+//!
+//! # To add one
+//!
+//! One file in this folder, and one row in [`KINDS`]: the command, the library, groups and partial
+//! states have it then, and a property test of the laws runs over it. As an example, the geometric
+//! mean, in `geometric_mean.rs`:
+//!
+//! ```
+//! use creel_operators::aggregate::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
+//! use creel_operators::column::{Columns, Datum, Groups, OwnedColumn};
+//! use creel_operators::ExactSum;
+//!
+//! // In the file: `pub(super)`, and names from `super` and `crate::column`.
+//! static GEOMETRIC_MEAN: Kind = Kind {
+//!     name: "geometric_mean",
+//!     usage: "geometric_mean, geometric_mean(f)",
+//!     help: "the geometric mean of numbers above zero",
+//!     parameters: &[],                // numbers it takes: see `topk.rs`, `histogram.rs`
+//!     columns: (1, 1),                // how few and how many columns
+//!     needs: Needs::Numbers,          // what the columns hold
+//!     order: Order::Any,              // whether the order of the records shows
+//!     new: |_parameters| Box::new(Each::new(GeometricMean)),
+//! };
+//!
+//! #[derive(Clone, Copy)]
+//! struct GeometricMean;
+//!
+//! // A state for each group: by default, that of no records.
+//! #[derive(Default)]
+//! struct Logarithms {
+//!     sum: ExactSum, // `Exact<2>` in this folder is smaller
+//!     count: u64,
+//! }
+//!
+//! impl PerGroup for GeometricMean {
+//!     type Group = Logarithms;
+//!
+//!     fn update(&self, states: &mut [Logarithms], groups: Groups<'_>, columns: &Columns<'_>) {
+//!         // Missing values, and values of other kinds, are passed over.
+//!         columns.argument(0).doubles(|row, x| {
+//!             if x > 0.0 {
+//!                 let group = &mut states[groups.of(row)];
+//!                 group.sum.add(x.ln());
+//!                 group.count += 1;
+//!             }
+//!         });
+//!     }
+//!
+//!     fn merge(&self, into: &mut Logarithms, from: Logarithms) {
+//!         into.sum.add_sum(&from.sum);
+//!         into.count += from.count;
+//!     }
+//!
+//!     fn encode(&self, group: &Logarithms, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
+//!         bytes.put_u64(group.count);
+//!         group.sum.encode(bytes);
+//!         Ok(())
+//!     }
+//!
+//!     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Logarithms, Damaged> {
+//!         Ok(Logarithms { count: bytes.u64()?, sum: ExactSum::decode(bytes)? })
+//!     }
+//!
+//!     fn finish(&self, groups: Vec<Logarithms>) -> OwnedColumn {
+//!         OwnedColumn::of(groups.iter().map(|group| {
+//!             let mean = (group.sum.value() / group.count as f64).exp();
+//!             (group.count > 0).then_some(Datum::Float(mean))
+//!         }))
+//!     }
+//! }
+//!
+//! // The row: a `mod geometric_mean;` and `&geometric_mean::GEOMETRIC_MEAN` in `KINDS`. Tests that
+//! // are there run over each row; this is what they do.
+//! let columns = [creel_operators::column::Column::floats(&[1.0, 4.0, 16.0, -1.0])];
+//! let batch = Columns::arguments(4, &columns);
+//! creel_operators::laws::check_aggregate(&GEOMETRIC_MEAN, &[], &batch, &[0, 1, 1, 0]);
+//! ```
+//!
+//! A file without a row does not compile without a warning (its `Kind` is never used), and fails a
+//! test. States that lie better in arrays of their own than in one value for each group implement
+//! [`State`]: `list.rs` is the shortest. What is not per group, or is there already as a
+//! [`Combiner`](crate::Combiner), goes through [`FromCombiner`]; [`AsCombiner`] is the way back.
+//!
+//! [columns]: crate::column
+
+// What aggregates are made of.
+mod as_combiner;
+mod bytes;
+mod dictionary;
+mod exact;
+mod extreme;
+mod from_combiner;
+mod kind;
+mod moments;
+mod per_group;
+mod ranked;
+mod sketch;
+mod state;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod total;
+mod truth;
+mod wide;
+
+// The aggregates.
+mod all;
+mod any;
+mod approx_nunique;
+mod bottomk;
+mod count;
+mod first;
+mod frequencies;
+mod histogram;
+mod last;
+mod list;
+mod max;
+mod max_by;
+mod mean;
+mod min;
+mod min_by;
+mod nunique;
+mod quantile;
+mod sample;
+mod std;
+mod sum;
+mod topk;
+mod var;
+
+pub use as_combiner::{AsCombiner, AsRow, Fed};
+pub use bytes::{Damaged, Reader, Writer};
+pub use from_combiner::{Floats, FromCombiner, Integers, Record, Texts};
+pub use kind::{Kind, Needs, Order, Parameter, Refused};
+pub use per_group::{Each, PerGroup};
+pub use state::{Aggregate, NoBytes, State};
+
+/// Every aggregate, a row for each, in the order of the help.
+pub static KINDS: &[&Kind] = &[
+    &count::COUNT,
+    &sum::SUM,
+    &mean::MEAN,
+    &min::MIN,
+    &max::MAX,
+    &var::VAR,
+    &std::STD,
+    &any::ANY,
+    &all::ALL,
+    &first::FIRST,
+    &last::LAST,
+    &min_by::MIN_BY,
+    &max_by::MAX_BY,
+    &topk::TOPK,
+    &bottomk::BOTTOMK,
+    &frequencies::FREQUENCIES,
+    &nunique::NUNIQUE,
+    &approx_nunique::APPROX_NUNIQUE,
+    &quantile::QUANTILE,
+    &quantile::P,
+    &quantile::P50,
+    &quantile::P90,
+    &quantile::P99,
+    &histogram::HISTOGRAM,
+    &list::LIST,
+    &sample::SAMPLE,
+];
+
+/// The aggregate of a name.
+///
+/// ```
+/// use creel_operators::aggregate::find;
+///
+/// assert_eq!(find("p99").unwrap().name, "p99");
+/// assert!(find("p98").is_none());
+/// ```
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name).copied()
+}

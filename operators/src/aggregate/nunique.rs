@@ -1,0 +1,15 @@
+//! `nunique`: how many distinct values there are.
+
+use super::tally::Tally;
+use super::{Kind, Needs, Order};
+
+pub(super) static NUNIQUE: Kind = Kind {
+    name: "nunique",
+    usage: "nunique, nunique(f)",
+    help: "how many distinct values there are",
+    parameters: &[],
+    columns: (1, 1),
+    needs: Needs::Values,
+    order: Order::Any,
+    new: |_| Box::new(Tally::<false>::new()),
+};

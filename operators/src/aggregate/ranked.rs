@@ -1,0 +1,158 @@
+//! Values that are ranked by others: what `topk`, `bottomk`, `min_by` and `max_by` hold.
+
+use std::cmp::Ordering;
+
+use super::{Damaged, NoBytes, PerGroup, Reader, Writer};
+use crate::column::{Canonical, Columns, Groups, OwnedColumn, OwnedData, OwnedDatum};
+
+/// Keeps the first `k` values of each group in the order of what they are ranked by: of the second
+/// column, if there are two.
+///
+/// Of values that are ranked alike the smaller comes first: so the order of the input does not show.
+#[derive(Clone, Copy)]
+pub(super) struct Best {
+    pub(super) k: usize,
+    /// Whether the largest comes first.
+    pub(super) largest: bool,
+    /// Whether the result is the first value itself, in place of a list.
+    pub(super) alone: bool,
+}
+
+/// A value, and what it is ranked by.
+pub(super) struct Ranked {
+    by: Canonical<'static>,
+    /// Unless it is what it is ranked by.
+    value: Option<OwnedDatum>,
+}
+
+impl Ranked {
+    /// The order of values that are ranked alike.
+    fn tie(&self, other: &Self) -> Ordering {
+        let (Some(a), Some(b)) = (&self.value, &other.value) else { return Ordering::Equal };
+        let written = |value: &OwnedDatum| {
+            let mut json = String::new();
+            value.lend().write_json(&mut json);
+            json
+        };
+        a.lend().canonical().cmp(&b.lend().canonical()).then_with(|| written(a).cmp(&written(b)))
+    }
+}
+
+impl Best {
+    fn order(&self, a: &Canonical<'_>, b: &Canonical<'_>) -> Ordering {
+        if self.largest { b.cmp(a) } else { a.cmp(b) }
+    }
+
+    fn compare(&self, a: &Ranked, b: &Ranked) -> Ordering {
+        self.order(&a.by, &b.by).then_with(|| a.tie(b))
+    }
+
+    /// Drops all but the first `k`, and puts the last of them at `k - 1`.
+    fn settle(&self, kept: &mut Vec<Ranked>) {
+        if kept.len() >= self.k && self.k > 0 {
+            kept.select_nth_unstable_by(self.k - 1, |a, b| self.compare(a, b));
+            kept.truncate(self.k);
+        }
+    }
+
+    /// As in `topk` of combiners: values are kept until there are twice as many as are wanted.
+    fn keep(&self, kept: &mut Vec<Ranked>, ranked: Ranked) {
+        kept.push(ranked);
+        if kept.len() == self.k || kept.len() >= self.k.saturating_mul(2) {
+            self.settle(kept);
+        }
+    }
+
+    /// Those that are kept in the end, in their order.
+    fn sorted<'r>(&self, kept: &'r [Ranked]) -> Vec<&'r Ranked> {
+        let mut sorted: Vec<_> = kept.iter().collect();
+        sorted.sort_by(|a, b| self.compare(a, b));
+        sorted.truncate(self.k);
+        sorted
+    }
+}
+
+impl PerGroup for Best {
+    type Group = Vec<Ranked>;
+
+    fn update(&self, states: &mut [Self::Group], groups: Groups<'_>, columns: &Columns<'_>) {
+        let Some(last) = self.k.checked_sub(1) else { return };
+        let (values, by) = (columns.argument(0), columns.get(1));
+        by.unwrap_or(values).each(|row, datum| {
+            let (ranked_by, kept) = (datum.canonical(), &mut states[groups.of(row)]);
+            let value = match by {
+                None => None,
+                Some(_) => match values.get(row) {
+                    None => return,
+                    value => value,
+                },
+            };
+            // What comes behind the last of the first `k` is not stored at all.
+            if let Some(last) = kept.get(last) {
+                let tie = || match (&last.value, value) {
+                    (Some(a), Some(b)) => a.lend().canonical().cmp(&b.canonical()),
+                    _ => Ordering::Less,
+                };
+                if self.order(&last.by, &ranked_by).then_with(tie).is_lt() {
+                    return;
+                }
+            }
+            let value = value.map(|value| value.to_owned());
+            self.keep(kept, Ranked { by: ranked_by.into_owned(), value });
+        });
+    }
+
+    fn merge(&self, into: &mut Self::Group, mut from: Self::Group) {
+        into.append(&mut from);
+        self.settle(into);
+    }
+
+    fn encode(&self, kept: &Self::Group, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
+        let sorted = self.sorted(kept);
+        bytes.put_u64(sorted.len() as u64);
+        for Ranked { by, value } in sorted {
+            bytes.put_canonical(by);
+            bytes.push(u8::from(value.is_some()));
+            value.iter().for_each(|value| bytes.put_datum(&value.lend()));
+        }
+        Ok(())
+    }
+
+    fn decode(&self, bytes: &mut Reader<'_>) -> Result<Self::Group, Damaged> {
+        let mut kept = Vec::new();
+        for _ in 0..bytes.count(2)? {
+            let by = bytes.canonical()?;
+            let value = bytes.flag()?.then(|| bytes.owned_datum()).transpose()?;
+            kept.push(Ranked { by, value });
+        }
+        self.settle(&mut kept);
+        Ok(kept)
+    }
+
+    fn finish(&self, groups: Vec<Self::Group>) -> OwnedColumn {
+        let datum = |ranked: &Ranked, into: &mut OwnedColumn| {
+            let value = ranked.value.as_ref().map(OwnedDatum::lend);
+            into.push(Some(value.unwrap_or_else(|| ranked.by.datum())));
+        };
+        let (mut items, mut ends) = (OwnedColumn::default(), Vec::new());
+        for kept in &groups {
+            let sorted = self.sorted(kept);
+            match (sorted.first(), self.alone) {
+                (None, true) => items.push(None),
+                (Some(first), true) => datum(first, &mut items),
+                (_, false) => sorted.into_iter().for_each(|ranked| datum(ranked, &mut items)),
+            }
+            ends.push(items.len());
+        }
+        if self.alone {
+            return items;
+        }
+        OwnedColumn::new(OwnedData::Lists { ends, items: Box::new(items) })
+    }
+
+    fn heap(&self, kept: &Self::Group) -> usize {
+        let value = |ranked: &Ranked| ranked.value.as_ref().map_or(0, OwnedDatum::heap);
+        let heap: usize = kept.iter().map(|ranked| ranked.by.heap() + value(ranked)).sum();
+        kept.capacity() * size_of::<Ranked>() + heap
+    }
+}

@@ -1,0 +1,373 @@
+//! How often each value occurs in each group: what `frequencies` and `nunique` hold.
+//!
+//! One group is counted in the tables of [`Counts`], text by text as it lies in its batch. Of several
+//! groups each distinct value is stored once for all of them, and pairs of a group and a value are
+//! counted.
+
+use std::cmp::Reverse;
+
+use super::dictionary::Dictionary;
+use super::state::numbered;
+use super::{Damaged, NoBytes, Reader, State, Writer};
+use crate::Counts;
+use crate::column::{
+    Canonical, CanonicalValue as Value, Column, Columns, Data, Datum, Form, Groups, OwnedColumn,
+    OwnedData,
+};
+
+/// Counts of the values of each group. The result is the values and counts, or of how many values.
+pub(super) struct Tally<const ROWS: bool> {
+    groups: usize,
+    body: Body,
+}
+
+enum Body {
+    /// Of at most one group.
+    One(Box<One>),
+    Many(Dictionary),
+}
+
+/// Each value is in the table of its form alone.
+#[derive(Default)]
+struct One {
+    texts: Counts<String>,
+    /// Keys of values that have no other form.
+    keys: Counts<String>,
+    integers: Counts<i64>,
+    /// Bits of doubles.
+    floats: Counts<u64>,
+}
+
+impl One {
+    fn add(&mut self, value: &Canonical<'_>, n: u64) {
+        match value.value() {
+            Value::Integer(integer) => self.integers.add(*integer, n),
+            Value::Float(double) => self.floats.add(double.to_bits(), n),
+            Value::Text(text) => self.texts.add(&**text, n),
+            Value::Key(key) => self.keys.add(&**key, n),
+        }
+    }
+
+    fn update(&mut self, column: &Column<'_>) {
+        match (column.data(), column.missing()) {
+            (Data::Integers(values), None) => self.integers.add_all(values.iter().copied()),
+            (Data::Texts { form: Form::Text, text, spans }, None) => {
+                self.texts.add_pieces(text, spans.iter().map(|span| span.range()));
+            }
+            // Strings of JSON and of keys are pieces of text too, as a rule.
+            (Data::Texts { form: Form::Json | Form::Key, text, .. }, _) => {
+                let base = text.as_ptr().addr();
+                let mut others = Vec::new();
+                let mut row = 0;
+                let pieces = std::iter::from_fn(|| {
+                    while row < column.len() {
+                        let datum = column.get(row);
+                        row += 1;
+                        match datum.and_then(|datum| plain(&datum)) {
+                            Some(piece) => {
+                                let start = piece.as_ptr().addr() - base;
+                                return Some(start..start + piece.len());
+                            }
+                            None => others.extend(datum),
+                        }
+                    }
+                    None
+                });
+                self.texts.add_pieces(text, pieces);
+                others.iter().for_each(|datum| self.add(&datum.canonical(), 1));
+            }
+            _ => column.each(|_, datum| self.add(&datum.canonical(), 1)),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.texts.merge(other.texts);
+        self.keys.merge(other.keys);
+        self.integers.merge(other.integers);
+        self.floats.merge(other.floats);
+    }
+
+    fn len(&self) -> usize {
+        self.texts.len() + self.keys.len() + self.integers.len() + self.floats.len()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (Canonical<'_>, u64)> {
+        let texts = self.texts.iter().map(|(text, n)| (Datum::Text(text).canonical(), n));
+        let keys = self.keys.iter().map(|(key, n)| (Datum::Key(key).canonical(), n));
+        let integers = self.integers.iter().map(|(n, of)| (Datum::Integer(*n).canonical(), of));
+        let floats = self
+            .floats
+            .iter()
+            .map(|(bits, n)| (Datum::Float(f64::from_bits(*bits)).canonical(), n));
+        texts.chain(keys).chain(integers).chain(floats)
+    }
+
+    /// The rows, the commonest first.
+    fn sorted(&self) -> Vec<(Canonical<'_>, u64)> {
+        if self.len() == self.texts.len() {
+            // Its table knows a faster way.
+            let sorted = self.texts.sorted_lent().into_iter();
+            return sorted.map(|(text, n)| (Datum::Text(text).canonical(), n)).collect();
+        }
+        let mut rows: Vec<_> = self.rows().collect();
+        commonest_first(&mut rows);
+        rows
+    }
+
+    fn weight(&self) -> usize {
+        self.texts.weight() + self.keys.weight() + self.integers.weight() + self.floats.weight()
+    }
+}
+
+/// The text of a string that stands as it is.
+#[inline]
+fn plain<'a>(datum: &Datum<'a>) -> Option<&'a str> {
+    match datum {
+        Datum::Key(key) => key.strip_prefix('"'),
+        Datum::Json(raw) => {
+            let text = raw.strip_prefix('"')?.strip_suffix('"')?;
+            (!text.as_bytes().contains(&b'\\')).then_some(text)
+        }
+        _ => None,
+    }
+}
+
+/// Those that are equally common by their own order.
+fn commonest_first(rows: &mut [(Canonical<'_>, u64)]) {
+    rows.sort_unstable_by(|(a, m), (b, n)| Reverse(m).cmp(&Reverse(n)).then_with(|| a.cmp(b)));
+}
+
+impl<const ROWS: bool> Tally<ROWS> {
+    pub(super) fn new() -> Self {
+        Self { groups: 0, body: Body::One(Box::default()) }
+    }
+
+    /// Makes counts of one group those of the first of several.
+    fn many(&mut self) -> &mut Dictionary {
+        if let Body::One(one) = &self.body {
+            let mut many = Dictionary::default();
+            one.rows().for_each(|(value, n)| many.add(0, value, n));
+            self.body = Body::Many(many);
+        }
+        match &mut self.body {
+            Body::Many(many) => many,
+            Body::One(_) => unreachable!("it was made one of several"),
+        }
+    }
+
+    /// The rows of groups in this order, each in the order of values.
+    fn in_order(&self, order: &[u32]) -> Vec<Vec<(Canonical<'_>, u64)>> {
+        let mut groups: Vec<Vec<(Canonical<'_>, u64)>> = Vec::new();
+        groups.resize_with(self.groups, Vec::new);
+        match &self.body {
+            Body::One(one) => {
+                if let Some(group) = groups.first_mut() {
+                    group.extend(one.rows());
+                }
+            }
+            Body::Many(many) => {
+                many.rows().for_each(|(group, value, n)| groups[group as usize].push((value, n)));
+            }
+        }
+        let mut ordered = |group: &u32| {
+            let mut rows = std::mem::take(&mut groups[*group as usize]);
+            rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            rows
+        };
+        order.iter().map(&mut ordered).collect()
+    }
+}
+
+impl<const ROWS: bool> State for Tally<ROWS> {
+    fn fresh(&self) -> Self {
+        Self::new()
+    }
+
+    fn groups(&self) -> usize {
+        self.groups
+    }
+
+    fn resize(&mut self, groups: usize) {
+        self.groups = groups.max(self.groups);
+        if self.groups > 1 {
+            self.many();
+        }
+    }
+
+    fn update(&mut self, groups: Groups<'_>, columns: &Columns<'_>) {
+        let column = columns.argument(0);
+        match (&mut self.body, groups) {
+            (Body::One(one), Groups::One) => one.update(&column),
+            (Body::One(one), Groups::Each(groups)) => {
+                assert!(groups.iter().all(|group| *group == 0), "a group that is not there");
+                one.update(&column);
+            }
+            (Body::Many(many), groups) => column.each(|row, datum| {
+                many.add(groups.of(row) as u32, datum.canonical(), 1);
+            }),
+        }
+    }
+
+    fn merge(&mut self, other: Self, map: &[u32]) {
+        match (&mut self.body, other.body) {
+            (Body::One(into), Body::One(from)) => into.merge(*from),
+            (Body::One(_), Body::Many(from)) => {
+                let into = self.many();
+                from.rows().for_each(|(group, value, n)| into.add(map[group as usize], value, n));
+            }
+            (Body::Many(into), Body::One(from)) => {
+                let group = map.first().copied().unwrap_or(0);
+                from.rows().for_each(|(value, n)| into.add(group, value, n));
+            }
+            (Body::Many(into), Body::Many(from)) => into.merge(from, map),
+        }
+    }
+
+    fn split(self, part: &[u32], parts: usize) -> Vec<Self> {
+        let (numbers, sizes) = numbered(part, parts);
+        let mut split: Vec<Self> = sizes
+            .into_iter()
+            .map(|groups| {
+                let mut empty = Self::new();
+                empty.resize(groups);
+                empty
+            })
+            .collect();
+        match self.body {
+            Body::One(one) => {
+                if let Some(&part) = part.first() {
+                    split[part as usize].body = Body::One(one);
+                }
+            }
+            Body::Many(many) => {
+                for (group, value, n) in many.rows() {
+                    let into = &mut split[part[group as usize] as usize];
+                    match &mut into.body {
+                        Body::One(one) => one.add(&value, n),
+                        Body::Many(many) => many.add(numbers[group as usize], value, n),
+                    }
+                }
+            }
+        }
+        split
+    }
+
+    fn divide(self, bits: u32) -> Vec<Self> {
+        let groups = self.groups;
+        let mut bodies: Vec<Body> = match self.body {
+            Body::Many(many) => many.divide(bits).into_iter().map(Body::Many).collect(),
+            Body::One(one) => {
+                let One { texts, keys, integers, floats } = *one;
+                let (texts, keys) = (texts.parts(bits), keys.parts(bits));
+                let (integers, floats) = (integers.parts(bits), floats.parts(bits));
+                let all = texts.into_iter().zip(keys).zip(integers).zip(floats);
+                let one =
+                    |(((texts, keys), integers), floats)| One { texts, keys, integers, floats };
+                all.map(|all| Body::One(Box::new(one(all)))).collect()
+            }
+        };
+        bodies.drain(..).map(|body| Self { groups, body }).collect()
+    }
+
+    fn join(self, others: Vec<Self>) -> Self {
+        let groups = self.groups;
+        let pieces = others.len() + 1;
+        let bodies: Vec<Body> =
+            std::iter::once(self).chain(others).map(|piece| piece.body).collect();
+        // Tables that were cut by their keys are put together as they are.
+        let whole = |body: &Body| match body {
+            Body::One(one) => [&one.texts, &one.keys]
+                .iter()
+                .any(|counts| 1_usize.checked_shl(counts.part_bits()) != Some(pieces)),
+            Body::Many(_) => true,
+        };
+        if bodies.iter().any(whole) {
+            let mut joined = Self { groups, body: Body::One(Box::default()) };
+            let same: Vec<u32> = (0..groups as u32).collect();
+            for body in bodies {
+                match (&mut joined.body, body) {
+                    // Counts of a part have no place for those of another.
+                    (Body::One(into), Body::One(from)) => {
+                        from.rows().for_each(|(value, n)| into.add(&value, n));
+                    }
+                    (_, body) => joined.merge(Self { groups, body }, &same),
+                }
+            }
+            return joined;
+        }
+        let (mut texts, mut keys, mut rest) = (Vec::new(), Vec::new(), One::default());
+        for body in bodies {
+            if let Body::One(one) = body {
+                texts.push(one.texts);
+                keys.push(one.keys);
+                rest.integers.merge(one.integers);
+                rest.floats.merge(one.floats);
+            }
+        }
+        let one = One { texts: Counts::join(texts), keys: Counts::join(keys), ..rest };
+        Self { groups, body: Body::One(Box::new(one)) }
+    }
+
+    fn encode(&self, order: &[u32], bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
+        for rows in self.in_order(order) {
+            bytes.put_u64(rows.len() as u64);
+            for (value, n) in rows {
+                bytes.put_canonical(&value);
+                bytes.put_u64(n);
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, groups: usize, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        if groups > bytes.left() {
+            return Err(bytes.damaged("fewer groups than there are"));
+        }
+        self.resize(groups);
+        for group in 0..groups as u32 {
+            for _ in 0..bytes.count(2)? {
+                let (value, n) = (bytes.canonical()?, bytes.u64()?);
+                match &mut self.body {
+                    Body::One(one) => one.add(&value, n),
+                    Body::Many(many) => many.add(group, value, n),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn weight(&self) -> usize {
+        match &self.body {
+            Body::One(one) => one.weight(),
+            Body::Many(many) => many.weight(),
+        }
+    }
+
+    fn finish(self) -> OwnedColumn {
+        let sizes = || match &self.body {
+            Body::One(one) => vec![one.len() as u64; self.groups],
+            Body::Many(many) => many.sizes(self.groups),
+        };
+        if !ROWS {
+            return OwnedColumn::counts(sizes());
+        }
+        let (mut values, mut counts, mut ends) = (OwnedColumn::default(), Vec::new(), Vec::new());
+        let mut put = |rows: Vec<(Canonical<'_>, u64)>| {
+            rows.iter().for_each(|(value, _)| values.push(Some(value.datum())));
+            counts.extend(rows.iter().map(|(_, n)| *n));
+            ends.push(counts.len());
+        };
+        match &self.body {
+            Body::One(one) => (0..self.groups).for_each(|_| put(one.sorted())),
+            Body::Many(_) => {
+                let all: Vec<u32> = (0..self.groups as u32).collect();
+                for mut rows in self.in_order(&all) {
+                    commonest_first(&mut rows);
+                    put(rows);
+                }
+            }
+        }
+        let pairs = OwnedData::Tuples(vec![values, OwnedColumn::counts(counts)]);
+        OwnedColumn::new(OwnedData::Lists { ends, items: Box::new(OwnedColumn::new(pairs)) })
+    }
+}

@@ -1,0 +1,333 @@
+//! The laws of every aggregate of the table, over columns of every kind.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::{KINDS, Kind, Needs, Order, find};
+use crate::column::{Column, Columns, Form, Groups, OwnedColumn, Positions, Span, write_key};
+use crate::laws::check_aggregate;
+
+/// Values of one kind, which a column is made of.
+#[derive(Debug, Clone)]
+enum Values {
+    Integers(Vec<i64>),
+    Floats(Vec<f64>),
+    Bools(Vec<bool>),
+    Texts(Form, Vec<String>),
+    /// Lists of these lengths.
+    Lists(Vec<u32>),
+}
+
+const JSON: &[&str] = &[
+    "null",
+    "true",
+    "false",
+    "",
+    "0",
+    "1",
+    "1.0",
+    "-1",
+    "2.5",
+    "1e2",
+    "0.1",
+    "-0.0",
+    "1e300",
+    "5e-324",
+    "18446744073709551616",
+    "\"a\"",
+    "\"\\u0061\"",
+    "\"b\"",
+    "\"\"",
+    "[1,2]",
+    "[1.0, 2]",
+    "{\"a\":1}",
+];
+const NUMBERS: &[&str] = &[
+    "0",
+    "-0",
+    "-0.0",
+    "1",
+    "1.0",
+    "2.5",
+    "0.1",
+    "0.2",
+    "-0.3",
+    "1e300",
+    "-1e300",
+    "1e308",
+    "5e-324",
+    "12345678901234567",
+    "9223372036854775807",
+    "18446744073709551616",
+    "-340282366920938463463374607431768211456",
+    "1797693134862315700000000000000000000000000000000000000000000000000000000000000000000000000",
+];
+
+fn floats() -> impl Strategy<Value = f64> {
+    let few = select(vec![
+        0.0,
+        -0.0,
+        0.1,
+        0.2,
+        0.3,
+        1.0,
+        2.5,
+        1e16,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+    ]);
+    prop_oneof![few, -100.0..100.0_f64, prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL]
+}
+
+fn values(rows: usize) -> impl Strategy<Value = Values> {
+    let texts = |of: &'static [&'static str]| {
+        prop::collection::vec(select(of).prop_map(str::to_owned), rows)
+    };
+    let integers = prop_oneof![-3..3_i64, any::<i64>()];
+    prop_oneof![
+        prop::collection::vec(integers, rows).prop_map(Values::Integers),
+        prop::collection::vec(floats(), rows).prop_map(Values::Floats),
+        prop::collection::vec(any::<bool>(), rows).prop_map(Values::Bools),
+        prop::collection::vec("[a-b]{0,2}", rows)
+            .prop_map(|texts| Values::Texts(Form::Text, texts)),
+        texts(NUMBERS).prop_map(|texts| Values::Texts(Form::Number, texts)),
+        texts(JSON).prop_map(|texts| Values::Texts(Form::Json, texts)),
+        texts(JSON).prop_map(|texts| {
+            let key = |json: String| {
+                let mut key = String::new();
+                write_key(&json, &mut key);
+                key
+            };
+            Values::Texts(Form::Key, texts.into_iter().map(key).collect())
+        }),
+        prop::collection::vec(0..3_u32, rows).prop_map(Values::Lists),
+    ]
+}
+
+/// Calls with the column of these values.
+fn with_column<R>(values: &Values, missing: &[bool], then: impl FnOnce(Column<'_>) -> R) -> R {
+    match values {
+        Values::Integers(values) => then(Column::integers(values).with_missing(missing)),
+        Values::Floats(values) => then(Column::floats(values).with_missing(missing)),
+        Values::Bools(values) => then(Column::bools(values).with_missing(missing)),
+        Values::Texts(form, texts) => {
+            let (mut text, mut spans) = (String::new(), Vec::new());
+            for piece in texts {
+                text.push_str(piece);
+                spans.push(Span::new(text.len() - piece.len(), text.len()));
+                text.push(' ');
+            }
+            let column = Column::texts(*form, &text, &spans);
+            // Some columns have no marks at all.
+            then(if missing.contains(&true) { column.with_missing(missing) } else { column })
+        }
+        Values::Lists(lengths) => {
+            let mut offsets = vec![0];
+            lengths.iter().for_each(|length| offsets.push(offsets[offsets.len() - 1] + length));
+            let items: Vec<i64> = (0..i64::from(offsets[lengths.len()])).map(|n| n % 2).collect();
+            let items = Column::integers(&items);
+            let data = crate::column::Data::Lists { offsets: &offsets, items: &items };
+            then(Column::new(data).with_missing(missing))
+        }
+    }
+}
+
+/// Parameters that are not far from the least.
+fn parameters(kind: &Kind, choice: &[f64]) -> Vec<f64> {
+    kind.parameters
+        .iter()
+        .zip(choice)
+        .map(|(parameter, choice)| {
+            let span = (parameter.most - parameter.least).min(4.0);
+            let value = parameter.least + choice * span;
+            if parameter.whole {
+                value.round()
+            } else {
+                value.clamp(parameter.least.max(1e-3), parameter.most)
+            }
+        })
+        .collect()
+}
+
+fn check(
+    kind: &Kind,
+    first: &Values,
+    second: &Values,
+    missing: &[bool],
+    groups: &[u32],
+    choice: &[f64],
+) {
+    let rows: Vec<u64> = (0..groups.len() as u64).collect();
+    let none = vec![false; groups.len()];
+    with_column(first, missing, |first| {
+        with_column(second, &none, |second| {
+            let columns = [first, second];
+            for width in kind.columns.0..=kind.columns.1 {
+                let batch = Columns::arguments(groups.len(), &columns[..width]);
+                let batch = batch.with_positions(Positions { partition: 3, rows: &rows });
+                check_aggregate(kind, &parameters(kind, choice), &batch, groups);
+            }
+        });
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn every_aggregate_keeps_the_laws(
+        (first, second, missing, groups) in (0..7_usize).prop_flat_map(|rows| (
+            values(rows),
+            values(rows),
+            prop::collection::vec(prop::bool::weighted(0.2), rows),
+            prop_oneof![Just(vec![0; rows]), prop::collection::vec(0..5_u32, rows)],
+        )),
+        choice in prop::collection::vec(0.0..1.0_f64, 3),
+    ) {
+        for kind in KINDS {
+            check(kind, &first, &second, &missing, &groups, &choice);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_state_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), groups in 0..4_usize) {
+        for kind in KINDS {
+            let parameters = parameters(kind, &[0.5, 0.5]);
+            if let Ok(state) = kind.decode(&parameters, groups, &bytes) {
+                prop_assert_eq!(state.finish().len(), groups);
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_refused_by_their_ranges(chosen in subsequence(KINDS.to_vec(), 1..5), x in -5.0..200.0_f64) {
+        for kind in chosen {
+            let all = vec![x; kind.parameters.len()];
+            let fits = kind.parameters.iter().all(|p| {
+                (p.least..=p.most).contains(&x) && (!p.whole || x.fract() == 0.0)
+            });
+            prop_assert_eq!(kind.make(&all).is_ok(), fits);
+            prop_assert!(kind.make(&vec![x; all.len() + 1]).is_err());
+        }
+    }
+}
+
+/// The results of an aggregate for one group of these records.
+fn one(name: &str, parameters: &[f64], columns: &[Column<'_>]) -> String {
+    let mut state = find(name).unwrap().make(parameters).unwrap();
+    state.resize(1);
+    state.update(Groups::One, &Columns::arguments(columns[0].len(), columns));
+    state.finish().to_json().remove(0)
+}
+
+#[test]
+fn each_aggregate_gives_what_its_help_says() {
+    let numbers = Column::integers(&[3, 1, 2, 2]);
+    let spans = [0, 3, 6, 9].map(|at| Span::new(at, at + 3));
+    let fish = Column::text("codeelrayeel", &spans);
+    let met = Column::bools(&[true, false, true, true]);
+    for (name, parameters, columns, expected) in [
+        ("count", &[][..], &[met][..], "3"),
+        ("sum", &[], &[numbers], "8"),
+        ("mean", &[], &[numbers], "2"),
+        ("min", &[], &[numbers], "1"),
+        ("min", &[], &[fish], "\"cod\""),
+        ("max", &[], &[fish], "\"ray\""),
+        ("var", &[], &[numbers], "0.5"),
+        ("std", &[], &[numbers], "0.7071067811865476"),
+        ("any", &[], &[met], "true"),
+        ("all", &[], &[met], "false"),
+        ("first", &[], &[fish], "\"cod\""),
+        ("last", &[], &[fish], "\"eel\""),
+        ("min_by", &[], &[fish, numbers], "\"eel\""),
+        ("max_by", &[], &[fish, numbers], "\"cod\""),
+        ("topk", &[2.0], &[fish], "[\"ray\",\"eel\"]"),
+        ("topk", &[2.0], &[fish, numbers], "[\"cod\",\"eel\"]"),
+        ("bottomk", &[2.0], &[numbers], "[1,2]"),
+        ("frequencies", &[], &[fish], "[[\"eel\",2],[\"cod\",1],[\"ray\",1]]"),
+        ("nunique", &[], &[fish], "3"),
+        ("approx_nunique", &[], &[fish], "3"),
+        ("quantile", &[0.25], &[numbers], "1"),
+        ("p", &[75.0], &[numbers], "2"),
+        ("p50", &[], &[numbers], "2"),
+        ("p90", &[], &[numbers], "3"),
+        ("p99", &[], &[numbers], "3"),
+        ("histogram", &[2.0], &[numbers], "[[0,1],[2,3]]"),
+        ("list", &[], &[numbers], "[3,1,2,2]"),
+        ("sample", &[9.0], &[fish], "[\"ray\",\"cod\",\"eel\",\"eel\"]"),
+    ] {
+        let mut result = one(name, parameters, columns);
+        if name == "sample" {
+            // Without places, in no order that means anything.
+            assert_eq!(result.matches("eel").count(), 2);
+            result = expected.to_owned();
+        }
+        assert_eq!(result, expected, "{name}");
+    }
+    let met = one(
+        "count",
+        &[],
+        &[Column::texts(Form::Json, "0null", &[Span::new(0, 1), Span::new(1, 5)])],
+    );
+    assert_eq!(met, "1");
+}
+
+#[test]
+fn results_of_no_records_are_stated() {
+    let none = Column::integers(&[]);
+    for kind in KINDS {
+        let expected = match kind.name {
+            "count" | "sum" | "nunique" | "approx_nunique" => "0",
+            "any" => "false",
+            "all" => "true",
+            "topk" | "bottomk" | "frequencies" | "histogram" | "list" | "sample" => "[]",
+            _ => "null",
+        };
+        let columns = [none, none];
+        let result =
+            one(kind.name, &parameters(kind, &[0.5, 0.5]), &columns[..kind.columns.0.max(1)]);
+        assert_eq!(result, expected, "{}", kind.name);
+    }
+}
+
+#[test]
+fn every_file_has_a_row_and_every_row_its_own_name() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aggregate");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        // The code of the file: `mod.rs` has an example of one in its documentation.
+        let code: Vec<_> = text.lines().filter(|line| !line.starts_with("//")).collect();
+        for at in 0..code.len() {
+            if code[at].contains(": Kind =") && at + 1 < code.len() {
+                let both = code[at..code.len().min(at + 4)].concat();
+                let name = both.split("name: \"").nth(1).and_then(|rest| rest.split('"').next());
+                let name =
+                    name.unwrap_or_else(|| panic!("{}: a kind without a name", path.display()));
+                assert!(find(name).is_some(), "{}: {name} has no row in KINDS", path.display());
+            }
+        }
+    }
+    for kind in KINDS {
+        assert!(std::ptr::eq(find(kind.name).unwrap(), *kind), "{} has two rows", kind.name);
+        assert!(kind.columns.0 <= kind.columns.1, "{}", kind.name);
+        assert_eq!(kind.usage.is_empty(), kind.help.is_empty(), "{}", kind.name);
+    }
+    assert!(KINDS.iter().any(|kind| kind.order == Order::Input));
+    assert!(KINDS.iter().any(|kind| kind.needs == Needs::Records));
+}
+
+#[test]
+fn owned_results_are_columns_again() {
+    let column = OwnedColumn::from(Column::floats(&[1.0, 2.0]));
+    let (mut spans, mut text) = Default::default();
+    let lent = column.lend(0..2, &mut spans, &mut text);
+    assert_eq!(one("sum", &[], &[lent]), "3");
+}

@@ -1,0 +1,301 @@
+//! The sum of numbers of any kind and size: what sums and means hold for a group.
+
+use num_bigint::{BigInt, BigUint, Sign};
+
+use super::exact::{Exact, ratio, round};
+use super::{Damaged, Reader, Writer};
+use crate::column::Number;
+
+/// The exact sum of numbers. Of integers it is an integer, however large; one double makes it the
+/// double nearest to the sum of all.
+///
+/// A sum takes 48 bytes. What is past its window, of 128 bits, is on the heap.
+#[derive(Debug, Default)]
+pub(crate) struct Total {
+    exact: Exact<2>,
+    /// Integers beyond 128 bits.
+    huge: Option<Box<BigInt>>,
+    seen: u8,
+}
+
+/// A double was added.
+const DOUBLE: u8 = 1;
+/// A double that is no negative zero: only those make a negative zero.
+const OTHER: u8 = 2;
+const NAN: u8 = 4;
+const INFINITY: u8 = 8;
+const NEGATIVE_INFINITY: u8 = 16;
+
+/// A sum, as far as it is known what to make of it.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Sum {
+    Integer(i64),
+    /// An integer that does not fit.
+    Huge(BigInt),
+    Double(f64),
+}
+
+impl Total {
+    #[inline]
+    pub(crate) fn add(&mut self, number: &Number<'_>) {
+        match number {
+            Number::Integer(integer) => self.exact.add_integer(i128::from(*integer)),
+            Number::Double(double) => self.add_double(*double),
+            Number::Long(digits) => self.add_long(digits),
+        }
+    }
+
+    #[inline]
+    fn add_double(&mut self, x: f64) {
+        if x.is_finite() {
+            let negative_zero = x == 0.0 && x.is_sign_negative();
+            self.seen |= if negative_zero { DOUBLE } else { DOUBLE | OTHER };
+            self.exact.add_double(x);
+        } else {
+            self.seen |= match x {
+                f64::INFINITY => DOUBLE | INFINITY,
+                f64::NEG_INFINITY => DOUBLE | NEGATIVE_INFINITY,
+                _ => DOUBLE | NAN,
+            };
+        }
+    }
+
+    #[cold]
+    fn add_long(&mut self, digits: &str) {
+        match digits.parse::<i128>() {
+            Ok(integer) => self.exact.add_integer(integer),
+            Err(_) => self.add_huge(&digits.parse().unwrap_or_default()),
+        }
+    }
+
+    fn add_huge(&mut self, integer: &BigInt) {
+        **self.huge.get_or_insert_default() += integer;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.exact.merge(&other.exact);
+        self.seen |= other.seen;
+        if let Some(huge) = &other.huge {
+            self.add_huge(huge);
+        }
+    }
+
+    /// The sum.
+    pub(crate) fn sum(&self) -> Sum {
+        if self.seen & DOUBLE != 0 {
+            return Sum::Double(self.to_f64());
+        }
+        let huge = self.huge.as_deref();
+        let sum = self.exact.to_integer().unwrap_or_default() + huge.unwrap_or(&BigInt::ZERO);
+        match i64::try_from(&sum) {
+            Ok(integer) => Sum::Integer(integer),
+            Err(_) => Sum::Huge(sum),
+        }
+    }
+
+    /// The sum as the nearest double.
+    pub(crate) fn to_f64(&self) -> f64 {
+        let infinities = self.seen & (INFINITY | NEGATIVE_INFINITY);
+        if self.seen & NAN != 0 || infinities == INFINITY | NEGATIVE_INFINITY {
+            return f64::NAN;
+        }
+        match infinities {
+            INFINITY => return f64::INFINITY,
+            NEGATIVE_INFINITY => return f64::NEG_INFINITY,
+            _ => {}
+        }
+        let sum = match &self.huge {
+            None => self.exact.to_f64(),
+            Some(huge) => {
+                let (sum, unit) = self.to_big(huge);
+                let magnitude = round(&sum.magnitude().to_u64_digits(), unit);
+                if sum < BigInt::ZERO { -magnitude } else { magnitude }
+            }
+        };
+        let negative_zeros = self.seen & (DOUBLE | OTHER) == DOUBLE;
+        if sum == 0.0 && negative_zeros { -0.0 } else { sum }
+    }
+
+    /// The sum as an integer, times a power of two that is none or negative.
+    fn to_big(&self, huge: &BigInt) -> (BigInt, i32) {
+        let (sum, unit) = self.exact.to_big();
+        match u32::try_from(unit) {
+            Ok(unit) => ((sum << unit) + huge, 0),
+            Err(_) => (sum + (huge << unit.unsigned_abs()), unit),
+        }
+    }
+
+    /// The sum divided by how many there are. That of numbers of which the sum, but not the mean, is
+    /// beyond all doubles is the mean.
+    pub(crate) fn mean(&self, n: u64) -> f64 {
+        let sum = self.to_f64();
+        if sum.is_infinite() && self.seen & (INFINITY | NEGATIVE_INFINITY) == 0 {
+            let (sum, unit) = self.to_big(self.huge.as_deref().unwrap_or(&BigInt::ZERO));
+            let mean = ratio(sum.magnitude(), &n.into(), unit);
+            return if sum < BigInt::ZERO { -mean } else { mean };
+        }
+        sum / n as f64
+    }
+
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.push(self.seen);
+        // Integers are in one place or the other as they came: here they are in one.
+        match &self.huge {
+            None => {
+                self.exact.encode(bytes);
+                bytes.push(0);
+            }
+            Some(huge) => {
+                let (sum, unit) = self.to_big(huge);
+                put_big(&sum, unit, bytes);
+            }
+        }
+    }
+
+    pub(crate) fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let damaged = bytes.damaged("no sum");
+        let seen = bytes.byte()?;
+        let flags = DOUBLE | OTHER | NAN | INFINITY | NEGATIVE_INFINITY;
+        if seen & !flags != 0 || (seen != 0 && seen & DOUBLE == 0) {
+            return Err(damaged);
+        }
+        let exact = Exact::decode(bytes)?;
+        let negative = match bytes.byte()? {
+            0 => return Ok(Self { exact, huge: None, seen }),
+            sign @ (1 | 2) => sign == 2,
+            _ => return Err(damaged),
+        };
+        let magnitude = BigUint::from_bytes_le(bytes.bytes()?) << PART;
+        let sign = if negative { Sign::Minus } else { Sign::Plus };
+        let huge = BigInt::from_biguint(sign, magnitude);
+        Ok(Self { exact, huge: Some(Box::new(huge)), seen })
+    }
+
+    pub(crate) fn heap(&self) -> usize {
+        let huge = self.huge.as_ref().map_or(0, |huge| huge.bits() as usize / 8 + 32);
+        self.exact.heap() + huge
+    }
+}
+
+/// Appends a sum of any size: the part that an [`Exact`] takes, and what is above, if anything is.
+fn put_big(sum: &BigInt, unit: i32, bytes: &mut Vec<u8>) {
+    let (negative, part) = (sum.sign() == Sign::Minus, u64::from(unit.unsigned_abs()) + PART);
+    let mut high = sum.magnitude() >> part;
+    let mut low = sum.magnitude() - (&high << part);
+    if sum.bits() <= part + (FITS - PART) {
+        (low, high) = (sum.magnitude().clone(), BigUint::ZERO);
+    }
+    let mut exact = Exact::<2>::default();
+    for (at, word) in low.to_u64_digits().into_iter().enumerate() {
+        exact.add(negative, u128::from(word), unit + 64 * at as i32);
+    }
+    exact.encode(bytes);
+    if high == BigUint::ZERO {
+        return bytes.push(0);
+    }
+    bytes.push(1 + u8::from(negative));
+    bytes.put_bytes(&high.to_bytes_le());
+}
+
+/// An integer of so many bits is an [`Exact`], as sums of doubles are, which are far smaller.
+const FITS: u64 = 2000;
+/// Of a longer one the bits below this are.
+const PART: u64 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::shortest;
+    use proptest::prelude::*;
+
+    fn total(numbers: &[&str]) -> Total {
+        let mut total = Total::default();
+        numbers.iter().for_each(|number| total.add(&Number::of(number)));
+        total
+    }
+
+    fn sum(numbers: &[&str]) -> String {
+        match total(numbers).sum() {
+            Sum::Integer(integer) => integer.to_string(),
+            Sum::Huge(huge) => huge.to_string(),
+            Sum::Double(double) => shortest(double),
+        }
+    }
+
+    fn bytes(total: &Total) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        total.encode(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn integers_add_up_exactly_at_any_size() {
+        let nines = "9".repeat(400);
+        let next = format!("1{}", "0".repeat(400));
+        let most = i128::MAX.to_string();
+        for (numbers, expected) in [
+            (&[][..], "0"),
+            (&["18446744073709551615", "18446744073709551614"], "36893488147419103229"),
+            (&[&*most, "1"], "170141183460469231731687303715884105728"),
+            (&[&*most, &*most, "-1"], "340282366920938463463374607431768211453"),
+            (
+                &["-170141183460469231731687303715884105729", "-0"],
+                "-170141183460469231731687303715884105729",
+            ),
+            (&[&*nines, "1"], &*next),
+            (&[&*next, "-1"], &*nines),
+        ] {
+            assert_eq!(sum(numbers), expected);
+        }
+    }
+
+    #[test]
+    fn one_double_makes_the_sum_a_double_that_is_rounded_once() {
+        for (numbers, expected) in [
+            (&["1.0", "2"][..], "3"),
+            (&["0.1", "0.2", "-0.3"], "2.7755575615628914e-17"),
+            (&["9007199254740993", "1.0"], "9007199254740994"),
+            (&["9007199254740993", "0.5", "-9007199254740993"], "0.5"),
+            (&["36893488147419103233", "1e-3", "-36893488147419103232"], "1.001"),
+            (&["1e308", "1e308"], "1.7976931348623157e308"),
+            (&["-1e308", "-1e308"], "-1.7976931348623157e308"),
+            (&["1e400", "-1e400"], "0"),
+            (&["1e308", "1e308", "-1e308"], "1e308"),
+            (&["-0.0"], "-0"),
+            (&["-0.0", "1", "-1"], "-0"),
+            (&["-0.0", "0.0"], "0"),
+        ] {
+            assert_eq!(sum(numbers), expected, "{numbers:?}");
+        }
+        let huge = format!("-1{}", "0".repeat(400));
+        assert_eq!(sum(&[&huge, "0.5"]), "-1.7976931348623157e308");
+        assert_eq!(sum(&[&huge, "0.5", &huge[1..]]), "0.5");
+        assert_eq!(total(&["1.5e308", "1.7e308"]).mean(2), 1.6e308);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_numbers_and_of_states_does_not_show(
+            numbers in prop::collection::vec("-?(0|[1-9][0-9]{0,45})(\\.[0-9]{1,3})?", 0..20),
+            integers in prop::collection::vec("-?[1-9][0-9]{0,45}", 0..20),
+            cut in 0..20_usize,
+        ) {
+            for numbers in [numbers, integers.clone()] {
+                let refs: Vec<&str> = numbers.iter().map(String::as_str).collect();
+                let (left, right) = refs.split_at(cut.min(refs.len()));
+                let (mut merged, right) = (total(right), total(left));
+                merged.merge(&right);
+                let all = total(&refs);
+                prop_assert_eq!(merged.sum(), all.sum());
+                prop_assert_eq!(bytes(&merged), bytes(&all));
+                let encoded = bytes(&all);
+                let decoded = Total::decode(&mut Reader::new(&encoded)).unwrap();
+                prop_assert_eq!(decoded.sum(), all.sum());
+                prop_assert_eq!(bytes(&decoded), encoded);
+            }
+            let expected: BigInt = integers.iter().map(|n| n.parse::<BigInt>().unwrap()).sum();
+            let integers: Vec<&str> = integers.iter().map(String::as_str).collect();
+            prop_assert_eq!(sum(&integers), expected.to_string());
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Values as they are compared, counted and told apart.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::Datum;
+use super::json::{rank, unescaped, within_quotes};
+use super::key::{self, FALSE, NEGATIVE, NULL, NUMBER, OBJECT, STRING, TRUE};
+use super::number::{Decimal, EXACT, Number};
+
+/// A value as it is compared: two are equal if the values are, whatever columns they came from, and
+/// they sort as jq sorts: null, false, true, numbers, strings, arrays, objects.
+///
+/// Numbers are compared by value (1, 1.0 and 1e0 are one), NaN is below all numbers, and strings go
+/// by code points. Only lists, objects and strings with escapes are copied to be made canonical.
+///
+/// ```
+/// use creel_operators::column::{Canonical, Datum};
+///
+/// let canonical = |json| Datum::Json(json).canonical();
+/// assert_eq!(canonical("1e0"), Datum::Integer(1).canonical());
+/// assert_eq!(canonical("\"\\u0061\""), Datum::Text("a").canonical());
+/// assert!(canonical("null") < canonical("-1.5") && canonical("9") < canonical("10"));
+/// assert!(canonical("10") < canonical("\"1\"") && canonical("\"z\"") < canonical("[]"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Canonical<'a>(Value<'a>);
+
+/// One form for each value: an integer of 64 bits is never a double or a key.
+#[derive(Debug, Clone)]
+pub(crate) enum Value<'a> {
+    Integer(i64),
+    /// Of a magnitude below 2^53, and no integer.
+    Float(f64),
+    Text(Cow<'a, str>),
+    /// Any other value as its key.
+    Key(Cow<'a, str>),
+}
+
+impl<'a> Canonical<'a> {
+    /// The canonical form of a value.
+    #[inline]
+    pub fn of(datum: &Datum<'a>) -> Self {
+        Self(match *datum {
+            Datum::Null => fixed(NULL),
+            Datum::Bool(false) => fixed(FALSE),
+            Datum::Bool(true) => fixed(TRUE),
+            Datum::Integer(integer) => Value::Integer(integer),
+            Datum::Float(double) => of_double(double),
+            Datum::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Datum::Number(raw) => of_number(Number::of(raw)),
+            Datum::Json(raw) => of_json(raw),
+            Datum::Key(key) => of_key(key),
+            Datum::List(_) => {
+                let mut key = String::new();
+                datum.write_key(&mut key);
+                Value::Key(Cow::Owned(key))
+            }
+        })
+    }
+
+    #[inline]
+    pub(crate) fn value(&self) -> &Value<'a> {
+        &self.0
+    }
+
+    /// The value in the form of a column.
+    pub fn datum(&self) -> Datum<'_> {
+        match &self.0 {
+            Value::Integer(integer) => Datum::Integer(*integer),
+            Value::Float(double) => Datum::Float(*double),
+            Value::Text(text) => Datum::Text(text),
+            Value::Key(key) => Datum::Key(key),
+        }
+    }
+
+    /// Appends its key. See [`write_key`](super::write_key).
+    pub fn write_key(&self, out: &mut String) {
+        self.datum().write_key(out);
+    }
+
+    /// The same value, lent.
+    pub fn lend(&self) -> Canonical<'_> {
+        Canonical(match &self.0 {
+            Value::Integer(integer) => Value::Integer(*integer),
+            Value::Float(double) => Value::Float(*double),
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Value::Key(key) => Value::Key(Cow::Borrowed(key)),
+        })
+    }
+
+    /// Stores it.
+    pub fn into_owned(self) -> Canonical<'static> {
+        Canonical(match self.0 {
+            Value::Integer(integer) => Value::Integer(integer),
+            Value::Float(double) => Value::Float(double),
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Value::Key(key) => Value::Key(match key {
+                // The keys that were not made for the value: those of null, false and true.
+                Cow::Borrowed(key) => {
+                    fixed_key(key).map_or_else(|| Cow::Owned(key.to_owned()), Cow::Borrowed)
+                }
+                Cow::Owned(key) => Cow::Owned(key),
+            }),
+        })
+    }
+
+    /// The bytes of memory that it points to.
+    pub fn heap(&self) -> usize {
+        match &self.0 {
+            Value::Text(Cow::Owned(text)) | Value::Key(Cow::Owned(text)) => text.capacity(),
+            Value::Integer(_) | Value::Float(_) | Value::Text(_) | Value::Key(_) => 0,
+        }
+    }
+
+    /// The place of its type among types.
+    fn rank(&self) -> u8 {
+        match &self.0 {
+            Value::Integer(_) | Value::Float(_) => 3,
+            Value::Text(_) => 4,
+            Value::Key(key) => match key.chars().next() {
+                None | Some(NULL) => 0,
+                Some(FALSE) => 1,
+                Some(TRUE) => 2,
+                Some(NEGATIVE | NUMBER) => 3,
+                Some(OBJECT) => 6,
+                Some(_) => 5,
+            },
+        }
+    }
+
+    fn by_key(&self, other: &Self) -> Ordering {
+        let key = |of: &Self| {
+            let mut key = String::new();
+            of.write_key(&mut key);
+            key
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+fn fixed_key(key: &str) -> Option<&'static str> {
+    ["\u{1}", "\u{2}", "\u{3}"].into_iter().find(|known| *known == key)
+}
+
+fn fixed(first: char) -> Value<'static> {
+    Value::Key(Cow::Borrowed(match first {
+        FALSE => "\u{2}",
+        TRUE => "\u{3}",
+        _ => "\u{1}",
+    }))
+}
+
+#[inline]
+fn of_double(double: f64) -> Value<'static> {
+    if double.abs() < EXACT {
+        let integer = double as i64;
+        return match integer as f64 == double {
+            true => Value::Integer(integer),
+            false => Value::Float(double),
+        };
+    }
+    of_large_double(double)
+}
+
+#[cold]
+fn of_large_double(double: f64) -> Value<'static> {
+    if double.is_finite()
+        && let Some(integer) = Decimal::of_double(double).to_i64()
+    {
+        return Value::Integer(integer);
+    }
+    let mut key = String::new();
+    key::double_key(double, &mut key);
+    Value::Key(Cow::Owned(key))
+}
+
+#[inline]
+fn of_number(number: Number<'_>) -> Value<'static> {
+    match number {
+        Number::Integer(integer) => Value::Integer(integer),
+        Number::Double(double) => of_double(double),
+        Number::Long(digits) => {
+            let mut key = String::new();
+            key::number_key(&Decimal::of(&digits), &mut key);
+            Value::Key(Cow::Owned(key))
+        }
+    }
+}
+
+#[inline]
+fn of_json(raw: &str) -> Value<'_> {
+    match rank(raw) {
+        0 => fixed(NULL),
+        1 => fixed(FALSE),
+        2 => fixed(TRUE),
+        3 => of_number(Number::of(raw)),
+        4 => Value::Text(unescaped(within_quotes(raw))),
+        _ => {
+            let mut key = String::new();
+            key::write_key(raw, &mut key);
+            Value::Key(Cow::Owned(key))
+        }
+    }
+}
+
+#[inline]
+fn of_key(key: &str) -> Value<'_> {
+    match key.chars().next() {
+        Some(STRING) => Value::Text(Cow::Borrowed(&key[1..])),
+        Some(NUMBER | NEGATIVE) => of_number_key(key),
+        None => fixed(NULL),
+        Some(_) => Value::Key(Cow::Borrowed(key)),
+    }
+}
+
+fn of_number_key(key: &str) -> Value<'_> {
+    let Some(decimal) = key::number_of_key(key) else { return Value::Key(Cow::Borrowed(key)) };
+    if let Some(integer) = decimal.to_i64() {
+        return Value::Integer(integer);
+    }
+    let mut raw = String::new();
+    decimal.write(&mut raw);
+    match raw.parse::<f64>() {
+        Ok(double) if double.abs() < EXACT => of_double(double),
+        _ => Value::Key(Cow::Borrowed(key)),
+    }
+}
+
+impl Ord for Canonical<'_> {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+            (Value::Float(a), Value::Float(b)) => a.total_cmp(b),
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            // The double lies between two integers.
+            (Value::Integer(a), Value::Float(b)) => a.cmp(&(b.floor() as i64)).then(Ordering::Less),
+            (Value::Float(a), Value::Integer(b)) => {
+                (a.floor() as i64).cmp(b).then(Ordering::Greater)
+            }
+            (Value::Key(a), Value::Key(b)) => a.cmp(b),
+            _ => self.rank().cmp(&other.rank()).then_with(|| self.by_key(other)),
+        }
+    }
+}
+
+impl PartialOrd for Canonical<'_> {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Canonical<'_> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Value::Integer(a), Value::Integer(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+            (Value::Text(a), Value::Text(b)) | (Value::Key(a), Value::Key(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Canonical<'_> {}
+
+impl std::hash::Hash for Canonical<'_> {
+    #[inline]
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(&self.0).hash(state);
+        match &self.0 {
+            Value::Integer(integer) => integer.hash(state),
+            Value::Float(double) => double.to_bits().hash(state),
+            Value::Text(text) | Value::Key(text) => text.hash(state),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::shortest;
+    use proptest::prelude::*;
+
+    const SCALARS: &[&str] = &[
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "0.0",
+        "1",
+        "1.0",
+        "1e0",
+        "-1.5",
+        "-1.25",
+        "2",
+        "10",
+        "9.5",
+        "0.001",
+        "1e-3",
+        "1e300",
+        "-1e300",
+        "12345678901234567",
+        "123456789e3",
+        "5e-324",
+        "9007199254740993",
+        "9007199254740992.5",
+        "1e18",
+        "1e19",
+        "10000000000000000000",
+        "18446744073709551616",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "\"\"",
+        "\"a\"",
+        "\"\\u0061\"",
+        "\"ab\"",
+        "\"\\u0000\"",
+        "\"\\u0001\"",
+        "\"é\"",
+        "[]",
+        "[1]",
+        "[1.0]",
+        "[1,2]",
+        "[\"a\"]",
+        "[[]]",
+        "{}",
+        "{\"a\":1}",
+        "{\"a\":1,\"b\":2}",
+        "{\"b\":2, \"a\":1e0}",
+    ];
+
+    fn key(json: &str) -> String {
+        let mut key = String::new();
+        key::write_key(json, &mut key);
+        key
+    }
+
+    #[test]
+    fn values_compare_as_their_keys_whatever_form_they_come_in() {
+        for a in SCALARS {
+            for b in SCALARS {
+                let (ka, kb) = (key(a), key(b));
+                let expected = ka.cmp(&kb);
+                let forms =
+                    |json, key| [Datum::Json(json).canonical(), Datum::Key(key).canonical()];
+                for left in forms(a, &ka) {
+                    for right in forms(b, &kb) {
+                        assert_eq!(left.cmp(&right), expected, "{a} {b}");
+                        assert_eq!(left == right, expected.is_eq(), "{a} {b}");
+                        assert_eq!(left.cmp(&right.clone().into_owned()), expected, "{a} {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nan_is_below_all_numbers_and_infinities_are_at_the_ends() {
+        let order =
+            [f64::NAN, f64::NEG_INFINITY, f64::MIN, -1.5, 0.0, 5e-324, 1e300, f64::INFINITY];
+        let order = order.map(|x| Datum::Float(x).canonical());
+        assert!(order.is_sorted() && order.windows(2).all(|pair| pair[0] != pair[1]));
+        assert!(Datum::Bool(true).canonical() < order[0] && order[7] < Datum::Text("").canonical());
+        assert_eq!(Datum::Float(-0.0).canonical(), Datum::Integer(0).canonical());
+        let mut json = String::new();
+        order[0].datum().write_json(&mut json);
+        order[7].datum().write_json(&mut json);
+        assert_eq!(json, "null1.7976931348623157e308");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_one_value_in_every_form(x in prop::num::f64::NORMAL | prop::num::f64::ZERO, n: i64) {
+            for (datum, raw) in [(Datum::Float(x), shortest(x)), (Datum::Integer(n), n.to_string())] {
+                let key = key(&raw);
+                prop_assert_eq!(datum.canonical(), Datum::Number(&raw).canonical());
+                prop_assert_eq!(datum.canonical(), Datum::Key(&key).canonical());
+                let mut own = String::new();
+                datum.write_key(&mut own);
+                prop_assert_eq!(own, key);
+            }
+        }
+
+        #[test]
+        fn doubles_and_integers_compare_by_value(x in -1e4..1e4_f64, n in -10_000..10_000_i64, eighths in -999..999_i64) {
+            for x in [x, eighths as f64 / 8.0] {
+                let order = x.partial_cmp(&(n as f64)).unwrap();
+                prop_assert_eq!(Datum::Float(x).canonical().cmp(&Datum::Integer(n).canonical()), order);
+                prop_assert_eq!(Datum::Integer(n).canonical().cmp(&Datum::Float(x).canonical()), order.reverse());
+            }
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Values as texts that are equal where the values are, and in jq's order byte by byte.
+//!
+//! A first byte tells the type. A string is a quote and what it stands for, which for most strings is
+//! how they stand in the record but for the closing quote: nothing is copied. A number is where its
+//! point stands, then the digits of its value without zeros at the end: no key is much longer than what
+//! it is of. Within arrays and objects each part ends with a NUL, which is below whatever may go on.
+
+use std::borrow::Cow;
+
+use super::canonical::Value;
+use super::json::{elements, entries, rank, unescaped, within_quotes, write_string};
+use super::number::{Decimal, shortest};
+use super::{Column, Datum};
+
+pub(super) const NULL: char = '\u{1}';
+pub(super) const FALSE: char = '\u{2}';
+pub(super) const TRUE: char = '\u{3}';
+pub(super) const NEGATIVE: char = '\u{4}';
+pub(super) const NUMBER: char = '\u{5}';
+pub(super) const STRING: char = '"';
+pub(super) const ARRAY: char = '[';
+pub(super) const OBJECT: char = '{';
+/// Values that are further within others than this are taken as null: these readers call themselves,
+/// and keys may come from a damaged file. Records are refused long before.
+const DEEPEST: u32 = 1024;
+/// Ends a part.
+const END: char = '\0';
+/// Stands before `END` and itself within the strings of arrays and objects.
+const ESCAPE: char = '\u{1}';
+/// The place of a number's point becomes a character: added to this, or taken from it for negative ones.
+/// The least place is -323, the greatest the length of the longest integer.
+const POINT: (u32, u32) = (0x200, 0xd600);
+/// The same for zero, below all that are positive.
+const ZERO: char = '\u{20}';
+/// In the place of a point, what no other number has: NaN, below all, and the infinities.
+pub(super) const NAN_KEY: &str = "\u{4}\u{1}";
+pub(super) const LEAST_KEY: &str = "\u{4}\u{2}";
+pub(super) const GREATEST_KEY: &str = "\u{5}\u{d7ff}";
+
+/// Appends the canonical key of a checked value of JSON: a text that is equal to that of another
+/// value if the values are, and sorts, byte by byte, as the values do in jq.
+///
+/// ```
+/// use creel_operators::column::write_key;
+///
+/// let key = |json| {
+///     let mut key = String::new();
+///     write_key(json, &mut key);
+///     key
+/// };
+/// assert_eq!(key("[1.0, \"a\"]"), key("[1,\"\\u0061\"]"));
+/// assert!(key("null") < key("2") && key("2") < key("10") && key("10") < key("\"\""));
+/// ```
+pub fn write_key(json: &str, out: &mut String) {
+    match rank(json) {
+        0 => out.push(NULL),
+        1 => out.push(FALSE),
+        2 => out.push(TRUE),
+        3 => number_key(&Decimal::of(json), out),
+        4 => {
+            out.push(STRING);
+            out.push_str(&unescaped(within_quotes(json)));
+        }
+        _ => part(json, DEEPEST, out),
+    }
+}
+
+pub(super) fn number_key(number: &Decimal<'_>, out: &mut String) {
+    let marker =
+        |code: Option<u32>| code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+    match number {
+        Decimal { digits, .. } if digits.is_empty() => out.extend([NUMBER, ZERO]),
+        Decimal { negative: false, digits, point } => {
+            out.extend([NUMBER, marker(POINT.0.checked_add_signed(*point))]);
+            out.push_str(digits);
+        }
+        Decimal { negative: true, digits, point } => {
+            out.extend([NEGATIVE, marker(POINT.1.checked_add_signed(-point))]);
+            out.extend(digits.chars().map(complement));
+            // Above all digits: of two negatives the one with more digits is the smaller.
+            out.push('~');
+        }
+    }
+}
+
+/// Appends the key of a double.
+pub(super) fn double_key(double: f64, out: &mut String) {
+    match double {
+        x if x.is_nan() => out.push_str(NAN_KEY),
+        f64::INFINITY => out.push_str(GREATEST_KEY),
+        f64::NEG_INFINITY => out.push_str(LEAST_KEY),
+        x => number_key(&Decimal::of_double(x), out),
+    }
+}
+
+/// Appends the key of a value that stands in a column.
+pub(super) fn datum_key(datum: &Datum<'_>, out: &mut String) {
+    match datum {
+        Datum::Null => out.push(NULL),
+        Datum::Bool(false) => out.push(FALSE),
+        Datum::Bool(true) => out.push(TRUE),
+        Datum::Integer(integer) => number_key(&Decimal::of(&integer.to_string()), out),
+        Datum::Float(double) => double_key(*double, out),
+        Datum::Text(text) => {
+            out.push(STRING);
+            out.push_str(text);
+        }
+        Datum::Number(raw) | Datum::Json(raw) => write_key(raw, out),
+        Datum::Key(key) => out.push_str(key),
+        Datum::List(items) => list_part(items, out),
+    }
+}
+
+fn list_part(items: &Column<'_>, out: &mut String) {
+    out.push(ARRAY);
+    for row in 0..items.len() {
+        datum_part(&items.get(row).unwrap_or(Datum::Null), out);
+    }
+    out.push(END);
+}
+
+/// Appends the key of a value within a list.
+pub(super) fn datum_part(datum: &Datum<'_>, out: &mut String) {
+    if let Datum::List(items) = datum {
+        return list_part(items, out);
+    }
+    let canonical = datum.canonical();
+    match canonical.value() {
+        Value::Text(text) => string_part(text, out),
+        // Arrays and objects end by themselves.
+        Value::Key(key) if key.starts_with([ARRAY, OBJECT]) => out.push_str(key),
+        Value::Integer(_) | Value::Float(_) | Value::Key(_) => {
+            canonical.write_key(out);
+            out.push(END);
+        }
+    }
+}
+
+/// Opens and closes a list of parts that are appended between.
+pub(super) fn list_of_parts(out: &mut String, parts: impl FnOnce(&mut String)) {
+    out.push(ARRAY);
+    parts(out);
+    out.push(END);
+}
+
+/// The number of a key; `None` of NaN and infinities.
+pub(super) fn number_of_key(key: &str) -> Option<Decimal<'_>> {
+    match key.chars().next()? {
+        _ if matches!(key, NAN_KEY | LEAST_KEY | GREATEST_KEY) => None,
+        kind @ (NUMBER | NEGATIVE) => Some(read_number(kind == NEGATIVE, &key[1..])),
+        _ => None,
+    }
+}
+
+/// The number of a key, whose first character is gone: zero if it is none.
+fn read_number(negative: bool, key: &str) -> Decimal<'_> {
+    let mut chars = key.chars();
+    let code = chars.next().map_or(0, |marker| u32::from(marker) as i32);
+    let written = chars.as_str().trim_end_matches('~');
+    let (digits, point) = match negative {
+        _ if !written.bytes().all(|byte| byte.is_ascii_digit()) => (Cow::Borrowed(""), 0),
+        false => (Cow::Borrowed(written), code - POINT.0 as i32),
+        true => (written.chars().map(complement).collect(), POINT.1 as i32 - code),
+    };
+    Decimal { negative: negative && !digits.is_empty(), digits, point }
+}
+
+fn complement(digit: char) -> char {
+    digit.to_digit(10).and_then(|digit| char::from_digit(9 - digit, 10)).unwrap_or(digit)
+}
+
+/// A value within another, or that others are within.
+fn part(json: &str, depth: u32, out: &mut String) {
+    let Some(depth) = depth.checked_sub(1) else { return out.extend([NULL, END]) };
+    match rank(json) {
+        4 => string_part(&unescaped(within_quotes(json)), out),
+        5 => {
+            out.push(ARRAY);
+            elements(json).into_iter().for_each(|element| part(element, depth, out));
+            out.push(END);
+        }
+        // As jq has it: first the keys, then the values in the order of the keys.
+        6 => {
+            out.push(OBJECT);
+            let mut entries = entries(json);
+            entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            entries.iter().for_each(|(key, _)| string_part(key, out));
+            out.push(END);
+            entries.into_iter().for_each(|(_, value)| part(value, depth, out));
+            out.push(END);
+        }
+        _ => {
+            write_key(json, out);
+            out.push(END);
+        }
+    }
+}
+
+fn string_part(read: &str, out: &mut String) {
+    out.push(STRING);
+    for c in read.chars() {
+        match c {
+            END => out.extend([ESCAPE, ESCAPE]),
+            ESCAPE => out.extend([ESCAPE, '\u{2}']),
+            c => out.push(c),
+        }
+    }
+    out.push(END);
+}
+
+/// Appends the value of a canonical key, as JSON: numbers and strings in their shortest spelling, the
+/// keys of objects in order.
+///
+/// ```
+/// use creel_operators::column::{write_key, write_value};
+///
+/// let (mut key, mut value) = (String::new(), String::new());
+/// write_key("{\"b\": 1.50, \"a\": null}", &mut key);
+/// write_value(&key, &mut value);
+/// assert_eq!(value, "{\"a\":null,\"b\":1.5}");
+/// ```
+pub fn write_value(key: &str, out: &mut String) {
+    match key.strip_prefix(STRING) {
+        // Whole strings have no end, and nothing in them is escaped.
+        Some(text) => write_string(text, out),
+        None => drop(read(key, DEEPEST, out)),
+    }
+}
+
+/// Appends the value that `key` begins with; returns what comes after it.
+fn read<'k>(key: &'k str, depth: u32, out: &mut String) -> &'k str {
+    let Some(depth) = depth.checked_sub(1) else {
+        out.push_str("null");
+        return "";
+    };
+    let mut chars = key.chars();
+    match chars.next() {
+        Some(FALSE) => out.push_str("false"),
+        Some(TRUE) => out.push_str("true"),
+        Some(kind @ (NUMBER | NEGATIVE)) => {
+            let (number, rest) = until_end(chars.as_str());
+            match number.chars().next() {
+                Some('\u{1}') if kind == NEGATIVE => out.push_str("null"),
+                Some('\u{2}') if kind == NEGATIVE => out.push_str(&shortest(f64::MIN)),
+                Some('\u{d7ff}') => out.push_str(&shortest(f64::MAX)),
+                _ => read_number(kind == NEGATIVE, number).write(out),
+            }
+            return rest;
+        }
+        Some(STRING) => {
+            let (text, rest) = read_string(chars.as_str());
+            write_string(&text, out);
+            return rest;
+        }
+        Some(ARRAY) => return read_list(chars.as_str(), depth, out),
+        Some(OBJECT) => return read_object(chars.as_str(), depth, out),
+        _ => out.push_str("null"),
+    }
+    chars.as_str().strip_prefix(END).unwrap_or(chars.as_str())
+}
+
+fn until_end(key: &str) -> (&str, &str) {
+    key.split_once(END).unwrap_or((key, ""))
+}
+
+fn read_string(key: &str) -> (Cow<'_, str>, &str) {
+    let (text, rest) = until_end(key);
+    if !text.contains(ESCAPE) {
+        return (Cow::Borrowed(text), rest);
+    }
+    let mut read = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        read.push(match c {
+            ESCAPE if chars.next() == Some(ESCAPE) => END,
+            c => c,
+        });
+    }
+    (Cow::Owned(read), rest)
+}
+
+fn read_list<'k>(key: &'k str, depth: u32, out: &mut String) -> &'k str {
+    out.push('[');
+    let mut rest = key;
+    let mut first = true;
+    while !rest.is_empty() && !rest.starts_with(END) {
+        if !first {
+            out.push(',');
+        }
+        first = false;
+        rest = read(rest, depth, out);
+    }
+    out.push(']');
+    rest.get(1..).unwrap_or_default()
+}
+
+fn read_object<'k>(key: &'k str, depth: u32, out: &mut String) -> &'k str {
+    let mut names = Vec::new();
+    let mut rest = key;
+    while let Some(name) = rest.strip_prefix(STRING) {
+        let (name, after) = read_string(name);
+        names.push(name);
+        rest = after;
+    }
+    rest = rest.get(1..).unwrap_or_default();
+    out.push('{');
+    for (n, name) in names.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write_string(name, out);
+        out.push(':');
+        rest = read(rest, depth, out);
+    }
+    out.push('}');
+    rest.get(1..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn values_that_are_too_deep_are_null_and_nothing_overflows() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let json = [open.repeat(3_000), "1".to_owned(), close.repeat(3_000)].concat();
+            let (mut key, mut value) = (String::new(), String::new());
+            write_key(&json, &mut key);
+            write_value(&key, &mut value);
+            assert!(value.contains("null"));
+        }
+        let mut value = String::new();
+        write_value(&"[".repeat(1_000_000), &mut value);
+        assert!(value.contains("null"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_as_some_key(text in "[\"\\[{\u{0}-\u{5}\u{20}a1~\u{200}\u{d600}]{0,30}") {
+            write_value(&text, &mut String::new());
+            let canonical = Datum::Key(&text).canonical();
+            let _ = canonical.cmp(&Datum::Integer(1).canonical());
+            write_key(&text, &mut String::new());
+        }
+    }
+}

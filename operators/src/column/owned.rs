@@ -1,0 +1,453 @@
+//! Columns that own their values: what aggregates give.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::key::{datum_part, list_of_parts};
+use super::{Column, Data, Datum, Form, Span};
+
+/// A column that owns its values: one for each group of an aggregate, say.
+///
+/// Two are equal if their values are, row by row, as [`Canonical`](super::Canonical) ones.
+///
+/// ```
+/// use creel_operators::column::{Datum, OwnedColumn};
+///
+/// let mut column = OwnedColumn::default();
+/// column.push(Some(Datum::Integer(7)));
+/// column.push(None);
+/// column.push(Some(Datum::Text("net")));
+/// assert_eq!(column.to_json(), ["7", "null", "\"net\""]);
+/// ```
+#[derive(Clone, Default)]
+pub struct OwnedColumn {
+    data: OwnedData,
+    /// Which values are missing; empty as long as none is.
+    missing: Vec<bool>,
+}
+
+/// The values of an owned column.
+#[derive(Debug, Clone)]
+pub enum OwnedData {
+    /// Integers.
+    Integers(Vec<i64>),
+    /// Doubles.
+    Floats(Vec<f64>),
+    /// Booleans.
+    Bools(Vec<bool>),
+    /// Pieces of a text, one behind the other.
+    Texts {
+        /// How the pieces stand for values.
+        form: Form,
+        /// All pieces.
+        text: String,
+        /// Where each piece ends.
+        ends: Vec<usize>,
+    },
+    /// Lists: the items of all rows, one list behind the other.
+    Lists {
+        /// Where each list ends.
+        ends: Vec<usize>,
+        /// The items.
+        items: Box<OwnedColumn>,
+    },
+    /// Rows of several values, as pairs are: the first value of each row, the second, and so on.
+    Tuples(Vec<OwnedColumn>),
+}
+
+impl Default for OwnedData {
+    fn default() -> Self {
+        Self::Integers(Vec::new())
+    }
+}
+
+impl OwnedColumn {
+    /// A column of these values.
+    ///
+    /// ```
+    /// use creel_operators::column::{OwnedColumn, OwnedData};
+    ///
+    /// assert_eq!(OwnedColumn::new(OwnedData::Floats(vec![0.5])).to_json(), ["0.5"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the values of tuples are not equally many, or pieces or lists end beyond the last.
+    pub fn new(data: OwnedData) -> Self {
+        match &data {
+            OwnedData::Integers(_) | OwnedData::Floats(_) | OwnedData::Bools(_) => {}
+            OwnedData::Texts { text, ends, .. } => {
+                assert_eq!(ends.last().copied().unwrap_or(0), text.len(), "all of the text");
+            }
+            OwnedData::Lists { ends, items } => {
+                assert_eq!(ends.last().copied().unwrap_or(0), items.len(), "all of the items");
+            }
+            OwnedData::Tuples(columns) => {
+                assert!(columns.windows(2).all(|two| two[0].len() == two[1].len()), "equally many");
+            }
+        }
+        Self { data, missing: Vec::new() }
+    }
+
+    /// A column of integers.
+    pub fn integers(values: impl IntoIterator<Item = i64>) -> Self {
+        Self::new(OwnedData::Integers(values.into_iter().collect()))
+    }
+
+    /// A column of doubles.
+    pub fn floats(values: impl IntoIterator<Item = f64>) -> Self {
+        Self::new(OwnedData::Floats(values.into_iter().collect()))
+    }
+
+    /// A column of counts. Those beyond `i64::MAX`, which no input has, stop there.
+    pub fn counts(values: impl IntoIterator<Item = u64>) -> Self {
+        Self::integers(values.into_iter().map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
+    }
+
+    /// A column of one value a row, or none.
+    ///
+    /// ```
+    /// use creel_operators::column::{Datum, OwnedColumn};
+    ///
+    /// let column = OwnedColumn::of([Some(Datum::Float(1.5)), None]);
+    /// assert_eq!(column.to_json(), ["1.5", "null"]);
+    /// ```
+    pub fn of<'a>(values: impl IntoIterator<Item = Option<Datum<'a>>>) -> Self {
+        let mut column = Self::default();
+        values.into_iter().for_each(|value| column.push(value));
+        column
+    }
+
+    /// The values; some value stands for those that are missing.
+    pub const fn data(&self) -> &OwnedData {
+        &self.data
+    }
+
+    /// How many rows there are.
+    pub const fn len(&self) -> usize {
+        match &self.data {
+            OwnedData::Integers(values) => values.len(),
+            OwnedData::Floats(values) => values.len(),
+            OwnedData::Bools(values) => values.len(),
+            OwnedData::Texts { ends, .. } | OwnedData::Lists { ends, .. } => ends.len(),
+            OwnedData::Tuples(columns) => match columns.as_slice() {
+                [] => 0,
+                [first, ..] => first.len(),
+            },
+        }
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the value of a row is missing.
+    pub fn is_missing(&self, row: usize) -> bool {
+        self.missing.get(row).is_some_and(|missing| *missing)
+    }
+
+    /// The value of a row; `None` if it is missing, or a list or a tuple.
+    pub fn get(&self, row: usize) -> Option<Datum<'_>> {
+        if self.is_missing(row) {
+            return None;
+        }
+        match &self.data {
+            OwnedData::Integers(values) => Some(Datum::Integer(values[row])),
+            OwnedData::Floats(values) => Some(Datum::Float(values[row])),
+            OwnedData::Bools(values) => Some(Datum::Bool(values[row])),
+            OwnedData::Texts { form, text, ends } => {
+                Some(Datum::of_text(*form, &text[within(ends, row)]))
+            }
+            OwnedData::Lists { .. } | OwnedData::Tuples(_) => None,
+        }
+    }
+
+    /// Appends a value, or that none is there. Values of another kind than those before turn all
+    /// into JSON.
+    pub fn push(&mut self, value: Option<Datum<'_>>) {
+        let Some(datum) = value else {
+            self.missing.resize(self.len(), false);
+            self.missing.push(true);
+            return self.push_default();
+        };
+        if !self.fits(&datum) {
+            self.retype(&datum);
+        }
+        match (&mut self.data, datum) {
+            (OwnedData::Integers(values), Datum::Integer(integer)) => values.push(integer),
+            (OwnedData::Floats(values), Datum::Float(double)) => values.push(double),
+            (OwnedData::Bools(values), Datum::Bool(value)) => values.push(value),
+            (OwnedData::Texts { form: Form::Json, text, ends }, datum) => {
+                datum.write_json(text);
+                ends.push(text.len());
+            }
+            (
+                OwnedData::Texts { text, ends, .. },
+                Datum::Text(of) | Datum::Number(of) | Datum::Key(of),
+            ) => {
+                text.push_str(of);
+                ends.push(text.len());
+            }
+            // It was made to fit.
+            (data, datum) => unreachable!("{datum:?} among {data:?}"),
+        }
+        if !self.missing.is_empty() {
+            self.missing.push(false);
+        }
+    }
+
+    fn push_default(&mut self) {
+        match &mut self.data {
+            OwnedData::Integers(values) => values.push(0),
+            OwnedData::Floats(values) => values.push(0.0),
+            OwnedData::Bools(values) => values.push(false),
+            OwnedData::Texts { text, ends, .. } => ends.push(text.len()),
+            OwnedData::Lists { ends, .. } => ends.push(ends.last().copied().unwrap_or(0)),
+            OwnedData::Tuples(columns) => columns.iter_mut().for_each(|column| column.push(None)),
+        }
+    }
+
+    /// Whether a value can be appended as it is.
+    fn fits(&self, datum: &Datum<'_>) -> bool {
+        match (&self.data, datum) {
+            (OwnedData::Integers(_), Datum::Integer(_))
+            | (OwnedData::Floats(_), Datum::Float(_))
+            | (OwnedData::Bools(_), Datum::Bool(_))
+            | (OwnedData::Texts { form: Form::Json, .. }, _)
+            | (OwnedData::Texts { form: Form::Text, .. }, Datum::Text(_))
+            | (OwnedData::Texts { form: Form::Number, .. }, Datum::Number(_))
+            | (OwnedData::Texts { form: Form::Key, .. }, Datum::Key(_)) => true,
+            (OwnedData::Integers(_) | OwnedData::Floats(_) | OwnedData::Bools(_), _)
+            | (OwnedData::Texts { .. }, _)
+            | (OwnedData::Lists { .. } | OwnedData::Tuples(_), _) => false,
+        }
+    }
+
+    /// Makes room for the kind of a value: as it is, if none is there as yet; or as JSON.
+    fn retype(&mut self, datum: &Datum<'_>) {
+        let rows = self.len();
+        if (0..rows).all(|row| self.is_missing(row)) {
+            let texts = |form| OwnedData::Texts { form, text: String::new(), ends: vec![0; rows] };
+            self.data = match datum {
+                Datum::Integer(_) => OwnedData::Integers(vec![0; rows]),
+                Datum::Float(_) => OwnedData::Floats(vec![0.0; rows]),
+                Datum::Bool(_) => OwnedData::Bools(vec![false; rows]),
+                Datum::Text(_) => texts(Form::Text),
+                Datum::Number(_) => texts(Form::Number),
+                Datum::Key(_) => texts(Form::Key),
+                Datum::Null | Datum::Json(_) | Datum::List(_) => texts(Form::Json),
+            };
+            return;
+        }
+        let (mut text, mut ends) = (String::new(), Vec::with_capacity(rows));
+        for row in 0..rows {
+            if !self.is_missing(row) {
+                self.write_json(row, &mut text);
+            }
+            ends.push(text.len());
+        }
+        self.data = OwnedData::Texts { form: Form::Json, text, ends };
+    }
+
+    /// Appends the value of a row as JSON; null if it is missing.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn write_json(&self, row: usize, out: &mut String) {
+        let mut list = |columns: &mut dyn Iterator<Item = (&Self, usize)>| {
+            out.push('[');
+            let mut first = true;
+            for (column, row) in columns {
+                if !std::mem::take(&mut first) {
+                    out.push(',');
+                }
+                column.write_json(row, out);
+            }
+            out.push(']');
+        };
+        match &self.data {
+            _ if self.is_missing(row) => out.push_str("null"),
+            OwnedData::Lists { ends, items } => {
+                list(&mut within(ends, row).map(|row| (&**items, row)));
+            }
+            OwnedData::Tuples(columns) => list(&mut columns.iter().map(|column| (column, row))),
+            _ => self.get(row).unwrap_or(Datum::Null).write_json(out),
+        }
+    }
+
+    /// All values as JSON.
+    pub fn to_json(&self) -> Vec<String> {
+        let json = |row| {
+            let mut json = String::new();
+            self.write_json(row, &mut json);
+            json
+        };
+        (0..self.len()).map(json).collect()
+    }
+
+    /// Appends the value of a row as a part of the key of a list.
+    fn write_part(&self, row: usize, out: &mut String) {
+        match &self.data {
+            _ if self.is_missing(row) => out.push('\u{1f}'),
+            OwnedData::Lists { ends, items } => {
+                list_of_parts(out, |out| {
+                    within(ends, row).for_each(|row| items.write_part(row, out));
+                });
+            }
+            OwnedData::Tuples(columns) => {
+                list_of_parts(out, |out| columns.iter().for_each(|c| c.write_part(row, out)));
+            }
+            _ => datum_part(&self.get(row).unwrap_or(Datum::Null), out),
+        }
+    }
+
+    /// Lends the values of some rows, in which lists and tuples are JSON: `spans` and `text` are
+    /// buffers that they may need.
+    ///
+    /// ```
+    /// use creel_operators::column::OwnedColumn;
+    ///
+    /// let column = OwnedColumn::integers([7, 8, 9]);
+    /// let (mut spans, mut text) = Default::default();
+    /// assert_eq!(column.lend(1..3, &mut spans, &mut text).len(), 2);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer rows, or the text of these has 4 GiB or more: lend fewer at a time.
+    pub fn lend<'a>(
+        &'a self,
+        rows: Range<usize>,
+        spans: &'a mut Vec<Span>,
+        text: &'a mut String,
+    ) -> Column<'a> {
+        spans.clear();
+        let column = match &self.data {
+            OwnedData::Integers(values) => Column::integers(&values[rows.clone()]),
+            OwnedData::Floats(values) => Column::floats(&values[rows.clone()]),
+            OwnedData::Bools(values) => Column::bools(&values[rows.clone()]),
+            OwnedData::Texts { form, text, ends } => {
+                let base = rows.start.checked_sub(1).map_or(0, |before| ends[before]);
+                let end = rows.end.checked_sub(1).map_or(0, |last| ends[last]).max(base);
+                assert!(end - base <= u32::MAX as usize, "text for spans");
+                spans.extend(rows.clone().map(|row| {
+                    let piece = within(ends, row);
+                    Span::new(piece.start - base, piece.end - base)
+                }));
+                Column::texts(*form, &text[base..end], spans)
+            }
+            OwnedData::Lists { .. } | OwnedData::Tuples(_) => {
+                text.clear();
+                for row in rows.clone() {
+                    let start = text.len();
+                    self.write_json(row, text);
+                    assert!(text.len() <= u32::MAX as usize, "text for spans");
+                    spans.push(Span::new(start, text.len()));
+                }
+                Column::texts(Form::Json, text, spans)
+            }
+        };
+        match self.missing.is_empty() {
+            true => column,
+            false => column.with_missing(&self.missing[rows]),
+        }
+    }
+
+    /// The bytes of memory that it has.
+    pub fn weight(&self) -> usize {
+        let data = match &self.data {
+            OwnedData::Integers(values) => values.capacity() * size_of::<i64>(),
+            OwnedData::Floats(values) => values.capacity() * size_of::<f64>(),
+            OwnedData::Bools(values) => values.capacity(),
+            OwnedData::Texts { text, ends, .. } => {
+                text.capacity() + ends.capacity() * size_of::<usize>()
+            }
+            OwnedData::Lists { ends, items } => {
+                ends.capacity() * size_of::<usize>() + items.weight()
+            }
+            OwnedData::Tuples(columns) => columns.iter().map(Self::weight).sum(),
+        };
+        data + self.missing.capacity()
+    }
+}
+
+/// The range of a row in what follows each other.
+fn within(ends: &[usize], row: usize) -> Range<usize> {
+    row.checked_sub(1).map_or(0, |before| ends[before])..ends[row]
+}
+
+impl From<Column<'_>> for OwnedColumn {
+    fn from(column: Column<'_>) -> Self {
+        if column.missing().is_none() {
+            match column.data() {
+                Data::Integers(values) => return Self::integers(values.iter().copied()),
+                Data::Floats(values) => return Self::floats(values.iter().copied()),
+                Data::Bools(values) => return Self::new(OwnedData::Bools(values.to_vec())),
+                Data::Texts { .. } | Data::Lists { .. } => {}
+            }
+        }
+        Self::of((0..column.len()).map(|row| column.get(row)))
+    }
+}
+
+impl PartialEq for OwnedColumn {
+    fn eq(&self, other: &Self) -> bool {
+        let part = |column: &Self, row| {
+            let mut part = String::new();
+            column.write_part(row, &mut part);
+            part
+        };
+        self.len() == other.len() && (0..self.len()).all(|row| part(self, row) == part(other, row))
+    }
+}
+
+impl fmt::Debug for OwnedColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.to_json()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_several_kinds_become_json() {
+        let (true_, text) = (Datum::Bool(true), Datum::Text("a\"b"));
+        let column =
+            OwnedColumn::of([None, Some(true_), Some(text), Some(Datum::Float(0.5)), None]);
+        assert_eq!(column.to_json(), ["null", "true", "\"a\\\"b\"", "0.5", "null"]);
+        assert!(matches!(column.data(), OwnedData::Texts { form: Form::Json, .. }));
+    }
+
+    #[test]
+    fn rows_are_lent_as_they_are() {
+        let texts = OwnedColumn::of(["one", "", "three"].map(|text| Some(Datum::Text(text))));
+        let items = OwnedColumn::integers([1, 2, 3]);
+        let lists = OwnedData::Lists { ends: vec![2, 2, 3], items: Box::new(items) };
+        let pairs = OwnedData::Tuples(vec![texts.clone(), OwnedColumn::new(lists)]);
+        let mut column = OwnedColumn::new(pairs);
+        column.push(None);
+        assert_eq!(column.to_json(), ["[\"one\",[1,2]]", "[\"\",[]]", "[\"three\",[3]]", "null"]);
+        let (mut spans, mut text) = Default::default();
+        for rows in [0..0, 0..4, 1..3] {
+            let lent = column.lend(rows.clone(), &mut spans, &mut text);
+            let lent = OwnedColumn::from(lent).to_json();
+            assert_eq!(lent, column.to_json()[rows]);
+        }
+        let lent = texts.lend(1..3, &mut spans, &mut text);
+        assert!(matches!(
+            (lent.get(0), lent.get(1)),
+            (Some(Datum::Text("")), Some(Datum::Text("three")))
+        ));
+    }
+
+    #[test]
+    fn columns_are_equal_by_value() {
+        assert_eq!(OwnedColumn::integers([1]), OwnedColumn::floats([1.0]));
+        assert_ne!(OwnedColumn::integers([1]), OwnedColumn::integers([1, 2]));
+        assert_ne!(OwnedColumn::of([None]), OwnedColumn::of([Some(Datum::Null)]));
+    }
+}
