@@ -11,38 +11,48 @@ const NAMES: [&str; 8] = ["s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "file
 /// Those of them that name a container before an `@`.
 const CONTAINERS: [&str; 3] = ["az", "abfs", "abfss"];
 
-/// Parameters whose values are secret, or parts of a signature, in lower case.
-const SECRETS: [&str; 22] = [
-    "sig",
+/// How names end whose values are secret, or parts of a signature: in lower case, of letters and digits.
+const SECRETS: [&str; 25] = [
     "signature",
-    "x-amz-signature",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-goog-signature",
-    "x-goog-credential",
-    "awsaccesskeyid",
-    "googleaccessid",
+    "credential",
+    "credentials",
     "token",
-    "access_token",
-    "id_token",
-    "refresh_token",
     "secret",
-    "client_secret",
     "password",
     "passwd",
-    "pwd",
-    "api_key",
-    "apikey",
+    "passphrase",
+    "authorization",
+    "cookie",
+    "accesskey",
+    "accesskeyid",
+    "googleaccessid",
     "accountkey",
-    "sharedaccesssignature",
+    "apikey",
+    "authkey",
+    "customerkey",
+    "customerkeybase64",
+    "encryptionkey",
+    "masterkey",
+    "privatekey",
+    "secretkey",
+    "sharedkey",
+    "signingkey",
+    "storagekey",
 ];
+/// What such names are as a whole.
+const SHORT: [&str; 3] = ["sig", "pwd", "pass"];
+/// Words of plain sentences, behind which a colon says nothing.
+const WORDS: [&str; 7] =
+    ["credential", "credentials", "key", "secret", "signature", "token", "cookie"];
+/// Ways to sign in, before what is sent. The first two are no words of plain sentences.
+const SCHEMES: [&str; 5] = ["bearer", "sharedkey", "basic", "digest", "negotiate"];
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
 /// A text without the secrets of the URLs in it.
 pub(crate) fn concealed(text: &str) -> Cow<'_, str> {
-    if !text.contains([':', '=']) {
+    if !text.contains([':', '=', '>', ' ']) {
         return Cow::Borrowed(text);
     }
     let ends = |c: char| c.is_whitespace() || "\"'`<>".contains(c);
@@ -90,8 +100,23 @@ fn is_scheme_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || "+-.".contains(c)
 }
 
-/// A URL without its login and its query.
-fn url(url: &str) -> String {
+/// A URL without its login and its query, and so each one that stands in the path of another.
+fn url(given: &str) -> String {
+    let (mut out, mut shown) = (String::new(), one(given));
+    while let Some(first) = shown.find("://")
+        && let Some(next) = shown[first + 3..].find("://")
+    {
+        let before = shown[..first + 3 + next].trim_end_matches(is_scheme_part).len();
+        // A scheme of no letters is none.
+        let start = before.max(first + 3);
+        out.push_str(&shown[..start]);
+        shown = one(&shown[start..]);
+    }
+    out + &shown
+}
+
+/// The first URL of a text without its login and its query.
+fn one(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let kind = scheme.trim().to_ascii_lowercase();
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
@@ -146,23 +171,81 @@ fn is_name_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.~%".contains(c)
 }
 
-/// A text without the values of parameters that are secret.
+/// A text without the values of parameters, headers and fields that are secret.
 fn without_parameters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('=') {
-        let name = rest[..at].rfind(|c| !is_name_part(c)).map_or(&rest[..at], |before| {
-            &rest[before + rest[before..].chars().next().map_or(1, char::len_utf8)..at]
-        });
-        out.push_str(&rest[..=at]);
-        rest = &rest[at + 1..];
-        if SECRETS.contains(&&*name.to_ascii_lowercase()) {
-            let end = rest.find(|c: char| c.is_whitespace() || "&\"'`<>)#;,".contains(c));
-            out.push_str(HIDDEN);
-            rest = &rest[end.unwrap_or(rest.len())..];
+    while let Some(at) = rest.find(['=', ':', '>']) {
+        let (before, after) = rest.split_at(at + 1);
+        let mark = before.as_bytes()[at];
+        out.push_str(before);
+        rest = after;
+        if !is_secret(text, text.len() - after.len() - 1, mark) {
+            continue;
         }
+        let spaces = if mark == b'>' { 0 } else { rest.len() - rest.trim_start_matches(' ').len() };
+        let quoted = rest[spaces..].starts_with(['"', '\'']);
+        let (space, value) = rest.split_at(spaces + usize::from(quoted));
+        out.push_str(space);
+        let length = match (mark, quoted) {
+            (b'>', _) => value.find('<'),
+            (_, true) => value.find(&space[spaces..]),
+            _ => value.find(ends_value),
+        };
+        let (value, after) = value.split_at(length.unwrap_or(value.len()));
+        rest = after;
+        // What follows the name of a scheme is hidden below.
+        out.push_str(if SCHEMES.contains(&&*value.to_ascii_lowercase()) { value } else { HIDDEN });
     }
     out.push_str(rest);
+    without_logins(&out)
+}
+
+fn ends_value(c: char) -> bool {
+    c.is_whitespace() || "&\"'`<>)#;,".contains(c)
+}
+
+/// Whether the name before a mark says that what follows is secret.
+fn is_secret(text: &str, mark_at: usize, mark: u8) -> bool {
+    let before = &text[..mark_at];
+    let trimmed = if mark == b'>' { before } else { before.trim_end_matches(' ') };
+    let (named, quoted) = match trimmed.strip_suffix(['"', '\'']) {
+        Some(named) => (named, true),
+        None => (trimmed, false),
+    };
+    let start = named.trim_end_matches(is_name_part).len();
+    let within = &named[..start];
+    if mark == b'>' && !within.ends_with('<') {
+        return false;
+    }
+    let name: String = named[start..].rsplit('%').next().unwrap_or_default().to_ascii_lowercase();
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    // Of folders, which may be named so, only a key of some kind is meant.
+    let folder = within.is_empty() || within.ends_with('/');
+    let secret = SHORT.contains(&&*name)
+        || SECRETS.iter().any(|end| name.ends_with(end))
+        || name.len() > 3 && name.ends_with("key") && !folder;
+    secret && (mark != b':' || quoted || !WORDS.contains(&&*name))
+}
+
+/// A text without what follows the name of a way to sign in.
+fn without_logins(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut scheme, mut header) = (false, false);
+    for token in text.split_inclusive(ends_value) {
+        let word = token.trim_end_matches(ends_value);
+        let hidden = scheme && !word.is_empty() && !word.contains('=');
+        out.push_str(if hidden { HIDDEN } else { word });
+        out.push_str(&token[word.len()..]);
+        if word.is_empty() && token == " " {
+            continue;
+        }
+        let (before, named) = word.split_at(word.rfind([':', '=']).map_or(0, |at| at + 1));
+        let known = SCHEMES.iter().position(|scheme| scheme.eq_ignore_ascii_case(named));
+        let sure = header || !before.is_empty();
+        scheme = token.ends_with(' ') && known.is_some_and(|at| at < 2 || sure);
+        header = word.ends_with([':', '=']);
+    }
     out
 }
 
@@ -224,6 +307,16 @@ mod tests {
             ("C:\\logs\\a=b.txt", "C:\\logs\\a=b.txt"),
             ("dt=2024-01-01/a.log", "dt=2024-01-01/a.log"),
             ("page.html?id=3", "page.html?id=3"),
+            ("http://h/y,http://u:S3CRET@h/x", "http://h/y,http://h/x"),
+            ("{http://h/y,http://u:S3CRET@h/x}", "{http://h/y,http://h/x}"),
+            ("http://h,https://u:S3CRET@h/x", "http://h,https://h/x"),
+            ("http://h/a;https://u:S3CRET@h/b?S3CRET", "http://h/a;https://h/b"),
+            ("http://h/redirect=https://u:S3CRET@h/b", "http://h/redirect=https://h/b"),
+            ("s3://b/x,s3://u:S3CRET@b/y,az://u:S3CRET@c/z", "s3://b/x,s3://b/y,az://c/z"),
+            ("://://://", "://://://"),
+            ("s3://b/user_key=5/x", "s3://b/user_key=5/x"),
+            ("user_key=5/x", "user_key=5/x"),
+            ("h/x?a=1&x-functions-key=S3CRET", "h/x?a=1&x-functions-key=***"),
             ("10:30?.log", "10:30?.log"),
         ] {
             assert_eq!(concealed_url(given), shown);
@@ -241,6 +334,28 @@ mod tests {
             ("é://x?S3CRET é", "é://x é"),
             ("sent token=S3CRET, then Password=S3CRET", "sent token=***, then Password=***"),
             ("a = b, c=d", "a = b, c=d"),
+            ("AWS4 Credential=S3CRET/x, Signature=S3CRET", "AWS4 Credential=***, Signature=***"),
+            ("Authorization: Bearer S3CRET, x", "Authorization: Bearer ***, x"),
+            ("authorization=bearer  S3CRET", "authorization=bearer  ***"),
+            ("Authorization: SharedKey a:S3CRET", "Authorization: SharedKey ***"),
+            ("authorization: S3CRET", "authorization: ***"),
+            ("x-amz-security-token: S3CRET.", "x-amz-security-token: ***"),
+            ("aws_secret_access_key = S3CRET end", "aws_secret_access_key = *** end"),
+            (
+                "{\"secret_access_key\": \"S3C RET\", \"a\": 1}",
+                "{\"secret_access_key\": \"***\", \"a\": 1}",
+            ),
+            ("{'token':'S3CRET'}", "{'token':'***'}"),
+            ("<SessionToken>S3C RET</SessionToken>", "<SessionToken>***</SessionToken>"),
+            ("Set-Cookie: S3CRET", "Set-Cookie: ***"),
+            (
+                "no credentials: looked at a key: it is short",
+                "no credentials: looked at a key: it is short",
+            ),
+            ("unexpected token: a -> b > c", "unexpected token: a -> b > c"),
+            ("a basic word", "a basic word"),
+            ("sent Bearer S3CRET", "sent Bearer ***"),
+            ("Proxy-Authorization: Basic S3CRET", "Proxy-Authorization: Basic ***"),
             ("://", "://"),
         ] {
             assert_eq!(concealed(said), shown);

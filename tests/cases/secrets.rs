@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
+use crate::server::{Reply, Server};
 use crate::{command, text};
 
 const SECRET: &str = "S3CRETq7";
@@ -63,6 +64,10 @@ fn no_spelling_of_a_url_shows_its_secrets() {
         "file://u:S3CRETq7@h/x",
         "file:///nowhere/x?sig=S3CRETq7",
         "weird+scheme://u:S3CRETq7@h/x?S3CRETq7",
+        "http://127.0.0.1:1/y,http://u:S3CRETq7@h/x",
+        "http://127.0.0.1:1/a;https://u:S3CRETq7@h/b",
+        "http://127.0.0.1:1/redirect=https://u:S3CRETq7@h/b",
+        "{http://127.0.0.1:1/y,http://u:S3CRETq7@h/x}",
     ];
     // Some wait for a server that is not there.
     std::thread::scope(|scope| {
@@ -172,6 +177,28 @@ fn settings_and_files_of_credentials_are_not_quoted() {
             scope.spawn(|| some.iter().for_each(check));
         }
     });
+}
+
+#[test]
+fn what_a_store_says_is_shown_without_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for said in [
+        "Authorization: AWS4-HMAC-SHA256 Credential=S3CRETq7/x, Signature=S3CRETq7",
+        "authorization: Bearer S3CRETq7",
+        "see https://h/x?sig=S3CRETq7 and h/a,https://u:S3CRETq7@h/b",
+        "x-amz-security-token: S3CRETq7",
+        "aws_secret_access_key = S3CRETq7, session_token='S3CRETq7'",
+        "{&quot;secret_access_key&quot;: &quot;S3CRETq7&quot;}",
+    ] {
+        let body = format!("<Error><Code>Wrong</Code><Message>It says {said}</Message></Error>");
+        let server = Server::start(move |_, _| Reply::new(403, body.clone()));
+        for url in ["s3://b/x", "s3://b/*"] {
+            let output = run(folder.path(), &["count", url], &[("AWS_ENDPOINT", &*server.url())]);
+            assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+            assert!(text(&output.stderr).contains("It says"), "{}", text(&output.stderr));
+            is_silent_about_it(&output, said);
+        }
+    }
 }
 
 /// A server that sends everybody on to this address, or gives a line of text; what it was asked.
