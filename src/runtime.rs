@@ -8,17 +8,23 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::OnceLock;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use futures::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
+
+use crate::error::{catch_panics, fault, thrown};
 
 /// A runtime that is started when it is needed.
 pub(crate) struct Started {
     runtime: OnceLock<Runtime>,
     name: &'static str,
+    /// Whether a panic of its futures is an error of whoever waits for them. Others catch their own.
+    catches: bool,
     /// Threads, on a machine of so many cores.
     threads: fn(usize) -> usize,
 }
@@ -27,12 +33,16 @@ pub(crate) struct Started {
 /// compute.
 #[cfg(feature = "cloud")]
 pub(crate) static REQUESTS: Started =
-    Started { runtime: OnceLock::new(), name: "creel-io", threads: |_| 2 };
+    Started { runtime: OnceLock::new(), name: "creel-io", catches: true, threads: |_| 2 };
 
 /// For tasks of a graph that are futures, which may compute: a thread a core, and two at least, so
 /// that one that blocks does not stop all others.
-pub(crate) static TASKS: Started =
-    Started { runtime: OnceLock::new(), name: "creel-async", threads: |cores| cores.max(2) };
+pub(crate) static TASKS: Started = Started {
+    runtime: OnceLock::new(),
+    name: "creel-async",
+    catches: false,
+    threads: |cores| cores.max(2),
+};
 
 thread_local! {
     /// Whether this thread is one of a runtime of ours.
@@ -47,7 +57,14 @@ impl Started {
         let mut started = Builder::new_multi_thread();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let started = started.worker_threads((self.threads)(cores)).thread_name(self.name);
-        let started = started.on_thread_start(|| OURS.set(true)).enable_all().build()?;
+        let catches = self.catches;
+        let started = started.on_thread_start(move || {
+            OURS.set(true);
+            if catches {
+                catch_panics();
+            }
+        });
+        let started = started.enable_all().build()?;
         // Of two that are started at once the second is let go, without waiting for its threads.
         if let Err(second) = self.runtime.set(started) {
             second.shutdown_background();
@@ -60,6 +77,9 @@ impl Started {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> io::Result<Task<T>> {
+        let caught = AssertUnwindSafe(future).catch_unwind();
+        // On the thread where it was thrown, which knows more of it.
+        let future = async move { caught.await.map_err(thrown) };
         Ok(Task(self.runtime()?.spawn(future)))
     }
 
@@ -86,13 +106,14 @@ pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
 
 /// A running future; dropping this aborts it, and with it its request.
 #[derive(Debug)]
-pub(crate) struct Task<T>(JoinHandle<T>);
+pub(crate) struct Task<T>(JoinHandle<Result<T, String>>);
 
 impl<T> Future for Task<T> {
     type Output = io::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(io::Error::from)
+        let joined = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(joined.map_err(io::Error::from)?.map_err(|said| io::Error::other(fault(&said))))
     }
 }
 
@@ -105,6 +126,13 @@ impl<T> Drop for Task<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_of_a_request_is_an_error_of_whoever_waits() {
+        let task = REQUESTS.spawn(async { assert_eq!(1, 2, "the client failed") });
+        let error = futures::executor::block_on(task.expect("a runtime")).unwrap_err().to_string();
+        assert!(error.contains("internal fault") && error.contains("the client failed"), "{error}");
+    }
 
     #[test]
     fn futures_of_tasks_have_a_thread_a_core() {

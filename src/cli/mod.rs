@@ -21,7 +21,7 @@ use monitor::{Monitor, Shown};
 
 use self::memory::Division;
 use crate::block::{BlockOptions, Damaged, Delimiter};
-use crate::error::{concealed_url, snippet};
+use crate::error::{concealed_url, is_caught, snippet};
 use crate::program::{self, Fault, Program, Records};
 use crate::run::memory::longest_record;
 use crate::run::{Context, Job};
@@ -398,8 +398,12 @@ fn end(error: &Error) -> u8 {
     }
 }
 
-/// A fault of ours: one line that can be reported, and no temporary file.
+/// A fault of ours: one line that can be reported, and no temporary file. One in a request is an error
+/// of the run, which tells it.
 fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
+    if is_caught(info.location()) {
+        return;
+    }
     crate::sink::remove_unfinished();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");

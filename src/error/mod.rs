@@ -1,19 +1,23 @@
 //! What can go wrong, by the decision that a caller can take.
 
+mod panic;
 mod secret;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use text::shown;
 
+#[cfg(feature = "cloud")]
+pub(crate) use panic::caught;
+#[cfg(feature = "cli")]
+pub(crate) use panic::is_caught;
+pub(crate) use panic::{catch_panics, fault, thrown};
 #[cfg(feature = "cloud")]
 pub(crate) use secret::without_quotes;
 pub(crate) use secret::{concealed, concealed_url};
@@ -490,15 +494,4 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::other(error)
     }
-}
-
-/// What a panic said. What was thrown is the caller's, and may panic again as it is dropped.
-pub(crate) fn thrown(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = text.unwrap_or("no message").to_owned();
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(again);
-    }
-    message
 }

@@ -4,6 +4,7 @@
 //! and nothing at all of a request that is signed. And none leads from an encrypted connection to one
 //! that is not.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use object_store::{ClientConfigKey as Key, ClientOptions};
@@ -12,16 +13,17 @@ use reqwest::{Client, ClientBuilder, NoProxy, Proxy};
 
 /// How often a request may be sent on.
 const MOST_REDIRECTS: usize = 10;
+/// The times that a setting may name: clocks end somewhere behind the longest.
+const TIMES: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(365 * 24 * 60 * 60);
+/// The frames that HTTP/2 allows.
+const FRAMES: RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
 
 /// A client with these options; one whose requests are signed stays with the host that they are for.
 pub(super) fn client(options: &ClientOptions, signed: bool) -> object_store::Result<Client> {
     let agent = concat!("creel/", env!("CARGO_PKG_VERSION")).to_owned();
     let agent = options.get_config_value(&Key::UserAgent).unwrap_or(agent);
     let time = |key| options.get_config_value(&key).map(|value| duration(&value)).transpose();
-    let number = |key| {
-        let value = options.get_config_value(&key);
-        value.map(|value| value.parse().map_err(|_| wrong(&value))).transpose()
-    };
     let is_on = |key| is_on(options, &key);
     let mut builder = ClientBuilder::new()
         .user_agent(agent)
@@ -30,16 +32,16 @@ pub(super) fn client(options: &ClientOptions, signed: bool) -> object_store::Res
             Some(refusal) => attempt.error(refusal),
             None => attempt.follow(),
         }))
-        .https_only(!is_on(Key::AllowHttp))
-        .danger_accept_invalid_certs(is_on(Key::AllowInvalidCertificates))
-        .http2_keep_alive_while_idle(is_on(Key::Http2KeepAliveWhileIdle));
-    if is_on(Key::NoSystemCertificates) {
+        .https_only(!is_on(Key::AllowHttp)?)
+        .danger_accept_invalid_certs(is_on(Key::AllowInvalidCertificates)?)
+        .http2_keep_alive_while_idle(is_on(Key::Http2KeepAliveWhileIdle)?);
+    if is_on(Key::NoSystemCertificates)? {
         builder = builder.tls_certs_only([]);
     }
-    if is_on(Key::Http1Only) {
+    if is_on(Key::Http1Only)? {
         builder = builder.http1_only();
     }
-    if is_on(Key::Http2Only) {
+    if is_on(Key::Http2Only)? {
         builder = builder.http2_prior_knowledge();
     }
     if let Some(time) = time(Key::Timeout)? {
@@ -60,11 +62,14 @@ pub(super) fn client(options: &ClientOptions, signed: bool) -> object_store::Res
     if let Some(time) = time(Key::Http2KeepAliveTimeout)? {
         builder = builder.http2_keep_alive_timeout(time);
     }
-    if let Some(most) = number(Key::PoolMaxIdlePerHost)? {
+    if let Some(most) = options.get_config_value(&Key::PoolMaxIdlePerHost) {
+        let most = most.parse().map_err(|_| failed("it is no number of connections"))?;
         builder = builder.pool_max_idle_per_host(most);
     }
-    if let Some(size) = number(Key::Http2MaxFrameSize)? {
-        builder = builder.http2_max_frame_size(u32::try_from(size).ok());
+    if let Some(size) = options.get_config_value(&Key::Http2MaxFrameSize) {
+        let size = size.parse().ok().filter(|size| FRAMES.contains(size));
+        let size = size.ok_or_else(|| failed("it is no number of bytes from 16384 to 16777215"))?;
+        builder = builder.http2_max_frame_size(Some(size));
     }
     if let Some(url) = options.get_config_value(&Key::ProxyUrl) {
         let excludes = options.get_config_value(&Key::ProxyExcludes);
@@ -78,17 +83,18 @@ pub(super) fn client(options: &ClientOptions, signed: bool) -> object_store::Res
     builder.build().map_err(failed)
 }
 
-fn is_on(options: &ClientOptions, key: &Key) -> bool {
-    let value = options.get_config_value(key).unwrap_or_default().to_ascii_lowercase();
-    ["1", "true", "on", "yes", "y"].contains(&&*value)
+fn is_on(options: &ClientOptions, key: &Key) -> object_store::Result<bool> {
+    let value = options.get_config_value(key).unwrap_or("false".to_owned()).to_ascii_lowercase();
+    match &*value {
+        "1" | "true" | "on" | "yes" | "y" => Ok(true),
+        "0" | "false" | "off" | "no" | "n" => Ok(false),
+        _ => Err(failed("it is neither true nor false")),
+    }
 }
 
 fn duration(value: &str) -> object_store::Result<Duration> {
-    humantime::parse_duration(value).map_err(|_| wrong(value))
-}
-
-fn wrong(value: &str) -> object_store::Error {
-    failed(format!("{value:?} is neither a time nor a number; write it as 30s, or 64"))
+    let time = humantime::parse_duration(value).ok().filter(|time| TIMES.contains(time));
+    time.ok_or_else(|| failed("it is no time from 1ms to 365days; write it as 30s"))
 }
 
 fn failed(

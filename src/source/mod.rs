@@ -23,6 +23,8 @@ mod checksum;
 mod client;
 #[cfg(feature = "cloud")]
 mod coming;
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+mod credentials;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
@@ -74,6 +76,8 @@ mod transport;
 mod trouble;
 #[cfg(all(test, feature = "http"))]
 mod trust_tests;
+#[cfg(feature = "cloud")]
+mod variable;
 mod walk;
 
 use std::fmt;

@@ -8,6 +8,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 use super::pattern::Kind;
 use super::store::Store;
 use super::trouble::{Trouble, causes, http, no_descriptors};
+use super::variable::without_values;
 use crate::error::{snippet, without_quotes};
 use crate::{Error, Place};
 
@@ -24,6 +25,22 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
         Some(Trouble::NoCredentials) => {
             let place = Place { offset: None, ..place };
             return Error::Unauthenticated { place, reason: looked(store.kind) };
+        }
+        Some(Trouble::Unfit(why)) => {
+            let reason = format!("{why}; check what hands out credentials to this machine");
+            return Error::Unauthenticated { place: Place { offset: None, ..place }, reason };
+        }
+        Some(Trouble::Credentials(_)) => {
+            let said = innermost(error);
+            let reason =
+                status(&said).map_or_else(|| said.clone(), |status| summary(status, &said));
+            let reason = match reason.contains("scheme is not allowed") {
+                true => {
+                    "the server that hands them out is not asked, as it is not https".to_owned()
+                }
+                false => mended(without_values(without_quotes(&reason)), error),
+            };
+            return Error::Unauthenticated { place: Place { offset: None, ..place }, reason };
         }
         _ => {}
     }
@@ -132,7 +149,11 @@ fn summary(status: u16, said: &str) -> String {
         rest.split_once(end).map(|(text, _)| text.trim().to_owned())
     };
     let code = between("<Code>", "</Code>");
-    let message = between("<Message>", "</Message>").or_else(|| between("\"message\": \"", "\""));
+    // Names of secrets are not found behind escapes.
+    let plain =
+        |text: String| quick_xml::escape::unescape(&text).map(Into::into).unwrap_or(text.clone());
+    let message =
+        between("<Message>", "</Message>").map(plain).or_else(|| between("\"message\": \"", "\""));
     let told: Vec<_> = [code, message].into_iter().flatten().collect();
     let line = if line.is_empty() { status.to_string() } else { line.to_owned() };
     match told.is_empty() {

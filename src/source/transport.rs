@@ -31,6 +31,8 @@ use super::trouble::{Trouble, Watch, lost};
 
 /// What is read of an answer that says why there is none.
 const REASON: usize = 64 << 10;
+/// What is read of a credential, which stands in a header or two.
+const CREDENTIAL: usize = 1 << 20;
 /// The size of an object whose server does not tell one, as the stores insist on one.
 pub(super) const UNTOLD: u64 = u64::MAX;
 
@@ -90,10 +92,8 @@ impl HttpService for Plain {
         Self: 'b,
     {
         Box::pin(async move {
-            if self.metadata {
-                return self.credentials(request).await;
-            }
             let answer = match request.extensions().get::<Asked>().cloned() {
+                _ if self.metadata => self.credentials(request).await,
                 Some(asked) => self.object(request, &asked).await,
                 None => self.other(request).await,
             };
@@ -104,18 +104,22 @@ impl HttpService for Plain {
 }
 
 impl Plain {
-    /// Asks once: a laptop has no such endpoint, and must not wait for it.
-    async fn credentials(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        match self.inner.execute(request).await {
-            Ok(response) if !refuses(response.status().as_u16()) => {
-                let (parts, body) = response.into_parts();
-                // Credentials are short: one that drips is none.
-                let read = tokio::time::timeout(timeout(SILENT), all(body)).await;
-                let read = read.unwrap_or(Err(Trouble::Slow));
-                let body = read.map_err(|t| HttpError::new(HttpErrorKind::Unknown, t))?;
-                Ok(HttpResponse::from_parts(parts, Bytes::from(body).into()))
-            }
-            _ => Err(HttpError::new(HttpErrorKind::Unknown, Trouble::NoCredentials)),
+    /// Asks where machines get credentials. A laptop has no such endpoint, and must not wait for it.
+    async fn credentials(&self, request: HttpRequest) -> Result<HttpResponse, Trouble> {
+        let mut patience = Patience::default();
+        loop {
+            let trouble = match self.full(request.clone(), None).await {
+                Ok(response) if !refuses(response.status().as_u16()) => return Ok(response),
+                Ok(_)
+                | Err(
+                    Trouble::Unreached { answered: false, .. }
+                    | Trouble::Unwell { answered: false, throttled: None, .. },
+                ) => return Err(Trouble::NoCredentials),
+                Err(trouble) => trouble,
+            };
+            let class = trouble.class();
+            let Some(wait) = patience.next(class) else { return Err(trouble) };
+            pause(wait, class, &host(&request)).await;
         }
     }
 
@@ -169,7 +173,15 @@ impl Plain {
         slot: Option<&Slot>,
     ) -> Result<HttpResponse, Trouble> {
         let (parts, body) = self.once(request).await?.into_parts();
-        let mut bytes = all(body).await?;
+        let mut bytes = match slot {
+            Some(_) => all(body, LONGEST, || Trouble::NoPage(NoPage::TooLong)).await?,
+            // Credentials are short.
+            None => {
+                let long = || Trouble::Disagrees("it is too long for a credential".to_owned());
+                let read = all(body, CREDENTIAL, long);
+                tokio::time::timeout(timeout(SILENT), read).await.map_err(|_| Trouble::Slow)??
+            }
+        };
         if let Some(slot) = slot.filter(|_| parts.status.is_success()) {
             if parts.status != 200 {
                 let status = parts.status.as_u16();
@@ -179,6 +191,9 @@ impl Plain {
             }
             slot.put(&bytes).map_err(|why| Trouble::no_page(why, &bytes))?;
             bytes = slot.empty().into();
+        }
+        if slot.is_none() && parts.status.is_success() {
+            bytes = plain(&bytes)?.to_vec();
         }
         Ok(HttpResponse::from_parts(parts, Bytes::from(bytes).into()))
     }
@@ -220,17 +235,32 @@ impl Plain {
     }
 }
 
-/// All of a body.
-async fn all(body: HttpResponseBody) -> Result<Vec<u8>, Trouble> {
+/// All of a body that is no longer than this.
+async fn all(
+    body: HttpResponseBody,
+    most: usize,
+    too_long: impl FnOnce() -> Trouble + Send,
+) -> Result<Vec<u8>, Trouble> {
     let (mut bytes, mut watch) = (Vec::new(), Watch::default());
     let mut chunks = body.bytes_stream();
     while let Some(chunk) = watch.next(&mut chunks).await? {
         bytes.extend_from_slice(&chunk.map_err(Trouble::broken)?);
-        if bytes.len() > LONGEST {
-            return Err(Trouble::NoPage(NoPage::TooLong));
+        if bytes.len() > most {
+            return Err(too_long());
         }
     }
     Ok(bytes)
+}
+
+/// An answer with credentials without white space at its ends. One that is a word and no JSON or XML
+/// becomes part of a URL or of a header.
+fn plain(answer: &[u8]) -> Result<&[u8], Trouble> {
+    let answer = answer.trim_ascii();
+    let word = !answer.starts_with(b"{") && !answer.starts_with(b"<");
+    match word && !answer.iter().all(u8::is_ascii_graphic) {
+        true => Err(Trouble::Unfit("what was handed out as a credential is none".to_owned())),
+        false => Ok(answer),
+    }
 }
 
 /// A header, if it is text.

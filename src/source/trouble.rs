@@ -25,6 +25,16 @@ pub(super) enum Trouble {
     PastEnd { size: Option<u64> },
     #[error("this machine hands out no credentials")]
     NoCredentials,
+    /// What hands them out was asked as often as that makes sense.
+    #[error("no credentials")]
+    #[cfg_attr(
+        not(any(feature = "s3", feature = "gcs", feature = "azure")),
+        allow(dead_code, reason = "only buckets are asked with credentials")
+    )]
+    Credentials(#[source] object_store::Error),
+    /// Why a credential that was handed out cannot be used.
+    #[error("{0}")]
+    Unfit(String),
     /// Why the answer is not one to the request.
     #[error("the server's answer does not agree with the request: {0}")]
     Disagrees(String),
@@ -108,6 +118,8 @@ impl Trouble {
         match self {
             Self::RangesIgnored
             | Self::NoCredentials
+            | Self::Credentials(_)
+            | Self::Unfit(_)
             | Self::Spoilt
             | Self::Corrupt(_)
             | Self::Unspelled(_) => Class::Final,

@@ -3,6 +3,7 @@
 
 mod any;
 mod checksums;
+mod credentials;
 mod faults;
 mod matrix;
 mod property;

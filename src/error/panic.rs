@@ -1,0 +1,70 @@
+//! Panics that become errors, and the threads on which they do.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+thread_local! {
+    /// Whether a panic on this thread becomes an error.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+    /// Where the last panic of this thread was, until it is told.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From now on the panics of this thread become errors of whoever waits for its work.
+pub(crate) fn catch_panics() {
+    CAUGHT.set(true);
+}
+
+/// Takes note of a panic on this thread; whether it becomes an error, so that it needs no report.
+#[cfg(feature = "cli")]
+pub(crate) fn is_caught(place: Option<&std::panic::Location<'_>>) -> bool {
+    // A thread that is ending has no places any more.
+    let caught = CAUGHT.try_with(Cell::get).unwrap_or_default();
+    if caught {
+        let _ = PLACE.try_with(|kept| *kept.borrow_mut() = place.map(ToString::to_string));
+    }
+    caught
+}
+
+/// The result of some work, or what its panic said.
+#[cfg(feature = "cloud")]
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let before = CAUGHT.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    CAUGHT.set(before);
+    result.map_err(thrown)
+}
+
+/// What a panic said. What was thrown is the caller's, and may panic again as it is dropped.
+pub(crate) fn thrown(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("no message");
+    let message = match PLACE.try_with(RefCell::take).ok().flatten() {
+        Some(place) => format!("{text}, at {place}"),
+        None => text.to_owned(),
+    };
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+    message
+}
+
+/// An internal fault, as an error tells it.
+pub(crate) fn fault(said: &str) -> String {
+    format!("an internal fault: {said}; please report it")
+}
+
+#[cfg(all(test, feature = "cloud", feature = "cli"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_caught_where_it_becomes_an_error_and_nowhere_else() {
+        let within = caught(|| is_caught(None)).expect("no panic");
+        assert!(within && !is_caught(None));
+        assert_eq!(caught(|| -> () { panic!("too {}", "far") }), Err("too far".to_owned()));
+        assert!(!is_caught(None), "not behind it");
+    }
+}
