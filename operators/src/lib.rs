@@ -42,7 +42,7 @@
 //! # Columns and groups
 //!
 //! Programs that are known only when they run, and records in groups, go by batches of
-//! [columns](column) in place of typed records: an [aggregate] is one result for each group, called
+//! [columns](mod@column) in place of typed records: an [aggregate] is one result for each group, called
 //! once for a batch. Each is a combiner too, by [`AsCombiner`](aggregate::AsCombiner), and each combiner
 //! an aggregate, by [`FromCombiner`](aggregate::FromCombiner).
 //!

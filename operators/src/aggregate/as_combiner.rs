@@ -32,6 +32,13 @@ pub struct AsCombiner<const ORDERED: bool> {
 impl<const ORDERED: bool> AsCombiner<ORDERED> {
     /// A combiner that does what the aggregate does with these parameters.
     ///
+    /// ```
+    /// use creel_operators::aggregate::{AsCombiner, find};
+    ///
+    /// let list = AsCombiner::<true>::new(find("list").unwrap(), &[]).unwrap();
+    /// assert_eq!(creel_operators::run([3, 1_i64], |r| r.combine(list)).to_json(), ["[3,1]"]);
+    /// ```
+    ///
     /// # Errors
     ///
     /// If the parameters are refused.
@@ -91,9 +98,17 @@ pub struct Fed {
 
 /// A record that aggregates take: a value, an option of one, `()` for counts, or a pair of the value
 /// and of what it is ranked by.
+///
+/// ```
+/// use creel_operators::aggregate::AsRow;
+///
+/// let mut columns = Vec::new();
+/// ("cod", 4.5).push_values(&mut columns);
+/// assert_eq!(columns[1].to_json(), ["4.5"]);
+/// ```
 pub trait AsRow {
     /// Appends the values of the record to columns.
-    fn push(self, columns: &mut Vec<OwnedColumn>);
+    fn push_values(self, columns: &mut Vec<OwnedColumn>);
 }
 
 fn push(columns: &mut Vec<OwnedColumn>, at: usize, value: Option<Datum<'_>>) {
@@ -107,7 +122,7 @@ fn push(columns: &mut Vec<OwnedColumn>, at: usize, value: Option<Datum<'_>>) {
 macro_rules! values {
     ($($type:ty, $value:ident => $datum:expr;)*) => {$(
         impl AsRow for $type {
-            fn push(self, columns: &mut Vec<OwnedColumn>) {
+            fn push_values(self, columns: &mut Vec<OwnedColumn>) {
                 let $value = self;
                 push(columns, 0, Some($datum));
             }
@@ -127,24 +142,24 @@ values! {
 }
 
 impl AsRow for () {
-    fn push(self, _: &mut Vec<OwnedColumn>) {}
+    fn push_values(self, _: &mut Vec<OwnedColumn>) {}
 }
 
 impl<T: AsRow> AsRow for Option<T> {
-    fn push(self, columns: &mut Vec<OwnedColumn>) {
+    fn push_values(self, columns: &mut Vec<OwnedColumn>) {
         match self {
-            Some(value) => value.push(columns),
+            Some(value) => value.push_values(columns),
             None => push(columns, 0, None),
         }
     }
 }
 
 impl<A: AsRow, B: AsRow> AsRow for (A, B) {
-    fn push(self, columns: &mut Vec<OwnedColumn>) {
+    fn push_values(self, columns: &mut Vec<OwnedColumn>) {
         columns.resize_with(2, OwnedColumn::default);
         let mut by = vec![columns.pop().unwrap_or_default()];
-        self.0.push(columns);
-        self.1.push(&mut by);
+        self.0.push_values(columns);
+        self.1.push_values(&mut by);
         columns.append(&mut by);
     }
 }
@@ -236,7 +251,7 @@ impl<const ORDERED: bool> Combiner for AsCombiner<ORDERED> {
 
 impl<const ORDERED: bool, T: AsRow> Feed<T> for AsCombiner<ORDERED> {
     fn feed(&self, state: &mut Fed, record: T) {
-        record.push(&mut state.waiting);
+        record.push_values(&mut state.waiting);
         state.rows += 1;
         if state.rows == BATCH {
             self.settle(state);

@@ -51,6 +51,14 @@ pub struct Reader<'b> {
 }
 
 /// What states are made of, appended to bytes.
+///
+/// ```
+/// use creel_operators::aggregate::{Reader, Writer};
+///
+/// let mut bytes = Vec::new();
+/// bytes.put_bytes(b"net");
+/// assert_eq!(bytes, [3, b'n', b'e', b't']);
+/// ```
 pub trait Writer {
     /// Appends a number.
     fn put_u64(&mut self, n: u64);
@@ -126,21 +134,40 @@ fn put_text(bytes: &mut Vec<u8>, tag: u8, text: &str) {
 
 impl<'b> Reader<'b> {
     /// A reader of all these bytes.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(&[7]).left(), 1);
+    /// ```
     pub fn new(bytes: &'b [u8]) -> Self {
         Self { rest: bytes, len: bytes.len() }
     }
 
     /// That what comes next is not what it must be.
+    ///
+    /// ```
+    /// let reader = creel_operators::aggregate::Reader::new(&[7]);
+    /// assert_eq!(reader.damaged("no net").at, 0);
+    /// ```
     pub fn damaged(&self, what: &'static str) -> Damaged {
         Damaged { at: self.len - self.rest.len(), what }
     }
 
     /// How many bytes are left.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(b"net").left(), 3);
+    /// ```
     pub fn left(&self) -> usize {
         self.rest.len()
     }
 
     /// That all was read.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::Reader;
+    ///
+    /// assert!(Reader::new(&[]).end().is_ok() && Reader::new(&[7]).end().is_err());
+    /// ```
     ///
     /// # Errors
     ///
@@ -150,6 +177,10 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a byte.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(&[7]).byte(), Ok(7));
+    /// ```
     ///
     /// # Errors
     ///
@@ -161,6 +192,12 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads whether something is so: a byte that is 1 or 0.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::Reader;
+    ///
+    /// assert!(Reader::new(&[1]).flag() == Ok(true) && Reader::new(&[2]).flag().is_err());
+    /// ```
     ///
     /// # Errors
     ///
@@ -176,6 +213,10 @@ impl<'b> Reader<'b> {
 
     /// Reads a number.
     ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(&[0xac, 2]).u64(), Ok(300));
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is none.
@@ -188,6 +229,10 @@ impl<'b> Reader<'b> {
 
     /// Reads a number that may be negative.
     ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(&[1]).i64(), Ok(-1));
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is none.
@@ -196,8 +241,36 @@ impl<'b> Reader<'b> {
         Ok((n >> 1) as i64 ^ -((n & 1) as i64))
     }
 
+    /// Reads a count of records, of which no input has 2^56: so that counts can be added up.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::{Reader, Writer};
+    ///
+    /// let mut bytes = Vec::new();
+    /// bytes.put_u64(1 << 60);
+    /// assert!(Reader::new(&bytes).records().is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn records(&mut self) -> Result<u64, Damaged> {
+        let start = self.clone();
+        match self.u64()? {
+            count if count < 1 << 56 => Ok(count),
+            _ => Err(start.damaged("a count that no input has")),
+        }
+    }
+
     /// Reads how many things follow, each of which takes at least so many bytes: so that memory is
     /// taken for no more than can be there.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::Reader;
+    ///
+    /// assert_eq!(Reader::new(&[2, 0, 0]).count(1), Ok(2));
+    /// assert!(Reader::new(&[2, 0, 0]).count(2).is_err());
+    /// ```
     ///
     /// # Errors
     ///
@@ -213,6 +286,14 @@ impl<'b> Reader<'b> {
 
     /// Reads a double.
     ///
+    /// ```
+    /// use creel_operators::aggregate::{Reader, Writer};
+    ///
+    /// let mut bytes = Vec::new();
+    /// bytes.put_f64(0.5);
+    /// assert_eq!(Reader::new(&bytes).f64(), Ok(0.5));
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is none.
@@ -223,6 +304,10 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads so many bytes.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(b"net").take(2), Ok(&b"ne"[..]));
+    /// ```
     ///
     /// # Errors
     ///
@@ -236,6 +321,10 @@ impl<'b> Reader<'b> {
 
     /// Reads bytes behind how many they are.
     ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(b"\x03net").bytes(), Ok(&b"net"[..]));
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there are fewer than are said to be.
@@ -246,6 +335,10 @@ impl<'b> Reader<'b> {
 
     /// Reads a text.
     ///
+    /// ```
+    /// assert_eq!(creel_operators::aggregate::Reader::new(b"\x03net").text(), Ok("net"));
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is none.
@@ -255,6 +348,14 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a value.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::{Reader, Writer};
+    ///
+    /// let mut bytes = Vec::new();
+    /// bytes.put_datum(&creel_operators::column::Datum::Bool(true));
+    /// assert!(Reader::new(&bytes).datum().unwrap().is_true());
+    /// ```
     ///
     /// # Errors
     ///
@@ -277,6 +378,14 @@ impl<'b> Reader<'b> {
 
     /// Reads a value and stores it.
     ///
+    /// ```
+    /// use creel_operators::aggregate::{Reader, Writer};
+    ///
+    /// let mut bytes = Vec::new();
+    /// bytes.put_datum(&creel_operators::column::Datum::Text("net"));
+    /// assert_eq!(Reader::new(&bytes).owned_datum().unwrap().heap(), 3);
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is none.
@@ -285,6 +394,15 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a canonical value, and stores it.
+    ///
+    /// ```
+    /// use creel_operators::aggregate::{Reader, Writer};
+    /// use creel_operators::column::Datum;
+    ///
+    /// let mut bytes = Vec::new();
+    /// bytes.put_datum(&Datum::Json("1e0"));
+    /// assert_eq!(Reader::new(&bytes).canonical(), Ok(Datum::Integer(1).canonical()));
+    /// ```
     ///
     /// # Errors
     ///

@@ -9,6 +9,14 @@ use crate::column::{Columns, Data, Datum, Form, Groups, OwnedColumn};
 use crate::{Combiner, Feed};
 
 /// How a value of a column becomes a record of a combiner.
+///
+/// ```
+/// use creel_operators::aggregate::{Integers, Record};
+/// use creel_operators::column::Datum;
+///
+/// assert_eq!(Integers::read(&Datum::Json("7")), Some(7));
+/// assert_eq!(Integers::read(&Datum::Text("7")), None);
+/// ```
 pub trait Record: Send + Sync + 'static {
     /// The record.
     type Of<'a>;

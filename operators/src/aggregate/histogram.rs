@@ -81,7 +81,7 @@ impl PerGroup for Histogram {
         let mut group = BTreeMap::new();
         for _ in 0..bytes.count(2)? {
             let damaged = bytes.damaged("an interval out of order, or without numbers");
-            let (interval, n) = (bytes.i64()?, bytes.u64()? & u64::MAX >> 1);
+            let (interval, n) = (bytes.i64()?, bytes.records()?);
             if n == 0 || group.last_key_value().is_some_and(|(last, _)| *last >= interval) {
                 return Err(damaged);
             }

@@ -18,9 +18,9 @@ use super::{Aggregate, Damaged, Reader};
 pub struct Kind {
     /// The name by which it is called.
     pub name: &'static str,
-    /// How it is written, with its arguments.
+    /// How it is written, with its arguments; empty if the row before says it too.
     pub usage: &'static str,
-    /// What it does, in a line of help.
+    /// What it does, in a line or two of help; empty if the row before says it too.
     pub help: &'static str,
     /// The numbers that it takes, which come before its columns.
     pub parameters: &'static [Parameter],
@@ -35,6 +35,13 @@ pub struct Kind {
 }
 
 /// A number that an aggregate takes.
+///
+/// ```
+/// use creel_operators::aggregate::Parameter;
+///
+/// let share = Parameter { most: 1.0, whole: false, ..Parameter::whole("q") };
+/// assert_eq!((share.name, share.least), ("q", 0.0));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter {
     /// What messages call it.
@@ -51,6 +58,10 @@ pub struct Parameter {
 
 impl Parameter {
     /// A whole number that is not negative, which has to be given.
+    ///
+    /// ```
+    /// assert!(creel_operators::aggregate::Parameter::whole("k").whole);
+    /// ```
     pub const fn whole(name: &'static str) -> Self {
         Self { name, default: None, least: 0.0, most: 9_007_199_254_740_991.0, whole: true }
     }

@@ -48,8 +48,7 @@ impl PerGroup for Mean {
     }
 
     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Group, Damaged> {
-        let count = bytes.u64()? & u64::MAX >> 1;
-        Ok(Group { count, total: Total::decode(bytes)? })
+        Ok(Group { count: bytes.records()?, total: Total::decode(bytes)? })
     }
 
     fn finish(&self, groups: Vec<Group>) -> OwnedColumn {

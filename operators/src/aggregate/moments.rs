@@ -66,15 +66,15 @@ impl Moments {
     }
 
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
-        bytes.put_u64(self.count << 1 | u64::from(self.infinite));
+        bytes.put_u64(self.count);
+        bytes.push(u8::from(self.infinite));
         self.sum.encode(bytes);
         self.squares.encode(bytes);
     }
 
     pub(crate) fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let head = bytes.u64()?;
-        let (sum, squares) = (Exact::decode(bytes)?, Exact::decode(bytes)?);
-        Ok(Self { count: head >> 1, infinite: head & 1 == 1, sum, squares })
+        let (count, infinite) = (bytes.records()?, bytes.flag()?);
+        Ok(Self { count, infinite, sum: Exact::decode(bytes)?, squares: Exact::decode(bytes)? })
     }
 
     pub(crate) fn heap(&self) -> usize {

@@ -71,7 +71,7 @@ impl Sketch {
     }
 
     pub(super) fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let zeros = bytes.u64()?;
+        let zeros = bytes.records()?;
         Ok(Self { zeros, negative: Window::decode(bytes)?, positive: Window::decode(bytes)? })
     }
 
@@ -141,7 +141,7 @@ impl Window {
         let (mut window, mut interval) = (Self::default(), 0_u64);
         for n in 0..bytes.count(2)? {
             let damaged = bytes.damaged("an interval that there is not");
-            let (step, count) = (bytes.u64()?, bytes.u64()?);
+            let (step, count) = (bytes.u64()?, bytes.records()?);
             interval = interval.saturating_add(step);
             if interval >= INTERVALS || count == 0 || (n > 0 && step == 0) {
                 return Err(damaged);

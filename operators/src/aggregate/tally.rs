@@ -326,7 +326,11 @@ impl<const ROWS: bool> State for Tally<ROWS> {
         self.resize(groups);
         for group in 0..groups as u32 {
             for _ in 0..bytes.count(2)? {
-                let (value, n) = (bytes.canonical()?, bytes.u64()?);
+                let damaged = bytes.damaged("a value that does not occur");
+                let (value, n) = (bytes.canonical()?, bytes.records()?);
+                if n == 0 {
+                    return Err(damaged);
+                }
                 match &mut self.body {
                     Body::One(one) => one.add(&value, n),
                     Body::Many(many) => many.add(group, value, n),
@@ -369,5 +373,47 @@ impl<const ROWS: bool> State for Tally<ROWS> {
         }
         let pairs = OwnedData::Tuples(vec![values, OwnedColumn::counts(counts)]);
         OwnedColumn::new(OwnedData::Lists { ends, items: Box::new(OwnedColumn::new(pairs)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::Span;
+
+    /// Counts of texts, of which the second has half of the first's.
+    fn counted(from: u32, groups: usize) -> Tally<true> {
+        let (mut text, mut spans) = (String::new(), Vec::new());
+        for n in from..from + 6000 {
+            let start = text.len();
+            text.push_str(&format!("number {}", n % 5000));
+            spans.push(Span::new(start, text.len()));
+        }
+        let of: Vec<u32> = (0..6000).map(|n| n % groups as u32).collect();
+        let columns = [Column::text(&text, &spans)];
+        let mut state = Tally::new();
+        state.resize(groups);
+        state.update(Groups::Each(&of), &Columns::arguments(6000, &columns));
+        state
+    }
+
+    #[test]
+    fn large_counts_that_are_divided_come_together_again() {
+        for groups in [1, 3] {
+            let same: Vec<u32> = (0..groups as u32).collect();
+            let bytes = |state: &Tally<true>| {
+                let mut bytes = Vec::new();
+                state.encode(&same, &mut bytes).unwrap();
+                bytes
+            };
+            let mut whole = counted(0, groups);
+            whole.merge(counted(2500, groups), &same);
+            let others = counted(2500, groups).divide(3).into_iter();
+            let mut pieces = counted(0, groups).divide(3);
+            pieces.iter_mut().zip(others).for_each(|(into, from)| into.merge(from, &same));
+            assert!(pieces.iter().all(|piece| piece.weight() < whole.weight() / 2));
+            let first = pieces.remove(0);
+            assert_eq!(bytes(&first.join(pieces)), bytes(&whole));
+        }
     }
 }

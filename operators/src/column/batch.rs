@@ -27,6 +27,14 @@ pub struct Columns<'a> {
 ///
 /// A record is told from all others by its partition and its number in it, which may be an offset
 /// in bytes or a count of records. Aggregates that draw records by chance draw them by this.
+///
+/// ```
+/// use creel_operators::column::{Columns, Positions};
+///
+/// let batch = Columns::arguments(2, &[]);
+/// let batch = batch.with_positions(Positions { partition: 3, rows: &[0, 17] });
+/// assert_eq!(batch.slice(1..2).positions().unwrap().rows, [17]);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Positions<'a> {
     /// The partition that the records are of.
@@ -75,11 +83,19 @@ impl<'a> Columns<'a> {
     }
 
     /// How many records there are.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::Columns::arguments(7, &[]).rows(), 7);
+    /// ```
     pub const fn rows(&self) -> usize {
         self.rows
     }
 
     /// How many columns there are.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::Columns::arguments(7, &[]).width(), 0);
+    /// ```
     pub const fn width(&self) -> usize {
         self.columns.len()
     }
@@ -93,6 +109,13 @@ impl<'a> Columns<'a> {
     }
 
     /// An argument of an aggregate by its place.
+    ///
+    /// ```
+    /// use creel_operators::column::{Column, Columns};
+    ///
+    /// let columns = [Column::bools(&[true])];
+    /// assert_eq!(Columns::arguments(1, &columns).argument(0).len(), 1);
+    /// ```
     ///
     /// # Panics
     ///
@@ -114,6 +137,14 @@ impl<'a> Columns<'a> {
     }
 
     /// The columns of some neighbouring records.
+    ///
+    /// ```
+    /// use creel_operators::column::{Column, Columns};
+    ///
+    /// let columns = [Column::integers(&[7, 8, 9])];
+    /// let batch = Columns::arguments(3, &columns).slice(1..3);
+    /// assert_eq!((batch.rows(), batch.argument(0).len()), (2, 2));
+    /// ```
     ///
     /// # Panics
     ///

@@ -65,6 +65,12 @@ impl<'a> Canonical<'a> {
     }
 
     /// The value in the form of a column.
+    ///
+    /// ```
+    /// use creel_operators::column::Datum;
+    ///
+    /// assert!(matches!(Datum::Json("1.0").canonical().datum(), Datum::Integer(1)));
+    /// ```
     pub fn datum(&self) -> Datum<'_> {
         match &self.0 {
             Value::Integer(integer) => Datum::Integer(*integer),
@@ -75,6 +81,14 @@ impl<'a> Canonical<'a> {
     }
 
     /// Appends its key. See [`write_key`](super::write_key).
+    ///
+    /// ```
+    /// use creel_operators::column::Datum;
+    ///
+    /// let mut key = String::new();
+    /// Datum::Text("net").canonical().write_key(&mut key);
+    /// assert_eq!(key, "\"net");
+    /// ```
     pub fn write_key(&self, out: &mut String) {
         self.datum().write_key(out);
     }
@@ -90,6 +104,13 @@ impl<'a> Canonical<'a> {
     }
 
     /// Stores it.
+    ///
+    /// ```
+    /// use creel_operators::column::{Canonical, Datum};
+    ///
+    /// let kept: Canonical<'static> = Datum::Text("net").canonical().into_owned();
+    /// assert_eq!(kept, Datum::Text("net").canonical());
+    /// ```
     pub fn into_owned(self) -> Canonical<'static> {
         Canonical(match self.0 {
             Value::Integer(integer) => Value::Integer(integer),
@@ -106,6 +127,13 @@ impl<'a> Canonical<'a> {
     }
 
     /// The bytes of memory that it points to.
+    ///
+    /// ```
+    /// use creel_operators::column::Datum;
+    ///
+    /// let text = Datum::Text("net").canonical();
+    /// assert_eq!((text.heap(), text.into_owned().heap()), (0, 3));
+    /// ```
     pub fn heap(&self) -> usize {
         match &self.0 {
             Value::Text(Cow::Owned(text)) | Value::Key(Cow::Owned(text)) => text.capacity(),

@@ -5,6 +5,12 @@ use super::key::{FALSE, NULL, datum_key, number_of_key};
 use super::{Canonical, Column, Form, Number, shortest, write_value};
 
 /// One value of a column, in the form in which it stands there.
+///
+/// ```
+/// use creel_operators::column::{Column, Datum};
+///
+/// assert!(matches!(Column::floats(&[0.5]).get(0), Some(Datum::Float(0.5))));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Datum<'a> {
     /// Null, which is the value of an empty piece of JSON.
@@ -89,12 +95,26 @@ impl<'a> Datum<'a> {
     }
 
     /// The form in which it is compared with other values.
+    ///
+    /// ```
+    /// use creel_operators::column::Datum;
+    ///
+    /// assert!(Datum::Null.canonical() < Datum::Bool(false).canonical());
+    /// ```
     #[inline]
     pub fn canonical(&self) -> Canonical<'a> {
         Canonical::of(self)
     }
 
     /// Appends its canonical key. See [`write_key`](super::write_key).
+    ///
+    /// ```
+    /// use creel_operators::column::Datum;
+    ///
+    /// let mut key = String::new();
+    /// Datum::Null.write_key(&mut key);
+    /// assert_eq!(key, "\u{1}");
+    /// ```
     pub fn write_key(&self, out: &mut String) {
         datum_key(self, out);
     }
@@ -158,6 +178,13 @@ impl<'a> Datum<'a> {
 }
 
 /// A value that was stored, in the form in which it came.
+///
+/// ```
+/// use creel_operators::column::{Datum, OwnedDatum};
+///
+/// let kept: OwnedDatum = Datum::Integer(7).to_owned();
+/// assert!(matches!(kept.lend(), Datum::Integer(7)));
+/// ```
 #[derive(Debug, Clone)]
 pub struct OwnedDatum(Owned);
 
@@ -188,6 +215,10 @@ impl OwnedDatum {
     }
 
     /// The bytes of memory that it points to.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::Datum::Text("net").to_owned().heap(), 3);
+    /// ```
     pub fn heap(&self) -> usize {
         match &self.0 {
             Owned::Text(_, text) => text.len(),

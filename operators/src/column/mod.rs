@@ -63,6 +63,10 @@ impl Span {
     }
 
     /// The range of bytes.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::Span::new(4, 8).range(), 4..8);
+    /// ```
     #[inline]
     pub const fn range(self) -> Range<usize> {
         self.start as usize..self.start as usize + self.len as usize
@@ -140,31 +144,63 @@ impl<'a> Column<'a> {
     }
 
     /// A column of integers.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::Column::integers(&[7, 8]).len(), 2);
+    /// ```
     pub const fn integers(values: &'a [i64]) -> Self {
         Self::new(Data::Integers(values))
     }
 
     /// A column of doubles.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::Column::floats(&[0.5]).len(), 1);
+    /// ```
     pub const fn floats(values: &'a [f64]) -> Self {
         Self::new(Data::Floats(values))
     }
 
     /// A column of booleans.
+    ///
+    /// ```
+    /// assert!(creel_operators::column::Column::bools(&[]).is_empty());
+    /// ```
     pub const fn bools(values: &'a [bool]) -> Self {
         Self::new(Data::Bools(values))
     }
 
     /// A column of strings.
+    ///
+    /// ```
+    /// use creel_operators::column::{Column, Datum, Span};
+    ///
+    /// let spans = [Span::new(4, 8)];
+    /// assert!(matches!(Column::text("one fish", &spans).get(0), Some(Datum::Text("fish"))));
+    /// ```
     pub const fn text(text: &'a str, spans: &'a [Span]) -> Self {
         Self::texts(Form::Text, text, spans)
     }
 
     /// A column of pieces of a text, of any form.
+    ///
+    /// ```
+    /// use creel_operators::column::{Column, Form, Span};
+    ///
+    /// let spans = [Span::new(1, 4)];
+    /// let numbers = Column::texts(Form::Number, "[1.5]", &spans);
+    /// numbers.doubles(|_, x| assert_eq!(x, 1.5));
+    /// ```
     pub const fn texts(form: Form, text: &'a str, spans: &'a [Span]) -> Self {
         Self::new(Data::Texts { form, text, spans })
     }
 
     /// The same column with marks of what is missing, one for each record.
+    ///
+    /// ```
+    /// let column = creel_operators::column::Column::integers(&[7, 8]).with_missing(&[true, false]);
+    /// assert!(column.is_missing(0) && column.get(0).is_none() && column.get(1).is_some());
+    /// ```
     ///
     /// # Panics
     ///
@@ -253,6 +289,12 @@ impl<'a> Column<'a> {
     }
 
     /// The value of a record in the form in which it is compared; `None` if it is missing.
+    ///
+    /// ```
+    /// use creel_operators::column::Column;
+    ///
+    /// assert_eq!(Column::integers(&[1]).canonical(0), Column::floats(&[1.0]).canonical(0));
+    /// ```
     #[inline]
     pub fn canonical(&self, row: usize) -> Option<Canonical<'a>> {
         self.get(row).map(|datum| datum.canonical())

@@ -90,16 +90,29 @@ impl OwnedColumn {
     }
 
     /// A column of integers.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::OwnedColumn::integers([7, 8]).len(), 2);
+    /// ```
     pub fn integers(values: impl IntoIterator<Item = i64>) -> Self {
         Self::new(OwnedData::Integers(values.into_iter().collect()))
     }
 
     /// A column of doubles.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::OwnedColumn::floats([1.0]).to_json(), ["1"]);
+    /// ```
     pub fn floats(values: impl IntoIterator<Item = f64>) -> Self {
         Self::new(OwnedData::Floats(values.into_iter().collect()))
     }
 
     /// A column of counts. Those beyond `i64::MAX`, which no input has, stop there.
+    ///
+    /// ```
+    /// let counts = creel_operators::column::OwnedColumn::counts([7, u64::MAX]);
+    /// assert_eq!(counts.to_json(), ["7", "9223372036854775807"]);
+    /// ```
     pub fn counts(values: impl IntoIterator<Item = u64>) -> Self {
         Self::integers(values.into_iter().map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
     }
@@ -148,6 +161,12 @@ impl OwnedColumn {
     }
 
     /// The value of a row; `None` if it is missing, or a list or a tuple.
+    ///
+    /// ```
+    /// use creel_operators::column::{Datum, OwnedColumn};
+    ///
+    /// assert!(matches!(OwnedColumn::integers([7]).get(0), Some(Datum::Integer(7))));
+    /// ```
     pub fn get(&self, row: usize) -> Option<Datum<'_>> {
         if self.is_missing(row) {
             return None;
@@ -165,6 +184,14 @@ impl OwnedColumn {
 
     /// Appends a value, or that none is there. Values of another kind than those before turn all
     /// into JSON.
+    ///
+    /// ```
+    /// use creel_operators::column::{Datum, OwnedColumn};
+    ///
+    /// let mut column = OwnedColumn::integers([7]);
+    /// column.push(Some(Datum::Text("net")));
+    /// assert_eq!(column.to_json(), ["7", "\"net\""]);
+    /// ```
     pub fn push(&mut self, value: Option<Datum<'_>>) {
         let Some(datum) = value else {
             self.missing.resize(self.len(), false);
@@ -252,6 +279,12 @@ impl OwnedColumn {
 
     /// Appends the value of a row as JSON; null if it is missing.
     ///
+    /// ```
+    /// let mut json = String::new();
+    /// creel_operators::column::OwnedColumn::floats([0.5]).write_json(0, &mut json);
+    /// assert_eq!(json, "0.5");
+    /// ```
+    ///
     /// # Panics
     ///
     /// If there is no such row.
@@ -278,6 +311,10 @@ impl OwnedColumn {
     }
 
     /// All values as JSON.
+    ///
+    /// ```
+    /// assert_eq!(creel_operators::column::OwnedColumn::integers([7, 8]).to_json(), ["7", "8"]);
+    /// ```
     pub fn to_json(&self) -> Vec<String> {
         let json = |row| {
             let mut json = String::new();
@@ -356,6 +393,10 @@ impl OwnedColumn {
     }
 
     /// The bytes of memory that it has.
+    ///
+    /// ```
+    /// assert!(creel_operators::column::OwnedColumn::integers([7, 8]).weight() >= 16);
+    /// ```
     pub fn weight(&self) -> usize {
         let data = match &self.data {
             OwnedData::Integers(values) => values.capacity() * size_of::<i64>(),
