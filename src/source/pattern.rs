@@ -4,7 +4,7 @@
 //! match inside a path component, `[a-z]` and `[!a-z]` one character, and `**` any number of
 //! components. As in a shell, wildcards do not match a leading dot that is not written.
 
-use super::braces::{MOST_ALTERNATIVES, expanded};
+use super::braces::expanded;
 use crate::error::{concealed_url, printable};
 use crate::{Error, Result};
 
@@ -92,10 +92,7 @@ impl Pattern {
         if rest.is_empty() {
             return Err(wrong(given, "it is empty".to_owned()));
         }
-        let Some(alternatives) = expanded(rest) else {
-            let reason = format!("its braces stand for more than {MOST_ALTERNATIVES} patterns");
-            return Err(wrong(given, reason));
-        };
+        let alternatives = expanded(rest).map_err(|e| wrong(given, e.to_string()))?;
         if let Scheme::Remote(kind) = scheme {
             let (feature, built) = kind.feature();
             if !built {
