@@ -86,7 +86,7 @@ enum Fate {
 }
 
 #[cfg(unix)]
-fn number(found: &Metadata) -> Option<(u64, u64)> {
+pub(super) fn number(found: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     Some((found.dev(), found.ino()))
 }
@@ -98,7 +98,7 @@ fn touched(found: &Metadata) -> Option<(i64, i64)> {
 }
 
 #[cfg(not(unix))]
-fn number(_: &Metadata) -> Option<(u64, u64)> {
+pub(super) fn number(_: &Metadata) -> Option<(u64, u64)> {
     None
 }
 

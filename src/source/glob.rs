@@ -1,91 +1,273 @@
-//! Path patterns: their components, and how far a path has come in them.
+//! Matches paths with all alternatives of one pattern at once.
 //!
-//! A pattern is run as a nondeterministic automaton over the components of a path: [`Reached`] is
-//! the set of its components that may come next. So a path is matched in one pass, and a folder is
-//! visited once, however many `**` there are.
+//! The alternatives make one tree, in which those that begin with the same components share them.
+//! The tree is run as a nondeterministic automaton over the components of a path: [`Reached`] is
+//! the set of its nodes that are reached. So a path is matched in one pass and a folder is visited
+//! once, however many alternatives and `**` there are.
 
-use globset::{GlobBuilder, GlobMatcher};
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
 
 use super::pattern::{is_glob, wrong};
+use super::wild;
 use crate::Result;
 
-/// One component of a path pattern.
+/// The most nodes of a tree: each takes up to 300 bytes.
+const MOST_NODES: usize = 300_000;
+
+/// The alternatives of a pattern, each with its number, as a tree of components.
 #[derive(Debug)]
-pub(super) enum Component {
-    /// A name as it stands.
-    Literal(String),
-    /// A name with wildcards.
-    Wild(Wild),
-    /// `**`: any number of directories. It is never the last.
-    Deep,
+pub(super) struct Alternatives<'p> {
+    nodes: Vec<Node<'p>>,
+    /// The children by their names.
+    literal: HashMap<(Id, &'p str), Id>,
+    /// The children by the plain ends of their patterns, so that a name is compared only with
+    /// those that have its ends.
+    wild: HashMap<(Id, &'p str, &'p str), SmallVec<[Wild<'p>; 1]>>,
 }
 
-/// A name with wildcards.
-#[derive(Debug)]
-pub(super) struct Wild {
-    matcher: GlobMatcher,
-    dot: bool,
+/// The position of a node in its tree.
+type Id = u32;
+
+/// A name with wildcards, and the node that it leads to.
+type Wild<'p> = (&'p str, Id);
+
+#[derive(Debug, Default)]
+struct Node<'p> {
+    /// The names of the children that are spelled.
+    names: Vec<&'p str>,
+    /// The lengths of the plain ends of the children with wildcards, sorted.
+    ends: Vec<(u32, u32)>,
+    /// The child that is a `**`.
+    deep: Option<Id>,
+    /// Whether this node is a `**`.
+    repeats: bool,
+    /// The alternatives that end here, in order.
+    matched: Vec<usize>,
+    /// The first alternative that leads through here.
+    first: usize,
 }
 
-impl Wild {
-    /// Whether a name matches. As in a shell, there is no name without a character.
-    pub(super) fn matches(&self, name: &str) -> bool {
-        !name.is_empty() && (self.dot || !name.starts_with('.')) && self.matcher.is_match(name)
+/// The nodes that a path has reached, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reached(Vec<Id>);
+
+impl Reached {
+    /// Whether no alternative can match.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Keeps some of the nodes.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(u32) -> bool) {
+        self.0.retain(|&id| keep(id));
     }
 }
 
-impl Component {
-    /// The components of a pattern for paths. A slash at its end means everything below, and
-    /// several slashes are one.
-    pub(super) fn of_path(pattern: &str) -> Result<Vec<Self>> {
-        let (path, below) = below(pattern);
-        Self::of(pattern, path.split('/').filter(|name| !name.is_empty()), below)
-    }
-
-    /// The components of a pattern for keys. A slash at its end means everything below; any other
-    /// is a character of the key, also the first, and also the second of two.
-    #[cfg(any(feature = "cloud", test))]
-    pub(super) fn of_key(pattern: &str) -> Result<Vec<Self>> {
-        match below(pattern) {
-            // All of the bucket.
-            ("", _) => Self::of(pattern, [], true),
-            (path, below) => Self::of(pattern, path.split('/'), below),
+impl<'p> Alternatives<'p> {
+    /// Reads patterns for paths. A slash at the end of one means everything below, and several
+    /// slashes are one.
+    ///
+    /// # Errors
+    /// If a pattern is wrong, or all together are too large.
+    pub(super) fn of_paths(patterns: impl IntoIterator<Item = (usize, &'p str)>) -> Result<Self> {
+        let mut tree = Self::new();
+        for (number, pattern) in patterns {
+            let (path, below) = below(pattern);
+            let names = path.split('/').filter(|name| !name.is_empty());
+            tree.add(number, pattern, names, below)?;
         }
+        Ok(tree)
     }
 
-    fn of<'a>(
-        pattern: &str,
-        names: impl IntoIterator<Item = &'a str>,
-        below: bool,
-    ) -> Result<Vec<Self>> {
-        let mut components = Vec::new();
-        for name in names.into_iter().chain(below.then_some("**")) {
-            if name == "**" {
-                if !matches!(components.last(), Some(Self::Deep)) {
-                    components.push(Self::Deep);
-                }
-            } else if is_glob(name) {
-                components.push(Self::Wild(wild(pattern, name)?));
-            } else {
-                components.push(Self::Literal(name.to_owned()));
+    /// Reads patterns for keys. A slash at the end of one means everything below; any other is a
+    /// character of the key, also the first, and also the second of two.
+    ///
+    /// # Errors
+    /// If a pattern is wrong, or all together are too large.
+    #[cfg(any(feature = "cloud", test))]
+    pub(super) fn of_keys(patterns: impl IntoIterator<Item = (usize, &'p str)>) -> Result<Self> {
+        let mut tree = Self::new();
+        for (number, pattern) in patterns {
+            match below(pattern) {
+                // All of the bucket.
+                ("", _) => tree.add(number, pattern, [], true)?,
+                (path, below) => tree.add(number, pattern, path.split('/'), below)?,
             }
         }
-        // `a/**` names the files below `a`, at any depth.
-        if matches!(components.last(), Some(Self::Deep)) {
-            components.push(Self::Wild(wild(pattern, "*")?));
-        }
-        Ok(components)
+        Ok(tree)
     }
 
-    /// Whether these components match a key, from first to last.
-    #[cfg(any(feature = "cloud", test))]
-    pub(super) fn match_key(components: &[Self], key: &str) -> bool {
-        let mut reached = Reached::start(components);
-        for name in key.split('/') {
-            reached = reached.after(components, name, true);
-        }
-        reached.is_match(components)
+    fn new() -> Self {
+        let nodes = vec![Node { first: usize::MAX, ..Node::default() }];
+        Self { nodes, literal: HashMap::new(), wild: HashMap::new() }
     }
+
+    /// Adds the components of an alternative, which has a greater number than those before.
+    fn add(
+        &mut self,
+        number: usize,
+        pattern: &'p str,
+        names: impl IntoIterator<Item = &'p str>,
+        below: bool,
+    ) -> Result<()> {
+        let mut at = 0;
+        for name in names.into_iter().chain(below.then_some("**")) {
+            if self.nodes.len() > MOST_NODES {
+                let reason = format!(
+                    "with the alternatives before it, it has more than {MOST_NODES} names of \
+                     folders and files; use fewer alternatives, or a wildcard"
+                );
+                return Err(wrong(pattern, reason));
+            }
+            at = match name {
+                "**" if self.nodes[at as usize].repeats => at,
+                "**" => self.deep(at, number),
+                name if is_glob(name) => {
+                    wild::check(name).map_err(|reason| wrong(pattern, reason))?;
+                    self.wild(at, name, number)
+                }
+                name => self.literal(at, name, number),
+            };
+        }
+        // `a/**` names the files below `a`, at any depth.
+        if self.nodes[at as usize].repeats {
+            at = self.wild(at, "*", number);
+        }
+        self.nodes[at as usize].matched.push(number);
+        self.nodes[0].first = self.nodes[0].first.min(number);
+        Ok(())
+    }
+
+    fn deep(&mut self, at: Id, number: usize) -> Id {
+        if let Some(deep) = self.nodes[at as usize].deep {
+            return deep;
+        }
+        let deep = push(&mut self.nodes, number);
+        self.nodes[deep as usize].repeats = true;
+        self.nodes[at as usize].deep = Some(deep);
+        deep
+    }
+
+    fn literal(&mut self, at: Id, name: &'p str, number: usize) -> Id {
+        *self.literal.entry((at, name)).or_insert_with(|| {
+            self.nodes[at as usize].names.push(name);
+            push(&mut self.nodes, number)
+        })
+    }
+
+    fn wild(&mut self, at: Id, name: &'p str, number: usize) -> Id {
+        let (start, end) = wild::plain_ends(name);
+        let same_ends = self.wild.entry((at, start, end)).or_default();
+        // Equal alternatives are adjacent or rare, and a longer search would be quadratic.
+        if let Some(&(_, id)) = same_ends.last().filter(|(last, _)| *last == name) {
+            return id;
+        }
+        let lengths = (start.len() as u32, end.len() as u32);
+        let ends = &mut self.nodes[at as usize].ends;
+        if let Err(place) = ends.binary_search(&lengths) {
+            ends.insert(place, lengths);
+        }
+        let id = push(&mut self.nodes, number);
+        same_ends.push((name, id));
+        id
+    }
+
+    /// Before the first name.
+    pub(super) fn start(&self) -> Reached {
+        let mut start = Vec::new();
+        self.enter(0, &mut start);
+        Reached(start)
+    }
+
+    /// After one more name. `deep`: whether it may be one of those that a `**` stands for.
+    pub(super) fn after(&self, reached: &Reached, name: &str, deep: bool) -> Reached {
+        let mut after = Vec::new();
+        for &at in &reached.0 {
+            let node = &self.nodes[at as usize];
+            if let Some(&next) = self.literal.get(&(at, name)) {
+                self.enter(next, &mut after);
+            }
+            for &(start, end) in &node.ends {
+                for &(pattern, next) in self.alike(at, name, start as usize, end as usize) {
+                    if wild::matches(pattern, name) {
+                        self.enter(next, &mut after);
+                    }
+                }
+            }
+            if node.repeats && deep && !hidden(name) {
+                after.push(at);
+            }
+        }
+        after.sort_unstable();
+        after.dedup();
+        Reached(after)
+    }
+
+    /// The children whose plain ends, of these lengths, are those of a name.
+    fn alike<'a>(&'a self, at: Id, name: &'a str, start: usize, end: usize) -> &'a [Wild<'a>] {
+        let plain = match name.len() >= start + end {
+            true => name.get(..start).zip(name.get(name.len() - end..)),
+            false => None,
+        };
+        let alike = plain.and_then(|(start, end)| self.wild.get(&(at, start, end)));
+        alike.map_or(&[], SmallVec::as_slice)
+    }
+
+    /// Adds a node, and the `**` after it, which may stand for nothing.
+    fn enter(&self, at: Id, reached: &mut Vec<Id>) {
+        reached.push(at);
+        reached.extend(self.nodes[at as usize].deep);
+    }
+
+    fn nodes<'a>(&'a self, reached: &'a Reached) -> impl Iterator<Item = &'a Node<'p>> {
+        reached.0.iter().map(|&at| &self.nodes[at as usize])
+    }
+
+    /// The names that may come next and are spelled.
+    pub(super) fn names<'a>(&'a self, reached: &'a Reached) -> impl Iterator<Item = &'p str> + 'a {
+        self.nodes(reached).flat_map(|node| node.names.iter().copied())
+    }
+
+    /// Whether other names may come next.
+    pub(super) fn is_wild(&self, reached: &Reached) -> bool {
+        self.nodes(reached).any(|node| node.repeats || !node.ends.is_empty())
+    }
+
+    /// Whether any name may come next.
+    pub(super) fn goes_on(&self, reached: &Reached) -> bool {
+        self.is_wild(reached) || self.names(reached).next().is_some()
+    }
+
+    /// The alternatives that match the names so far.
+    pub(super) fn matched<'a>(&'a self, reached: &'a Reached) -> impl Iterator<Item = usize> + 'a {
+        self.nodes(reached).flat_map(|node| node.matched.iter().copied())
+    }
+
+    /// The first alternative that has come so far.
+    pub(super) fn first(&self, reached: &Reached) -> usize {
+        self.nodes(reached).map(|node| node.first).min().unwrap_or_default()
+    }
+
+    /// The alternatives that match a key, from first to last.
+    #[cfg(any(feature = "cloud", test))]
+    pub(super) fn match_key(&self, key: &str) -> Vec<usize> {
+        let mut reached = self.start();
+        for name in key.split('/') {
+            if reached.is_empty() {
+                break;
+            }
+            reached = self.after(&reached, name, true);
+        }
+        self.matched(&reached).collect()
+    }
+}
+
+fn push(nodes: &mut Vec<Node<'_>>, first: usize) -> Id {
+    nodes.push(Node { first, ..Node::default() });
+    // There are fewer than `MOST_NODES`, and one pattern's at the end.
+    (nodes.len() - 1) as Id
 }
 
 /// A pattern without the slash at its end, and whether it had one.
@@ -96,85 +278,10 @@ fn below(pattern: &str) -> (&str, bool) {
     }
 }
 
-/// The components of a pattern that may come next, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reached(Vec<usize>);
-
-impl Reached {
-    /// Before the first name.
-    pub(super) fn start(components: &[Component]) -> Self {
-        let mut reached = Self(Vec::new());
-        reached.add(components, 0);
-        reached
-    }
-
-    /// After one more name. `deep`: whether it may be one of those that a `**` stands for.
-    pub(super) fn after(&self, components: &[Component], name: &str, deep: bool) -> Self {
-        let mut after = Self(Vec::new());
-        for &at in &self.0 {
-            match components.get(at) {
-                Some(Component::Literal(literal)) if literal == name => {
-                    after.add(components, at + 1);
-                }
-                Some(Component::Wild(wild)) if wild.matches(name) => after.add(components, at + 1),
-                Some(Component::Deep) if deep && !hidden(name) => after.add(components, at),
-                _ => {}
-            }
-        }
-        after.0.sort_unstable();
-        after.0.dedup();
-        after
-    }
-
-    /// Adds a component, and those after it that a `**` that stands for nothing leads to.
-    fn add(&mut self, components: &[Component], at: usize) {
-        self.0.push(at);
-        if matches!(components.get(at), Some(Component::Deep)) {
-            self.add(components, at + 1);
-        }
-    }
-
-    /// The components that may come next.
-    pub(super) fn next<'a>(
-        &self,
-        components: &'a [Component],
-    ) -> impl Iterator<Item = &'a Component> {
-        self.0.iter().filter_map(|&at| components.get(at))
-    }
-
-    /// Whether the names so far are a whole match.
-    pub(super) fn is_match(&self, components: &[Component]) -> bool {
-        self.0.contains(&components.len())
-    }
-
-    /// Whether more names may follow.
-    pub(super) fn goes_on(&self, components: &[Component]) -> bool {
-        self.0.iter().any(|&at| at < components.len())
-    }
-}
-
 /// Whether `**` passes over a directory of this name. Keys may have `.` and `..` in them, which
 /// hide nothing.
 fn hidden(name: &str) -> bool {
     name.starts_with('.') && !matches!(name, "." | "..")
-}
-
-fn wild(pattern: &str, name: &str) -> Result<Wild> {
-    // Braces that are left are not alternatives, so they stand for themselves.
-    let escaped: String = name
-        .chars()
-        .flat_map(|c| match c {
-            '{' => vec!['[', '{', ']'],
-            '}' => vec!['[', '}', ']'],
-            c => vec![c],
-        })
-        .collect();
-    let glob = GlobBuilder::new(&escaped)
-        .literal_separator(true)
-        .backslash_escape(false)
-        .build()
-        .map_err(|e| wrong(pattern, e.kind().to_string()))?;
-    Ok(Wild { matcher: glob.compile_matcher(), dot: name.starts_with('.') })
 }
 
 #[cfg(test)]
@@ -182,7 +289,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, key: &str) -> bool {
-        Component::match_key(&Component::of_key(pattern).unwrap(), key)
+        Alternatives::of_keys([(7, pattern)]).unwrap().match_key(key) == [7]
     }
 
     #[test]
@@ -205,9 +312,35 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_over_a_deep_key_are_matched_in_one_pass() {
-        let key = format!("{}b.txt", "a/".repeat(500));
-        assert!(!matches(&format!("{}c.txt", "**/a/".repeat(40)), &key));
-        assert!(matches(&format!("{}b.txt", "**/a/".repeat(40)), &key));
+    fn many_stars_over_a_deep_key_reach_no_more_nodes_than_there_are() {
+        let pattern = |last: &str| format!("{}{last}", "**/a/".repeat(40));
+        let (b, c) = (pattern("b.txt"), pattern("c.txt"));
+        let tree = Alternatives::of_keys([(0, b.as_str()), (1, c.as_str())]).unwrap();
+        let mut reached = tree.start();
+        for _ in 0..500 {
+            reached = tree.after(&reached, "a", true);
+            assert!(reached.0.len() <= tree.nodes.len());
+        }
+        assert_eq!(tree.nodes.len(), 40 * 2 + 3, "what begins alike is shared");
+        assert_eq!(tree.match_key(&format!("{}b.txt", "a/".repeat(500))), [0]);
+        assert!(tree.match_key(&format!("{}d.txt", "a/".repeat(500))).is_empty());
+    }
+
+    #[test]
+    fn a_name_is_compared_only_with_patterns_of_its_ends() {
+        let patterns: Vec<_> = (0..90_000).map(|n| format!("**/x{n}-*[0-9]-{n}.log")).collect();
+        let numbered = patterns.iter().map(String::as_str).enumerate();
+        let tree = Alternatives::of_paths(numbered).unwrap();
+        let deep = tree.nodes[0].deep.unwrap();
+        assert_eq!(tree.nodes[deep as usize].ends.len(), 5, "one for each number of digits");
+        assert_eq!(tree.alike(deep, "x4711-a7-4711.log", 6, 9).len(), 1);
+        assert_eq!(tree.match_key("a/x4711-a7-4711.log"), [4711]);
+    }
+
+    #[test]
+    fn a_tree_that_is_too_large_is_an_error() {
+        let long = "a/".repeat(MOST_NODES + 2);
+        let error = Alternatives::of_paths([(0, long.as_str())]).unwrap_err().to_string();
+        assert!(error.contains(&MOST_NODES.to_string()), "{error}");
     }
 }

@@ -8,12 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::file::{Samples, Version};
-use super::glob::Component;
 use super::held::{self, Held};
 use super::missing::Listing;
 use super::object::Home;
 use super::pattern::{Pattern, is_glob};
-use super::walk::Walk;
+use super::walk::{self, Found};
 use crate::error::printable;
 use crate::{Error, Place, Result};
 
@@ -26,20 +25,25 @@ pub(super) fn list(pattern: &Pattern, into: &mut Listing<'_>) -> Result<()> {
     if pattern.alternatives != [pattern.given.as_str()] && named(Path::new(&pattern.given), into)? {
         return Ok(());
     }
-    for alternative in &pattern.alternatives {
+    let numbered = pattern.alternatives.iter().map(String::as_str).enumerate();
+    let globs: Vec<_> = numbered.clone().filter(|(_, path)| is_walked(path)).collect();
+    let found = Found::of(&globs)?;
+    let mut globs = globs.iter().map(|(number, _)| *number).peekable();
+    for (number, alternative) in numbered {
         let path = Path::new(alternative);
-        if named(path, into)? {
-            continue;
-        }
-        if !is_glob(alternative) {
+        if globs.next_if_eq(&number).is_some() {
+            found.push(number, into)?;
+        } else if !named(path, into)? {
             into.refuse(absent(path))?;
-            continue;
         }
-        let components = Component::of_path(alternative)?;
-        let root = if alternative.starts_with('/') { "/" } else { "" };
-        Walk::along(Path::new(root), &components).finish(into)?;
     }
     Ok(())
+}
+
+/// Whether an alternative has a wildcard, and is not the path of something that exists.
+fn is_walked(alternative: &str) -> bool {
+    let forbidden = |e: io::Error| e.kind() == io::ErrorKind::PermissionDenied;
+    is_glob(alternative) && fs::metadata(alternative).is_err_and(|e| !forbidden(e))
 }
 
 /// The longest part of a pattern that exists.
@@ -49,7 +53,10 @@ pub(super) fn existing(pattern: &Pattern) -> Option<String> {
 }
 
 fn longest(path: &Path) -> Option<&Path> {
-    path.ancestors().find(|p| !p.as_os_str().is_empty() && p.exists())
+    let mut paths: Vec<_> = path.ancestors().filter(|p| !p.as_os_str().is_empty()).collect();
+    // From the shortest: below what does not exist there is nothing to look for.
+    paths.reverse();
+    paths.into_iter().take_while(|path| path.exists()).last()
 }
 
 /// The error for a path at which there is nothing.
@@ -92,7 +99,7 @@ fn named(path: &Path, into: &mut Listing<'_>) -> Result<bool> {
         Err(_) => return Ok(false),
     };
     match found.is_dir() {
-        true => Walk::below(path).finish(into)?,
+        true => walk::below(path, into)?,
         false => object(path.to_owned(), &found, into)?,
     }
     Ok(true)

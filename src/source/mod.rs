@@ -37,6 +37,8 @@ mod host;
 mod known;
 #[cfg(feature = "cloud")]
 mod landing;
+#[cfg(feature = "cloud")]
+mod listings;
 mod local;
 mod missing;
 mod object;
@@ -79,6 +81,7 @@ mod trust_tests;
 #[cfg(feature = "cloud")]
 mod variable;
 mod walk;
+mod wild;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Buckets: one store for each, made from the environment; and listing in them.
 //!
 //! A glob is one paginated listing that begins at the longest literal prefix, even in the middle
-//! of a name, and stays at one level if the pattern does. What is named exactly is not asked for
-//! before it is read.
+//! of a name, and stays at one level if the pattern does (`listings`). What is named exactly is not
+//! asked for before it is read.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -15,8 +15,8 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
 use super::Access;
-use super::glob::Component;
 use super::known::Remote;
+use super::listings::{Alternative, Ask, Matches, asks, literal_prefix};
 use super::missing::Listing;
 use super::object::Home;
 use super::page::{Found, LONGEST_NAME, Page, Slot};
@@ -101,28 +101,51 @@ impl Stores {
         if kind != Kind::Http && self.stands(pattern, kind, into).await? {
             return Ok(());
         }
-        for alternative in &pattern.alternatives {
-            let url = Url::split(alternative, kind)?;
-            if kind == Kind::Http {
+        let urls = pattern.alternatives.iter().map(|url| Url::split(url, kind));
+        let urls = urls.collect::<Result<Vec<_>>>()?;
+        if kind == Kind::Http {
+            for (url, parts) in pattern.alternatives.iter().zip(urls) {
                 // A store for each URL, at home at its root: a path of object_store's would lose
                 // the query and normalise the rest. The client below them is shared.
-                let remote =
-                    Remote::new(&self.store(alternative, url, kind)?, Name::Path(Path::ROOT));
-                into.push(shown(alternative), None, Home::Remote(remote));
+                let store = self.store(url, parts, kind)?;
+                let home = Home::Remote(Remote::new(&store, Name::Path(Path::ROOT)));
+                into.push(shown(url), None, home);
+            }
+            return Ok(());
+        }
+        if let Some(at) = urls.iter().position(|url| url.key.len() > LONGEST_NAME) {
+            let reason = format!("its key has more than {LONGEST_NAME} bytes");
+            return Err(Error::Pattern { pattern: shown(&pattern.alternatives[at]), reason });
+        }
+        let globs = urls.iter().enumerate().filter(|(_, url)| is_listed(url.key));
+        let globs = globs.map(|(number, url)| {
+            let Url { base, key, .. } = *url;
+            Alternative { number, base, key }
+        });
+        let mut asks = asks(globs.collect());
+        let mut matches = Matches::new();
+        let mut last: Option<(&str, Arc<Store>)> = None;
+        for (number, url) in urls.iter().enumerate() {
+            let store = match &last {
+                Some((base, store)) if *base == url.base => Arc::clone(store),
+                _ => self.store(url.base, *url, kind)?,
+            };
+            last = Some((url.base, Arc::clone(&store)));
+            if !is_listed(url.key) {
+                let home = Home::Remote(Remote::new(&store, Name::of(url.key)));
+                into.push(pattern.alternatives[number].clone(), None, home);
                 continue;
             }
-            if url.key.len() > LONGEST_NAME {
-                let reason = format!("its key has more than {LONGEST_NAME} bytes");
-                return Err(Error::Pattern { pattern: shown(alternative), reason });
-            }
-            let store = self.store(url.base, url, kind)?;
-            if is_glob(url.key) || url.key.is_empty() || url.key.ends_with('/') {
-                if let Err(error) = glob(&store, url.key, into).await {
-                    into.refuse(error)?;
+            if let Some(ask) = asks.remove(&number) {
+                match store.matches(&ask).await {
+                    Ok(more) => matches.extend(more),
+                    Err(error) => into.refuse(error)?,
                 }
-            } else {
-                let home = Home::Remote(Remote::new(&store, Name::of(url.key)));
-                into.push(alternative.clone(), None, home);
+            }
+            for Found { key, meta } in matches.remove(&number).unwrap_or_default() {
+                let name = format!("{}/{key}", store.base);
+                let (size, remote) = (meta.size, Remote::listed(&store, Name::of(&key), meta));
+                into.push(name, Some(size), Home::Remote(remote));
             }
         }
         Ok(())
@@ -157,12 +180,19 @@ impl Stores {
         let mut prefixes: Vec<_> =
             literal.match_indices('/').map(|(at, _)| &literal[..=at]).collect();
         prefixes.insert(0, "");
-        for prefix in prefixes.into_iter().rev() {
-            if store.first(prefix).await.ok()?.is_some() {
-                return Some(format!("{}/{prefix}", url.base));
+        // Below a prefix with something in it, so have all shorter ones: bisect.
+        let (mut exist, mut end) = (0, prefixes.len());
+        while exist < end {
+            let middle = exist + (end - exist) / 2;
+            match store.first(prefixes[middle]).await.ok()? {
+                Some(_) => exist = middle + 1,
+                None => end = middle,
             }
         }
-        Some(format!("{}/, which is empty", url.base))
+        match exist.checked_sub(1) {
+            Some(longest) => Some(format!("{}/{}", url.base, prefixes[longest])),
+            None => Some(format!("{}/, which is empty", url.base)),
+        }
     }
 
     fn store(&self, key: &str, url: Url<'_>, kind: Kind) -> Result<Arc<Store>> {
@@ -227,6 +257,13 @@ impl Store {
             Ok(page.objects.into_iter().next().map(|found| found.key))
         })
         .await
+    }
+
+    /// What the alternatives of one listing match.
+    async fn matches(self: &Arc<Self>, ask: &Ask<'_>) -> Result<Matches> {
+        let (store, prefix, level) = (Arc::clone(self), ask.prefix.to_owned(), ask.level);
+        let found = self.requested(async move { store.listed(&prefix, level).await }).await?;
+        ask.matches(found)
     }
 
     /// Runs a request beside the caller.
@@ -304,37 +341,7 @@ fn some(prefix: &str) -> Option<&str> {
     (!prefix.is_empty()).then_some(prefix)
 }
 
-fn literal_prefix(key: &str) -> &str {
-    &key[..key.find(['*', '?', '[']).unwrap_or(key.len())]
-}
-
-/// Appends what a wildcard matches, sorted by key.
-async fn glob(store: &Arc<Store>, key: &str, into: &mut Listing<'_>) -> Result<()> {
-    let components = Component::of_key(key)?;
-    let prefix = literal_prefix(key).to_owned();
-    let rest = &key[prefix.len()..];
-    let level = !rest.is_empty() && !rest.contains('/') && !rest.contains("**");
-    let listing = {
-        let store = Arc::clone(store);
-        async move { store.listed(&prefix, level).await }
-    };
-    let mut found = store.requested(listing).await?;
-    // What is marked as a folder by an empty object is none.
-    found.retain(|found| !found.key.ends_with('/') || found.meta.size > 0);
-    // A name is meant as it stands if there is an object of it, as on disk; a folder too.
-    let stands = |found: &Found| {
-        found.key == key || is_glob(key) && key.ends_with('/') && found.key.starts_with(key)
-    };
-    match found.iter().any(stands) {
-        true => found.retain(stands),
-        false => {
-            found.retain(|found| Component::match_key(&components, found.key.trim_end_matches('/')))
-        }
-    }
-    found.sort_by(|a, b| a.key.cmp(&b.key));
-    for Found { key, meta } in found {
-        let (size, remote) = (Some(meta.size), Remote::listed(store, Name::of(&key), meta));
-        into.push(format!("{}/{key}", store.base), size, Home::Remote(remote));
-    }
-    Ok(())
+/// Whether a key has to be looked for in a listing.
+fn is_listed(key: &str) -> bool {
+    is_glob(key) || key.is_empty() || key.ends_with('/')
 }

@@ -1,25 +1,37 @@
-//! Walking folders: below one, or along the components of a pattern.
+//! Walks folders: all below one, or those that a pattern needs.
 //!
-//! Walks skip names that begin with a dot and do not enter directories through symbolic links that
-//! a `**` stands for (no cycles); links to files are followed, and one
-//! that leads nowhere is an entry that cannot be read. Pipes, sockets and devices are
-//! passed over. What a walk finds sorts by the bytes of its path, as object stores sort their
-//! keys.
+//! A walk skips names that begin with a dot. Links to files are followed, and one that leads
+//! nowhere is an entry that cannot be read. Pipes, sockets and devices are passed over. The files
+//! of a walk sort by the bytes of their paths, as object stores sort their keys.
+//!
+//! `**` does not stand for links to folders. A wildcard in a name does, so links that go round
+//! give a folder any number of paths. A walk takes all paths through up to two links; a link back
+//! into a folder that the path is in counts as two. With more links, a folder is entered only for
+//! those parts of the pattern that no such path has brought to it before. So every file is found
+//! that matches, and the number of folders that are opened stays bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use super::glob::{Component, Reached};
+use super::file::number;
+use super::glob::{Alternatives, Reached};
 use super::local::{at, is_absent, object};
 use super::missing::Listing;
 use crate::Result;
 
-/// What is found in one walk.
+/// Through so many links and returns, all paths to a folder are taken.
+const MOST_TURNS: usize = 2;
+
+/// Files, and what cannot be read.
 #[derive(Default)]
-pub(super) struct Walk {
+struct Files {
     found: Vec<(PathBuf, Result<Metadata>)>,
+    /// How many folders were opened.
+    #[cfg(test)]
+    opened: usize,
 }
 
 /// One entry of a directory.
@@ -29,88 +41,31 @@ struct Entry {
     link: bool,
 }
 
-impl Walk {
-    /// The files that these components name, below a directory.
-    pub(super) fn along(root: &Path, components: &[Component]) -> Self {
-        let mut walk = Self::default();
-        walk.descend(root, components, &Reached::start(components));
-        walk
-    }
-
-    /// Every file below a directory.
-    pub(super) fn below(directory: &Path) -> Self {
-        let mut walk = Self::default();
-        walk.all(directory);
-        walk
-    }
-
-    /// Goes on in a directory with what the pattern has reached, and into no directory that it
-    /// does not need.
-    fn descend(&mut self, directory: &Path, components: &[Component], reached: &Reached) {
-        // Names that the pattern spells are looked at without listing, which may be forbidden.
-        let mut names: BTreeMap<OsString, Option<Entry>> = BTreeMap::new();
-        let mut wild = false;
-        for component in reached.next(components) {
-            match component {
-                Component::Literal(name) => drop(names.insert(name.into(), None)),
-                Component::Wild(_) | Component::Deep => wild = true,
-            }
-        }
-        if wild {
-            for entry in self.entries(directory) {
-                names.insert(entry.name.clone(), Some(entry));
-            }
-        }
-        for (name, entry) in names {
-            let is = |is: fn(&Entry) -> bool| entry.as_ref().is_some_and(is);
-            let deep = is(|entry| entry.directory);
-            let after = reached.after(components, &name.to_string_lossy(), deep);
-            let path = directory.join(&name);
-            if after.is_match(components) && !deep {
-                self.take(&path);
-            }
-            // Through a link as well: the depth is bounded by the pattern.
-            if after.goes_on(components) && (entry.is_none() || deep || is(|entry| entry.link)) {
-                self.descend(&path, components, &after);
-            }
-        }
-    }
-
-    fn all(&mut self, directory: &Path) {
-        for entry in self.entries(directory) {
-            let path = directory.join(&entry.name);
-            if entry.name.as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            match entry.directory {
-                true => self.all(&path),
-                false => self.take(&path),
-            }
-        }
-    }
-
-    /// Takes what is at a path if it is a file.
-    fn take(&mut self, path: &Path) {
-        match fs::metadata(path) {
-            Ok(found) if found.is_file() => self.found.push((path.to_owned(), Ok(found))),
-            Ok(_) => {}
+impl Files {
+    /// Takes what is at a path if it is a file. Returns whether it was taken.
+    fn take(&mut self, path: &Path) -> bool {
+        let found = match fs::metadata(path) {
+            Ok(found) if found.is_file() => Ok(found),
+            Ok(_) => return false,
             Err(error) => match fs::symlink_metadata(path) {
                 // It was removed since its folder was listed, or is not in it.
-                Err(_) if is_absent(&error) => {}
-                _ => self.found.push((path.to_owned(), Err(at(path, error)))),
+                Err(_) if is_absent(&error) => return false,
+                _ => Err(at(path, error)),
             },
-        }
+        };
+        self.found.push((path.to_owned(), found));
+        true
     }
 
-    /// The entries of a directory; none if there is no such directory. What cannot be listed is
-    /// remembered.
-    fn entries(&mut self, directory: &Path) -> Vec<Entry> {
-        let listed = match directory.as_os_str().is_empty() {
-            true => fs::read_dir("."),
-            false => fs::read_dir(directory),
-        };
+    /// The entries of a directory, none if there is no such directory; and whether it could be
+    /// listed to its end. The error is kept as an entry that cannot be read.
+    fn entries(&mut self, directory: &Path) -> (Vec<Entry>, bool) {
+        #[cfg(test)]
+        {
+            self.opened += 1;
+        }
         let mut entries = Vec::new();
-        let listed = listed.and_then(|listed| {
+        let listed = fs::read_dir(or_here(directory)).and_then(|listed| {
             for entry in listed {
                 let entry = entry?;
                 let kind = entry.file_type();
@@ -122,26 +77,358 @@ impl Walk {
             }
             Ok(())
         });
-        if let Err(error) = listed
-            && !is_absent(&error)
-        {
-            self.found.push((directory.to_owned(), Err(at(directory, error))));
-        }
-        entries
+        let fault = listed.err().filter(|error| !is_absent(error));
+        let whole = fault.is_none();
+        self.found.extend(fault.map(|error| (directory.to_owned(), Err(at(directory, error)))));
+        (entries, whole)
     }
 
-    /// Hands on what was found, in order.
+    fn push(&self, file: usize, into: &mut Listing<'_>) -> Result<()> {
+        match &self.found[file] {
+            (path, Ok(found)) => object(path.clone(), found, into),
+            (_, Err(error)) => into.refuse(error.clone()),
+        }
+    }
+}
+
+/// A path, or the working directory for an empty one.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+/// Appends every file below a directory.
+///
+/// # Errors
+/// The first fault, if the policy of the listing is to fail.
+pub(super) fn below(directory: &Path, into: &mut Listing<'_>) -> Result<()> {
+    let mut files = Files::default();
+    let mut todo = vec![directory.to_owned()];
+    while let Some(directory) = todo.pop() {
+        for entry in files.entries(&directory).0 {
+            let path = directory.join(&entry.name);
+            match entry.directory {
+                _ if entry.name.as_encoded_bytes().starts_with(b".") => {}
+                true => todo.push(path),
+                false => drop(files.take(&path)),
+            }
+        }
+    }
+    files.found.sort_by(|(a, _), (b, _)| bytes(a).cmp(bytes(b)));
+    (0..files.found.len()).try_for_each(|file| files.push(file, into))
+}
+
+/// The files that the alternatives of a pattern name, found in one walk.
+pub(super) struct Found {
+    files: Files,
+    /// An alternative, and a file that it names; sorted by both.
+    matches: Vec<(usize, usize)>,
+}
+
+impl Found {
+    /// Walks along the alternatives, those of paths from the root and those of others.
+    ///
+    /// # Errors
+    /// If a pattern is wrong.
+    pub(super) fn of(patterns: &[(usize, &str)]) -> Result<Self> {
+        let mut found = Self { files: Files::default(), matches: Vec::new() };
+        for root in ["/", ""] {
+            let of_root = |pattern: &str| pattern.starts_with('/') == (root == "/");
+            let patterns = patterns.iter().copied().filter(|(_, pattern)| of_root(pattern));
+            let mut walk = Walk::new(Alternatives::of_paths(patterns)?, &mut found);
+            walk.along(Path::new(root));
+        }
+        let found_at = |file: usize| bytes(&found.files.found[file].0);
+        found.matches.sort_by(|&(a, x), &(b, y)| (a, found_at(x)).cmp(&(b, found_at(y))));
+        Ok(found)
+    }
+
+    /// Appends the files that one alternative names.
     ///
     /// # Errors
     /// The first fault, if the policy of the listing is to fail.
-    pub(super) fn finish(mut self, into: &mut Listing<'_>) -> Result<()> {
-        self.found.sort_by_cached_key(|(path, _)| path.as_os_str().as_encoded_bytes().to_owned());
-        for (path, found) in self.found {
-            match found {
-                Ok(found) => object(path, &found, into)?,
-                Err(error) => into.refuse(error)?,
+    pub(super) fn push(&self, alternative: usize, into: &mut Listing<'_>) -> Result<()> {
+        let start = self.matches.partition_point(|&(number, _)| number < alternative);
+        let of_it = self.matches[start..].iter().take_while(|(number, _)| *number == alternative);
+        of_it.map(|&(_, file)| file).try_for_each(|file| self.files.push(file, into))
+    }
+}
+
+/// A walk along patterns.
+struct Walk<'a, 'p> {
+    patterns: Alternatives<'p>,
+    found: &'a mut Found,
+    /// The folders that were entered through many links, each with a part of the pattern.
+    seen: HashSet<(Identity, u32)>,
+}
+
+/// The device and the number of a folder.
+type Identity = (u64, u64);
+
+/// A folder that a walk has come to.
+struct Folder {
+    path: PathBuf,
+    reached: Reached,
+    /// Whether a wildcard stands for its name.
+    wild: bool,
+    /// The links on the way here that wildcards stand for, and the returns to a folder.
+    turns: usize,
+    /// The folders on the way here.
+    way: Option<Rc<Way>>,
+}
+
+struct Way {
+    folder: Identity,
+    wild: bool,
+    before: Option<Rc<Self>>,
+}
+
+impl Folder {
+    /// Whether this folder was entered before on the way here, and a wildcard led back to it.
+    fn returns(&self, identity: Identity) -> bool {
+        let mut wild = self.wild;
+        let mut way = self.way.as_deref();
+        while let Some(step) = way {
+            if step.folder == identity {
+                return wild;
+            }
+            wild |= step.wild;
+            way = step.before.as_deref();
+        }
+        false
+    }
+}
+
+impl<'a, 'p> Walk<'a, 'p> {
+    fn new(patterns: Alternatives<'p>, found: &'a mut Found) -> Self {
+        Self { patterns, found, seen: HashSet::new() }
+    }
+
+    fn along(&mut self, root: &Path) {
+        let reached = self.patterns.start();
+        let mut todo = Vec::new();
+        if self.patterns.goes_on(&reached) {
+            let path = root.to_owned();
+            todo.push(Folder { path, reached, wild: false, turns: 0, way: None });
+        }
+        while let Some(folder) = todo.pop() {
+            if let Some(folder) = self.enter(folder) {
+                self.visit(&folder, &mut todo);
             }
         }
-        Ok(())
+    }
+
+    /// Looks whether there is a folder at a path, and what a visit of it could find that others
+    /// have not found.
+    fn enter(&mut self, mut folder: Folder) -> Option<Folder> {
+        let found = match fs::metadata(or_here(&folder.path)) {
+            Ok(found) if found.is_dir() => found,
+            Ok(_) => return None,
+            Err(error) if is_absent(&error) => return None,
+            Err(error) => {
+                self.refuse(&folder, at(&folder.path, error));
+                return None;
+            }
+        };
+        let Some(identity) = number(&found) else { return Some(folder) };
+        folder.turns += usize::from(folder.returns(identity));
+        if folder.turns > MOST_TURNS {
+            folder.reached.retain(|node| self.seen.insert((identity, node)));
+        }
+        let before = folder.way.take();
+        folder.way = Some(Rc::new(Way { folder: identity, wild: folder.wild, before }));
+        (!folder.reached.is_empty()).then_some(folder)
+    }
+
+    /// Takes the files of a folder that match, and goes on to the folders that the pattern needs.
+    fn visit(&mut self, folder: &Folder, todo: &mut Vec<Folder>) {
+        // Names that the pattern spells are looked at without listing, which may be forbidden.
+        let spelled = self.patterns.names(&folder.reached);
+        let mut names: BTreeMap<OsString, Option<Entry>> =
+            spelled.map(|name| (name.into(), None)).collect();
+        if self.patterns.is_wild(&folder.reached) {
+            let (entries, whole) = self.found.files.entries(&folder.path);
+            if !whole {
+                let first = self.patterns.first(&folder.reached);
+                self.found.matches.push((first, self.found.files.found.len() - 1));
+            }
+            names.extend(entries.into_iter().map(|entry| (entry.name.clone(), Some(entry))));
+        }
+        let before = todo.len();
+        for (name, entry) in names {
+            let is = |is: fn(&Entry) -> bool| entry.as_ref().is_some_and(is);
+            let (deep, link) = (is(|entry| entry.directory), is(|entry| entry.link));
+            let reached = self.patterns.after(&folder.reached, &name.to_string_lossy(), deep);
+            if reached.is_empty() {
+                continue;
+            }
+            let path = folder.path.join(&name);
+            if !deep {
+                self.take(&path, &reached);
+            }
+            // Through a link as well: the depth is bounded by the pattern.
+            if (entry.is_none() || deep || link) && self.patterns.goes_on(&reached) {
+                let turns = folder.turns + usize::from(link);
+                let (wild, way) = (entry.is_some(), folder.way.clone());
+                todo.push(Folder { path, reached, wild, turns, way });
+            }
+        }
+        // The first name is visited next.
+        todo[before..].reverse();
+    }
+
+    /// Takes what is at a path for all alternatives that match, if it is a file.
+    fn take(&mut self, path: &Path, reached: &Reached) {
+        let mut matched = self.patterns.matched(reached).peekable();
+        if matched.peek().is_some() && self.found.files.take(path) {
+            let file = self.found.files.found.len() - 1;
+            self.found.matches.extend(matched.map(|alternative| (alternative, file)));
+        }
+    }
+
+    /// Keeps a fault for the first alternative that needs a folder.
+    fn refuse(&mut self, folder: &Folder, error: crate::Error) {
+        let first = self.patterns.first(&folder.reached);
+        self.found.matches.push((first, self.found.files.found.len()));
+        self.found.files.found.push((folder.path.clone(), Err(error)));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::source::pattern::Pattern;
+
+    fn write(root: &Path, file: &str) {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file).unwrap();
+    }
+
+    /// The paths that a pattern matches below a folder, alternative by alternative, and how many
+    /// folders were opened.
+    fn walked(root: &Path, pattern: &str) -> (Vec<String>, usize) {
+        let pattern = Pattern::parse(&format!("{}/{pattern}", root.display())).unwrap();
+        let alternatives = pattern.alternatives.iter().map(String::as_str).enumerate();
+        let found = Found::of(&alternatives.collect::<Vec<_>>()).unwrap();
+        let path = |&(_, file): &(usize, usize)| {
+            let (path, metadata) = &found.files.found[file];
+            assert!(metadata.is_ok(), "{metadata:?}");
+            path.strip_prefix(root).unwrap().display().to_string()
+        };
+        (found.matches.iter().map(path).collect(), found.files.opened)
+    }
+
+    #[test]
+    fn all_alternatives_open_each_folder_once() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in 0..20 {
+            write(root.path(), &format!("{folder}/sub/x{folder}.log"));
+        }
+        let (_, one) = walked(root.path(), "**/*1.log");
+        assert_eq!(one, 41);
+        let (found, all) = walked(root.path(), "**/*{19..0}.log");
+        assert_eq!(all, one);
+        // In the order of the alternatives, and once for each that matches.
+        assert_eq!(found[..3], ["19/sub/x19.log", "18/sub/x18.log", "17/sub/x17.log"]);
+        assert_eq!(found.len(), 30);
+        let (found, opened) = walked(root.path(), "**/*{1..1000}{1..90}.log");
+        assert_eq!((found.len(), opened), (9, one));
+    }
+
+    #[test]
+    fn names_that_are_spelled_are_not_listed() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "a/1/x");
+        write(root.path(), "b/1/x");
+        write(root.path(), "c/1/x");
+        let (found, opened) = walked(root.path(), "{b,a,z}/*/x");
+        assert_eq!(found, ["b/1/x", "a/1/x"]);
+        assert_eq!(opened, 2);
+    }
+
+    #[test]
+    fn names_that_lead_back_and_are_spelled_lose_no_path() {
+        let root = tempfile::tempdir().unwrap();
+        for file in ["a/x", "a/b/x", "c/x"] {
+            write(root.path(), file);
+        }
+        let found = walked(root.path(), "./a/.././**/*/x").0;
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn every_path_through_links_to_other_folders_is_taken() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "d/e/x");
+        for link in ["a", "b"] {
+            symlink("d", root.path().join(link)).unwrap();
+            symlink("e", root.path().join("d").join(link)).unwrap();
+        }
+        let nine = ["a", "b", "d"].map(|a| ["a", "b", "e"].map(|b| format!("{a}/{b}/x")));
+        assert_eq!(walked(root.path(), "*/*/x").0, nine.concat());
+    }
+
+    #[test]
+    fn links_that_go_round_open_about_as_many_folders_as_the_pattern_has_names() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "f.txt");
+        for link in ["l1", "l2", "l3"] {
+            symlink(".", root.path().join(link)).unwrap();
+        }
+        assert_eq!(walked(root.path(), "*/f.txt").0, ["l1/f.txt", "l2/f.txt", "l3/f.txt"]);
+        for stars in [2, 12, 30] {
+            let (found, opened) = walked(root.path(), &format!("{}f.txt", "*/".repeat(stars)));
+            assert_eq!(found, [format!("{}f.txt", "l1/".repeat(stars))]);
+            assert!(opened <= stars + 2, "{opened}");
+        }
+        let (_, opened) = walked(root.path(), &format!("{}f.txt", "**/*/".repeat(10)));
+        assert!(opened <= 24, "{opened}");
+        let (_, opened) = walked(root.path(), &format!("{}*/f.txt", "*/../".repeat(10)));
+        assert!(opened <= 50, "{opened}");
+    }
+
+    /// The files that so many wildcards and a name lead to, through any links.
+    fn naive(directory: &Path, stars: usize, into: &mut BTreeSet<PathBuf>) {
+        if stars == 0 {
+            into.extend(fs::canonicalize(directory.join("f")));
+            return;
+        }
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                naive(&path, stars - 1, into);
+            }
+        }
+    }
+
+    #[test]
+    fn folders_that_link_to_each_other_open_few_folders_and_lose_no_file() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = ["a", "b", "c", "d"];
+        for folder in folders {
+            write(root.path(), &format!("{folder}/f"));
+            write(root.path(), &format!("{folder}/own/f"));
+            for other in folders.iter().filter(|other| **other != folder) {
+                let link = root.path().join(folder).join(format!("to-{other}"));
+                symlink(format!("../{other}"), link).unwrap();
+            }
+        }
+        for stars in 1..7 {
+            let (found, opened) = walked(root.path(), &format!("{}f", "*/".repeat(stars)));
+            let found = found.iter().map(|path| fs::canonicalize(root.path().join(path)).unwrap());
+            let mut expected = BTreeSet::new();
+            naive(root.path(), stars, &mut expected);
+            assert_eq!(found.collect::<BTreeSet<_>>(), expected);
+            assert!(opened <= 200, "{opened}");
+        }
+        let (_, opened) = walked(root.path(), &format!("{}f", "*/".repeat(30)));
+        assert!(opened <= 500, "{opened}");
     }
 }

@@ -6,6 +6,7 @@ mod checksums;
 mod credentials;
 mod faults;
 mod matrix;
+mod patterns;
 mod property;
 mod run;
 mod server;
