@@ -1,6 +1,8 @@
 //! `histogram`: how many numbers lie in each interval of a width.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use super::{Damaged, Each, Kind, Needs, NoBytes, Order, Parameter, PerGroup, Reader, Writer};
 use crate::column::{Columns, Groups, OwnedColumn, OwnedData};
@@ -54,7 +56,7 @@ impl Histogram {
 }
 
 impl PerGroup for Histogram {
-    type Group = BTreeMap<i64, u64>;
+    type Group = HashMap<i64, u64, RandomState>;
 
     fn update(&self, states: &mut [Self::Group], groups: Groups<'_>, columns: &Columns<'_>) {
         columns.argument(0).doubles(|row, x| {
@@ -70,19 +72,19 @@ impl PerGroup for Histogram {
 
     fn encode(&self, group: &Self::Group, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
         bytes.put_u64(group.len() as u64);
-        for (interval, n) in group {
-            bytes.put_i64(*interval);
-            bytes.put_u64(*n);
+        for (interval, n) in sorted(group) {
+            bytes.put_i64(interval);
+            bytes.put_u64(n);
         }
         Ok(())
     }
 
     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Self::Group, Damaged> {
-        let mut group = BTreeMap::new();
+        let (mut group, mut last) = (Self::Group::default(), None);
         for _ in 0..bytes.count(2)? {
             let damaged = bytes.damaged("an interval out of order, or without numbers");
             let (interval, n) = (bytes.i64()?, bytes.records()?);
-            if n == 0 || group.last_key_value().is_some_and(|(last, _)| *last >= interval) {
+            if n == 0 || last.replace(interval).is_some_and(|last| last >= interval) {
                 return Err(damaged);
             }
             group.insert(interval, n);
@@ -93,8 +95,10 @@ impl PerGroup for Histogram {
     fn finish(&self, groups: Vec<Self::Group>) -> OwnedColumn {
         let (mut bounds, mut counts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for group in groups {
-            bounds.extend(group.keys().map(|interval| self.lower_bound(*interval)));
-            counts.extend(group.values().copied());
+            for (interval, n) in sorted(&group) {
+                bounds.push(self.lower_bound(interval));
+                counts.push(n);
+            }
             ends.push(counts.len());
         }
         let pairs = vec![OwnedColumn::floats(bounds), OwnedColumn::counts(counts)];
@@ -103,9 +107,15 @@ impl PerGroup for Histogram {
     }
 
     fn heap(&self, group: &Self::Group) -> usize {
-        // Nodes are two thirds full, or so.
-        group.len() * size_of::<(i64, u64)>() * 3 / 2
+        group.capacity() * (size_of::<(i64, u64)>() + 1) * 8 / 7
     }
+}
+
+/// The intervals in their order.
+fn sorted(group: &HashMap<i64, u64, RandomState>) -> Vec<(i64, u64)> {
+    let mut sorted: Vec<_> = group.iter().map(|(interval, n)| (*interval, *n)).collect();
+    sorted.sort_unstable();
+    sorted
 }
 
 #[cfg(test)]

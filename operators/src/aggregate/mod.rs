@@ -136,6 +136,7 @@ mod per_group;
 mod ranked;
 mod sketch;
 mod state;
+mod tables;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -173,6 +174,7 @@ pub use from_combiner::{Floats, FromCombiner, Integers, Record, Texts};
 pub use kind::{Kind, Needs, Order, Parameter, Refused};
 pub use per_group::{Each, PerGroup};
 pub use state::{Aggregate, NoBytes, State};
+pub use tables::Tables;
 
 /// Every aggregate, a row for each, in the order of the help.
 pub static KINDS: &[&Kind] = &[

@@ -64,7 +64,8 @@ pub trait Aggregate: Send {
     fn join(self: Box<Self>, others: Vec<Box<dyn Aggregate>>) -> Box<dyn Aggregate>;
 
     /// Appends the states of groups, in this order, to bytes: canonical ones, that are equal if the
-    /// states are, however they came to be, in whatever process.
+    /// states are, however they came to be, in whatever process. To put what a group holds in order
+    /// may take as much memory again: [divide](Self::divide) a large state first.
     ///
     /// # Errors
     ///

@@ -4,16 +4,12 @@
 //! groups each distinct value is stored once for all of them, and pairs of a group and a value are
 //! counted.
 
-use std::cmp::Reverse;
-
 use super::dictionary::Dictionary;
 use super::state::numbered;
+use super::tables::{Tables, commonest_first};
 use super::{Damaged, NoBytes, Reader, State, Writer};
 use crate::Counts;
-use crate::column::{
-    Canonical, CanonicalValue as Value, Column, Columns, Data, Datum, Form, Groups, OwnedColumn,
-    OwnedData,
-};
+use crate::column::{Canonical, Columns, Groups, OwnedColumn, OwnedData};
 
 /// Counts of the values of each group. The result is the values and counts, or of how many values.
 pub(super) struct Tally<const ROWS: bool> {
@@ -23,121 +19,19 @@ pub(super) struct Tally<const ROWS: bool> {
 
 enum Body {
     /// Of at most one group.
-    One(Box<One>),
+    One(Box<Tables>),
     Many(Dictionary),
 }
 
-/// Each value is in the table of its form alone.
-#[derive(Default)]
-struct One {
-    texts: Counts<String>,
-    /// Keys of values that have no other form.
-    keys: Counts<String>,
-    integers: Counts<i64>,
-    /// Bits of doubles.
-    floats: Counts<u64>,
-}
-
-impl One {
-    fn add(&mut self, value: &Canonical<'_>, n: u64) {
-        match value.value() {
-            Value::Integer(integer) => self.integers.add(*integer, n),
-            Value::Float(double) => self.floats.add(double.to_bits(), n),
-            Value::Text(text) => self.texts.add(&**text, n),
-            Value::Key(key) => self.keys.add(&**key, n),
-        }
-    }
-
-    fn update(&mut self, column: &Column<'_>) {
-        match (column.data(), column.missing()) {
-            (Data::Integers(values), None) => self.integers.add_all(values.iter().copied()),
-            (Data::Texts { form: Form::Text, text, spans }, None) => {
-                self.texts.add_pieces(text, spans.iter().map(|span| span.range()));
-            }
-            // Strings of JSON and of keys are pieces of text too, as a rule.
-            (Data::Texts { form: Form::Json | Form::Key, text, .. }, _) => {
-                let base = text.as_ptr().addr();
-                let mut others = Vec::new();
-                let mut row = 0;
-                let pieces = std::iter::from_fn(|| {
-                    while row < column.len() {
-                        let datum = column.get(row);
-                        row += 1;
-                        match datum.and_then(|datum| plain(&datum)) {
-                            Some(piece) => {
-                                let start = piece.as_ptr().addr() - base;
-                                return Some(start..start + piece.len());
-                            }
-                            None => others.extend(datum),
-                        }
-                    }
-                    None
-                });
-                self.texts.add_pieces(text, pieces);
-                others.iter().for_each(|datum| self.add(&datum.canonical(), 1));
-            }
-            _ => column.each(|_, datum| self.add(&datum.canonical(), 1)),
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.texts.merge(other.texts);
-        self.keys.merge(other.keys);
-        self.integers.merge(other.integers);
-        self.floats.merge(other.floats);
-    }
-
-    fn len(&self) -> usize {
-        self.texts.len() + self.keys.len() + self.integers.len() + self.floats.len()
-    }
-
-    fn rows(&self) -> impl Iterator<Item = (Canonical<'_>, u64)> {
-        let texts = self.texts.iter().map(|(text, n)| (Datum::Text(text).canonical(), n));
-        let keys = self.keys.iter().map(|(key, n)| (Datum::Key(key).canonical(), n));
-        let integers = self.integers.iter().map(|(n, of)| (Datum::Integer(*n).canonical(), of));
-        let floats = self
-            .floats
-            .iter()
-            .map(|(bits, n)| (Datum::Float(f64::from_bits(*bits)).canonical(), n));
-        texts.chain(keys).chain(integers).chain(floats)
-    }
-
-    /// The rows, the commonest first.
-    fn sorted(&self) -> Vec<(Canonical<'_>, u64)> {
-        if self.len() == self.texts.len() {
-            // Its table knows a faster way.
-            let sorted = self.texts.sorted_lent().into_iter();
-            return sorted.map(|(text, n)| (Datum::Text(text).canonical(), n)).collect();
-        }
-        let mut rows: Vec<_> = self.rows().collect();
-        commonest_first(&mut rows);
-        rows
-    }
-
-    fn weight(&self) -> usize {
-        self.texts.weight() + self.keys.weight() + self.integers.weight() + self.floats.weight()
-    }
-}
-
-/// The text of a string that stands as it is.
-#[inline]
-fn plain<'a>(datum: &Datum<'a>) -> Option<&'a str> {
-    match datum {
-        Datum::Key(key) => key.strip_prefix('"'),
-        Datum::Json(raw) => {
-            let text = raw.strip_prefix('"')?.strip_suffix('"')?;
-            (!text.as_bytes().contains(&b'\\')).then_some(text)
-        }
-        _ => None,
-    }
-}
-
-/// Those that are equally common by their own order.
-fn commonest_first(rows: &mut [(Canonical<'_>, u64)]) {
-    rows.sort_unstable_by(|(a, m), (b, n)| Reverse(m).cmp(&Reverse(n)).then_with(|| a.cmp(b)));
-}
-
 impl<const ROWS: bool> Tally<ROWS> {
+    /// The tables of a state of one group.
+    pub(super) fn tables(self) -> Option<Tables> {
+        match self.body {
+            Body::One(tables) => Some(*tables),
+            Body::Many(_) => None,
+        }
+    }
+
     pub(super) fn new() -> Self {
         Self { groups: 0, body: Body::One(Box::default()) }
     }
@@ -257,12 +151,12 @@ impl<const ROWS: bool> State for Tally<ROWS> {
         let mut bodies: Vec<Body> = match self.body {
             Body::Many(many) => many.divide(bits).into_iter().map(Body::Many).collect(),
             Body::One(one) => {
-                let One { texts, keys, integers, floats } = *one;
+                let Tables { texts, keys, integers, floats } = *one;
                 let (texts, keys) = (texts.parts(bits), keys.parts(bits));
                 let (integers, floats) = (integers.parts(bits), floats.parts(bits));
                 let all = texts.into_iter().zip(keys).zip(integers).zip(floats);
                 let one =
-                    |(((texts, keys), integers), floats)| One { texts, keys, integers, floats };
+                    |(((texts, keys), integers), floats)| Tables { texts, keys, integers, floats };
                 all.map(|all| Body::One(Box::new(one(all)))).collect()
             }
         };
@@ -295,7 +189,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
             }
             return joined;
         }
-        let (mut texts, mut keys, mut rest) = (Vec::new(), Vec::new(), One::default());
+        let (mut texts, mut keys, mut rest) = (Vec::new(), Vec::new(), Tables::default());
         for body in bodies {
             if let Body::One(one) = body {
                 texts.push(one.texts);
@@ -304,7 +198,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                 rest.floats.merge(one.floats);
             }
         }
-        let one = One { texts: Counts::join(texts), keys: Counts::join(keys), ..rest };
+        let one = Tables { texts: Counts::join(texts), keys: Counts::join(keys), ..rest };
         Self { groups, body: Body::One(Box::new(one)) }
     }
 
@@ -379,7 +273,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::Span;
+    use crate::column::{Column, Span};
 
     /// Counts of texts, of which the second has half of the first's.
     fn counted(from: u32, groups: usize) -> Tally<true> {

@@ -167,7 +167,8 @@ impl<'a> Columns<'a> {
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Groups<'a> {
-    /// All records are of group 0: nothing is grouped.
+    /// All records are of group 0: nothing is grouped. The state has that group once it is
+    /// [resized](crate::aggregate::Aggregate::resize) to 1, also if no record comes.
     One,
     /// The number of a group for each record.
     Each(&'a [u32]),

@@ -28,6 +28,8 @@ mod datum;
 mod json;
 mod key;
 mod number;
+#[cfg(test)]
+mod order_tests;
 mod owned;
 
 use std::ops::Range;
