@@ -204,6 +204,7 @@ fn compute(
             when: if args.quiet { When::Never } else { args.progress },
             streams_to_terminal: program.streams() && to_terminal,
             waits_for_typing: typed,
+            reads_network: args.sources.iter().any(|source| source.contains("://")),
         },
     );
     let default = if program.gives_pairs() && to_terminal { Format::Table } else { Format::Jsonl };

@@ -16,6 +16,10 @@ use crate::progress::Progress;
 const QUIET: Duration = Duration::from_millis(500);
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked whether something is waited for.
+const LOOK: Duration = Duration::from_millis(250);
+/// Waits of so long together are told.
+const WAITS_LONG: Duration = Duration::from_secs(3);
 const STDIN_NOTICE: Duration = Duration::from_secs(1);
 
 /// What is shown while a run goes.
@@ -26,6 +30,8 @@ pub(crate) struct Shown {
     pub(crate) streams_to_terminal: bool,
     /// Standard input is read, and is a terminal: say so, for it looks as if nothing happened.
     pub(crate) waits_for_typing: bool,
+    /// Something is read over a network, which may have to be waited for.
+    pub(crate) reads_network: bool,
 }
 
 /// A running thread; it ends, and clears what it drew, when this is dropped.
@@ -45,7 +51,9 @@ impl Monitor {
             When::Always => true,
             When::Auto => terminal && !shown.streams_to_terminal && !shown.waits_for_typing,
         };
-        if !wanted && !shown.waits_for_typing {
+        // A line about a long wait is no progress: only who wants none gets none.
+        let tells_waits = !wanted && shown.reads_network && shown.when == When::Auto;
+        if !wanted && !shown.waits_for_typing && !tells_waits {
             return Self { end: None, thread: None };
         }
         let (end, ended) = mpsc::channel();
@@ -56,6 +64,7 @@ impl Monitor {
                 say("reading standard input, as typed; Ctrl-D ends it");
             }
             match (wanted, terminal) {
+                (false, _) if tells_waits => tell_waits(&progress, wait),
                 (false, _) => {}
                 (true, true) => draw(&progress, shown.when == When::Always, wait),
                 (true, false) => tell(&progress, wait),
@@ -122,6 +131,18 @@ fn tell(progress: &Progress, wait: impl Fn(Duration) -> bool) {
         say(summary(progress, start.elapsed()) + &waiting.unwrap_or_default());
         if !goes_on {
             return;
+        }
+    }
+}
+
+/// One line, if a network has to be waited for for longer than a moment: what for, why, and how long.
+fn tell_waits(progress: &Progress, wait: impl Fn(Duration) -> bool) {
+    let mut waited = Duration::ZERO;
+    while wait(LOOK) {
+        let Some(waiting) = progress.waiting() else { continue };
+        waited += LOOK;
+        if waited >= WAITS_LONG {
+            return say(waiting);
         }
     }
 }

@@ -325,7 +325,7 @@ impl Error {
             Self::RecordTooLong { place, limit } => shown!(
                 "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
             ),
-            Self::Io { place, source } => shown!("{place}: {source}"),
+            Self::Io { place, source } => shown!("{place}: {source}{}", remedy(source)),
             Self::Output { path, source } => {
                 shown!("cannot write {}: {source}{}", concealed_url(path), remedy(source))
             }

@@ -6,7 +6,7 @@
 //! [`Trouble::Disagrees`]: the request is sent again, and at last the error names what disagreed.
 
 use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER,
@@ -25,6 +25,8 @@ pub(super) struct Asked {
     pub(super) range: Option<Range<u64>>,
     /// Its store names the version of every object: what names none is not of the store.
     pub(super) versioned: bool,
+    /// When it was listed.
+    pub(super) listed: Instant,
 }
 
 /// What an answer told that agrees; in its extensions.
@@ -175,7 +177,8 @@ mod tests {
     }
 
     fn verdict(range: Option<Range<u64>>, status: u16, lines: &[(&'static str, &str)]) -> String {
-        let said = Asked { range, versioned: false }.measure(status, &headers(lines));
+        let said = Asked { range, versioned: false, listed: Instant::now() }
+            .measure(status, &headers(lines));
         said.map_or_else(|trouble| trouble.to_string(), |()| "agrees".to_owned())
     }
 
@@ -238,7 +241,7 @@ mod tests {
 
     #[test]
     fn answers_without_a_version_are_not_of_a_store() {
-        let asked = Asked { range: None, versioned: true };
+        let asked = Asked { range: None, versioned: true, listed: Instant::now() };
         assert!(asked.measure(200, &headers(&[("content-length", "10")])).is_err());
         assert!(asked.measure(200, &headers(&[("etag", "\"1\"")])).is_ok());
     }

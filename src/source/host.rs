@@ -15,6 +15,10 @@ use tokio::sync::Notify;
 
 use super::patience::{Class, THROTTLED, pause_until, scaled};
 
+/// A host that was given up is tried again after this.
+const TRIED: Duration = Duration::from_secs(5);
+/// A host that answered within this is not given up for all.
+const WELL: Duration = Duration::from_secs(60);
 /// Above so many requests at a time there is no limit.
 const MANY: f64 = 256.0;
 
@@ -48,6 +52,19 @@ struct Load {
     limit: Option<f64>,
     /// Nothing is asked before.
     not_before: Option<Instant>,
+    /// When it answered last.
+    last_well: Option<Instant>,
+    dead: Option<Dead>,
+}
+
+/// That a host was given up.
+#[derive(Debug)]
+struct Dead {
+    since: Instant,
+    /// What the last attempt said.
+    said: String,
+    /// Until then nobody tries again.
+    until: Instant,
 }
 
 /// The place of a request that waits for its answer.
@@ -65,6 +82,8 @@ impl Host {
         self.answered.store(true, Relaxed);
         let mut load = lock(&self.load);
         load.not_before = None;
+        load.last_well = Some(Instant::now());
+        load.dead = None;
         if let Some(limit) = load.limit {
             // One more for each round of answers.
             let limit = limit + 1.0 / limit;
@@ -72,6 +91,31 @@ impl Host {
             drop(load);
             self.left.notify_one();
         }
+    }
+
+    /// A request gave it up, as there is no connection, or no answer on one. Others that were to be sent
+    /// before that need not find out by themselves, unless somebody else has just been answered.
+    pub(super) fn gone(&self, said: String) {
+        let mut load = lock(&self.load);
+        let now = Instant::now();
+        if load.last_well.is_some_and(|well| now - well < scaled(WELL)) {
+            return;
+        }
+        let until = now + scaled(TRIED);
+        let since = load.dead.as_ref().map_or(now, |dead| dead.since);
+        load.dead = Some(Dead { since, said, until });
+    }
+
+    /// Why a request that was meant at some time is not to be sent: the host was given up after that,
+    /// or just now. One of them is sent now and then, as it may have come back.
+    pub(super) fn verdict(&self, meant: Option<Instant>) -> Option<String> {
+        let mut load = lock(&self.load);
+        let (now, dead) = (Instant::now(), load.dead.as_mut()?);
+        if now >= dead.until {
+            dead.until = now + scaled(TRIED);
+            return None;
+        }
+        meant.is_none_or(|meant| meant <= dead.since).then(|| dead.said.clone())
     }
 
     /// It asks for fewer requests, and for none within this time.
@@ -144,6 +188,28 @@ mod tests {
             host.well();
         }
         turns.extend((0..300).map(|_| turn().expect("no limit")));
+    }
+
+    #[test]
+    fn a_host_that_was_given_up_is_so_for_all_that_were_meant_before_and_is_tried_again() {
+        let host = Host::default();
+        let before = Some(Instant::now());
+        assert_eq!(host.verdict(before), None);
+        host.gone("refused".to_owned());
+        assert_eq!(host.verdict(before).as_deref(), Some("refused"));
+        assert_eq!(host.verdict(None).as_deref(), Some("refused"));
+        assert_eq!(
+            host.verdict(Some(Instant::now())),
+            None,
+            "what was meant later finds out itself"
+        );
+        lock(&host.load).dead.as_mut().unwrap().until = Instant::now();
+        assert_eq!(host.verdict(before), None, "one is sent");
+        assert!(host.verdict(before).is_some(), "and no other");
+        host.well();
+        assert_eq!(host.verdict(before), None);
+        host.gone("refused".to_owned());
+        assert_eq!(host.verdict(before), None, "another was answered just now");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use object_store::ObjectMeta;
 
@@ -16,6 +17,8 @@ use super::transport::UNTOLD;
 pub(super) struct Remote {
     pub(super) store: Arc<Store>,
     pub(super) name: Name,
+    /// When it was listed.
+    pub(super) listed: Instant,
     /// ETag and date, as listed or as the first answer told them.
     pub(super) version: OnceLock<ObjectMeta>,
     /// The first ETag that an answer named, where the listing or the first answer named none.
@@ -63,6 +66,7 @@ impl Remote {
         Self {
             store: Arc::clone(store),
             name,
+            listed: Instant::now(),
             version,
             adopted: OnceLock::new(),
             size: Mutex::new(size),

@@ -138,7 +138,21 @@ fn told(class: Class, host: &str) -> Waiting {
         Class::Broken | Class::Slow => "the connection broke",
         Class::Wrong | Class::Final => "its answer was none",
     };
-    Waiting::new(format!("{host} ({why})"))
+    let most = match class {
+        Class::Throttled { .. } => THROTTLED,
+        Class::Unreached { answered: true, .. } | Class::Unwell { answered: true } => SEEN,
+        Class::Broken | Class::Slow => SEEN,
+        Class::Unreached { lost: SILENT, .. } => SILENT + NEVER_SEEN,
+        Class::Unreached { .. } => NEVER_SEEN,
+        Class::Unwell { .. } => NEVER_WELL,
+        Class::Wrong | Class::Final => NEVER_SEEN,
+    };
+    Waiting::new(format!("{host} ({why}; given up after {} s without a byte)", most.as_secs()))
+}
+
+/// Tells that a request has no answer yet.
+pub(super) fn silent(host: &str) -> Waiting {
+    Waiting::new(format!("{host} (no answer yet; asked again after {} s)", SILENT.as_secs()))
 }
 
 /// A wait as it is waited. Tests have no minutes: for them `CREEL_PATIENCE`, which is no promise

@@ -307,7 +307,12 @@ impl Patience {
             return Ok(());
         }
         let error = match fault {
-            Fault::Store(error) => error,
+            Fault::Store(error) => {
+                if let Some(trouble) = Trouble::find(&error) {
+                    trouble.give_up();
+                }
+                error
+            }
             Fault::Ours(trouble) => {
                 object_store::Error::Generic { store: "creel", source: trouble.into() }
             }

@@ -82,10 +82,10 @@ pub(super) fn corrupt(place: Place, wrong: &str) -> Error {
 /// What went wrong on the way, with the mend where there is one.
 fn mended(reason: String, error: &(dyn StdError + 'static)) -> String {
     if no_descriptors(error) {
-        return format!(
-            "{reason}: this process has no more descriptors; raise the limit with ulimit -n, or \
-             read fewer sources at a time"
-        );
+        return format!("{reason}: {DESCRIPTORS}");
+    }
+    if let Some(Trouble::Dead(said)) = Trouble::find(error) {
+        return format!("cannot connect: {said}; check the network and the endpoint");
     }
     if let Some(Trouble::Unwell { throttled: Some(after), .. }) = Trouble::find(error) {
         let asked = after.map(|after| format!(", it asks to wait {} s", after.as_secs()));
@@ -106,10 +106,23 @@ fn mended(reason: String, error: &(dyn StdError + 'static)) -> String {
     }
 }
 
+/// What to do about it.
+const DESCRIPTORS: &str = "this process has no more descriptors; raise the limit with ulimit -n, or \
+                           read fewer sources at a time";
+
+/// Whether the process can open nothing now, for libraries that do not say so: those that look for
+/// certificates and names of hosts take what they cannot open for absent.
+fn is_out_of_descriptors() -> bool {
+    cfg!(unix) && std::fs::File::open("/dev/null").is_err_and(|error| no_descriptors(&error))
+}
+
 /// Why a store could not even be set up.
 pub(super) fn unusable(kind: Kind, error: &object_store::Error) -> String {
     // It may be of a file or a setting that holds secrets, and quotes them.
     let said = without_quotes(&innermost(error));
+    if is_out_of_descriptors() {
+        return format!("{said}: {DESCRIPTORS}");
+    }
     match kind {
         Kind::Azure if said.contains("Account must be") => {
             format!("{said}; set AZURE_STORAGE_ACCOUNT_NAME")
@@ -126,8 +139,12 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
     said.or_else(|| causes(error).last().map(ToString::to_string)).unwrap_or_default()
 }
 
-/// What the operating system said, if it is in the chain.
+/// What the operating system said, if it is in the chain. That there are no descriptors is no fault of
+/// one object, and has no kind of its own.
 fn kind(error: &(dyn StdError + 'static)) -> io::ErrorKind {
+    if no_descriptors(error) {
+        return io::ErrorKind::QuotaExceeded;
+    }
     causes(error)
         .find_map(|e| e.downcast_ref::<io::Error>())
         .map_or(io::ErrorKind::Other, io::Error::kind)

@@ -34,7 +34,8 @@ impl Remote {
         if range.is_none() && self.sums() {
             options.extensions.insert(Summed(Arc::clone(&self.store.signer)));
         }
-        options.extensions.insert(Asked { range: range.clone(), versioned });
+        let listed = self.listed;
+        options.extensions.insert(Asked { range: range.clone(), versioned, listed });
         options.range = range.map(GetRange::Bounded);
         if let Some(version) = self.version.get() {
             match self.tag() {

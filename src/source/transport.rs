@@ -9,8 +9,9 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Mutex, Once, OnceLock, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -25,10 +26,12 @@ use super::checksum::Checksum;
 use super::client::client;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Slot};
-use super::patience::{Patience, REASONED, SILENT, pause, timeout};
+use super::patience::{Patience, REASONED, SILENT, pause, silent, timeout};
 use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
 
+/// A request without an answer for so long is told of.
+const LONG: Duration = Duration::from_secs(3);
 /// What is read of an answer that says why there is none.
 const REASON: usize = 64 << 10;
 /// What is read of a credential, which stands in a header or two.
@@ -137,7 +140,7 @@ impl Plain {
         if let Some(summed) = request.extensions_mut().remove::<Summed>() {
             summed.ask(&mut request).await;
         }
-        let mut response = self.once(request).await?;
+        let mut response = self.once(request, Some(asked.listed)).await?;
         asked.measure(response.status().as_u16(), response.headers())?;
         let sized = response.headers().contains_key("content-length");
         let whole = asked.is_whole(response.headers());
@@ -160,7 +163,10 @@ impl Plain {
                 Err(trouble) => trouble,
             };
             let class = trouble.class();
-            let Some(wait) = patience.next(class) else { return Err(trouble) };
+            let Some(wait) = patience.next(class) else {
+                trouble.give_up();
+                return Err(trouble);
+            };
             pause(wait, class, &host(&request)).await;
         }
     }
@@ -172,7 +178,7 @@ impl Plain {
         request: HttpRequest,
         slot: Option<&Slot>,
     ) -> Result<HttpResponse, Trouble> {
-        let (parts, body) = self.once(request).await?.into_parts();
+        let (parts, body) = self.once(request, None).await?.into_parts();
         let mut bytes = match slot {
             Some(_) => all(body, LONGEST, || Trouble::NoPage(NoPage::TooLong)).await?,
             // Credentials are short.
@@ -198,16 +204,25 @@ impl Plain {
         Ok(HttpResponse::from_parts(parts, Bytes::from(bytes).into()))
     }
 
-    /// Sends a request; gives an answer of the server that is one, however it reads.
-    async fn once(&self, request: HttpRequest) -> Result<HttpResponse, Trouble> {
+    /// Sends a request that was meant at some time; gives an answer of the server that is one, however
+    /// it reads.
+    async fn once(
+        &self,
+        request: HttpRequest,
+        meant: Option<Instant>,
+    ) -> Result<HttpResponse, Trouble> {
         let name = host(&request);
         let host = self.hosts.get(&name);
         let turn = host.turn(&name).await;
-        let answer = self.inner.execute(request).await;
+        if let Some(said) = host.verdict(meant) {
+            return Err(Trouble::Dead(said));
+        }
+        let answer = awaited(self.inner.execute(request), &name).await;
         drop(turn);
         let response = answer.map_err(|source| Trouble::Unreached {
             answered: host.answered(),
             lost: lost(&source),
+            host: Arc::clone(&host),
             source,
         })?;
         let status = response.status();
@@ -260,6 +275,18 @@ fn plain(answer: &[u8]) -> Result<&[u8], Trouble> {
     match word && !answer.iter().all(u8::is_ascii_graphic) {
         true => Err(Trouble::Unfit("what was handed out as a credential is none".to_owned())),
         false => Ok(answer),
+    }
+}
+
+/// An answer, of which is told that it is waited for if it takes long.
+async fn awaited<T>(answer: impl Future<Output = T>, host: &str) -> T {
+    let mut answer = pin!(answer);
+    match tokio::time::timeout(timeout(LONG), &mut answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let _told = silent(host);
+            answer.await
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What keeps a request from its answer, as a cause that decides what is done next.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
 use object_store::client::{HttpError, HttpErrorKind};
 use reqwest::StatusCode;
 
+use super::host::Host;
 use super::page::NoPage;
 use super::patience::{Class, SILENT, SLOW, timeout};
 use super::settings::CONNECT;
@@ -47,7 +49,10 @@ pub(super) enum Trouble {
         answered: bool,
     },
     #[error("no answer")]
-    Unreached { answered: bool, lost: Duration, source: HttpError },
+    Unreached { answered: bool, lost: Duration, host: Arc<Host>, source: HttpError },
+    /// Another request has found that there is no answer.
+    #[error("{0}")]
+    Dead(String),
     #[error("the answer broke off")]
     Broken { source: HttpError },
     #[error("the server's answer ends before its length")]
@@ -108,6 +113,17 @@ impl Trouble {
         }
     }
 
+    /// It is the last of its request: what that says of the host holds for others.
+    pub(super) fn give_up(&self) {
+        if let Self::Unreached { host, source, .. } = self
+            && matches!(self.class(), Class::Unreached { .. })
+            && !no_descriptors(source)
+        {
+            let said = causes(source).last().map(ToString::to_string);
+            host.gone(said.unwrap_or_default());
+        }
+    }
+
     /// The trouble in a chain of causes.
     pub(super) fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         causes(error).find_map(|e| e.downcast_ref())
@@ -122,6 +138,7 @@ impl Trouble {
             | Self::Unfit(_)
             | Self::Spoilt
             | Self::Corrupt(_)
+            | Self::Dead(_)
             | Self::Unspelled(_) => Class::Final,
             Self::PastEnd { .. } | Self::Disagrees(_) | Self::NoPage(_) => Class::Wrong,
             Self::Unwell { throttled: Some(after), .. } => Class::Throttled { after: *after },

@@ -226,3 +226,33 @@ fn a_host_that_cannot_be_reached_is_named_for_each_entry_and_the_rest_is_read() 
     assert!(told[0].contains(&urls[0]) && told[1].contains(&urls[1]), "{told:?}");
     assert_eq!((told.len(), output.status.code()), (2, Some(3)));
 }
+
+#[test]
+fn a_process_without_descriptors_says_so_and_passes_over_no_entry() {
+    let bucket = Bucket::new(&[("m/a", b"one\n"), ("m/b", b"two\n"), ("m/c", b"three\n")]);
+    let server = serve(bucket, |_, reply| reply);
+    let (mut right, mut told) = (0, 0);
+    for limit in 4..40 {
+        let line = format!(
+            "ulimit -n {limit}; exec {} --on-missing skip -j 2 count s3://b/m/a s3://b/m/b s3://b/m/c",
+            env!("CARGO_BIN_EXE_creel")
+        );
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &line]).env("CREEL_PATIENCE", "0.001");
+        let output = server.as_s3(&mut command).output().expect("sh runs");
+        let said = text(&output.stderr);
+        match output.status.code() {
+            Some(0) => {
+                right += 1;
+                assert_eq!((text(&output.stdout), said), ("3\n", ""), "{limit}");
+            }
+            // Not even its libraries can be loaded.
+            Some(126 | 127) => {}
+            _ => {
+                told += 1;
+                assert!(said.contains("ulimit -n"), "{limit}: {said}");
+            }
+        }
+    }
+    assert!(right > 0 && told > 0, "{right} right, {told} told");
+}

@@ -11,3 +11,4 @@ mod property;
 mod run;
 mod server;
 mod settings;
+mod waits;
