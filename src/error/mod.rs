@@ -443,10 +443,35 @@ impl Error {
     }
 }
 
+/// So many tasks that failed because another did are named in an error.
+const LONGEST_CHAIN: usize = 64;
+
 impl Error {
     /// The error of a caller's function, before it is known which task that was.
     pub(crate) fn task(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::Task { task: String::new(), path: String::new(), source: source.into().into() }
+        let source = match source.into().downcast::<Self>() {
+            Ok(ours) => Box::new(ours.bounded()),
+            Err(source) => source,
+        };
+        Self::Task { task: String::new(), path: String::new(), source: source.into() }
+    }
+
+    /// The same; in place of a long chain of tasks that failed because another did, the first of them.
+    /// Chains are walked and dropped by recursion, and a program may make them as long as it likes.
+    fn bounded(self) -> Self {
+        let mut chain = std::iter::successors(Some(&self), |error| error.failed_of());
+        match chain.nth(LONGEST_CHAIN) {
+            Some(_) => chain.last().cloned().unwrap_or(self),
+            None => self,
+        }
+    }
+
+    /// The error of ours that a task failed of.
+    fn failed_of(&self) -> Option<&Self> {
+        match self {
+            Self::Task { source, .. } => source.downcast_ref(),
+            _ => None,
+        }
     }
 
     /// The same, if it is a panic, over records of a block that starts there.

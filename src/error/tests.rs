@@ -165,3 +165,19 @@ fn a_place_is_made_without_the_secrets_of_its_url() {
     }
     assert_eq!(Place::object("dt=1/what?.log").object, "dt=1/what?.log");
 }
+
+#[test]
+fn a_chain_of_failed_tasks_without_end_is_told_and_dropped_on_a_small_stack() {
+    let thread = std::thread::Builder::new().stack_size(128 << 10).spawn(|| {
+        let place = Place::object("first").at(7);
+        let mut error = Error::task(Error::Changed { place });
+        for n in 0..100_000 {
+            error = Error::task(error).in_task(|| (format!("t{n}"), format!("t{n}")));
+        }
+        assert_eq!(error.place().and_then(|place| place.offset), Some(7));
+        let said = error.to_string();
+        assert!(said.starts_with("the task t99999 failed: ") && said.len() < 10_000, "{said}");
+        assert!(said.contains("first (byte 7): changed"), "{said}");
+    });
+    thread.expect("a thread").join().expect("no overflow");
+}

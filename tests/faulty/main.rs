@@ -11,4 +11,5 @@ mod property;
 mod run;
 mod server;
 mod settings;
+mod tls;
 mod waits;
