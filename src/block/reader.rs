@@ -98,6 +98,7 @@ impl Blocks {
             self.member(archive).await?;
             return Ok(true);
         }
+        self.fetch.finish().await?;
         let Some(opened) = self.fetch.open().await? else { return Ok(false) };
         let object = Arc::clone(&opened.slice.object);
         self.open.rule.order = object.order();

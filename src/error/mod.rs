@@ -142,7 +142,7 @@ pub enum Error {
         /// Where they were looked for.
         reason: String,
     },
-    /// The object was replaced or cut while it was being read.
+    /// The object was replaced, cut or written to while it was being read.
     Changed {
         /// The object and the offset reached.
         place: Place,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 #[cfg(feature = "cloud")]
 use super::ahead::Opening;
-use super::file::LocalFile;
+use super::file::{Finish, LocalFile};
 use super::local;
 use super::object::{Home, Object};
 use super::pack::{Partitions, Slice};
@@ -30,6 +30,8 @@ pub(crate) struct Fetch {
     next: usize,
     lookback: u64,
     progress: Arc<Progress>,
+    /// What is to be looked at when the file was read that was opened last.
+    finish: Option<Finish>,
     #[cfg(feature = "cloud")]
     opening: Arc<Opening>,
 }
@@ -80,7 +82,19 @@ impl Fetch {
             next: 0,
             lookback,
             progress,
+            finish: None,
         }
+    }
+
+    /// Looks, when a slice was read, whether it is of the file that was listed and that the other
+    /// slices are of.
+    ///
+    /// # Errors
+    /// If it is not, or nobody can tell.
+    pub(crate) async fn finish(&mut self) -> Result<()> {
+        let Some(finish) = self.finish.take() else { return Ok(()) };
+        let object = finish.object();
+        finish.look().await.or_else(|error| self.refuse(&object, error))
     }
 
     /// The next slice; `None` after the last.
@@ -132,14 +146,15 @@ impl Fetch {
         object.entry().accept()
     }
 
-    fn opened(&self, slice: &Slice) -> Result<Opened> {
+    fn opened(&mut self, slice: &Slice) -> Result<Opened> {
         let slice = slice.clone();
         let at = slice.start.saturating_sub(self.lookback);
         let progress = Arc::clone(&self.progress);
         let uncounted = slice.start - at;
         let bytes: Pin<Box<dyn Feed>> = match &slice.object.home {
-            Home::File { .. } => {
-                let inner = LocalFile::open(&slice.object, at, slice.end.is_some())?;
+            Home::File(_) => {
+                let inner = LocalFile::open(&slice, at)?;
+                self.finish = Some(inner.finish());
                 Box::pin(Counted { inner, progress, uncounted })
             }
             Home::Pipe(path) => {

@@ -7,11 +7,11 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::{Samples, Version};
-use super::held::{self, Held};
 use super::missing::Listing;
 use super::object::Home;
+use super::one_file::{OneFile, unblocked};
 use super::pattern::{Pattern, is_glob};
+use super::version::Version;
 use super::walk::{self, Found};
 use crate::error::printable;
 use crate::{Error, Place, Result};
@@ -113,14 +113,12 @@ pub(super) fn object(path: PathBuf, found: &Metadata, into: &mut Listing<'_>) ->
     let name = path.display().to_string();
     if found.is_file() {
         if into.looks()
-            && let Err(error) = held::open(&path)
+            && let Err(error) = unblocked(&path)
         {
             return into.refuse(at(&path, error));
         }
-        let version = Version::of(found);
-        let (samples, held) = (Samples::default(), Held::default());
-        let home = Home::File { path, version, samples, held };
-        into.push(name, Some(found.len()), home);
+        let file = Box::new(OneFile::new(path, Version::of(found)));
+        into.push(name, Some(found.len()), Home::File(file));
     } else {
         into.push(name, None, Home::Pipe(path));
     }

@@ -25,12 +25,12 @@ mod client;
 mod coming;
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 mod credentials;
+mod evidence;
 #[cfg(all(test, feature = "http"))]
 mod faults;
 mod fetch;
 mod file;
 mod glob;
-mod held;
 #[cfg(feature = "cloud")]
 mod host;
 #[cfg(feature = "cloud")]
@@ -42,6 +42,7 @@ mod listings;
 mod local;
 mod missing;
 mod object;
+mod one_file;
 #[cfg(feature = "cloud")]
 mod pace;
 mod pack;
@@ -80,6 +81,7 @@ mod trouble;
 mod trust_tests;
 #[cfg(feature = "cloud")]
 mod variable;
+mod version;
 mod walk;
 mod wild;
 

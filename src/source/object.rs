@@ -1,19 +1,19 @@
 //! One object as it was listed, and its first bytes.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 #[cfg(feature = "cloud")]
 use std::sync::Arc;
 use std::sync::OnceLock;
 
 use tokio::sync::OnceCell;
 
-use super::file::{Samples, Version};
-use super::held::{self, Held};
+use super::evidence::read_at;
 #[cfg(feature = "cloud")]
 use super::known::Remote;
 use super::local;
 use super::missing::Entry;
+use super::one_file::{Fault, OneFile};
 #[cfg(feature = "cloud")]
 use super::range;
 use crate::progress::InputOrder;
@@ -37,7 +37,7 @@ pub(crate) struct Object {
 #[derive(Debug)]
 pub(super) enum Home {
     /// A regular file, as it was listed.
-    File { path: PathBuf, version: Version, samples: Samples, held: Held },
+    File(Box<OneFile>),
     /// A pipe, a terminal or another device: read once, from its start.
     Pipe(PathBuf),
     /// Standard input.
@@ -75,7 +75,7 @@ impl Object {
 
     /// Whether it is a file, which can be opened again and again for nothing.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self.home, Home::File { .. })
+        matches!(self.home, Home::File(_))
     }
 
     /// The object's first bytes (up to [`HEAD`]; fewer only if it is shorter), asked for once
@@ -88,7 +88,7 @@ impl Object {
     /// As for reading the object.
     pub(crate) async fn head(&self) -> Result<&[u8]> {
         let head = self.head.get_or_try_init(async || match &self.home {
-            Home::File { path, held, .. } => self.file_head(path, held),
+            Home::File(file) => self.file_head(file),
             Home::Pipe(_) | Home::Stdin => Ok(Box::default()),
             #[cfg(feature = "cloud")]
             Home::Remote(remote) => {
@@ -138,22 +138,29 @@ impl Object {
         Place::object(&self.name)
     }
 
-    fn file_head(&self, path: &Path, held: &Held) -> Result<Box<[u8]>> {
-        let read = || -> io::Result<Vec<u8>> {
-            let (file, mut head) = (held.look(path)?, vec![0; HEAD]);
+    fn file_head(&self, file: &OneFile) -> Result<Box<[u8]>> {
+        let read = || -> std::result::Result<Vec<u8>, Fault> {
+            let open = file.open(false)?;
+            let mut head = vec![0; HEAD];
             let mut filled = 0;
             while filled < HEAD {
-                match held::read_at(&file, &mut head[filled..], filled as u64) {
-                    Ok(0) => break,
-                    Ok(read) => filled += read,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(e),
+                match read_at(&open.file, &mut head[filled..], filled as u64).map_err(Some)? {
+                    0 => break,
+                    read => filled += read,
                 }
             }
             head.truncate(filled);
             Ok(head)
         };
-        read().map(Vec::into_boxed_slice).map_err(|e| local::error(self.place(), e))
+        read().map(Vec::into_boxed_slice).map_err(|fault| self.fault(fault, 0))
+    }
+
+    /// The error for a fault of a file at an offset.
+    pub(super) fn fault(&self, fault: Fault, at: u64) -> Error {
+        match fault {
+            Some(error) => local::error(self.place(), error),
+            None => Error::Changed { place: self.place().at(at) },
+        }
     }
 }
 

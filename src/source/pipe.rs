@@ -7,7 +7,6 @@
 //! Rejected: to register pipes with the runtime of requests. Standard input may be a file, which
 //! no selector takes, and its mode is shared with other processes, so it must not be changed.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -18,6 +17,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::fetch::Feed;
+use super::one_file::unblocked;
 
 /// What a pipe holds on Linux, so one read empties a full one.
 const CHUNK: usize = 64 << 10;
@@ -108,19 +108,6 @@ fn pump(
     Ok(())
 }
 
-/// Opens a pipe without waiting for its writer.
-#[cfg(unix)]
-fn unblocked(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let flags = rustix::fs::OFlags::NONBLOCK.bits();
-    File::options().read(true).custom_flags(flags as i32).open(path)
-}
-
-#[cfg(not(unix))]
-fn unblocked(path: &Path) -> io::Result<File> {
-    File::open(path)
-}
-
 /// Waits until there is something to read, or the end; `false` if nobody wants it any more.
 #[cfg(unix)]
 fn wait(input: &impl std::os::fd::AsFd, unwanted: &io::PipeReader) -> io::Result<bool> {
@@ -176,6 +163,7 @@ impl AsyncRead for Pipe {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use tokio::io::AsyncReadExt;

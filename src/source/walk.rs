@@ -16,10 +16,10 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::file::number;
 use super::glob::{Alternatives, Reached};
 use super::local::{at, is_absent, object};
 use super::missing::Listing;
+use super::version::number;
 use crate::Result;
 
 /// Through so many links and returns, all paths to a folder are taken.

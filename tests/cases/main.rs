@@ -12,6 +12,8 @@ mod content;
 mod depth;
 #[cfg(unix)]
 mod entries;
+#[cfg(target_os = "linux")]
+mod files;
 mod json;
 #[cfg(all(unix, feature = "s3"))]
 mod keys;
