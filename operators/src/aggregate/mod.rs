@@ -98,7 +98,7 @@
 //!     }
 //!
 //!     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Logarithms, Damaged> {
-//!         Ok(Logarithms { count: bytes.u64()?, sum: ExactSum::decode(bytes)? })
+//!         Ok(Logarithms { count: bytes.records()?, sum: ExactSum::decode(bytes)? })
 //!     }
 //!
 //!     fn finish(&self, groups: Vec<Logarithms>) -> OwnedColumn {
