@@ -48,6 +48,8 @@ mod pace;
 mod pack;
 #[cfg(feature = "cloud")]
 mod page;
+#[cfg(all(test, feature = "cloud"))]
+mod page_tests;
 #[cfg(feature = "cloud")]
 mod patience;
 mod pattern;

@@ -1,0 +1,143 @@
+//! Promises about pages of listings: which are read, and which are none.
+
+use proptest::prelude::*;
+
+use super::page::{Page, Slot};
+use super::pattern::Kind;
+
+const S3: &str = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3/\"><Name>b</Name>\
+    <IsTruncated>true</IsTruncated><NextContinuationToken>t&amp;2</NextContinuationToken>\
+    <Contents><Key>m//a&lt;&#27;&#x41;</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>\
+    <ETag>&quot;e&quot;</ETag><Size>4</Size></Contents>\
+    <Contents><Key>m/../d</Key><Size>0</Size></Contents>\
+    <CommonPrefixes><Prefix>m/x/</Prefix></CommonPrefixes></ListBucketResult>\n";
+const AZURE: &str = "\u{feff}<?xml version=\"1.0\"?><EnumerationResults ContainerName=\"c\"><Blobs>\
+    <Blob><Name Encoded=\"true\">a%01%C3%A9</Name><Properties><Content-Length>7</Content-Length>\
+    <Etag>0x1</Etag></Properties></Blob>\
+    <Blob><Name>d</Name><Properties><Content-Length>0</Content-Length>\
+    <ResourceType>directory</ResourceType></Properties></Blob>\
+    <BlobPrefix><Name>p/</Name></BlobPrefix></Blobs><NextMarker/></EnumerationResults>";
+
+#[test]
+fn any_key_is_read_as_it_stands() {
+    let page = Page::read(Kind::S3, S3.as_bytes()).unwrap();
+    let keys: Vec<_> = page.objects.iter().map(|o| (o.key.as_str(), o.meta.size)).collect();
+    assert_eq!(keys, [("m//a<\u{1b}A", 4), ("m/../d", 0)]);
+    assert_eq!(page.objects[0].meta.e_tag.as_deref(), Some("\"e\""));
+    assert!(page.objects[0].meta.last_modified.timestamp() > 0);
+    assert_eq!(page.next.as_deref(), Some("t&2"));
+    let page = Page::read(Kind::Azure, AZURE.as_bytes()).unwrap();
+    let keys: Vec<_> = page.objects.iter().map(|o| (o.key.as_str(), o.meta.size)).collect();
+    assert_eq!((keys, page.next), (vec![("a\u{1}é", 7)], None));
+}
+
+#[test]
+fn a_page_that_breaks_off_anywhere_is_none() {
+    for (kind, text) in [(Kind::S3, S3), (Kind::Azure, AZURE)] {
+        let text = text.trim_end();
+        for end in 0..text.len() {
+            let part = &text.as_bytes()[..end];
+            assert!(Page::read(kind, part).is_err(), "{}", String::from_utf8_lossy(part));
+        }
+    }
+}
+
+#[test]
+fn a_page_of_another_prefix_is_none() {
+    let page = |prefix: &str, key: &str| {
+        format!(
+            "<ListBucketResult><Prefix>{prefix}</Prefix><Contents><Key>{key}</Key>\
+             <Size>1</Size></Contents></ListBucketResult>"
+        )
+    };
+    let slot = Slot::new(Kind::S3, "logs/");
+    assert!(slot.put(page("logs/", "logs/a").as_bytes()).is_ok());
+    assert!(slot.put(page("", "logs/a").as_bytes()).is_ok());
+    assert!(slot.put(page("", "zzz/a").as_bytes()).is_err());
+    assert!(slot.put(page("zzz/", "logs/a").as_bytes()).is_err());
+    assert_eq!(slot.take().map(|page| page.objects.len()), Some(1));
+}
+
+#[test]
+fn elements_inside_of_each_other_without_end_are_no_page() {
+    let body = format!("<ListBucketResult>{}", "<a>".repeat(300_000));
+    let error = Page::read(Kind::S3, body.as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("nested"), "{error}");
+}
+
+#[test]
+fn a_document_of_another_kind_is_no_page() {
+    for body in [
+        "<html><body>gateway</body></html>",
+        "<Error><Code>SlowDown</Code></Error>",
+        "<EnumerationResults><Blobs/></EnumerationResults>",
+        "{}",
+        "",
+        "<ListBucketResult/><ListBucketResult/>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult></Contents></ListBucketResult>",
+        "<ListBucketResult>&unknown;</ListBucketResult>",
+        "<ListBucketResult><IsTruncated/></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>yes</IsTruncated></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>True</IsTruncated></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><IsTruncated>false</IsTruncated>\
+         </ListBucketResult>",
+        "<ListBucketResult><Contents><Key>a</Key><Key>b</Key><Size>1</Size></Contents>\
+         </ListBucketResult>",
+        "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><Size>2</Size></Contents>\
+         </ListBucketResult>",
+        "<ListBucketResult><KeyCount>2</KeyCount><Contents><Key>a</Key><Size>1</Size>\
+         </Contents></ListBucketResult>",
+        "<ListBucketResult><Error><Code>InternalError</Code></Error></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>\nupstream closed",
+        "upstream <ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+        "<ListBucketResult/>",
+        "<ListBucketResult><contents><key>a</key><size>1</size></contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>x<b/>a</Key><Size>1</Size></Contents>\
+         </ListBucketResult>",
+        "<ListBucketResult><Contents><Key><b/>a</Key><Size>1</Size></Contents>\
+         </ListBucketResult>",
+        "<ListBucketResult><Contents><Key>a</Key><Size>+1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>\
+         </ListBucketResult>",
+        "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><ETag>e&#10;x</ETag></Contents>\
+         </ListBucketResult>",
+        "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><ETag>e&#1;</ETag></Contents>\
+         </ListBucketResult>",
+    ] {
+        assert!(Page::read(Kind::S3, body.as_bytes()).is_err(), "{body}");
+    }
+    for body in [
+        "<EnumerationResults/>",
+        "<EnumerationResults><Blobs/></EnumerationResults>",
+        "<EnumerationResults><NextMarker/></EnumerationResults>",
+    ] {
+        assert!(Page::read(Kind::Azure, body.as_bytes()).is_err(), "{body}");
+    }
+    let long = "k".repeat(70_000);
+    for body in [
+        format!("<Contents><Key>{long}</Key><Size>1</Size></Contents>"),
+        format!(
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>{long}</NextContinuationToken>"
+        ),
+    ] {
+        let body = format!("<ListBucketResult>{body}</ListBucketResult>");
+        assert!(Page::read(Kind::S3, body.as_bytes()).is_err());
+    }
+    assert!(Page::read(Kind::S3, b"<ListBucketResult>\xff</ListBucketResult>").is_err());
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_sends_is_a_page_or_none(
+        body in prop::collection::vec(prop_oneof![
+            Just("<ListBucketResult>"), Just("</ListBucketResult>"), Just("<Contents>"),
+            Just("</Contents>"), Just("<Key>k</Key>"), Just("<Size>1</Size>"), Just("&#0;"),
+            Just("&amp;"), Just("<"), Just("]]>"), Just("<![CDATA["), Just("text"),
+        ], 0..12)
+    ) {
+        let _ = Page::read(Kind::S3, body.concat().as_bytes());
+    }
+}
