@@ -160,7 +160,7 @@ fn stages() -> String {
             text.push_str(&format!("  {usage:<13} {line}\n"));
         }
     }
-    text.push_str("What follows count, frequencies, topk, sum, min or max works on their rows.\n");
+    text.push_str("What follows a stage that gives one result, or rows, works on these.\n");
     text
 }
 

@@ -1,6 +1,6 @@
 //! A batch of records: what stages work on, a call per batch and never one per record.
 
-use std::ops::Range;
+pub(crate) use creel_operators::column::Span;
 
 /// Records that a batch holds, about: its columns stay in the first level of cache.
 ///
@@ -53,32 +53,6 @@ impl Kind {
             Self::List => "a list",
             Self::Record | Self::Json | Self::Key => "a value of JSON",
         }
-    }
-}
-
-/// A piece of text: an offset and a length in whatever text goes along with the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-}
-
-impl Span {
-    /// The span from one offset to another, of a text of at most [`LONGEST_TEXT`] bytes: blocks are
-    /// checked when they are read, and what is made of them where it is made.
-    #[inline]
-    pub(crate) fn new(start: usize, end: usize) -> Self {
-        Self { start: start as u32, len: (end - start) as u32 }
-    }
-
-    #[inline]
-    pub(crate) fn range(self) -> Range<usize> {
-        self.start as usize..self.start as usize + self.len as usize
-    }
-
-    #[inline]
-    pub(crate) fn of(self, text: &str) -> &str {
-        &text[self.range()]
     }
 }
 

@@ -1,8 +1,12 @@
 //! How a program ends: what each lane keeps, how lanes are merged, and what is printed.
 
+use std::ops::ControlFlow;
+
 use creel_operators::{Combiner, Counts, Feed, Max, Min, TopK};
 
 use super::batch::{Batch, Kind};
+use super::failure::Told;
+use super::groups::Groups;
 use super::rows::Rows;
 use super::sum::Sum;
 use crate::Result;
@@ -22,6 +26,8 @@ pub(crate) enum End {
     Sum,
     Min,
     Max,
+    /// Aggregates of groups; the phase has what they are.
+    Groups,
 }
 
 /// What a lane has seen, for an end that makes one result of all records.
@@ -37,6 +43,7 @@ pub(crate) enum State {
     BestNumber(Option<i64>),
     /// What is wanted of texts, when all of them are counted.
     Rows(Rows),
+    Groups(Box<Groups>),
 }
 
 impl End {
@@ -44,7 +51,8 @@ impl End {
     pub(crate) fn start(self, kind: Kind) -> State {
         let text = matches!(kind, Kind::Text | Kind::Key);
         match self {
-            Self::Records | Self::Count => State::Count(0),
+            // The phase starts the state of groups.
+            Self::Records | Self::Count | Self::Groups => State::Count(0),
             Self::Frequencies if text => State::Texts(Counts::default()),
             Self::Frequencies => State::Numbers(Counts::default()),
             Self::Top(_) if text => State::TopTexts(Vec::new()),
@@ -55,8 +63,11 @@ impl End {
         }
     }
 
-    /// Adds a batch of records.
-    pub(crate) fn feed(self, state: &mut State, text: &str, batch: &Batch) {
+    /// Adds a batch of records. `Break` means that one of them is bad.
+    pub(crate) fn feed(self, state: &mut State, text: &str, batch: &mut Batch) -> ControlFlow<()> {
+        if let State::Groups(groups) = state {
+            return groups.feed(text, batch);
+        }
         let texts = batch.spans.iter().map(|span| span.of(text));
         let numbers = batch.numbers.iter().copied();
         match (self, state) {
@@ -79,8 +90,9 @@ impl End {
             // Only `Top` starts with such a state.
             (_, State::TopTexts(_) | State::TopNumbers(_)) => {}
             // Nothing is fed to what is settled.
-            (_, State::Rows(_)) => {}
+            (_, State::Rows(_) | State::Groups(_)) => {}
         }
+        ControlFlow::Continue(())
     }
 
     /// Adds what another lane has seen; the order of lanes does not show.
@@ -90,6 +102,7 @@ impl End {
             (_, State::Texts(counts), State::Texts(others)) => counts.merge(others),
             (_, State::Numbers(counts), State::Numbers(others)) => counts.merge(others),
             (_, State::Rows(rows), State::Rows(others)) => rows.add(others),
+            (_, State::Groups(groups), State::Groups(others)) => groups.merge(*others),
             (Self::Top(k), State::TopTexts(top), State::TopTexts(others)) => {
                 TopK::<String>::new(k).merge(top, others);
             }
@@ -118,6 +131,11 @@ impl End {
     pub(crate) fn parts(self, state: State, kind: Kind, bits: u32) -> Vec<State> {
         match state {
             State::Texts(counts) => counts.parts(bits).into_iter().map(State::Texts).collect(),
+            State::Groups(groups) => {
+                let fresh = || State::Groups(Box::new(groups.fresh()));
+                let others: Vec<_> = (1..1 << bits).map(|_| fresh()).collect();
+                std::iter::once(State::Groups(groups)).chain(others).collect()
+            }
             state => {
                 let others = (1..1 << bits).map(|_| self.start(kind));
                 std::iter::once(state).chain(others).collect()
@@ -168,6 +186,7 @@ impl End {
         match state {
             State::Count(n) => out.value(Cell::Number(i128::from(n))),
             State::Rows(rows) => rows.print(limit, kind, context, out),
+            State::Groups(groups) => groups.print(out),
             State::Texts(counts) => {
                 let most = limit.map(|limit| limit as u64);
                 Rows::settle(counts, context, most, false)?.print(limit, kind, context, out)
@@ -210,8 +229,14 @@ impl State {
             Self::TopTexts(top) => top.len(),
             Self::TopNumbers(top) => top.len(),
             Self::Rows(rows) => rows.len(),
+            Self::Groups(groups) => groups.len(),
             _ => 1,
         }
+    }
+
+    /// What it had to say of bad records since it was last asked.
+    pub(super) fn told(&mut self) -> Told {
+        if let Self::Groups(groups) = self { groups.told() } else { Told::default() }
     }
 
     /// Bytes that it may be worth while to merge by parts, or to put away.
@@ -226,6 +251,7 @@ impl State {
             Self::Numbers(counts) => counts.weight(),
             Self::TopTexts(top) => TopK::new(0).held(top),
             Self::TopNumbers(top) => TopK::new(0).held(top),
+            Self::Groups(groups) => groups.held(),
             _ => 0,
         }
     }

@@ -4,6 +4,7 @@ use super::batch::Kind;
 use super::combine::End;
 use super::expression;
 use super::fault::Fault;
+use super::grouping::{self, Grouping};
 use super::parse::parse;
 use super::phase::{Ending, Phase};
 use super::predicate::Predicate;
@@ -27,6 +28,7 @@ pub(crate) struct Compiler {
     /// What records are after the last stage.
     pub(crate) kind: Kind,
     end: Option<End>,
+    grouping: Option<Grouping>,
     /// How many rows of the result are wanted.
     limit: Option<u64>,
     /// Whether the rows are counted instead of shown.
@@ -53,6 +55,7 @@ impl Compiler {
             stages: Vec::new(),
             kind: input.kind(),
             end: None,
+            grouping: None,
             limit: None,
             rows_counted: false,
             is_ranked: false,
@@ -61,10 +64,10 @@ impl Compiler {
 
     /// The phases before this one, this one, and whether its rows are pairs, commonest first.
     fn into_phases(self) -> (Vec<Phase>, Phase, bool) {
-        let Self { phases, input, stages, limit, rows_counted, .. } = self;
+        let Self { phases, input, stages, grouping, limit, rows_counted, .. } = self;
         let end = self.end.unwrap_or(End::Records);
         let ranked = end == End::Frequencies && !rows_counted;
-        (phases, Phase::new(input, stages, Ending { end, limit, rows_counted }), ranked)
+        (phases, Phase::new(input, stages, Ending { end, grouping, limit, rows_counted }), ranked)
     }
 
     /// Begins another phase, if this one has its reduction: its rows are records of what follows.
@@ -87,6 +90,10 @@ impl Compiler {
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
         match &segment.node {
             Node::Call(call) if call.top && verbs::find(&call.name).is_some() => self.stage(call),
+            Node::Call(call) if call.top && verbs::is_aggregate(&call.name) => {
+                self.begin_phase();
+                grouping::single(self, call)
+            }
             Node::CallThenPath(call, path) => Err(expression::path_of_call(call, path, segment)),
             _ if self.end.is_some() => {
                 self.begin_phase();
@@ -131,8 +138,13 @@ impl Compiler {
             return Err(wrong_arity(verb, call));
         }
         // These are asked of the reduction itself, which then keeps less.
-        let limits =
-            matches!(verb.name, "topk" | "take") || verb.name == "count" && call.args.is_empty();
+        let of_groups = self.end == Some(End::Groups);
+        if of_groups && verb.name == "topk" {
+            return Err(verbs::not_yet(call.name_span.clone(), "topk of groups"));
+        }
+        let limits = !of_groups
+            && (matches!(verb.name, "topk" | "take")
+                || verb.name == "count" && call.args.is_empty());
         if !limits {
             self.begin_phase();
         }
@@ -210,6 +222,11 @@ impl Compiler {
     /// Ends the chain of records.
     pub(crate) fn end(&mut self, end: End) {
         self.end = Some(end);
+    }
+
+    /// Ends the chain of records in aggregates of groups.
+    pub(super) fn end_in_groups(&mut self, grouping: Grouping) {
+        (self.end, self.grouping) = (Some(End::Groups), Some(grouping));
     }
 
     /// `topk` and `take` after a stage that gives rows, which are in order already.

@@ -64,6 +64,7 @@ pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
             Err(fault.hint("records of JSON have fields: -f jsonl, or a source named *.jsonl"))
         }
         Node::Iterate(_) => Err(verbs::not_yet(expr.span.clone(), "`.[]` inside an expression")),
+        Node::Object(_) => Err(verbs::not_yet(expr.span.clone(), "an object")),
         Node::Other(what) => Err(verbs::not_yet(expr.span.clone(), what)),
     }
 }

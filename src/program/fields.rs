@@ -7,11 +7,16 @@ use super::value::Value;
 use crate::record::json::Step;
 
 /// Makes columns of the first keys of paths into records, and gives their names.
-pub(crate) fn resolve(stages: &mut [Stage], mut kind: Kind) -> Vec<Box<str>> {
+/// `last` are the expressions of the end, which are evaluated on what the stages leave.
+pub(crate) fn resolve<'v>(
+    stages: &mut [Stage],
+    last: impl Iterator<Item = &'v mut Value>,
+    mut kind: Kind,
+) -> Vec<Box<str>> {
     let mut fields = Vec::new();
     for stage in stages {
         if kind != Kind::Record {
-            break;
+            return fields;
         }
         kind = stage.kind(kind);
         match stage {
@@ -19,6 +24,9 @@ pub(crate) fn resolve(stages: &mut [Stage], mut kind: Kind) -> Vec<Box<str>> {
             Stage::Filter(predicate) => of_predicate(predicate, &mut fields),
             _ => {}
         }
+    }
+    if kind == Kind::Record {
+        last.for_each(|value| of_value(value, &mut fields));
     }
     fields
 }

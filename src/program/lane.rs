@@ -36,7 +36,7 @@ pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
     out: &mut Printer<'_>,
 ) -> Result<()> {
     let (kind, limit, counted) = (phase.end_kind(), phase.limit, phase.rows_counted);
-    let state = match (phase.end, phase.ordered.is_empty()) {
+    let state = match (phase.end, !phase.is_ordered()) {
         (End::Records, true) => return stream_records(phase, &**input, records, context, out),
         (_, false) => ordered::run(phase, &**input, records, context, out)?,
         (_, true) => {
@@ -69,13 +69,14 @@ impl Lane {
             scratch: scratch(&phase.stages, kind, policy),
             search: None,
             told: Told::default(),
-            state: phase.end.start(phase.end_kind()),
+            state: phase.start(policy),
         }
     }
 
     pub(super) fn told(&mut self) -> Told {
         let mut told = std::mem::take(&mut self.told);
         self.scratch.iter_mut().for_each(|scratch| told.add(scratch.told()));
+        told.add(self.state.told());
         told
     }
 }
@@ -96,10 +97,9 @@ impl Reduce {
         let phase = &*self.phase;
         let Checked { text, mut tally, wrong } = self.records.text(context, block, phase.input)?;
         let mut state = std::mem::replace(&mut lane.state, State::Count(0));
-        let _ = self.records.drive(&text, phase, lane, &mut |text, batch| {
-            phase.end.feed(&mut state, text, batch);
-            ControlFlow::Continue(())
-        });
+        let _ = self
+            .records
+            .drive(&text, phase, lane, &mut |text, batch| phase.end.feed(&mut state, text, batch));
         lane.state = state;
         // Of the records before the one that is no text.
         tally.add(self.records.settle(lane.told(), block)?);
@@ -143,6 +143,7 @@ impl Pass<Block> for Reduce {
         });
         let what = match end {
             End::Top(k) => format!("topk({k})"),
+            End::Groups => "groupby".to_owned(),
             _ => "frequencies".to_owned(),
         };
         run::unfit(&what, lane.state.held(), budget, &least.unwrap_or_default())

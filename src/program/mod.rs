@@ -19,6 +19,10 @@ mod fault;
 #[cfg(test)]
 mod fault_tests;
 mod fields;
+mod grouping;
+mod groups;
+#[cfg(test)]
+mod groups_tests;
 mod json;
 #[cfg(test)]
 mod json_tests;

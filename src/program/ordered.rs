@@ -49,7 +49,7 @@ pub(super) fn run(
         drop(text);
         Ok((taken, settled, block))
     };
-    let mut state = phase.end.start(phase.end_kind());
+    let mut state = phase.start(records.invalid);
     let mut buffers = scratch(&phase.ordered, phase.lane_kind(), records.invalid);
     let mut enough = None;
     if most > 0 {
@@ -58,6 +58,7 @@ pub(super) fn run(
             let flow = in_order(phase, &mut buffers, &mut taken, &mut state, one_by_one, out)?;
             let mut told = Told::default();
             buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
+            told.add(state.told());
             let tally = records.settle_at(told, &block);
             let mut tally = tally.inspect_err(|_| context.progress.fails(block.order(0)))?;
             match flow {
@@ -121,8 +122,7 @@ fn in_order(
     let Taken { text, batch } = taken;
     let mut end = |text: &str, batch: &mut Batch| {
         if phase.end != End::Records {
-            phase.end.feed(state, text, batch);
-            return ControlFlow::Continue(());
+            return phase.end.feed(state, text, batch);
         }
         each_cell(text, batch, |cell| {
             if written.is_ok() {

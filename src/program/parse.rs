@@ -243,7 +243,7 @@ impl<'s> Reader<'s> {
             Term::Def(..) => Node::Other("a definition"),
             Term::Recurse => Node::Other("`..`"),
             Term::Arr(_) => Node::Other("an array"),
-            Term::Obj(_) => Node::Other("an object"),
+            Term::Obj(members) => self.object(members, within),
             Term::Label(..) | Term::Break(_) => Node::Other("`label`"),
             Term::Fold(..) => Node::Other("`reduce` or `foreach`"),
             Term::TryCatch(..) => Node::Other("`?` or `try`"),
@@ -254,6 +254,16 @@ impl<'s> Reader<'s> {
             }
         };
         Expr { node, span }
+    }
+
+    /// An object whose names are written out and have values; others are any other jq.
+    fn object(&self, members: &[(Term<&str>, Option<Term<&str>>)], within: &Span) -> Node {
+        let member = |(name, value): &(Term<&str>, Option<Term<&str>>)| {
+            let Node::Text(name) = self.expr(name, within).node else { return None };
+            Some((name, self.expr(value.as_ref()?, within)))
+        };
+        let members: Option<Vec<_>> = members.iter().map(member).collect();
+        members.map_or(Node::Other("an object"), Node::Object)
     }
 
     /// A chain of pipes, of which each stands in the right side of the one before.

@@ -1,10 +1,15 @@
 //! One phase of a program: stages over the records of one input, and an end.
 
+use std::sync::Arc;
+
 use super::batch::Kind;
-use super::combine::End;
+use super::combine::{End, State};
+use super::grouping::Grouping;
+use super::groups::Groups;
 use super::search::Search;
 use super::stage::Stage;
 use super::{Input, fields};
+use crate::record::Invalid;
 use crate::run::Order;
 
 /// The stages of a program up to a reduction, or to its end.
@@ -20,14 +25,18 @@ pub(crate) struct Phase {
     /// From the first `take` on: run on one thread, in input order.
     pub(super) ordered: Vec<Stage>,
     pub(super) end: End,
+    /// Of `End::Groups`.
+    grouping: Option<Arc<Grouping>>,
     pub(super) limit: Option<u64>,
     pub(super) rows_counted: bool,
 }
 
 /// How a phase ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Ending {
     pub(super) end: End,
+    /// Of `End::Groups`.
+    pub(super) grouping: Option<Grouping>,
     /// How many rows of the result are wanted.
     pub(super) limit: Option<u64>,
     /// Whether the rows are counted instead of shown.
@@ -37,15 +46,30 @@ pub(super) struct Ending {
 impl Phase {
     /// A phase of these stages over records of an input.
     pub(super) fn new(input: Input, mut stages: Vec<Stage>, ending: Ending) -> Self {
-        let fields = fields::resolve(&mut stages, input.kind());
+        let Ending { end, mut grouping, limit, rows_counted } = ending;
+        let last = grouping.iter_mut().flat_map(Grouping::values_mut);
+        let fields = fields::resolve(&mut stages, last, input.kind());
+        let grouping = grouping.map(Arc::new);
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
-        let Ending { end, limit, rows_counted } = ending;
         let search = match stages.first() {
             Some(Stage::Filter(condition)) if input == Input::Text => Search::new(condition),
             _ => None,
         };
-        Self { input, fields, stages, search, ordered, end, limit, rows_counted }
+        Self { input, fields, stages, search, ordered, end, grouping, limit, rows_counted }
+    }
+
+    /// An empty state of the end.
+    pub(super) fn start(&self, policy: Invalid) -> State {
+        match &self.grouping {
+            Some(grouping) => State::Groups(Box::new(Groups::new(grouping, policy))),
+            None => self.end.start(self.end_kind()),
+        }
+    }
+
+    /// Returns true if the end sees all records in their order, on one thread.
+    pub(super) fn is_ordered(&self) -> bool {
+        !self.ordered.is_empty() || self.grouping.as_ref().is_some_and(|of| of.is_ordered())
     }
 
     /// Whether records are printed while they are read, rather than a result at the end.
@@ -69,7 +93,7 @@ impl Phase {
 
     /// Whether the order of blocks shows in what is printed.
     pub(super) fn order(&self) -> Order {
-        if self.streams() || !self.ordered.is_empty() { Order::Kept } else { Order::Any }
+        if self.streams() || self.is_ordered() { Order::Kept } else { Order::Any }
     }
 
     /// Whether the result is rows of keys and counts, for which a terminal gets a table.

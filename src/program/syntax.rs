@@ -44,6 +44,8 @@ pub(crate) enum Node {
     Path(Box<Expr>, Vec<(Step, bool)>),
     /// `name.key`, which is what `filter .key` parses as, and the text of `.key`.
     CallThenPath(Call, String),
+    /// `{name: f, ...}`, of which each name is written out.
+    Object(Vec<(String, Expr)>),
     /// Any other jq; the words say which.
     Other(&'static str),
 }

@@ -1,10 +1,13 @@
 //! The stages by name: one table, a row each. Help, arity and building all come from it.
 
+use creel_operators::aggregate;
+
 use super::batch::Kind;
 use super::combine::End;
 use super::compile::{Compiler, number_argument, text_argument};
 use super::expression;
 use super::fault::Fault;
+use super::grouping::{self, Grouping};
 use super::stage::Stage;
 use super::syntax::Call;
 use super::value::Value;
@@ -186,6 +189,28 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (0, 1),
         build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text, Kind::Key], End::Max),
     },
+    Verb {
+        name: "groupby",
+        usage: "groupby(f; r)",
+        help: "r of the records of each f, by f: count, mean(.a), or several, as\nthe fields of a row: {n: count, mean: mean(.a), p99: p99(.a)}",
+        arity: (2, 2),
+        build: |c, call| {
+            let grouping = Grouping::by(call, c.kind)?;
+            c.end_in_groups(grouping);
+            Ok(())
+        },
+    },
+    Verb {
+        name: "agg",
+        usage: "agg(r)",
+        help: "r of all records; mean(.a) is agg(mean(.a)), and so are var, std,\nany, all, first, last, min_by, max_by, nunique, approx_nunique, list,\nquantile(q; f), p50, p90, p99, histogram(width; f)",
+        arity: (1, 1),
+        build: |c, call| {
+            let grouping = Grouping::of(&call.args[0], c.kind, None)?;
+            c.end_in_groups(grouping);
+            Ok(())
+        },
+    },
 ];
 
 /// `sum`, `min` and `max`, of the records or of `f` of each.
@@ -203,29 +228,21 @@ fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind], end: End) -> Result<()
 /// Stages and functions of the language that this version does not know yet.
 static LATER: &[&str] = &[
     "accumulate",
-    "agg",
-    "all",
-    "any",
     "ascii",
     "avg",
     "bottomk",
     "bucket",
     "distinct",
     "explode",
-    "first",
     "fold",
     "foldby",
     "fromjson",
     "fromlogfmt",
-    "groupby",
     "gsub",
     "implode",
     "join",
     "keys",
-    "last",
     "ltrimstr",
-    "mean",
-    "nunique",
     "pluck",
     "random_sample",
     "rtrimstr",
@@ -234,7 +251,6 @@ static LATER: &[&str] = &[
     "sessions",
     "skip",
     "sort",
-    "std",
     "sub",
     "time",
     "tojson",
@@ -243,7 +259,6 @@ static LATER: &[&str] = &[
     "trim",
     "ltrim",
     "rtrim",
-    "var",
 ];
 
 /// What other tools call a stage or a function.
@@ -284,9 +299,15 @@ pub(crate) fn find(name: &str) -> Option<&'static Verb> {
     VERBS.iter().find(|verb| verb.name == name)
 }
 
+/// Returns true if a name is that of an aggregate which ends a chain by itself. One that gives rows
+/// has a row of its own, or comes later.
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    aggregate::find(name).is_some_and(grouping::is_offered) && !LATER.contains(&name)
+}
+
 /// Whether a name is a stage, now or later.
 pub(crate) fn is_known(name: &str) -> bool {
-    find(name).is_some() || LATER.contains(&name)
+    find(name).is_some() || is_aggregate(name) || LATER.contains(&name)
 }
 
 /// The fault of a name that is neither a stage nor a function.

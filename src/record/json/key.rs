@@ -137,7 +137,7 @@ pub(crate) fn write_value(key: &str, out: &mut String) {
 }
 
 /// Strings cannot fail to become JSON.
-fn write_string(text: &str, out: &mut String) {
+pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 

@@ -19,7 +19,7 @@ mod string;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use key::{Constant, write_key, write_value};
+pub(crate) use key::{Constant, write_key, write_string, write_value};
 pub(crate) use number::{Number, number, shortest};
 pub(crate) use path::{Step, find, length, members};
 pub(crate) use scan::{TORN, Wrong, record};

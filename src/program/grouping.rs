@@ -1,0 +1,167 @@
+//! `groupby` and `agg` as a program says them: the key, and the aggregates with their arguments.
+
+use creel_operators::aggregate::{self, Order};
+
+use super::batch::Kind;
+use super::compile::Compiler;
+use super::expression;
+use super::fault::Fault;
+use super::syntax::{Call, Expr, Node};
+use super::value::Value;
+use super::verbs;
+use crate::record::json::Step;
+
+/// What is made of the records of each group, and by what they are grouped.
+#[derive(Debug, Clone)]
+pub(super) struct Grouping {
+    /// What records are grouped by, and what that is; without it all are of one group.
+    pub(super) key: Option<(Value, Kind)>,
+    pub(super) reducers: Vec<Reducer>,
+    pub(super) shape: Shape,
+}
+
+/// One aggregate of the records of a group.
+#[derive(Debug, Clone)]
+pub(super) struct Reducer {
+    pub(super) kind: &'static aggregate::Kind,
+    pub(super) parameters: Vec<f64>,
+    /// Its columns, and what they hold.
+    pub(super) columns: Vec<(Value, Kind)>,
+}
+
+/// What the row of a group is.
+#[derive(Debug, Clone)]
+pub(super) enum Shape {
+    /// The value of the one aggregate; behind the key, as a pair, where there is one.
+    Value,
+    /// An object: the name of the key, and those of the aggregates.
+    Object(Option<String>, Vec<String>),
+}
+
+impl Grouping {
+    /// `groupby(key; reducers)`
+    pub(super) fn by(call: &Call, kind: Kind) -> Result<Self, Fault> {
+        let of = expression::value(&call.args[0], kind)?;
+        let of = if of.kind(kind).is_json() { expression::then(of, Value::Key) } else { of };
+        let kind_of_key = of.kind(kind);
+        if kind_of_key == Kind::List {
+            return Err(Fault::new(call.args[0].span.clone(), "a list is no key of a group")
+                .hint("flatten makes a record of each member"));
+        }
+        let name = name_of(&call.args[0]).unwrap_or("key");
+        let grouping = Self::of(&call.args[1], kind, Some(name))?;
+        Ok(Self { key: Some((of, kind_of_key)), ..grouping })
+    }
+
+    /// `agg(reducers)`, or what stands for the reducers in `groupby`.
+    pub(super) fn of(reducers: &Expr, kind: Kind, key: Option<&str>) -> Result<Self, Fault> {
+        let Node::Object(members) = &reducers.node else {
+            let reducers = vec![Reducer::compile(reducers, kind)?];
+            return Ok(Self { key: None, reducers, shape: Shape::Value });
+        };
+        let mut names: Vec<String> = Vec::new();
+        let mut all = Vec::new();
+        for (name, of) in members {
+            if names.contains(name) || key == Some(name) {
+                let message = format!("two fields of the row are called `{name}`");
+                return Err(Fault::new(of.span.clone(), message).hint("give one another name"));
+            }
+            all.push(Reducer::compile(of, kind)?);
+            names.push(name.clone());
+        }
+        let shape = Shape::Object(key.map(str::to_owned), names);
+        Ok(Self { key: None, reducers: all, shape })
+    }
+
+    /// Returns true if the order of the records shows in a row.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.reducers.iter().any(|reducer| reducer.kind.order == Order::Input)
+    }
+
+    /// All expressions on records.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        let columns = self.reducers.iter_mut().flat_map(|reducer| &mut reducer.columns);
+        self.key.iter_mut().chain(columns).map(|(value, _)| value)
+    }
+}
+
+impl Reducer {
+    fn compile(expr: &Expr, kind: Kind) -> Result<Self, Fault> {
+        let Node::Call(call) = &expr.node else {
+            return Err(Fault::new(expr.span.clone(), "an aggregate is needed here")
+                .hint("such as count, mean(.rt), p99(.rt), or {n: count, mean: mean(.rt)}"));
+        };
+        Self::of_call(call, kind)
+    }
+
+    /// A call of an aggregate: its parameters, then its columns; without columns, the record itself.
+    pub(super) fn of_call(call: &Call, kind: Kind) -> Result<Self, Fault> {
+        let Some(found) = aggregate::find(&call.name).filter(|kind| is_offered(kind)) else {
+            return Err(verbs::unknown(call));
+        };
+        let numbers = call.args.iter().map_while(|arg| match &arg.node {
+            Node::Number(digits) => digits.parse::<f64>().ok(),
+            _ => None,
+        });
+        let parameters: Vec<f64> = numbers.take(found.parameters.len()).collect();
+        let made = found.make(&parameters);
+        made.map_err(|refused| usage(call, found, &refused.to_string()))?;
+        let arguments = &call.args[parameters.len()..];
+        // Aggregates of two columns give records back, which the second ranks.
+        let (least, most) = found.columns;
+        let gives_records = most == 2;
+        let given =
+            arguments.len() + usize::from(gives_records || arguments.is_empty() && least > 0);
+        if !(least..=most).contains(&given) {
+            return Err(usage(
+                call,
+                found,
+                &format!("`{}` with {} arguments", call.name, call.args.len()),
+            ));
+        }
+        let mut columns = Vec::new();
+        if gives_records || arguments.is_empty() && least > 0 {
+            columns.push((Value::Identity, kind));
+        }
+        for argument in arguments {
+            let value = expression::value(argument, kind)?;
+            let kind = value.kind(kind);
+            columns.push((value, kind));
+        }
+        if let Some(at) = columns.iter().position(|(_, kind)| *kind == Kind::List) {
+            let place = arguments.get(at).map_or(&call.name_span, |of| &of.span);
+            return Err(Fault::new(
+                place.clone(),
+                format!("`{}` of lists is not there yet", call.name),
+            )
+            .hint("flatten makes a record of each member"));
+        }
+        Ok(Self { kind: found, parameters, columns })
+    }
+}
+
+/// Returns true if the command has it. A sample needs the places of records, which are not there yet.
+pub(super) fn is_offered(kind: &aggregate::Kind) -> bool {
+    kind.name != "sample"
+}
+
+/// Ends a chain of records in one aggregate: `mean(.rt)` is `agg(mean(.rt))`.
+pub(super) fn single(compiler: &mut Compiler, call: &Call) -> Result<(), Fault> {
+    let reducers = vec![Reducer::of_call(call, compiler.kind)?];
+    compiler.end_in_groups(Grouping { key: None, reducers, shape: Shape::Value });
+    Ok(())
+}
+
+fn usage(call: &Call, kind: &aggregate::Kind, message: &str) -> Fault {
+    let usage = if kind.usage.is_empty() { kind.name } else { kind.usage };
+    Fault::new(call.name_span.clone(), message).hint(format!("write {usage}"))
+}
+
+/// The name of the field that a path leads to.
+fn name_of(expr: &Expr) -> Option<&str> {
+    let Node::Path(_, steps) = &expr.node else { return None };
+    match steps.last() {
+        Some((Step::Key(name), _)) => Some(name),
+        _ => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! Groups and aggregates beside a naive evaluator, and in small by hand.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::tests::{Options, run_over};
+use super::{Input, Program};
+use crate::record::Invalid;
+
+fn options(input: Input, blocksize: usize, threads: usize) -> Options {
+    Options { input, invalid: Invalid::Fail, blocksize, threads }
+}
+
+/// What a program prints of records of JSON.
+fn printed(program: &str, text: &str) -> String {
+    let (printed, ended) = run_over(program, text, &options(Input::Json, 16, 2));
+    ended.unwrap_or_else(|error| panic!("{program}: {error}"));
+    printed
+}
+
+const REQUESTS: &str = r#"{"uri":"/a","status":200,"rt":1.5}
+{"uri":"/b","status":500,"rt":0.5}
+{"uri":"/a","status":503,"rt":2.5}
+{"uri":null,"status":200}
+{"uri":"/a","status":200,"rt":"slow"}
+{"status":404,"rt":4}
+"#;
+
+#[test]
+fn a_row_has_the_key_under_its_own_name_and_each_aggregate_under_its_label() {
+    let program =
+        "groupby(.uri; {n: count, err: count(.status >= 500), mean: mean(.rt), p99: p99(.rt)})";
+    assert_eq!(
+        printed(program, REQUESTS),
+        r#"{"uri":null,"n":2,"err":0,"mean":4,"p99":4}
+{"uri":"/a","n":3,"err":1,"mean":2,"p99":2.5}
+{"uri":"/b","n":1,"err":1,"mean":0.5,"p99":0.5}
+"#
+    );
+}
+
+#[test]
+fn one_aggregate_of_groups_gives_pairs_and_of_all_a_value() {
+    for (program, expected) in [
+        ("groupby(.uri; count)", "[null,2]\n[\"/a\",3]\n[\"/b\",1]\n"),
+        ("groupby(.status >= 500; max(.rt))", "[false,\"slow\"]\n[true,2.5]\n"),
+        ("map(.status) | groupby(length; count)", "[200,3]\n[404,1]\n[500,1]\n[503,1]\n"),
+        ("agg({n: count, s: sum(.rt)})", "{\"n\":6,\"s\":8.5}\n"),
+        ("agg(count(.rt))", "5\n"),
+        ("mean(.rt)", "2.125\n"),
+        ("map(.rt) | mean", "2.125\n"),
+        ("nunique(.uri)", "3\n"),
+        ("first(.uri)", "\"/a\"\n"),
+        ("last(.status)", "404\n"),
+        ("any(.status == 404)", "true\n"),
+        ("all(.status == 404)", "false\n"),
+        ("min_by(.status) | map(.rt)", "1.5\n"),
+        (
+            "groupby(.uri; list(.status))",
+            "[null,[200,404]]\n[\"/a\",[200,503,200]]\n[\"/b\",[500]]\n",
+        ),
+        ("groupby(.uri; topk(1; .status)) | map(.[1]) | flatten | map(.status) | sum", "1407\n"),
+        ("groupby(.uri; {n: count}) | filter(.n > 1) | map(.n) | sum", "5\n"),
+        ("quantile(0.5; .status)", "200\n"),
+        ("filter(.status > 999) | mean(.rt)", "null\n"),
+        ("filter(.status > 999) | groupby(.uri; count)", ""),
+    ] {
+        assert_eq!(printed(program, REQUESTS), expected, "{program}");
+    }
+    let (words, _) = run_over(
+        "words | groupby(length; {n: count, top: max})",
+        "b aa c aa a",
+        &options(Input::Text, 4, 2),
+    );
+    assert_eq!(words, "{\"key\":1,\"n\":3,\"top\":\"c\"}\n{\"key\":2,\"n\":2,\"top\":\"aa\"}\n");
+}
+
+#[test]
+fn a_record_that_cannot_be_evaluated_fails_the_run_or_is_left_out_of_all_aggregates() {
+    let text = "{\"a\":{\"b\":1},\"c\":5}\n{\"a\":7,\"c\":6}\n{\"a\":{\"b\":1},\"c\":7}\n";
+    let program = "groupby(.a.b; {n: count, c: sum(.c)})";
+    let (printed, ended) = run_over(program, text, &options(Input::Json, 8, 2));
+    assert_eq!(printed, "");
+    let error = ended.expect_err("a number has no fields").to_string();
+    assert!(error.contains("byte 20"), "{error}");
+    let skips = Options { invalid: Invalid::Skip, ..options(Input::Json, 8, 2) };
+    let (printed, ended) = run_over(program, text, &skips);
+    assert_eq!((printed.as_str(), ended.ok()), ("{\"b\":1,\"n\":2,\"c\":12}\n", Some(1)));
+}
+
+#[test]
+fn a_fault_of_a_grouping_points_at_its_place_and_says_what_to_write() {
+    for (program, place, says) in [
+        ("groupby(.a)", ".a", "write groupby(f; r)"),
+        ("groupby(.a; .b)", ".b", "such as count"),
+        ("groupby(.a; {n: cuont})", "cuont", "did you mean `count`?"),
+        ("groupby(.a; {n: count, n: count})", "count", "another name"),
+        ("groupby(.a; {a: count})", "count", "another name"),
+        ("groupby(.a; quantile(2; .b))", "quantile", "from 0 to 1"),
+        ("groupby(.a; mean(.a; .b))", "mean", "write mean, mean(f)"),
+        ("groupby(.a; min_by)", "min_by", "write min_by(f)"),
+        ("groupby(.a; count) | topk(3)", "topk", "topk of groups"),
+        ("agg(sample(3))", "sample", "not there yet"),
+        ("map({a: .b})", "{a: .b}", "an object"),
+    ] {
+        let fault = Program::compile(program, Input::Json).expect_err(program);
+        let message = format!("{} / {}", fault.message, fault.hint.unwrap_or_default());
+        assert!(message.contains(says), "{program}: {message}");
+        if !place.starts_with('{') {
+            assert_eq!(&program[fault.span], place, "{program}: {message}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn groups_are_what_a_naive_evaluator_makes_whatever_the_blocks_and_threads(
+        records in prop::collection::vec(("[a-d]{0,2}", -50..50_i64), 0..60),
+        blocksize in 1..80_usize,
+        threads in 1..4_usize,
+    ) {
+        let mut groups: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        let mut text = String::new();
+        for (key, n) in &records {
+            groups.entry(key).or_default().push(*n);
+            text.push_str(&format!("{{\"k\":\"{key}\",\"n\":{n}}}\n"));
+        }
+        let expected: String = groups.iter().map(|(key, values)| {
+            let (count, sum) = (values.len(), values.iter().sum::<i64>());
+            let (least, most) = (values.iter().min().unwrap(), values.iter().max().unwrap());
+            let negative = values.iter().filter(|n| **n < 0).count();
+            let (first, all) = (values[0], serde_json::to_string(values).unwrap());
+            format!(
+                "{{\"k\":\"{key}\",\"n\":{count},\"s\":{sum},\"least\":{least},\"most\":{most},\
+                 \"neg\":{negative},\"first\":{first},\"all\":{all}}}\n"
+            )
+        }).collect();
+        let unordered = "n: count, s: sum(.n), least: min(.n), most: max(.n), neg: count(.n < 0)";
+        let program = format!("groupby(.k; {{{unordered}, first: first(.n), all: list(.n)}})");
+        let run = |program: &str| {
+            let (printed, ended) = run_over(program, &text, &options(Input::Json, blocksize, threads));
+            ended.unwrap_or_else(|error| panic!("{program}: {error}"));
+            printed
+        };
+        prop_assert_eq!(run(&program), expected.as_str());
+        let fewer = run(&format!("groupby(.k; {{{unordered}}})"));
+        let cut = expected.lines().map(|row| row.split(",\"first\"").next().unwrap());
+        let cut: String = cut.map(|row| format!("{row}}}\n")).collect();
+        prop_assert_eq!(fewer, cut);
+    }
+}
