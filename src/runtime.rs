@@ -17,7 +17,7 @@ use futures::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::error::{catch_panics, fault, thrown};
+use crate::error::{catch_panics, caught, fault, thrown};
 
 /// A runtime that is started when it is needed.
 pub(crate) struct Started {
@@ -64,7 +64,11 @@ impl Started {
                 catch_panics();
             }
         });
-        let started = started.enable_all().build()?;
+        // It panics where the system gives it no thread.
+        let started = caught(|| started.enable_all().build()).unwrap_or_else(|panic| {
+            let said = format!("{panic}; raise ulimit -u (threads) or ulimit -v (memory)");
+            Err(io::Error::other(said))
+        })?;
         // Of two that are started at once the second is let go, without waiting for its threads.
         if let Err(second) = self.runtime.set(started) {
             second.shutdown_background();

@@ -370,10 +370,23 @@ fn explain(error: &clap::Error) -> u8 {
         ));
         return message::USAGE;
     }
-    let text = error.render().to_string();
+    let text = without_secrets(error.render().to_string());
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     message::say_lines(text.trim_end());
     message::USAGE
+}
+
+/// A text without the secrets of the arguments that it quotes: each is known as a whole here, with
+/// the quotes and the spaces that may be in it.
+fn without_secrets(text: String) -> String {
+    let arguments = std::env::args_os().skip(1).filter_map(|argument| argument.into_string().ok());
+    arguments.fold(text, |text, argument| {
+        let value = argument.split_once('=').map_or("", |(_, value)| value);
+        [value, &argument].into_iter().fold(text, |text, quoted| match concealed_url(quoted) {
+            shown if shown == quoted => text,
+            shown => text.replace(quoted, &shown),
+        })
+    })
 }
 
 /// Prints help, with colours on a terminal that has them.

@@ -1,5 +1,6 @@
 //! What can go wrong, by the decision that a caller can take.
 
+mod debug;
 mod panic;
 mod secret;
 #[cfg(test)]
@@ -13,11 +14,9 @@ use std::sync::Arc;
 
 use text::shown;
 
-#[cfg(feature = "cloud")]
-pub(crate) use panic::caught;
 #[cfg(feature = "cli")]
 pub(crate) use panic::is_caught;
-pub(crate) use panic::{catch_panics, fault, thrown};
+pub(crate) use panic::{catch_panics, caught, fault, thrown};
 #[cfg(feature = "cloud")]
 pub(crate) use secret::without_quotes;
 pub(crate) use secret::{concealed, concealed_url};
@@ -111,7 +110,7 @@ impl fmt::Display for Place {
 /// }
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// A pattern that cannot be understood, or asks for something that its store cannot do.

@@ -28,7 +28,6 @@ pub(crate) fn is_caught(place: Option<&std::panic::Location<'_>>) -> bool {
 }
 
 /// The result of some work, or what its panic said.
-#[cfg(feature = "cloud")]
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let before = CAUGHT.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
@@ -56,7 +55,7 @@ pub(crate) fn fault(said: &str) -> String {
     format!("an internal fault: {said}; please report it")
 }
 
-#[cfg(all(test, feature = "cloud", feature = "cli"))]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

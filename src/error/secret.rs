@@ -80,6 +80,11 @@ fn without_login(given: &str) -> Cow<'_, str> {
     if given.contains("://") {
         return Cow::Owned(url(given));
     }
+    if let Some((scheme, rest)) = given.split_once("//")
+        && (scheme.trim_start_matches('-').is_empty() || is_scheme(scheme))
+    {
+        return Cow::Owned(url(&format!("{scheme}://{rest}")).replacen("://", "//", 1));
+    }
     match given.split_once(':') {
         Some((scheme, rest)) if is_scheme(scheme) => {
             let slashes = rest.len() - rest.trim_start_matches('/').len();
@@ -92,7 +97,8 @@ fn without_login(given: &str) -> Cow<'_, str> {
 
 /// Whether a text is a scheme that is known to be one: file names may have colons, too.
 fn is_scheme(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
+    // An option, if a dash is before it.
+    let text = text.trim().trim_start_matches('-').to_ascii_lowercase();
     NAMES.contains(&&*text) || ["http", "https", "ftp", "ftps", "sftp", "hdfs"].contains(&&*text)
 }
 
@@ -146,7 +152,7 @@ enum Login {
 
 fn login(kind: &str, authority: &str, rest: &str) -> Login {
     if let Some(at) = authority.rfind('@') {
-        let container = CONTAINERS.contains(&kind) && !authority[..at].contains(':');
+        let container = CONTAINERS.contains(&kind) && !authority[..at].contains([':', '@']);
         return if container { Login::None } else { Login::Until(at + 1) };
     }
     let address = authority.find(']').unwrap_or(0);
@@ -218,7 +224,9 @@ fn is_secret(text: &str, mark_at: usize, mark: u8) -> bool {
     if mark == b'>' && !within.ends_with('<') {
         return false;
     }
-    let name: String = named[start..].rsplit('%').next().unwrap_or_default().to_ascii_lowercase();
+    let name = named[start..].to_ascii_lowercase();
+    // Behind a mark that is encoded, as `%3f` and `%26`.
+    let name = name.rfind('%').and_then(|at| name.get(at + 3..)).unwrap_or(&name);
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     // Of folders, which may be named so, only a key of some kind is meant.
     let folder = within.is_empty() || within.ends_with('/');
@@ -315,6 +323,12 @@ mod tests {
             ("s3://b/x,s3://u:S3CRET@b/y,az://u:S3CRET@c/z", "s3://b/x,s3://b/y,az://c/z"),
             ("://://://", "://://://"),
             ("s3://b/user_key=5/x", "s3://b/user_key=5/x"),
+            ("http://h/x%3Fsig=S3CRET", "http://h/x%3Fsig=***"),
+            ("//u:S3CRET@h/x", "//h/x"),
+            ("s3//AKIA:S3CRET@b/x", "s3//b/x"),
+            ("--s3:AKIA:S3CRET@b/x", "--s3:b/x"),
+            ("abfss://S3CRET@h@x/y", "abfss://x/y"),
+            ("a/10:30@home/x", "a/10:30@home/x"),
             ("user_key=5/x", "user_key=5/x"),
             ("h/x?a=1&x-functions-key=S3CRET", "h/x?a=1&x-functions-key=***"),
             ("10:30?.log", "10:30?.log"),

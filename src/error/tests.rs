@@ -143,6 +143,8 @@ fn no_message_lets_hostile_text_through() {
         let printed = [
             error.to_string(),
             nested.to_string(),
+            format!("{error:?}"),
+            format!("{nested:#?}").replace('\n', ""),
             error.place().map(ToString::to_string).unwrap_or_default(),
         ];
         for message in printed {

@@ -22,11 +22,11 @@ use super::transport::Connector;
 #[cfg(any(feature = "s3", feature = "gcs"))]
 use super::variable::file_of;
 #[cfg(feature = "gcs")]
-use super::variable::service_account;
-#[cfg(feature = "s3")]
-use super::variable::token_file;
+use super::variable::{KEY, service_account};
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 use super::variable::{Setting, variables};
+#[cfg(feature = "s3")]
+use super::variable::{TOKEN, token_file};
 use super::variable::{can_be_sent, checked, without_values};
 #[cfg(any(feature = "gcs", feature = "azure"))]
 use super::variable::{read_elsewhere, variable};
@@ -152,7 +152,7 @@ fn s3(url: Url<'_>, anonymous: bool) -> Result<Built, String> {
         && value(Key::AccessKeyId).is_none()
         && !anonymous
     {
-        file_of(&file.name, &file.value)?;
+        file_of(&file.name, &file.value, TOKEN)?;
     }
     let of = |given: &[Setting<Key>]| {
         let builder = AmazonS3Builder::new();
@@ -184,7 +184,7 @@ fn gcs(url: Url<'_>, anonymous: bool) -> Result<Built, String> {
         match key {
             Key::ServiceAccount => {
                 let file = format!("the file that {name} names");
-                service_account(&file, &file_of(name, value)?)?;
+                service_account(&file, &file_of(name, value, KEY)?)?;
             }
             Key::ServiceAccountKey => service_account(name, value)?,
             _ => {}
@@ -221,8 +221,10 @@ fn azure(url: Url<'_>, anonymous: bool) -> Result<Built, String> {
     use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
     let mut given = variables("AZURE_", |name| name.parse().ok())?;
     if let Some(value) = variable("IDENTITY_ENDPOINT")? {
-        read_elsewhere("IDENTITY_HEADER")?;
         given.push(Setting { name: "IDENTITY_ENDPOINT".to_owned(), key: Key::MsiEndpoint, value });
+    }
+    if !anonymous {
+        read_elsewhere("IDENTITY_HEADER")?;
     }
     if given.iter().any(|setting| setting.key == Key::UseEmulator) {
         read_elsewhere("AZURITE_BLOB_STORAGE_URL")?;

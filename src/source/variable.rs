@@ -121,6 +121,15 @@ impl Kind {
         }
     }
 
+    /// The bytes that a value may have: a URL or a header has to hold it, encoded.
+    fn longest(self) -> usize {
+        match self {
+            Self::Name | Self::Domain | Self::Host => 255,
+            Self::Word => 32 << 10,
+            _ => 8 << 10,
+        }
+    }
+
     /// What is wrong with a value of this kind.
     fn fault(self, name: &str, value: &str) -> Result<(), String> {
         let letters = |c: char, others: &str| c.is_ascii_alphanumeric() || others.contains(c);
@@ -193,7 +202,11 @@ pub(super) fn checked(name: &str, value: &str) -> Result<Option<String>, String>
     if !lines && let Some(at) = value.chars().position(char::is_control) {
         return Err(format!("{name} holds a control character, at character {}", at + 1));
     }
-    Kind::of(&lower).fault(name, value)?;
+    let kind = Kind::of(&lower);
+    if !lines && value.len() > kind.longest() {
+        return Err(format!("{name} has {} bytes, which is too long", value.len()));
+    }
+    kind.fault(name, value)?;
     // A second is what tells the clients of metadata endpoints from all others.
     let second = ["1s", "1sec", "1second", "1000ms"].contains(&&*value.replace(' ', ""));
     let longer = lower.ends_with("connect_timeout") && second;
@@ -237,20 +250,23 @@ pub(super) fn service_account(name: &str, json: &str) -> Result<(), String> {
     }
 }
 
-/// The most that is read of a file with a credential.
-#[cfg(any(feature = "s3", feature = "gcs"))]
-const LONGEST: u64 = 1 << 20;
+/// The bytes that a file with a token may have: a URL or a header has to hold it.
+#[cfg(feature = "s3")]
+pub(super) const TOKEN: u64 = 32 << 10;
+/// The bytes that a file with a key may have.
+#[cfg(feature = "gcs")]
+pub(super) const KEY: u64 = 1 << 20;
 
 /// The text of the file that a variable names; what is said of it never names the file, since a
 /// secret may stand where its name should.
 #[cfg(any(feature = "s3", feature = "gcs"))]
-pub(super) fn file_of(name: &str, path: &str) -> Result<String, String> {
+pub(super) fn file_of(name: &str, path: &str, most: u64) -> Result<String, String> {
     use std::io::Read;
     let mut text = String::new();
     let read = std::fs::File::open(path)
-        .and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(most + 1).read_to_string(&mut text))
         .map_err(|e| format!("cannot read the file that {name} names: {e}"))?;
-    match read as u64 > LONGEST {
+    match read as u64 > most {
         true => Err(format!("the file that {name} names is too long for a credential")),
         false => Ok(text),
     }
@@ -259,7 +275,7 @@ pub(super) fn file_of(name: &str, path: &str) -> Result<String, String> {
 /// Looks at a file with a token that goes into a header as it stands there.
 #[cfg(feature = "s3")]
 pub(super) fn token_file(name: &str, path: &str) -> Result<(), String> {
-    let token = file_of(name, path)?;
+    let token = file_of(name, path, TOKEN)?;
     let what = match token.trim() {
         "" => "is empty",
         cut if !cut.chars().all(|c| c.is_ascii_graphic()) => {

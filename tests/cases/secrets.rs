@@ -68,6 +68,12 @@ fn no_spelling_of_a_url_shows_its_secrets() {
         "http://127.0.0.1:1/a;https://u:S3CRETq7@h/b",
         "http://127.0.0.1:1/redirect=https://u:S3CRETq7@h/b",
         "{http://127.0.0.1:1/y,http://u:S3CRETq7@h/x}",
+        "http://127.0.0.1:1/x%3Fsig=S3CRETq7",
+        "http://127.0.0.1:1/x?a='S3CRETq7'",
+        "http://127.0.0.1:1/x y?a=<b> \"S3CRETq7\"",
+        "//u:S3CRETq7@h/x",
+        "s3//AKIA:S3CRETq7@b/x",
+        "abfss://S3CRETq7@h@x/y",
     ];
     // Some wait for a server that is not there.
     std::thread::scope(|scope| {
@@ -82,6 +88,8 @@ fn no_spelling_of_a_url_shows_its_secrets() {
                     &["--tmpdir", url, "count", "."],
                     &["--memory", url, "count"],
                     &["--encoding", url, "count"],
+                    &[&*format!("--blocksize={url}"), "count"],
+                    &[&*format!("--{url}")],
                     &["--no-such-option", url],
                 ] {
                     is_silent_about_it(&run(folder, args, &[]), &format!("{args:?}"));

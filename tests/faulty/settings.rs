@@ -95,6 +95,79 @@ fn a_setting_that_no_request_can_carry_is_named_and_not_shown() {
     }
 }
 
+/// All settings that the stores know, but for whether they are read over HTTP.
+const SETTINGS: [(Kind, &str); 3] = [
+    (
+        Kind::S3,
+        "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_DEFAULT_REGION AWS_REGION AWS_BUCKET \
+         AWS_SESSION_TOKEN AWS_VIRTUAL_HOSTED_STYLE_REQUEST AWS_S3_EXPRESS AWS_IMDSV1_FALLBACK \
+         AWS_METADATA_ENDPOINT AWS_UNSIGNED_PAYLOAD AWS_CHECKSUM_ALGORITHM \
+         AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI \
+         AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN \
+         AWS_ROLE_SESSION_NAME AWS_ENDPOINT_URL_STS AWS_SKIP_SIGNATURE AWS_COPY_IF_NOT_EXISTS \
+         AWS_CONDITIONAL_PUT AWS_DISABLE_TAGGING AWS_DISABLE_BULK_DELETE AWS_REQUEST_PAYER \
+         AWS_SERVER_SIDE_ENCRYPTION AWS_SSE_KMS_KEY_ID AWS_SSE_BUCKET_KEY_ENABLED \
+         AWS_SSE_CUSTOMER_KEY_BASE64 AWS_ALLOW_INVALID_CERTIFICATES AWS_DISABLE_SYSTEM_CERTIFICATES \
+         AWS_CONNECT_TIMEOUT AWS_DEFAULT_CONTENT_TYPE AWS_HTTP1_ONLY AWS_HTTP2_ONLY \
+         AWS_HTTP2_KEEP_ALIVE_INTERVAL AWS_HTTP2_KEEP_ALIVE_TIMEOUT AWS_HTTP2_KEEP_ALIVE_WHILE_IDLE \
+         AWS_HTTP2_MAX_FRAME_SIZE AWS_POOL_IDLE_TIMEOUT AWS_POOL_MAX_IDLE_PER_HOST AWS_PROXY_URL \
+         AWS_PROXY_CA_CERTIFICATE AWS_PROXY_EXCLUDES AWS_RANDOMIZE_ADDRESSES AWS_READ_TIMEOUT \
+         AWS_TIMEOUT AWS_USER_AGENT",
+    ),
+    (
+        Kind::Gcs,
+        "GOOGLE_SERVICE_ACCOUNT GOOGLE_SERVICE_ACCOUNT_KEY GOOGLE_BUCKET SERVICE_ACCOUNT \
+         GOOGLE_APPLICATION_CREDENTIALS GOOGLE_SKIP_SIGNATURE GOOGLE_BASE_URL GOOGLE_BEARER_TOKEN \
+         GCE_METADATA_HOST GCE_METADATA_IP",
+    ),
+    (
+        Kind::Azure,
+        "AZURE_STORAGE_ACCOUNT_NAME AZURE_STORAGE_ACCOUNT_KEY AZURE_STORAGE_CLIENT_ID \
+         AZURE_CLIENT_SECRET AZURE_TENANT_ID AZURE_AUTHORITY_HOST AZURE_STORAGE_SAS_KEY \
+         AZURE_STORAGE_TOKEN AZURE_STORAGE_USE_EMULATOR AZURE_MSI_ENDPOINT AZURE_OBJECT_ID \
+         AZURE_MSI_RESOURCE_ID AZURE_FEDERATED_TOKEN_FILE AZURE_USE_FABRIC_ENDPOINT \
+         AZURE_USE_AZURE_CLI AZURE_SKIP_SIGNATURE AZURE_CONTAINER_NAME AZURE_DISABLE_TAGGING \
+         AZURE_FABRIC_TOKEN_SERVICE_URL AZURE_FABRIC_WORKLOAD_HOST AZURE_FABRIC_SESSION_TOKEN \
+         AZURE_FABRIC_CLUSTER_IDENTIFIER AZURE_CREDENTIAL_TYPE AZURE_STORAGE_ENCRYPTION_KEY \
+         IDENTITY_ENDPOINT IDENTITY_HEADER",
+    ),
+];
+
+#[test]
+fn no_value_of_any_setting_is_a_panic_or_is_shown() {
+    let long = "a".repeat(70_000);
+    let values = ["S3CRET\u{1}", "%zz@S3CRET{", "584542046090years", &long];
+    std::thread::scope(|scope| {
+        for ((kind, names), alone) in SETTINGS.iter().flat_map(|of| [(of, false), (of, true)]) {
+            scope.spawn(move || {
+                let server = Server::start(*kind, &objects(), None);
+                let (variables, base) = server.environment();
+                // Without keys the others have a say.
+                let keys = ["ACCESS_KEY", "ACCOUNT_KEY", "SERVICE_ACCOUNT_KEY"];
+                let kept = |name: &str| !alone || keys.iter().all(|key| !name.contains(key));
+                let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
+                let nobody = [
+                    ("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1"),
+                    ("GCE_METADATA_HOST", "127.0.0.1:1"),
+                    ("GCE_METADATA_IP", "127.0.0.1:1"),
+                    ("IDENTITY_ENDPOINT", "http://127.0.0.1:1"),
+                ];
+                let variables = variables.filter(|(name, _)| kept(name)).chain(nobody);
+                let variables: Vec<_> = variables.collect();
+                for (name, value) in names.split(' ').flat_map(|name| values.map(|v| (name, v))) {
+                    let variables = [&variables[..], &[(name, value)]].concat();
+                    let ran = creel_in(&variables, &["count", &format!("{base}b.txt")]);
+                    let value = &value[..value.len().min(30)];
+                    let told = format!("{name}={value:?}: {:?}: {}", ran.code, ran.err);
+                    assert!(ran.code.is_some_and(|code| (0..=3).contains(&code)), "{told}");
+                    assert!(!ran.err.contains("internal fault"), "{told}");
+                    assert!(!ran.err.contains("S3CRET"), "{told}");
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn the_file_that_a_setting_names_is_looked_at_too() {
     let folder = tempfile::tempdir().expect("a folder");
