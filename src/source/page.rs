@@ -347,7 +347,8 @@ impl Reading {
         let [objects, prefixes] = self.came;
         let is_page = match self.root {
             AZURE => self.lists && self.ends,
-            _ => self.more.is_some() || objects + prefixes > 0,
+            // One without entries says so by either.
+            _ => self.more.is_some() || self.count.is_some() || objects + prefixes > 0,
         };
         if !is_page {
             return Err(NoPage::Nothing);

@@ -117,19 +117,22 @@ fn sliced(store: &Store) {
     let lines = format!("{}\n", text.split(|&byte| byte == b'\n').count() - 1);
     let (behind, proxy) = store.behind_proxy(None);
     assert_eq!(behind.creel(["-j", "2", "count", &behind.url("sliced/*.txt")]).ok(), lines);
-    let seen = proxy.seen();
+    // S3 tells the checksum of an object that takes several requests when it is asked by one more.
+    let (heads, seen): (Vec<_>, Vec<_>) =
+        proxy.seen().into_iter().partition(|request| request.method == "HEAD");
+    assert!(heads.len() <= usize::from(store.base.starts_with("s3:")), "{heads:#?}");
     let reads = seen.iter().filter(|request| request.reads(".txt")).count();
     // Slices of 4 MiB; and its first bytes, which a reader of the second asks for if the reader of
     // the first has not come to them.
     let slices = text.len().div_ceil(4 << 20);
     assert!((slices..=slices + 1).contains(&reads), "{reads} for {slices} slices: {seen:#?}");
-    assert!(seen.iter().all(|request| request.method == "GET"), "no HEAD: {seen:#?}");
     assert_eq!(seen.len() - reads, 1, "one listing: {seen:#?}");
 
     // Named exactly, its first range tells the size, and the second is all the rest.
     let (behind, proxy) = store.behind_proxy(None);
     assert_eq!(behind.creel(["-j", "2", "count", &behind.url("sliced/text.txt")]).ok(), lines);
-    assert_eq!(proxy.seen().len(), 2, "{:#?}", proxy.seen());
+    let gets = proxy.seen().iter().filter(|request| request.method == "GET").count();
+    assert_eq!(gets, 2, "{:#?}", proxy.seen());
 }
 
 fn literal_prefix(store: &Store) {
