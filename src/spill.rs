@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use lz4_flex::frame::{BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
+use creel_kernels::zeroed;
+use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
 use crate::error::remedy;
 use crate::{Error, Place, Result};
@@ -33,7 +34,9 @@ pub(crate) struct Budget {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
     at: u64,
+    /// Bytes of the file, and what was written in them.
     len: usize,
+    holds: usize,
 }
 
 /// What one lane holds of a budget; given back when it is dropped.
@@ -82,6 +85,8 @@ impl Budget {
         let fail = |error| self.fault(error);
         let info = FrameInfo::new()
             .block_mode(BlockMode::Independent)
+            // Its buffers are as large, for each lane that writes or reads.
+            .block_size(BlockSize::Max256KB)
             .content_size(Some(bytes.len() as u64))
             .content_checksum(true);
         let mut frame = FrameEncoder::with_frame_info(info, Vec::new());
@@ -89,7 +94,8 @@ impl Budget {
         let frame = frame.finish().map_err(|error| self.fault(error.into()))?;
         let file = self.file()?;
         let len = frame.len();
-        let extent = Extent { at: self.reserved.fetch_add(len as u64, Relaxed), len };
+        let at = self.reserved.fetch_add(len as u64, Relaxed);
+        let extent = Extent { at, len, holds: bytes.len() };
         write_all_at(file, &frame, extent.at).map_err(fail)?;
         self.written.fetch_add(len as u64, Relaxed);
         Ok(extent)
@@ -101,15 +107,17 @@ impl Budget {
     ///
     /// If it cannot be read, or is not what was written.
     pub(crate) fn read(&self, extent: Extent) -> Result<Vec<u8>> {
-        let mut frame = Vec::new();
-        // Where memory is out, that is an error and no abort.
-        let reserved = frame.try_reserve_exact(extent.len);
-        reserved.map_err(|_| self.fault(io::ErrorKind::OutOfMemory.into()))?;
-        frame.resize(extent.len, 0);
+        let mut frame = zeroed(extent.len);
         read_exact_at(self.file()?, &mut frame, extent.at).map_err(|e| self.fault(e))?;
-        let mut bytes = Vec::new();
-        let read = FrameDecoder::new(&frame[..]).read_to_end(&mut bytes);
-        read.map(|_| bytes).map_err(|error| self.damaged(extent, &error.to_string()))
+        let mut bytes = zeroed(extent.holds);
+        let mut decoder = FrameDecoder::new(&frame[..]);
+        // To its end, where its checksum is.
+        let read = decoder.read_exact(&mut bytes).and_then(|()| decoder.read(&mut [0]));
+        match read {
+            Ok(0) => Ok(bytes),
+            Ok(_) => Err(self.damaged(extent, "it is longer")),
+            Err(error) => Err(self.damaged(extent, &error.to_string())),
+        }
     }
 
     /// The error for a piece that is not what was written there.

@@ -185,6 +185,17 @@ impl<K: Stored> Counts<K> {
         self.table.weight()
     }
 
+    /// The same, and the memory that it is about to ask for: a table that is nearly full doubles.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let counts: Counts<u64> = (0..1000).collect();
+    /// assert!(counts.held() >= counts.weight());
+    /// ```
+    pub fn held(&self) -> usize {
+        self.table.held()
+    }
+
     /// Cuts it into `2^bits` parts by its keys; a key is in the same part of all counts of a process.
     ///
     /// Parts can be merged apart from others, on other threads. Where the table

@@ -280,6 +280,11 @@ impl Pass<Chunk> for Group {
         States(started.collect())
     }
 
+    fn emptied(&self, states: &States) -> States {
+        let reductions = states.0.iter().map(|(reduction, _)| Arc::clone(reduction));
+        States(reductions.map(|reduction| (Arc::clone(&reduction), reduction.start())).collect())
+    }
+
     fn feed(
         &self,
         context: &Context,

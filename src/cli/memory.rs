@@ -38,7 +38,7 @@ mod tests {
         let ample = divide(Some(4 << 30), 32, 1 << 20, 16 << 20);
         assert_eq!((ample.threads, ample.ahead), (32, 32 << 20));
         let scarce = divide(Some(64 << 20), 32, 1 << 20, 16 << 20);
-        assert_eq!(scarce, Division { threads: 1, states: Some(24 << 20), ahead: 8 << 20 });
+        assert_eq!(scarce, Division { threads: 1, states: Some(28 << 20), ahead: 8 << 20 });
         assert_eq!(divide(Some(64 << 20), 32, 1 << 20, 0).threads, 6);
     }
 }

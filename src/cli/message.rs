@@ -94,6 +94,9 @@ pub(crate) fn with_options(error: &Error) -> String {
         Error::Record { .. } => format!("{error} (--invalid, --from)"),
         Error::RecordTooLong { .. } => format!("{error} (--max-record, --delimiter)"),
         Error::Ratio { .. } => format!("{error} (--max-ratio)"),
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::OutOfMemory => {
+            format!("{error} (--memory, -j, --blocksize)")
+        }
         _ => error.to_string(),
     }
 }

@@ -21,7 +21,7 @@ use monitor::{Monitor, Shown};
 
 use self::memory::Division;
 use crate::block::{BlockOptions, Damaged, Delimiter};
-use crate::error::{concealed_url, is_caught, snippet};
+use crate::error::{concealed_url, is_caught, refused, snippet};
 use crate::program::{self, Fault, Program, Records};
 use crate::run::memory::longest_record;
 use crate::run::{Context, Job};
@@ -69,8 +69,8 @@ pub fn main() -> ExitCode {
     let thread = thread.spawn(|| run(std::env::args_os()));
     let code = match thread.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
-        // The hook has ended the process, unless that is told to go on.
-        Ok(Err(_)) => 101,
+        // The hook has ended the process, unless that is told to go on, or memory was refused.
+        Ok(Err(panic)) => refused(&*panic).map_or(101, |error| fail(&error)),
         Err(_) => run(std::env::args_os()),
     };
     ExitCode::from(match code {

@@ -16,7 +16,7 @@ use text::shown;
 
 #[cfg(feature = "cli")]
 pub(crate) use panic::is_caught;
-pub(crate) use panic::{catch_panics, caught, fault, thrown};
+pub(crate) use panic::{catch_panics, caught, fault, refused, thrown};
 #[cfg(feature = "cloud")]
 pub(crate) use secret::without_quotes;
 pub(crate) use secret::{concealed, concealed_url};

@@ -35,6 +35,17 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(thrown)
 }
 
+/// The error of memory that the system refused, if that is what was thrown.
+pub(crate) fn refused(panic: &(dyn Any + Send)) -> Option<Error> {
+    let bytes = panic.downcast_ref::<creel_kernels::Refused>()?.bytes();
+    let told = format!(
+        "the system refused {bytes} bytes more; use fewer threads, smaller blocks or a lower limit on \
+         memory, or raise the limit of the process (ulimit -v, or its container's)"
+    );
+    let source = io::Error::new(io::ErrorKind::OutOfMemory, told).into();
+    Some(Error::Io { place: Place::object("the memory of this process"), source })
+}
+
 /// What a panic said. What was thrown is the caller's, and may panic again as it is dropped.
 pub(crate) fn thrown(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().copied();

@@ -21,7 +21,7 @@ use super::seats::Seated;
 use super::stop::Stop;
 use super::sync::thread_local;
 use super::waiting::{Inside, forget_stack, note_stack};
-use crate::error::thrown;
+use crate::error::{refused, thrown};
 use crate::watch::{self, What};
 use crate::{Error, Result};
 
@@ -354,6 +354,9 @@ pub(crate) fn caught<T>(task: impl Display, work: impl FnOnce() -> Result<T>) ->
 
 /// The error of a panic.
 pub(super) fn panicked(task: impl Display, panic: Box<dyn Any + Send>) -> Error {
+    if let Some(error) = refused(&*panic) {
+        return error;
+    }
     Error::Panic {
         task: task.to_string(),
         path: String::new(),

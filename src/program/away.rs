@@ -3,31 +3,80 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use creel_operators::Counts;
+use creel_operators::Sorted;
 use creel_operators::table::saved;
 
 use super::rows::Row;
 use crate::Result;
 use crate::spill::{Budget, Extent};
 
-/// Bytes of rows that are put away, and read back, at a time.
-const CHUNK: usize = 256 << 10;
+/// The most and the fewest bytes of rows that are put away, and read back, at a time.
+const CHUNKS: (u64, u64) = (16 << 10, 256 << 10);
 
-/// Puts counts away, commonest first.
-pub(super) fn put_away(counts: &Counts<String>, budget: &Budget) -> Result<Vec<Extent>> {
-    let mut extents = Vec::new();
-    let mut bytes = Vec::with_capacity(CHUNK);
-    for (key, n) in counts.sorted_lent() {
-        saved::save(&mut bytes, key.as_bytes(), n);
-        if bytes.len() >= CHUNK {
-            extents.push(budget.write(&bytes)?);
-            bytes.clear();
+/// As many chunks as this are in memory, one of each part, when rows are printed. They take an eighth
+/// of the budget.
+pub(super) const PARTS: u64 = 64;
+
+/// Puts counts away, which are sorted: all, or the first of them.
+pub(super) fn put_away(
+    rows: &Sorted<String>,
+    limit: Option<u64>,
+    budget: &Budget,
+) -> Result<Vec<Extent>> {
+    let mut writer = Writer::new(budget);
+    rows.iter().take(most(limit)).try_for_each(|(key, n)| writer.add(key, n))?;
+    writer.finish()
+}
+
+fn most(limit: Option<u64>) -> usize {
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// Makes one part of many, whose rows are sorted each: of all rows, or the first of them.
+pub(super) fn merge(
+    budget: &Budget,
+    parts: Vec<Vec<Extent>>,
+    limit: Option<u64>,
+) -> Result<Vec<Extent>> {
+    let mut writer = Writer::new(budget);
+    for row in Merged::new(budget, parts)?.take(most(limit)) {
+        let (key, n) = row?;
+        writer.add(&key, n)?;
+    }
+    writer.finish()
+}
+
+/// Writes rows of one part in chunks.
+struct Writer<'b> {
+    budget: &'b Budget,
+    chunk: usize,
+    bytes: Vec<u8>,
+    extents: Vec<Extent>,
+}
+
+impl<'b> Writer<'b> {
+    fn new(budget: &'b Budget) -> Self {
+        let chunk = (budget.limit() / 8 / PARTS).clamp(CHUNKS.0, CHUNKS.1) as usize;
+        Self { budget, chunk, bytes: Vec::with_capacity(chunk), extents: Vec::new() }
+    }
+
+    fn add(&mut self, key: &str, n: u64) -> Result<()> {
+        saved::save(&mut self.bytes, key.as_bytes(), n);
+        if self.bytes.len() >= self.chunk { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.extents.push(self.budget.write(&self.bytes)?);
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Extent>> {
+        if !self.bytes.is_empty() {
+            self.write()?;
         }
+        Ok(self.extents)
     }
-    if !bytes.is_empty() {
-        extents.push(budget.write(&bytes)?);
-    }
-    Ok(extents)
 }
 
 /// Rows of many parts, each of them sorted, in one order.

@@ -247,8 +247,8 @@ impl State {
     /// Bytes that it holds, as far as they may be many.
     pub(crate) fn held(&self) -> usize {
         match self {
-            Self::Texts(counts) => counts.weight(),
-            Self::Numbers(counts) => counts.weight(),
+            Self::Texts(counts) => counts.held(),
+            Self::Numbers(counts) => counts.held(),
             Self::TopTexts(top) => TopK::new(0).held(top),
             Self::TopNumbers(top) => TopK::new(0).held(top),
             Self::Groups(groups) => groups.held(),
@@ -284,6 +284,7 @@ impl State {
             Self::Texts(counts) => {
                 Rows::settle(counts, context, limit, rows_counted).map(Self::Rows)
             }
+            Self::Rows(rows) => rows.settle_again(context, limit).map(Self::Rows),
             state => Ok(state),
         }
     }

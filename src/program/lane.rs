@@ -119,6 +119,10 @@ impl Pass<Block> for Reduce {
         Lane::new(&self.phase, self.records.invalid)
     }
 
+    fn emptied(&self, _: &Lane) -> Lane {
+        Lane::new(&self.program, self.records.invalid)
+    }
+
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
         let fed = self.fed(context, lane, &block);
         fed.inspect_err(|_| context.progress.fails(block.order(0)))
@@ -165,6 +169,10 @@ impl Pass<Block> for Reduce {
 
     fn load(&self, into: &mut Lane, bytes: &[u8]) -> bool {
         into.state.load(bytes)
+    }
+
+    fn settles(&self) -> bool {
+        true
     }
 
     fn settle(&self, context: &Context, lane: Lane) -> Result<Lane> {

@@ -8,12 +8,12 @@ use std::ops::ControlFlow;
 
 use creel_operators::{Counts, Piece, Sorted};
 
-use super::away::{Merged, put_away};
+use super::away::{Merged, PARTS, merge, put_away};
 use super::batch::Kind;
 use crate::Result;
 use crate::run::{Context, Input, Reader, stream};
-use crate::sink::{Cell, Format, Printer};
-use crate::spill::Extent;
+use crate::sink::{Cell, Format, PAGE, Printer};
+use crate::spill::{Budget, Extent};
 
 /// The most rows that are ranked by keeping them all: more are sorted.
 const MOST_KEPT: u64 = 1 << 16;
@@ -48,10 +48,28 @@ impl Rows {
         let budget = context.budget.as_deref().filter(|budget| budget.written() > 0);
         Ok(match (limit, budget) {
             _ if rows_counted => Self::Number(counts.len()),
-            (Some(limit @ ..MOST_KEPT), _) => Self::Top(counts.topk(limit as usize)),
-            (_, Some(budget)) => Self::PutAway(vec![put_away(&counts, budget)?]),
+            (Some(limit), _) if limit < most_kept(budget) => Self::Top(counts.topk(limit as usize)),
+            (_, Some(budget)) => {
+                Self::PutAway(vec![put_away(&counts.into_sorted(), limit, budget)?])
+            }
             (_, None) => Self::Sorted(counts.into_sorted()),
         })
+    }
+
+    /// Keeps what is wanted of rows of several parts: one file of them, and no more of the commonest
+    /// than of one part.
+    pub(super) fn settle_again(self, context: &Context, limit: Option<u64>) -> Result<Self> {
+        match (self, context.budget.as_deref()) {
+            (Self::PutAway(parts), Some(budget)) if parts.len() > 1 => {
+                Ok(Self::PutAway(vec![merge(budget, parts, limit)?]))
+            }
+            (Self::Top(mut rows), _) => {
+                sort(&mut rows);
+                rows.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+                Ok(Self::Top(rows))
+            }
+            (rows, _) => Ok(rows),
+        }
     }
 
     /// Adds the rows of another part.
@@ -87,7 +105,7 @@ impl Rows {
         match self {
             Self::Number(n) => out.value(Cell::Number(n.min(limit) as i128)),
             Self::Top(mut rows) => {
-                rows.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
+                sort(&mut rows);
                 let rows = rows.iter().take(limit);
                 out.pairs(rows.map(|(key, n)| (kind.cell(key), *n)))
             }
@@ -95,18 +113,29 @@ impl Rows {
             Self::PutAway(parts) => {
                 let Some(budget) = context.budget.as_deref() else { return Ok(()) };
                 let rows = Merged::new(budget, parts)?.take(limit);
-                if out.encoder().format() == Format::Table {
-                    let rows: Vec<Row> = rows.collect::<Result<_>>()?;
-                    return out.pairs(rows.iter().map(|(key, n)| (kind.cell(key), *n)));
-                }
-                for row in rows {
-                    let (key, n) = row?;
-                    out.pairs(std::iter::once((kind.cell(&key), n)))?;
+                let mut rows = rows.peekable();
+                // Rows of a table are laid out a page at a time.
+                let most = if out.encoder().format() == Format::Table { PAGE } else { 1 };
+                while rows.peek().is_some() {
+                    let page: Vec<Row> = rows.by_ref().take(most).collect::<Result<_>>()?;
+                    out.pairs(page.iter().map(|(key, n)| (kind.cell(key), *n)))?;
                 }
                 Ok(())
             }
         }
     }
+}
+
+/// The most rows that are kept of each part: where states were put away, those of all parts take a
+/// quarter of the budget at most, if a row takes as much.
+fn most_kept(budget: Option<&Budget>) -> u64 {
+    const ROW: u64 = 256;
+    budget.map_or(MOST_KEPT, |budget| MOST_KEPT.min(budget.limit() / 4 / PARTS / ROW))
+}
+
+/// Puts rows in order: the commonest first, and equally common ones by their text.
+fn sort(rows: &mut [Row]) {
+    rows.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
 }
 
 /// Prints sorted rows, by all threads if there are many.

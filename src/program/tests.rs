@@ -13,6 +13,7 @@ use crate::record::Invalid;
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
+use crate::spill::Budget;
 
 /// What a program prints, as JSON Lines, run over a file in blocks of a size.
 fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> String {
@@ -33,6 +34,16 @@ pub(super) struct Options {
 
 /// What a program prints, and how it ends: how many records were left out, or an error.
 pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String, Result<u64>) {
+    run_within(None, program, text, options)
+}
+
+/// The same, where states may hold so many bytes.
+fn run_within(
+    limit: Option<u64>,
+    program: &str,
+    text: &str,
+    options: &Options,
+) -> (String, Result<u64>) {
     let Options { input: read_as, invalid, blocksize, threads } = *options;
     let directory = tempfile::tempdir().unwrap();
     let (input, output) = (directory.path().join("in"), directory.path().join("out"));
@@ -52,7 +63,8 @@ pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String,
     let partition_size = Some(blocksize as u64 * 2);
     let source = Source::parse(&patterns, Access::default()).unwrap();
     let job = Job { source, blocks, partition_size };
-    let context = Context { threads, ..Context::default() };
+    let budget = limit.map(|limit| Arc::new(Budget::new(limit, None)));
+    let context = Context { threads, budget, ..Context::default() };
     let records = Records { delimiter: Delimiter::Line, invalid };
     let program = Program::compile(program, read_as);
     let program = Arc::new(program.unwrap_or_else(|fault| panic!("{fault:?}")));
@@ -339,6 +351,27 @@ const SAMPLES: &[&str] = &[
     "count, frequencies",
     "select(length > 3) | ascii_upcase",
 ];
+
+#[test]
+fn parts_that_do_not_fit_are_cut_again_and_come_to_the_same_rows() {
+    let words: Vec<_> = (0..3000_u32).map(|n| format!("{} {}", n % 700, n * n)).collect();
+    let text = words.join("\n");
+    for program in [
+        "words | frequencies",
+        "words | frequencies | topk(9)",
+        "words | frequencies | topk(2000)",
+        "words | frequencies | count",
+    ] {
+        let expected = printed(program, &text, 4096, 1);
+        for threads in [1, 3] {
+            let options =
+                Options { input: Input::Text, invalid: Invalid::Fail, blocksize: 4096, threads };
+            let (printed, ended) = run_within(Some(10_000), program, &text, &options);
+            ended.unwrap();
+            assert!(printed == expected, "{program} on {threads}");
+        }
+    }
+}
 
 #[test]
 fn every_sample_program_parses() {

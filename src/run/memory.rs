@@ -34,21 +34,20 @@ pub(crate) fn threads(memory: u64, asked: usize, blocksize: usize, state: u64) -
 /// Bytes for the states of a run of so many threads, out of what it may use.
 ///
 /// Blocks, those about threads and those that lie ready, take half at most, so that something is left
-/// for states. A quarter of what is left is for what is merged in the end, and for what an allocator
-/// keeps; half of it where there are many threads, which may spill at once and have a share of the
-/// allocator each.
+/// for states. An eighth of what is left is for what an allocator keeps, and for what is cut and written;
+/// three where there are many threads, which may spill at once and have a share of the allocator each.
 #[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub(crate) fn for_states(memory: u64, threads: usize, blocksize: usize) -> u64 {
     let memory = memory.saturating_sub(FIXED);
     let blocks = (threads as u64).saturating_mul(BLOCKS).saturating_mul(blocksize as u64);
     let left = memory - blocks.saturating_add(READY as u64).min(memory / 2);
-    left / 4 * if threads > FEW { 2 } else { 3 }
+    left / 8 * if threads > FEW { 5 } else { 7 }
 }
 
 /// The memory of which this much is left for the state of one thread.
 #[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub(crate) fn least(state: u64) -> u64 {
-    FIXED + 2 * (READY as u64) + state / 3 * 4 + (1 << 20)
+    FIXED + 2 * (READY as u64) + state / 7 * 8 + (1 << 20)
 }
 
 /// The longest record that is read in this much memory, in bytes.
@@ -91,8 +90,8 @@ mod tests {
 
     #[test]
     fn blocks_have_their_part_of_what_was_asked_for() {
-        assert_eq!(for_states(512 << 20, 2, 1 << 20), 354 << 20);
-        assert_eq!(for_states(64 << 20, 64, 1 << 20), 12 << 20);
+        assert_eq!(for_states(512 << 20, 2, 1 << 20), 413 << 20);
+        assert_eq!(for_states(64 << 20, 64, 1 << 20), 15 << 20);
         assert_eq!(for_states(1, 2, 1 << 20), 0);
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Small states are merged pairwise, and so are those of tasks, which may be many. Large ones that have parts are cut along them: each part of all
 //! lanes is merged by a task of its own, so that all threads help, and a task has a part in memory
-//! at a time. What lanes have put away is read back there.
+//! at a time. What lanes have put away is read back there. A part that does not fit is cut again, and
+//! its parts are put away, until they fit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dispatch::Failure;
 use super::{Context, Pass};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
-use crate::spill::Extent;
+use crate::spill::{Budget, Extent};
 use crate::{Error, Result};
 
 /// Bytes of all states from which on they are merged by parts: below, a merge takes less than a
@@ -19,6 +20,11 @@ const BY_PARTS: usize = if cfg!(test) { 1 } else { 4 << 20 };
 /// The parts of what is put away, as a power of two: a part of what takes sixty times the memory
 /// that there is fits into it.
 const PUT_AWAY_BITS: u32 = 6;
+
+/// The parts that a part is cut into which does not fit, as a power of two, and how often that is done:
+/// what is larger then is of a combiner that has no such parts.
+const CUT_BITS: u32 = 4;
+const MOST_CUTS: usize = 3;
 
 /// What a lane has made: its state, and what it put away of it before.
 pub(crate) struct Held<S> {
@@ -48,25 +54,49 @@ impl<S> Held<S> {
         &mut self,
         context: &Context,
         pass: &impl Pass<B, State = S>,
-        start: S,
     ) -> Result<bool> {
         let Some(budget) = &context.budget else { return Ok(false) };
+        let start = pass.emptied(&self.state);
         let state = std::mem::replace(&mut self.state, start);
-        let mut parts = pass.parts(state, PUT_AWAY_BITS).into_iter();
-        let mut extents = Vec::new();
-        let mut bytes = Vec::new();
-        while let Some(part) = parts.next() {
-            bytes.clear();
-            if !pass.save(&part, &mut bytes) {
-                // The first of them, or none.
-                self.state = pass.join(std::iter::once(part).chain(parts).collect());
+        match saved(pass, budget, state, PUT_AWAY_BITS)? {
+            Saved::Parts(extents) => self.away.push(extents),
+            Saved::Formless(state) => {
+                self.state = state;
                 return Ok(false);
             }
-            extents.push(budget.write(&bytes)?);
         }
-        self.away.push(extents);
         Ok(true)
     }
+}
+
+/// What became of a state that was to be written.
+enum Saved<S> {
+    /// Where its parts are.
+    Parts(Vec<Extent>),
+    /// It has no form in bytes, and is here.
+    Formless(S),
+}
+
+/// Writes a state in `2^bits` parts, each of which goes when it is written.
+fn saved<B, P: Pass<B>>(
+    pass: &P,
+    budget: &Budget,
+    state: P::State,
+    bits: u32,
+) -> Result<Saved<P::State>> {
+    let mut parts = pass.parts(state, bits).into_iter();
+    let mut extents = Vec::new();
+    let mut bytes = Vec::new();
+    while let Some(part) = parts.next() {
+        bytes.clear();
+        if !pass.save(&part, &mut bytes) {
+            // The first of them, or none.
+            return Ok(Saved::Formless(pass.join(std::iter::once(part).chain(parts).collect())));
+        }
+        drop(part);
+        extents.push(budget.write(&bytes)?);
+    }
+    Ok(Saved::Parts(extents))
 }
 
 /// The merges of the states that tasks have made, in their order, each as soon as it can be. What
@@ -103,13 +133,26 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
     }
     Node::new(Name::Only("merge"), lanes, move |context, inputs| {
         let lanes = inputs.take_all().into_iter().map(Moved::<Held<P::State>>::out_of);
-        let lanes = whole(&*pass, lanes.collect())?;
-        let away = lanes.iter().any(|lane| !lane.away.is_empty());
+        let mut lanes = whole(&*pass, lanes.collect())?;
         let weight: usize = lanes.iter().map(|lane| pass.weight(&lane.state)).sum();
-        Ok(Outcome::Node(match (away, context.threads, weight) {
-            (true, ..) => by_parts(lanes, PUT_AWAY_BITS, &pass),
+        let limit = context.budget.as_deref().map(Budget::limit);
+        let over = |part: u64| limit.is_some_and(|limit| weight as u64 > limit / part);
+        // Merged, states may take twice the memory that they had. And where some was put away, parts
+        // are merged in the memory that the states had.
+        let away = lanes.iter().any(|lane| !lane.away.is_empty()) || lanes.len() > 1 && over(2);
+        if away {
+            for lane in &mut lanes {
+                if pass.weight(&lane.state) > 0 {
+                    lane.put_away(context, &*pass)?;
+                }
+            }
+        }
+        Ok(Outcome::Node(match (context.threads, weight) {
+            _ if away => by_parts(lanes, PUT_AWAY_BITS, &pass),
+            // Each is settled by itself, in a fraction of the memory that all of them would take.
+            _ if over(4) => by_parts(lanes, PUT_AWAY_BITS, &pass),
             // More parts than threads, so that none is long alone at the end.
-            (false, threads @ 2.., BY_PARTS..) if lanes.len() > 1 => {
+            (threads @ 2.., BY_PARTS..) if lanes.len() > 1 => {
                 by_parts(lanes, threads.ilog2() + 2, &pass)
             }
             _ => {
@@ -177,9 +220,8 @@ fn by_parts<B: 'static, P: Pass<B>>(
     let parts = states.into_iter().enumerate().map(|(n, states)| {
         let (pass, away, states) = (Arc::clone(pass), Arc::clone(&away), Mutex::new(Some(states)));
         Node::new(Name::Numbered("merge", n), Vec::new(), move |context, _| {
-            let extents = away.iter().map(|parts| parts[n]);
-            let state = one_part(context, &*pass, once(&states), extents)?;
-            Ok(Moved::outcome(pass.settle(context, state)?))
+            let extents = away.iter().map(|parts| parts[n]).collect();
+            Ok(Moved::outcome(one_part(context, &*pass, once(&states), extents, &[(bits, n)])?))
         })
     });
     let pass = Arc::clone(pass);
@@ -189,12 +231,16 @@ fn by_parts<B: 'static, P: Pass<B>>(
     })
 }
 
-/// The same part of all states, and of what was put away.
+/// Which part of all it is: for each time that it was cut, by how many bits, and which of the parts.
+type Path = [(u32, usize)];
+
+/// The same part of all states, and of what was put away, settled.
 fn one_part<B, P: Pass<B>>(
     context: &Context,
     pass: &P,
     states: Vec<P::State>,
-    away: impl Iterator<Item = Extent>,
+    away: Vec<Extent>,
+    path: &Path,
 ) -> Result<P::State> {
     let mut states = states.into_iter();
     let mut into = states.next().unwrap_or_else(|| unreachable!("there is a lane"));
@@ -204,17 +250,87 @@ fn one_part<B, P: Pass<B>>(
         }
         pass.merge(&mut into, state);
     }
-    for extent in away {
-        if context.stop.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let Some(budget) = &context.budget else { break };
-        let bytes = budget.read(extent)?;
-        if !pass.load(&mut into, &bytes) {
-            return Err(budget.damaged(extent, "it is no state"));
+    let mut away = away.into_iter();
+    let most = largest_part(context).filter(|_| pass.settles() && path.len() <= MOST_CUTS);
+    while let Some(extent) = away.next() {
+        load(context, pass, &mut into, extent)?;
+        if most.is_some_and(|most| pass.held(&into) as u64 > most) && away.len() > 0 {
+            return cut_again(context, pass, into, away.collect(), path);
         }
     }
-    Ok(into)
+    pass.settle(context, into)
+}
+
+/// The bytes of a part that is merged at once: as many as there are threads are, and each takes about
+/// as much again when it is settled. `None` without a budget.
+fn largest_part(context: &Context) -> Option<u64> {
+    /// Smaller ones are not worth the cutting.
+    const LEAST: u64 = if cfg!(test) { 64 } else { 1 << 20 };
+    let limit = context.budget.as_deref()?.limit();
+    Some((limit / (2 * context.threads.max(1) as u64)).max(LEAST))
+}
+
+/// A part that does not fit: cut and put away, with what of it is away already, and merged part by
+/// part.
+fn cut_again<B, P: Pass<B>>(
+    context: &Context,
+    pass: &P,
+    mut into: P::State,
+    away: Vec<Extent>,
+    path: &Path,
+) -> Result<P::State> {
+    let Some(budget) = context.budget.as_deref() else { return pass.settle(context, into) };
+    let empty = pass.emptied(&into);
+    let start = || path.iter().fold(pass.emptied(&empty), |state, &at| part_of(pass, state, at));
+    let most = largest_part(context).unwrap_or(u64::MAX);
+    let mut parts: Vec<Vec<Extent>> = vec![Vec::new(); 1 << CUT_BITS];
+    let mut away = away.into_iter().peekable();
+    loop {
+        // Whatever else of it fits, so that what is written is not many small pieces.
+        while pass.held(&into) as u64 <= most
+            && let Some(extent) = away.next()
+        {
+            load(context, pass, &mut into, extent)?;
+        }
+        match saved(pass, budget, into, CUT_BITS)? {
+            Saved::Parts(extents) => {
+                parts.iter_mut().zip(extents).for_each(|(part, extent)| part.push(extent));
+            }
+            Saved::Formless(_) => unreachable!("it was loaded from bytes"),
+        }
+        into = start();
+        if away.peek().is_none() {
+            break;
+        }
+    }
+    drop(into);
+    let settled = parts.into_iter().enumerate().map(|(n, away)| {
+        let path = [path, &[(CUT_BITS, n)]].concat();
+        let start = vec![part_of(pass, start(), (CUT_BITS, n))];
+        one_part(context, pass, start, away, &path)
+    });
+    let settled = settled.collect::<Result<_>>()?;
+    pass.settle(context, pass.join(settled))
+}
+
+/// A part of a state: where the state has seen nothing, one that has seen nothing either.
+fn part_of<B, P: Pass<B>>(pass: &P, state: P::State, (bits, n): (u32, usize)) -> P::State {
+    pass.parts(state, bits).swap_remove(n)
+}
+
+/// Reads back what was put away, into a state.
+fn load<B, P: Pass<B>>(
+    context: &Context,
+    pass: &P,
+    into: &mut P::State,
+    extent: Extent,
+) -> Result<()> {
+    if context.stop.is_cancelled() {
+        return Err(Error::Cancelled);
+    }
+    let Some(budget) = &context.budget else { return Ok(()) };
+    let bytes = budget.read(extent)?;
+    if pass.load(into, &bytes) { Ok(()) } else { Err(budget.damaged(extent, "it is no state")) }
 }
 
 /// What a task takes with it and hands on once.

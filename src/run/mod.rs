@@ -162,6 +162,7 @@ mod tests {
         }
     }
 
+    #[derive(Default)]
     struct Collect {
         ordered: bool,
     }
@@ -174,6 +175,10 @@ mod tests {
         }
 
         fn start(&self, _: &Context, _: &[Shared]) -> Vec<u32> {
+            Vec::new()
+        }
+
+        fn emptied(&self, _: &Vec<u32>) -> Vec<u32> {
             Vec::new()
         }
 
@@ -263,7 +268,7 @@ mod tests {
                 let context =
                     Context { threads, budget: Some(Arc::clone(&budget)), ..Context::default() };
                 let input = Numbers::new(5, 11);
-                let pass = Collect { ordered: false };
+                let pass = Collect::default();
                 let mut seen = reduce(&context, Arc::new(input.clone()), pass).expect("it is read");
                 seen.sort_unstable();
                 assert_eq!(seen, input.all());

@@ -26,6 +26,9 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
     /// A state that has seen nothing, of a lane that is given these values.
     fn start(&self, context: &Context, shared: &[Shared]) -> Self::State;
 
+    /// A state that has seen nothing, of the lane that this one is of.
+    fn emptied(&self, state: &Self::State) -> Self::State;
+
     /// Feeds the records of one block to a state.
     fn feed(
         &self,
@@ -61,7 +64,13 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
     fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool;
     fn load(&self, into: &mut Self::State, bytes: &[u8]) -> bool;
 
-    /// Keeps what is wanted of a state, or of a part of it, to which no more will be added.
+    /// Whether what [`settle`](Self::settle) keeps takes little memory, whatever the state does.
+    fn settles(&self) -> bool {
+        false
+    }
+
+    /// Keeps what is wanted of a state, or of a part of it, to which no more will be added; or of what
+    /// was kept of its parts, and joined.
     fn settle(&self, _: &Context, state: Self::State) -> Result<Self::State> {
         Ok(state)
     }
@@ -168,7 +177,7 @@ where
         }
         let Some(share) = &mut share else { continue };
         if share.is_over(pass.held(&held.state), context.threads) {
-            if !held.put_away(context, pass, pass.start(context, shared))? {
+            if !held.put_away(context, pass)? {
                 return Err(pass.unfit(&held.state, share.budget()));
             }
             share.is_over(pass.held(&held.state), context.threads);

@@ -21,6 +21,7 @@ pub(crate) use encode::{Cell, Encoder, Format};
 pub(crate) use portable::remove_unfinished;
 pub(crate) use standard::{check_input, is_closed, is_input, look};
 pub(crate) use stream::{Calls, is_ready};
+pub(crate) use table::PAGE;
 pub(crate) use target::{Output, Target};
 #[cfg(unix)]
 pub(crate) use temporary::remove_unfinished;
@@ -78,9 +79,13 @@ impl<'t> Printer<'t> {
     /// Prints rows of keys and counts.
     pub(crate) fn pairs<'a>(&mut self, rows: impl Iterator<Item = (Cell<'a>, u64)>) -> Result<()> {
         if self.encoder.format() == Format::Table {
-            let table = table::pairs(rows, self.width);
-            self.buffer.extend_from_slice(table.as_bytes());
-            return self.spill();
+            let mut rows = rows.peekable();
+            while rows.peek().is_some() {
+                let page = table::page(rows.by_ref().take(PAGE), self.width);
+                self.buffer.extend_from_slice(page.as_bytes());
+                self.spill()?;
+            }
+            return Ok(());
         }
         for (key, count) in rows {
             self.encoder.pair(&mut self.buffer, key, count);

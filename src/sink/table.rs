@@ -5,19 +5,11 @@ use comfy_table::{Cell as Field, CellAlignment, ContentArrangement, Table, prese
 use super::encode::{Cell, Encoder, Format};
 
 /// The most rows that are laid out together: beyond this, columns are aligned anew.
-const PAGE: usize = 1 << 16;
+pub(crate) const PAGE: usize = 1 << 14;
 
-/// Lays out rows; fits them to a width, if there is one.
-pub(crate) fn pairs<'a>(rows: impl Iterator<Item = (Cell<'a>, u64)>, width: Option<u16>) -> String {
-    let mut rows = rows.peekable();
+/// Lays out the rows of a page; fits them to a width, if there is one.
+pub(crate) fn page<'a>(rows: impl Iterator<Item = (Cell<'a>, u64)>, width: Option<u16>) -> String {
     let mut text = String::new();
-    while rows.peek().is_some() {
-        page(rows.by_ref().take(PAGE), width, &mut text);
-    }
-    text
-}
-
-fn page<'a>(rows: impl Iterator<Item = (Cell<'a>, u64)>, width: Option<u16>, text: &mut String) {
     let encoder = Encoder::new(Format::Table, true);
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -38,6 +30,7 @@ fn page<'a>(rows: impl Iterator<Item = (Cell<'a>, u64)>, width: Option<u16>, tex
         text.push_str(line.trim_end());
         text.push('\n');
     }
+    text
 }
 
 #[cfg(test)]
@@ -47,13 +40,13 @@ mod tests {
     #[test]
     fn columns_are_aligned_whatever_the_script() {
         let rows = [(Cell::Text("fish"), 1234), (Cell::Text("魚"), 5), (Cell::Number(7), 66)];
-        assert_eq!(pairs(rows.into_iter(), None), " 1234  fish\n    5  魚\n   66  7\n");
+        assert_eq!(page(rows.into_iter(), None), " 1234  fish\n    5  魚\n   66  7\n");
     }
 
     #[test]
     fn nothing_is_wrapped_without_a_width() {
         let long = "x".repeat(500);
-        let table = pairs([(Cell::Text(&long), 1)].into_iter(), None);
+        let table = page([(Cell::Text(&long), 1)].into_iter(), None);
         assert_eq!(table.lines().count(), 1);
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use creel_kernels::{reserve, zeroed};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The smallest block: less is not worth a buffer.
@@ -75,6 +76,7 @@ impl Buffer {
     pub(crate) fn prepend(&mut self, bytes: &[u8]) {
         if self.start < bytes.len() {
             let more = bytes.len() - self.start;
+            reserve(&mut self.bytes, more);
             self.bytes.splice(..0, std::iter::repeat_n(0, more));
             (self.start, self.filled) = (self.start + more, self.filled + more);
         }
@@ -104,6 +106,8 @@ impl Buffer {
             self.filled -= std::mem::take(&mut self.start);
         }
         if self.bytes.len() - self.filled < by {
+            let more = self.filled + by - self.bytes.len();
+            reserve(&mut self.bytes, more);
             self.bytes.resize(self.filled + by, 0);
         }
     }
@@ -134,7 +138,7 @@ impl Pool {
     /// An empty buffer.
     pub(crate) fn take(&self) -> Buffer {
         let free = self.lock().pop();
-        let bytes = free.unwrap_or_else(|| vec![0; self.blocksize + SPARE]);
+        let bytes = free.unwrap_or_else(|| zeroed(self.blocksize + SPARE));
         Buffer { bytes, start: 0, filled: 0, pool: Some(self.clone()) }
     }
 

@@ -28,7 +28,7 @@ use super::patience::{Patience, pause};
 use super::pool::Pool;
 use super::refused;
 use super::trouble::{self, Trouble};
-use crate::error::thrown;
+use crate::error::{refused, thrown};
 use crate::runtime::{REQUESTS, Task};
 use crate::{Error, Place, Result};
 
@@ -74,7 +74,9 @@ impl Body {
     ) -> io::Result<Self> {
         let task = REQUESTS.spawn(async move {
             let fetched = AssertUnwindSafe(async { fetch(&mut out).await }).catch_unwind().await;
-            let result = fetched.unwrap_or_else(|panic| Err(fault(place, thrown(panic))));
+            let result = fetched.unwrap_or_else(|panic| {
+                Err(refused(&*panic).unwrap_or_else(|| fault(place, thrown(panic))))
+            });
             out.end(result);
         })?;
         Ok(Self { chunks, _task: task })

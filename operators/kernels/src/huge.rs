@@ -4,14 +4,22 @@
 
 #![allow(unsafe_code, reason = "no safe allocation is aligned to pages, or can ask for huge ones")]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+use crate::Refused;
+
 /// The size of a huge page on the processors that have them: less is not worth one. An interpreter
 /// makes do with less.
 const PAGE: usize = if cfg!(miri) { 4 << 10 } else { 2 << 20 };
+
+/// What is at least as large is mapped by itself, and so goes back to the system as soon as it is given
+/// back: an allocator keeps what lies between other things, which adds up to several times what is in
+/// use where tables are cut, written and begun anew.
+#[cfg(all(target_os = "linux", not(miri)))]
+const MAPPED: usize = 128 << 10;
 
 /// The bytes of a cache line: values whose size divides it lie in one each.
 const LINE: usize = 64;
@@ -37,23 +45,33 @@ unsafe impl<T: Send> Send for Huge<T> {}
 // SAFETY: a shared one gives shared references to its values only.
 unsafe impl<T: Sync> Sync for Huge<T> {}
 
+/// Whether this is mapped by itself. (No map is aligned to more than a small page unasked.)
+#[cfg(all(target_os = "linux", not(miri)))]
+fn is_mapped(layout: Layout) -> bool {
+    layout.size() >= MAPPED && (layout.align() <= 4096 || layout.align() == PAGE)
+}
+
 /// Memory that nobody has touched, from the system itself where it has huge pages: what comes from an
 /// allocator has been touched, and what goes back to it may stay there. Null if there is none.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn memory(layout: Layout) -> *mut u8 {
-    if layout.align() < PAGE {
+    if !is_mapped(layout) {
         // SAFETY: the layout's size is not 0: the caller has looked.
         return unsafe { alloc(layout) };
     }
+    let huge = layout.align() == PAGE;
     let (access, kind) =
         (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    let room = whole_pages(layout) + PAGE;
+    let room = if huge { whole_pages(layout) + PAGE } else { layout.size() };
     // SAFETY: a new mapping, which replaces none, of memory and of no file.
     let mapped = unsafe { libc::mmap(std::ptr::null_mut(), room, access, kind, -1, 0) };
     if mapped == libc::MAP_FAILED {
         return std::ptr::null_mut();
     }
     let mapped = mapped.cast::<u8>();
+    if !huge {
+        return mapped;
+    }
     let before = mapped.align_offset(PAGE);
     // SAFETY: `before` is less than a huge page, by which the mapping is longer than what is wanted; the
     // ends that are unmapped are whole pages of it, and nobody has their addresses. The advice changes
@@ -78,12 +96,15 @@ fn memory(layout: Layout) -> *mut u8 {
 /// It has to be that, for this layout, and nobody may use it again.
 #[cfg(all(target_os = "linux", not(miri)))]
 unsafe fn give_back(start: *mut u8, layout: Layout) {
-    if layout.align() < PAGE {
+    if !is_mapped(layout) {
         // SAFETY: `memory` has it from `alloc`, for this layout.
         unsafe { dealloc(start, layout) };
     } else {
-        // SAFETY: `memory` mapped as much there, and the caller says that nobody uses it.
-        unsafe { libc::munmap(start.cast(), whole_pages(layout)) };
+        let huge = layout.align() == PAGE;
+        let mapped = if huge { whole_pages(layout) } else { layout.size() };
+        // SAFETY: `memory` mapped as much there, and the caller says that nobody uses it. The system
+        // rounds the length up to whole pages, as it did when it mapped them.
+        unsafe { libc::munmap(start.cast(), mapped) };
     }
 }
 
@@ -113,7 +134,7 @@ impl<T: Copy> Huge<T> {
     ///
     /// # Panics
     ///
-    /// If it were longer than memory can be.
+    /// If it were longer than memory can be. Unwinds with [`Refused`] if the system has no memory for it.
     pub fn filled(value: T, len: usize) -> Self {
         const { assert!(align_of::<T>() <= PAGE, "memory is aligned to huge pages at most") };
         let layout = Self::layout(len);
@@ -121,7 +142,7 @@ impl<T: Copy> Huge<T> {
             return Self { start: NonNull::dangling(), len };
         }
         let Some(start) = NonNull::new(memory(layout).cast::<T>()) else {
-            handle_alloc_error(layout)
+            Refused::unwind(layout.size())
         };
         for at in 0..len {
             // SAFETY: `at` is below `len`, for which the memory was allocated, with the alignment of T.
@@ -201,7 +222,7 @@ mod tests {
 
     #[test]
     fn it_is_a_slice_of_any_length() {
-        for len in [0, 1, 63, PAGE / 8 - 1, PAGE / 8, PAGE / 8 + 1] {
+        for len in [0, 1, 63, 16 << 10, (16 << 10) + 1, PAGE / 8 - 1, PAGE / 8, PAGE / 8 + 1] {
             let mut slice = Huge::filled(1_u64, len);
             assert_eq!(slice.len(), len);
             assert!(slice.iter().all(|&n| n == 1));

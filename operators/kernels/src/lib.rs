@@ -2,7 +2,8 @@
 //!
 //! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] and [`TextWords`] walk over what
 //! stands between, [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`]
-//! asks for memory before it is needed, of which [`Huge`] is a slice in large pages. What looks at
+//! asks for memory before it is needed, of which [`Huge`] is a slice in large pages. [`reserve`] and
+//! [`zeroed`] unwind where memory is refused. What looks at
 //! bytes is a pure function of them, the same on every processor; the tests compare each with a
 //! plain twin, for any bytes.
 //!
@@ -12,7 +13,7 @@
 //! ```
 //!
 //! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
-//! allocation in `huge`, places that were not written in `places`, words that are whole characters in
+//! allocations in `huge` and `refused`, places that were not written in `places`, words that are whole characters in
 //! `text_words`, calls of what only some processors have in `edges`, and the name of a section of the
 //! executable in `before_main`.
 //!
@@ -28,6 +29,7 @@ mod padded;
 mod places;
 mod plain;
 mod prefetch;
+mod refused;
 mod sixteen;
 mod spaces;
 mod text_words;
@@ -38,6 +40,7 @@ pub use huge::Huge;
 pub use padded::{padded, padded_within};
 pub use plain::plain;
 pub use prefetch::prefetch;
+pub use refused::{Refused, reserve, reserve_exact, zeroed};
 pub use spaces::Spaces;
 pub use text_words::TextWords;
 pub use words::Words;

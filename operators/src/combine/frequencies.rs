@@ -36,7 +36,7 @@ impl<K: Stored> Combiner for Frequencies<K> {
     }
 
     fn held(&self, state: &Counts<K>) -> usize {
-        state.weight()
+        state.held()
     }
 
     fn parts(&self, state: Counts<K>, bits: u32) -> Vec<Counts<K>> {

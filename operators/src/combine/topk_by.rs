@@ -51,6 +51,10 @@ where
     type Output = Vec<O>;
     const ORDERED: bool = false;
 
+    fn held(&self, state: &Self::State) -> usize {
+        self.pairs.held(state)
+    }
+
     fn merge(&self, into: &mut Self::State, from: Self::State) {
         self.pairs.merge(into, from);
     }

@@ -64,6 +64,12 @@ impl<K: Stored> Table<K> for Map<K> {
         self.slots.allocation_size()
     }
 
+    fn held(&self) -> usize {
+        // Of twice the size, into which the old one is moved.
+        let doubles = self.slots.len() >= self.slots.capacity() / 8 * 7;
+        self.weight() * if doubles { 3 } else { 1 }
+    }
+
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64) {
         let hash = Self::hash(&self.seed, &key);
         self.add_hashed(hash, key, Q::matches, n);

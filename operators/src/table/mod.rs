@@ -46,6 +46,11 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
     /// The bytes of memory that it has, as far as it knows: not those that keys point to.
     fn weight(&self) -> usize;
 
+    /// The same, and what it is about to ask for.
+    fn held(&self) -> usize {
+        self.weight()
+    }
+
     /// Counts a key `n` times more.
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64);
 

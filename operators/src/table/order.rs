@@ -6,7 +6,7 @@
 //! looked at once for each seven bytes that it has in common with others, in place of once for each
 //! comparison. 11 million words are sorted in less than half of the time.
 
-use creel_kernels::{padded, prefetch};
+use creel_kernels::{padded, prefetch, reserve_exact};
 
 use super::shard::Shard;
 use super::slot::Slot;
@@ -96,7 +96,8 @@ impl<K> TextTable<K> {
 
     /// All keys, by where they are or by their bytes.
     fn ranks<'k, P>(&'k self, choose: impl Fn(Place, &'k [u8]) -> P) -> Vec<Rank<P>> {
-        let mut ranks = Vec::with_capacity(self.distinct);
+        let mut ranks = Vec::new();
+        reserve_exact(&mut ranks, self.distinct);
         for (shard, keys) in (0..).zip(&self.shards) {
             let taken = (0..).zip(keys.all_slots()).filter(|(_, slot)| slot.is_taken());
             ranks.extend(taken.map(|(slot, key)| {

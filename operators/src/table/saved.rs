@@ -1,6 +1,9 @@
 //! Keys and counts as bytes: length, key, count, one after another. Numbers are of seven bits a
 //! byte, least first, the eighth saying that more follow: most take one byte.
 
+/// The bytes of the longest number.
+pub(super) const LONGEST_NUMBER: usize = 10;
+
 /// Appends a number.
 pub(crate) fn put(bytes: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {

@@ -2,7 +2,7 @@
 
 mod divide;
 
-use creel_kernels::{Huge, prefetch};
+use creel_kernels::{Huge, prefetch, reserve};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
@@ -63,6 +63,17 @@ impl Shard {
     /// The bytes of memory that it has.
     pub(super) fn weight(&self) -> usize {
         size_of_val(&self.slots[..]) + self.arena.capacity() + self.carried.allocation_size()
+    }
+
+    /// The same, and what it is about to ask for: when it is full, as much again.
+    ///
+    /// All shards of a table fill alike, so a table doubles while hardly more keys come; whoever bounds
+    /// its memory has to know before.
+    pub(super) fn held(&self) -> usize {
+        let nearly = |used: usize, room: usize| used >= room / 8 * 7;
+        let slots = if nearly(self.taken, self.most()) { size_of_val(&self.slots[..]) } else { 0 };
+        let full = slots > 0 || nearly(self.arena.len(), self.arena.capacity());
+        self.weight() + slots + if full { self.arena.capacity() } else { 0 }
     }
 
     /// All slots, those without a key too: which have one is as good as chance, and whoever looks at
@@ -197,8 +208,14 @@ impl Shard {
     /// million words took twice as long.
     #[inline]
     fn is_full(&self) -> bool {
+        self.taken >= self.most()
+    }
+
+    /// The keys that it may have.
+    #[inline]
+    fn most(&self) -> usize {
         let eighths = if self.depth <= SMALL { 5 } else { 6 };
-        self.taken >= self.slots.len() / 8 * eighths
+        self.slots.len() / 8 * eighths
     }
 
     /// Counts a key that lives in its slot, if it is in the one where a search for it is to begin.
@@ -231,6 +248,7 @@ impl Shard {
         let at = self.find_from(place as usize, |slot| self.has_long(slot, hash, bytes));
         self.add_at(at, n, |arena| {
             let place = arena.len();
+            reserve(arena, bytes.len() + saved::LONGEST_NUMBER);
             saved::put_bytes(arena, bytes);
             Slot::long(hash, place)
         })

@@ -271,6 +271,10 @@ impl<K: Text> Table<K> for TextTable<K> {
         self.shards.iter().map(Shard::weight).sum()
     }
 
+    fn held(&self) -> usize {
+        self.shards.iter().map(Shard::held).sum()
+    }
+
     #[inline]
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64) {
         match key.as_lent() {

@@ -3,6 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use creel_kernels::reserve;
 use tokio::io::{AsyncReadExt, ReadBuf};
 
 use super::super::cut::Bytes;
@@ -42,6 +43,7 @@ impl Ahead {
     /// Reads some more.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let filled = self.buffer.len();
+        reserve(&mut self.buffer, CHUNK);
         self.buffer.resize(filled + CHUNK, 0);
         let mut buf = ReadBuf::new(&mut self.buffer[filled..]);
         let read = self.bytes.as_mut().poll_read(cx, &mut buf);

@@ -1,5 +1,6 @@
 //! Zstandard: frames, which say how long they are block by block.
 
+use creel_kernels::{reserve, reserve_exact};
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use async_compression::codecs::ZstdDecoder;
@@ -59,6 +60,7 @@ impl Format for Frames {
         match piece.content {
             Some(content) => {
                 let content = usize::try_from(content).ok().filter(|&c| c <= LARGEST_PIECE)?;
+                reserve_exact(out, content);
                 out.resize(content, 0);
                 let made = context.decompress(&mut out[..], &piece.frames).ok()?;
                 (made == content).then_some(piece.end)
@@ -88,7 +90,9 @@ fn grow(context: &mut DCtx<'_>, frames: &[u8], out: &mut Vec<u8>) -> Option<()> 
     let mut input = InBuffer::around(frames);
     let mut made = 0;
     loop {
-        out.resize((made + frames.len() + DCtx::out_size()).min(LARGEST_PIECE), 0);
+        let room = (made + frames.len() + DCtx::out_size()).min(LARGEST_PIECE);
+        reserve(out, room.saturating_sub(out.len()));
+        out.resize(room, 0);
         let mut output = OutBuffer::around_pos(&mut out[..], made);
         let hint = context.decompress_stream(&mut output, &mut input).ok()?;
         made = output.pos();

@@ -1,5 +1,7 @@
 //! A shard in two, by the next bit of its hashes.
 
+use creel_kernels::reserve_exact;
+
 use super::{LEAST, Shard};
 use crate::table::slot::Slot;
 use crate::table::{Seed, saved};
@@ -17,8 +19,8 @@ impl Shard {
         let from = self.take_long();
         let mut other = Self::with_slots(self.slots.len(), self.depth);
         // Until they are as full as this was, so that what is copied now is not copied again.
-        self.arena = Vec::with_capacity(from.arena.len());
-        other.arena = Vec::with_capacity(from.arena.len());
+        reserve_exact(&mut self.arena, from.arena.len());
+        reserve_exact(&mut other.arena, from.arena.len());
         self.taken = 0;
         // From an empty slot on, so that what is put back never passes what is still to come.
         let start = self.slots.iter().position(|slot| !slot.is_taken()).unwrap_or(0);
@@ -63,9 +65,20 @@ impl Shard {
         let second = |slot: &Slot| side(Self::hash(slot, seed)) & usize::from(slot.is_taken());
         let second: usize = whole.slots.iter().map(second).sum();
         let mut both = [whole.taken - second, second].map(|keys| {
-            let slots = if keys == 0 { 0 } else { (keys * 2).next_power_of_two().max(LEAST) };
+            // As many as give it what is at most the load of a large table: parts together then take no
+            // more memory than the whole did.
+            let slots = (keys.div_ceil(6) * 8).next_power_of_two().max(LEAST);
+            let slots = if keys == 0 { 0 } else { slots };
             Self::with_slots(slots, whole.depth + 1)
         });
+        for half in &mut both {
+            // Hashes divide long keys about evenly; what they do not is made room for as it comes.
+            let long = whole.arena.len();
+            reserve_exact(
+                &mut half.arena,
+                if half.slots.is_empty() { 0 } else { long / 2 + long / 16 },
+            );
+        }
         for group in (0..whole.slots.len()).step_by(LEAST) {
             let (taken, count) = whole.taken_from_on(group);
             whole.ask_for_bytes(taken[..count].iter().map(|&at| &whole.slots[at]));

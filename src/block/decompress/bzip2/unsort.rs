@@ -48,6 +48,7 @@ impl Unsort {
 
 /// Links the rows.
 fn sort(last: &[u8], counts: &[u32; 256], rows: &mut Vec<u32>) {
+    creel_kernels::reserve_exact(rows, last.len());
     rows.resize(last.len(), 0);
     let mut next = [0; 256];
     let mut sum = 0;
