@@ -39,6 +39,14 @@ pub(crate) struct Extent {
     holds: usize,
 }
 
+impl Extent {
+    /// The bytes that were written.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn holds(self) -> usize {
+        self.holds
+    }
+}
+
 /// What one lane holds of a budget; given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share<'b> {

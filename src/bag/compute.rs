@@ -52,13 +52,25 @@ impl Run {
     /// What combiners hold while records are read is bounded by as much again, as far as they tell
     /// ([`Combiner::held`](crate::operators::Combiner::held)): counts of texts that outgrow it go to
     /// a file without a name in the folder for temporary files, and are merged from there; counts of
-    /// other keys, the largest of many records, and several items over one source are refused then,
-    /// by [`Error::Memory`]. The result itself has to fit.
+    /// other keys, the largest of many records, several items over one source, and items beside one
+    /// that sees records in order are refused then, by [`Error::Memory`]. The result itself has to fit.
     ///
-    /// Not bounded are the records of [`collect`](crate::Bag::collect) and of other combiners that
-    /// see them in order, states over the values of handles
-    /// ([`from_delayed`](crate::Bag::from_delayed)), states of your own that do not tell, and what a
-    /// key points to that is neither text nor bytes. Beside this a run has about 8 blocks a thread.
+    /// Results of [`stream`](crate::Run::stream) that wait for those before them are bounded by as much
+    /// again, by the size of their records without what these point to. The window of a decoder (zstd,
+    /// xz) is a quarter of this at most, on each thread: data that ask for more are an error. Beside
+    /// this a run has about 8 blocks a thread, and on each the longest record some times over.
+    ///
+    /// Not bounded are
+    ///
+    /// - results that you ask for: all records of [`collect`](crate::Bag::collect) and
+    ///   [`compute`](crate::Bag::compute), those of [`take`](crate::Bag::take), and counts that are
+    ///   joined in the end;
+    /// - the state of a [`fold`](crate::Bag::fold), which holds what your function keeps, once a lane;
+    /// - states over the values of handles ([`from_delayed`](crate::Bag::from_delayed)), of which there
+    ///   is one a partition until they are merged;
+    /// - states of your own combiners that do not tell, and what keys and records point to that is
+    ///   neither text nor bytes;
+    /// - the list of objects, about 500 bytes for each.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.context.memory = Some(bytes);
         self

@@ -301,6 +301,8 @@ impl<T: Send + 'static> Bag<T> {
     /// What `init` makes has to be neutral for `merge`: how often it is called depends on the
     /// machine. (In dask.bag an `initial` that is not neutral counts once for each partition.)
     ///
+    /// [`Run::memory`](crate::Run::memory) does not bound these states: nobody knows what they hold.
+    ///
     /// ```
     /// let total = creel::Bag::from_iter(["a", "bb"]).fold(|| 0, |sum, s| sum + s.len(), |a, b| a + b);
     /// assert_eq!(total.compute_blocking()?, 3);

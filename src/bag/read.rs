@@ -1,7 +1,7 @@
 //! Making bags of what sources hold.
 
 use super::Bag;
-use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
+use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, Windows};
 use crate::graph::Step;
 use crate::record::{Invalid, fits};
 use crate::run::Job;
@@ -78,6 +78,7 @@ impl Default for ReadOptions {
             encoding: Encoding::Auto,
             delimiter: Delimiter::Line,
             max_record: None,
+            windows: Windows::default(),
             damaged: Damaged::Fail,
             allow_binary: false,
             max_ratio: crate::block::MAX_RATIO,
@@ -174,9 +175,9 @@ impl ReadOptions {
         self
     }
 
-    /// The longest record allowed, in bytes without its delimiter. An eighth of the run's memory
-    /// ([`Run::memory`](crate::Run::memory), or half of what there is), if not set: a record is in
-    /// memory as a whole.
+    /// The longest record allowed, in bytes without its delimiter. A 64th of the run's memory
+    /// ([`Run::memory`](crate::Run::memory), or half of what there is), and 1 MiB at least, if not set: a
+    /// record is in memory as a whole, some times over, and on each thread.
     ///
     /// Counted are the bytes of the decompressed object; of UTF-16, those of the text in UTF-8.
     ///

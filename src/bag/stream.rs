@@ -111,7 +111,9 @@ impl<T: Send + 'static> Bag<T> {
             Ok(flow)
         };
         let input = self.base.origin.open(context, values, Order::Kept)?;
-        stream(context, &input, work, sink)
+        // What records have on the heap, nobody tells.
+        let weigh = |(records, _): &(Vec<T>, _)| records.capacity() * size_of::<T>();
+        stream(context, &input, work, weigh, sink)
     }
 }
 

@@ -47,6 +47,8 @@ mod reader_tests;
 mod tests;
 #[cfg(feature = "encoding")]
 mod utf16;
+#[cfg_attr(not(any(feature = "zstd", feature = "xz")), allow(dead_code))]
+mod window;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -54,6 +56,7 @@ use std::sync::Arc;
 pub use delimiter::Delimiter;
 pub use encoding::{Encoding, SingleByte};
 pub(crate) use reader::Blocks;
+pub(crate) use window::Windows;
 
 use crate::error::Place;
 use crate::progress::InputOrder;
@@ -250,7 +253,7 @@ pub(crate) struct BlockOptions {
     /// What ends a record.
     pub(crate) delimiter: Delimiter,
     /// The longest record allowed, in bytes without its delimiter; as the memory of the run allows
-    /// if not set, see [`run::longest_record`](crate::run).
+    /// if not set, see [`run::memory`](crate::run).
     pub(crate) max_record: Option<u64>,
     /// What a truncated or broken stream does.
     pub(crate) damaged: Damaged,
@@ -260,6 +263,8 @@ pub(crate) struct BlockOptions {
     pub(crate) max_ratio: u64,
     /// Bytes that may be fetched ahead of one reader.
     pub(crate) ahead: usize,
+    /// The memory for windows of decoders.
+    pub(crate) windows: Windows,
 }
 
 /// Whether records can be found from the middle of an object on, as far as the options tell.

@@ -10,7 +10,7 @@ use super::cut::{Bytes, Cutter, Rule, Start};
 use super::delimiter::Ends;
 use super::encoding::{Encoding, Units};
 use super::part::{Failed, Part};
-use super::{Block, BlockOptions, Compression, Delimiter, Next, splittable};
+use super::{Block, BlockOptions, Compression, Delimiter, Next, Windows, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::{InputOrder, Progress};
 use crate::source::{Buffer, Fetch, HEAD, Opened, Partitions, Pool};
@@ -195,6 +195,8 @@ pub(super) struct Open {
     /// Decoded bytes for each compressed one.
     #[cfg_attr(not(feature = "decompress"), expect(dead_code))]
     max_ratio: u64,
+    #[cfg_attr(not(feature = "decompress"), expect(dead_code))]
+    windows: Windows,
     progress: Arc<Progress>,
 }
 
@@ -226,6 +228,7 @@ impl Open {
             allow_binary: options.allow_binary,
             nul_delimited: options.delimiter.bytes().contains(&0),
             max_ratio: options.max_ratio,
+            windows: options.windows.clone(),
             progress,
         }
     }
@@ -422,7 +425,12 @@ impl Open {
             // Behind all members, if it is an archive.
             end.member = u64::MAX;
         }
-        let object = Object { place: place.clone(), progress: Arc::clone(&self.progress), end };
+        let object = Object {
+            place: place.clone(),
+            progress: Arc::clone(&self.progress),
+            end,
+            windows: self.windows.clone(),
+        };
         let (bytes, pieces) = decompress(codec, bytes, object, part.live)?;
         part.bytes = Box::pin(guarded(bytes, compressed, self.max_ratio, place));
         part.pieces = pieces;

@@ -79,6 +79,7 @@ pub(super) fn options() -> BlockOptions {
         encoding: Encoding::Auto,
         delimiter: Delimiter::Line,
         max_record: None,
+        windows: Windows::default(),
         damaged: Damaged::Fail,
         // Any bytes are read here; `content` has tests of its own.
         allow_binary: true,

@@ -92,7 +92,7 @@ pub(crate) struct Args {
     /// What ends a record; \n \t \0 \x1E stand for bytes
     #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
     pub(crate) delimiter: Option<Bytes>,
-    /// Refuse longer records (an eighth of the memory)
+    /// Refuse longer records (a 64th of the memory)
     #[arg(long, value_name = "SIZE", value_parser = max_record)]
     pub(crate) max_record: Option<u64>,
     /// Refuse data that decodes to N times its size (5000)

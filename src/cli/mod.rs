@@ -19,11 +19,10 @@ use args::{Args, When};
 use message::{fail, say};
 use monitor::{Monitor, Shown};
 
-use self::memory::Division;
+use self::memory::{Asked, Division};
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::{concealed_url, is_caught, refused, snippet};
 use crate::program::{self, Fault, Program, Records};
-use crate::run::memory::longest_record;
 use crate::run::{Context, Job};
 use crate::sink::{Calls, Encoder, Format, Output, Printer, Target, check_input, is_input};
 use crate::source::{Access, Missing, Source};
@@ -148,8 +147,14 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     };
     let source = Source::parse(&args.sources, access)?;
     let (asked, blocksize) = (args.threads.unwrap_or(Context::default().threads), blocksize(args));
-    let division = memory::divide(args.memory, asked, blocksize, program.state_of_lane());
-    let (job, context) = (job(args, source, division), context(args, division));
+    let division = memory::divide(Asked {
+        memory: args.memory,
+        threads: asked,
+        blocksize,
+        max_record: args.max_record,
+        state: program.state_of_lane(),
+    });
+    let (job, context) = (job(args, source, &division), context(args, &division));
     if args.dry_run {
         return dry_run::list(args, &job, &context, program.order());
     }
@@ -222,27 +227,28 @@ fn compute(
     printer.flush()
 }
 
-fn job(args: &Args, source: Source, division: Division) -> Job {
+fn job(args: &Args, source: Source, division: &Division) -> Job {
     let blocks = BlockOptions {
-        blocksize: blocksize(args),
+        blocksize: division.blocksize,
         compression: args.compression,
         encoding: args.encoding,
         delimiter: match &args.delimiter {
             Some(bytes) if bytes.0 != b"\n" => Delimiter::Bytes(bytes.0.clone()),
             _ => Delimiter::Line,
         },
-        max_record: args.max_record.or_else(|| args.memory.map(longest_record)),
+        max_record: args.max_record.or(division.longest_record),
         // What was read before the damage is worth having; the exit code tells that it is not all.
         damaged: Damaged::Keep,
         allow_binary: args.text,
         max_ratio: args.max_ratio,
         ahead: division.ahead,
+        windows: division.windows.clone(),
     };
     Job { source, blocks, partition_size: None }
 }
 
-fn context(args: &Args, division: Division) -> Context {
-    let Division { threads, states, .. } = division;
+fn context(args: &Args, division: &Division) -> Context {
+    let &Division { threads, states, .. } = division;
     let budget = states.map(|limit| Arc::new(Budget::new(limit, args.tmpdir.as_deref())));
     Context { threads, budget, ..Context::default() }
 }

@@ -2,7 +2,10 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{Error, Place};
 
 thread_local! {
     /// Whether a panic on this thread becomes an error.

@@ -39,11 +39,40 @@ pub(super) fn merge(
     limit: Option<u64>,
 ) -> Result<Vec<Extent>> {
     let mut writer = Writer::new(budget);
-    for row in Merged::new(budget, parts)?.take(most(limit)) {
+    for row in merged(budget, parts, limit)?.take(most(limit)) {
         let (key, n) = row?;
         writer.add(&key, n)?;
     }
     writer.finish()
+}
+
+/// The rows of all parts, of which a piece of each is in memory. Where these are large, since rows are,
+/// fewer parts are made of them first.
+pub(super) fn merged(
+    budget: &Budget,
+    mut parts: Vec<Vec<Extent>>,
+    limit: Option<u64>,
+) -> Result<Merged<'_>> {
+    loop {
+        let largest = parts.iter().flatten().map(|extent| extent.holds()).max().unwrap_or(0);
+        // As it is read, and in the file.
+        let fit = (budget.limit() / 4 / (2 * largest as u64).max(1)).max(2);
+        let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+        if parts.len() <= fit || parts.len() as u64 <= PARTS && largest as u64 <= CHUNKS.0 * 2 {
+            return Merged::new(budget, parts);
+        }
+        let mut fewer = Vec::new();
+        while !parts.is_empty() {
+            let some = parts.split_off(parts.len().saturating_sub(fit));
+            let mut writer = Writer::new(budget);
+            for row in Merged::new(budget, some)?.take(most(limit)) {
+                let (key, n) = row?;
+                writer.add(&key, n)?;
+            }
+            fewer.push(writer.finish()?);
+        }
+        parts = fewer;
+    }
 }
 
 /// Writes rows of one part in chunks.

@@ -92,6 +92,14 @@ impl Batch {
         }
     }
 
+    /// The bytes of memory that it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let fields: usize = self.fields.iter().map(Vec::capacity).sum();
+        (self.spans.capacity() + fields) * size_of::<Span>()
+            + self.numbers.capacity() * size_of::<i64>()
+            + (self.ends.capacity() + self.origins.capacity()) * size_of::<u32>()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.spans.clear();
         self.ends.clear();

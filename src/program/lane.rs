@@ -40,7 +40,7 @@ pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
         (End::Records, true) => return stream_records(phase, &**input, records, context, out),
         (_, false) => ordered::run(phase, &**input, records, context, out)?,
         (_, true) => {
-            let pass = Reduce { phase: Arc::clone(phase), records: records.clone() };
+            let pass = Reduce::new(phase, records);
             run::reduce(context, Arc::clone(input), pass)?.state
         }
     };
@@ -58,7 +58,7 @@ pub(crate) struct Lane {
     search: Option<Cache>,
     /// What reading the records had to say of bad ones; each stage has its own.
     told: Told,
-    state: State,
+    pub(super) state: State,
 }
 
 impl Lane {
@@ -82,12 +82,16 @@ impl Lane {
 }
 
 /// A phase that makes one result of all records.
-struct Reduce {
+pub(super) struct Reduce {
     phase: Arc<Phase>,
     records: Records,
 }
 
 impl Reduce {
+    pub(super) fn new(phase: &Arc<Phase>, records: &Records) -> Self {
+        Self { phase: Arc::clone(phase), records: records.clone() }
+    }
+
     /// A lane of this state.
     fn lane(&self, state: State) -> Lane {
         Lane { state, ..Lane::new(&self.phase, self.records.invalid) }
@@ -120,7 +124,7 @@ impl Pass<Block> for Reduce {
     }
 
     fn emptied(&self, _: &Lane) -> Lane {
-        Lane::new(&self.program, self.records.invalid)
+        Lane::new(&self.phase, self.records.invalid)
     }
 
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
@@ -181,6 +185,9 @@ impl Pass<Block> for Reduce {
     }
 }
 
+/// The largest buffer that is used again: one of records that are not much longer than others.
+const LARGEST_KEPT: usize = 4 << 20;
+
 /// Prints the records as they come, in input order.
 fn stream_records(
     phase: &Phase,
@@ -218,10 +225,15 @@ fn stream_records(
         let settled = settled.inspect_err(fails);
         Ok((encoded, settled))
     };
-    stream(context, input, emit, |(mut encoded, settled): (Vec<u8>, Result<Tally>)| {
+    let weigh = |(encoded, _): &(Vec<u8>, Result<Tally>)| encoded.capacity();
+    stream(context, input, emit, weigh, |(mut encoded, settled): (Vec<u8>, Result<Tally>)| {
         out.encoded(&encoded)?;
         encoded.clear();
-        written().push(encoded);
+        let mut written = written();
+        if written.len() < 2 * context.threads && encoded.capacity() <= LARGEST_KEPT {
+            written.push(encoded);
+        }
+        drop(written);
         context.progress.add_tally(settled?);
         Ok(ControlFlow::Continue(()))
     })

@@ -2,23 +2,25 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::batch::{Batch, Kind, Span};
 use super::combine::{End, State};
 use super::failure::Told;
-use super::lane::{Lane, Lanes, Records, each_cell};
+use super::lane::{Lane, Lanes, Records, Reduce, each_cell};
 use super::phase::Phase;
 use super::stage::{Scratch, Stage, drive, scratch};
 use crate::block::Block;
 use crate::progress::Tally;
 use crate::record::{Checked, Invalid, RawLines};
-use crate::run::{Context, Input, Reader, stream};
+use crate::run::{self, Context, Held, Input, Pass, Reader, stream};
 use crate::sink::Printer;
+use crate::spill::Budget;
 use crate::{Error, Result};
 
 /// Runs the stages before the first `take` on all lanes, and everything from there on here.
 pub(super) fn run(
-    phase: &Phase,
+    phase: &Arc<Phase>,
     input: &impl Input<Reader: Reader<Block = Block>>,
     records: &Records,
     context: &Context,
@@ -49,16 +51,28 @@ pub(super) fn run(
         drop(text);
         Ok((taken, settled, block))
     };
-    let mut state = phase.start(records.invalid);
+    let pass = Arc::new(Reduce::new(phase, records));
+    let mut held = Held::all(Lane::new(phase, records.invalid));
+    let mut share = context.budget.as_deref().map(Budget::share);
     let mut buffers = scratch(&phase.ordered, phase.lane_kind(), records.invalid);
     let mut enough = None;
     if most > 0 {
-        stream(context, input, emit, |(mut taken, settled, block): Ordered| {
+        stream(context, input, emit, weight, |(mut taken, settled, block): Ordered| {
             let one_by_one = records.invalid != Invalid::Fail;
-            let flow = in_order(phase, &mut buffers, &mut taken, &mut state, one_by_one, out)?;
+            let state = &mut held.state.state;
+            let flow = in_order(phase, &mut buffers, &mut taken, state, one_by_one, out)?;
+            let told_behind = state.told();
+            if let Some(share) = &mut share
+                && share.is_over(pass.held(&held.state), 1)
+            {
+                if !held.put_away(context, &*pass)? {
+                    return Err(pass.unfit(&held.state, share.budget()));
+                }
+                share.is_over(pass.held(&held.state), 1);
+            }
             let mut told = Told::default();
             buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
-            told.add(state.told());
+            told.add(told_behind);
             let tally = records.settle_at(told, &block);
             let mut tally = tally.inspect_err(|_| context.progress.fails(block.order(0)))?;
             match flow {
@@ -79,7 +93,7 @@ pub(super) fn run(
     if let Some(place) = enough {
         context.progress.forget_behind(place);
     }
-    Ok(state)
+    Ok(run::whole_of(context, held, pass)?.state)
 }
 
 /// The records of a block that are let pass, up to the one that gives the last of so many results of
@@ -107,6 +121,11 @@ fn passed_before(phase: &Phase, records: &Records, block: &Block, results: usize
 
 /// The records of a block, those that are let pass or what went wrong behind them, and the block.
 type Ordered = (Taken, Result<Tally>, Block);
+
+/// The bytes of memory that wait with it.
+fn weight((taken, _, block): &Ordered) -> usize {
+    taken.text.capacity() + taken.batch.weight() + block.weight()
+}
 
 /// Sends the records of one block through the stages that see all records in their order, and
 /// prints at once what comes out. Says how many they have seen.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use creel_operators::{Counts, Piece, Sorted};
 
-use super::away::{Merged, PARTS, merge, put_away};
+use super::away::{PARTS, merge, merged, put_away};
 use super::batch::Kind;
 use crate::Result;
 use crate::run::{Context, Input, Reader, stream};
@@ -46,9 +46,13 @@ impl Rows {
         rows_counted: bool,
     ) -> Result<Self> {
         let budget = context.budget.as_deref().filter(|budget| budget.written() > 0);
+        // Long texts are many bytes also where they are few.
+        let row = (counts.weight() / counts.len().max(1)) as u64;
         Ok(match (limit, budget) {
             _ if rows_counted => Self::Number(counts.len()),
-            (Some(limit), _) if limit < most_kept(budget) => Self::Top(counts.topk(limit as usize)),
+            (Some(limit), _) if limit < most_kept(budget, row) => {
+                Self::Top(counts.topk(limit as usize))
+            }
             (_, Some(budget)) => {
                 Self::PutAway(vec![put_away(&counts.into_sorted(), limit, budget)?])
             }
@@ -112,7 +116,7 @@ impl Rows {
             Self::Sorted(rows) => print_sorted(&rows, limit, kind, context, out),
             Self::PutAway(parts) => {
                 let Some(budget) = context.budget.as_deref() else { return Ok(()) };
-                let rows = Merged::new(budget, parts)?.take(limit);
+                let rows = merged(budget, parts, Some(limit as u64))?.take(limit);
                 let mut rows = rows.peekable();
                 // Rows of a table are laid out a page at a time.
                 let most = if out.encoder().format() == Format::Table { PAGE } else { 1 };
@@ -127,10 +131,11 @@ impl Rows {
 }
 
 /// The most rows that are kept of each part: where states were put away, those of all parts take a
-/// quarter of the budget at most, if a row takes as much.
-fn most_kept(budget: Option<&Budget>) -> u64 {
+/// quarter of the budget at most, if rows of all parts take about as much.
+fn most_kept(budget: Option<&Budget>, row: u64) -> u64 {
     const ROW: u64 = 256;
-    budget.map_or(MOST_KEPT, |budget| MOST_KEPT.min(budget.limit() / 4 / PARTS / ROW))
+    let row = ROW.max(2 * row);
+    budget.map_or(MOST_KEPT, |budget| MOST_KEPT.min(budget.limit() / 4 / PARTS / row))
 }
 
 /// Puts rows in order: the commonest first, and equally common ones by their text.
@@ -159,7 +164,8 @@ fn print_sorted(
     };
     // Told to stop reading, the run still prints what it has counted.
     let context = Context { threads: context.threads, ..Context::default() };
-    stream(&context, &Pieces(rows.pieces(AT_A_TIME)), encode, |encoded: Vec<u8>| {
+    let pieces = Pieces(rows.pieces(AT_A_TIME));
+    stream(&context, &pieces, encode, Vec::capacity, |encoded: Vec<u8>| {
         out.encoded(&encoded)?;
         Ok(ControlFlow::Continue(()))
     })

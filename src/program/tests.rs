@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Input, Program, Records, run};
 use crate::Result;
-use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding};
+use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, Windows};
 use crate::record::Invalid;
 use crate::run::{Context, Job};
 use crate::sink::{Encoder, Format, Printer, Target};
@@ -55,6 +55,7 @@ fn run_within(
         encoding: Encoding::Auto,
         delimiter: Delimiter::Line,
         max_record: None,
+        windows: Windows::default(),
         allow_binary: false,
         max_ratio: crate::block::MAX_RATIO,
         damaged: Damaged::Fail,

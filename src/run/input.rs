@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, Input, Reader, memory};
-use crate::block::{Block, BlockOptions, Blocks, Next, splittable};
+use crate::block::{Block, BlockOptions, Blocks, Next, Windows, splittable};
 use crate::source::{Object, Partition, Partitions, Pool, Source, partitions};
 use crate::{Error, Progress, Result};
 
@@ -79,6 +79,9 @@ impl Job {
         let pool = Pool::new(self.blocks.blocksize, context.threads);
         let mut blocks = self.blocks.clone();
         let memory = || context.memory.or_else(memory::default);
+        if let Some(memory) = context.memory {
+            blocks.windows = Windows::each(memory, context.threads);
+        }
         blocks.max_record = blocks.max_record.or_else(|| memory().map(memory::longest_record));
         Text {
             partitions: Partitions::new(parts, self.blocks.ahead, &pool),

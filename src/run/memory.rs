@@ -1,14 +1,14 @@
 //! The memory that there is, and what one record may take of it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::READY;
 
 /// The memory that a run may use where nobody says it: half of what there is; `None` if nobody knows
 /// how much that is.
 pub(crate) fn default() -> Option<u64> {
-    Some(there_is(Path::new("/"))? / 2)
+    Some(there_is(Path::new("/"))?.min(of_process()) / 2)
 }
 
 /// Bytes that go to what is read and written, and to the process itself, besides blocks.
@@ -53,13 +53,35 @@ pub(crate) fn least(state: u64) -> u64 {
 /// The longest record that is read in this much memory, in bytes.
 ///
 /// While it is read it takes up to twice its length, and what is made of it as much again; there may
-/// be one such record in each of several threads.
+/// be one such record in each thread, and in blocks that wait.
 pub(crate) fn longest_record(memory: u64) -> u64 {
     const LEAST: u64 = 1 << 20;
-    (memory / 8).max(LEAST)
+    (memory / 64).max(LEAST)
 }
 
-/// The memory of this machine, or of this process's control group, if that is less.
+/// The largest blocks, up to those asked for, of which one thread has enough in half of this memory.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
+pub(crate) fn blocksize(memory: u64, asked: usize) -> usize {
+    const LEAST: u64 = 64 << 10;
+    let most = (memory.saturating_sub(FIXED) / 2 / BLOCKS).max(LEAST);
+    asked.min(usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// The memory that the limits of this process (`ulimit -v`, `-d`) leave it.
+#[cfg(unix)]
+fn of_process() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    let limits = [Resource::As, Resource::Data].map(|resource| getrlimit(resource).current);
+    limits.into_iter().flatten().min().unwrap_or(u64::MAX)
+}
+
+#[cfg(not(unix))]
+fn of_process() -> u64 {
+    u64::MAX
+}
+
+/// The memory of this machine, or of this process's control group or one that that is in, if that is
+/// less.
 fn there_is(root: &Path) -> Option<u64> {
     let info = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let total = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -68,18 +90,22 @@ fn there_is(root: &Path) -> Option<u64> {
     let limits = groups.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (kinds, group) = (parts.next()?, parts.next()?.trim_start_matches('/'));
-        let (folder, file) = match kinds {
-            "" => (root.join("sys/fs/cgroup"), "memory.max"),
+        let (folder, files) = match kinds {
+            "" => ("sys/fs/cgroup", &["memory.max", "memory.high"][..]),
             _ if kinds.split(',').any(|kind| kind == "memory") => {
-                (root.join("sys/fs/cgroup/memory"), "memory.limit_in_bytes")
+                ("sys/fs/cgroup/memory", &["memory.limit_in_bytes"][..])
             }
             _ => return None,
         };
-        // In a container, the path may be that outside of it, and the limit stand at the top.
-        let limit = [folder.join(group), folder]
-            .iter()
-            .find_map(|folder| fs::read_to_string(folder.join(file)).ok())?;
-        limit.trim().parse::<u64>().ok()
+        // A group has no more than those that it is in. In a container, the path may be that outside of
+        // it, and the limit stand at the top.
+        let folder = root.join(folder);
+        let limit = |file: PathBuf| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+        let folders = Path::new(group).ancestors().map(|group| folder.join(group));
+        folders
+            .flat_map(|folder| files.iter().map(move |file| folder.join(file)))
+            .filter_map(limit)
+            .min()
     });
     limits.chain([total]).min()
 }
@@ -125,6 +151,11 @@ mod tests {
         assert_eq!(there_is(root.path()), Some(1_024_000));
         write("sys/fs/cgroup/jobs/one/memory.max", "4096\n");
         assert_eq!(there_is(root.path()), Some(4096));
+        write("sys/fs/cgroup/jobs/one/memory.high", "3072\n");
+        assert_eq!(there_is(root.path()), Some(3072));
+        // Of a container in a machine: its group is within one that has less.
+        write("sys/fs/cgroup/jobs/memory.max", "2048\n");
+        assert_eq!(there_is(root.path()), Some(2048));
         write("proc/self/cgroup", "5:cpu:/\n3:memory,other:/elsewhere\n");
         write("sys/fs/cgroup/memory/memory.limit_in_bytes", "8192\n");
         assert_eq!(there_is(root.path()), Some(8192));

@@ -50,7 +50,7 @@ impl<S> Held<S> {
 
     /// Puts the state away, and leaves another that has seen nothing; or leaves it as it is, if it has
     /// no form in bytes.
-    pub(super) fn put_away<B>(
+    pub(crate) fn put_away<B>(
         &mut self,
         context: &Context,
         pass: &impl Pass<B, State = S>,
@@ -166,6 +166,23 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
             }
         }))
     })
+}
+
+/// What a single lane has made, with what it put away.
+#[cfg(feature = "cli")]
+pub(crate) fn whole_of<B: 'static, P: Pass<B>>(
+    context: &Context,
+    held: Held<P::State>,
+    pass: Arc<P>,
+) -> Result<P::State> {
+    if held.away.is_empty() {
+        return Ok(held.state);
+    }
+    let held = Mutex::new(Some(held));
+    let lane = Node::new(Name::Only("lane"), [], move |_, _| Ok(Moved::outcome(once(&held))));
+    let merged = gathered(vec![lane], pass, Vec::new());
+    let mut states = crate::graph::run(context, &[merged])?;
+    Ok(Moved::out_of(states.remove(0)))
 }
 
 /// The lanes whose states are wanted, none of which has failed.

@@ -218,6 +218,7 @@ where
     P: Pass<BlockOf<I>>,
 {
     let mut held = Held::all(pass.start(context, shared));
+    let mut share = context.budget.as_deref().map(Budget::share);
     'partitions: for partition in place.run.clone() {
         let mut reader = input.open(partition);
         let mut made = 0;
@@ -242,8 +243,16 @@ where
                 break 'partitions;
             }
             made += 1;
+            // What is put away comes back in no order.
+            if let Some(share) = &mut share
+                && share.is_over(pass.held(&held.state), context.threads)
+            {
+                return Err(pass.unfit(&held.state, share.budget()));
+            }
         }
     }
+    // The state is held on until it is merged.
+    std::mem::forget(share);
     if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(held) }
 }
 

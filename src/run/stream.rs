@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use super::{BlockOf, Context, Input, Reader};
 use crate::block::Next;
 use crate::graph::{Lineage, caught};
+use crate::spill::Budget;
 use crate::{Error, Result};
 
 /// Where a block stands: partition, and block in it.
@@ -29,6 +30,7 @@ type Position = (usize, usize);
 struct Window<'i, I: Input, T, S> {
     context: &'i Context,
     input: &'i I,
+    weigh: fn(&T) -> usize,
     state: Mutex<State<I::Reader, T, S>>,
     changed: Condvar,
     /// Never has a permit, and is closed when the sink wants no more: that wakes the lanes that
@@ -41,7 +43,9 @@ struct State<R, T, S> {
     open: VecDeque<Open<R>>,
     unopened: usize,
     /// Results that wait, and blocks that are being worked on.
-    waiting: BTreeMap<Position, Result<T>>,
+    waiting: BTreeMap<Position, (usize, Result<T>)>,
+    /// The bytes of those that wait.
+    weight: usize,
     working: usize,
     /// Lanes that wait for a change: if there are none, nobody needs to be told.
     idle: usize,
@@ -63,19 +67,26 @@ struct Open<R> {
 }
 
 /// Runs `work` over every block on `context.threads` threads, of which the caller's is one, and
-/// gives its results to `sink`, in input order and one after another, until it breaks.
+/// gives its results to `sink`, in input order and one after another, until it breaks. `weigh` tells the
+/// bytes of a result: those that wait take no more than the budget of states, if there is one.
 ///
 /// # Errors
 ///
 /// The first in input order, whatever lane met it first: what comes before is given to `sink`.
-pub(crate) fn stream<I, T, W, S>(context: &Context, input: &I, work: W, sink: S) -> Result<()>
+pub(crate) fn stream<I, T, W, S>(
+    context: &Context,
+    input: &I,
+    work: W,
+    weigh: fn(&T) -> usize,
+    sink: S,
+) -> Result<()>
 where
     I: Input,
     T: Send,
     W: Fn(BlockOf<I>) -> Result<T> + Sync,
     S: FnMut(T) -> Result<ControlFlow<()>> + Send,
 {
-    let window = Window::new(context, input, sink);
+    let window = Window::new(context, input, weigh, sink);
     let lineage = Lineage::of_this_thread();
     thread::scope(|scope| {
         for n in 2..=context.threads {
@@ -109,7 +120,8 @@ impl<R, T, S> State<R, T, S> {
             self.open.pop_front();
         }
         let open = self.open.front_mut()?;
-        let result = self.waiting.remove(&(open.partition, open.given))?;
+        let (weight, result) = self.waiting.remove(&(open.partition, open.given))?;
+        self.weight -= weight;
         open.given += 1;
         Some(result)
     }
@@ -121,18 +133,19 @@ where
     T: Send,
     S: FnMut(T) -> Result<ControlFlow<()>> + Send,
 {
-    fn new(context: &'i Context, input: &'i I, sink: S) -> Self {
+    fn new(context: &'i Context, input: &'i I, weigh: fn(&T) -> usize, sink: S) -> Self {
         let state = State {
             open: VecDeque::new(),
             unopened: 0,
             waiting: BTreeMap::new(),
+            weight: 0,
             working: 0,
             idle: 0,
             sink: Some(sink),
             outcome: None,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Self { context, input, state, changed, wanted: Semaphore::const_new(0) }
+        Self { context, input, weigh, state, changed, wanted: Semaphore::const_new(0) }
     }
 
     /// How many results may wait before lanes do: a few for each thread, so that a slow block
@@ -164,7 +177,9 @@ where
             let mut state = self.lock();
             if let Some(result) = result {
                 state.working -= 1;
-                state.waiting.insert(position, result);
+                let weight = result.as_ref().map_or(0, self.weigh);
+                state.weight += weight;
+                state.waiting.insert(position, (weight, result));
             }
             self.give(state);
         }
@@ -238,6 +253,12 @@ where
         if state.open.iter().all(|open| open.ended) && state.unopened == partitions {
             return Turn::Home;
         }
+        // Where results take much memory, they wait for the lanes that are at work, and these for nobody:
+        // what is missing is made by one of them, or by this one if there is none.
+        let most = self.context.budget.as_deref().map_or(u64::MAX, Budget::limit);
+        if state.working > 0 && state.weight as u64 > most {
+            return Turn::Wait;
+        }
         // The first partition may go on for longer: its next block may be the one all wait for.
         let room = |n: usize| if n == 0 { 2 * self.room() } else { self.room() };
         for (n, open) in state.open.iter_mut().enumerate() {
@@ -291,7 +312,7 @@ mod tests {
     fn streamed(input: &Numbers, threads: usize, most: usize) -> Result<Vec<u32>> {
         let context = Context { threads, ..Context::default() };
         let mut seen = Vec::new();
-        stream(&context, input, Ok, |block: Vec<u32>| {
+        stream(&context, input, Ok, Vec::len, |block: Vec<u32>| {
             seen.extend(block);
             Ok(if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
@@ -333,7 +354,7 @@ mod tests {
     fn a_panic_in_the_work_is_an_error() {
         let (context, input) = (Context::default(), Numbers::new(3, 3));
         let work = |block: Vec<u32>| if block == [4] { panic!("four") } else { Ok(block) };
-        let error = stream(&context, &input, work, |_| Ok(ControlFlow::Continue(())));
+        let error = stream(&context, &input, work, Vec::len, |_| Ok(ControlFlow::Continue(())));
         assert!(matches!(error, Err(Error::Panic { message, .. }) if message == "four"));
     }
 }

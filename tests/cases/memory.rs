@@ -51,21 +51,217 @@ fn measured(folder: &Path, args: &[&str]) -> (Option<i32>, u64, String) {
     (ended.code(), most, fs::read_to_string(said).expect("text"))
 }
 
+/// Records of JSON with a text, numbers and a list each.
+fn records(path: &Path, records: u32) {
+    let mut out = BufWriter::new(File::create(path).expect("a file"));
+    for n in 0..records {
+        let key = n.wrapping_mul(0x9e37_79b1);
+        writeln!(
+            out,
+            r#"{{"id":{n},"key":"{key:08x}","value":{}.5,"tags":["a","{n}"]}}"#,
+            n % 1000
+        )
+        .expect("it is written");
+    }
+    out.flush().expect("it is written");
+}
+
+/// Runs a program with each number of threads, and checks how it ends and what it takes.
+fn bounded(folder: &Path, memory: u64, threads: &[&str], args: &[&str], code: i32) {
+    for threads in threads {
+        let limit = format!("{memory}M");
+        let options = ["-j", threads, "--memory", &limit, "--tmpdir", "."];
+        let (ended, most, said) = measured(folder, &[&options, args].concat());
+        let run = format!("-j {threads} --memory {limit} {args:?}");
+        assert_eq!(ended, Some(code), "{run}: {said}");
+        assert!(most > 1 << 20, "nothing was measured");
+        assert!(most <= (memory << 20) + BEYOND, "{run}: {} MiB", most >> 20);
+    }
+}
+
+const THREADS: [&str; 3] = ["1", "8", "32"];
+
 #[test]
-fn memory_holds_for_any_number_of_threads_and_any_end() {
+fn memory_holds_for_any_number_of_threads_and_every_end() {
     let folder = tempfile::tempdir().expect("a folder");
-    texts(&folder.path().join("texts"), 130_000);
-    let counts = ["words|frequencies", "words|frequencies|topk(5)", "words|frequencies|count"];
-    let others = ["words", "words|count", "count", "words|max", "topk(1000)", "take(100000)"];
-    for (threads, programs) in [("1", &counts[..1]), ("8", &counts[..1]), ("32", &counts[..])] {
-        for program in programs.iter().chain(&others) {
-            let args = ["-j", threads, "--memory", "64M", "--tmpdir", ".", program, "texts"];
-            let (code, most, said) = measured(folder.path(), &args);
-            assert_eq!(code, Some(0), "-j {threads} {program}: {said}");
-            let bound = (64 << 20) + BEYOND;
-            assert!(most > 1 << 20, "nothing was measured");
-            assert!(most <= bound, "-j {threads} {program}: {} MiB", most >> 20);
+    let folder = folder.path();
+    texts(&folder.join("texts"), 60_000);
+    records(&folder.join("records.jsonl"), 40_000);
+    for program in [
+        ".",
+        "words",
+        "split(\" \")",
+        "split(\" \") | flatten",
+        "filter(contains(\"ab\"))",
+        "remove(contains(\"ab\"))",
+        "ascii_upcase",
+        "map(length)",
+        "map(length) | sum",
+        "map(length) | frequencies",
+        "take(100000)",
+        "words | take(500000) | count",
+        "count",
+        "words | count",
+        "max",
+        "words | min",
+        "topk(1000)",
+        "words | topk(20)",
+    ] {
+        bounded(folder, 64, &["1", "32"], &[program, "texts"], 0);
+    }
+    for program in
+        [".", ".key", "frequencies(.key)", "frequencies(.value)", "map(.value) | sum", "topk(5)"]
+    {
+        bounded(folder, 64, &["1", "32"], &[program, "records.jsonl"], 0);
+    }
+}
+
+#[test]
+fn memory_holds_for_counts_of_many_times_as_much() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // A million and more of them: a table of twice what states may take, or more.
+    texts(&folder.join("texts"), 250_000);
+    bounded(folder, 64, &["1", "32"], &["words | frequencies | topk(5)", "texts"], 0);
+    bounded(folder, 64, &["32"], &["words | frequencies", "texts"], 0);
+    bounded(folder, 64, &["32"], &["words | frequencies | count", "texts"], 0);
+    bounded(folder, 64, &["32"], &["words | take(9999999) | frequencies | count", "texts"], 0);
+    bounded(folder, 128, &["32"], &["words | frequencies | topk(5)", "texts"], 0);
+    let table = ["-t", "table", "words | frequencies | topk(200000)", "texts"];
+    bounded(folder, 64, &["32"], &table, 0);
+}
+
+#[test]
+fn memory_holds_for_long_texts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut out = BufWriter::new(File::create(folder.join("long")).expect("a file"));
+    for n in 0..60_u32 {
+        let piece = format!("{n:08x}");
+        writeln!(out, "{}", piece.repeat(1_000_000 / piece.len())).expect("it is written");
+    }
+    out.into_inner().expect("it is written");
+    for program in [".", "ascii_upcase", "max", "frequencies", "take(50)"] {
+        bounded(folder, 64, &["1", "32"], &[program, "long"], 0);
+    }
+    // Longer ones are refused for any number of threads.
+    fs::write(folder.join("longer"), "x".repeat(3 << 20)).expect("a file");
+    bounded(folder, 64, &THREADS, &["count", "longer"], 4);
+    bounded(folder, 64, &THREADS, &["--max-record", "4M", "count", "longer"], 0);
+    bounded(folder, 64, &THREADS, &["--blocksize", "1G", "count", "long"], 0);
+}
+
+/// A frame of zstd whose header asks for a window of this size, as a power of two.
+fn frame(text: &[u8], window: u32) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+    encoder.window_log(window).expect("there are such windows");
+    encoder.write_all(text).expect("it is written");
+    encoder.finish().expect("it is written")
+}
+
+#[test]
+fn windows_of_decoders_are_within_the_memory_or_refused_with_what_would_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 60_000);
+    let text = fs::read(folder.join("texts")).expect("text");
+    let small: Vec<String> = (0..8).map(|n| format!("{n}.zst")).collect();
+    small.iter().for_each(|name| fs::write(folder.join(name), frame(&text, 23)).expect("a file"));
+    // Of eight that fit one by one, some wait for others.
+    let args: Vec<&str> = ["count"].into_iter().chain(small.iter().map(|n| &**n)).collect();
+    bounded(folder, 64, &THREADS, &args, 0);
+    fs::write(folder.join("wide.zst"), frame(&text, 27)).expect("a file");
+    for threads in THREADS {
+        let run = |memory: &str| {
+            measured(folder, &["-j", threads, "--memory", memory, "count", "wide.zst"])
+        };
+        let (code, most, said) = run("64M");
+        assert_eq!(code, Some(3), "{said}");
+        assert!(most <= (64 << 20) + BEYOND, "-j {threads}: {} MiB", most >> 20);
+        for part in ["wide.zst", "a window of 128 MiB", "raise --memory to 512 MiB"] {
+            assert!(said.contains(part), "{said}");
         }
+        assert_eq!(run("512M").0, Some(0));
+    }
+}
+
+/// Runs the command where the system gives it no more than so many KiB of addresses.
+#[cfg(target_os = "linux")]
+fn within_addresses(folder: &Path, kib: u32, args: &[&str]) -> (Option<i32>, String) {
+    let creel = command(&[]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &kib.to_string()]);
+    shell.arg(creel.get_program()).args(args).current_dir(folder);
+    let output = shell.output().expect("the shell starts");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_the_system_refuses_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 130_000);
+    let blocks = ["-j1", "--memory", "16G", "--blocksize", "512M", "count", "texts"];
+    let table = ["-j1", "--memory", "16G", "words | frequencies | count", "texts"];
+    for (kib, args) in [(300_000, &blocks[..]), (90_000, &table[..])] {
+        let (code, said) = within_addresses(folder, kib, args);
+        assert_eq!(code, Some(3), "{said}");
+        for part in ["the system refused", "ulimit -v", "--memory", "-j", "--blocksize"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+    // Where no memory was named, it is half of that.
+    let (code, said) = within_addresses(folder, 200_000, &["-j1", "words | frequencies", "texts"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+/// A control group with so many bytes, where this process may make one.
+#[cfg(target_os = "linux")]
+struct Group(std::path::PathBuf);
+
+#[cfg(target_os = "linux")]
+impl Group {
+    fn new(bytes: u64) -> Option<Self> {
+        let files = [("memory", "memory.limit_in_bytes"), ("", "memory.max")];
+        files.into_iter().find_map(|(kind, file)| {
+            let name = format!("creel-test-{}", std::process::id());
+            let group = Self(Path::new("/sys/fs/cgroup").join(kind).join(name));
+            fs::create_dir(&group.0).ok()?;
+            fs::write(group.0.join(file), bytes.to_string()).is_ok().then_some(group)
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_default_memory_fits_a_container_of_96_mb_with_32_threads() {
+    const CONTAINER: u64 = 96 << 20;
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 150_000);
+    let group = Group::new(CONTAINER);
+    for program in ["words | frequencies | topk(5)", "ascii_upcase"] {
+        // What the default comes to there, and twice the constant are within the container.
+        let (code, most, said) =
+            measured(folder, &["-j", "32", "--memory", "64M", "--tmpdir", ".", program, "texts"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(most <= CONTAINER - 2 * BEYOND, "{program}: {} MiB", most >> 20);
+        let Some(group) = &group else { continue };
+        let creel = command(&[]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(group.0.join("cgroup.procs"));
+        shell.arg(creel.get_program()).args(["-j", "32", "--tmpdir", ".", program, "texts"]);
+        let output = shell.current_dir(folder).output().expect("the shell starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{program}: {said}");
     }
 }
 

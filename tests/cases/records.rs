@@ -42,8 +42,8 @@ fn records_of_utf16_are_counted_as_their_text() {
 fn a_record_without_an_end_is_an_error_that_follows_the_memory() {
     let endless = vec![b'x'; 9 << 20];
     let output = creel_with(&endless, &["--memory", "64M", "count"]);
-    fails(&output, 4, &["byte 0", "longer than 8388608 bytes", "--max-record"]);
-    prints(&creel_with(&endless[..8 << 20], &["--memory", "64M", "count"]), "1\n");
+    fails(&output, 4, &["byte 0", "longer than 1048576 bytes", "--max-record"]);
+    prints(&creel_with(&endless[..1 << 20], &["--memory", "64M", "count"]), "1\n");
     prints(&creel_with(&endless, &["--memory", "64M", "--max-record", "16M", "count"]), "1\n");
     prints(&creel_with(&endless[..3 << 20], &["map(length)"]), "3145728\n");
 }

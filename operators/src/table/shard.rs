@@ -76,6 +76,11 @@ impl Shard {
         self.weight() + slots + if full { self.arena.capacity() } else { 0 }
     }
 
+    /// The bytes of its long keys.
+    pub(super) fn long(&self) -> usize {
+        self.arena.len()
+    }
+
     /// All slots, those without a key too: which have one is as good as chance, and whoever looks at
     /// many does well to ask something else first.
     pub(super) fn all_slots(&self) -> &[Slot] {

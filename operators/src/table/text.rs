@@ -272,7 +272,9 @@ impl<K: Text> Table<K> for TextTable<K> {
     }
 
     fn held(&self) -> usize {
-        self.shards.iter().map(Shard::held).sum()
+        // One shard at a time is copied where the table is cut, and in that many long keys may lie.
+        let longest = self.shards.iter().map(Shard::long).max().unwrap_or(0);
+        self.shards.iter().map(Shard::held).sum::<usize>() + longest
     }
 
     #[inline]

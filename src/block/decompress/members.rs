@@ -15,9 +15,10 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::super::codec::Codec;
 use super::super::counted::Counted;
 use super::super::cut::Bytes;
+use super::super::window::{Grant, Window, window};
 use super::chunks::Chunks;
 use super::{After, LONGEST_MAGIC, Object, after_member, damaged, truncated};
-use crate::Error;
+use crate::{Error, Place};
 
 /// The shortest and the longest step, in decoded bytes.
 const STEPS: (usize, usize) = (1 << 10, 64 << 10);
@@ -36,7 +37,8 @@ pub(super) const MEMORY_LOG: u32 = if usize::BITS > 32 { 31 } else { 30 };
 /// A decoder of one member (stream, frame).
 pub(super) trait Member: DecodeV2 + Unpin + Send + 'static {
     const CODEC: Codec;
-    fn begin() -> Self;
+    /// A decoder whose window may take so many bytes.
+    fn begin(window: u64) -> Self;
 }
 
 macro_rules! member {
@@ -44,20 +46,24 @@ macro_rules! member {
         #[cfg(feature = $feature)]
         impl Member for codecs::$decoder {
             const CODEC: Codec = Codec::$codec;
-            fn begin() -> Self {
-                $begin
+            fn begin(window: u64) -> Self {
+                ($begin)(window)
             }
         }
     };
 }
 
-member!("gzip", Gzip, GzipDecoder, Self::new());
-member!("zstd", Zstd, ZstdDecoder, {
+member!("gzip", Gzip, GzipDecoder, |_| Self::new());
+member!("zstd", Zstd, ZstdDecoder, |_| {
+    // What its header asks for was looked at.
     let window = async_compression::zstd::DParameter::window_log_max(MEMORY_LOG);
     Self::new_with_params(&[window])
 });
-member!("xz", Xz, XzDecoder, Self::with_memlimit(1 << MEMORY_LOG));
-member!("lz4", Lz4, Lz4Decoder, Self::new());
+member!("xz", Xz, XzDecoder, |window: u64| {
+    // Of blocks behind the first, nobody has looked at the headers.
+    Self::with_memlimit(window.saturating_add(1 << 20).min(1 << MEMORY_LOG))
+});
+member!("lz4", Lz4, Lz4Decoder, |_| Self::new());
 
 /// The members of an object, one after another, and zeros after any of them (padding, as tapes
 /// leave it). The decoders' own way to do several members takes padding for damage.
@@ -80,6 +86,8 @@ pub(super) struct Members<D> {
     any: bool,
     /// The error behind what may be given.
     fault: Option<io::Error>,
+    /// The window of the decoder.
+    grant: Option<Grant>,
 }
 
 enum State<D> {
@@ -122,6 +130,7 @@ impl<D: Member> Members<D> {
             padding: 0,
             any: read > 0,
             fault: None,
+            grant: None,
         })
     }
 
@@ -145,7 +154,33 @@ impl<D: Member> Members<D> {
     fn fail(&mut self, error: io::Error) {
         self.fault = Some(self.fault(error));
         self.ready = self.made;
-        self.state = State::Ended;
+        (self.state, self.grant) = (State::Ended, None);
+    }
+
+    /// Has room made for the window of the member that begins here.
+    fn poll_window(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut within = FLAGS;
+        let bytes = loop {
+            let head = ready!(self.bytes.poll_some(within, cx))?;
+            match window(D::CODEC, head) {
+                Window::Within(more) if head.len() < more && head.len() >= within => within = more,
+                // Cut short: its decoder says so.
+                Window::Within(_) => break 0,
+                Window::Bytes(bytes) => break bytes,
+            }
+        };
+        if bytes == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let Object { windows, end, place, .. } = &self.object;
+        match ready!(windows.poll_grant(D::CODEC, *end, bytes, cx)) {
+            Ok(grant) => self.grant = grant,
+            Err(reason) => {
+                let place = Place { offset: None, ..place.clone() };
+                return Poll::Ready(Err(Error::Unsupported { place, reason }.into()));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Passes over padding, and begins the next member if there is one.
@@ -186,9 +221,13 @@ impl<D: Member> Members<D> {
                     self.fail(io::Error::other("a reserved flag of its header is set"));
                 }
                 _ => {
+                    if let Err(error) = ready!(self.poll_window(cx)) {
+                        self.fail(error);
+                        return Poll::Ready(());
+                    }
                     self.member = self.before + self.made as u64;
                     self.padding = 0;
-                    self.state = State::Inside(D::begin());
+                    self.state = State::Inside(D::begin(self.object.windows.largest()));
                 }
             }
             return Poll::Ready(());
@@ -238,6 +277,7 @@ impl<D: Member> Members<D> {
             match result {
                 Ok(true) => {
                     (self.state, self.any, self.ready) = (State::Between, true, self.made);
+                    self.grant = None;
                     return Poll::Ready(());
                 }
                 // At the end, some decoders complain that there is no input.

@@ -50,6 +50,7 @@ use async_compression::codecs;
 use super::codec::Codec;
 use super::content;
 use super::cut::Bytes;
+use super::window::Windows;
 use crate::error::Place;
 use crate::progress::{InputOrder, Progress};
 use crate::{Error, Result};
@@ -79,7 +80,7 @@ pub(super) fn decompress(
         #[cfg(feature = "gzip")]
         Codec::Gzip => Ok((Members::<codecs::GzipDecoder>::all(bytes, object, live), None)),
         #[cfg(feature = "zstd")]
-        Codec::Zstd if !live => Ok(Pieces::all(zstd::Frames::default(), bytes, object)),
+        Codec::Zstd if !live => Ok(Pieces::all(zstd::Frames::new(&object.windows), bytes, object)),
         #[cfg(feature = "zstd")]
         Codec::Zstd => Ok((Members::<codecs::ZstdDecoder>::all(bytes, object, live), None)),
         #[cfg(feature = "bzip2")]
@@ -100,6 +101,7 @@ pub(super) struct Object {
     pub(super) progress: Arc<Progress>,
     /// Where the end of its data stands.
     pub(super) end: InputOrder,
+    pub(super) windows: Windows,
 }
 
 impl Object {
@@ -202,8 +204,8 @@ fn unsupported(codec: Codec, why: &str) -> Option<String> {
              zstd -dc FILE | creel ..."
         }
         Codec::Xz if why.contains("memory") && why.contains("limit") => {
-            "this xz data needs more than 2 GiB of memory for its dictionary; decode it first: \
-             xz -dc FILE | creel ..."
+            "this xz data needs more memory for a dictionary than there is for it, or more than 2 GiB; \
+             raise --memory (Run::memory), or decode it first: xz -dc FILE | creel ..."
         }
         Codec::Xz if why.contains("option") || why.contains("check") && why.contains("support") => {
             "this xz data has a filter or a check that is not read; decode it first: \

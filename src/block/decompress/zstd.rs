@@ -6,9 +6,10 @@ use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 use async_compression::codecs::ZstdDecoder;
 
 use super::super::cut::Bytes;
+use super::super::window::Windows;
 use super::Object;
 use super::ahead::Ahead;
-use super::members::{MEMORY_LOG, Members};
+use super::members::Members;
 use super::pieces::{Cut, Format, LARGEST_PIECE};
 
 /// The longest frame, compressed, that is cut off: a frame is in memory as a whole before it is
@@ -18,10 +19,17 @@ const LONGEST_FRAME: usize = 4 << 20;
 const TOGETHER: u64 = 1 << 20;
 
 /// Cuts a file of zstd into frames.
-#[derive(Default)]
 pub(super) struct Frames {
     at: u64,
     settled: u64,
+    /// The most that a piece may hold.
+    largest: usize,
+}
+
+impl Frames {
+    pub(super) fn new(windows: &Windows) -> Self {
+        Self { at: 0, settled: 0, largest: windows.largest_piece().min(LARGEST_PIECE) }
+    }
 }
 
 /// Some frames, their length in the end if they tell it, and where they end in the object.
@@ -29,6 +37,7 @@ pub(super) struct Piece {
     frames: Vec<u8>,
     content: Option<u64>,
     end: u64,
+    largest: usize,
 }
 
 impl Format for Frames {
@@ -46,11 +55,12 @@ impl Format for Frames {
             length += frame;
         }
         match length {
-            0 if bytes.len() > LONGEST_FRAME => Cut::Alone,
+            0 if bytes.len() > self.largest.min(LONGEST_FRAME) => Cut::Alone,
             0 => Cut::More,
             _ => {
                 self.at += length as u64;
-                Cut::Piece(Piece { frames: bytes[..length].to_vec(), content, end: self.at })
+                let (frames, end) = (bytes[..length].to_vec(), self.at);
+                Cut::Piece(Piece { frames, content, end, largest: self.largest })
             }
         }
     }
@@ -59,13 +69,13 @@ impl Format for Frames {
         let mut context = DCtx::try_create()?;
         match piece.content {
             Some(content) => {
-                let content = usize::try_from(content).ok().filter(|&c| c <= LARGEST_PIECE)?;
+                let content = usize::try_from(content).ok().filter(|&c| c <= piece.largest)?;
                 reserve_exact(out, content);
                 out.resize(content, 0);
                 let made = context.decompress(&mut out[..], &piece.frames).ok()?;
                 (made == content).then_some(piece.end)
             }
-            None => grow(&mut context, &piece.frames, out).map(|()| piece.end),
+            None => grow(&mut context, &piece, out).map(|()| piece.end),
         }
     }
 
@@ -85,12 +95,14 @@ impl Format for Frames {
 }
 
 /// Decodes frames that do not tell what they hold.
-fn grow(context: &mut DCtx<'_>, frames: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    context.set_parameter(DParameter::WindowLogMax(MEMORY_LOG)).ok()?;
+fn grow(context: &mut DCtx<'_>, piece: &Piece, out: &mut Vec<u8>) -> Option<()> {
+    let Piece { frames, largest, .. } = piece;
+    // One with a larger window is decoded alone, where windows are counted.
+    context.set_parameter(DParameter::WindowLogMax(largest.ilog2())).ok()?;
     let mut input = InBuffer::around(frames);
     let mut made = 0;
     loop {
-        let room = (made + frames.len() + DCtx::out_size()).min(LARGEST_PIECE);
+        let room = (made + frames.len() + DCtx::out_size()).min(*largest);
         reserve(out, room.saturating_sub(out.len()));
         out.resize(room, 0);
         let mut output = OutBuffer::around_pos(&mut out[..], made);
@@ -101,7 +113,7 @@ fn grow(context: &mut DCtx<'_>, frames: &[u8], out: &mut Vec<u8>) -> Option<()> 
             return Some(());
         }
         // Nothing left to read, and nothing more to write: cut short. Or too much to write.
-        if made < out.len() && input.pos() == frames.len() || made == LARGEST_PIECE {
+        if made < out.len() && input.pos() == frames.len() || made == *largest {
             return None;
         }
     }

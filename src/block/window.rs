@@ -1,0 +1,282 @@
+//! Windows of decoders: what of its output a decoder keeps, which compressed data say how large.
+//!
+//! A few bytes may ask for gigabytes, so they count against the memory of a run. Decoders of several
+//! lanes share what there is: one that has no room waits for others to end. So that nobody waits for
+//! a lane that waits for him, the first object in input order always gets its window.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::codec::Codec;
+use crate::progress::InputOrder;
+
+/// Windows take this part of the memory of a run.
+const PART: u64 = 4;
+
+/// The most that a piece of compressed data may hold that a lane decodes at once, and the least that
+/// it may always hold.
+const PIECES: (u64, u64) = (1 << 20, 16 << 20);
+
+/// The memory for the windows of a run. All clones are one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Windows(Option<Arc<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    /// The memory of the run, and who bounds it.
+    memory: u64,
+    option: &'static str,
+    lanes: u64,
+    /// Whether windows together are bounded, and not only each of them.
+    together: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Who has a window of so many bytes: by listing and object, and a number.
+    held: BTreeMap<(u64, usize, u64), u64>,
+    next: u64,
+    waiting: Vec<Waker>,
+}
+
+/// A window that a decoder may have, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Grant {
+    shared: Arc<Shared>,
+    key: (u64, usize, u64),
+}
+
+impl Windows {
+    /// Windows of lanes that decode side by side, which wait for each other.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_lanes(memory: u64, lanes: usize) -> Self {
+        Self::new(memory, "--memory", lanes, true)
+    }
+
+    /// Windows each of which is bounded, of readers that wait for nobody.
+    pub(crate) fn each(memory: u64, lanes: usize) -> Self {
+        Self::new(memory, "Run::memory", lanes, false)
+    }
+
+    fn new(memory: u64, option: &'static str, lanes: usize, together: bool) -> Self {
+        let (lanes, state) = (lanes.max(1) as u64, Mutex::default());
+        Self(Some(Arc::new(Shared { memory, option, lanes, together, state })))
+    }
+
+    /// The largest window that a decoder may have, in bytes.
+    pub(super) fn largest(&self) -> u64 {
+        self.0.as_ref().map_or(u64::MAX, |shared| shared.memory / PART)
+    }
+
+    /// The most bytes that a piece may hold which is decoded at once: lanes have two each.
+    #[cfg_attr(not(feature = "zstd"), allow(dead_code))]
+    pub(super) fn largest_piece(&self) -> usize {
+        let (least, most) = PIECES;
+        let piece = self.0.as_ref().map_or(most, |shared| shared.memory / PART / 2 / shared.lanes);
+        piece.clamp(least, most) as usize
+    }
+
+    /// A window of so many bytes, for an object that stands there in the input.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be none, and what to do.
+    pub(super) fn poll_grant(
+        &self,
+        codec: Codec,
+        order: InputOrder,
+        bytes: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Grant>, String>> {
+        let Some(shared) = &self.0 else { return Poll::Ready(Ok(None)) };
+        if bytes > self.largest() {
+            return Poll::Ready(Err(shared.refusal(codec, bytes)));
+        }
+        let mut state = shared.lock();
+        let held: u64 = state.held.values().sum();
+        let mine = (order.listing, order.object);
+        let is_first = state.held.keys().all(|&(listing, object, _)| (listing, object) >= mine);
+        if shared.together && held.saturating_add(bytes) > self.largest() / 2 && !is_first {
+            state.waiting.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        state.next += 1;
+        let key = (order.listing, order.object, state.next);
+        state.held.insert(key, bytes);
+        Poll::Ready(Ok(Some(Grant { shared: Arc::clone(shared), key })))
+    }
+}
+
+impl Shared {
+    fn refusal(&self, codec: Codec, bytes: u64) -> String {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let (name, Self { memory, option, .. }) = (codec.name(), self);
+        format!(
+            "this {name} data needs a window of {} MiB to be decoded, and windows have {} of the {} MiB \
+             of memory; raise {option} to {} MiB, or decode it first: {name} -dc FILE | creel ...",
+            mib(bytes),
+            (memory / PART) >> 20,
+            memory >> 20,
+            mib(bytes).saturating_mul(PART),
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.held.remove(&self.key);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// What the beginning of compressed data says of its window.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Window {
+    /// So many bytes.
+    Bytes(u64),
+    /// It is told within so many bytes from the beginning on.
+    Within(usize),
+}
+
+/// The window of a member that begins so. What is damaged asks for none: its decoder says why.
+pub(super) fn window(codec: Codec, head: &[u8]) -> Window {
+    match codec {
+        Codec::Zstd => of_zstd(head),
+        Codec::Xz => of_xz(head),
+        Codec::Gzip | Codec::Bzip2 | Codec::Lz4 => Window::Bytes(0),
+    }
+}
+
+/// RFC 8878, 3.1.1.1: a window descriptor, or the length of what is in the frame.
+fn of_zstd(head: &[u8]) -> Window {
+    const BEFORE: usize = 5;
+    let Some((magic, rest)) = head.split_first_chunk::<4>() else { return Window::Within(4) };
+    if magic != b"\x28\xb5\x2f\xfd" {
+        return Window::Bytes(0);
+    }
+    let Some((&descriptor, rest)) = rest.split_first() else { return Window::Within(BEFORE) };
+    if descriptor & 0x20 == 0 {
+        let Some(&byte) = rest.first() else { return Window::Within(BEFORE + 1) };
+        let base = 1_u64 << (10 + (byte >> 3));
+        return Window::Bytes(base + base / 8 * u64::from(byte & 7));
+    }
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let length = 1_usize << (descriptor >> 6);
+    let Some(field) = rest.get(dictionary..dictionary + length) else {
+        return Window::Within(BEFORE + dictionary + length);
+    };
+    let mut bytes = [0; 8];
+    bytes[..length].copy_from_slice(field);
+    Window::Bytes(u64::from_le_bytes(bytes) + if length == 2 { 256 } else { 0 })
+}
+
+/// The .xz format, 3.1: of the first block, the dictionary of its LZMA2 filter.
+fn of_xz(head: &[u8]) -> Window {
+    const STREAM: usize = 12;
+    const LZMA2: u64 = 0x21;
+    let Some(&size) = head.get(STREAM) else { return Window::Within(STREAM + 1) };
+    let end = STREAM + (usize::from(size) + 1) * 4;
+    if size == 0 {
+        return Window::Bytes(0);
+    }
+    let Some(header) = head.get(STREAM + 1..end) else { return Window::Within(end) };
+    let found = || -> Option<u64> {
+        let (&flags, mut rest) = header.split_first()?;
+        for flag in [0x40, 0x80] {
+            if flags & flag != 0 {
+                number(&mut rest)?;
+            }
+        }
+        for _ in 0..=flags & 3 {
+            let (id, length) = (number(&mut rest)?, number(&mut rest)?);
+            let (properties, others) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+            if id == LZMA2 {
+                return properties.first().and_then(|&bits| match bits {
+                    0..40 => Some(u64::from(2 | bits & 1) << (bits / 2 + 11)),
+                    40 => Some(u64::from(u32::MAX)),
+                    _ => None,
+                });
+            }
+            rest = others;
+        }
+        None
+    };
+    Window::Bytes(found().unwrap_or(0))
+}
+
+/// A number of seven bits a byte, off the front.
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut n = 0;
+    for shift in (0..63).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        n |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(n);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn at(object: usize) -> InputOrder {
+        InputOrder { object, ..InputOrder::default() }
+    }
+
+    fn grant(windows: &Windows, object: usize, bytes: u64) -> Poll<Result<Option<Grant>, String>> {
+        windows.poll_grant(Codec::Zstd, at(object), bytes, &mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn windows_of_a_frame_and_a_stream_are_told_by_their_headers() {
+        let zstd = |header: &[u8]| window(Codec::Zstd, &[b"\x28\xb5\x2f\xfd", header].concat());
+        assert_eq!(zstd(b"\x00\x88"), Window::Bytes(128 << 20));
+        assert_eq!(zstd(b"\x00\x01"), Window::Bytes(1024 + 128));
+        assert_eq!(zstd(b"\x60\x00\x01"), Window::Bytes(512));
+        assert_eq!(zstd(b"\xa1\x07\x00\x00\x10\x00"), Window::Bytes(1 << 20));
+        assert_eq!((zstd(b""), zstd(b"\x60\x00")), (Window::Within(5), Window::Within(7)));
+        assert_eq!(window(Codec::Zstd, b"\x50\x2a\x4d\x18"), Window::Bytes(0));
+        let xz = |block: &[u8]| window(Codec::Xz, &[&[0; 12], block].concat());
+        assert_eq!(xz(b"\x02\x00\x21\x01\x1c\0\0\0\0\0\0\0"), Window::Bytes(64 << 20));
+        assert_eq!(xz(b"\x02\x40\x05\x21\x01\x28\0\0\0\0\0\0"), Window::Bytes(u32::MAX.into()));
+        assert_eq!((xz(b""), xz(b"\x02\x00")), (Window::Within(13), Window::Within(24)));
+        assert_eq!(xz(b"\x00"), Window::Bytes(0));
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn windows_together_are_bounded_and_the_first_object_waits_for_none() {
+        let windows = Windows::of_lanes(400, 2);
+        let Poll::Ready(Ok(Some(second))) = grant(&windows, 2, 100) else { panic!("it is free") };
+        assert!(grant(&windows, 3, 1).is_pending());
+        let Poll::Ready(Ok(first)) = grant(&windows, 1, 100) else { panic!("it is the first") };
+        drop(second);
+        assert!(grant(&windows, 3, 1).is_pending());
+        drop(first);
+        assert!(matches!(grant(&windows, 3, 100), Poll::Ready(Ok(Some(_)))));
+    }
+
+    #[test]
+    fn a_window_that_never_fits_is_refused_with_the_memory_that_would_do() {
+        let windows = Windows::each(64 << 20, 2);
+        let Poll::Ready(Err(refused)) = grant(&windows, 0, 128 << 20) else { panic!("too large") };
+        for part in ["zstd", "window of 128 MiB", "16 of the 64 MiB", "Run::memory to 512 MiB"] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        assert!(matches!(grant(&Windows::default(), 0, 1 << 40), Poll::Ready(Ok(None))));
+    }
+}
