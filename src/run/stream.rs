@@ -253,22 +253,22 @@ where
         if state.open.iter().all(|open| open.ended) && state.unopened == partitions {
             return Turn::Home;
         }
-        // Where results take much memory, they wait for the lanes that are at work, and these for nobody:
-        // what is missing is made by one of them, or by this one if there is none.
+        // Where results take much memory, only the first partition goes on: all of them wait for it, and
+        // the readers of others may wait too, for a window that it has.
         let most = self.context.budget.as_deref().map_or(u64::MAX, Budget::limit);
-        if state.working > 0 && state.weight as u64 > most {
-            return Turn::Wait;
-        }
+        let is_full = state.weight as u64 > most;
         // The first partition may go on for longer: its next block may be the one all wait for.
         let room = |n: usize| if n == 0 { 2 * self.room() } else { self.room() };
         for (n, open) in state.open.iter_mut().enumerate() {
             if ahead < room(n)
+                && (n == 0 || !is_full)
                 && let Some(reader) = open.reader.take()
             {
                 return Turn::Work(open.partition, reader);
             }
         }
-        if state.unopened < partitions && ahead < room(state.open.len()) {
+        let opens = !is_full || state.open.is_empty();
+        if opens && state.unopened < partitions && ahead < room(state.open.len()) {
             let partition = state.unopened;
             state.unopened += 1;
             state.open.push_back(Open { partition, reader: None, made: 0, ended: false, given: 0 });
@@ -306,6 +306,11 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::task::Poll;
+
     use super::*;
     use crate::run::tests::Numbers;
 
@@ -317,6 +322,64 @@ mod tests {
             Ok(if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(seen)
+    }
+
+    /// Partitions of five blocks, of which those behind the second wait until the first is read.
+    struct Gated(Arc<AtomicBool>);
+
+    struct Gate {
+        partition: usize,
+        left: usize,
+        is_open: Arc<AtomicBool>,
+    }
+
+    impl Input for Gated {
+        type Reader = Gate;
+
+        fn partitions(&self) -> usize {
+            4
+        }
+
+        fn open(&self, partition: usize) -> Gate {
+            Gate { partition, left: 5, is_open: Arc::clone(&self.0) }
+        }
+    }
+
+    impl Reader for Gate {
+        type Block = Vec<u32>;
+
+        async fn next(&mut self) -> Result<Option<Vec<u32>>> {
+            poll_fn(|cx| {
+                if self.partition < 2 || self.is_open.load(SeqCst) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            if self.left == 0 {
+                self.is_open.fetch_or(self.partition == 0, SeqCst);
+                return Ok(None);
+            }
+            self.left -= 1;
+            Ok(Some(vec![self.partition as u32]))
+        }
+    }
+
+    #[test]
+    fn the_first_partition_goes_on_while_results_fill_the_memory_and_readers_wait_for_it() {
+        for threads in 1..6 {
+            let budget = Some(Arc::new(Budget::new(0, None)));
+            let context = Context { threads, budget, ..Context::default() };
+            let mut seen = Vec::new();
+            let sink = |block: Vec<u32>| {
+                seen.extend(block);
+                Ok(ControlFlow::Continue(()))
+            };
+            stream(&context, &Gated(Arc::default()), Ok, Vec::len, sink).expect("nothing fails");
+            let expected: Vec<u32> = (0..4).flat_map(|partition| [partition; 5]).collect();
+            assert_eq!(seen, expected, "{threads} threads");
+        }
     }
 
     #[test]

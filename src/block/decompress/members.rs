@@ -234,19 +234,44 @@ impl<D: Member> Members<D> {
         }
     }
 
-    /// Decodes up to the end of a step, or of the member.
-    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Decodes up to the end of a step, or of the member: into the reader's own buffer, if that has
+    /// room for the whole step.
+    fn poll_step(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<()> {
         if self.ready == self.made {
-            self.before += self.made as u64;
-            (self.made, self.ready, self.given) = (0, 0, 0);
+            self.begin_step();
         }
         let length = step(self.before - self.member);
-        if self.step.len() < length {
-            self.step.resize(length, 0);
+        if self.made > 0 || buf.remaining() < length {
+            let mut step = std::mem::take(&mut self.step);
+            step.resize(length.max(step.len()), 0);
+            let polled = self.poll_into(cx, &mut step[..length]);
+            self.step = step;
+            return polled;
         }
+        let room = buf.initialize_unfilled_to(length);
+        let polled = self.poll_into(cx, room);
+        if polled.is_ready() {
+            buf.advance(self.made);
+            self.begin_step();
+        } else {
+            // The next buffer may be another.
+            self.step.clear();
+            self.step.extend_from_slice(&room[..self.made]);
+        }
+        polled
+    }
+
+    /// Counts what a step has made, all of which was given.
+    fn begin_step(&mut self) {
+        self.before += self.made as u64;
+        (self.made, self.ready, self.given) = (0, 0, 0);
+    }
+
+    fn poll_into(&mut self, cx: &mut Context<'_>, step: &mut [u8]) -> Poll<()> {
+        let length = step.len();
         loop {
             let State::Inside(decoder) = &mut self.state else { return Poll::Ready(()) };
-            let into = &mut self.step[self.made..length];
+            let into = &mut step[self.made..];
             let chunk = match self.bytes.poll_chunk(cx) {
                 Poll::Pending => {
                     if self.live {
@@ -320,17 +345,21 @@ impl<D: Member> AsyncRead for Members<D> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let before = buf.filled().len();
         loop {
+            if buf.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
             let ready = &this.step[this.given..this.ready];
             if !ready.is_empty() {
                 let some = ready.len().min(buf.remaining());
                 buf.put_slice(&ready[..some]);
                 this.given += some;
-                return Poll::Ready(Ok(()));
+                continue;
             }
             match this.state {
                 State::Between => ready!(this.poll_between(cx)),
-                State::Inside(_) => ready!(this.poll_step(cx)),
+                State::Inside(_) => ready!(this.poll_step(cx, buf)),
                 State::Ended => return Poll::Ready(this.fault.take().map_or(Ok(()), Err)),
             }
         }
