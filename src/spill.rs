@@ -73,6 +73,23 @@ impl Budget {
         self.limit
     }
 
+    /// Counts bytes that something else than a state holds, for as long as it does.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn hold(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts them no more.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn release(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Relaxed);
+    }
+
+    /// The bytes that are held now.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Relaxed)
+    }
+
     /// What a lane holds, nothing as yet.
     pub(crate) fn share(&self) -> Share<'_> {
         Share { budget: self, held: 0 }

@@ -221,7 +221,7 @@ where
     /// A bag of the value's records, which is computed in the same run: what follows a reduction.
     ///
     /// The bag has one partition. Its records are in the order of the collection; that of
-    /// [`Counts`](crate::Counts) is none, which `map(|counts| counts.sorted())` gives one.
+    /// `Counts` is none, which `map(|counts| counts.sorted())` gives one.
     ///
     /// ```
     /// let lines = creel::Bag::from_iter(["a/x a/y", "b/x a/x"].map(String::from));

@@ -5,11 +5,12 @@
 //! a lane that waits for him, the first object in input order always gets its window.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::codec::Codec;
 use crate::progress::InputOrder;
+use crate::spill::Budget;
 
 /// Windows take this part of the memory of a run.
 const PART: u64 = 4;
@@ -30,6 +31,8 @@ struct Shared {
     lanes: u64,
     /// Whether windows together are bounded, and not only each of them.
     together: bool,
+    /// What the lanes hold, in which windows count.
+    budget: OnceLock<Arc<Budget>>,
     state: Mutex<State>,
 }
 
@@ -62,7 +65,17 @@ impl Windows {
 
     fn new(memory: u64, option: &'static str, lanes: usize, together: bool) -> Self {
         let (lanes, state) = (lanes.max(1) as u64, Mutex::default());
-        Self(Some(Arc::new(Shared { memory, option, lanes, together, state })))
+        let budget = OnceLock::new();
+        Self(Some(Arc::new(Shared { memory, option, lanes, together, budget, state })))
+    }
+
+    /// Counts windows in what the lanes of a run may hold.
+    #[cfg(feature = "cli")]
+    pub(crate) fn count_in(&self, budget: &Arc<Budget>) {
+        if let Some(shared) = &self.0 {
+            // A run has one budget.
+            let _ = shared.budget.set(Arc::clone(budget));
+        }
     }
 
     /// The largest window that a decoder may have, in bytes.
@@ -105,6 +118,9 @@ impl Windows {
         state.next += 1;
         let key = (order.listing, order.object, state.next);
         state.held.insert(key, bytes);
+        if let Some(budget) = shared.budget.get() {
+            budget.hold(bytes);
+        }
         Poll::Ready(Ok(Some(Grant { shared: Arc::clone(shared), key })))
     }
 }
@@ -131,7 +147,10 @@ impl Shared {
 impl Drop for Grant {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.held.remove(&self.key);
+        let bytes = state.held.remove(&self.key).unwrap_or(0);
+        if let Some(budget) = self.shared.budget.get() {
+            budget.release(bytes);
+        }
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);

@@ -250,6 +250,9 @@ fn job(args: &Args, source: Source, division: &Division) -> Job {
 fn context(args: &Args, division: &Division) -> Context {
     let &Division { threads, states, .. } = division;
     let budget = states.map(|limit| Arc::new(Budget::new(limit, args.tmpdir.as_deref())));
+    if let Some(budget) = &budget {
+        division.windows.count_in(budget);
+    }
     Context { threads, budget, ..Context::default() }
 }
 

@@ -21,7 +21,6 @@ use tokio::sync::Semaphore;
 use super::{BlockOf, Context, Input, Reader};
 use crate::block::Next;
 use crate::graph::{Lineage, caught};
-use crate::spill::Budget;
 use crate::{Error, Result};
 
 /// Where a block stands: partition, and block in it.
@@ -255,7 +254,8 @@ where
         }
         // Where results take much memory, only the first partition goes on: all of them wait for it, and
         // the readers of others may wait too, for a window that it has.
-        let most = self.context.budget.as_deref().map_or(u64::MAX, Budget::limit);
+        let budget = self.context.budget.as_deref();
+        let most = budget.map_or(u64::MAX, |budget| budget.limit().saturating_sub(budget.held()));
         let is_full = state.weight as u64 > most;
         // The first partition may go on for longer: its next block may be the one all wait for.
         let room = |n: usize| if n == 0 { 2 * self.room() } else { self.room() };
@@ -313,6 +313,7 @@ mod tests {
 
     use super::*;
     use crate::run::tests::Numbers;
+    use crate::spill::Budget;
 
     fn streamed(input: &Numbers, threads: usize, most: usize) -> Result<Vec<u32>> {
         let context = Context { threads, ..Context::default() };
