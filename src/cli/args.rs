@@ -160,7 +160,6 @@ fn stages() -> String {
             text.push_str(&format!("  {usage:<13} {line}\n"));
         }
     }
-    text.push_str("What follows a stage that gives one result, or rows, works on these.\n");
     text
 }
 

@@ -203,7 +203,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "agg",
         usage: "agg(r)",
-        help: "r of all records; mean(.a) is agg(mean(.a)), and so are var, std,\nany, all, first, last, min_by, max_by, nunique, approx_nunique, list,\nquantile(q; f), p50, p90, p99, histogram(width; f)",
+        help: "r of all records; also var, std, any, all, first, last, min_by,\nmax_by, nunique, quantile(q; f), p50, p90, p99, histogram(w; f), list",
         arity: (1, 1),
         build: |c, call| {
             let grouping = Grouping::of(&call.args[0], c.kind, None)?;

@@ -68,7 +68,7 @@ fn data_that_asks_for_what_there_is_not_says_so() {
     for (stored, parts) in [
         (ZSTD_WITH_DICTIONARY, ["dictionary", "zstd -dc -D"]),
         (ZSTD_WITH_LARGE_WINDOW, ["window of more than 2 GiB", "zstd --long=31"]),
-        (XZ_WITH_LARGE_DICTIONARY, ["2 GiB of memory", "xz -dc"]),
+        (XZ_WITH_LARGE_DICTIONARY, ["more than 2 GiB", "xz -dc"]),
     ] {
         let output = creel_with(stored, &["count"]);
         fails(&output, 3, &parts);

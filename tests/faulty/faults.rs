@@ -108,7 +108,8 @@ pub(crate) const ANY: &[Fault] = &[
         },
         &["redirect"],
     ),
-    fault("204", |_, r| r.status = "204 No Content".to_owned(), &["204"]),
+    // Its body may be met as the head of the next answer on the connection.
+    fault("204", |_, r| r.status = "204 No Content".to_owned(), &["204", "invalid HTTP version"]),
     fault("202", |_, r| r.status = "202 Accepted".to_owned(), &["202"]),
     fault("203", |_, r| r.status = "203 Non-Authoritative".to_owned(), &["203"]),
     fault("205", |_, r| *r = Reply::new("205 Reset Content", ""), &["205"]),

@@ -33,6 +33,7 @@ const RESERVED: u8 = 0xe0;
 /// the largest dictionaries of xz need.
 #[cfg(any(feature = "zstd", feature = "xz"))]
 pub(super) const MEMORY_LOG: u32 = if usize::BITS > 32 { 31 } else { 30 };
+const LARGEST_WINDOW: u64 = if usize::BITS > 32 { 1 << 31 } else { 1 << 30 };
 
 /// A decoder of one member (stream, frame).
 pub(super) trait Member: DecodeV2 + Unpin + Send + 'static {
@@ -169,7 +170,8 @@ impl<D: Member> Members<D> {
                 Window::Bytes(bytes) => break bytes,
             }
         };
-        if bytes == 0 {
+        // More than decoders may have at all, they refuse themselves.
+        if bytes == 0 || bytes > LARGEST_WINDOW {
             return Poll::Ready(Ok(()));
         }
         let Object { windows, end, place, .. } = &self.object;
