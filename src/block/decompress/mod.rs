@@ -101,6 +101,10 @@ pub(super) struct Object {
     pub(super) progress: Arc<Progress>,
     /// Where the end of its data stands.
     pub(super) end: InputOrder,
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd", feature = "xz", feature = "lz4")),
+        allow(dead_code)
+    )]
     pub(super) windows: Windows,
 }
 
