@@ -5,7 +5,7 @@ use super::remote_tests::{pattern, read};
 use crate::Error;
 
 #[tokio::test]
-async fn what_is_skipped_as_read_before_has_to_be_the_same() {
+async fn bytes_skipped_after_a_cut_must_equal_those_read_before() {
     for sized in [true, false] {
         for same in [true, false] {
             let [first, then] =

@@ -188,7 +188,7 @@ fn settings_and_files_of_credentials_are_not_quoted() {
 }
 
 #[test]
-fn what_a_store_says_is_shown_without_secrets() {
+fn messages_of_a_store_are_shown_without_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     for said in [
         "Authorization: AWS4-HMAC-SHA256 Credential=S3CRETq7/x, Signature=S3CRETq7",

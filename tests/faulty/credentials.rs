@@ -115,7 +115,7 @@ fn white_space_at_the_ends_of_what_is_handed_out_is_cut() {
 }
 
 #[test]
-fn what_no_request_can_carry_is_an_error_that_does_not_show_it() {
+fn credentials_that_no_request_can_carry_are_errors_that_hide_them() {
     each(&ALL, |from, glob| {
         for token in ["S3CRET\nx", "S3CRET\0", "S3CRET x", "S3CR\u{c9}T"] {
             let server = server(usize::MAX, move |request| from.answer(request, token));
