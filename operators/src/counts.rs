@@ -189,7 +189,7 @@ impl<K: Stored> Counts<K> {
     ///
     /// ```
     /// # use creel_operators::Counts;
-    /// let counts: Counts<u64> = (0..1000).collect();
+    /// let counts: Counts<u64> = (0..1000_u64).collect();
     /// assert!(counts.held() >= counts.weight());
     /// ```
     pub fn held(&self) -> usize {
