@@ -14,9 +14,9 @@ use std::panic::resume_unwind;
 /// ```
 /// use std::panic::catch_unwind;
 ///
-/// let refused = catch_unwind(|| creel_kernels::reserve(&mut Vec::<u64>::new(), usize::MAX / 16));
+/// let refused = catch_unwind(|| creel_kernels::reserve(&mut Vec::<u64>::new(), usize::MAX));
 /// let refused = refused.unwrap_err().downcast::<creel_kernels::Refused>().unwrap();
-/// assert_eq!(refused.bytes(), usize::MAX / 16 * 8);
+/// assert_eq!(refused.bytes(), usize::MAX);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
