@@ -1,5 +1,7 @@
 //! Aggregates whose groups are values of their own: what most are made with.
 
+use creel_kernels::prefetch;
+
 use super::{Damaged, NoBytes, Reader, State};
 use crate::column::{Columns, Groups, OwnedColumn};
 
@@ -118,6 +120,13 @@ impl<P: PerGroup> State for Each<P> {
     }
 
     fn update(&mut self, groups: Groups<'_>, columns: &Columns<'_>) {
+        /// States of fewer groups stay in the nearest caches.
+        const MANY: usize = 4096;
+        if let Groups::Each(numbers) = groups
+            && self.groups.len() >= MANY
+        {
+            numbers.iter().for_each(|number| prefetch(&self.groups[*number as usize]));
+        }
         self.of.update(&mut self.groups, groups, columns);
     }
 

@@ -349,6 +349,15 @@ impl<'a> Column<'a> {
                     visit(row, Number::of(span.of(text)));
                 });
             }
+            (Data::Texts { form: Form::Json, text, spans }, None) => {
+                // What begins like a number is one: values are checked.
+                spans.iter().enumerate().for_each(|(row, span)| {
+                    let raw = span.of(text);
+                    if let Some(b'-' | b'0'..=b'9') = raw.as_bytes().first() {
+                        visit(row, Number::of(raw));
+                    }
+                });
+            }
             _ => self.each(|row, datum| {
                 if let Some(number) = datum.number() {
                     visit(row, number);

@@ -3,6 +3,7 @@
 //! Both are reached through `Counts` only, and are public for [`key!`](crate::key!) alone: no method
 //! of `Counts` shows where a table keeps its keys, so that a faster one can take their place.
 
+mod ids;
 mod into_iter;
 mod map;
 mod merge;
@@ -25,6 +26,7 @@ use std::sync::LazyLock;
 use foldhash::fast::{FoldHasher, SeedableRandomState};
 
 use crate::{Key, Stored};
+pub use ids::TextIds;
 pub use into_iter::IntoIter;
 pub use map::Map;
 pub(crate) use order::Place;
