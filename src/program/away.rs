@@ -28,6 +28,13 @@ pub(super) fn put_away(
     writer.finish()
 }
 
+/// Puts rows away, which are sorted.
+pub(super) fn put_rows_away(rows: &[Row], budget: &Budget) -> Result<Vec<Extent>> {
+    let mut writer = Writer::new(budget);
+    rows.iter().try_for_each(|(key, n)| writer.add(key, *n))?;
+    writer.finish()
+}
+
 fn most(limit: Option<u64>) -> usize {
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

@@ -1,12 +1,12 @@
 //! A parsed program to stages and an end.
 
 use super::batch::Kind;
-use super::combine::End;
+use super::end::{End, Rows, Wanted};
 use super::expression;
 use super::fault::Fault;
-use super::grouping::{self, Grouping};
+use super::grouping;
 use super::parse::parse;
-use super::phase::{Ending, Phase};
+use super::phase::Phase;
 use super::predicate::Predicate;
 use super::stage::Stage;
 use super::syntax::{Call, Expr, Node, Span, segments};
@@ -27,12 +27,7 @@ pub(crate) struct Compiler {
     pub(crate) stages: Vec<Stage>,
     /// What records are after the last stage.
     pub(crate) kind: Kind,
-    end: Option<End>,
-    grouping: Option<Grouping>,
-    /// How many rows of the result are wanted.
-    limit: Option<u64>,
-    /// Whether the rows are counted instead of shown.
-    rows_counted: bool,
+    end: Option<Box<dyn End>>,
     /// Whether the records of this phase are pairs of a key and a count, commonest first.
     is_ranked: bool,
 }
@@ -49,25 +44,14 @@ impl Compiler {
     }
 
     fn new(phases: Vec<Phase>, input: Input) -> Self {
-        Self {
-            phases,
-            input,
-            stages: Vec::new(),
-            kind: input.kind(),
-            end: None,
-            grouping: None,
-            limit: None,
-            rows_counted: false,
-            is_ranked: false,
-        }
+        Self { phases, input, stages: Vec::new(), kind: input.kind(), end: None, is_ranked: false }
     }
 
     /// The phases before this one, this one, and whether its rows are pairs, commonest first.
     fn into_phases(self) -> (Vec<Phase>, Phase, bool) {
-        let Self { phases, input, stages, grouping, limit, rows_counted, .. } = self;
-        let end = self.end.unwrap_or(End::Records);
-        let ranked = end == End::Frequencies && !rows_counted;
-        (phases, Phase::new(input, stages, Ending { end, grouping, limit, rows_counted }), ranked)
+        let Self { phases, input, stages, end, .. } = self;
+        let is_ranked = end.as_ref().is_some_and(|end| end.gives_pairs());
+        (phases, Phase::new(input, stages, end), is_ranked)
     }
 
     /// Begins another phase, if this one has its reduction: its rows are records of what follows.
@@ -138,7 +122,8 @@ impl Compiler {
             return Err(wrong_arity(verb, call));
         }
         // These are asked of the reduction itself, which then keeps less.
-        let of_groups = self.end == Some(End::Groups);
+        let rows = self.end.as_mut().map(|end| end.rows());
+        let of_groups = matches!(rows, Some(Rows::OfGroups));
         if of_groups && verb.name == "topk" {
             return Err(verbs::not_yet(call.name_span.clone(), "topk of groups"));
         }
@@ -158,7 +143,8 @@ impl Compiler {
 
     /// Checks what a stage is given.
     pub(crate) fn needs(&self, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
-        if kinds.contains(&self.kind) {
+        let kind = if self.kind.is_json() { Kind::Json } else { self.kind };
+        if kinds.contains(&kind) {
             return Ok(());
         }
         let wanted: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
@@ -220,36 +206,32 @@ impl Compiler {
     }
 
     /// Ends the chain of records.
-    pub(crate) fn end(&mut self, end: End) {
-        self.end = Some(end);
-    }
-
-    /// Ends the chain of records in aggregates of groups.
-    pub(super) fn end_in_groups(&mut self, grouping: Grouping) {
-        (self.end, self.grouping) = (Some(End::Groups), Some(grouping));
+    pub(super) fn end(&mut self, end: impl End + 'static) {
+        self.end = Some(Box::new(end));
     }
 
     /// `topk` and `take` after a stage that gives rows, which are in order already.
     pub(crate) fn limit(&mut self, call: &Call, n: u64) -> Result<(), Fault> {
-        self.needs_rows(call)?;
-        self.limit = Some(self.limit.map_or(n, |limit| limit.min(n)));
+        let wanted = self.wanted(call)?;
+        wanted.limit = Some(wanted.limit.map_or(n, |limit| limit.min(n)));
         Ok(())
     }
 
     /// `count` after a stage that gives rows.
     pub(crate) fn count_rows(&mut self, call: &Call) -> Result<(), Fault> {
-        self.needs_rows(call)?;
-        self.rows_counted = true;
+        self.wanted(call)?.counted = true;
         Ok(())
     }
 
-    fn needs_rows(&self, call: &Call) -> Result<(), Fault> {
-        let has_rows = matches!(self.end, Some(End::Frequencies | End::Top(_)));
-        if has_rows && !self.rows_counted {
-            return Ok(());
+    /// What is wanted of the rows of the end, which are ranked.
+    fn wanted(&mut self, call: &Call) -> Result<&mut Wanted, Fault> {
+        match self.end.as_mut().map(|end| end.rows()) {
+            Some(Rows::Ranked(wanted)) if !wanted.counted => Ok(wanted),
+            _ => {
+                let message = format!("`{}` of a single result", call.name);
+                Err(Fault::new(call.name_span.clone(), message).hint("leave it out"))
+            }
         }
-        let message = format!("`{}` of a single result", call.name);
-        Err(Fault::new(call.name_span.clone(), message).hint("leave it out"))
     }
 }
 

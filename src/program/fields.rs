@@ -1,37 +1,38 @@
 //! The fields of records that a program uses: found while a record is checked, and never again.
 
 use super::batch::Kind;
+use super::end::End;
 use super::predicate::Predicate;
 use super::stage::Stage;
 use super::value::Value;
 use crate::record::json::Step;
 
-/// Makes columns of the first keys of paths into records, and gives their names.
-/// `last` are the expressions of the end, which are evaluated on what the stages leave.
-pub(crate) fn resolve<'v>(
+/// Makes columns of the first keys of paths into records, and appends their names. The expressions of
+/// the end are evaluated on what the stages leave.
+pub(super) fn resolve(
     stages: &mut [Stage],
-    last: impl Iterator<Item = &'v mut Value>,
+    end: Option<&mut Box<dyn End>>,
     mut kind: Kind,
-) -> Vec<Box<str>> {
-    let mut fields = Vec::new();
+    fields: &mut Vec<Box<str>>,
+) {
     for stage in stages {
         if kind != Kind::Record {
-            return fields;
+            return;
         }
         kind = stage.kind(kind);
         match stage {
-            Stage::Map(value) => of_value(value, &mut fields),
-            Stage::Filter(predicate) => of_predicate(predicate, &mut fields),
+            Stage::Map(value) => of_value(value, fields),
+            Stage::Filter(predicate) => of_predicate(predicate, fields),
             _ => {}
         }
     }
-    if kind == Kind::Record {
-        last.for_each(|value| of_value(value, &mut fields));
+    if let Some(end) = end {
+        end.resolve(kind, fields);
     }
-    fields
 }
 
-fn of_value(value: &mut Value, fields: &mut Vec<Box<str>>) {
+/// Makes columns of the first keys of paths of a value.
+pub(super) fn of_value(value: &mut Value, fields: &mut Vec<Box<str>>) {
     match value {
         // What comes second is evaluated on what the first gives.
         Value::Chain(values) => {

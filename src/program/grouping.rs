@@ -4,6 +4,7 @@ use creel_operators::aggregate::{self, Order};
 
 use super::batch::Kind;
 use super::compile::Compiler;
+use super::end::Wanted;
 use super::expression;
 use super::fault::Fault;
 use super::syntax::{Call, Expr, Node};
@@ -34,6 +35,8 @@ pub(super) struct Reducer {
 pub(super) enum Shape {
     /// The value of the one aggregate; behind the key, as a pair, where there is one.
     Value,
+    /// A row for each member of the one list of the one aggregate of all records, which are ranked.
+    Members(Wanted),
     /// An object: the name of the key, and those of the aggregates.
     Object(Option<String>, Vec<String>),
 }
@@ -73,9 +76,32 @@ impl Grouping {
         Ok(Self { key: None, reducers: all, shape })
     }
 
+    /// One aggregate of the records themselves, of a kind.
+    pub(super) fn of_records(name: &str, parameters: Vec<f64>, kind: Kind) -> Self {
+        let found = aggregate::find(name).unwrap_or_else(|| unreachable!("a row of the table"));
+        let columns = if found.columns.0 == 0 { 0 } else { 1 };
+        let columns = std::iter::repeat_n((Value::Identity, kind), columns).collect();
+        let reducers = vec![Reducer { kind: found, parameters, columns }];
+        let shape = match name {
+            "topk" => Shape::Members(Wanted::default()),
+            _ => Shape::Value,
+        };
+        Self { key: None, reducers, shape }
+    }
+
     /// Returns true if the order of the records shows in a row.
-    pub(super) fn is_ordered(&self) -> bool {
+    pub(super) fn has_ordered(&self) -> bool {
         self.reducers.iter().any(|reducer| reducer.kind.order == Order::Input)
+    }
+
+    /// How many rows of all records may be kept, if these are the result.
+    pub(super) fn most_rows(&self) -> Option<u64> {
+        match (&self.shape, self.reducers.as_slice()) {
+            (Shape::Members(_), [Reducer { parameters, .. }]) => {
+                parameters.first().map(|k| *k as u64)
+            }
+            _ => None,
+        }
     }
 
     /// All expressions on records.
@@ -148,7 +174,7 @@ pub(super) fn is_offered(kind: &aggregate::Kind) -> bool {
 /// Ends a chain of records in one aggregate: `mean(.rt)` is `agg(mean(.rt))`.
 pub(super) fn single(compiler: &mut Compiler, call: &Call) -> Result<(), Fault> {
     let reducers = vec![Reducer::of_call(call, compiler.kind)?];
-    compiler.end_in_groups(Grouping { key: None, reducers, shape: Shape::Value });
+    compiler.end(Grouping { key: None, reducers, shape: Shape::Value });
     Ok(())
 }
 

@@ -241,6 +241,42 @@ pub(crate) fn lengths<'t>(text: &str, batch: &Batch, out: &mut Columns) -> Base<
     Base::Made
 }
 
+/// Integers of 64 bits to numbers; other values fail.
+pub(crate) fn integers<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    for (index, span) in batch.spans.iter().enumerate() {
+        let integer = span.of(text).parse();
+        if integer.is_err() {
+            let what = Some("an integer is needed, and this is none");
+            out.failures.push(Failure { index, what });
+        }
+        out.batch.numbers.push(integer.unwrap_or(0));
+    }
+    Base::Given(text)
+}
+
+/// Arrays of strings to lists of the texts that these stand for; other values fail.
+pub(crate) fn lists_of_text<'t>(text: &str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    out.text.clear();
+    for (index, span) in batch.spans.iter().enumerate() {
+        let members = match json::rank(span.of(text)) {
+            5 => json::members(text, span.range()).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let is_text = |member: &Range<usize>| json::rank(&text[member.clone()]) == 4;
+        if json::rank(span.of(text)) != 5 || !members.iter().all(is_text) {
+            let what = Some("an array of strings is needed, and this is none");
+            out.failures.push(Failure { index, what });
+        }
+        for member in members.into_iter().filter(is_text) {
+            let start = out.text.len();
+            json::unescape(&text[member.start + 1..member.end - 1], &mut out.text);
+            out.batch.spans.push(Span::new(start, out.text.len()));
+        }
+        out.batch.ends.push(out.batch.spans.len() as u32);
+    }
+    Base::Made
+}
+
 /// The values of a batch that have no members: neither arrays nor, if these will do, objects.
 pub(crate) fn without_members(
     arrays_only: bool,

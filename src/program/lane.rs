@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::batch::{BATCH, Batch, Kind, LONGEST_TEXT, Span};
-use super::combine::{End, State};
+use super::end::State;
 use super::failure::Told;
 use super::json;
 use super::phase::Phase;
@@ -35,33 +35,46 @@ pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    let (kind, limit, counted) = (phase.end_kind(), phase.limit, phase.rows_counted);
-    let state = match (phase.end, !phase.is_ordered()) {
-        (End::Records, true) => return stream_records(phase, &**input, records, context, out),
-        (_, false) => ordered::run(phase, &**input, records, context, out)?,
-        (_, true) => {
-            let pass = Reduce::new(phase, records);
-            run::reduce(context, Arc::clone(input), pass)?.state
-        }
-    };
-    if phase.end == End::Records {
-        return Ok(());
+    match (phase.is_ordered(), phase.streams()) {
+        (false, true) => stream_records(phase, &**input, records, context, out),
+        (true, true) => ordered::print(phase, &phase.ordered, &**input, records, context, out),
+        (_, false) => reduced(phase, input, records, context, true)?.print(context, out),
     }
-    phase.end.print(state, kind, limit, counted, context, out)
 }
 
-/// What one lane holds: buffers for each stage, and the state of the end.
-pub(crate) struct Lane {
+/// Runs a phase that has a reduction: its state of all records, of which only what is wanted is kept
+/// if it `settles`.
+pub(super) fn reduced<I: run::Input<Reader: Reader<Block = Block>>>(
+    phase: &Arc<Phase>,
+    input: &Arc<I>,
+    records: &Records,
+    context: &Context,
+    settles: bool,
+) -> Result<Box<dyn State>> {
+    let pass = Reduce { phase: Arc::clone(phase), records: records.clone(), settles };
+    if phase.is_ordered() {
+        return ordered::reduced(Arc::new(pass), &**input, context);
+    }
+    Ok(run::reduce(context, Arc::clone(input), pass)?.state)
+}
+
+/// What one lane of a reduction holds.
+pub(super) struct Lane {
+    buffers: Buffers,
+    pub(super) state: Box<dyn State>,
+}
+
+/// Buffers of one lane, for each stage.
+pub(super) struct Buffers {
     source: Batch,
     scratch: Vec<Scratch>,
     /// Made when a block is searched: parts of a state are lanes too.
     search: Option<Cache>,
     /// What reading the records had to say of bad ones; each stage has its own.
     told: Told,
-    pub(super) state: State,
 }
 
-impl Lane {
+impl Buffers {
     pub(super) fn new(phase: &Phase, policy: Invalid) -> Self {
         let kind = phase.input.kind();
         Self {
@@ -69,44 +82,45 @@ impl Lane {
             scratch: scratch(&phase.stages, kind, policy),
             search: None,
             told: Told::default(),
-            state: phase.start(policy),
         }
     }
 
     pub(super) fn told(&mut self) -> Told {
         let mut told = std::mem::take(&mut self.told);
         self.scratch.iter_mut().for_each(|scratch| told.add(scratch.told()));
-        told.add(self.state.told());
         told
     }
 }
 
 /// A phase that makes one result of all records.
 pub(super) struct Reduce {
-    phase: Arc<Phase>,
-    records: Records,
+    pub(super) phase: Arc<Phase>,
+    pub(super) records: Records,
+    /// Whether only what is wanted of the result is kept, of each part as it is known.
+    settles: bool,
 }
 
 impl Reduce {
-    pub(super) fn new(phase: &Arc<Phase>, records: &Records) -> Self {
-        Self { phase: Arc::clone(phase), records: records.clone() }
+    /// A lane that has seen nothing.
+    pub(super) fn empty(&self) -> Lane {
+        self.lane(self.phase.start(self.records.invalid))
     }
 
     /// A lane of this state.
-    fn lane(&self, state: State) -> Lane {
-        Lane { state, ..Lane::new(&self.phase, self.records.invalid) }
+    fn lane(&self, state: Box<dyn State>) -> Lane {
+        Lane { buffers: Buffers::new(&self.phase, self.records.invalid), state }
     }
 
     fn fed(&self, context: &Context, lane: &mut Lane, block: &Block) -> Result<()> {
         let phase = &*self.phase;
         let Checked { text, mut tally, wrong } = self.records.text(context, block, phase.input)?;
-        let mut state = std::mem::replace(&mut lane.state, State::Count(0));
-        let _ = self
-            .records
-            .drive(&text, phase, lane, &mut |text, batch| phase.end.feed(&mut state, text, batch));
-        lane.state = state;
+        let Lane { buffers, state } = lane;
+        let mut end = |text: &str, batch: &mut Batch| state.feed(text, batch);
+        let _ = self.records.drive(&text, phase, buffers, &mut end);
+        let mut told = buffers.told();
+        told.add(state.told());
         // Of the records before the one that is no text.
-        tally.add(self.records.settle(lane.told(), block)?);
+        tally.add(self.records.settle(told, block)?);
         context.progress.add_tally(tally);
         wrong.map_or(Ok(()), Err)
     }
@@ -120,11 +134,11 @@ impl Pass<Block> for Reduce {
     }
 
     fn start(&self, _: &Context, _: &[Shared]) -> Lane {
-        Lane::new(&self.phase, self.records.invalid)
+        self.empty()
     }
 
     fn emptied(&self, _: &Lane) -> Lane {
-        Lane::new(&self.phase, self.records.invalid)
+        self.empty()
     }
 
     fn feed(&self, context: &Context, _: &[Shared], lane: &mut Lane, block: Block) -> Result<()> {
@@ -133,7 +147,7 @@ impl Pass<Block> for Reduce {
     }
 
     fn merge(&self, into: &mut Lane, from: Lane) {
-        self.phase.end.merge(&mut into.state, from.state);
+        into.state.merge(from.state);
     }
 
     fn weight(&self, lane: &Lane) -> usize {
@@ -145,26 +159,22 @@ impl Pass<Block> for Reduce {
     }
 
     fn unfit(&self, lane: &Lane, budget: &Budget) -> Error {
-        let end = self.phase.end;
-        let least = lane.state.needed(end).map(|needed| {
+        let least = lane.state.needed().map(|needed| {
             format!("; for all that is kept, `--memory {}M` would do", memory::least(needed) >> 20)
         });
-        let what = match end {
-            End::Top(k) => format!("topk({k})"),
-            End::Groups => "groupby".to_owned(),
-            _ => "frequencies".to_owned(),
-        };
-        run::unfit(&what, lane.state.held(), budget, &least.unwrap_or_default())
+        run::unfit(&lane.state.name(), lane.state.held(), budget, &least.unwrap_or_default())
     }
 
     fn parts(&self, lane: Lane, bits: u32) -> Vec<Lane> {
-        let parts = self.phase.end.parts(lane.state, self.phase.end_kind(), bits);
-        parts.into_iter().map(|state| self.lane(state)).collect()
+        lane.state.parts(bits).into_iter().map(|state| self.lane(state)).collect()
     }
 
     fn join(&self, parts: Vec<Lane>) -> Lane {
-        let states = parts.into_iter().map(|lane| lane.state).collect();
-        self.lane(self.phase.end.join(states))
+        let mut states = parts.into_iter().map(|lane| lane.state);
+        match states.next() {
+            Some(first) => self.lane(first.join(states.collect())),
+            None => self.empty(),
+        }
     }
 
     fn save(&self, lane: &Lane, bytes: &mut Vec<u8>) -> bool {
@@ -176,12 +186,14 @@ impl Pass<Block> for Reduce {
     }
 
     fn settles(&self) -> bool {
-        true
+        self.settles
     }
 
     fn settle(&self, context: &Context, lane: Lane) -> Result<Lane> {
-        let Phase { limit, rows_counted, .. } = *self.phase;
-        Ok(self.lane(lane.state.settle(context, limit, rows_counted)?))
+        match self.settles {
+            true => Ok(self.lane(lane.state.settle(context)?)),
+            false => Ok(lane),
+        }
     }
 }
 
@@ -206,8 +218,8 @@ fn stream_records(
         let text = records.text(context, &block, phase.input).inspect_err(fails)?;
         let Checked { text, mut tally, wrong } = text;
         let mut encoded = written().pop().unwrap_or_default();
-        let told = lanes.with(|lane| {
-            records.drive(&text, phase, lane, &mut |text, batch| {
+        let told = lanes.with(|buffers| {
+            records.drive(&text, phase, buffers, &mut |text, batch| {
                 if batch.kind == Kind::Text {
                     let pieces = batch.spans.iter().map(|span| span.range());
                     encoder.texts(&mut encoded, text, pieces);
@@ -239,11 +251,11 @@ fn stream_records(
     })
 }
 
-/// Lanes lent to whichever thread has a block: as many as there are threads.
+/// Buffers lent to whichever thread has a block: as many as there are threads.
 pub(super) struct Lanes<'p> {
     phase: &'p Phase,
     policy: Invalid,
-    idle: Mutex<Vec<Lane>>,
+    idle: Mutex<Vec<Buffers>>,
 }
 
 impl<'p> Lanes<'p> {
@@ -251,12 +263,12 @@ impl<'p> Lanes<'p> {
         Self { phase, policy, idle: Mutex::new(Vec::new()) }
     }
 
-    pub(super) fn with(&self, work: impl FnOnce(&mut Lane) -> ControlFlow<()>) -> Told {
+    pub(super) fn with(&self, work: impl FnOnce(&mut Buffers) -> ControlFlow<()>) -> Told {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lane = idle().pop().unwrap_or_else(|| Lane::new(self.phase, self.policy));
-        let _ = work(&mut lane);
-        let told = lane.told();
-        idle().push(lane);
+        let mut buffers = idle().pop().unwrap_or_else(|| Buffers::new(self.phase, self.policy));
+        let _ = work(&mut buffers);
+        let told = buffers.told();
+        idle().push(buffers);
         told
     }
 }
@@ -300,10 +312,10 @@ impl Records {
         &self,
         text: &str,
         phase: &Phase,
-        lane: &mut Lane,
+        buffers: &mut Buffers,
         end: &mut Next<'_>,
     ) -> ControlFlow<()> {
-        let Lane { source, scratch, search, told, .. } = lane;
+        let Buffers { source, scratch, search, told } = buffers;
         if phase.input == Input::Json {
             let mut next =
                 |text: &str, batch: &mut Batch| drive(&phase.stages, scratch, text, batch, end);

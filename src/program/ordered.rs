@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::batch::{Batch, Kind, Span};
-use super::combine::{End, State};
+use super::end::State;
 use super::failure::Told;
-use super::lane::{Lane, Lanes, Records, Reduce, each_cell};
+use super::lane::{Buffers, Lanes, Records, Reduce, each_cell};
 use super::phase::Phase;
-use super::stage::{Scratch, Stage, drive, scratch};
+use super::stage::{Next, Scratch, Stage, drive, scratch};
 use crate::block::Block;
 use crate::progress::Tally;
 use crate::record::{Checked, Invalid, RawLines};
@@ -18,58 +18,117 @@ use crate::sink::Printer;
 use crate::spill::Budget;
 use crate::{Error, Result};
 
-/// Runs the stages before the first `take` on all lanes, and everything from there on here.
-pub(super) fn run(
-    phase: &Arc<Phase>,
+/// Prints the records that some stages of a phase leave, of those that see all records in their order.
+pub(super) fn print(
+    phase: &Phase,
+    stages: &[Stage],
     input: &impl Input<Reader: Reader<Block = Block>>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
-) -> Result<State> {
-    let lanes = Lanes::new(phase, records.invalid);
-    let most = match phase.ordered.first() {
-        Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
-        _ => usize::MAX,
-    };
-    let emit = |block: Block| {
-        let fails = |_: &Error| context.progress.fails(block.order(0));
-        let text = records.text(context, &block, phase.input).inspect_err(fails)?;
-        let Checked { text, mut tally, wrong } = text;
-        let mut taken = Taken::new(phase.lane_kind());
-        let told = lanes.with(|lane| {
-            records.drive(&text, phase, lane, &mut |text, batch| taken.extend(text, batch, most))
-        });
-        let settled = records.settle(told, &block).and_then(|left_out| {
-            tally.add(left_out);
-            wrong.map_or(Ok(tally), Err)
-        });
-        let settled = settled.inspect_err(fails);
-        if let Cow::Owned(_) = &text {
-            let origins = taken.batch.origins.iter_mut();
-            origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
-        }
-        drop(text);
-        Ok((taken, settled, block))
-    };
-    let pass = Arc::new(Reduce::new(phase, records));
-    let mut held = Held::all(Lane::new(phase, records.invalid));
-    let mut share = context.budget.as_deref().map(Budget::share);
-    let mut buffers = scratch(&phase.ordered, phase.lane_kind(), records.invalid);
-    let mut enough = None;
-    if most > 0 {
-        stream(context, input, emit, weight, |(mut taken, settled, block): Ordered| {
-            let one_by_one = records.invalid != Invalid::Fail;
-            let state = &mut held.state.state;
-            let flow = in_order(phase, &mut buffers, &mut taken, state, one_by_one, out)?;
-            let told_behind = state.told();
-            if let Some(share) = &mut share
-                && share.is_over(pass.held(&held.state), 1)
-            {
-                if !held.put_away(context, &*pass)? {
-                    return Err(pass.unfit(&held.state, share.budget()));
+) -> Result<()> {
+    let pass = InOrder { phase, stages, records, context };
+    pass.run(input, |driven| {
+        let mut written = Ok(());
+        let flow = driven.through(&mut |text, batch| {
+            each_cell(text, batch, |cell| {
+                if written.is_ok() {
+                    written = out.value(cell);
                 }
-                share.is_over(pass.held(&held.state), 1);
+            });
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        written?;
+        out.flush()?;
+        Ok((flow, Told::default()))
+    })
+}
+
+/// Runs a reduction that has to see all records in their order: its state of all of them.
+pub(super) fn reduced(
+    pass: Arc<Reduce>,
+    input: &impl Input<Reader: Reader<Block = Block>>,
+    context: &Context,
+) -> Result<Box<dyn State>> {
+    let mut held = Held::all(pass.empty());
+    let mut share = context.budget.as_deref().map(Budget::share);
+    let (phase, records) = (&*pass.phase, &pass.records);
+    InOrder { phase, stages: &phase.ordered, records, context }.run(input, |driven| {
+        let state = &mut held.state.state;
+        let flow = driven.through(&mut |text, batch| state.feed(text, batch));
+        let told = state.told();
+        if let Some(share) = &mut share
+            && share.is_over(pass.held(&held.state), 1)
+        {
+            if !held.put_away(context, &*pass)? {
+                return Err(pass.unfit(&held.state, share.budget()));
             }
+            share.is_over(pass.held(&held.state), 1);
+        }
+        Ok((flow, told))
+    })?;
+    Ok(run::whole_of(context, held, pass)?.state)
+}
+
+/// A phase of which lanes run the stages before the first `take`, and one thread what comes then.
+struct InOrder<'p> {
+    phase: &'p Phase,
+    /// What the one thread runs: from the first `take` on.
+    stages: &'p [Stage],
+    records: &'p Records,
+    context: &'p Context,
+}
+
+/// The records of a block, on their way through the stages that see all in their order.
+struct Driven<'d> {
+    stages: &'d [Stage],
+    buffers: &'d mut [Scratch],
+    taken: &'d mut Taken,
+    one_by_one: bool,
+}
+
+impl Driven<'_> {
+    /// Sends them through the stages to an end. Says how many the stages have seen.
+    fn through(self, end: &mut Next<'_>) -> ControlFlow<usize, usize> {
+        let Self { stages, buffers, taken: Taken { text, batch }, one_by_one } = self;
+        let all = batch.len();
+        let flow = if one_by_one {
+            let mut one = Batch::new(batch.kind);
+            let mut each = (0..all).map(|n| {
+                one.set_to_one_of(batch, n);
+                drive(stages, buffers, text, &mut one, end).map_break(|()| n + 1)
+            });
+            each.find(ControlFlow::is_break).unwrap_or(ControlFlow::Continue(()))
+        } else {
+            drive(stages, buffers, text, batch, end).map_break(|()| all)
+        };
+        flow.map_continue(|()| all)
+    }
+}
+
+impl InOrder<'_> {
+    /// Hands the records of each block on, in input order, until one has enough.
+    fn run(
+        &self,
+        input: &impl Input<Reader: Reader<Block = Block>>,
+        mut consume: impl FnMut(Driven<'_>) -> Result<(ControlFlow<usize, usize>, Told)> + Send,
+    ) -> Result<()> {
+        let Self { phase, stages, records, context } = *self;
+        let lanes = Lanes::new(phase, records.invalid);
+        let most = match stages.first() {
+            Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
+        if most == 0 {
+            return Ok(());
+        }
+        let emit = |block: Block| self.emit(&lanes, block, most);
+        let mut buffers = scratch(stages, phase.lane_kind(), records.invalid);
+        let one_by_one = records.invalid != Invalid::Fail;
+        let mut enough = None;
+        stream(context, input, emit, weight, |(mut taken, settled, block): Ordered| {
+            let driven = Driven { stages, buffers: &mut buffers, taken: &mut taken, one_by_one };
+            let (flow, told_behind) = consume(driven)?;
             let mut told = Told::default();
             buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));
             told.add(told_behind);
@@ -89,17 +148,39 @@ pub(super) fn run(
             context.progress.add_tally(tally);
             Ok(flow.map_break(drop).map_continue(drop))
         })?;
+        if let Some(place) = enough {
+            context.progress.forget_behind(place);
+        }
+        Ok(())
     }
-    if let Some(place) = enough {
-        context.progress.forget_behind(place);
+
+    /// What lanes make of a block.
+    fn emit(&self, lanes: &Lanes<'_>, block: Block, most: usize) -> Result<Ordered> {
+        let Self { phase, records, context, .. } = *self;
+        let fails = |_: &Error| context.progress.fails(block.order(0));
+        let text = records.text(context, &block, phase.input).inspect_err(fails)?;
+        let Checked { text, mut tally, wrong } = text;
+        let mut taken = Taken::new(phase.lane_kind());
+        let mut take = |text: &str, batch: &mut Batch| taken.extend(text, batch, most);
+        let told = lanes.with(|buffers| records.drive(&text, phase, buffers, &mut take));
+        let settled = records.settle(told, &block).and_then(|left_out| {
+            tally.add(left_out);
+            wrong.map_or(Ok(tally), Err)
+        });
+        let settled = settled.inspect_err(fails);
+        if let Cow::Owned(_) = &text {
+            let origins = taken.batch.origins.iter_mut();
+            origins.for_each(|at| *at = records.offset(&block, *at as usize) as u32);
+        }
+        drop(text);
+        Ok((taken, settled, block))
     }
-    Ok(run::whole_of(context, held, pass)?.state)
 }
 
 /// The records of a block that are let pass, up to the one that gives the last of so many results of
 /// the stages that lanes run.
 fn passed_before(phase: &Phase, records: &Records, block: &Block, results: usize) -> Result<Tally> {
-    let mut lane = Lane::new(phase, records.invalid);
+    let mut buffers = Buffers::new(phase, records.invalid);
     let mut tally = Tally::default();
     let mut seen = 0;
     for record in RawLines::new(block.bytes(), &records.delimiter) {
@@ -110,11 +191,11 @@ fn passed_before(phase: &Phase, records: &Records, block: &Block, results: usize
         let part = block.part(at..at + record.len());
         let Checked { text, tally: found, .. } = records.checked(&part, phase.input)?;
         tally.add(found);
-        let _ = records.drive(&text, phase, &mut lane, &mut |_, batch| {
+        let _ = records.drive(&text, phase, &mut buffers, &mut |_, batch| {
             seen += batch.len();
             ControlFlow::Continue(())
         });
-        tally.add(records.settle(lane.told(), &part)?);
+        tally.add(records.settle(buffers.told(), &part)?);
     }
     Ok(tally)
 }
@@ -125,47 +206,6 @@ type Ordered = (Taken, Result<Tally>, Block);
 /// The bytes of memory that wait with it.
 fn weight((taken, _, block): &Ordered) -> usize {
     taken.text.capacity() + taken.batch.weight() + block.weight()
-}
-
-/// Sends the records of one block through the stages that see all records in their order, and
-/// prints at once what comes out. Says how many they have seen.
-fn in_order(
-    phase: &Phase,
-    buffers: &mut [Scratch],
-    taken: &mut Taken,
-    state: &mut State,
-    one_by_one: bool,
-    out: &mut Printer<'_>,
-) -> Result<ControlFlow<usize, usize>> {
-    let mut written = Ok(());
-    let Taken { text, batch } = taken;
-    let mut end = |text: &str, batch: &mut Batch| {
-        if phase.end != End::Records {
-            return phase.end.feed(state, text, batch);
-        }
-        each_cell(text, batch, |cell| {
-            if written.is_ok() {
-                written = out.value(cell);
-            }
-        });
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    };
-    let all = batch.len();
-    let flow = if one_by_one {
-        let mut one = Batch::new(batch.kind);
-        let mut each = (0..all).map(|n| {
-            one.set_to_one_of(batch, n);
-            drive(&phase.ordered, buffers, text, &mut one, &mut end).map_break(|()| n + 1)
-        });
-        each.find(ControlFlow::is_break).unwrap_or(ControlFlow::Continue(()))
-    } else {
-        drive(&phase.ordered, buffers, text, batch, &mut end).map_break(|()| all)
-    };
-    written?;
-    if phase.end == End::Records {
-        out.flush()?;
-    }
-    Ok(flow.map_continue(|()| all))
 }
 
 /// Records in a text of their own: those of one block that a `take` may want.

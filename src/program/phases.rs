@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Program;
 use super::lane::{self, Records};
+use super::phase::Phase;
 use crate::Result;
 use crate::block::{Block, Delimiter};
+use crate::record::Invalid;
 use crate::run::{Context, Input, Reader};
 use crate::sink::{Encoder, Format, Printer, Write};
 use crate::spill::{Budget, Extent};
@@ -29,33 +31,55 @@ pub(crate) fn run<I: Input<Reader: Reader<Block = Block>>>(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    let mut phases = program.reductions.iter().chain([&program.last]).peekable();
-    let Some(first) = phases.next() else { return Ok(()) };
+    let first = |out: &mut Printer<'_>| lane::run(program.first(), input, records, context, out);
+    follow(program, records.invalid, context, out, first)
+}
+
+/// Prints what the phases after the first of a program make of the rows that it prints.
+pub(super) fn follow(
+    program: &Program,
+    invalid: Invalid,
+    context: &Context,
+    out: &mut Printer<'_>,
+    first: impl FnOnce(&mut Printer<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut phases = program.reductions.iter().chain([&program.last]).skip(1).peekable();
     if phases.peek().is_none() {
-        return lane::run(first, input, records, context, out);
+        return first(out);
     }
     let mut rows = Rows::new(context);
-    rows.printed(|out| lane::run(first, input, records, context, out))?;
-    let records = Records { delimiter: Delimiter::Line, invalid: records.invalid };
+    rows.printed(first)?;
     while let Some(phase) = phases.next() {
-        let input = Arc::new(std::mem::replace(&mut rows, Rows::new(context)));
-        // A run that is told to stop reading goes on with the rows of what it has read.
-        let context = Context {
-            threads: context.threads,
-            budget: context.budget.clone(),
-            progress: Arc::clone(&context.progress),
-            ..Context::default()
-        };
+        let input = std::mem::replace(&mut rows, Rows::new(context));
         match phases.peek() {
-            Some(_) => rows.printed(|out| lane::run(phase, &input, &records, &context, out))?,
-            None => lane::run(phase, &input, &records, &context, out)?,
+            Some(_) => rows.printed(|out| read(phase, input, invalid, context, out))?,
+            None => read(phase, input, invalid, context, out)?,
         }
     }
     Ok(())
 }
 
+/// Runs a phase over rows.
+pub(super) fn read(
+    phase: &Arc<Phase>,
+    rows: Rows,
+    invalid: Invalid,
+    context: &Context,
+    out: &mut Printer<'_>,
+) -> Result<()> {
+    let records = Records { delimiter: Delimiter::Line, invalid };
+    // A run that is told to stop reading goes on with the rows of what it has read.
+    let context = Context {
+        threads: context.threads,
+        budget: context.budget.clone(),
+        progress: Arc::clone(&context.progress),
+        ..Context::default()
+    };
+    lane::run(phase, &Arc::new(rows), &records, &context, out)
+}
+
 /// Rows of a phase in blocks, each of which is read once.
-struct Rows {
+pub(crate) struct Rows {
     name: Arc<str>,
     blocks: Vec<Mutex<Option<Stored>>>,
     /// Rows of the block that is not full yet.
@@ -71,7 +95,8 @@ enum Stored {
 }
 
 impl Rows {
-    fn new(context: &Context) -> Self {
+    /// No rows; those that are added are spilled where they take too much of the memory of a run.
+    pub(crate) fn new(context: &Context) -> Self {
         let budget = context.budget.clone();
         Self {
             name: "rows of the program".into(),
@@ -82,12 +107,43 @@ impl Rows {
         }
     }
 
+    /// Adds rows as JSON, one a line: the last line ends too.
+    #[allow(dead_code)]
+    pub(crate) fn add(&mut self, lines: &[u8]) -> Result<()> {
+        for piece in lines.chunks(BLOCK) {
+            self.write(piece)?;
+        }
+        Ok(())
+    }
+
+    /// Hands all rows on, block by block, in their order.
+    #[allow(dead_code)]
+    pub(crate) fn each(mut self, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.end()?;
+        for stored in self.blocks {
+            match stored.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                Some(Stored::Held(bytes)) => visit(&bytes)?,
+                Some(Stored::Spilled(budget, extent)) => visit(&budget.read(extent)?)?,
+                None => unreachable!("rows that are not read yet"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the last block.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.close(self.open.len())
+    }
+
     /// Takes the rows that are printed.
-    fn printed(&mut self, print: impl FnOnce(&mut Printer<'_>) -> Result<()>) -> Result<()> {
+    pub(super) fn printed(
+        &mut self,
+        print: impl FnOnce(&mut Printer<'_>) -> Result<()>,
+    ) -> Result<()> {
         let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, self);
         print(&mut printer)?;
         printer.flush()?;
-        self.close(self.open.len())
+        self.end()
     }
 
     /// Makes a block of the first bytes that are open.
@@ -136,7 +192,7 @@ impl Input for Rows {
 }
 
 /// Gives the one block of a partition.
-struct RowReader {
+pub(crate) struct RowReader {
     name: Arc<str>,
     partition: usize,
     stored: Option<Stored>,

@@ -8,8 +8,9 @@ use std::ops::ControlFlow;
 
 use creel_operators::{Counts, Piece, Sorted};
 
-use super::away::{PARTS, merge, merged, put_away};
+use super::away::{PARTS, merge, merged, put_away, put_rows_away};
 use super::batch::Kind;
+use super::end::Wanted;
 use crate::Result;
 use crate::run::{Context, Input, Reader, stream};
 use crate::sink::{Cell, Format, PAGE, Printer};
@@ -24,17 +25,18 @@ const AT_A_TIME: usize = if cfg!(test) { 4 } else { 1 << 14 };
 /// A text, and how often it occurred.
 pub(super) type Row = (String, u64);
 
-/// What is wanted of counted texts.
-#[derive(Debug)]
-pub(crate) enum Rows {
-    /// How many there are.
-    Number(usize),
+/// What is wanted of counted texts. Parts may be settled in different ways: long texts are spilled
+/// earlier.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// How many there are, if that is all that is wanted.
+    number: usize,
     /// The commonest, in no order.
-    Top(Vec<Row>),
+    top: Vec<Row>,
     /// All of them, commonest first.
-    Sorted(Sorted<String>),
+    sorted: Option<Sorted<String>>,
     /// All of them: for each part the pieces of the file in which it is, commonest first.
-    PutAway(Vec<Vec<Extent>>),
+    spilled: Vec<Vec<Extent>>,
 }
 
 impl Rows {
@@ -42,91 +44,84 @@ impl Rows {
     pub(super) fn settle(
         counts: Counts<String>,
         context: &Context,
-        limit: Option<u64>,
-        rows_counted: bool,
+        wanted: Wanted,
     ) -> Result<Self> {
         let budget = context.budget.as_deref().filter(|budget| budget.written() > 0);
         // Long texts are many bytes also where they are few.
         let row = (counts.weight() / counts.len().max(1)) as u64;
-        Ok(match (limit, budget) {
-            _ if rows_counted => Self::Number(counts.len()),
+        let mut rows = Self::default();
+        match (wanted.limit, budget) {
+            _ if wanted.counted => rows.number = counts.len(),
             (Some(limit), _) if limit < most_kept(budget, row) => {
-                Self::Top(counts.topk(limit as usize))
+                rows.top = counts.topk(limit as usize);
             }
-            (_, Some(budget)) => {
-                Self::PutAway(vec![put_away(&counts.into_sorted(), limit, budget)?])
+            (limit, Some(budget)) => {
+                rows.spilled = vec![put_away(&counts.into_sorted(), limit, budget)?];
             }
-            (_, None) => Self::Sorted(counts.into_sorted()),
-        })
+            (_, None) => rows.sorted = Some(counts.into_sorted()),
+        }
+        Ok(rows)
     }
 
     /// Keeps what is wanted of rows of several parts: one file of them, and no more of the commonest
     /// than of one part.
-    pub(super) fn settle_again(self, context: &Context, limit: Option<u64>) -> Result<Self> {
-        match (self, context.budget.as_deref()) {
-            (Self::PutAway(parts), Some(budget)) if parts.len() > 1 => {
-                Ok(Self::PutAway(vec![merge(budget, parts, limit)?]))
-            }
-            (Self::Top(mut rows), _) => {
-                sort(&mut rows);
-                rows.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
-                Ok(Self::Top(rows))
-            }
-            (rows, _) => Ok(rows),
+    pub(super) fn settle_again(mut self, context: &Context, wanted: Wanted) -> Result<Self> {
+        sort(&mut self.top);
+        self.top.truncate(wanted.of(self.top.len()));
+        if let Some(budget) = context.budget.as_deref()
+            && self.spilled.len() > 1
+        {
+            self.spilled = vec![merge(budget, self.spilled, wanted.limit)?];
         }
+        Ok(self)
     }
 
     /// Adds the rows of another part.
     pub(super) fn add(&mut self, other: Self) {
-        match (self, other) {
-            (Self::Number(n), Self::Number(m)) => *n += m,
-            (Self::Top(rows), Self::Top(others)) => rows.extend(others),
-            (Self::Sorted(rows), Self::Sorted(others)) => rows.append(others),
-            (Self::PutAway(parts), Self::PutAway(others)) => parts.extend(others),
-            // All parts are settled in one way.
-            _ => {}
+        let Self { number, top, sorted, spilled } = other;
+        self.number += number;
+        self.top.extend(top);
+        self.spilled.extend(spilled);
+        match (&mut self.sorted, sorted) {
+            (Some(rows), Some(others)) => rows.append(others),
+            (rows @ None, others) => *rows = others,
+            (Some(_), None) => {}
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Number(n) => *n,
-            Self::Top(rows) => rows.len(),
-            Self::Sorted(rows) => rows.len(),
-            Self::PutAway(_) => 0,
-        }
-    }
-
-    /// Prints the rows, the first of them if there is a limit.
+    /// Prints the rows that are wanted.
     pub(super) fn print(
-        self,
-        limit: Option<usize>,
+        mut self,
+        wanted: Wanted,
         kind: Kind,
         context: &Context,
         out: &mut Printer<'_>,
     ) -> Result<()> {
-        let limit = limit.unwrap_or(usize::MAX);
-        match self {
-            Self::Number(n) => out.value(Cell::Number(n.min(limit) as i128)),
-            Self::Top(mut rows) => {
-                sort(&mut rows);
-                let rows = rows.iter().take(limit);
-                out.pairs(rows.map(|(key, n)| (kind.cell(key), *n)))
-            }
-            Self::Sorted(rows) => print_sorted(&rows, limit, kind, context, out),
-            Self::PutAway(parts) => {
-                let Some(budget) = context.budget.as_deref() else { return Ok(()) };
-                let rows = merged(budget, parts, Some(limit as u64))?.take(limit);
-                let mut rows = rows.peekable();
-                // Rows of a table are laid out a page at a time.
-                let most = if out.encoder().format() == Format::Table { PAGE } else { 1 };
-                while rows.peek().is_some() {
-                    let page: Vec<Row> = rows.by_ref().take(most).collect::<Result<_>>()?;
-                    out.pairs(page.iter().map(|(key, n)| (kind.cell(key), *n)))?;
-                }
-                Ok(())
-            }
+        if wanted.counted {
+            return out.value(Cell::Number(wanted.of(self.number) as i128));
         }
+        let limit = wanted.of(usize::MAX);
+        if let Some(rows) = self.sorted.take() {
+            if self.top.is_empty() && self.spilled.is_empty() {
+                return print_sorted(&rows, limit, kind, context, out);
+            }
+            self.top.extend(rows.iter().take(limit).map(|(key, n)| (key.to_owned(), n)));
+        }
+        sort(&mut self.top);
+        let Some(budget) = context.budget.as_deref().filter(|_| !self.spilled.is_empty()) else {
+            let rows = self.top.iter().take(limit);
+            return out.pairs(rows.map(|(key, n)| (kind.cell(key), *n)));
+        };
+        self.spilled.push(put_rows_away(&self.top, budget)?);
+        let rows = merged(budget, self.spilled, Some(limit as u64))?.take(limit);
+        let mut rows = rows.peekable();
+        // Rows of a table are laid out a page at a time.
+        let most = if out.encoder().format() == Format::Table { PAGE } else { 1 };
+        while rows.peek().is_some() {
+            let page: Vec<Row> = rows.by_ref().take(most).collect::<Result<_>>()?;
+            out.pairs(page.iter().map(|(key, n)| (kind.cell(key), *n)))?;
+        }
+        Ok(())
     }
 }
 
@@ -205,7 +200,7 @@ mod tests {
         let context = Context { threads, ..Context::default() };
         context.stop.stop();
         let parts = counts.parts(2).into_iter();
-        let parts = parts.map(|part| Rows::settle(part, &context, None, false).unwrap());
+        let parts = parts.map(|part| Rows::settle(part, &context, Wanted::default()).unwrap());
         let rows = parts.reduce(|mut rows, part| {
             rows.add(part);
             rows
@@ -214,7 +209,8 @@ mod tests {
         let path = folder.path().join("out");
         let mut target = Target::file(&path).unwrap();
         let mut printer = Printer::new(Encoder::new(format, false), None, &mut target);
-        rows.unwrap().print(limit, Kind::Text, &context, &mut printer).unwrap();
+        let wanted = Wanted { limit: limit.map(|limit| limit as u64), counted: false };
+        rows.unwrap().print(wanted, Kind::Text, &context, &mut printer).unwrap();
         printer.flush().unwrap();
         target.finish().unwrap();
         std::fs::read_to_string(path).unwrap()

@@ -10,7 +10,7 @@ use super::{Input, Program, Records, run};
 use crate::Result;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, Windows};
 use crate::record::Invalid;
-use crate::run::{Context, Job};
+use crate::run::{Context, Job, Text};
 use crate::sink::{Encoder, Format, Printer, Target};
 use crate::source::{Access, Source};
 use crate::spill::Budget;
@@ -44,9 +44,44 @@ fn run_within(
     text: &str,
     options: &Options,
 ) -> (String, Result<u64>) {
-    let Options { input: read_as, invalid, blocksize, threads } = *options;
+    let program = Program::compile(program, options.input);
+    let program = program.unwrap_or_else(|fault| panic!("{fault:?}"));
+    let mut left_out = 0;
+    let (printed, ended) = printed_by(|out| {
+        read(limit, &program, text, options, |input, records, context| {
+            let ended = run(&program, input, records, context, out);
+            left_out = context.progress.records_skipped();
+            ended
+        })
+    });
+    (printed, ended.map(|()| left_out))
+}
+
+/// What is printed, as JSON Lines.
+pub(super) fn printed_by(
+    print: impl FnOnce(&mut Printer<'_>) -> Result<()>,
+) -> (String, Result<()>) {
     let directory = tempfile::tempdir().unwrap();
-    let (input, output) = (directory.path().join("in"), directory.path().join("out"));
+    let output = directory.path().join("out");
+    let mut target = Target::file(&output).unwrap();
+    let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut target);
+    let ended = print(&mut printer);
+    printer.flush().unwrap();
+    target.finish().unwrap();
+    (std::fs::read_to_string(output).unwrap(), ended)
+}
+
+/// Opens a file of a text for a program, where states may hold so many bytes.
+pub(super) fn read<T>(
+    limit: Option<u64>,
+    program: &Program,
+    text: &str,
+    options: &Options,
+    work: impl FnOnce(&Arc<Text>, &Records, &Context) -> T,
+) -> T {
+    let Options { invalid, blocksize, threads, .. } = *options;
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("in");
     std::fs::File::create(&input).unwrap().write_all(text.as_bytes()).unwrap();
     let patterns = [input.to_str().unwrap().to_owned()];
     let blocks = BlockOptions {
@@ -67,16 +102,8 @@ fn run_within(
     let budget = limit.map(|limit| Arc::new(Budget::new(limit, None)));
     let context = Context { threads, budget, ..Context::default() };
     let records = Records { delimiter: Delimiter::Line, invalid };
-    let program = Program::compile(program, read_as);
-    let program = Arc::new(program.unwrap_or_else(|fault| panic!("{fault:?}")));
-    let mut target = Target::file(&output).unwrap();
-    let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut target);
     let input = Arc::new(job.open(&context, program.order()).unwrap());
-    let ended = run(&program, &input, &records, &context, &mut printer);
-    printer.flush().unwrap();
-    target.finish().unwrap();
-    let left_out = context.progress.records_skipped();
-    (std::fs::read_to_string(output).unwrap(), ended.map(|()| left_out))
+    work(&input, &records, &context)
 }
 
 /// A record of the naive evaluator.

@@ -32,6 +32,10 @@ pub(crate) enum Value {
     Summand,
     /// Of JSON: its `length`, which is JSON too.
     JsonLength,
+    /// Of JSON: an integer of 64 bits.
+    JsonInteger,
+    /// Of JSON: a list of texts.
+    JsonTexts,
 }
 
 /// Values, and the text that they made for themselves.
@@ -103,9 +107,9 @@ impl Value {
     pub(crate) fn kind(&self, of: Kind) -> Kind {
         match self {
             Self::Identity => of,
-            Self::Length => Kind::Number,
+            Self::Length | Self::JsonInteger => Kind::Number,
             Self::Lower | Self::Upper => Kind::Text,
-            Self::Split(_) => Kind::List,
+            Self::Split(_) | Self::JsonTexts => Kind::List,
             Self::Test(_) => Kind::Bool,
             Self::Chain(values) => values.iter().fold(of, |kind, value| value.kind(kind)),
             Self::Path(_) | Self::Field(..) | Self::Summand | Self::JsonLength => Kind::Json,
@@ -142,6 +146,8 @@ impl Value {
             Self::Key => return json::keys(text, batch, out),
             Self::Summand => return json::summands(text, batch, out),
             Self::JsonLength => return json::lengths(text, batch, out),
+            Self::JsonInteger => return json::integers(text, batch, out),
+            Self::JsonTexts => return json::lists_of_text(text, batch, out),
         }
         Base::Given(text)
     }

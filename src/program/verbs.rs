@@ -3,8 +3,8 @@
 use creel_operators::aggregate;
 
 use super::batch::Kind;
-use super::combine::End;
 use super::compile::{Compiler, number_argument, text_argument};
+use super::end::Frequencies;
 use super::expression;
 use super::fault::Fault;
 use super::grouping::{self, Grouping};
@@ -128,7 +128,7 @@ pub(crate) static VERBS: &[Verb] = &[
                 let predicate = expression::predicate(of, c.kind)?;
                 c.filter(predicate);
             }
-            c.end(End::Count);
+            c.end(Grouping::of_records("count", Vec::new(), c.kind));
             Ok(())
         },
     },
@@ -144,7 +144,7 @@ pub(crate) static VERBS: &[Verb] = &[
             }
             c.json_as(Value::Key);
             c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool, Kind::Key])?;
-            c.end(End::Frequencies);
+            c.end(Frequencies::new(c.kind));
             Ok(())
         },
     },
@@ -162,9 +162,10 @@ pub(crate) static VERBS: &[Verb] = &[
                 c.push(Stage::Take(k));
                 return Ok(());
             }
-            c.json_as(Value::Key);
-            c.needs(call, &[Kind::Text, Kind::Number, Kind::Key])?;
-            c.end(End::Top(usize::try_from(k).unwrap_or(usize::MAX)));
+            c.needs(call, VALUES)?;
+            // No input has as many records as the largest parameter.
+            let k = (k as f64).min(9_007_199_254_740_991.0);
+            c.end(Grouping::of_records("topk", vec![k], c.kind));
             Ok(())
         },
     },
@@ -173,21 +174,21 @@ pub(crate) static VERBS: &[Verb] = &[
         usage: "sum",
         help: "the sum of numbers",
         arity: (0, 1),
-        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Json], End::Sum),
+        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Json]),
     },
     Verb {
         name: "min",
         usage: "min, max",
         help: "the smallest, the largest",
         arity: (0, 1),
-        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text, Kind::Key], End::Min),
+        build: |c, call| numeric(c, call, VALUES),
     },
     Verb {
         name: "max",
         usage: "",
         help: "",
         arity: (0, 1),
-        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Text, Kind::Key], End::Max),
+        build: |c, call| numeric(c, call, VALUES),
     },
     Verb {
         name: "groupby",
@@ -196,7 +197,7 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (2, 2),
         build: |c, call| {
             let grouping = Grouping::by(call, c.kind)?;
-            c.end_in_groups(grouping);
+            c.end(grouping);
             Ok(())
         },
     },
@@ -207,21 +208,26 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (1, 1),
         build: |c, call| {
             let grouping = Grouping::of(&call.args[0], c.kind, None)?;
-            c.end_in_groups(grouping);
+            c.end(grouping);
             Ok(())
         },
     },
 ];
 
+/// What `topk`, `min` and `max` compare.
+const VALUES: &[Kind] = &[Kind::Number, Kind::Text, Kind::Json];
+
 /// `sum`, `min` and `max`, of the records or of `f` of each.
-fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind], end: End) -> Result<(), Fault> {
+fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
     if let Some(of) = call.args.first() {
         let value = expression::value(of, c.kind)?;
         c.map(value);
     }
-    c.json_as(if end == End::Sum { Value::Summand } else { Value::Key });
+    if call.name == "sum" {
+        c.json_as(Value::Summand);
+    }
     c.needs(call, kinds)?;
-    c.end(end);
+    c.end(Grouping::of_records(&call.name, Vec::new(), c.kind));
     Ok(())
 }
 

@@ -23,7 +23,6 @@ pub(crate) enum Format {
 /// A value to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell<'a> {
-    Null,
     Bool(bool),
     Number(i128),
     Text(&'a str),
@@ -105,7 +104,6 @@ impl Encoder {
         let start = out.len();
         // Writing to a vector cannot fail, and neither can texts be turned into JSON.
         match cell {
-            Cell::Null => out.extend_from_slice(b"null"),
             Cell::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
             Cell::Number(number) => {
                 let _ = write!(out, "{number}");
@@ -213,7 +211,6 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_is_json() {
-        assert_eq!(encoded(Format::Jsonl, false, Cell::Null), "null\n");
         assert_eq!(encoded(Format::Jsonl, false, Cell::Bool(true)), "true\n");
         assert_eq!(encoded(Format::Jsonl, false, Cell::Number(-7)), "-7\n");
         assert_eq!(encoded(Format::Jsonl, false, Cell::List(&["a", "\""])), "[\"a\",\"\\\"\"]\n");

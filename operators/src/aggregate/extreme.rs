@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::{Damaged, NoBytes, PerGroup, Reader, Writer};
 use crate::column::{
-    Canonical, CanonicalValue as Value, Columns, Data, Datum, Groups, OwnedColumn,
+    Canonical, CanonicalValue as Value, Columns, Data, Datum, Form, Groups, OwnedColumn,
 };
 
 /// Keeps the value that compares so with all others, in jq's order of values.
@@ -37,6 +37,14 @@ impl PerGroup for Extreme {
                     keep(kept, Datum::Float(*x).canonical());
                 }
             }),
+            (Data::Texts { form: Form::Text, text, spans }, None) => {
+                spans.iter().map(|span| span.of(text)).enumerate().for_each(|(row, text)| {
+                    let kept = &mut best[groups.of(row)];
+                    if kept.as_ref().and_then(written).is_none_or(|kept| text.cmp(kept) == self.0) {
+                        keep(kept, Datum::Text(text).canonical());
+                    }
+                });
+            }
             _ => column.each(|row, datum| keep(&mut best[groups.of(row)], datum.canonical())),
         }
     }
@@ -66,6 +74,11 @@ impl PerGroup for Extreme {
     fn heap(&self, group: &Self::Group) -> usize {
         group.as_ref().map_or(0, Canonical::heap)
     }
+}
+
+#[inline]
+fn written<'k>(kept: &'k Canonical<'_>) -> Option<&'k str> {
+    if let Value::Text(text) = kept.value() { Some(text) } else { None }
 }
 
 #[inline]

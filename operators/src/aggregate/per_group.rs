@@ -85,6 +85,11 @@ pub trait PerGroup: Clone + Send + 'static {
         0
     }
 
+    /// The bytes of memory that a group comes to at the most, with what it points to, if that is known.
+    fn most_weight(&self, _group: &Self::Group) -> Option<usize> {
+        None
+    }
+
     /// Whether no further record changes a group.
     fn full(&self, _group: &Self::Group) -> bool {
         false
@@ -166,6 +171,10 @@ impl<P: PerGroup> State for Each<P> {
         let heap: usize = asked().map(|group| self.of.heap(group)).sum();
         self.groups.capacity() * size_of::<P::Group>()
             + heap * self.groups.len() / asked().count().max(1)
+    }
+
+    fn most_weight(&self) -> Option<usize> {
+        self.groups.iter().map(|group| self.of.most_weight(group)).sum()
     }
 
     fn full(&self) -> bool {

@@ -3,7 +3,10 @@
 use std::cmp::Ordering;
 
 use super::{Damaged, NoBytes, PerGroup, Reader, Writer};
-use crate::column::{Canonical, Columns, Groups, OwnedColumn, OwnedData, OwnedDatum};
+use crate::column::{
+    Canonical, CanonicalValue as Value, Column, Columns, Data, Datum, Form, Groups, OwnedColumn,
+    OwnedData, OwnedDatum,
+};
 
 /// Keeps the first `k` values of each group in the order of what they are ranked by: of the second
 /// column, if there are two.
@@ -63,6 +66,44 @@ impl Best {
         }
     }
 
+    /// Adds values that are ranked by themselves. Of columns of one kind, most values are told by one
+    /// comparison to come behind the last that is kept.
+    fn update_alone(
+        &self,
+        states: &mut [Vec<Ranked>],
+        groups: Groups<'_>,
+        values: &Column<'_>,
+        last: usize,
+    ) {
+        let is_behind = |order: Ordering| if self.largest { order.is_le() } else { order.is_ge() };
+        let keep = |kept: &mut Vec<Ranked>, by: Canonical<'_>| {
+            if !kept.get(last).is_some_and(|last| is_behind(by.cmp(&last.by))) {
+                self.keep(kept, Ranked { by: by.into_owned(), value: None });
+            }
+        };
+        match (values.data(), values.missing()) {
+            (Data::Integers(integers), None) => {
+                for (row, integer) in integers.iter().enumerate() {
+                    let kept = &mut states[groups.of(row)];
+                    match kept.get(last).map(|last| last.by.value()) {
+                        Some(Value::Integer(least)) if is_behind(integer.cmp(least)) => {}
+                        _ => keep(kept, Datum::Integer(*integer).canonical()),
+                    }
+                }
+            }
+            (Data::Texts { form: Form::Text, text, spans }, None) => {
+                for (row, text) in spans.iter().map(|span| span.of(text)).enumerate() {
+                    let kept = &mut states[groups.of(row)];
+                    match kept.get(last).map(|last| last.by.value()) {
+                        Some(Value::Text(least)) if is_behind(text.cmp(least)) => {}
+                        _ => keep(kept, Datum::Text(text).canonical()),
+                    }
+                }
+            }
+            _ => values.each(|row, datum| keep(&mut states[groups.of(row)], datum.canonical())),
+        }
+    }
+
     /// Those that are kept in the end, in their order.
     fn sorted<'r>(&self, kept: &'r [Ranked]) -> Vec<&'r Ranked> {
         let mut sorted: Vec<_> = kept.iter().collect();
@@ -72,32 +113,42 @@ impl Best {
     }
 }
 
+/// The bytes of memory that values point to, about.
+fn behind(kept: &[Ranked]) -> usize {
+    /// So many values tell what the others point to, and an allocation is larger than asked for.
+    const ASKED: usize = 256;
+    const MORE: usize = 16;
+    let step = (kept.len() / ASKED).max(1);
+    let asked = || kept.iter().step_by(step);
+    let value = |ranked: &Ranked| ranked.value.as_ref().map_or(0, OwnedDatum::heap);
+    let heap = asked().flat_map(|ranked| [ranked.by.heap(), value(ranked)]);
+    let heap: usize = heap.filter(|heap| *heap > 0).map(|heap| heap + MORE).sum();
+    heap * kept.len() / asked().count().max(1)
+}
+
 impl PerGroup for Best {
     type Group = Vec<Ranked>;
 
     fn update(&self, states: &mut [Self::Group], groups: Groups<'_>, columns: &Columns<'_>) {
         let Some(last) = self.k.checked_sub(1) else { return };
         let (values, by) = (columns.argument(0), columns.get(1));
+        if by.is_none() {
+            return self.update_alone(states, groups, &values, last);
+        }
         by.unwrap_or(values).each(|row, datum| {
             let (ranked_by, kept) = (datum.canonical(), &mut states[groups.of(row)]);
-            let value = match by {
-                None => None,
-                Some(_) => match values.get(row) {
-                    None => return,
-                    value => value,
-                },
-            };
+            let Some(value) = values.get(row) else { return };
             // What comes behind the last of the first `k` is not stored at all.
             if let Some(last) = kept.get(last) {
-                let tie = || match (&last.value, value) {
-                    (Some(a), Some(b)) => a.lend().canonical().cmp(&b.canonical()),
-                    _ => Ordering::Less,
+                let tie = || match &last.value {
+                    Some(last) => last.lend().canonical().cmp(&value.canonical()),
+                    None => Ordering::Less,
                 };
                 if self.order(&last.by, &ranked_by).then_with(tie).is_lt() {
                     return;
                 }
             }
-            let value = value.map(|value| value.to_owned());
+            let value = Some(value.to_owned());
             self.keep(kept, Ranked { by: ranked_by.into_owned(), value });
         });
     }
@@ -151,8 +202,12 @@ impl PerGroup for Best {
     }
 
     fn heap(&self, kept: &Self::Group) -> usize {
-        let value = |ranked: &Ranked| ranked.value.as_ref().map_or(0, OwnedDatum::heap);
-        let heap: usize = kept.iter().map(|ranked| ranked.by.heap() + value(ranked)).sum();
-        kept.capacity() * size_of::<Ranked>() + heap
+        kept.capacity() * size_of::<Ranked>() + behind(kept)
+    }
+
+    fn most_weight(&self, kept: &Self::Group) -> Option<usize> {
+        // Twice as many as are wanted are held.
+        let each = size_of::<Ranked>() + behind(kept) / kept.len().max(1);
+        Some(each.saturating_mul(2).saturating_mul(self.k))
     }
 }

@@ -82,6 +82,10 @@ pub trait Aggregate: Send {
     /// The bytes of memory that it has, as far as it knows.
     fn weight(&self) -> usize;
 
+    /// The bytes of memory that its groups come to at the most, if that is bounded whatever the records
+    /// are: about, from what the values take that are there.
+    fn most_weight(&self) -> Option<usize>;
+
     /// Whether no further record changes any of its groups, so that reading may stop if no other
     /// group can come.
     fn full(&self) -> bool;
@@ -166,6 +170,11 @@ pub trait State: Sized + Send + 'static {
     /// The bytes of memory that it has, as far as it knows.
     fn weight(&self) -> usize;
 
+    /// The bytes of memory that its groups come to at the most, if that is known.
+    fn most_weight(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether no further record changes any of its groups.
     fn full(&self) -> bool {
         false
@@ -227,6 +236,10 @@ impl<S: State> Aggregate for S {
 
     fn weight(&self) -> usize {
         State::weight(self)
+    }
+
+    fn most_weight(&self) -> Option<usize> {
+        State::most_weight(self)
     }
 
     fn full(&self) -> bool {

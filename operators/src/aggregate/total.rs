@@ -45,6 +45,12 @@ impl Total {
         }
     }
 
+    /// Adds an integer.
+    #[inline]
+    pub(crate) fn add_integer(&mut self, integer: i128) {
+        self.exact.add_integer(integer);
+    }
+
     #[inline]
     fn add_double(&mut self, x: f64) {
         if x.is_finite() {

@@ -182,6 +182,30 @@ impl OwnedColumn {
         }
     }
 
+    /// The members of a list: where they are, and in which column. `None` if a row is missing, or no
+    /// list.
+    ///
+    /// ```
+    /// use creel_operators::column::{OwnedColumn, OwnedData};
+    ///
+    /// let items = Box::new(OwnedColumn::integers([7, 8, 9]));
+    /// let lists = OwnedColumn::new(OwnedData::Lists { ends: vec![1, 3], items });
+    /// let (items, range) = lists.members(1).unwrap();
+    /// assert_eq!(items.to_json()[range], ["8", "9"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn members(&self, row: usize) -> Option<(&Self, Range<usize>)> {
+        match &self.data {
+            OwnedData::Lists { ends, items } if !self.is_missing(row) => {
+                Some((items, within(ends, row)))
+            }
+            _ => None,
+        }
+    }
+
     /// Appends a value, or that none is there. Values of another kind than those before turn all
     /// into JSON.
     ///

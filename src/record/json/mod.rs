@@ -20,7 +20,7 @@ mod string;
 pub(crate) mod tests;
 
 pub(crate) use key::{Constant, write_key, write_string, write_value};
-pub(crate) use number::{Number, number, shortest};
+pub(crate) use number::shortest;
 pub(crate) use path::{Step, find, length, members};
 pub(crate) use scan::{TORN, Wrong, record};
 pub(crate) use string::{has_escape, unescape};

@@ -24,26 +24,6 @@ const PLAIN_DIGITS: i32 = 21;
 /// Zeros that may stand at the end of a number before it is written with an exponent, as in jq.
 const PLAIN_ZEROS: i32 = 15;
 
-/// A number, as far as it can be added up.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Number<'r> {
-    /// An integer of 64 bits.
-    Integer(i64),
-    /// An integer that is longer, as written: a sign and at most [`LONGEST`] digits.
-    Long(&'r str),
-    Double(f64),
-}
-
-/// The value of a checked number.
-#[inline]
-pub(crate) fn number(raw: &str) -> Number<'_> {
-    match integer(raw) {
-        Some(integer) => Number::Integer(integer),
-        None if is_integer(raw) => Number::Long(raw),
-        None => Number::Double(double(raw)),
-    }
-}
-
 /// Whether a number is the integer that it is written as.
 fn is_integer(raw: &str) -> bool {
     raw.len() <= LONGEST && raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')

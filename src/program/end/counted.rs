@@ -1,0 +1,276 @@
+//! `frequencies`: how often each record occurs, counted in the tables that are fastest at it.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use creel_operators::Counts;
+use creel_operators::aggregate::{Damaged, Reader, Writer};
+
+use super::super::rows;
+use super::{Batch, End, Kind, LaneState, Rows, State, Wanted};
+use crate::Result;
+use crate::record::Invalid;
+use crate::run::Context;
+use crate::sink::{Cell, Printer};
+
+/// The end of a phase in pairs of a record and how often it occurs, commonest first.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Frequencies {
+    /// What the records are: texts, keys, numbers or booleans.
+    kind: Kind,
+    wanted: Wanted,
+}
+
+impl Frequencies {
+    /// Counts records of a kind.
+    pub(in super::super) fn new(kind: Kind) -> Self {
+        Self { kind, wanted: Wanted::default() }
+    }
+}
+
+impl End for Frequencies {
+    fn start(self: Arc<Self>, _: Invalid) -> Box<dyn State> {
+        match self.kind {
+            Kind::Text | Kind::Key => Box::new(Texts { of: *self, counts: Counts::default() }),
+            _ => Box::new(Numbers { of: *self, counts: Counts::default() }),
+        }
+    }
+
+    fn rows(&mut self) -> Rows<'_> {
+        Rows::Ranked(&mut self.wanted)
+    }
+
+    fn state_of_lane(&self) -> u64 {
+        /// Counts that are cut, saved and compressed as they are spilled.
+        const COUNTS: u64 = 16 << 20;
+        COUNTS
+    }
+
+    fn gives_pairs(&self) -> bool {
+        !self.wanted.counted
+    }
+}
+
+impl Kind {
+    /// A text of this kind, as it is printed.
+    pub(in super::super) fn cell(self, text: &str) -> Cell<'_> {
+        match self {
+            Self::Key => Cell::Key(text),
+            _ => Cell::Text(text),
+        }
+    }
+}
+
+/// Counts of texts, or of keys of values of JSON.
+#[derive(Debug)]
+struct Texts {
+    of: Frequencies,
+    counts: Counts<String>,
+}
+
+impl LaneState for Texts {
+    fn fresh(&self) -> Self {
+        Self { of: self.of, counts: Counts::default() }
+    }
+
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
+        self.counts.add_pieces(text, batch.spans.iter().map(|span| span.range()));
+        ControlFlow::Continue(())
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.counts.merge(other.counts);
+    }
+
+    fn parts(self, bits: u32) -> Vec<Self> {
+        let Self { of, counts } = self;
+        counts.parts(bits).into_iter().map(|counts| Self { of, counts }).collect()
+    }
+
+    fn join(self, others: Vec<Self>) -> Self {
+        let parts = std::iter::once(self.counts).chain(others.into_iter().map(|part| part.counts));
+        Self { of: self.of, counts: Counts::join(parts.collect()) }
+    }
+
+    fn weight(&self) -> usize {
+        self.counts.weight()
+    }
+
+    fn held(&self) -> usize {
+        self.counts.held()
+    }
+
+    fn name(&self) -> String {
+        "frequencies".to_owned()
+    }
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        self.counts.save(bytes)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        self.counts.load(bytes)
+    }
+
+    fn settle(self, context: &Context) -> Result<Box<dyn State>> {
+        let Self { of, counts } = self;
+        let rows = rows::Rows::settle(counts, context, of.wanted)?;
+        Ok(Box::new(Settled { of, rows }))
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let mut rows: Vec<(&str, u64)> = self.counts.iter().collect();
+        rows.sort_unstable_by_key(|(text, _)| *text);
+        bytes.put_u64(rows.len() as u64);
+        for (text, n) in rows {
+            bytes.put_bytes(text.as_bytes());
+            bytes.put_u64(n);
+        }
+    }
+
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let mut before = None;
+        for _ in 0..bytes.count(2)? {
+            let damaged = bytes.damaged("texts that are not in order");
+            let text = bytes.text()?;
+            if before.replace(text).is_some_and(|before| before >= text) {
+                return Err(damaged);
+            }
+            self.counts.add(text, occurs(bytes)?);
+        }
+        Ok(())
+    }
+
+    fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        let Self { of, counts } = self;
+        let rows = rows::Rows::settle(counts, context, of.wanted)?;
+        rows.print(of.wanted, of.kind, context, out)
+    }
+}
+
+/// Reads how often something occurs.
+fn occurs(bytes: &mut Reader<'_>) -> Result<u64, Damaged> {
+    let damaged = bytes.damaged("a record that does not occur");
+    match bytes.records()? {
+        0 => Err(damaged),
+        n => Ok(n),
+    }
+}
+
+/// What is wanted of counts of texts, to which no more will be added.
+#[derive(Debug)]
+struct Settled {
+    of: Frequencies,
+    rows: rows::Rows,
+}
+
+impl LaneState for Settled {
+    fn fresh(&self) -> Self {
+        Self { of: self.of, rows: rows::Rows::default() }
+    }
+
+    fn feed(&mut self, _: &str, _: &mut Batch) -> ControlFlow<()> {
+        unreachable!("lanes are fed before their states are settled")
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.rows.add(other.rows);
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn name(&self) -> String {
+        "frequencies".to_owned()
+    }
+
+    fn settle(self, context: &Context) -> Result<Box<dyn State>> {
+        let Self { of, rows } = self;
+        Ok(Box::new(Self { of, rows: rows.settle_again(context, of.wanted)? }))
+    }
+
+    fn encode(&self, _: &mut Vec<u8>) {
+        unreachable!("states are encoded before they are settled")
+    }
+
+    fn decode(&mut self, _: &mut Reader<'_>) -> Result<(), Damaged> {
+        unreachable!("states that are encoded are not settled")
+    }
+
+    fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        self.rows.print(self.of.wanted, self.of.kind, context, out)
+    }
+}
+
+/// Counts of numbers, or of booleans as 0 and 1.
+#[derive(Debug)]
+struct Numbers {
+    of: Frequencies,
+    counts: Counts<i64>,
+}
+
+impl LaneState for Numbers {
+    fn fresh(&self) -> Self {
+        Self { of: self.of, counts: Counts::default() }
+    }
+
+    fn feed(&mut self, _: &str, batch: &mut Batch) -> ControlFlow<()> {
+        self.counts.add_all(batch.numbers.iter().copied());
+        ControlFlow::Continue(())
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.counts.merge(other.counts);
+    }
+
+    fn held(&self) -> usize {
+        self.counts.held()
+    }
+
+    fn name(&self) -> String {
+        "frequencies".to_owned()
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let mut rows: Vec<(&i64, u64)> = self.counts.iter().collect();
+        rows.sort_unstable();
+        bytes.put_u64(rows.len() as u64);
+        for (number, n) in rows {
+            bytes.put_i64(*number);
+            bytes.put_u64(n);
+        }
+    }
+
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let mut before = None;
+        for _ in 0..bytes.count(2)? {
+            let damaged = bytes.damaged("numbers that are not in order");
+            let number = bytes.i64()?;
+            let is_bool = self.of.kind == Kind::Bool;
+            if before.replace(number).is_some_and(|before| before >= number)
+                || is_bool && !matches!(number, 0 | 1)
+            {
+                return Err(damaged);
+            }
+            self.counts.add(number, occurs(bytes)?);
+        }
+        Ok(())
+    }
+
+    fn print(self, _: &Context, out: &mut Printer<'_>) -> Result<()> {
+        let Frequencies { kind, wanted } = self.of;
+        if wanted.counted {
+            return out.value(Cell::Number(wanted.of(self.counts.len()) as i128));
+        }
+        let rows = match wanted.limit {
+            Some(limit) => self.counts.topk_lent(usize::try_from(limit).unwrap_or(usize::MAX)),
+            None => self.counts.sorted_lent(),
+        };
+        let cell = |number: i64| match kind {
+            Kind::Bool => Cell::Bool(number != 0),
+            _ => Cell::Number(i128::from(number)),
+        };
+        out.pairs(rows.into_iter().map(|(&number, n)| (cell(number), n)))
+    }
+}

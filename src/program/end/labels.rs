@@ -1,0 +1,64 @@
+//! The rows of groups as JSON: a value, a pair of a key and a value, or an object.
+
+use creel_operators::column::OwnedColumn;
+
+use super::super::grouping::Shape;
+use crate::record::json::write_string;
+
+/// What stands around the values of a row.
+pub(super) struct Labels {
+    is_object: bool,
+    key: String,
+    names: Vec<String>,
+}
+
+impl Labels {
+    /// The labels of rows of a shape.
+    pub(super) fn new(shape: &Shape) -> Self {
+        let label = |name: &String| {
+            let mut label = String::new();
+            write_string(name, &mut label);
+            label.push(':');
+            label
+        };
+        match shape {
+            Shape::Value | Shape::Members(_) => {
+                Self { is_object: false, key: String::new(), names: Vec::new() }
+            }
+            Shape::Object(key, names) => Self {
+                is_object: true,
+                key: key.as_ref().map(label).unwrap_or_default(),
+                names: names.iter().map(label).collect(),
+            },
+        }
+    }
+
+    /// Writes the row of a group.
+    pub(super) fn write(
+        &self,
+        key: Option<&str>,
+        results: &[OwnedColumn],
+        group: usize,
+        row: &mut String,
+    ) {
+        row.clear();
+        let (open, close) = match (self.is_object, key) {
+            (true, _) => ("{", "}"),
+            (false, Some(_)) => ("[", "]"),
+            (false, None) => ("", ""),
+        };
+        row.push_str(open);
+        if let Some(key) = key {
+            row.push_str(&self.key);
+            row.push_str(key);
+        }
+        for (at, result) in results.iter().enumerate() {
+            if at > 0 || key.is_some() {
+                row.push(',');
+            }
+            row.push_str(self.names.get(at).map_or("", String::as_str));
+            result.write_json(group, row);
+        }
+        row.push_str(close);
+    }
+}

@@ -1,0 +1,277 @@
+//! How a phase ends in one result of its records: what each lane keeps, how lanes are merged, and
+//! what is printed.
+//!
+//! An [`End`] is a part of a compiled phase, and makes the [`State`] of each lane. A file for each:
+//! [`counted`] has how often each record occurs, [`groups`] has aggregates, of groups or of all records.
+
+mod counted;
+mod groups;
+mod labels;
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use creel_operators::aggregate::{Damaged, Reader};
+
+use super::batch::{Batch, Kind};
+use super::failure::Told;
+use crate::Result;
+use crate::record::Invalid;
+use crate::run::Context;
+use crate::sink::Printer;
+
+pub(super) use counted::Frequencies;
+
+/// What a phase makes of all its records, if it does not print them.
+pub(super) trait End: fmt::Debug + Send + Sync {
+    /// An empty state; `policy` is for records that an expression of the end cannot be evaluated for.
+    fn start(self: Arc<Self>, policy: Invalid) -> Box<dyn State>;
+
+    /// What a `topk`, `take` or `count` right behind it is asked of.
+    fn rows(&mut self) -> Rows<'_>;
+
+    /// Makes columns of the fields of records of JSON that it uses; `kind` is what its records are.
+    fn resolve(&mut self, _kind: Kind, _fields: &mut Vec<Box<str>>) {}
+
+    /// Returns true if it has to see all records in their order.
+    fn is_ordered(&self) -> bool {
+        false
+    }
+
+    /// The bytes of memory that a lane needs for its state beside blocks, about; 0 for one that stays
+    /// small.
+    fn state_of_lane(&self) -> u64 {
+        0
+    }
+
+    /// Returns true if its rows are pairs of a key and a count, commonest first.
+    fn gives_pairs(&self) -> bool {
+        false
+    }
+}
+
+/// The rows of an end.
+pub(super) enum Rows<'e> {
+    /// In an order: the first of them, or their number, may be all that is wanted.
+    Ranked(&'e mut Wanted),
+    /// One value.
+    Single,
+    /// Rows of groups, sorted by key: what stands behind reads them as records.
+    OfGroups,
+}
+
+/// What is wanted of the rows of an end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted {
+    /// How many of them.
+    pub(super) limit: Option<u64>,
+    /// Whether they are counted instead of shown.
+    pub(super) counted: bool,
+}
+
+impl Wanted {
+    /// How many rows are wanted of so many that there are.
+    pub(super) fn of(self, rows: usize) -> usize {
+        self.limit
+            .map_or(rows, |limit| usize::try_from(limit).map_or(rows, |limit| limit.min(rows)))
+    }
+}
+
+/// What a lane has seen of the records of a phase.
+///
+/// States of a run come from one [`End`], and so are of one type: [`merge`](Self::merge) and
+/// [`join`](Self::join) panic for others. Implemented for each [`LaneState`].
+pub(crate) trait State: fmt::Debug + Send {
+    /// Adds a batch of records. `Break` means that one of them is bad.
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()>;
+
+    /// What it had to say of bad records since it was last asked.
+    fn told(&mut self) -> Told;
+
+    /// Adds what another lane has seen, of what comes after.
+    fn merge(&mut self, other: Box<dyn State>);
+
+    /// Cuts a state by its keys into `2^bits` parts, if it has any; else the first is all.
+    fn parts(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>>;
+
+    /// Adds the other parts, in their order, to the first.
+    fn join(self: Box<Self>, others: Vec<Box<dyn State>>) -> Box<dyn State>;
+
+    /// Bytes that it may be worth while to merge by parts, or to spill.
+    fn weight(&self) -> usize;
+
+    /// Bytes of memory that it holds, as far as they may be many.
+    fn held(&self) -> usize;
+
+    /// Bytes that would do for all that it may come to, if that is known.
+    fn needed(&self) -> Option<u64>;
+
+    /// What a message about its memory calls it.
+    fn name(&self) -> String;
+
+    /// Appends it to bytes of the spill file, for [`load`](Self::load). Returns false, and nothing is
+    /// appended, if it cannot be spilled.
+    fn save(&self, bytes: &mut Vec<u8>) -> bool;
+
+    /// Adds what was saved. Returns false if these are no such bytes.
+    fn load(&mut self, bytes: &[u8]) -> bool;
+
+    /// Keeps what is wanted of a state, or of a part of it, to which no more will be added.
+    fn settle(self: Box<Self>, context: &Context) -> Result<Box<dyn State>>;
+
+    /// Appends it to bytes that are the same in every process for the same records.
+    ///
+    /// # Panics
+    ///
+    /// If it is settled.
+    fn encode(&self, bytes: &mut Vec<u8>);
+
+    /// Makes an empty state that of bytes that were [encoded](Self::encode).
+    ///
+    /// # Errors
+    ///
+    /// If no state of this end was; then it is not to be used any more.
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
+
+    /// Prints what is wanted of the result.
+    fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()>;
+
+    /// Itself, to be taken as what it is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// The typed face of [`State`]: others of a run come as what they are. See there for what each method
+/// does.
+trait LaneState: fmt::Debug + Send + Sized + 'static {
+    /// An empty state of the same end.
+    fn fresh(&self) -> Self;
+
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()>;
+
+    fn told(&mut self) -> Told {
+        Told::default()
+    }
+
+    fn merge(&mut self, other: Self);
+
+    fn parts(self, bits: u32) -> Vec<Self> {
+        let empty: Vec<Self> = (1..1 << bits).map(|_| self.fresh()).collect();
+        std::iter::once(self).chain(empty).collect()
+    }
+
+    fn join(mut self, others: Vec<Self>) -> Self {
+        others.into_iter().for_each(|other| self.merge(other));
+        self
+    }
+
+    fn weight(&self) -> usize {
+        0
+    }
+
+    fn held(&self) -> usize;
+
+    fn needed(&self) -> Option<u64> {
+        None
+    }
+
+    fn name(&self) -> String;
+
+    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    fn load(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    fn settle(self, _context: &Context) -> Result<Box<dyn State>> {
+        Ok(Box::new(self))
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>);
+
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
+
+    fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()>;
+}
+
+/// The state that another one is.
+fn same<S: LaneState>(other: Box<dyn State>) -> S {
+    match other.into_any().downcast() {
+        Ok(state) => *state,
+        // All states of a run start from one end, and all parts are settled in one way.
+        Err(_) => unreachable!("a state of another end than {}", type_name::<S>()),
+    }
+}
+
+fn boxed<S: LaneState>(state: S) -> Box<dyn State> {
+    Box::new(state)
+}
+
+impl<S: LaneState> State for S {
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
+        LaneState::feed(self, text, batch)
+    }
+
+    fn told(&mut self) -> Told {
+        LaneState::told(self)
+    }
+
+    fn merge(&mut self, other: Box<dyn State>) {
+        LaneState::merge(self, same(other));
+    }
+
+    fn parts(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>> {
+        LaneState::parts(*self, bits).into_iter().map(boxed).collect()
+    }
+
+    fn join(self: Box<Self>, others: Vec<Box<dyn State>>) -> Box<dyn State> {
+        Box::new(LaneState::join(*self, others.into_iter().map(same).collect()))
+    }
+
+    fn weight(&self) -> usize {
+        LaneState::weight(self)
+    }
+
+    fn held(&self) -> usize {
+        LaneState::held(self)
+    }
+
+    fn needed(&self) -> Option<u64> {
+        LaneState::needed(self)
+    }
+
+    fn name(&self) -> String {
+        LaneState::name(self)
+    }
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        LaneState::save(self, bytes)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        LaneState::load(self, bytes)
+    }
+
+    fn settle(self: Box<Self>, context: &Context) -> Result<Box<dyn State>> {
+        LaneState::settle(*self, context)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        LaneState::encode(self, bytes);
+    }
+
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        LaneState::decode(self, bytes)
+    }
+
+    fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        LaneState::print(*self, context, out)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
