@@ -137,7 +137,7 @@ impl Text for [u8] {
 }
 
 impl<'b, T: Text + ?Sized, O: AsRef<T>> Records<'b, T, O> {
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'b T> {
         match self {
             Self::Block { rest, .. } if rest.bytes().is_empty() => None,
@@ -221,7 +221,8 @@ impl<'b> Lines<'b> {
 impl<'b> Iterator for Lines<'b> {
     type Item = &'b str;
 
-    #[inline]
+    // The lane's loop over lines is built around it.
+    #[inline(always)]
     fn next(&mut self) -> Option<&'b str> {
         self.records.next()
     }

@@ -4,18 +4,59 @@ use std::cmp::Ordering;
 
 use super::{Damaged, NoBytes, PerGroup, Reader, Writer};
 use crate::column::{
-    Canonical, CanonicalValue as Value, Columns, Data, Datum, Form, Groups, OwnedColumn,
+    Canonical, CanonicalValue as Value, Column, Columns, Data, Datum, Form, Groups, OwnedColumn,
 };
 
 /// Keeps the value that compares so with all others, in jq's order of values.
 #[derive(Clone, Copy)]
 pub(super) struct Extreme(pub(super) Ordering);
 
+impl Extreme {
+    /// Whether a value comes before another, or there is none.
+    #[inline]
+    fn is_first<T: Ord + ?Sized>(self, value: &T, kept: Option<&T>) -> bool {
+        kept.is_none_or(|kept| value.cmp(kept) == self.0)
+    }
+
+    /// Adds values to the only group: of columns of one kind the first of a batch is found as what it
+    /// is.
+    fn update_one(self, best: &mut Option<Canonical<'static>>, column: &Column<'_>) {
+        let mut keep = |value: Canonical<'_>| {
+            if self.is_first(&value, best.as_ref().map(|kept| kept as &Canonical<'_>)) {
+                *best = Some(value.into_owned());
+            }
+        };
+        match (column.data(), column.missing()) {
+            (Data::Integers(values), None) => {
+                let first = match self.0 {
+                    Ordering::Less => values.iter().min(),
+                    _ => values.iter().max(),
+                };
+                first.iter().for_each(|first| keep(Datum::Integer(**first).canonical()));
+            }
+            (Data::Texts { form: Form::Text, text, spans }, None) => {
+                let mut texts = spans.iter().map(|span| span.of(text));
+                let Some(mut first) = texts.next() else { return };
+                for text in texts {
+                    if text.cmp(first) == self.0 {
+                        first = text;
+                    }
+                }
+                keep(Datum::Text(first).canonical());
+            }
+            _ => column.each(|_, datum| keep(datum.canonical())),
+        }
+    }
+}
+
 impl PerGroup for Extreme {
     type Group = Option<Canonical<'static>>;
 
     fn update(&self, best: &mut [Self::Group], groups: Groups<'_>, columns: &Columns<'_>) {
         let column = columns.argument(0);
+        if let Groups::One = groups {
+            return self.update_one(&mut best[0], &column);
+        }
         let keep = |kept: &mut Self::Group, value: Canonical<'_>| {
             // Of values that are kept only: most are not.
             if kept.as_ref().is_none_or(|kept| value.cmp(kept) == self.0) {
@@ -37,14 +78,6 @@ impl PerGroup for Extreme {
                     keep(kept, Datum::Float(*x).canonical());
                 }
             }),
-            (Data::Texts { form: Form::Text, text, spans }, None) => {
-                spans.iter().map(|span| span.of(text)).enumerate().for_each(|(row, text)| {
-                    let kept = &mut best[groups.of(row)];
-                    if kept.as_ref().and_then(written).is_none_or(|kept| text.cmp(kept) == self.0) {
-                        keep(kept, Datum::Text(text).canonical());
-                    }
-                });
-            }
             _ => column.each(|row, datum| keep(&mut best[groups.of(row)], datum.canonical())),
         }
     }
@@ -74,11 +107,6 @@ impl PerGroup for Extreme {
     fn heap(&self, group: &Self::Group) -> usize {
         group.as_ref().map_or(0, Canonical::heap)
     }
-}
-
-#[inline]
-fn written<'k>(kept: &'k Canonical<'_>) -> Option<&'k str> {
-    if let Value::Text(text) = kept.value() { Some(text) } else { None }
 }
 
 #[inline]

@@ -81,19 +81,28 @@ impl Best {
                 self.keep(kept, Ranked { by: by.into_owned(), value: None });
             }
         };
-        match (values.data(), values.missing()) {
-            (Data::Integers(integers), None) => {
-                for (row, integer) in integers.iter().enumerate() {
-                    let kept = &mut states[groups.of(row)];
-                    match kept.get(last).map(|last| last.by.value()) {
-                        Some(Value::Integer(least)) if is_behind(integer.cmp(least)) => {}
-                        _ => keep(kept, Datum::Integer(*integer).canonical()),
-                    }
+        match (values.data(), values.missing(), groups) {
+            (Data::Integers(integers), None, Groups::One) => {
+                let kept = &mut states[0];
+                let least = |kept: &[Ranked]| match kept.get(last)?.by.value() {
+                    Value::Integer(least) => Some(*least),
+                    _ => None,
+                };
+                // With their bits flipped, integers are in the other order.
+                let flip = if self.largest { 0 } else { -1 };
+                let mut integers = integers.iter();
+                loop {
+                    let next = match least(kept) {
+                        Some(least) => integers.find(|next| **next ^ flip > least ^ flip),
+                        None => integers.next(),
+                    };
+                    let Some(next) = next else { return };
+                    keep(kept, Datum::Integer(*next).canonical());
                 }
             }
-            (Data::Texts { form: Form::Text, text, spans }, None) => {
-                for (row, text) in spans.iter().map(|span| span.of(text)).enumerate() {
-                    let kept = &mut states[groups.of(row)];
+            (Data::Texts { form: Form::Text, text, spans }, None, Groups::One) => {
+                let kept = &mut states[0];
+                for text in spans.iter().map(|span| span.of(text)) {
                     match kept.get(last).map(|last| last.by.value()) {
                         Some(Value::Text(least)) if is_behind(text.cmp(least)) => {}
                         _ => keep(kept, Datum::Text(text).canonical()),
@@ -131,11 +140,11 @@ impl PerGroup for Best {
 
     fn update(&self, states: &mut [Self::Group], groups: Groups<'_>, columns: &Columns<'_>) {
         let Some(last) = self.k.checked_sub(1) else { return };
-        let (values, by) = (columns.argument(0), columns.get(1));
-        if by.is_none() {
+        let values = columns.argument(0);
+        let Some(by) = columns.get(1) else {
             return self.update_alone(states, groups, &values, last);
-        }
-        by.unwrap_or(values).each(|row, datum| {
+        };
+        by.each(|row, datum| {
             let (ranked_by, kept) = (datum.canonical(), &mut states[groups.of(row)]);
             let Some(value) = values.get(row) else { return };
             // What comes behind the last of the first `k` is not stored at all.

@@ -2,7 +2,7 @@
 
 use super::total::{Sum, Total};
 use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader};
-use crate::column::{Columns, Data, Datum, Groups, OwnedColumn};
+use crate::column::{Columns, Data, Datum, Form, Groups, OwnedColumn, small_integer};
 
 pub(super) static SUM: Kind = Kind {
     name: "sum",
@@ -23,13 +23,26 @@ impl PerGroup for Summed {
 
     fn update(&self, totals: &mut [Total], groups: Groups<'_>, columns: &Columns<'_>) {
         let column = columns.argument(0);
-        if let (Data::Integers(values), None, Groups::One) =
-            (column.data(), column.missing(), groups)
-        {
-            // One addition for all: sums of 128 bits hold more integers than there can be.
-            return totals[0].add_integer(values.iter().copied().map(i128::from).sum());
+        // Integers of one group are added up before: 128 bits hold more of them than there can be.
+        match (column.data(), column.missing(), groups) {
+            (Data::Integers(values), None, Groups::One) => {
+                totals[0].add_integer(values.iter().copied().map(i128::from).sum());
+            }
+            (Data::Texts { form: Form::Json, text, spans }, None, Groups::One) => {
+                let mut integers = 0;
+                for raw in spans.iter().map(|span| span.of(text)) {
+                    match small_integer(raw) {
+                        Some(integer) => integers += i128::from(integer),
+                        None => {
+                            let number = Datum::Json(raw).number();
+                            number.iter().for_each(|number| totals[0].add(number));
+                        }
+                    }
+                }
+                totals[0].add_integer(integers);
+            }
+            _ => column.numbers(|row, number| totals[groups.of(row)].add(&number)),
         }
-        column.numbers(|row, number| totals[groups.of(row)].add(&number));
     }
 
     fn merge(&self, into: &mut Total, from: Total) {

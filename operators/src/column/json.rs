@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// The type of a value by its first byte, in jq's order: null, false, true, numbers, strings,
 /// arrays, objects. No text at all is null.
 #[inline]
@@ -28,11 +30,11 @@ pub(super) fn within_quotes(raw: &str) -> &str {
 /// The text that a string, given without its quotes, stands for.
 #[inline]
 pub(super) fn unescaped(raw: &str) -> Cow<'_, str> {
-    if !raw.as_bytes().contains(&b'\\') {
+    if memchr(b'\\', raw.as_bytes()).is_none() {
         return Cow::Borrowed(raw);
     }
     let (mut out, mut rest) = (String::with_capacity(raw.len()), raw);
-    while let Some(at) = rest.find('\\') {
+    while let Some(at) = memchr(b'\\', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let (c, length) = match rest.as_bytes().get(1) {

@@ -39,6 +39,7 @@ pub use canonical::Canonical;
 pub(crate) use canonical::Value as CanonicalValue;
 pub use datum::{Datum, OwnedDatum};
 pub use key::{write_key, write_value};
+pub(crate) use number::small_integer;
 pub use number::{Number, shortest};
 pub use owned::{OwnedColumn, OwnedData};
 

@@ -85,6 +85,27 @@ impl<'r> Number<'r> {
     }
 }
 
+/// The integer that a text of at most 18 digits is.
+#[inline]
+pub(crate) fn small_integer(raw: &str) -> Option<i64> {
+    let (digits, sign) = match raw.strip_prefix('-') {
+        Some(digits) => (digits, -1),
+        None => (raw, 1),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0_i64;
+    for byte in digits.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(sign * value)
+}
+
 /// The value of a number of at most 18 digits without an exponent, if the closest double is found by
 /// one division of two numbers that are doubles exactly.
 #[inline]

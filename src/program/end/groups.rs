@@ -266,9 +266,11 @@ impl LaneState for Groups {
     }
 
     fn needed(&self) -> Option<u64> {
-        let most = |state: &Box<dyn Aggregate>| Some(state.most_weight()? as u64);
         match self.keys {
-            Keys::One => self.states.iter().map(most).sum(),
+            Keys::One => {
+                let most: Option<usize> = self.states.iter().map(|state| state.most_weight()).sum();
+                most.map(|most| most as u64)
+            }
             Keys::Texts(_) | Keys::Numbers(_) => None,
         }
     }
