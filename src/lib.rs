@@ -115,7 +115,7 @@ mod spill;
 pub mod watch;
 
 pub use bag::{
-    Bag, Compute, Item, Lend, LentRecords, ReadOptions, RecordStream, Run, compute_all,
+    Bag, Compute, Groups, Item, Lend, LentRecords, ReadOptions, RecordStream, Run, compute_all,
     compute_all_blocking, read_bytes, read_text, visualize,
 };
 #[doc(hidden)]
@@ -123,6 +123,8 @@ pub use bag::{Plan, Values};
 pub use block::{Compression, Damaged, Delimiter, Encoding, SingleByte};
 /// The operators and combiners, which need nothing but memory.
 pub use creel_operators as operators;
+/// What [`Bag::aggregate`](crate::Bag::aggregate) and [`Groups::aggregate`](crate::Groups::aggregate) take.
+pub use creel_operators::typed as aggregate;
 pub use error::{Error, Place, Result};
 pub use graph::client::{self, Client};
 pub use graph::{Delayed, delayed};

@@ -127,3 +127,8 @@ fn rosenbrock_finds_the_bottom_of_the_valley() {
     assert!(out.contains("at (1.00") || out.contains("at (0.99"), "{out}");
     assert!(out.contains("tasks: 0 waiting, 0 running, 0 done, 0 failed"), "{out}");
 }
+
+#[test]
+fn hosts_prints_the_golden_aggregates_of_each_host() {
+    assert_eq!(example("hosts", &["fixtures/access.jsonl"]), golden("access-json-hosts.txt"));
+}

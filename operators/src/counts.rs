@@ -157,6 +157,24 @@ impl<K: Stored> Counts<K> {
         self.table.sorted()
     }
 
+    /// The counts of the keys for which `keep` says so.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let often = Counts::from_iter(["a", "b", "a"]).filter(|_, n| n > 1);
+    /// assert_eq!(often.sorted_lent(), [("a", 2)]);
+    /// ```
+    pub fn filter(&self, keep: impl for<'k> Fn(K::Lent<'k>, u64) -> bool) -> Self
+    where
+        K: Key<Owned = K>,
+    {
+        let mut kept = Self::default();
+        // Only those that are kept are copied.
+        let rows = self.iter().filter(|(key, n)| keep(*key, *n));
+        rows.for_each(|(key, n)| kept.add(K::from_lent(key), n));
+        kept
+    }
+
     /// Adds all counts of another table; the smaller of the two is moved into the larger.
     ///
     /// ```

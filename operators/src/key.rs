@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 use crate::Value;
-use crate::table::{Table, TextTable};
+use crate::table::{Table, TextTable, saved};
 
 /// A record that can be looked up while it is lent, and is stored once, when it is first seen.
 ///
@@ -63,6 +63,25 @@ pub trait Stored: Value<Owned = Self> + Hash + Ord + Clone + Debug + Send + Sync
 
     /// Copies a lent key.
     fn from_lent(lent: Self::Lent<'_>) -> Self;
+
+    /// Appends a key to bytes, for [`load`](Self::load). `false` if keys of this type have no form in
+    /// bytes, as those of [`key!`](crate::key!); some may have been appended then.
+    ///
+    /// ```
+    /// use creel_operators::Stored;
+    ///
+    /// let (mut bytes, key) = (Vec::new(), (String::from("cod"), Some(-3_i32)));
+    /// assert!(key.save(&mut bytes));
+    /// assert_eq!(Stored::load(&mut &bytes[..]), Some(key));
+    /// ```
+    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Takes a key off the front of bytes; `None` if none was saved as these.
+    fn load(_bytes: &mut &[u8]) -> Option<Self> {
+        None
+    }
 }
 
 impl<T: Stored> Key for &T {
@@ -76,7 +95,7 @@ impl<T: Stored> Key for &T {
 
 /// Text and bytes, whose table needs no allocation for a key.
 macro_rules! text_key {
-    ($($owned:ty, $slice:ty, $cow:ty;)*) => {$(
+    ($($owned:ty, $slice:ty, $cow:ty, $from:expr;)*) => {$(
         impl Stored for $owned {
             type Lent<'a> = &'a $slice;
             type Table = TextTable<Self>;
@@ -85,6 +104,14 @@ macro_rules! text_key {
             }
             fn from_lent(lent: &$slice) -> Self {
                 lent.into()
+            }
+            fn save(&self, bytes: &mut Vec<u8>) -> bool {
+                saved::put_bytes(bytes, self.as_ref());
+                true
+            }
+            fn load(bytes: &mut &[u8]) -> Option<Self> {
+                let key = saved::take_bytes(bytes)?.to_vec();
+                $from(key)
             }
         }
         text_key! { @lent $owned, $slice; $owned; &$slice; $cow; }
@@ -102,8 +129,8 @@ macro_rules! text_key {
 }
 
 text_key! {
-    String, str, Cow<'_, str>;
-    Vec<u8>, [u8], Cow<'_, [u8]>;
+    String, str, Cow<'_, str>, |key| Self::from_utf8(key).ok();
+    Vec<u8>, [u8], Cow<'_, [u8]>, Some;
 }
 
 /// Makes types of your own keys, which can be counted, compared and ranked.
@@ -126,6 +153,16 @@ text_key! {
 #[macro_export]
 macro_rules! key {
     ($($type:ty),* $(,)?) => {$(
+        $crate::whole_key!($type);
+        $crate::stored_in_map!([] $type);
+    )*};
+}
+
+/// The part of [`key!`] that says how keys are compared.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! whole_key {
+    ($type:ty) => {
         impl $crate::Value for $type {
             type Owned = Self;
             fn compare(&self, kept: &Self) -> ::std::cmp::Ordering {
@@ -140,15 +177,14 @@ macro_rules! key {
                 self == stored
             }
         }
-        $crate::stored_in_map!([] $type);
-    )*};
+    };
 }
 
 /// The part of [`key!`] that generic types share with it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! stored_in_map {
-    ([$($param:ident),*] $type:ty) => {
+    ([$($param:ident),*] $type:ty $(; $($bytes:tt)*)?) => {
         impl<$($param: $crate::Stored),*> $crate::Stored for $type {
             type Lent<'a> = &'a Self;
             type Table = $crate::table::Map<Self>;
@@ -158,17 +194,79 @@ macro_rules! stored_in_map {
             fn from_lent(lent: &Self) -> Self {
                 ::std::clone::Clone::clone(lent)
             }
+            $($($bytes)*)?
         }
     };
 }
 
-key! { u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize }
-key! { bool, char, (), IpAddr, Ipv4Addr, Ipv6Addr, Duration, SystemTime, Vec<String> }
+/// Keys that are stored as they are, with their form in bytes.
+macro_rules! plain_key {
+    ($($type:ty: $save:expr, $load:expr;)*) => {$(
+        whole_key!($type);
+        stored_in_map!([] $type;
+            fn save(&self, bytes: &mut Vec<u8>) -> bool {
+                let save: fn(&Self, &mut Vec<u8>) -> bool = $save;
+                save(self, bytes)
+            }
+            fn load(bytes: &mut &[u8]) -> Option<Self> {
+                let load: fn(&mut &[u8]) -> Option<Self> = $load;
+                load(bytes)
+            }
+        );
+    )*};
+}
+
+/// Integers, of as many bytes as they have.
+macro_rules! integer_key {
+    ($($type:ty)*) => {$(
+        plain_key! {
+            $type: |n, bytes| {
+                bytes.extend(n.to_le_bytes());
+                true
+            }, |bytes| {
+                let (n, rest) = bytes.split_first_chunk()?;
+                *bytes = rest;
+                Some(Self::from_le_bytes(*n))
+            };
+        }
+    )*};
+}
+
+integer_key! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
+
+plain_key! {
+    bool: |key, bytes| u8::from(*key).save(bytes), |bytes| match u8::load(bytes)? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    };
+    char: |key, bytes| u32::from(*key).save(bytes), |bytes| Self::from_u32(u32::load(bytes)?);
+    (): |_, _| true, |_| Some(());
+    Ipv4Addr: |key, bytes| key.to_bits().save(bytes), |bytes| u32::load(bytes).map(Self::from_bits);
+    Ipv6Addr: |key, bytes| key.to_bits().save(bytes), |bytes| u128::load(bytes).map(Self::from_bits);
+    Vec<String>: |key, bytes| {
+        saved::put(bytes, key.len() as u64);
+        key.iter().all(|text| text.save(bytes))
+    }, |bytes| {
+        let len = saved::take(bytes)?;
+        (0..len).map(|_| String::load(bytes)).collect()
+    };
+}
+
+key! { IpAddr, Duration, SystemTime }
 
 impl Key for Vec<&str> {}
 
 impl<T: Key> Key for Option<T> {}
-stored_in_map!([T] Option<T>);
+stored_in_map!([T] Option<T>;
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        self.is_some().save(bytes);
+        self.as_ref().is_none_or(|key| key.save(bytes))
+    }
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        if bool::load(bytes)? { T::load(bytes).map(Some) } else { Some(None) }
+    }
+);
 
 macro_rules! tuple_key {
     ($($name:ident $index:tt),*) => {
@@ -177,7 +275,14 @@ macro_rules! tuple_key {
                 $(self.$index.matches(&stored.$index))&&*
             }
         }
-        stored_in_map!([$($name),*] ($($name,)*));
+        stored_in_map!([$($name),*] ($($name,)*);
+            fn save(&self, bytes: &mut Vec<u8>) -> bool {
+                $(self.$index.save(bytes))&&*
+            }
+            fn load(bytes: &mut &[u8]) -> Option<Self> {
+                Some(($($name::load(bytes)?,)*))
+            }
+        );
     };
 }
 
@@ -192,6 +297,15 @@ mod tests {
 
     use proptest::prelude::*;
 
+    /// A key that is saved is loaded, and nothing but its bytes is taken.
+    fn read_back<K: Stored>(key: &K) -> bool {
+        let mut bytes = Vec::new();
+        let saved = key.save(&mut bytes);
+        bytes.push(7);
+        let mut rest = &bytes[..];
+        saved && K::load(&mut rest).as_ref() == Some(key) && rest == [7]
+    }
+
     /// A key finds itself once it is stored, and nothing else.
     fn found<Q: Key + Clone>(key: &Q, other: &Q) -> bool {
         let hashes = foldhash::fast::FixedState::default();
@@ -205,6 +319,7 @@ mod tests {
             && other.matches(&stored) == equal
             && other.compare(&stored) == other.clone().into_owned().cmp(&stored)
             && key.as_lent().is_none_or(|lent| Q::Owned::from_lent(lent) == stored)
+            && read_back(&stored)
     }
 
     proptest! {

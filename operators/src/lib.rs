@@ -30,8 +30,11 @@
 //! | [`min`](Records::min), [`max`](Records::max) | `Option` |
 //! | [`frequencies`](Records::frequencies) | [`Counts`], with its own `topk` and `sorted` |
 //! | [`topk`](Records::topk), [`topk_by`](Records::topk_by) | the largest records, largest first |
-//! | [`first`](Records::first), [`collect`](Records::collect) | records, in input order |
-//! | [`fold`](Records::fold) | what your closures make |
+//! | [`bottomk`](Records::bottomk) | the smallest records, smallest first |
+//! | [`first`](Records::first), [`last`](Records::last), [`collect`](Records::collect) | records, in input order |
+//! | [`fold`](Records::fold), [`fold_by`](Records::fold_by) | what your closures make, of all or for each key |
+//! | [`aggregate`](Records::aggregate) | means, variances, quantiles and others: see [`typed`] |
+//! | [`group_by`](Records::group_by) | the same for each key |
 //! | [`combine`](Records::combine) | what a combiner of your own, or a tuple of several, makes |
 //!
 //! No result depends on where the input was cut or on how many lanes it was fed to: each combiner
@@ -115,11 +118,13 @@ pub mod laws;
 mod records;
 mod sorted;
 pub mod table;
+pub mod typed;
 mod value;
 
 pub use adapt::{Pieces, WholeOf};
 pub use combine::{
-    Collect, Count, ExactSum, First, Fold, Frequencies, Max, Min, Sum, Summand, TopK, TopKBy, Total,
+    BottomK, Collect, Count, ExactSum, First, Fold, Frequencies, Last, Max, Min, Sum, Summand,
+    TopK, TopKBy, Total,
 };
 pub use combiner::{Combiner, Feed};
 pub use counts::{Counted, Counts};
@@ -127,4 +132,5 @@ pub use creel_kernels::code_points;
 pub use key::{Key, Stored};
 pub use records::{Records, Whole, run};
 pub use sorted::{Piece, Sorted};
+pub use typed::{FoldBy, GroupBy};
 pub use value::Value;

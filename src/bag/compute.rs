@@ -50,10 +50,12 @@ impl Run {
     /// A run in which none of these is left fails with [`Error::Memory`], which says who holds what.
     ///
     /// What combiners hold while records are read is bounded by as much again, as far as they tell
-    /// ([`Combiner::held`](crate::operators::Combiner::held)): counts of texts that outgrow it go to
-    /// a file without a name in the folder for temporary files, and are merged from there; counts of
-    /// other keys, the largest of many records, several items over one source, and items beside one
-    /// that sees records in order are refused then, by [`Error::Memory`]. The result itself has to fit.
+    /// ([`Combiner::held`](crate::operators::Combiner::held)): counts of texts, and groups whose keys
+    /// and states have a form in bytes, go to a file without a name in the folder for temporary files
+    /// when they outgrow it, and are merged from there; counts of other keys, the largest of many
+    /// records, lists and folds of groups, whatever is computed in one pass with one of these, and
+    /// items that see records in order are refused then, by [`Error::Memory`]. The result itself has
+    /// to fit.
     ///
     /// Results of [`stream`](crate::Run::stream) that wait for those before them are bounded by as much
     /// again, by the size of their records without what these point to. The window of a decoder (zstd,

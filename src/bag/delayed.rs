@@ -10,6 +10,7 @@ use super::broadcast::Env;
 use super::chain::{Batch, Chunk};
 use super::compute::{Compute, Run};
 use super::origin::{Chunks, Origin, batches, whole};
+use super::phases::Phase;
 use super::plan::{Plan, Values};
 use super::tasks::Tasks;
 use super::{Bag, Item};
@@ -168,17 +169,18 @@ impl<T: Send + 'static> Bag<T> {
     where
         C: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
     {
-        fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Batch> + Send>
-        where
-            C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static>,
-            C: Clone + Send + Sync + 'static,
-        {
-            batches(move || Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
-        }
         let nodes = parts.into_iter().map(|part| Arc::clone(part.node())).collect();
-        let origin = Origin::Tasks(Arc::new(Tasks { nodes, records: records::<C> }));
+        let origin = Origin::Tasks(Arc::new(Tasks { nodes, records: records::<C>, phase: None }));
         Self { base: Base::new(origin, Step::here("from_delayed")), stage: whole() }
     }
+}
+
+/// The records of a task's value, in batches.
+fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Batch> + Send>
+where
+    C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
+{
+    batches(move || Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
 }
 
 impl<T: Send + Sync + 'static> Item<T> {
@@ -220,6 +222,9 @@ where
 {
     /// A bag of the value's records, which is computed in the same run: what follows a reduction.
     ///
+    /// What the item reads is read once in a run, also where other items over the same source, bags
+    /// of other items over it, or this item itself are asked for with it.
+    ///
     /// The bag has one partition. Its records are in the order of the collection; that of
     /// `Counts` is none, which `map(|counts| counts.sorted())` gives one.
     ///
@@ -233,7 +238,21 @@ where
     /// ```
     #[track_caller]
     pub fn into_bag(self) -> Bag<C::Item> {
-        Bag::from_delayed([self.to_delayed()])
+        let node = Arc::clone(self.to_delayed().node());
+        let phase = Phase {
+            id: self.id,
+            erased: self.erased(),
+            node: Arc::clone(&node),
+            share: |value| {
+                let value = value.downcast::<C>();
+                Arc::<C>::from(value.unwrap_or_else(|_| unreachable!("an item knows its type")))
+            },
+            copy: |value| Box::new(C::clone(&typed::<C>(Arc::clone(value)))),
+        };
+        let phase = Some(Box::new(phase));
+        let origin =
+            Origin::Tasks(Arc::new(Tasks { nodes: vec![node], records: records::<C>, phase }));
+        Bag { base: Base::new(origin, Step::here("into_bag")), stage: whole() }
     }
 }
 

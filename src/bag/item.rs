@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use creel_operators::{Combiner, Counts, Feed, Stored};
+use creel_operators::{Combiner, Counts, Feed, Key, Stored};
 
 use super::base::Base;
 use super::broadcast::Env;
@@ -47,6 +47,8 @@ pub(super) enum Work {
 
 /// An item, its type forgotten.
 pub(super) struct Erased {
+    /// The same for all that are clones of one item.
+    pub(super) id: u64,
     pub(super) work: Work,
     pub(super) finish: Finish,
     pub(super) steps: Vec<Step>,
@@ -217,7 +219,7 @@ impl<T: Send + 'static> Item<T> {
     pub(super) fn erased(&self) -> Erased {
         let finish = Arc::clone(&self.finish);
         let finish = Arc::new(move |value| -> Value { Box::new(finish(value)) });
-        Erased { work: self.work.clone(), finish, steps: self.steps.clone() }
+        Erased { id: self.id, work: self.work.clone(), finish, steps: self.steps.clone() }
     }
 }
 
@@ -233,6 +235,25 @@ impl<K: Stored> Item<Counts<K>> {
     #[track_caller]
     pub fn topk(self, k: usize) -> Item<Vec<(K, u64)>> {
         self.then(Step::here("topk"), move |counts| counts.topk(k))
+    }
+
+    /// The counts of the keys for which `keep` says so: it is given the key, lent, and its count.
+    ///
+    /// ```
+    /// let words = creel::Bag::from_iter(["b", "a", "b", "c"].map(String::from));
+    /// let often = words.frequencies().filter(|word, n| n > 1 && word != "c");
+    /// assert_eq!(often.compute_blocking()?.sorted(), [("b".to_string(), 2)]);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn filter(
+        self,
+        keep: impl for<'k> Fn(K::Lent<'k>, u64) -> bool + Send + Sync + 'static,
+    ) -> Self
+    where
+        K: Key<Owned = K>,
+    {
+        self.then(Step::here("filter"), move |counts| counts.filter(&keep))
     }
 }
 

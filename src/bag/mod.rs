@@ -1,6 +1,7 @@
 //! The user's handles: bags of records, items of one value, and the runs that compute them.
 
 mod admission;
+mod aggregates;
 mod base;
 mod broadcast;
 mod chain;
@@ -9,6 +10,7 @@ mod delayed;
 mod item;
 mod lend;
 mod origin;
+mod phases;
 mod plan;
 mod read;
 mod sketch;
@@ -28,6 +30,7 @@ use base::Base;
 use broadcast::Env;
 use chain::{Cut, Drained, Filter, Operator, Separator, Stage, to_front};
 
+pub use aggregates::Groups;
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
 pub use lend::{Lend, LentRecords};
@@ -330,7 +333,9 @@ impl<T: Send + 'static> Bag<T> {
         self.ends("collect", Collect::default())
     }
 
-    /// How often each record occurs.
+    /// How often each record occurs. Of the counts, [`topk`](Item::topk) keeps the commonest,
+    /// [`filter`](Item::filter) some, and [`into_bag`](Item::into_bag) makes the records of what
+    /// follows.
     ///
     /// ```
     /// let counts = creel::Bag::from_iter(["a", "b", "a"].map(String::from)).frequencies();

@@ -7,6 +7,7 @@ use super::broadcast::Env;
 use super::chain::Chunk;
 use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
 use super::origin::Origin;
+use super::phases::{Phase, Phases};
 use super::sketch;
 use super::tasks::Tasks;
 use crate::graph::{
@@ -40,7 +41,7 @@ enum Given {
 
 /// Bags of one origin that are combined, and what is done with the value of each.
 #[derive(Default)]
-struct Group {
+pub(super) struct Group {
     /// The place of each among the items.
     items: Vec<usize>,
     bags: Vec<Arc<Reduced>>,
@@ -49,10 +50,12 @@ struct Group {
     steps: Vec<Vec<Step>>,
     /// The tasks whose values any of them needs.
     needs: Vec<Arc<Node>>,
+    /// The tasks that are read in place of those of the origin.
+    pub(super) tasks: Option<Arc<Tasks>>,
 }
 
 /// What a lane holds: a reduction of each bag, and its state.
-struct States(Vec<(Arc<dyn Reduction>, Value)>);
+pub(super) struct States(Vec<(Arc<dyn Reduction>, Value)>);
 
 impl std::fmt::Debug for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -147,7 +150,7 @@ impl Plan {
     pub(super) fn roots(&self) -> Vec<(Vec<usize>, Arc<Node>)> {
         // Before the lanes, which would keep every thread to the end: these are mostly short.
         let mut roots = Vec::new();
-        for (n, Erased { work, finish, steps }) in self.items.iter().enumerate() {
+        for (n, Erased { work, finish, steps, .. }) in self.items.iter().enumerate() {
             let finish = Arc::clone(finish);
             let root = match work {
                 Work::Reduce(_) => continue,
@@ -170,28 +173,60 @@ impl Plan {
             };
             roots.push((vec![n], root));
         }
-        roots.extend(self.groups().into_iter().map(|group| (group.items.clone(), group.root())));
+        self.add_reductions(&mut roots);
         roots
     }
 
-    /// The reductions, those over one origin together.
-    fn groups(&self) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
-        for (n, Erased { work, finish, steps }) in self.items.iter().enumerate() {
-            let Work::Reduce(bag) = work else { continue };
-            let shares = |group: &Group| group.origin().shares(&bag.base.origin);
-            let at = groups.iter().position(shares).unwrap_or_else(|| {
-                groups.push(Group::default());
-                groups.len() - 1
-            });
-            let group = &mut groups[at];
+    /// Adds the tasks of reductions: those over one origin together, also those of which bags are
+    /// made.
+    fn add_reductions(&self, roots: &mut Vec<(Vec<usize>, Arc<Node>)>) {
+        let mut phases = Phases::of(&self.items);
+        let (mut with_phases, mut others) = (Vec::new(), Vec::new());
+        let mut copies = Vec::new();
+        for (n, item) in self.items.iter().enumerate() {
+            let Work::Reduce(reduced) = &item.work else { continue };
+            if let Some(phase) = phases.find(item.id) {
+                copies.push((n, phase));
+                continue;
+            }
+            let origin = &reduced.base.origin;
+            // What it needs may be made of one of them.
+            let joins = reduced.base.needs.is_empty() && phases.read(origin);
+            let group = Group::over(if joins { &mut with_phases } else { &mut others }, origin);
             group.items.push(n);
-            group.bags.push(Arc::clone(bag));
-            group.finishes.push(Arc::clone(finish));
-            group.steps.push(steps.clone());
-            bag.base.needs.iter().for_each(|task| base::add(&mut group.needs, task));
+            group.add(reduced, item);
         }
-        groups
+        let mut of_groups: Vec<Vec<&Phase>> = vec![Vec::new(); with_phases.len()];
+        for phase in phases.sharing() {
+            let Some(reduced) = phase.reduced() else { continue };
+            let group = Group::over(&mut with_phases, &reduced.base.origin);
+            group.add(reduced, &phase.erased);
+            let at =
+                with_phases.iter().position(|group| group.origin().shares(&reduced.base.origin));
+            of_groups.resize(with_phases.len(), Vec::new());
+            of_groups[at.unwrap_or_default()].push(phase);
+        }
+        for (group, of) in with_phases.into_iter().zip(of_groups) {
+            let items = group.items.clone();
+            // One that is alone is computed by its own task.
+            if items.len() + of.len() > 1 {
+                let root = phases.apart(items.len(), &of, group.root());
+                roots.extend((!items.is_empty()).then_some((items, root)));
+            }
+        }
+        for mut group in others {
+            if let Origin::Tasks(tasks) = group.origin() {
+                group.tasks = phases.replaced(tasks);
+            }
+            roots.push((group.items.clone(), group.root()));
+        }
+        for (n, phase) in copies {
+            let (copy, task) = (phase.copy, phases.task(phase));
+            let copied = Node::new(Name::Only("finish"), [task], move |_, inputs| {
+                Ok(Moved::outcome(vec![copy(&inputs.take(0))]))
+            });
+            roots.push((vec![n], copied));
+        }
     }
 }
 
@@ -200,16 +235,35 @@ fn named(sketch: Sketch) -> Name {
 }
 
 impl Group {
+    /// The group over an origin, of these or a new one.
+    fn over<'g>(groups: &'g mut Vec<Self>, origin: &Origin) -> &'g mut Self {
+        let shares = |group: &Self| group.origin().shares(origin);
+        let at = groups.iter().position(shares).unwrap_or_else(|| {
+            groups.push(Self::default());
+            groups.len() - 1
+        });
+        &mut groups[at]
+    }
+
+    /// Adds what combines a bag, and what is done with its result.
+    pub(super) fn add(&mut self, reduced: &Arc<Reduced>, item: &Erased) {
+        self.bags.push(Arc::clone(reduced));
+        self.finishes.push(Arc::clone(&item.finish));
+        self.steps.push(item.steps.clone());
+        reduced.base.needs.iter().for_each(|task| base::add(&mut self.needs, task));
+    }
+
     fn origin(&self) -> &Origin {
         &self.bags[0].base.origin
     }
 
     /// The task that makes the values of the group. It lists the origin, and then grows into the
     /// lanes that read it; the records of tasks are read as these are done.
-    fn root(self) -> Arc<Node> {
+    pub(super) fn root(self) -> Arc<Node> {
         let group = Arc::new(self);
         let bases: Vec<&Base> = group.bags.iter().map(|bag| &bag.base).collect();
         if let Origin::Tasks(tasks) = group.origin() {
+            let tasks = group.tasks.as_ref().unwrap_or(tasks);
             let lanes = group.lanes_over(tasks, Arc::new(sketch::lane(&bases)));
             let needs = group.needs.clone();
             return group.finished(merged(lanes, Arc::clone(&group), needs));
@@ -345,17 +399,34 @@ impl Pass<Chunk> for Group {
     }
 
     fn save(&self, states: &States, bytes: &mut Vec<u8>) -> bool {
-        // One by itself is all of its bytes; several would need to say where each ends.
-        match &states.0[..] {
-            [(reduction, state)] => reduction.save(state, bytes),
-            _ => false,
+        // Each behind its length, which is known once it is written.
+        let start = bytes.len();
+        let all = states.0.iter().all(|(reduction, state)| {
+            let at = bytes.len();
+            bytes.extend([0; size_of::<u64>()]);
+            let has_form = reduction.save(state, bytes);
+            let len = (bytes.len() - at - size_of::<u64>()) as u64;
+            bytes[at..][..size_of::<u64>()].copy_from_slice(&len.to_le_bytes());
+            has_form
+        });
+        if !all {
+            bytes.truncate(start);
         }
+        all
     }
 
-    fn load(&self, into: &mut States, bytes: &[u8]) -> bool {
-        match &mut into.0[..] {
-            [(reduction, state)] => reduction.load(state, bytes),
-            _ => false,
-        }
+    fn load(&self, into: &mut States, mut bytes: &[u8]) -> bool {
+        let mut next = || {
+            let (len, rest) = bytes.split_first_chunk()?;
+            let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
+            let (state, rest) = rest.split_at_checked(len)?;
+            bytes = rest;
+            Some(state)
+        };
+        let all = into
+            .0
+            .iter_mut()
+            .all(|(reduction, state)| next().is_some_and(|bytes| reduction.load(state, bytes)));
+        all && bytes.is_empty()
     }
 }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::Bag;
 use super::chain::{Batch, Chunk};
+use super::phases::Phase;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, take_in_turn};
 use crate::run::Context;
 use crate::{Error, Result};
@@ -16,6 +17,8 @@ pub(super) struct Tasks {
     pub(super) nodes: Vec<Arc<Node>>,
     /// The records of a value, in batches.
     pub(super) records: fn(Shared) -> Box<dyn Iterator<Item = Batch> + Send>,
+    /// The item whose value the only one is, if it is one.
+    pub(super) phase: Option<Box<Phase>>,
 }
 
 /// How many partitions for each thread may be under way, or wait to be taken: one that is slow does

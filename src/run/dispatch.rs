@@ -80,6 +80,8 @@ struct Readers<R: Reader> {
     /// Partitions that lanes read, and blocks that they work on.
     reading: Vec<usize>,
     working: BTreeSet<Position>,
+    /// Whether a lane has all that the run is to come to.
+    enough: bool,
     /// Where the first has failed so far, and of what, until that is raised.
     failed: Option<(Position, Option<Error>)>,
 }
@@ -116,6 +118,7 @@ impl<I: Input> Dispatch<I> {
             behind: false,
             reading: Vec::new(),
             working: BTreeSet::new(),
+            enough: false,
             failed: None,
         };
         Self { input, lanes, readers: Mutex::new(readers), changed: Condvar::new() }
@@ -223,12 +226,21 @@ impl<I: Input> Dispatch<I> {
         }
     }
 
+    /// No lane has use for another block: what one has seen is all that the run comes to, unless it
+    /// fails.
+    pub(super) fn end(&self) {
+        let mut readers = self.lock();
+        readers.enough = readers.failed.is_none();
+        drop(readers);
+        self.changed.notify_all();
+    }
+
     /// A reader of the partition that the lane had, or of an unopened one, or of any other; before
     /// that a block that was given.
     fn turn(&self, mine: Option<usize>, stop: &Stop) -> Option<Turn<I::Reader>> {
         let mut readers = self.lock();
         loop {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || readers.enough {
                 return None;
             }
             // Also if the run was told to end: what was read is what it comes to.

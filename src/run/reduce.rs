@@ -172,6 +172,8 @@ where
             continue;
         }
         if pass.full(&held.state) {
+            // What other lanes would add changes nothing.
+            dispatch.end();
             dispatch.done(&mut mine)?;
             break;
         }

@@ -123,6 +123,11 @@ macro_rules! values {
     ($($type:ty, $value:ident => $datum:expr;)*) => {$(
         impl AsRow for $type {
             fn push_values(self, columns: &mut Vec<OwnedColumn>) {
+                (&self).push_values(columns);
+            }
+        }
+        impl AsRow for &$type {
+            fn push_values(self, columns: &mut Vec<OwnedColumn>) {
                 let $value = self;
                 push(columns, 0, Some($datum));
             }
@@ -132,14 +137,40 @@ macro_rules! values {
 
 values! {
     &str, value => Datum::Text(value);
-    String, value => Datum::Text(&value);
-    i64, value => Datum::Integer(value);
-    i32, value => Datum::Integer(value.into());
-    u32, value => Datum::Integer(value.into());
-    f64, value => Datum::Float(value);
-    bool, value => Datum::Bool(value);
-    Datum<'_>, value => value;
+    String, value => Datum::Text(value);
+    u8, value => Datum::Integer((*value).into());
+    u16, value => Datum::Integer((*value).into());
+    u32, value => Datum::Integer((*value).into());
+    i8, value => Datum::Integer((*value).into());
+    i16, value => Datum::Integer((*value).into());
+    i32, value => Datum::Integer((*value).into());
+    i64, value => Datum::Integer(*value);
+    f32, value => Datum::Float((*value).into());
+    f64, value => Datum::Float(*value);
+    bool, value => Datum::Bool(*value);
+    Datum<'_>, value => *value;
 }
+
+/// Integers that 64 bits with a sign may not have room for.
+macro_rules! large {
+    ($($type:ty)*) => {$(
+        impl AsRow for $type {
+            fn push_values(self, columns: &mut Vec<OwnedColumn>) {
+                match i64::try_from(self) {
+                    Ok(integer) => integer.push_values(columns),
+                    Err(_) => push(columns, 0, Some(Datum::Number(&self.to_string()))),
+                }
+            }
+        }
+        impl AsRow for &$type {
+            fn push_values(self, columns: &mut Vec<OwnedColumn>) {
+                (*self).push_values(columns);
+            }
+        }
+    )*};
+}
+
+large! { u64 u128 usize i128 isize }
 
 impl AsRow for () {
     fn push_values(self, _: &mut Vec<OwnedColumn>) {}

@@ -39,6 +39,13 @@ impl<Init, Update, Merge> Fold<Init, Update, Merge> {
     }
 }
 
+impl<A, Init: Fn() -> A, Update, Merge> Fold<Init, Update, Merge> {
+    /// What was accumulated so far, to be given to `update`.
+    pub(crate) fn take(&self, state: &mut Option<A>) -> A {
+        state.take().unwrap_or_else(&self.init)
+    }
+}
+
 impl<Init, Update, Merge> fmt::Debug for Fold<Init, Update, Merge> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Fold")
@@ -77,8 +84,7 @@ where
     Merge: Fn(A, A) -> A + Send + Sync + 'static,
 {
     fn feed(&self, state: &mut Option<A>, record: T) {
-        let before = state.take().unwrap_or_else(&self.init);
-        *state = Some((self.update)(before, record));
+        *state = Some((self.update)(self.take(state), record));
     }
 }
 
@@ -116,8 +122,7 @@ impl<I: Iterator, A: Send + 'static, W> Records<'_, I, Option<A>, W> {
         Merge: Fn(A, A) -> A + Send + Sync + 'static,
     {
         self.combine_by(Fold::new(init, (), merge), |fold, state, record| {
-            let before = state.take().unwrap_or_else(&fold.init);
-            *state = Some(update(before, record));
+            *state = Some(update(fold.take(state), record));
         })
     }
 }

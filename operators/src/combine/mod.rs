@@ -33,24 +33,28 @@ macro_rules! mark {
     };
 }
 
+mod bottomk;
 mod collect;
 mod count;
 mod exact;
 mod first;
 mod fold;
 mod frequencies;
+mod last;
 mod max;
 mod min;
 mod sum;
 mod topk;
 mod topk_by;
 
+pub use bottomk::BottomK;
 pub use collect::Collect;
 pub use count::Count;
 pub use exact::ExactSum;
 pub use first::First;
 pub use fold::Fold;
 pub use frequencies::Frequencies;
+pub use last::Last;
 pub use max::Max;
 pub use min::Min;
 pub use sum::{Sum, Summand, Total};

@@ -1,7 +1,6 @@
 //! The table for keys in general: each is stored in its slot.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 use hashbrown::hash_table::{Entry, HashTable, IntoIter};
 
@@ -15,21 +14,13 @@ pub struct Map<K> {
     seed: Seed,
 }
 
-impl<K> Map<K> {
-    fn hash(seed: &Seed, key: &impl Hash) -> u64 {
-        let mut hasher = seed.hasher();
-        key.hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
 impl<K: Stored> Map<K> {
     fn add_hashed<Q>(&mut self, hash: u64, key: Q, matches: impl Fn(&Q, &K) -> bool, n: u64)
     where
         Q: Value<Owned = K>,
     {
         let Self { slots, seed } = self;
-        match slots.entry(hash, |(k, _)| matches(&key, k), |(k, _)| Self::hash(seed, k)) {
+        match slots.entry(hash, |(k, _)| matches(&key, k), |(k, _)| seed.hash_key(k)) {
             Entry::Occupied(mut slot) => {
                 let (_, count) = slot.get_mut();
                 *count = count.saturating_add(n);
@@ -71,12 +62,12 @@ impl<K: Stored> Table<K> for Map<K> {
     }
 
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64) {
-        let hash = Self::hash(&self.seed, &key);
+        let hash = self.seed.hash_key(&key);
         self.add_hashed(hash, key, Q::matches, n);
     }
 
     fn get<Q: Key<Owned = K>>(&self, key: Q) -> u64 {
-        let hash = Self::hash(&self.seed, &key);
+        let hash = self.seed.hash_key(&key);
         self.slots.find(hash, |(k, _)| key.matches(k)).map_or(0, |(_, n)| *n)
     }
 
@@ -90,7 +81,7 @@ impl<K: Stored> Table<K> for Map<K> {
 
     fn merge(&mut self, from: Self) {
         for (key, n) in from.slots {
-            let hash = Self::hash(&self.seed, &key);
+            let hash = self.seed.hash_key(&key);
             self.add_hashed(hash, key, K::eq, n);
         }
     }

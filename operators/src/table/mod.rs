@@ -20,7 +20,7 @@ mod text_tests;
 mod waiting;
 
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
 use foldhash::fast::{FoldHasher, SeedableRandomState};
@@ -124,6 +124,14 @@ impl Seed {
     #[inline]
     pub(crate) fn hasher(&self) -> FoldHasher<'static> {
         self.state.build_hasher()
+    }
+
+    /// The hash of a key that is hashed as `Hash` says.
+    #[inline]
+    pub(crate) fn hash_key(&self, key: &impl Hash) -> u64 {
+        let mut hasher = self.hasher();
+        key.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The hash of a key of up to 16 bytes, given as a number: none ends in a zero, which would be padding.

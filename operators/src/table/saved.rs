@@ -32,7 +32,7 @@ pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// Appends bytes behind their length.
-pub(super) fn put_bytes(bytes: &mut Vec<u8>, key: &[u8]) {
+pub(crate) fn put_bytes(bytes: &mut Vec<u8>, key: &[u8]) {
     put(bytes, key.len() as u64);
     bytes.extend_from_slice(key);
 }
@@ -56,6 +56,14 @@ pub(super) fn bytes_at(bytes: &[u8], place: usize) -> &[u8] {
     &rest[..len as usize]
 }
 
+/// Takes bytes that [`put_bytes`] appended off the front; `None` if there are none.
+pub(crate) fn take_bytes<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let len = usize::try_from(take(bytes)?).ok()?;
+    let (taken, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    Some(taken)
+}
+
 /// Appends a key and its count.
 ///
 /// ```
@@ -74,10 +82,7 @@ pub fn save(bytes: &mut Vec<u8>, key: &[u8], n: u64) {
 
 /// Takes a key and its count off the front; `None` if the bytes are nothing of that kind.
 pub fn load<'b>(bytes: &mut &'b [u8]) -> Option<(&'b [u8], u64)> {
-    let len = usize::try_from(take(bytes)?).ok()?;
-    let (key, rest) = bytes.split_at_checked(len)?;
-    *bytes = rest;
-    Some((key, take(bytes)?))
+    Some((take_bytes(bytes)?, take(bytes)?))
 }
 
 #[cfg(test)]
