@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::executor::block_on;
 
-use super::client::{Status, as_completed};
+use super::client::{Client, Status, TaskFuture, as_completed};
 use super::client_tests::{clients, wait_all_now};
 use super::tests::until;
 use crate::delayed::{all, call, delayed};
@@ -103,5 +103,84 @@ fn what_counts_as_nothing_does_not_fail_for_want_of_memory() {
         assert_eq!(run.compute_blocking(&sum).expect("there is room for one"), 190 + 60);
         let client = run.client();
         assert_eq!(client.compute(sum).wait().expect("there is room for one"), 190 + 60);
+    }
+}
+
+/// A future that a task is, which awaits a task for which there is no memory.
+fn awaits_starved(client: &Client, blocks: bool) -> TaskFuture<bool> {
+    let inner = client.clone();
+    client.compute(delayed(2).map_async(move |n| {
+        let task = inner.compute(delayed(*n).map(|n| *n).weighed(|_| 1));
+        async move {
+            let ended = if blocks { task.wait() } else { task.await };
+            matches!(ended, Err(Error::Memory { .. }))
+        }
+    }))
+}
+
+#[test]
+fn a_future_that_awaits_a_task_that_does_not_fit_is_told_so() {
+    for threads in [1, 2] {
+        for blocks in [false, true] {
+            let client = Run::new().threads(threads).memory(1).client();
+            let kept = client.compute(delayed(1).map(|n| *n).weighed(|_| 1));
+            wait_all_now(std::slice::from_ref(&kept));
+            let outer = awaits_starved(&client, blocks);
+            assert!(outer.wait().expect("it only waits"));
+            // Nobody else has to wait for it.
+            let outer = awaits_starved(&client, blocks);
+            until("it ends by itself", || outer.status() == Status::Done);
+            assert!(outer.wait().expect("it only waits"));
+            // What awaits a task for which memory comes free goes on with that.
+            let inner = client.clone();
+            let (begun, begins) = std::sync::mpsc::channel();
+            let other = client.compute(delayed(()).map_async(move |_| {
+                begun.send(()).expect("somebody waits for it");
+                std::future::pending::<()>()
+            }));
+            begins.recv().expect("it begins");
+            let outer = client.compute(delayed(3).map_async(move |n| {
+                let task = inner.compute(delayed(*n).map(|n| *n).weighed(|_| 1));
+                async move { task.await.expect("there is room for it") }
+            }));
+            until("it awaits its task", || client.info().waiting > 0);
+            drop(kept);
+            assert_eq!(outer.wait().expect("there is room for it"), 3);
+            drop(other);
+        }
+    }
+}
+
+#[test]
+fn a_future_that_ends_where_memory_is_full_leaves_nobody_waiting() {
+    for threads in 1..3 {
+        let full = Arc::new(tokio::sync::Notify::new());
+        let block = |n: u32| delayed(n).map(|n| *n);
+        let slow = block(1).map_async({
+            let full = Arc::clone(&full);
+            move |n| {
+                let full = Arc::clone(&full);
+                async move {
+                    full.notified().await;
+                    // Meanwhile the threads find nothing that they may begin.
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    *n
+                }
+            }
+        });
+        let others = (0..6).map(|n| {
+            let full = Arc::clone(&full);
+            block(n).weighed(move |_| {
+                full.notify_one();
+                1
+            })
+        });
+        let needed = std::iter::once(slow.weighed(|_| 1)).chain(others);
+        let sum = all(needed).map(|all| all.iter().map(|n| **n).sum::<u32>());
+        let run = Run::new().threads(threads).memory(1);
+        let error = run.compute_blocking(&sum).expect_err("there is room for one of them");
+        assert!(matches!(error, Error::Memory { .. }), "{error}");
+        let error = run.client().compute(sum).wait().expect_err("nor has a client more");
+        assert!(matches!(error, Error::Memory { .. }), "{error}");
     }
 }

@@ -21,6 +21,7 @@ use futures::FutureExt;
 use super::Context;
 use super::crew::{Beneath, Crew, Lineage};
 use super::node::{Node, Shared};
+use super::pending::heard;
 use super::plan::{Arrived, Id, Job, Roots, Seen, Ticket, Waste};
 use super::seats::Waits;
 use super::state::EngineState;
@@ -242,7 +243,7 @@ impl Engine {
 
     /// Finds another worker for what else can be done, if there is one to be had.
     fn share(self: &Arc<Self>, state: &mut EngineState) {
-        if !state.plan.is_ready() {
+        if !state.plan.is_ready(|| state.is_still()) {
             return;
         }
         if state.idle > 0 {
@@ -307,7 +308,7 @@ impl Engine {
             Step::Failed(error) => state.failed(ticket.id, error),
             Step::Wait(Waiting { future, node, number, tried }) => {
                 let engine = Arc::downgrade(self);
-                let future = self.lineage.lend(future);
+                let future = self.lineage.lend(heard(self, ticket, future));
                 let came = async move {
                     let came = AssertUnwindSafe(future).catch_unwind().await;
                     let came = came.unwrap_or_else(|panic| Err(panicked(&node.name, panic)));
@@ -353,6 +354,8 @@ impl Engine {
                     plan.arrive(ticket.id, |tried| Arrived { failed: Some(error), tried });
                 }
             }
+            // It may have been the last that went on.
+            state.unstick(false);
         });
     }
 

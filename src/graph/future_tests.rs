@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use super::client::TaskFuture;
+use super::client_tests::clients;
 use super::delayed::{all, delayed};
 use super::tests::{YieldOnce, on};
 
@@ -82,4 +84,20 @@ async fn in_a_runtime() {
         tokio::spawn(async move { *n + 1 }).await.expect("it is not aborted")
     });
     assert_eq!(task.compute().await.expect("nothing fails"), 4);
+}
+
+#[test]
+fn a_future_that_awaits_a_task_that_needs_its_value_is_told_so() {
+    for client in clients() {
+        let (sends, comes) = tokio::sync::oneshot::channel::<TaskFuture<u32>>();
+        let comes = std::sync::Mutex::new(Some(comes));
+        let first = client.compute(delayed(1).try_map_async(move |_| {
+            let comes = comes.lock().expect("unpoisoned").take();
+            async move { comes.expect("it runs once").await.expect("it is sent").await }
+        }));
+        let second = client.submit(|n: &u32| n + 1, (&first,));
+        assert!(sends.send(second).is_ok());
+        let error = first.wait().expect_err("it waits for itself");
+        assert!(error.to_string().contains("it waits for itself"), "{error}");
+    }
 }

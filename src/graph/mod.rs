@@ -18,6 +18,7 @@ mod engine;
 #[cfg(test)]
 mod future_tests;
 mod node;
+mod pending;
 mod picture;
 mod plan;
 mod policy;

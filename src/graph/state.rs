@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use super::Context;
 use super::node::{Node, Shared, typed};
-use super::plan::{Circle, Id, Plan, Roots, Seen};
+use super::plan::{Circle, Id, Plan, Roots, Seen, Ticket};
 use super::seats::{AtSeat, Seat};
 use super::sync::{JoinHandle, is_finished};
 use super::waiting::Blocked;
@@ -37,6 +37,8 @@ pub(super) struct EngineState {
     failure: Option<Error>,
     /// Who waits for the ends of tasks.
     wakers: HashMap<Id, Vec<Waiter>>,
+    /// The futures that wait for tasks, by these.
+    futures: HashMap<Id, Vec<Ticket>>,
     /// Those that are to be woken: what they wait for has ended, or they are to look whether there is
     /// something else that they can do.
     pub(super) roused: Vec<Waker>,
@@ -232,6 +234,16 @@ impl EngineState {
         {}
     }
 
+    /// The future of a task has nothing to do but wait for another task, unless that has ended.
+    pub(super) fn future_waits(&mut self, ticket: Ticket, id: Id) {
+        if matches!(self.plan.see(id), Seen::UnderWay) && self.plan.waits(ticket, id) {
+            let futures = self.futures.entry(id).or_default();
+            if !futures.contains(&ticket) {
+                futures.push(ticket);
+            }
+        }
+    }
+
     pub(super) fn add_helper(&mut self, helper: JoinHandle<()>) {
         self.workers += 1;
         // Whoever has gone home leaves nothing to wait for.
@@ -278,10 +290,13 @@ impl EngineState {
     }
 
     fn rouse(&mut self, ended: &[Id]) {
-        if self.wakers.is_empty() {
+        if self.wakers.is_empty() && self.futures.is_empty() {
             return;
         }
         for id in ended {
+            for ticket in self.futures.remove(id).into_iter().flatten() {
+                self.plan.goes_on_after(ticket, *id);
+            }
             for (waker, at) in self.wakers.remove(id).into_iter().flatten() {
                 at.into_iter().for_each(|(at, key)| self.set_told(at, key, true));
                 self.roused.push(waker);

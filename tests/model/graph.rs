@@ -16,6 +16,8 @@ pub mod delayed;
 mod engine;
 #[path = "../../src/graph/node.rs"]
 mod node;
+#[path = "../../src/graph/pending.rs"]
+mod pending;
 #[path = "../../src/graph/plan/mod.rs"]
 mod plan;
 #[path = "../../src/graph/policy.rs"]

@@ -12,6 +12,7 @@ use crate::graph::Lineage;
 use crate::graph::delayed::{Argument, Delayed};
 use crate::graph::engine::Aside;
 use crate::graph::node::{Node, Shared, typed};
+use crate::graph::pending;
 use crate::graph::plan::{Id, Seen};
 use crate::graph::stop::Stop;
 use crate::graph::waiting::{Wait, next_key};
@@ -89,7 +90,12 @@ impl<T> TaskFuture<T> {
     /// assert!(matches!(needs_it.wait(), Err(Error::Cancelled)));
     /// ```
     pub fn cancel(&self) -> bool {
-        self.task.lease.0.with(|state| state.cancel(self.task.id))
+        self.task.lease.0.with(|state| {
+            let was_under_way = state.cancel(self.task.id);
+            // It may have been the last that went on.
+            state.unstick(false);
+            was_under_way
+        })
     }
 
     /// Has a task that failed or was cancelled run again, and with it those that it needs and
@@ -125,7 +131,14 @@ impl<T> TaskFuture<T> {
                 asked.push(engine.number);
                 let own =
                     futures.clone().filter(|future| future.task.lease.0.number == engine.number);
-                engine.with(|state| state.wait(own.map(|future| future.task.id), is_inside));
+                let own = own.map(|future| future.task.id);
+                let polled = pending::waits(engine.number);
+                engine.with(|state| {
+                    if let Some(ticket) = polled {
+                        own.clone().for_each(|id| state.future_waits(ticket, id));
+                    }
+                    state.wait(own, is_inside);
+                });
             }
         }
     }
@@ -246,7 +259,11 @@ impl<T: Clone + Send + Sync + 'static> IntoFuture for &TaskFuture<T> {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.lease.0.with(|state| state.plan.release(self.id));
+        self.lease.0.with(|state| {
+            state.plan.release(self.id);
+            // It may have been the last that went on.
+            state.unstick(false);
+        });
     }
 }
 

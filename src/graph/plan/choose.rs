@@ -16,11 +16,18 @@ use super::slot::{Id, Rank, Slot, State};
 const USES_OF_ONE: u32 = 8;
 
 impl Plan {
-    /// Whether a task can run.
-    pub(crate) fn is_ready(&self) -> bool {
-        let is_parked = !self.parked_heavy.is_empty() || !self.parked_light.is_empty();
-        let new = !self.leaves.is_empty() || is_parked;
-        !self.ready.is_empty() || !self.in_line.is_empty() || (new && !self.is_full())
+    /// Whether a task can run, as far as that is seen at once. Where memory is full and nothing else
+    /// goes on, this counts those whose values count as nothing.
+    pub(crate) fn is_ready(&self, is_still: impl FnOnce() -> bool) -> bool {
+        if !self.ready.is_empty() || !self.in_line.is_empty() {
+            return true;
+        }
+        // With a limit no leaf stands among these whose value has a weight.
+        let light = !self.leaves.is_empty() || !self.parked_light.is_empty();
+        match self.is_full() {
+            false => light || !self.parked_heavy.is_empty(),
+            true => light && is_still(),
+        }
     }
 
     /// Whether values hold as much memory as they may.
@@ -99,7 +106,7 @@ impl Plan {
     /// Returns a ready task that this one needs, or this one itself. Looks at `most` tasks at most.
     /// A running task needs what its thread is blocked for, which `blocked` tells by the seat.
     pub(crate) fn needed<'b>(
-        &self,
+        &'b self,
         id: Id,
         most: usize,
         is_still: bool,

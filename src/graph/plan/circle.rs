@@ -22,12 +22,13 @@ enum Walked {
 
 impl Plan {
     /// Tasks that wait for each other in a circle: for inputs, for a task that one of them has made,
-    /// or, as `blocked` tells by the seat, on a thread.
-    pub(crate) fn circle<'b>(&self, blocked: impl Fn(u32) -> &'b [Id]) -> Option<Circle> {
+    /// in a future, or, as `blocked` tells by the seat, on a thread.
+    pub(crate) fn circle<'b>(&'b self, blocked: impl Fn(u32) -> &'b [Id]) -> Option<Circle> {
         let mut walked = HashMap::new();
         // Inputs alone make no circle.
         let starts = (0..self.slots.len() as u32).filter(|at| {
-            matches!(self.slots[*at as usize].state, State::Forwards | State::Running { .. })
+            let state = &self.slots[*at as usize].state;
+            matches!(state, State::Forwards | State::Running { .. } | State::Pending(_))
         });
         for start in starts {
             if walked.contains_key(&start) {
@@ -59,20 +60,21 @@ impl Plan {
 
     /// The tasks that a task waits for, also those that have ended.
     pub(super) fn waits_for<'b>(
-        &self,
+        &'b self,
         at: u32,
         blocked: impl Fn(u32) -> &'b [Id],
     ) -> impl Iterator<Item = u32> {
         let slot = &self.slots[at as usize];
-        let of_thread = match slot.state {
-            State::Running { seat, .. } => blocked(seat),
+        let awaited = match &slot.state {
+            State::Running { seat, .. } => blocked(*seat),
+            State::Pending(pending) => &pending.waits_for,
             _ => &[],
         };
-        let of_thread = of_thread.iter().filter(|id| self.get(**id).is_some());
-        slot.inputs.iter().copied().chain(of_thread.map(|id| id.at))
+        let awaited = awaited.iter().filter(|id| self.get(**id).is_some());
+        slot.inputs.iter().copied().chain(awaited.map(|id| id.at))
     }
 
-    fn under_way_for<'b>(&self, at: u32, blocked: impl Fn(u32) -> &'b [Id]) -> Vec<u32> {
+    fn under_way_for<'b>(&'b self, at: u32, blocked: impl Fn(u32) -> &'b [Id]) -> Vec<u32> {
         let all = self.waits_for(at, blocked);
         all.filter(|at| self.slots[*at as usize].is_under_way()).collect()
     }

@@ -61,6 +61,8 @@ pub(super) struct Plan {
     growth: u32,
     /// Tasks of which a future has charge, and all whose value may still come.
     pending: usize,
+    /// Of these futures, those that wait for other tasks.
+    waiting: usize,
     under_way: usize,
     /// Bytes that values hold, and how many they may before nothing new is started.
     held: u64,
@@ -98,9 +100,9 @@ pub(super) enum Seen {
 }
 
 impl Plan {
-    /// How many tasks a future has charge of.
+    /// How many tasks a future has charge of that goes on by itself.
     pub(super) fn pending(&self) -> usize {
-        self.pending
+        self.pending - self.waiting
     }
 
     /// Whether the value of some task may still come.

@@ -1,5 +1,7 @@
 //! What becomes of tasks: done, failed, waiting for a future, or of no use.
 
+use smallvec::SmallVec;
+
 use super::slot::{Arrived, Id, Ids, Pending, State, Ticket, Tried};
 use super::{Plan, Seen};
 use crate::Error;
@@ -74,10 +76,46 @@ impl Plan {
 
     /// A future has charge of a task now.
     pub(crate) fn pend(&mut self, ticket: Ticket, tried: Tried, future: Task<()>) {
-        let pending = Pending { attempt: ticket.attempt, tried, _future: future };
+        let waits_for = SmallVec::new();
+        let pending = Pending { attempt: ticket.attempt, tried, waits_for, _future: future };
         self.pending += 1;
         let slot = self.slot(ticket.id);
         slot.state = State::Pending(Box::new(pending));
+    }
+
+    /// The future of a task waits for another task. Says whether that future is wanted.
+    pub(crate) fn waits(&mut self, ticket: Ticket, id: Id) -> bool {
+        if !self.awaits(ticket) {
+            return false;
+        }
+        let State::Pending(pending) = &mut self.slot(ticket.id).state else { return false };
+        let waited = !pending.waits_for.is_empty();
+        if !pending.waits_for.contains(&id) {
+            pending.waits_for.push(id);
+        }
+        self.waiting += usize::from(!waited);
+        true
+    }
+
+    /// The future of a task goes on.
+    pub(crate) fn goes_on(&mut self, ticket: Ticket) {
+        if self.awaits(ticket)
+            && let State::Pending(pending) = &mut self.slot(ticket.id).state
+            && !pending.waits_for.is_empty()
+        {
+            pending.waits_for.clear();
+            self.waiting -= 1;
+        }
+    }
+
+    /// A task has ended: the future of another goes on if it waits for that.
+    pub(crate) fn goes_on_after(&mut self, ticket: Ticket, ended: Id) {
+        let waits = self.get(ticket.id).is_some_and(|slot| {
+            matches!(&slot.state, State::Pending(pending) if pending.waits_for.contains(&ended))
+        });
+        if waits {
+            self.goes_on(ticket);
+        }
     }
 
     /// What a task waited for has come.
@@ -85,8 +123,10 @@ impl Plan {
         let slot = self.slot(id);
         match std::mem::replace(&mut slot.state, State::New) {
             State::Pending(pending) => {
+                let waited = !pending.waits_for.is_empty();
                 slot.state = State::Arrived(Box::new(with(pending.tried)));
-                self.pending -= 1;
+                (self.pending, self.waiting) =
+                    (self.pending - 1, self.waiting - usize::from(waited));
                 self.push(id);
             }
             other => slot.state = other,
@@ -177,9 +217,12 @@ impl Plan {
                 since.remove(&number);
             }
         }
-        match left {
-            State::Pending(_) => self.pending -= 1,
-            State::Running { seat, .. } => self.waste.seats.push(seat),
+        match &left {
+            State::Pending(pending) => {
+                self.pending -= 1;
+                self.waiting -= usize::from(!pending.waits_for.is_empty());
+            }
+            State::Running { seat, .. } => self.waste.seats.push(*seat),
             _ => {}
         }
         if matches!(left, State::Pending(_) | State::Arrived(_) | State::Failed(_)) {

@@ -83,6 +83,8 @@ pub(crate) enum State {
 pub(crate) struct Pending {
     pub(crate) attempt: u32,
     pub(crate) tried: Tried,
+    /// The tasks that the future waits for; none while it goes on by itself.
+    pub(crate) waits_for: SmallVec<[Id; 1]>,
     /// Aborted when this is dropped.
     pub(crate) _future: Task<()>,
 }
