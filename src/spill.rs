@@ -74,13 +74,11 @@ impl Budget {
     }
 
     /// Counts bytes that something else than a state holds, for as long as it does.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn hold(&self, bytes: u64) {
         self.held.fetch_add(bytes, Relaxed);
     }
 
     /// Counts them no more.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn release(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Relaxed);
     }

@@ -11,6 +11,9 @@ use crate::error::Shown;
 use crate::run::{Context, Job, Order};
 use crate::sink::Target;
 
+/// So many bytes of text are written at once.
+const WRITTEN: usize = 64 << 10;
+
 /// Lists the objects, their sizes, and how they would be cut.
 ///
 /// # Errors
@@ -20,16 +23,20 @@ pub(crate) fn list(args: &Args, job: &Job, context: &Context, order: Order) -> R
         Ok(objects) => objects,
         Err(error) => return super::failed(args, &context.progress, error),
     };
+    let mut target = Target::stdout()?;
     let mut text = Vec::new();
     let (mut bytes, mut unknown) = (0_u64, 0);
-    for object in &objects {
+    for object in objects.iter() {
         let size = object.size().map_or_else(|| "?".to_owned(), |size| size.to_string());
         bytes += object.size().unwrap_or(0);
         unknown += usize::from(object.size().is_none());
         // Writing to a vector cannot fail.
         let _ = writeln!(text, "{size}\t{}", Shown::new(object.name()));
+        if text.len() >= WRITTEN {
+            target.write(&text)?;
+            text.clear();
+        }
     }
-    let mut target = Target::stdout()?;
     target.write(&text)?;
     target.finish()?;
     let partitions = job.cut(&objects, context, order).plan().len();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Context, Input, Reader, memory};
 use crate::block::{Block, BlockOptions, Blocks, Next, Windows, splittable};
-use crate::source::{Object, Partition, Partitions, Pool, Source, partitions};
+use crate::source::{Objects, Partition, Partitions, Pool, Source, partitions};
+use crate::spill::Budget;
 use crate::{Error, Progress, Result};
 
 /// What to read and how, before anything was listed.
@@ -46,6 +47,7 @@ pub(crate) struct Text {
     blocks: BlockOptions,
     pool: Pool,
     progress: Arc<Progress>,
+    _listed: Option<Listed>,
 }
 
 impl Job {
@@ -55,17 +57,21 @@ impl Job {
     }
 
     /// The objects of the source. Waits on this thread.
-    pub(crate) fn list(&self, context: &Context) -> Result<Vec<Arc<Object>>> {
-        context.stop.wait(self.source.list(&context.progress)).unwrap_or(Err(Error::Cancelled))
+    ///
+    /// While it is made, the list may take what states may have later; half of that in the end.
+    pub(crate) fn list(&self, context: &Context) -> Result<Objects> {
+        let room = context.budget.as_ref().map(|budget| budget.limit());
+        let listed = self.source.list_in(&context.progress, room);
+        context.stop.wait(listed).unwrap_or(Err(Error::Cancelled))
     }
 
     /// Cuts objects into partitions; touches nothing.
-    pub(crate) fn cut(&self, objects: &[Arc<Object>], context: &Context, order: Order) -> Text {
-        let total = objects.iter().filter_map(|object| object.size()).sum();
+    pub(crate) fn cut(&self, objects: &Objects, context: &Context, order: Order) -> Text {
+        let total = objects.total();
         context.progress.add_total(total);
         let largest = match order {
             // In a store a short range costs as much time as a long one.
-            Order::Kept if objects.iter().all(|object| object.is_file()) => {
+            Order::Kept if objects.are_files() => {
                 let blocksize = self.blocks.blocksize as u64;
                 (BLOCKS_IN_ORDER * blocksize).clamp(SMALLEST_PARTITION, LARGEST_PARTITION)
             }
@@ -88,7 +94,29 @@ impl Job {
             blocks,
             pool,
             progress: Arc::clone(&context.progress),
+            _listed: context.budget.as_ref().map(|budget| Listed::new(budget, objects)),
         }
+    }
+}
+
+/// The list of objects, as a part of what states may hold, for as long as it is there.
+#[derive(Debug)]
+struct Listed {
+    budget: Arc<Budget>,
+    weight: u64,
+}
+
+impl Listed {
+    fn new(budget: &Arc<Budget>, objects: &Objects) -> Self {
+        let (budget, weight) = (Arc::clone(budget), objects.weight() as u64);
+        budget.hold(weight);
+        Self { budget, weight }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.budget.release(self.weight);
     }
 }
 

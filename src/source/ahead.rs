@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::known::Remote;
 use super::object::Home;
 use super::pace::Pace;
-use super::pack::Partition;
+use super::pack::{Shelf, Slice};
 use super::pool::Pool;
 use super::range::{Body, Traffic};
 
@@ -36,7 +36,7 @@ pub(super) struct Ahead(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    partitions: Arc<[Partition]>,
+    partitions: Arc<Shelf>,
     /// Whether partitions are read one after another, so that the next is worth asking for.
     in_turn: bool,
     /// Bytes that may be fetched and not yet read, for each reader.
@@ -60,8 +60,9 @@ struct State {
 
 /// The ranges of one partition that were asked for, and where the next begins: a slice, and an
 /// offset in it (`None`: its first).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
+    slices: Arc<[Slice]>,
     pieces: VecDeque<Piece>,
     slice: usize,
     at: Option<u64>,
@@ -94,12 +95,7 @@ struct Wanted {
 }
 
 impl Ahead {
-    pub(super) fn new(
-        partitions: &Arc<[Partition]>,
-        limit: usize,
-        in_turn: bool,
-        pool: &Pool,
-    ) -> Self {
+    pub(super) fn new(partitions: &Arc<Shelf>, limit: usize, in_turn: bool, pool: &Pool) -> Self {
         Self(Arc::new(Mutex::new(State {
             partitions: Arc::clone(partitions),
             in_turn,
@@ -123,7 +119,7 @@ impl Ahead {
         state.open += 1;
         state.claimed[partition] = true;
         state.begun.take_if(|begun| *begun == partition);
-        state.queues.entry(partition).or_default();
+        state.queue(partition);
         Opening { ahead: self.clone(), partition, lookback }
     }
 
@@ -144,8 +140,9 @@ impl Drop for Opening {
     fn drop(&mut self) {
         let mut state = self.ahead.lock();
         state.open -= 1;
-        let queue = state.queues.remove(&self.partition).unwrap_or_default();
-        state.held -= queue.pieces.iter().map(|piece| piece.held).sum::<u64>();
+        let queue = state.queues.remove(&self.partition);
+        let pieces = queue.iter().flat_map(|queue| &queue.pieces);
+        state.held -= pieces.map(|piece| piece.held).sum::<u64>();
     }
 }
 
@@ -156,7 +153,7 @@ impl Opening {
         state.enter(self.partition, slice);
         let must = state.queues[&self.partition].pieces.is_empty();
         state.fill(self.partition, self.lookback, must)?;
-        let queue = state.queues.entry(self.partition).or_default();
+        let queue = state.queue(self.partition);
         Ok(queue.pieces.pop_front_if(|piece| piece.slice == slice))
     }
 
@@ -164,10 +161,8 @@ impl Opening {
     /// who reads on (a compressed object that was cut into slices in vain) gets longer ones.
     pub(super) fn past(&self, slice: usize, range: Range<u64>) -> io::Result<Option<Piece>> {
         let mut state = self.ahead.lock();
-        let Home::Remote(remote) = &state.partitions[self.partition].slices[slice].object.home
-        else {
-            return Ok(None);
-        };
+        let slices = Arc::clone(&state.queue(self.partition).slices);
+        let Home::Remote(remote) = &slices[slice].object.home else { return Ok(None) };
         let long = range.end - range.start > LONG;
         let wanted = Wanted { slice, range, remote: Arc::clone(remote), long };
         state.ask(self.partition, wanted).map(Some)
@@ -203,9 +198,19 @@ impl Opening {
 }
 
 impl State {
+    /// What was asked for of a partition.
+    fn queue(&mut self, partition: usize) -> &mut Queue {
+        self.queues.entry(partition).or_insert_with(|| Queue {
+            slices: self.partitions.slices(partition),
+            pieces: VecDeque::new(),
+            slice: 0,
+            at: None,
+        })
+    }
+
     /// Gives up the slices of a partition before this one.
     fn enter(&mut self, partition: usize, slice: usize) {
-        let queue = self.queues.entry(partition).or_default();
+        let Some(queue) = self.queues.get_mut(&partition) else { return };
         while let Some(piece) = queue.pieces.pop_front_if(|piece| piece.slice < slice) {
             self.held -= piece.held;
         }
@@ -269,9 +274,8 @@ impl State {
         let from = self.first.max(partition + 1);
         let found = self.claimed.get(from..)?.iter().position(|claimed| !claimed)?;
         let following = from + found;
-        let slice = self.partitions[following].slices.first()?;
         // Of a later slice nothing may be wanted: its object may be compressed.
-        (slice.start == 0 || slice.object.is_divided()).then_some(following)
+        self.partitions[following].is_divided().then_some(following)
     }
 
     /// Whether one more range fits.
@@ -298,7 +302,7 @@ impl State {
     fn enqueue(&mut self, partition: usize, wanted: Wanted) -> io::Result<()> {
         let end = wanted.range.end;
         let piece = self.ask(partition, wanted)?;
-        let queue = self.queues.entry(partition).or_default();
+        let queue = self.queue(partition);
         queue.at = Some(end);
         queue.pieces.push_back(piece);
         Ok(())
@@ -306,13 +310,13 @@ impl State {
 
     fn ask(&mut self, partition: usize, wanted: Wanted) -> io::Result<Piece> {
         let held = self.hold(&wanted);
-        let pool = self.lands(&wanted).then_some(&self.pool);
+        let pool = self.lands(&wanted).then(|| self.pool.clone());
         let Wanted { slice, range, remote, long } = wanted;
-        let place = self.partitions[partition].slices[slice].object.place();
+        let place = self.queue(partition).slices[slice].object.place();
         let end = range.end;
         let room = held.max(PAST) as usize;
         let traffic = Arc::clone(&self.traffic[usize::from(long)]);
-        let body = Body::range(remote, place, range, room, traffic, pool.cloned())?;
+        let body = Body::range(remote, place, range, room, traffic, pool)?;
         self.held += held;
         Ok(Piece { slice, end, held, long, body })
     }
@@ -320,9 +324,9 @@ impl State {
     /// What to ask for next of a partition, if that is known.
     fn next(&mut self, partition: usize, lookback: u64) -> Option<Wanted> {
         let longest = self.longest();
-        let queue = self.queues.entry(partition).or_default();
+        let queue = self.queue(partition);
         loop {
-            let slice = self.partitions[partition].slices.get(queue.slice)?;
+            let slice = queue.slices.get(queue.slice)?;
             if let Home::Remote(remote) = &slice.object.home
                 && !remote.whole.load(Relaxed)
             {

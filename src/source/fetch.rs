@@ -24,8 +24,7 @@ use crate::{Error, Result};
 /// Opens the slices of one partition one after another, and fetches ahead of the reader.
 #[derive(Debug)]
 pub(crate) struct Fetch {
-    partitions: Partitions,
-    partition: usize,
+    slices: Arc<[Slice]>,
     /// The slice to open next.
     next: usize,
     lookback: u64,
@@ -77,8 +76,7 @@ impl Fetch {
         Self {
             #[cfg(feature = "cloud")]
             opening: Arc::new(partitions.ahead.open(partition, lookback)),
-            partitions: partitions.clone(),
-            partition,
+            slices: partitions.slices(partition),
             next: 0,
             lookback,
             progress,
@@ -104,8 +102,7 @@ impl Fetch {
     /// [`Opened::bytes`]; [`crate::Error::io`] takes the error of ours out of them.
     pub(crate) async fn open(&mut self) -> Result<Option<Opened>> {
         loop {
-            let slices = &self.partitions[self.partition].slices;
-            let Some(slice) = slices.get(self.next).cloned() else { return Ok(None) };
+            let Some(slice) = self.slices.get(self.next).cloned() else { return Ok(None) };
             self.next += 1;
             match self.opened(&slice) {
                 Ok(opened) => return Ok(Some(opened)),
@@ -228,6 +225,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
+    use crate::source::pack::all_slices;
     use crate::source::{Access, Partition, Pool, Source, partitions};
 
     async fn read(opened: Opened) -> Vec<u8> {
@@ -247,9 +245,9 @@ mod tests {
             .list(&Progress::default())
             .await
             .unwrap();
-        let slices = partitions(&objects, 5, true).into_iter().flat_map(|p| p.slices).collect();
+        let slices = all_slices(partitions(&objects, 5, true));
         let progress = Arc::new(Progress::default());
-        let partition = Partitions::new(vec![Partition { slices }], 1 << 20, &Pool::new(0, 1));
+        let partition = Partitions::new(vec![Partition::Pieces(slices)], 1 << 20, &Pool::new(0, 1));
         let mut fetch = Fetch::new(&partition, 0, 2, Arc::clone(&progress));
         let first = fetch.open().await.unwrap().unwrap();
         assert_eq!((first.at, read(first).await), (0, b"0123456789".to_vec()));
@@ -258,7 +256,7 @@ mod tests {
         assert_eq!((second.at, read(second).await), (3, b"3456789".to_vec()));
         assert_eq!(progress.bytes_read(), 15);
         assert!(fetch.open().await.unwrap().is_none());
-        assert_eq!(objects[0].head().await.unwrap(), b"0123456789");
+        assert_eq!(objects.at(0).unwrap().head().await.unwrap(), b"0123456789");
     }
 
     #[tokio::test]
@@ -274,7 +272,7 @@ mod tests {
             .unwrap();
         let partitions =
             Partitions::new(partitions(&objects, 1 << 20, true), 1 << 20, &Pool::new(0, 1));
-        assert_eq!((partitions.len(), objects[0].size()), (1, None));
+        assert_eq!((partitions.len(), objects.at(0).unwrap().size()), (1, None));
         let writer = std::thread::spawn(move || std::fs::write(path, vec![b'x'; 300_000]));
         let mut fetch = Fetch::new(&partitions, 0, 0, Arc::default());
         let opened = fetch.open().await.unwrap().unwrap();

@@ -226,15 +226,16 @@ mod tests {
 
     use super::super::version::Version;
     use super::*;
+    use crate::source::pack::all_slices;
     use crate::source::{Access, Source, partitions};
     use crate::{Error, Place, Progress};
 
     /// The slices of a file, of about this many bytes each.
-    async fn slices(path: &Path, size: u64) -> Vec<Slice> {
+    async fn slices(path: &Path, size: u64) -> Arc<[Slice]> {
         let pattern = [path.display().to_string()];
         let source = Source::parse(&pattern, Access::default()).unwrap();
         let objects = source.list(&Progress::default()).await.unwrap();
-        partitions(&objects, size, true).into_iter().flat_map(|p| p.slices).collect()
+        all_slices(partitions(&objects, size, true))
     }
 
     async fn open(path: &Path) -> LocalFile {
@@ -345,7 +346,7 @@ mod tests {
         let (_root, path, _) = aged(&old);
         let slices = slices(&path, 400_000).await;
         let mut bytes = Vec::new();
-        for slice in &slices {
+        for slice in slices.iter() {
             bytes.extend(read_slice(slice).await.unwrap());
             let more = [&fs::read(&path).unwrap()[..], b"more\n"].concat();
             fs::write(&path, more).unwrap();

@@ -54,12 +54,17 @@ impl Remote {
     }
 
     /// One that a listing has told of.
-    pub(super) fn listed(store: &Arc<Store>, name: Name, meta: ObjectMeta) -> Arc<Self> {
+    pub(super) fn listed(
+        store: &Arc<Store>,
+        name: Name,
+        meta: ObjectMeta,
+        since: Instant,
+    ) -> Arc<Self> {
         let size = Size::Listed(meta.size);
         // A listing that names no version leaves that to the first answer.
         let named = meta.e_tag.is_some() || meta.last_modified.timestamp() > 0;
         let version = if named { OnceLock::from(meta) } else { OnceLock::new() };
-        Arc::new(Self::of(store, name, version, size))
+        Arc::new(Self { listed: since, ..Self::of(store, name, version, size) })
     }
 
     fn of(store: &Arc<Store>, name: Name, version: OnceLock<ObjectMeta>, size: Size) -> Self {

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 
 use super::glob::Alternatives;
-use super::page::Found;
 use super::pattern::is_glob;
+use super::room::Room;
+use super::rows::{Row, Rows};
 use crate::Result;
 
 /// One alternative with its number.
@@ -98,45 +99,63 @@ pub(super) fn asks(mut alternatives: Vec<Alternative<'_>>) -> HashMap<usize, Ask
 }
 
 /// What alternatives match, sorted by key.
-pub(super) type Matches = HashMap<usize, Vec<Found>>;
+pub(super) type Matches = HashMap<usize, Rows>;
 
 impl Ask<'_> {
-    /// What each alternative matches of the objects that were listed.
+    /// What each alternative matches of the objects that were listed: their keys, sorted, each with
+    /// its size first.
     ///
     /// # Errors
-    /// If an alternative is no pattern.
-    pub(super) fn matches(&self, mut found: Vec<Found>) -> Result<Matches> {
+    /// If an alternative is no pattern, or there is no room for what they match.
+    pub(super) fn matches(&self, found: &Rows, room: &Room) -> Result<Matches> {
         let numbered = || self.alternatives.iter().map(|one| (one.number, one.key));
         let patterns = Alternatives::of_keys(numbered())?;
-        // What is marked as a folder by an empty object is none.
-        found.retain(|found| !found.key.ends_with('/') || found.meta.size > 0);
-        found.sort_by(|a, b| a.key.cmp(&b.key));
         // A name is meant as it stands if there is an object of it, as on disk; a folder too.
         let mut by_key: HashMap<&str, Vec<usize>> = HashMap::new();
         for (number, key) in numbered() {
             by_key.entry(key).or_default().push(number);
         }
+        let mut taken = room.taken();
+        let mut add = |to: &mut Matches, number: usize, row: &Row| {
+            let rows = to.entry(number).or_default();
+            let before = rows.weight();
+            rows.push(&row.name, row.numbers, row.tag.as_deref());
+            taken.more(rows.weight() - before)
+        };
         let mut standing = Matches::new();
-        for found in &found {
-            let folders = found.key.match_indices('/').map(|(at, _)| &found.key[..=at]);
-            let folders = folders.filter(|folder| is_glob(folder) && *folder != found.key);
-            for name in folders.chain([found.key.as_str()]) {
+        let mut rows = found.from(0);
+        while let Some(row) = rows.advance() {
+            if is_marker(row) {
+                continue;
+            }
+            let folders = row.name.match_indices('/').map(|(at, _)| &row.name[..=at]);
+            let folders = folders.filter(|folder| is_glob(folder) && *folder != row.name);
+            for name in folders.chain([row.name.as_str()]) {
                 for &number in by_key.get(name).into_iter().flatten() {
-                    standing.entry(number).or_default().push(found.clone());
+                    add(&mut standing, number, row)?;
                 }
             }
         }
         let mut matches = Matches::new();
-        for found in found {
-            for number in patterns.match_key(found.key.trim_end_matches('/')) {
+        let mut rows = found.from(0);
+        while let Some(row) = rows.advance() {
+            if is_marker(row) {
+                continue;
+            }
+            for number in patterns.match_key(row.name.trim_end_matches('/')) {
                 if !standing.contains_key(&number) {
-                    matches.entry(number).or_default().push(found.clone());
+                    add(&mut matches, number, row)?;
                 }
             }
         }
         matches.extend(standing);
         Ok(matches)
     }
+}
+
+/// Whether an object is none but marks a folder: it is empty.
+fn is_marker(row: &Row) -> bool {
+    row.name.ends_with('/') && row.numbers[0] == 0
 }
 
 #[cfg(test)]

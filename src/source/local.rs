@@ -3,13 +3,13 @@
 //! A directory stands for the files below it, at any depth, found by a `walk`. Pipes and devices
 //! are read only if they are named exactly.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::missing::Listing;
 use super::object::Home;
-use super::one_file::{OneFile, unblocked};
+use super::one_file::unblocked;
 use super::pattern::{Pattern, is_glob};
 use super::version::Version;
 use super::walk::{self, Found};
@@ -27,7 +27,7 @@ pub(super) fn list(pattern: &Pattern, into: &mut Listing<'_>) -> Result<()> {
     }
     let numbered = pattern.alternatives.iter().map(String::as_str).enumerate();
     let globs: Vec<_> = numbered.clone().filter(|(_, path)| is_walked(path)).collect();
-    let found = Found::of(&globs)?;
+    let found = Found::of(&globs, into.room())?;
     let mut globs = globs.iter().map(|(number, _)| *number).peekable();
     for (number, alternative) in numbered {
         let path = Path::new(alternative);
@@ -100,29 +100,24 @@ fn named(path: &Path, into: &mut Listing<'_>) -> Result<bool> {
     };
     match found.is_dir() {
         true => walk::below(path, into)?,
-        false => object(path.to_owned(), &found, into)?,
+        false if found.is_file() => file(path.to_owned(), Version::of(&found), into)?,
+        false => into.push(path.display().to_string(), None, Home::Pipe(path.to_owned()))?,
     }
     Ok(true)
 }
 
-/// Appends a file, a pipe or a device.
+/// Appends a file.
 ///
 /// # Errors
-/// If the listing is to look whether files can be read, and fails where one cannot.
-pub(super) fn object(path: PathBuf, found: &Metadata, into: &mut Listing<'_>) -> Result<()> {
-    let name = path.display().to_string();
-    if found.is_file() {
-        if into.looks()
-            && let Err(error) = unblocked(&path)
-        {
-            return into.refuse(at(&path, error));
-        }
-        let file = Box::new(OneFile::new(path, Version::of(found)));
-        into.push(name, Some(found.len()), Home::File(file));
-    } else {
-        into.push(name, None, Home::Pipe(path));
+/// If the listing is to look whether files can be read, and fails where one cannot; or has no room
+/// for more of them.
+pub(super) fn file(path: PathBuf, found: Version, into: &mut Listing<'_>) -> Result<()> {
+    if into.looks()
+        && let Err(error) = unblocked(&path)
+    {
+        return into.refuse(at(&path, error));
     }
-    Ok(())
+    into.push_file(path, found)
 }
 
 pub(super) fn is_absent(error: &io::Error) -> bool {

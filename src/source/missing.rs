@@ -4,10 +4,18 @@
 //! policy applies until the first record of an entry was given. From then on its results are in
 //! use, so a fault is an error of the run.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::object::{Home, Object};
+use super::objects::{List, Objects};
+use super::room::Room;
+#[cfg(feature = "cloud")]
+use super::rows::Row;
+#[cfg(feature = "cloud")]
+use super::store::Store;
+use super::version::Version;
 use crate::progress::InputOrder;
 use crate::{Error, Progress, Result};
 
@@ -47,23 +55,41 @@ pub enum Missing {
 /// What one listing has found: objects in order, and entries that cannot be read between them.
 pub(super) struct Listing<'p> {
     progress: &'p Progress,
-    objects: Vec<Arc<Object>>,
+    objects: List,
     entries: Arc<Entries>,
     found: usize,
     looks: bool,
+    room: Room,
+    /// What was taken of the room for the objects.
+    taken: usize,
 }
+
+/// Bytes of a list by which room is taken for it.
+const STEP: usize = 64 << 10;
 
 impl<'p> Listing<'p> {
     pub(super) fn new(policy: Missing, progress: &'p Progress) -> Self {
         let (number, total) = (progress.next_listing(), OnceLock::new());
-        let entries = Arc::new(Entries { policy, number, total, refused: Mutex::default() });
-        Self { progress, objects: Vec::new(), entries, found: 0, looks: false }
+        let (states, refused) = (OnceLock::new(), Mutex::default());
+        let entries = Arc::new(Entries { policy, number, total, states, refused });
+        let (objects, room) = (List::new(Arc::clone(&entries)), Room::new(None));
+        Self { progress, objects, entries, found: 0, looks: false, room, taken: 0 }
     }
 
     /// The same, which looks at once whether files can be opened: for results that are given before
     /// all files were read.
     pub(super) fn looking(self, looks: bool) -> Self {
         Self { looks, ..self }
+    }
+
+    /// The same, for which there is so much room.
+    pub(super) fn within(self, limit: Option<u64>) -> Self {
+        Self { room: Room::new(limit), ..self }
+    }
+
+    /// The room that lists take.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Whether files are to be opened before they are added.
@@ -77,10 +103,43 @@ impl<'p> Listing<'p> {
     }
 
     /// Adds an object.
-    pub(super) fn push(&mut self, name: String, size: Option<u64>, home: Home) {
+    ///
+    /// # Errors
+    /// As for all objects: if the list is too long for the memory that there is.
+    pub(super) fn push(&mut self, name: String, size: Option<u64>, home: Home) -> Result<()> {
         let entry = Entry::new(&self.entries, self.found);
+        self.objects.keep(Object::new(name, size, home, entry));
+        self.added()
+    }
+
+    /// Adds a file, which was of this version when it was found.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub(super) fn push_file(&mut self, path: PathBuf, found: Version) -> Result<()> {
+        self.objects.add_file(path, found, self.found);
+        self.added()
+    }
+
+    /// Adds an object that a listing of a store told of.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    #[cfg(feature = "cloud")]
+    pub(super) fn push_listed(&mut self, store: &Arc<Store>, listed: &Row) -> Result<()> {
+        self.objects.add_listed(store, listed, self.found);
+        self.added()
+    }
+
+    fn added(&mut self) -> Result<()> {
         self.found += 1;
-        self.objects.push(Arc::new(Object::new(name, size, home, entry)));
+        let weight = self.objects.weight();
+        if weight < self.taken + STEP {
+            return Ok(());
+        }
+        self.room.take(weight - self.taken)?;
+        self.taken = weight;
+        self.room.keep(weight)
     }
 
     /// Adds an entry that cannot be read.
@@ -97,21 +156,25 @@ impl<'p> Listing<'p> {
     ///
     /// # Errors
     /// That of the first entry, if none can be read and the policy says so.
-    pub(super) fn finish(self) -> Result<Vec<Arc<Object>>> {
+    pub(super) fn finish(self) -> Result<Objects> {
         // Set once, here.
         let _ = self.entries.total.set(self.found);
-        self.entries.check().map(|()| self.objects)
+        let states = std::iter::repeat_with(|| AtomicU8::new(LISTED)).take(self.found);
+        let _ = self.entries.states.set(states.collect());
+        self.entries.check().map(|()| self.objects.finish())
     }
 }
 
 /// The entries of one listing together.
-#[derive(Debug)]
-struct Entries {
+#[derive(Debug, Default)]
+pub(super) struct Entries {
     policy: Missing,
     /// The listings of a run are told in this order.
     number: u64,
     /// How many entries there are, once all are known.
     total: OnceLock<usize>,
+    /// What became of each, once all are known: objects come and go.
+    states: OnceLock<Box<[AtomicU8]>>,
     refused: Mutex<Refused>,
 }
 
@@ -123,6 +186,11 @@ struct Refused {
 }
 
 impl Entries {
+    /// Bytes of memory that they take.
+    pub(super) fn weight(&self) -> usize {
+        self.states.get().map_or(0, |states| states.len())
+    }
+
     /// Fails if the last entry was refused that might have been read.
     fn check(&self) -> Result<()> {
         let refused = self.lock();
@@ -146,7 +214,6 @@ impl Entries {
 pub(super) struct Entry {
     entries: Arc<Entries>,
     rank: usize,
-    state: AtomicU8,
 }
 
 /// Nobody knows yet.
@@ -157,8 +224,17 @@ const READ: u8 = 1;
 const REFUSED: u8 = 2;
 
 impl Entry {
-    fn new(entries: &Arc<Entries>, rank: usize) -> Self {
-        Self { entries: Arc::clone(entries), rank, state: AtomicU8::new(LISTED) }
+    pub(super) fn new(entries: &Arc<Entries>, rank: usize) -> Self {
+        Self { entries: Arc::clone(entries), rank }
+    }
+
+    /// Changes what is known of it from [`LISTED`], or says what else that is.
+    fn becomes(&self, state: u8) -> std::result::Result<u8, u8> {
+        match self.entries.states.get().and_then(|states| states.get(self.rank)) {
+            Some(known) => known.compare_exchange(LISTED, state, SeqCst, SeqCst),
+            // While others are listed, nobody else knows of it.
+            None => Ok(LISTED),
+        }
     }
 
     /// Where it stands in the input.
@@ -168,7 +244,7 @@ impl Entry {
 
     /// Remembers that it can be read; `false` if it was passed over before, as a whole.
     pub(super) fn accept(&self) -> bool {
-        self.state.compare_exchange(LISTED, READ, SeqCst, SeqCst) != Err(REFUSED)
+        self.becomes(READ) != Err(REFUSED)
     }
 
     /// Passes the entry over, if the policy and the error allow it.
@@ -189,7 +265,7 @@ impl Entry {
         let fails = self.entries.policy == Missing::Fail || error.is_of_the_run();
         let state = match fails {
             true => Err(READ),
-            false => self.state.compare_exchange(LISTED, REFUSED, SeqCst, SeqCst),
+            false => self.becomes(REFUSED),
         };
         match state {
             Err(REFUSED) => return Ok(()),
@@ -231,7 +307,7 @@ impl Entry {
     /// That of the first entry, if this was the last that might have been read.
     #[cfg(feature = "tar")]
     pub(super) fn refuse_all(&self, error: Error) -> Result<()> {
-        if self.state.compare_exchange(LISTED, REFUSED, SeqCst, SeqCst).is_err() {
+        if self.becomes(REFUSED).is_err() {
             return Ok(());
         }
         self.count(error);
@@ -251,12 +327,8 @@ impl Entry {
 impl Default for Entry {
     /// One of a listing that fails at any fault.
     fn default() -> Self {
-        let entries = Entries {
-            policy: Missing::Fail,
-            number: 0,
-            total: OnceLock::new(),
-            refused: Mutex::default(),
-        };
+        let entries =
+            Entries { states: OnceLock::from(Box::from([LISTED.into()])), ..Entries::default() };
         Self::new(&Arc::new(entries), 0)
     }
 }
@@ -272,8 +344,8 @@ mod tests {
 
     fn listing(policy: Missing, progress: &Progress) -> Listing<'_> {
         let mut listing = Listing::new(policy, progress);
-        listing.push("a".to_owned(), None, Home::Stdin);
-        listing.push("b".to_owned(), None, Home::Stdin);
+        listing.push("a".to_owned(), None, Home::Stdin).unwrap();
+        listing.push("b".to_owned(), None, Home::Stdin).unwrap();
         listing
     }
 
@@ -288,10 +360,15 @@ mod tests {
         listing.refuse(fault("c")).unwrap();
         let objects = listing.finish().unwrap();
         for _ in 0..2 {
-            objects[1].entry().refuse(fault("b"), &progress).unwrap();
+            objects.at(1).unwrap().entry().refuse(fault("b"), &progress).unwrap();
         }
-        assert!(objects[0].entry().accept() && !objects[1].entry().accept());
-        assert!(objects[0].entry().refuse(fault("a"), &progress).is_err(), "it has been read");
+        assert!(
+            objects.at(0).unwrap().entry().accept() && !objects.at(1).unwrap().entry().accept()
+        );
+        assert!(
+            objects.at(0).unwrap().entry().refuse(fault("a"), &progress).is_err(),
+            "it has been read"
+        );
         assert_eq!(progress.entries_unread(), 2);
         assert_eq!(names(&progress), ["b", "c"]);
     }
@@ -301,8 +378,8 @@ mod tests {
         for (policy, fails) in [(Missing::Report, true), (Missing::Skip, false)] {
             let progress = Progress::default();
             let objects = listing(policy, &progress).finish().unwrap();
-            objects[1].entry().refuse(fault("b"), &progress).unwrap();
-            let last = objects[0].entry().refuse(fault("a"), &progress);
+            objects.at(1).unwrap().entry().refuse(fault("b"), &progress).unwrap();
+            let last = objects.at(0).unwrap().entry().refuse(fault("a"), &progress);
             assert_eq!(last.is_err(), fails);
             assert!(last.err().is_none_or(|e| e.place().unwrap().object == "a"));
             assert_eq!(names(&progress), ["a", "b"]);

@@ -1,9 +1,9 @@
 //! Where bytes come from: URL patterns, the objects that they name, and ranged reads of them.
 //!
-//! The way of a pattern: [`Source::parse`] reads it (`pattern`, nothing touched), [`Source::list`]
+//! The way of a pattern: [`Source::parse`] reads it (`pattern`, nothing touched), [`Source::list_in`]
 //! finds the objects it names (`local` and `walk` on disk, `store` in a bucket; `missing` says what
-//! becomes of those that cannot be read), [`partitions`] cuts and
-//! packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
+//! becomes of those that cannot be read) and keeps them in few bytes (`objects`, `rows`) as far as
+//! there is `room` for them, [`partitions`] cuts and packs them (`pack`), and a [`Fetch`] opens the slices of one partition (`fetch`), with a
 //! `file` (`held` open for all of its slices), a `pipe` or a `remote` object behind each, whose ranges (`range`) are fetched `ahead`
 //! for all readers together, as many at a time as their `pace` says. Buffers go round through
 //! `pool`: between readers and blocks, and to requests, whose bytes land in them (`landing`).
@@ -42,6 +42,7 @@ mod listings;
 mod local;
 mod missing;
 mod object;
+mod objects;
 mod one_file;
 #[cfg(feature = "cloud")]
 mod pace;
@@ -65,6 +66,8 @@ mod remote;
 mod remote_tests;
 #[cfg(feature = "cloud")]
 mod request;
+mod room;
+mod rows;
 #[cfg(feature = "cloud")]
 mod settings;
 #[cfg(feature = "s3")]
@@ -95,8 +98,11 @@ use crate::{Error, Place, Progress, Result};
 pub(crate) use fetch::{Feed, Fetch, Opened};
 use missing::Listing;
 pub use missing::Missing;
+pub(crate) use object::HEAD;
 use object::Home;
-pub(crate) use object::{HEAD, Object};
+#[cfg(feature = "tar")]
+pub(crate) use object::Object;
+pub(crate) use objects::Objects;
 pub(crate) use pack::{Partition, Partitions, partitions};
 use pattern::{Pattern, Scheme};
 pub(crate) use pool::{Buffer, Pool, SPARE};
@@ -161,13 +167,14 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::NotFound`] for a file that is missing and a glob that matches nothing, unless such
-    /// entries are passed over; whatever else the disk or the store says.
-    pub(crate) async fn list(&self, progress: &Progress) -> Result<Vec<Arc<Object>>> {
-        let mut listing = Listing::new(self.missing, progress).looking(self.look);
+    /// entries are passed over; [`Error::Io`] if the list takes more than `room` bytes while it is
+    /// made, or more than half of that in the end; whatever else the disk or the store says.
+    pub(crate) async fn list_in(&self, progress: &Progress, room: Option<u64>) -> Result<Objects> {
+        let mut listing = Listing::new(self.missing, progress).looking(self.look).within(room);
         for pattern in self.patterns.iter() {
             let before = listing.found();
             match pattern.scheme {
-                Scheme::Stdin => listing.push("standard input".to_owned(), None, Home::Stdin),
+                Scheme::Stdin => listing.push("standard input".to_owned(), None, Home::Stdin)?,
                 Scheme::File => local::list(pattern, &mut listing)?,
                 #[cfg(feature = "cloud")]
                 Scheme::Remote(kind) => self.stores.list(pattern, kind, &mut listing).await?,
@@ -180,6 +187,12 @@ impl Source {
             }
         }
         listing.finish()
+    }
+
+    /// The same, whatever memory the list takes.
+    #[cfg(test)]
+    pub(crate) async fn list(&self, progress: &Progress) -> Result<Objects> {
+        self.list_in(progress, None).await
     }
 
     /// Why a pattern matched nothing: where it was looked for, and how far the way leads.

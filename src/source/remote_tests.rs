@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
 
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -13,12 +14,12 @@ use tokio::io::AsyncReadExt;
 
 use super::faults::{Answer, Server};
 use super::known::Remote;
-use super::object::{HEAD, Home};
-use super::pack::Slice;
+use super::object::{HEAD, Home, Object};
+use super::pack::all_slices;
 use super::pool::Pool;
 use super::spell::Name;
 use super::store::Store;
-use super::{Access, Fetch, Object, Opened, Partition, Partitions, Source, partitions};
+use super::{Access, Fetch, Objects, Opened, Partition, Partitions, Source, partitions};
 use crate::progress::Progress;
 use crate::{Error, Place, Result};
 
@@ -27,7 +28,7 @@ pub(super) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i / 251 + i % 251) as u8).collect()
 }
 
-async fn list(urls: &[&str]) -> Result<Vec<Arc<Object>>> {
+async fn list(urls: &[&str]) -> Result<Objects> {
     let urls: Vec<_> = urls.iter().map(|&u| u.to_owned()).collect();
     Source::parse(&urls, Access::default())?.list(&Progress::default()).await
 }
@@ -38,7 +39,7 @@ fn pool() -> Pool {
 }
 
 /// All bytes of all objects, read as one partition each.
-async fn read_all(objects: &[Arc<Object>]) -> Result<Vec<u8>> {
+async fn read_all(objects: &Objects) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let partitions = Partitions::new(partitions(objects, 1 << 20, true), 8 << 20, &pool());
     for partition in 0..partitions.len() {
@@ -63,9 +64,12 @@ async fn an_exact_url_is_asked_for_once_and_its_query_is_sent_and_not_shown() {
     let server = Server::start(move |r, _| Answer::object(r, &object, "\"1\""));
     let objects = list(&[&server.url("/a%20b//c?signature=secret")]).await.unwrap();
     assert!(server.seen().is_empty());
-    assert_eq!((objects[0].name(), objects[0].size()), (&*server.url("/a%20b//c"), None));
+    assert_eq!(
+        (objects.at(0).unwrap().name(), objects.at(0).unwrap().size()),
+        (&*server.url("/a%20b//c"), None)
+    );
     assert_eq!(read_all(&objects).await.unwrap(), expected);
-    assert_eq!(objects[0].size(), Some(100_000));
+    assert_eq!(objects.at(0).unwrap().size(), Some(100_000));
     let seen = server.seen();
     assert_eq!((seen.len(), &*seen[0].path), (1, "/a%20b//c?signature=secret"));
 }
@@ -150,7 +154,7 @@ async fn a_server_without_ranges_is_read_in_one_piece_and_resumed_by_skipping() 
         });
         let objects = list(&[&server.url("/x")]).await.unwrap();
         assert!(read_all(&objects).await.unwrap() == expected);
-        assert_eq!(objects[0].head().await.unwrap(), &expected[..HEAD]);
+        assert_eq!(objects.at(0).unwrap().head().await.unwrap(), &expected[..HEAD]);
     }
 }
 
@@ -161,7 +165,7 @@ async fn a_server_that_tells_no_length_is_read_to_its_end() {
     let server = Server::start(move |_, _| Answer::whole(&object).unsized_body());
     let objects = list(&[&server.url("/x")]).await.unwrap();
     assert!(read_all(&objects).await.unwrap() == expected);
-    assert_eq!(objects[0].size(), None);
+    assert_eq!(objects.at(0).unwrap().size(), None);
 }
 
 #[tokio::test]
@@ -169,7 +173,7 @@ async fn an_empty_object_is_no_error() {
     let server = Server::start(|r, _| Answer::object(r, b"", "\"1\""));
     let objects = list(&[&server.url("/x")]).await.unwrap();
     assert_eq!(read_all(&objects).await.unwrap(), b"");
-    assert_eq!(objects[0].size(), Some(0));
+    assert_eq!(objects.at(0).unwrap().size(), Some(0));
     let server = Server::start(|_, _| Answer::whole(b""));
     assert_eq!(read(&server.url("/x")).await.unwrap(), b"");
 }
@@ -211,17 +215,17 @@ async fn braces_of_a_url_are_a_list_of_urls() {
 async fn the_head_is_one_small_request_and_none_if_it_was_seen() {
     let server = Server::start(|r, _| Answer::object(r, &pattern(10_000), "\"1\""));
     let objects = list(&[&server.url("/x"), &server.url("/y")]).await.unwrap();
-    objects[1].set_head(b"seen");
+    objects.at(1).unwrap().set_head(b"seen");
     for _ in 0..2 {
-        assert_eq!(objects[0].head().await.unwrap(), &pattern(10_000)[..HEAD]);
-        assert_eq!(objects[1].head().await.unwrap(), b"seen");
+        assert_eq!(objects.at(0).unwrap().head().await.unwrap(), &pattern(10_000)[..HEAD]);
+        assert_eq!(objects.at(1).unwrap().head().await.unwrap(), b"seen");
     }
     let ranges: Vec<_> = server.seen().iter().map(|r| r.range()).collect();
     assert_eq!(ranges, [Some((0, HEAD))]);
 }
 
 /// Objects in memory, listed.
-async fn memory(objects: &[Vec<u8>]) -> Vec<Arc<Object>> {
+async fn memory(objects: &[Vec<u8>]) -> Objects {
     let memory = Arc::new(InMemory::new());
     let store = Store::memory(Arc::clone(&memory) as Arc<dyn ObjectStore>);
     let mut listed = Vec::new();
@@ -229,11 +233,11 @@ async fn memory(objects: &[Vec<u8>]) -> Vec<Arc<Object>> {
         let path = Path::from(format!("{i:05}"));
         memory.put(&path, bytes.clone().into()).await.unwrap();
         let meta = memory.head(&path).await.unwrap();
-        let remote = Remote::listed(&store, Name::Path(path), meta);
+        let remote = Remote::listed(&store, Name::Path(path), meta, Instant::now());
         let entry = Default::default();
-        listed.push(Arc::new(Object::new(i.to_string(), None, Home::Remote(remote), entry)));
+        listed.push(Object::new(i.to_string(), None, Home::Remote(remote), entry));
     }
-    listed
+    Objects::kept(listed)
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -274,11 +278,10 @@ proptest! {
         block_on(async {
             let contents: Vec<_> = sizes.iter().map(|&size| pattern(size)).collect();
             let objects = memory(&contents).await;
-            let slices: Vec<Slice> =
-                partitions(&objects, size, true).into_iter().flat_map(|p| p.slices).collect();
+            let slices = all_slices(partitions(&objects, size, true));
             let opened = AtomicUsize::new(0);
             let pool = Pool::new(blocksize, 1);
-            let partition = Partitions::new(vec![Partition { slices }], ahead, &pool);
+            let partition = Partitions::new(vec![Partition::Pieces(slices)], ahead, &pool);
             let (progress, mut counted) = (Arc::new(Progress::default()), 0);
             let mut fetch = Fetch::new(&partition, 0, lookback, Arc::clone(&progress));
             while let Some(mut slice) = fetch.open().await.unwrap() {
@@ -302,7 +305,7 @@ async fn small_objects_are_fetched_side_by_side_within_the_budget() {
     // Sizes as a listing would have told them.
     let urls: Vec<_> = (0..100).map(|i| server.url(&format!("/{i}"))).collect();
     let objects = list(&urls.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
-    for object in &objects {
+    for object in objects.iter() {
         object.head().await.unwrap();
     }
     let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 10_000, &pool());
@@ -386,8 +389,8 @@ async fn a_slice_is_one_request_and_its_last_record_comes_with_it() {
     let object = pattern(5 << 20);
     let server = Server::start(move |r, _| Answer::object(r, &object, "\"1\""));
     let objects = list(&[&server.url("/x")]).await.unwrap();
-    objects[0].head().await.unwrap();
-    objects[0].set_divided(true);
+    objects.at(0).unwrap().head().await.unwrap();
+    objects.at(0).unwrap().set_divided(true);
     let partitions = Partitions::new(partitions(&objects, 1 << 20, true), 8 << 20, &pool());
     assert_eq!(partitions.len(), 5);
     let before = server.seen().len();

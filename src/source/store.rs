@@ -10,9 +10,10 @@ use std::future::Future;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures::TryStreamExt;
+use object_store::ObjectStore;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use twox_hash::XxHash3_64;
 
 use super::Access;
 use super::known::Remote;
@@ -22,6 +23,8 @@ use super::object::Home;
 use super::page::{Found, LONGEST_NAME, Page, Slot};
 use super::pattern::{Kind, Pattern, Url, is_glob, shown};
 use super::refused;
+use super::room::{Room, Taken};
+use super::rows::{Row, Rows};
 use super::settings::build;
 use super::spell::{Name, Signer};
 use crate::runtime::REQUESTS;
@@ -109,7 +112,7 @@ impl Stores {
                 // the query and normalise the rest. The client below them is shared.
                 let store = self.store(url, parts, kind)?;
                 let home = Home::Remote(Remote::new(&store, Name::Path(Path::ROOT)));
-                into.push(shown(url), None, home);
+                into.push(shown(url), None, home)?;
             }
             return Ok(());
         }
@@ -133,19 +136,19 @@ impl Stores {
             last = Some((url.base, Arc::clone(&store)));
             if !is_listed(url.key) {
                 let home = Home::Remote(Remote::new(&store, Name::of(url.key)));
-                into.push(pattern.alternatives[number].clone(), None, home);
+                into.push(pattern.alternatives[number].clone(), None, home)?;
                 continue;
             }
             if let Some(ask) = asks.remove(&number) {
-                match store.matches(&ask).await {
+                match store.matches(&ask, into.room()).await {
                     Ok(more) => matches.extend(more),
                     Err(error) => into.refuse(error)?,
                 }
             }
-            for Found { key, meta } in matches.remove(&number).unwrap_or_default() {
-                let name = format!("{}/{key}", store.base);
-                let (size, remote) = (meta.size, Remote::listed(&store, Name::of(&key), meta));
-                into.push(name, Some(size), Home::Remote(remote));
+            let Some(found) = matches.remove(&number) else { continue };
+            let mut found = found.from(0);
+            while let Some(row) = found.advance() {
+                into.push_listed(&store, row)?;
             }
         }
         Ok(())
@@ -162,7 +165,7 @@ impl Stores {
         match store.first(url.key).await {
             Ok(Some(first)) if first == url.key => {
                 let home = Home::Remote(Remote::new(&store, Name::of(url.key)));
-                into.push(pattern.given.clone(), None, home);
+                into.push(pattern.given.clone(), None, home)?;
                 Ok(true)
             }
             // Who may not list may read all the same.
@@ -260,10 +263,14 @@ impl Store {
     }
 
     /// What the alternatives of one listing match.
-    async fn matches(self: &Arc<Self>, ask: &Ask<'_>) -> Result<Matches> {
+    async fn matches(self: &Arc<Self>, ask: &Ask<'_>, room: &Room) -> Result<Matches> {
         let (store, prefix, level) = (Arc::clone(self), ask.prefix.to_owned(), ask.level);
-        let found = self.requested(async move { store.listed(&prefix, level).await }).await?;
-        ask.matches(found)
+        let of_list = room.clone();
+        let listed = async move { store.listed(&prefix, level, &of_list).await };
+        let Gathered { found, taken, .. } = self.requested(listed).await?;
+        let matches = ask.matches(&found, room);
+        drop(taken);
+        matches
     }
 
     /// Runs a request beside the caller.
@@ -275,16 +282,18 @@ impl Store {
         REQUESTS.spawn(request).map_err(place)?.await.map_err(place)?
     }
 
-    /// Every object below a literal prefix, or only those at its level.
-    async fn listed(&self, prefix: &str, level: bool) -> Result<Vec<Found>> {
+    /// Every object below a literal prefix, or only those at its level; sorted by key.
+    async fn listed(&self, prefix: &str, level: bool, room: &Room) -> Result<Gathered> {
+        let mut gathered = Gathered::new(room);
         if self.pages.0.is_none() {
             let directory = prefix.rsplit_once('/').map(|(directory, _)| Path::from(directory));
-            let listed = self.objects.list(directory.as_ref());
-            let found = |meta: ObjectMeta| Found { key: meta.location.to_string(), meta };
-            let listed = listed.map_ok(found).try_collect().await;
-            return listed.map_err(|e| self.explain(prefix, &e));
+            let mut listed = self.objects.list(directory.as_ref());
+            while let Some(meta) = listed.try_next().await.map_err(|e| self.explain(prefix, &e))? {
+                gathered.add(Found { key: meta.location.to_string(), meta })?;
+            }
+            return gathered.sorted();
         }
-        let (mut found, mut keys, mut tokens) = (Vec::new(), HashSet::new(), HashSet::new());
+        let mut tokens = HashSet::new();
         let mut empty = 0;
         let mut token = None;
         loop {
@@ -294,19 +303,20 @@ impl Store {
                 ..Default::default()
             };
             let page = self.page(prefix, options).await?;
-            if let Some(twice) = page.objects.iter().find(|o| !keys.insert(o.key.clone())) {
-                return Err(self.unsound(&twice.key, "the listing names this object twice"));
-            }
             empty = if page.objects.is_empty() { empty + 1 } else { 0 };
+            for found in page.objects {
+                if let Some(twice) = gathered.add(found)? {
+                    return Err(self.unsound(&twice, "the listing names this object twice"));
+                }
+            }
             if empty > MOST_EMPTY {
                 let reason = "the listing has thousands of pages without an object in a row";
                 return Err(self.unsound(prefix, reason));
             }
-            found.extend(page.objects);
             token = page.next;
             match &token {
-                None => return Ok(found),
-                Some(next) if !tokens.insert(next.clone()) => {
+                None => return gathered.sorted(),
+                Some(next) if !tokens.insert(digest(next)) => {
                     let reason = "the listing goes round in a circle: its pages say that the same \
                                   page follows again";
                     return Err(self.unsound(prefix, reason));
@@ -335,6 +345,80 @@ impl Store {
     fn explain(&self, prefix: &str, error: &object_store::Error) -> Error {
         refused::explain(Place::object(format!("{}/{prefix}", self.base)), self, error)
     }
+}
+
+/// What stands for a token among those that were seen: a token may have kibibytes.
+fn digest(token: &str) -> [u64; 2] {
+    [0, 1].map(|seed| XxHash3_64::oneshot_with_seed(seed, token.as_bytes()))
+}
+
+/// The objects of a listing, as its pages come.
+struct Gathered {
+    found: Rows,
+    /// The last key, if all came in order.
+    last: Option<String>,
+    /// All keys, where they do not: one may come twice.
+    keys: Option<HashSet<String>>,
+    taken: Taken,
+}
+
+impl Gathered {
+    fn new(room: &Room) -> Self {
+        Self { found: Rows::default(), last: None, keys: None, taken: room.taken() }
+    }
+
+    /// Adds an object, or gives its key back, if there is one of it already.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    fn add(&mut self, Found { key, meta }: Found) -> Result<Option<String>> {
+        if self.last.as_ref().is_some_and(|last| *last >= key) && self.keys.is_none() {
+            self.keys = Some(self.names()?);
+        }
+        if let Some(keys) = &mut self.keys {
+            self.taken.more(weight(&key))?;
+            if !keys.insert(key.clone()) {
+                return Ok(Some(key));
+            }
+        }
+        let before = self.found.weight();
+        let date = meta.last_modified.timestamp();
+        let numbers = [meta.size as i64, date, 0, 0, 0, 0, 0, 0, 0];
+        self.found.push(&key, numbers, meta.e_tag.as_deref());
+        self.taken.more(self.found.weight() - before)?;
+        self.last = Some(key);
+        Ok(None)
+    }
+
+    /// The keys so far.
+    fn names(&mut self) -> Result<HashSet<String>> {
+        let (mut rows, mut keys) = (self.found.from(0), HashSet::new());
+        while let Some(row) = rows.advance() {
+            self.taken.more(weight(&row.name))?;
+            keys.insert(row.name.clone());
+        }
+        Ok(keys)
+    }
+
+    /// The same, sorted by key.
+    ///
+    /// # Errors
+    /// If there is no room for that.
+    fn sorted(mut self) -> Result<Self> {
+        if self.keys.take().is_some() {
+            let mut rows = self.found.from(0);
+            while let Some(row) = rows.advance() {
+                self.taken.more(weight(&row.name) + size_of::<Row>())?;
+            }
+            self.found = std::mem::take(&mut self.found).sorted();
+        }
+        Ok(self)
+    }
+}
+
+/// What a key takes by itself, about.
+fn weight(key: &str) -> usize {
+    key.len() + 2 * size_of::<String>()
 }
 
 fn some(prefix: &str) -> Option<&str> {

@@ -46,6 +46,26 @@ impl Version {
         Self { size: found.len(), modified, touched, number }
     }
 
+    /// All that is known of it as numbers, if a system tells all of that.
+    pub(super) fn numbers(&self) -> Option<[i64; 7]> {
+        let modified = self.modified?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let (secs, nanos) = self.touched?;
+        let (device, number) = self.number?;
+        let (at, and) = (modified.as_secs() as i64, i64::from(modified.subsec_nanos()));
+        Some([self.size as i64, at, and, secs, nanos, device as i64, number as i64])
+    }
+
+    /// The version with these numbers.
+    pub(super) fn of_numbers([size, at, and, secs, nanos, device, number]: [i64; 7]) -> Self {
+        let modified = Duration::new(at as u64, and as u32);
+        Self {
+            size: size as u64,
+            modified: SystemTime::UNIX_EPOCH.checked_add(modified),
+            touched: Some((secs, nanos)),
+            number: Some((device as u64, number as u64)),
+        }
+    }
+
     /// What has become of a file that was of this version, and of which this is an open one now.
     pub(super) fn fate(&self, now: &Self, file: &File) -> Fate {
         match self.compare(now) {

@@ -12,23 +12,26 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::glob::{Alternatives, Reached};
-use super::local::{at, is_absent, object};
+use super::local::{at, file, is_absent};
 use super::missing::Listing;
-use super::version::number;
-use crate::Result;
+use super::room::{Room, Taken};
+use super::version::{Version, number};
+use crate::{Error, Result};
 
 /// Through so many links and returns, all paths to a folder are taken.
 const MOST_TURNS: usize = 2;
 
 /// Files, and what cannot be read.
-#[derive(Default)]
 struct Files {
-    found: Vec<(PathBuf, Result<Metadata>)>,
+    found: Vec<(PathBuf, Result<Version>)>,
+    taken: Taken,
+    /// There is no more room for them.
+    full: Option<Error>,
     /// How many folders were opened.
     #[cfg(test)]
     opened: usize,
@@ -42,53 +45,84 @@ struct Entry {
 }
 
 impl Files {
+    fn new(room: &Room) -> Self {
+        Self {
+            found: Vec::new(),
+            taken: room.taken(),
+            full: None,
+            #[cfg(test)]
+            opened: 0,
+        }
+    }
+
     /// Takes what is at a path if it is a file. Returns whether it was taken.
     fn take(&mut self, path: &Path) -> bool {
-        let found = match fs::metadata(path) {
-            Ok(found) if found.is_file() => Ok(found),
-            Ok(_) => return false,
-            Err(error) => match fs::symlink_metadata(path) {
-                // It was removed since its folder was listed, or is not in it.
-                Err(_) if is_absent(&error) => return false,
-                _ => Err(at(path, error)),
-            },
-        };
-        self.found.push((path.to_owned(), found));
+        let Some(found) = look(path) else { return false };
+        self.add(path.to_owned(), found);
         true
     }
 
-    /// The entries of a directory, none if there is no such directory; and whether it could be
-    /// listed to its end. The error is kept as an entry that cannot be read.
+    fn add(&mut self, path: PathBuf, found: Result<Version>) {
+        let weight = path.capacity() + size_of::<(PathBuf, Result<Version>)>() + ALLOCATED;
+        self.full = self.full.take().or(self.taken.more(weight).err());
+        self.found.push((path, found));
+    }
+
+    /// The entries of a directory, and whether it could be listed to its end. The error is kept as
+    /// an entry that cannot be read.
     fn entries(&mut self, directory: &Path) -> (Vec<Entry>, bool) {
         #[cfg(test)]
         {
             self.opened += 1;
         }
-        let mut entries = Vec::new();
-        let listed = fs::read_dir(or_here(directory)).and_then(|listed| {
-            for entry in listed {
-                let entry = entry?;
-                let kind = entry.file_type();
-                entries.push(Entry {
-                    name: entry.file_name(),
-                    directory: kind.as_ref().is_ok_and(fs::FileType::is_dir),
-                    link: kind.as_ref().is_ok_and(fs::FileType::is_symlink),
-                });
-            }
-            Ok(())
-        });
-        let fault = listed.err().filter(|error| !is_absent(error));
+        let (entries, fault) = entries(directory);
         let whole = fault.is_none();
-        self.found.extend(fault.map(|error| (directory.to_owned(), Err(at(directory, error)))));
+        if let Some(fault) = fault {
+            self.add(directory.to_owned(), Err(fault));
+        }
         (entries, whole)
     }
 
-    fn push(&self, file: usize, into: &mut Listing<'_>) -> Result<()> {
-        match &self.found[file] {
-            (path, Ok(found)) => object(path.clone(), found, into),
+    fn push(&self, number: usize, into: &mut Listing<'_>) -> Result<()> {
+        match &self.found[number] {
+            (path, Ok(found)) => file(path.clone(), *found, into),
             (_, Err(error)) => into.refuse(error.clone()),
         }
     }
+}
+
+/// What an allocator adds to a name.
+const ALLOCATED: usize = 24;
+
+/// The file at a path, if there is one, or why nobody can tell.
+fn look(path: &Path) -> Option<Result<Version>> {
+    match fs::metadata(path) {
+        Ok(found) => found.is_file().then(|| Ok(Version::of(&found))),
+        Err(error) => match fs::symlink_metadata(path) {
+            // It was removed since its folder was listed, or is not in it.
+            Err(_) if is_absent(&error) => None,
+            _ => Some(Err(at(path, error))),
+        },
+    }
+}
+
+/// The entries of a directory, none if there is no such directory; and why there may be more.
+fn entries(directory: &Path) -> (Vec<Entry>, Option<Error>) {
+    let mut entries = Vec::new();
+    let listed = fs::read_dir(or_here(directory)).and_then(|listed| {
+        for entry in listed {
+            let entry = entry?;
+            let kind = entry.file_type();
+            entries.push(Entry {
+                name: entry.file_name(),
+                directory: kind.as_ref().is_ok_and(fs::FileType::is_dir),
+                link: kind.as_ref().is_ok_and(fs::FileType::is_symlink),
+            });
+        }
+        Ok(())
+    });
+    let fault = listed.err().filter(|error| !is_absent(error));
+    (entries, fault.map(|error| at(directory, error)))
 }
 
 /// A path, or the working directory for an empty one.
@@ -103,22 +137,49 @@ fn bytes(path: &Path) -> &[u8] {
 /// Appends every file below a directory.
 ///
 /// # Errors
-/// The first fault, if the policy of the listing is to fail.
+/// The first fault, if the policy of the listing is to fail; or if there is no room for more files.
 pub(super) fn below(directory: &Path, into: &mut Listing<'_>) -> Result<()> {
-    let mut files = Files::default();
-    let mut todo = vec![directory.to_owned()];
-    while let Some(directory) = todo.pop() {
-        for entry in files.entries(&directory).0 {
-            let path = directory.join(&entry.name);
-            match entry.directory {
-                _ if entry.name.as_encoded_bytes().starts_with(b".") => {}
-                true => todo.push(path),
-                false => drop(files.take(&path)),
-            }
+    let mut open = vec![Inside::of(directory.to_owned(), into)?];
+    while let Some(Inside { folder, entries }) = open.last_mut() {
+        let Some(entry) = entries.next() else {
+            open.pop();
+            continue;
+        };
+        let path = folder.join(&entry.name);
+        if entry.directory {
+            open.push(Inside::of(path, into)?);
+            continue;
+        }
+        match look(&path) {
+            Some(Ok(found)) => file(path, found, into)?,
+            Some(Err(error)) => into.refuse(error)?,
+            None => {}
         }
     }
-    files.found.sort_by(|(a, _), (b, _)| bytes(a).cmp(bytes(b)));
-    (0..files.found.len()).try_for_each(|file| files.push(file, into))
+    Ok(())
+}
+
+/// What is still to be looked at in a folder.
+struct Inside {
+    folder: PathBuf,
+    entries: std::vec::IntoIter<Entry>,
+}
+
+impl Inside {
+    /// The entries of a folder in the order of the paths in them, without hidden ones.
+    fn of(folder: PathBuf, into: &mut Listing<'_>) -> Result<Self> {
+        let (mut entries, fault) = entries(&folder);
+        fault.map_or(Ok(()), |fault| into.refuse(fault))?;
+        entries.retain(|entry| !entry.name.as_encoded_bytes().starts_with(b"."));
+        entries.sort_unstable_by(|a, b| order(a).cmp(order(b)));
+        Ok(Self { folder, entries: entries.into_iter() })
+    }
+}
+
+/// The bytes by which an entry sorts: a folder as what is in it.
+fn order(entry: &Entry) -> impl Iterator<Item = u8> {
+    let slash = entry.directory.then_some(b'/');
+    entry.name.as_encoded_bytes().iter().copied().chain(slash)
 }
 
 /// The files that the alternatives of a pattern name, found in one walk.
@@ -132,14 +193,17 @@ impl Found {
     /// Walks along the alternatives, those of paths from the root and those of others.
     ///
     /// # Errors
-    /// If a pattern is wrong.
-    pub(super) fn of(patterns: &[(usize, &str)]) -> Result<Self> {
-        let mut found = Self { files: Files::default(), matches: Vec::new() };
+    /// If a pattern is wrong, or there is no room for the files.
+    pub(super) fn of(patterns: &[(usize, &str)], room: &Room) -> Result<Self> {
+        let mut found = Self { files: Files::new(room), matches: Vec::new() };
         for root in ["/", ""] {
             let of_root = |pattern: &str| pattern.starts_with('/') == (root == "/");
             let patterns = patterns.iter().copied().filter(|(_, pattern)| of_root(pattern));
             let mut walk = Walk::new(Alternatives::of_paths(patterns)?, &mut found);
             walk.along(Path::new(root));
+        }
+        if let Some(full) = found.files.full.take() {
+            return Err(full);
         }
         let found_at = |file: usize| bytes(&found.files.found[file].0);
         found.matches.sort_by(|&(a, x), &(b, y)| (a, found_at(x)).cmp(&(b, found_at(y))));
@@ -214,7 +278,9 @@ impl<'a, 'p> Walk<'a, 'p> {
             let path = root.to_owned();
             todo.push(Folder { path, reached, wild: false, turns: 0, way: None });
         }
-        while let Some(folder) = todo.pop() {
+        while self.found.files.full.is_none()
+            && let Some(folder) = todo.pop()
+        {
             if let Some(folder) = self.enter(folder) {
                 self.visit(&folder, &mut todo);
             }
@@ -285,15 +351,19 @@ impl<'a, 'p> Walk<'a, 'p> {
         let mut matched = self.patterns.matched(reached).peekable();
         if matched.peek().is_some() && self.found.files.take(path) {
             let file = self.found.files.found.len() - 1;
+            let before = self.found.matches.len();
             self.found.matches.extend(matched.map(|alternative| (alternative, file)));
+            let more = (self.found.matches.len() - before) * size_of::<(usize, usize)>();
+            let full = self.found.files.taken.more(more).err();
+            self.found.files.full = self.found.files.full.take().or(full);
         }
     }
 
     /// Keeps a fault for the first alternative that needs a folder.
-    fn refuse(&mut self, folder: &Folder, error: crate::Error) {
+    fn refuse(&mut self, folder: &Folder, error: Error) {
         let first = self.patterns.first(&folder.reached);
         self.found.matches.push((first, self.found.files.found.len()));
-        self.found.files.found.push((folder.path.clone(), Err(error)));
+        self.found.files.add(folder.path.clone(), Err(error));
     }
 }
 
@@ -316,7 +386,7 @@ mod tests {
     fn walked(root: &Path, pattern: &str) -> (Vec<String>, usize) {
         let pattern = Pattern::parse(&format!("{}/{pattern}", root.display())).unwrap();
         let alternatives = pattern.alternatives.iter().map(String::as_str).enumerate();
-        let found = Found::of(&alternatives.collect::<Vec<_>>()).unwrap();
+        let found = Found::of(&alternatives.collect::<Vec<_>>(), &Room::new(None)).unwrap();
         let path = |&(_, file): &(usize, usize)| {
             let (path, metadata) = &found.files.found[file];
             assert!(metadata.is_ok(), "{metadata:?}");

@@ -284,6 +284,37 @@ fn the_default_memory_fits_a_container_of_96_mb_with_32_threads() {
 }
 
 #[test]
+fn lists_of_many_files_are_within_the_memory_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let fill = |inside: &str, files: u32, name: fn(u32) -> String| {
+        let inside = folder.join(inside);
+        fs::create_dir_all(&inside).expect("a folder");
+        (0..files).for_each(|n| drop(File::create(inside.join(name(n))).expect("a file")));
+    };
+    fill("many/in-a-folder", 40_000, |n| format!("part-{n:08}-of-many.jsonl"));
+    // Names that share nothing with their neighbours.
+    fill("long/in-a-folder", 60_000, |n| {
+        format!("{:08x}{n:0212}.jsonl", n.wrapping_mul(0x9e37_79b9))
+    });
+    for what in ["many", "many/*/*.jsonl"] {
+        bounded(folder, 64, &["1"], &["-n", "count", what], 0);
+        bounded(folder, 64, &["32"], &["count", what], 0);
+    }
+    for what in ["long", "long/*/*.jsonl"] {
+        let run = |memory: &str| {
+            measured(folder, &["-j", "1", "--memory", memory, "--tmpdir", ".", "count", what])
+        };
+        let (code, most, said) = run("64M");
+        assert_eq!(code, Some(3), "{said}");
+        for part in ["the list of objects", "--memory"] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert!(most <= (64 << 20) + BEYOND, "{what}: {} MiB", most >> 20);
+    }
+}
+
+#[test]
 fn rows_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
     let folder = tempfile::tempdir().expect("a folder");
     texts(&folder.path().join("texts"), 260_000);
