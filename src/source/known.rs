@@ -39,11 +39,6 @@ enum Size {
     Unknown,
     /// A listing told it.
     Listed(u64),
-    /// A listing told one, and an answer of the same version another: one of them is wrong.
-    Doubted {
-        listed: u64,
-        told: u64,
-    },
     /// An answer with the object told it.
     Told(u64),
 }
@@ -92,7 +87,6 @@ impl Remote {
         match *self.lock() {
             Size::Unknown | Size::Listed(0) => None,
             Size::Listed(size) | Size::Told(size) => Some(size),
-            Size::Doubted { listed, told } => Some(listed.max(told)),
         }
     }
 
@@ -100,30 +94,25 @@ impl Remote {
     pub(super) fn likely_size(&self) -> Option<u64> {
         match *self.lock() {
             Size::Unknown => None,
-            Size::Listed(size) | Size::Told(size) | Size::Doubted { told: size, .. } => Some(size),
+            Size::Listed(size) | Size::Told(size) => Some(size),
         }
     }
 
-    /// Learns the size from an answer. One that differs from the listing's counts when a second
-    /// answer says so too: a lie is told once more often than twice.
+    /// Learns the size from an answer. One of the version that was listed has the size that was
+    /// listed, however often an answer says another: one of the two is wrong, and nobody can tell
+    /// which. But that it is empty a listing may say of what it does not know.
     ///
     /// # Errors
     /// The size that another answer or the listing told, if that was another.
     pub(super) fn confirm(&self, now: u64) -> Result<(), u64> {
         let mut size = self.lock();
-        let (next, result) = match *size {
-            Size::Told(known) if known != now => (*size, Err(known)),
-            // A listing that says nothing is asked no more than one that is not there.
-            Size::Listed(listed) if listed != now && listed > 0 => {
-                (Size::Doubted { listed, told: now }, Err(listed))
+        match *size {
+            Size::Told(known) | Size::Listed(known @ 1..) if known != now => Err(known),
+            _ => {
+                *size = Size::Told(now);
+                Ok(())
             }
-            Size::Doubted { listed, told } if now != listed && now != told => {
-                (Size::Doubted { listed, told: now }, Err(listed))
-            }
-            _ => (Size::Told(now), Ok(())),
-        };
-        *size = next;
-        result
+        }
     }
 
     /// Whether an answer told the size.
