@@ -234,6 +234,31 @@ fn memory_that_the_system_refuses_is_an_error_that_says_what_to_do() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn whatever_the_system_refuses_is_an_answer_or_an_error_and_never_an_abort() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 60_000);
+    // From where the command can start at all.
+    let starts = |kib: &u32| within_addresses(folder, *kib, &["--version"]).0 == Some(0);
+    let least = (10_000..500_000).step_by(2_000).find(starts).expect("it starts");
+    let mut codes = Vec::new();
+    for kib in (least..least + 120_000).step_by(6_000) {
+        for threads in ["1", "8"] {
+            let args = ["-j", threads, "--memory", "16G", "words | frequencies | count", "texts"];
+            let (code, said) = within_addresses(folder, kib, &args);
+            let is_told =
+                code == Some(0) || (matches!(code, Some(2 | 3)) && said.contains("creel: "));
+            // What the C library needs for itself, it asks for by itself.
+            let is_told = is_told || said.contains("Fatal glibc error");
+            assert!(is_told, "{kib} KiB, -j {threads}: {code:?}: {said}");
+            codes.push(code);
+        }
+    }
+    assert!(codes.contains(&Some(0)) && codes.contains(&Some(3)), "{codes:?}");
+}
+
 /// A control group with so many bytes, where this process may make one.
 #[cfg(target_os = "linux")]
 struct Group(std::path::PathBuf);

@@ -3,7 +3,7 @@
 //! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] and [`TextWords`] walk over what
 //! stands between, [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`]
 //! asks for memory before it is needed, of which [`Huge`] is a slice in large pages. [`reserve`] and
-//! [`zeroed`] unwind where memory is refused. What looks at
+//! [`zeroed`] unwind where memory is refused, and [`Telling`] tells of it. What looks at
 //! bytes is a pure function of them, the same on every processor; the tests compare each with a
 //! plain twin, for any bytes.
 //!
@@ -13,7 +13,7 @@
 //! ```
 //!
 //! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
-//! allocations in `huge` and `refused`, places that were not written in `places`, words that are whole characters in
+//! allocations in `huge`, `refused` and `telling`, places that were not written in `places`, words that are whole characters in
 //! `text_words`, calls of what only some processors have in `edges`, and the name of a section of the
 //! executable in `before_main`.
 //!
@@ -32,6 +32,7 @@ mod prefetch;
 mod refused;
 mod sixteen;
 mod spaces;
+mod telling;
 mod text_words;
 mod words;
 
@@ -42,5 +43,6 @@ pub use plain::plain;
 pub use prefetch::prefetch;
 pub use refused::{Refused, reserve, reserve_exact, zeroed};
 pub use spaces::Spaces;
+pub use telling::Telling;
 pub use text_words::TextWords;
 pub use words::Words;
