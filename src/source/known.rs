@@ -24,6 +24,8 @@ pub(super) struct Remote {
     /// The first ETag that an answer named, where the listing or the first answer named none.
     adopted: OnceLock<String>,
     size: Mutex<Size>,
+    /// The size that the listing told, if all answers tell another.
+    listed_as: OnceLock<u64>,
     /// Whether its server was found to know ranges.
     pub(super) ranged: AtomicBool,
     /// Whether its server was found to ignore ranges, or nothing but all of it can tell whether it
@@ -39,6 +41,11 @@ enum Size {
     Unknown,
     /// A listing told it.
     Listed(u64),
+    /// A listing told one, and an answer of the same version another: one of them is wrong.
+    Doubted {
+        listed: u64,
+        told: u64,
+    },
     /// An answer with the object told it.
     Told(u64),
 }
@@ -70,6 +77,7 @@ impl Remote {
             version,
             adopted: OnceLock::new(),
             size: Mutex::new(size),
+            listed_as: OnceLock::new(),
             ranged: AtomicBool::new(false),
             whole: AtomicBool::new(false),
             sums: Sums::default(),
@@ -87,6 +95,7 @@ impl Remote {
         match *self.lock() {
             Size::Unknown | Size::Listed(0) => None,
             Size::Listed(size) | Size::Told(size) => Some(size),
+            Size::Doubted { listed, told } => Some(listed.max(told)),
         }
     }
 
@@ -94,25 +103,44 @@ impl Remote {
     pub(super) fn likely_size(&self) -> Option<u64> {
         match *self.lock() {
             Size::Unknown => None,
-            Size::Listed(size) | Size::Told(size) => Some(size),
+            Size::Listed(size) | Size::Told(size) | Size::Doubted { told: size, .. } => Some(size),
         }
     }
 
-    /// Learns the size from an answer. One of the version that was listed has the size that was
-    /// listed, however often an answer says another: one of the two is wrong, and nobody can tell
-    /// which. But that it is empty a listing may say of what it does not know.
+    /// Learns the size from an answer. One that differs from the listing's is read by when a second
+    /// answer says so too; but one of the two is wrong, and nobody can tell which. Only that an object
+    /// is empty a listing may say of what it does not know.
     ///
     /// # Errors
     /// The size that another answer or the listing told, if that was another.
     pub(super) fn confirm(&self, now: u64) -> Result<(), u64> {
         let mut size = self.lock();
-        match *size {
-            Size::Told(known) | Size::Listed(known @ 1..) if known != now => Err(known),
-            _ => {
-                *size = Size::Told(now);
-                Ok(())
+        let (next, result) = match *size {
+            Size::Told(known) if known != now => (*size, Err(known)),
+            Size::Listed(listed @ 1..) if listed != now => {
+                (Size::Doubted { listed, told: now }, Err(listed))
             }
-        }
+            Size::Doubted { listed, told } if now != listed && now != told => {
+                (Size::Doubted { listed, told: now }, Err(listed))
+            }
+            Size::Doubted { listed, told } if now == told => {
+                // All of its answers tell the same, or are not used.
+                let _ = self.listed_as.set(listed);
+                (Size::Told(now), Ok(()))
+            }
+            _ => (Size::Told(now), Ok(())),
+        };
+        *size = next;
+        result
+    }
+
+    /// Why it cannot be told whether all of it was read, though its answers agree.
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let (listed, told) = (self.listed_as.get()?, self.size()?);
+        Some(format!(
+            "the listing says that it has {listed} bytes, and its answers, of the same version, that it \
+             has {told}; the server is at fault"
+        ))
     }
 
     /// Whether an answer told the size.

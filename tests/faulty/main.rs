@@ -5,6 +5,7 @@ mod any;
 mod checksums;
 mod credentials;
 mod faults;
+mod fields;
 mod matrix;
 mod patterns;
 mod property;
