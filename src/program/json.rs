@@ -109,7 +109,7 @@ fn value(
 pub(crate) fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
     let spell = |span: Span| {
         let (mut key, mut value) = (String::new(), String::new());
-        json::write_key(text, span.range(), &mut key);
+        json::write_key(span.of(text), &mut key);
         json::write_value(&key, &mut value);
         value
     };
@@ -206,7 +206,7 @@ pub(crate) fn keys<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<
         let (start, raw) = (out.text.len(), span.of(text));
         match lent(raw) {
             true => out.text.push_str(&raw[..raw.len() - 1]),
-            false => json::write_key(text, span.range(), &mut out.text),
+            false => json::write_key(raw, &mut out.text),
         }
         out.push_made(index, start);
     }

@@ -6,10 +6,16 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// The type of a value by its first byte, in jq's order: null, false, true, numbers, strings,
-/// arrays, objects. No text at all is null.
+/// The place of a value's type in jq's order, by its first byte: 0 null, 1 false, 2 true, 3 numbers,
+/// 4 strings, 5 arrays, 6 objects. No text at all, which is how a missing field is lent, is null.
+///
+/// ```
+/// use creel_operators::column::rank;
+///
+/// assert_eq!(["", "null", "true", "-1", "\"a\"", "[]", "{}"].map(rank), [0, 0, 2, 3, 4, 5, 6]);
+/// ```
 #[inline]
-pub(super) fn rank(raw: &str) -> u8 {
+pub fn rank(raw: &str) -> u8 {
     match raw.as_bytes().first() {
         None | Some(b'n') => 0,
         Some(b'f') => 1,
@@ -27,13 +33,38 @@ pub(super) fn within_quotes(raw: &str) -> &str {
     raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default()
 }
 
+/// Whether the text of a string of JSON, with or without its quotes, has escapes.
+///
+/// ```
+/// use creel_operators::column::has_escape;
+///
+/// assert!(has_escape("a\\n") && !has_escape("a"));
+/// ```
+#[inline]
+pub fn has_escape(raw: &str) -> bool {
+    memchr(b'\\', raw.as_bytes()).is_some()
+}
+
 /// The text that a string, given without its quotes, stands for.
 #[inline]
 pub(super) fn unescaped(raw: &str) -> Cow<'_, str> {
-    if memchr(b'\\', raw.as_bytes()).is_none() {
+    if !has_escape(raw) {
         return Cow::Borrowed(raw);
     }
-    let (mut out, mut rest) = (String::with_capacity(raw.len()), raw);
+    let mut out = String::with_capacity(raw.len());
+    unescape(raw, &mut out);
+    Cow::Owned(out)
+}
+
+/// Appends the text that a checked string of JSON stands for; `raw` is without its quotes.
+///
+/// ```
+/// let mut text = String::new();
+/// creel_operators::column::unescape("\\u0061\\n", &mut text);
+/// assert_eq!(text, "a\n");
+/// ```
+pub fn unescape(raw: &str, out: &mut String) {
+    let mut rest = raw;
     while let Some(at) = memchr(b'\\', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
@@ -45,13 +76,12 @@ pub(super) fn unescaped(raw: &str) -> Cow<'_, str> {
             Some(b't') => ('\t', 2),
             Some(b'u') => code_point(rest),
             Some(&other) => (char::from(other), 2),
-            None => break,
+            None => return,
         };
         out.push(c);
         rest = rest.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
-    Cow::Owned(out)
 }
 
 /// The character of a `\u` escape, or of two that are a surrogate pair, and their length.
@@ -160,28 +190,37 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Appends a string with its quotes and escapes.
-pub(super) fn write_string(text: &str, out: &mut String) {
+/// Appends a text as a string of JSON, with its quotes and escapes.
+///
+/// ```
+/// let mut json = String::new();
+/// creel_operators::column::write_string("a\"b\n", &mut json);
+/// assert_eq!(json, r#""a\"b\n""#);
+/// ```
+pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' => {
+    let mut rest = text;
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // All of them are one byte long.
+    while let Some(at) = rest.bytes().position(is_escaped) {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            8 => out.push_str("\\b"),
+            12 => out.push_str("\\f"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            byte => {
                 out.push_str("\\u00");
-                out.extend(
-                    [u32::from(c) >> 4, u32::from(c) & 15]
-                        .map(|n| char::from_digit(n, 16).unwrap_or(char::REPLACEMENT_CHARACTER)),
-                );
+                let digit = |digit: u8| char::from_digit(u32::from(digit), 16).unwrap_or('0');
+                out.extend([digit(byte >> 4), digit(byte & 15)]);
             }
-            c => out.push(c),
         }
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out.push('"');
 }
 

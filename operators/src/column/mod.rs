@@ -38,9 +38,9 @@ pub use batch::{Columns, Groups, Positions};
 pub use canonical::Canonical;
 pub(crate) use canonical::Value as CanonicalValue;
 pub use datum::{Datum, OwnedDatum};
+pub use json::{has_escape, rank, unescape, write_string};
 pub use key::{write_key, write_value};
-pub(crate) use number::small_integer;
-pub use number::{Number, shortest};
+pub use number::{Number, shortest, small_integer};
 pub use owned::{OwnedColumn, OwnedData};
 
 /// A piece of a text: an offset and a length in bytes. Texts under spans have less than 4 GiB.

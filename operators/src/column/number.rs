@@ -85,9 +85,16 @@ impl<'r> Number<'r> {
     }
 }
 
-/// The integer that a text of at most 18 digits is.
+/// The integer that a number of at most 18 digits, and nothing else, is; `None` of any other text.
+///
+/// ```
+/// use creel_operators::column::small_integer;
+///
+/// assert_eq!(small_integer("-12"), Some(-12));
+/// assert!(small_integer("1.0").is_none() && small_integer("").is_none());
+/// ```
 #[inline]
-pub(crate) fn small_integer(raw: &str) -> Option<i64> {
+pub fn small_integer(raw: &str) -> Option<i64> {
     let (digits, sign) = match raw.strip_prefix('-') {
         Some(digits) => (digits, -1),
         None => (raw, 1),

@@ -7,7 +7,6 @@ use std::ops::Range;
 use creel_kernels::plain;
 
 use super::DEEPEST;
-use super::string::escape;
 
 /// What is wrong with a record, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,3 +284,12 @@ impl Cursor<'_> {
 /// What is wrong with a record that ends before its value does: as the first line of JSON that is laid
 /// out over several.
 pub(crate) const TORN: &str = "the record ends within a value";
+
+/// The length of the escape that `bytes` begin with; `None` if it is none.
+fn escape(bytes: &[u8]) -> Option<usize> {
+    match bytes.get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => bytes.get(2..6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
+        _ => None,
+    }
+}

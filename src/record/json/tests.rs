@@ -18,7 +18,7 @@ fn checked(text: &str) -> Result<Option<&str>, (usize, &'static str)> {
 
 fn key(text: &str) -> String {
     let mut key = String::new();
-    write_key(text, 0..text.len(), &mut key);
+    write_key(text, &mut key);
     key
 }
 
