@@ -153,7 +153,7 @@ impl Args {
 
 /// The stages of the language, a line each, from their table.
 fn stages() -> String {
-    let mut text = String::from("Stages, joined by |:\n");
+    let mut text = String::from("Stages, joined by |; a, b gives both results of one pass:\n");
     for verb in VERBS.iter().filter(|verb| !verb.usage.is_empty()) {
         for (i, line) in verb.help.lines().enumerate() {
             let usage = if i == 0 { verb.usage } else { "" };

@@ -108,6 +108,17 @@ impl Batch {
         self.origins.clear();
     }
 
+    /// Makes this batch the same as another.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        let Self { kind, spans, ends, numbers, fields, origins } = other;
+        self.kind = *kind;
+        self.spans.clone_from(spans);
+        self.ends.clone_from(ends);
+        self.numbers.clone_from(numbers);
+        self.fields.clone_from(fields);
+        self.origins.clone_from(origins);
+    }
+
     /// The pieces of each record of a batch of lists.
     pub(crate) fn lists(&self) -> impl Iterator<Item = &[Span]> {
         let mut start = 0;

@@ -1,7 +1,9 @@
 //! A parsed program to stages and an end.
 
+use std::sync::Arc;
+
 use super::batch::Kind;
-use super::end::{End, Rows, Wanted};
+use super::end::{Branch, End, Rows, Several, Wanted};
 use super::expression;
 use super::fault::Fault;
 use super::grouping;
@@ -28,23 +30,40 @@ pub(crate) struct Compiler {
     /// What records are after the last stage.
     pub(crate) kind: Kind,
     end: Option<Box<dyn End>>,
+    /// Whether the end is several results, behind which nothing can stand.
+    has_several: bool,
+    /// Whether this is one of several results; and what it makes of the records that all of them are of,
+    /// once phases of its own follow.
+    is_branch: bool,
+    branch: Option<Branch>,
     /// Whether the records of this phase are pairs of a key and a count, commonest first.
     is_ranked: bool,
 }
 
 impl Compiler {
-    /// Compiles a program for an input: the phases before the last, and the last.
-    pub(crate) fn compile(text: &str, input: Input) -> Result<(Vec<Phase>, Phase), Fault> {
+    /// Compiles a program for an input: its phases, one at least.
+    pub(crate) fn compile(text: &str, input: Input) -> Result<Vec<Phase>, Fault> {
         let mut compiler = Self::new(Vec::new(), input);
         for segment in segments(parse(text)?) {
             compiler.segment(&segment)?;
         }
-        let (phases, last, _) = compiler.into_phases();
-        Ok((phases, last))
+        let (mut phases, last, _) = compiler.into_phases();
+        phases.push(last);
+        Ok(phases)
     }
 
     fn new(phases: Vec<Phase>, input: Input) -> Self {
-        Self { phases, input, stages: Vec::new(), kind: input.kind(), end: None, is_ranked: false }
+        Self {
+            phases,
+            input,
+            stages: Vec::new(),
+            kind: input.kind(),
+            end: None,
+            has_several: false,
+            is_branch: false,
+            branch: None,
+            is_ranked: false,
+        }
     }
 
     /// The phases before this one, this one, and whether its rows are pairs, commonest first.
@@ -59,10 +78,62 @@ impl Compiler {
         if self.end.is_none() {
             return;
         }
-        let ended = std::mem::replace(self, Self::new(Vec::new(), Input::Json));
+        let mut ended = std::mem::replace(self, Self::new(Vec::new(), Input::Json));
+        (self.is_branch, self.branch) = (ended.is_branch, ended.branch.take());
+        if self.is_branch && self.branch.is_none() {
+            // What comes first is of the records that the other results are of too.
+            self.is_ranked = ended.end.as_ref().is_some_and(|end| end.gives_pairs());
+            self.branch = ended.end.map(|end| Branch::new(ended.stages, Arc::from(end)));
+            return;
+        }
         let (mut phases, phase, is_ranked) = ended.into_phases();
         phases.push(phase);
         (self.phases, self.is_ranked) = (phases, is_ranked);
+    }
+
+    /// Ends the chain of records in several results, each of them a chain of its own.
+    fn several(&mut self, chains: &[Expr]) -> Result<(), Fault> {
+        self.begin_phase();
+        let mut branches = Vec::new();
+        for chain in chains {
+            let mut compiler = Self {
+                kind: self.kind,
+                is_ranked: self.is_ranked(),
+                is_branch: true,
+                ..Self::new(Vec::new(), self.input)
+            };
+            for segment in segments(chain.clone()) {
+                compiler.segment(&segment)?;
+            }
+            branches.push(compiler.into_branch(chain)?);
+        }
+        self.end(Several::new(branches, self.kind));
+        self.has_several = true;
+        Ok(())
+    }
+
+    /// What became of one of several results.
+    fn into_branch(mut self, chain: &Expr) -> Result<Branch, Fault> {
+        let (branch, following) = match (self.branch.take(), self.end.take()) {
+            (Some(branch), end) => {
+                self.end = end;
+                let (mut phases, last, _) = self.into_phases();
+                phases.push(last);
+                (branch, phases)
+            }
+            (None, Some(end)) => (Branch::new(self.stages, Arc::from(end)), Vec::new()),
+            (None, None) => {
+                let message = "one of several results is needed here, and this gives records";
+                return Err(Fault::new(chain.span.clone(), message)
+                    .hint("end it in a result, such as count: (map(length) | sum), count"));
+            }
+        };
+        if branch.has_take() {
+            let message = "`take` within one of several results";
+            return Err(Fault::new(chain.span.clone(), message)
+                .hint("put it before all of them: take(10) | (frequencies | topk(3)), count"));
+        }
+        Ok(branch.followed_by(following))
     }
 
     /// Returns true if records are pairs of a key and a count, commonest first.
@@ -72,6 +143,11 @@ impl Compiler {
     }
 
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
+        if self.has_several {
+            let message = "this stands behind several results";
+            return Err(Fault::new(segment.span.clone(), message)
+                .hint("put it into the parentheses of each: (frequencies | topk(3)), count"));
+        }
         match &segment.node {
             Node::Call(call) if call.top && verbs::find(&call.name).is_some() => self.stage(call),
             Node::Call(call) if call.top && verbs::is_aggregate(&call.name) => {
@@ -79,6 +155,7 @@ impl Compiler {
                 grouping::single(self, call)
             }
             Node::CallThenPath(call, path) => Err(expression::path_of_call(call, path, segment)),
+            Node::Comma(chains) => self.several(chains),
             _ if self.end.is_some() => {
                 self.begin_phase();
                 self.segment(segment)
@@ -104,7 +181,6 @@ impl Compiler {
                 self.push(Stage::Flatten);
                 Ok(())
             }
-            Node::Comma => Err(verbs::not_yet(segment.span.clone(), "several results in one pass")),
             _ => {
                 let value = expression::value(segment, self.kind)?;
                 self.map(value);

@@ -53,7 +53,7 @@ pub(crate) fn value(expr: &Expr, kind: Kind) -> Result<Value, Fault> {
         }
         Node::CallThenPath(call, path) => Err(path_of_call(call, path, expr)),
         Node::Number(_) | Node::Text(_) => Err(verbs::not_yet(expr.span.clone(), "a constant")),
-        Node::Comma => Err(verbs::not_yet(expr.span.clone(), "more than one value a record")),
+        Node::Comma(_) => Err(verbs::not_yet(expr.span.clone(), "more than one value a record")),
         Node::Path(of, steps) => {
             let of = value(of, kind)?;
             if of.kind(kind).is_json() {

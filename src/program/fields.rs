@@ -11,7 +11,7 @@ use crate::record::json::Step;
 /// the end are evaluated on what the stages leave.
 pub(super) fn resolve(
     stages: &mut [Stage],
-    end: Option<&mut Box<dyn End>>,
+    end: Option<&mut (dyn End + 'static)>,
     mut kind: Kind,
     fields: &mut Vec<Box<str>>,
 ) {

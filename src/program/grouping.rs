@@ -89,6 +89,11 @@ impl Grouping {
         Self { key: None, reducers, shape }
     }
 
+    /// What records are grouped by, if they are.
+    pub(super) fn kind_of_key(&self) -> Option<Kind> {
+        self.key.as_ref().map(|(_, kind)| *kind)
+    }
+
     /// Returns true if the order of the records shows in a row.
     pub(super) fn has_ordered(&self) -> bool {
         self.reducers.iter().any(|reducer| reducer.kind.order == Order::Input)

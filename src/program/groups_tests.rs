@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::tests::{Options, run_over};
+use super::tests::{Options, run_over, run_within};
 use super::{Input, Program};
 use crate::record::Invalid;
 
@@ -151,4 +151,32 @@ proptest! {
         let cut: String = cut.map(|row| format!("{row}}}\n")).collect();
         prop_assert_eq!(fewer, cut);
     }
+}
+
+#[test]
+fn groups_over_the_budget_spill_and_are_restored_in_order() {
+    let records = (0..3000_u32).map(|n| {
+        let (key, m) = (n * 7919 % 911, n % 13);
+        format!("{{\"k\":\"{key:x}\",\"n\":{key},\"m\":{m}}}\n")
+    });
+    let text: String = records.collect();
+    for program in [
+        "groupby(.k; count)",
+        "groupby(.n; {c: count, sum: sum(.m), top: topk(2; .m), p50: p50(.m)})",
+        "map(.n) | groupby(length; frequencies)",
+        "groupby(.k; {all: nunique(.m)}) | count(.all > 2)",
+        "groupby(.k; mean(.m)), (frequencies(.k) | topk(3)), count, sum(.m)",
+    ] {
+        let expected = printed(program, &text);
+        for (limit, threads) in [(10_000, 1), (10_000, 3), (60_000, 2), (1 << 20, 2)] {
+            let options = options(Input::Json, 4096, threads);
+            let (printed, ended) = run_within(Some(limit), program, &text, &options);
+            ended.unwrap_or_else(|error| panic!("{program} in {limit}: {error}"));
+            assert!(printed == expected, "{program} in {limit} on {threads}");
+        }
+    }
+    let options = options(Input::Json, 4096, 2);
+    let (_, ended) = run_within(Some(10_000), "groupby(.k; first(.m))", &text, &options);
+    let error = ended.expect_err("states in order cannot be spilled").to_string();
+    assert!(error.contains("groupby does not fit"), "{error}");
 }

@@ -6,7 +6,7 @@
 //! on batches of spans, and an [`end`].
 //!
 //! What stands behind a reduction is another [`phase`]: the rows of one phase are the records of the
-//! next ([`phases`]).
+//! next ([`phases`]). Several results of one pass, `a, b`, are one end of a phase.
 
 mod away;
 mod batch;
@@ -41,6 +41,8 @@ mod phases_tests;
 mod predicate;
 mod rows;
 mod search;
+#[cfg(test)]
+mod several_tests;
 mod stage;
 mod syntax;
 #[cfg(test)]
@@ -81,9 +83,10 @@ pub(crate) enum Input {
 /// A program, compiled for an input.
 #[derive(Debug)]
 pub(crate) struct Program {
-    /// The phases before the last: the rows of each are the records of the next.
-    reductions: Vec<Arc<Phase>>,
-    last: Arc<Phase>,
+    /// The phase that reads the sources.
+    first: Arc<Phase>,
+    /// The phases after it: the rows of each are the records of the next.
+    rest: Vec<Arc<Phase>>,
 }
 
 impl Input {
@@ -98,14 +101,19 @@ impl Input {
 impl Program {
     /// Compiles the text of a program.
     pub(crate) fn compile(text: &str, input: Input) -> Result<Self, Fault> {
-        let (reductions, last) = Compiler::compile(text, input)?;
-        let reductions = reductions.into_iter().map(Arc::new).collect();
-        Ok(Self { reductions, last: Arc::new(last) })
+        let mut phases = Compiler::compile(text, input)?.into_iter().map(Arc::new);
+        let Some(first) = phases.next() else { unreachable!("a program has a phase") };
+        Ok(Self { first, rest: phases.collect() })
     }
 
     /// The phase that reads the sources.
     fn first(&self) -> &Arc<Phase> {
-        self.reductions.first().unwrap_or(&self.last)
+        &self.first
+    }
+
+    /// The phases after it.
+    fn rest(&self) -> &[Arc<Phase>] {
+        &self.rest
     }
 
     /// Returns true if records are printed while they are read, rather than a result at the end.
@@ -116,7 +124,7 @@ impl Program {
     /// The bytes of memory that a lane needs for its state beside blocks, about; 0 for one that stays
     /// small.
     pub(crate) fn state_of_lane(&self) -> u64 {
-        let phases = self.reductions.iter().chain([&self.last]);
+        let phases = std::iter::once(&self.first).chain(&self.rest);
         phases.map(|phase| phase.state_of_lane()).max().unwrap_or(0)
     }
 
@@ -127,6 +135,6 @@ impl Program {
 
     /// Returns true if the result is rows of keys and counts, for which a terminal gets a table.
     pub(crate) fn gives_pairs(&self) -> bool {
-        self.last.gives_pairs()
+        self.rest.last().unwrap_or(&self.first).gives_pairs()
     }
 }

@@ -172,7 +172,11 @@ impl<'s> Reader<'s> {
     }
 
     fn note_calls(&mut self, tokens: &[Token<&'s str>], top: bool) {
+        let mut is_name = false;
         for (i, Token(text, tok)) in tokens.iter().enumerate() {
+            // Parentheses behind a name hold its arguments; others hold a chain.
+            let holds_chain = !is_name && text.starts_with('(');
+            is_name = matches!(tok, Tok::Word | Tok::Fmt);
             match tok {
                 Tok::Word | Tok::Fmt => {
                     let span = self.place(text);
@@ -184,7 +188,7 @@ impl<'s> Reader<'s> {
                     };
                     self.calls.insert(span.start, CallNote { top, end, args });
                 }
-                Tok::Block(inner) => self.note_calls(inner, false),
+                Tok::Block(inner) => self.note_calls(inner, top && holds_chain),
                 Tok::Str(parts) => {
                     self.strings.push(self.place(text));
                     for part in parts {
@@ -444,7 +448,11 @@ fn binary(left: Expr, op: &BinaryOp<&str>, right: Expr) -> Expr {
         (BinaryOp::Or, left) => Node::Or(vec![left, right]),
         (BinaryOp::Cmp(cmp), left) => Node::Compare(Box::new(left), order(*cmp), Box::new(right)),
         (BinaryOp::Pipe(_), _) => Node::Other("`as`"),
-        (BinaryOp::Comma, _) => Node::Comma,
+        (BinaryOp::Comma, Expr { node: Node::Comma(mut all), .. }) => {
+            all.push(right);
+            Node::Comma(all)
+        }
+        (BinaryOp::Comma, left) => Node::Comma(vec![left, right]),
         (BinaryOp::Alt, _) => Node::Other("`//`"),
         (BinaryOp::Math(_), _) => Node::Other("arithmetic"),
         (BinaryOp::Assign, _) => Node::Other("an assignment (to compare, write ==)"),

@@ -98,7 +98,9 @@ pub(crate) fn finish_state(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    follow(program, records.invalid, context, out, |out| state.settle(context)?.print(context, out))
+    follow(program.rest(), records.invalid, context, out, |out| {
+        state.settle(context)?.print(context, out)
+    })
 }
 
 /// Prints what a program makes of the rows of its first phase.
@@ -115,7 +117,7 @@ pub(crate) fn finish_rows(
 ) -> Result<()> {
     rows.end()?;
     let resumed = Arc::new(program.first().resumed());
-    follow(program, records.invalid, context, out, |out| {
+    follow(program.rest(), records.invalid, context, out, |out| {
         read(&resumed, rows, records.invalid, context, out)
     })
 }

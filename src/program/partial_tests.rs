@@ -35,6 +35,7 @@ const TEXT: &[&str] = &[
     "words | groupby(startswith(\"a\"); frequencies)",
     "words | frequencies | filter(.[1] > 1) | map(.[0]) | topk(2)",
     "words | nunique",
+    "words | frequencies, (map(length) | sum), count",
     // Rows.
     ".",
     "words | map(length)",
@@ -42,6 +43,7 @@ const TEXT: &[&str] = &[
     "split(\"b\")",
     "words | take(3)",
     "words | take(3) | frequencies",
+    "words | take(3) | frequencies, count",
     "words | map(length) | take(4) | map(. == 2)",
     "split(\"b\") | take(3) | flatten | map(length) | sum",
     "words | map(startswith(\"a\")) | take(4) | frequencies",

@@ -32,7 +32,7 @@ impl Phase {
     /// A phase of these stages over records of an input.
     pub(super) fn new(input: Input, mut stages: Vec<Stage>, mut end: Option<Box<dyn End>>) -> Self {
         let mut fields = Vec::new();
-        fields::resolve(&mut stages, end.as_mut(), input.kind(), &mut fields);
+        fields::resolve(&mut stages, end.as_deref_mut(), input.kind(), &mut fields);
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
         let search = match stages.first() {

@@ -32,18 +32,18 @@ pub(crate) fn run<I: Input<Reader: Reader<Block = Block>>>(
     out: &mut Printer<'_>,
 ) -> Result<()> {
     let first = |out: &mut Printer<'_>| lane::run(program.first(), input, records, context, out);
-    follow(program, records.invalid, context, out, first)
+    follow(program.rest(), records.invalid, context, out, first)
 }
 
-/// Prints what the phases after the first of a program make of the rows that it prints.
+/// Prints what phases make of the rows that are printed before.
 pub(super) fn follow(
-    program: &Program,
+    phases: &[Arc<Phase>],
     invalid: Invalid,
     context: &Context,
     out: &mut Printer<'_>,
     first: impl FnOnce(&mut Printer<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut phases = program.reductions.iter().chain([&program.last]).skip(1).peekable();
+    let mut phases = phases.iter().peekable();
     if phases.peek().is_none() {
         return first(out);
     }

@@ -30,8 +30,8 @@ pub(crate) enum Node {
     Call(Call),
     /// `f | g | ...`, none of which is a pipe itself.
     Pipe(Vec<Expr>),
-    /// `f, g`
-    Comma,
+    /// `f, g, ...`
+    Comma(Vec<Expr>),
     /// `f == g` and its kin.
     Compare(Box<Expr>, Order, Box<Expr>),
     /// `f and g and ...`
@@ -56,7 +56,8 @@ pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) name_span: Span,
     pub(crate) args: Vec<Expr>,
-    /// Whether the call stands in no bracket: only there is a stage's name a stage.
+    /// Whether the call stands in no bracket but those around a chain: only there is a stage's name a
+    /// stage.
     pub(crate) top: bool,
 }
 

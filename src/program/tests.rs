@@ -38,7 +38,7 @@ pub(super) fn run_over(program: &str, text: &str, options: &Options) -> (String,
 }
 
 /// The same, where states may hold so many bytes.
-fn run_within(
+pub(super) fn run_within(
     limit: Option<u64>,
     program: &str,
     text: &str,

@@ -100,6 +100,8 @@ impl<'t> Printer<'t> {
         if bytes.is_empty() {
             return Ok(());
         }
+        // What was printed before stands before it.
+        self.write_out()?;
         self.begin();
         self.target.write(bytes)
     }

@@ -4,19 +4,19 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use creel_operators::aggregate::{Aggregate, Damaged, Reader, Writer};
+use creel_operators::aggregate::{Aggregate, Damaged, Reader};
 use creel_operators::column::{Column, Columns, Data, Form, Groups as OfRows, OwnedColumn};
-use hashbrown::HashMap;
 
 use super::super::failure::{Failures, Told};
 use super::super::fields;
 use super::super::grouping::{Grouping, Reducer, Shape};
 use super::super::value::{self, Base, Value};
+use super::group_rows::{RowWriter, SpilledRows};
+use super::keys::Keys;
 use super::labels::Labels;
 use super::{Batch, End, Kind, LaneState, Rows, State};
 use crate::Result;
 use crate::record::Invalid;
-use crate::record::json::{write_string, write_value};
 use crate::run::Context;
 use crate::sink::{Cell, Printer};
 
@@ -46,7 +46,12 @@ impl End for Grouping {
     fn state_of_lane(&self) -> u64 {
         /// What a row that is kept takes, at least.
         const ROW: u64 = 64;
-        self.most_rows().map_or(0, |k| (2 * ROW).saturating_mul(k))
+        /// Groups that are cut, encoded and compressed as they are spilled.
+        const GROUPS: u64 = 16 << 20;
+        match self.key {
+            Some(_) => GROUPS,
+            None => self.most_rows().map_or(0, |k| (2 * ROW).saturating_mul(k)),
+        }
     }
 }
 
@@ -56,20 +61,14 @@ struct Groups {
     /// Whether there is one aggregate of all records as they are, which is evaluated for none.
     is_direct: bool,
     keys: Keys,
+    /// How many bits of the hashes of keys have been used to cut it into parts.
+    cut: u32,
     /// The state of each aggregate, for all groups.
     states: Vec<Box<dyn Aggregate>>,
     /// Whatever is evaluated of a batch: the key, then the columns of the aggregates.
     evaluated: Vec<Evaluated>,
     groups: Vec<u32>,
     failures: Failures,
-}
-
-/// The numbers of groups by their keys.
-enum Keys {
-    /// All records are of one group.
-    One,
-    Texts(HashMap<String, u32>),
-    Numbers(HashMap<i64, u32>),
 }
 
 /// The values of one expression for a batch.
@@ -80,18 +79,13 @@ struct Evaluated {
 
 impl fmt::Debug for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Groups").field("groups", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Groups").field("groups", &self.keys.len()).finish_non_exhaustive()
     }
 }
 
 impl Groups {
     /// Groups of no records.
     fn new(grouping: Arc<Grouping>, policy: Invalid) -> Self {
-        let keys = match grouping.key {
-            None => Keys::One,
-            Some((_, Kind::Text | Kind::Key)) => Keys::Texts(HashMap::new()),
-            Some(_) => Keys::Numbers(HashMap::new()),
-        };
         let make = |reducer: &Reducer| {
             let made = reducer.kind.make(&reducer.parameters);
             let mut state = made.unwrap_or_else(|_| unreachable!("parameters are checked"));
@@ -106,20 +100,12 @@ impl Groups {
         Self {
             evaluated: evaluated.collect(),
             is_direct: is_direct(&grouping),
+            keys: Keys::new(grouping.kind_of_key()),
+            cut: 0,
             grouping,
-            keys,
             states,
             groups: Vec::new(),
             failures: Failures::new(policy),
-        }
-    }
-
-    /// How many groups there are.
-    fn len(&self) -> usize {
-        match &self.keys {
-            Keys::One => 1,
-            Keys::Texts(keys) => keys.len(),
-            Keys::Numbers(keys) => keys.len(),
         }
     }
 
@@ -159,7 +145,7 @@ impl Groups {
             self.keys.number(&key, &mut self.groups);
         }
         let (all, groups) = (
-            self.len(),
+            self.keys.len(),
             match self.keys {
                 Keys::One => OfRows::One,
                 _ => OfRows::Each(&self.groups),
@@ -187,35 +173,6 @@ impl Groups {
         self.failures = failures;
         flow
     }
-
-    /// The keys, spelled as JSON, and numbers of the groups, sorted by key.
-    fn each_sorted(
-        keys: Keys,
-        kind: Kind,
-        mut visit: impl FnMut(&str, u32) -> Result<()>,
-    ) -> Result<()> {
-        match keys {
-            Keys::One => visit("null", 0),
-            Keys::Texts(keys) => {
-                let mut spelled = String::new();
-                sorted(keys).into_iter().try_for_each(|(key, group)| {
-                    spelled.clear();
-                    match kind {
-                        Kind::Key => write_value(&key, &mut spelled),
-                        _ => write_string(&key, &mut spelled),
-                    }
-                    visit(&spelled, group)
-                })
-            }
-            Keys::Numbers(keys) => sorted(keys).into_iter().try_for_each(|(key, group)| {
-                let spelled = match kind {
-                    Kind::Bool => (key != 0).to_string(),
-                    _ => key.to_string(),
-                };
-                visit(&spelled, group)
-            }),
-        }
-    }
 }
 
 impl LaneState for Groups {
@@ -236,33 +193,35 @@ impl LaneState for Groups {
     }
 
     fn merge(&mut self, other: Self) {
-        let map = match (&mut self.keys, other.keys) {
-            (Keys::One, Keys::One) => vec![0],
-            (Keys::Texts(keys), Keys::Texts(others)) => mapped(keys, others),
-            (Keys::Numbers(keys), Keys::Numbers(others)) => mapped(keys, others),
-            (Keys::One | Keys::Texts(_) | Keys::Numbers(_), _) => {
-                unreachable!("lanes have one grouping")
-            }
-        };
-        let all = self.len();
+        let map = self.keys.merge(other.keys);
+        let all = self.keys.len();
         for (into, from) in self.states.iter_mut().zip(other.states) {
             into.resize(all);
             into.merge(from, &map);
         }
     }
 
-    fn held(&self) -> usize {
-        /// What an entry of a table takes beside its key.
-        const ENTRY: usize = 48;
-        let keys = match &self.keys {
-            Keys::One => 0,
-            Keys::Texts(keys) => {
-                let sample: usize = keys.keys().take(256).map(|key| key.len()).sum();
-                keys.len() * (ENTRY + sample / keys.len().clamp(1, 256))
+    fn parts(self, bits: u32) -> Vec<Self> {
+        let (part, keys) = self.keys.parts(self.cut, bits);
+        let mut parts: Vec<Self> = keys
+            .into_iter()
+            .map(|keys| Self { keys, cut: self.cut + bits, states: Vec::new(), ..self.fresh() })
+            .collect();
+        let all_in_first = matches!(self.keys, Keys::One);
+        for state in self.states {
+            let split = state.split(&part, 1 << bits);
+            for (into, mut state) in parts.iter_mut().zip(split) {
+                if all_in_first {
+                    state.resize(1);
+                }
+                into.states.push(state);
             }
-            Keys::Numbers(keys) => keys.len() * ENTRY,
-        };
-        keys + self.states.iter().map(|state| state.weight()).sum::<usize>()
+        }
+        parts
+    }
+
+    fn held(&self) -> usize {
+        self.keys.weight() + self.states.iter().map(|state| state.weight()).sum::<usize>()
     }
 
     fn needed(&self) -> Option<u64> {
@@ -286,22 +245,29 @@ impl LaneState for Groups {
         }
     }
 
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        /// Beside larger ones a state of one group is spilled, which is loaded at once again.
+        const SMALL: usize = 64 << 10;
+        // What is spilled comes back in no order.
+        let saves = !self.grouping.has_ordered()
+            && (!matches!(self.keys, Keys::One) || LaneState::held(self) <= SMALL);
+        if saves {
+            LaneState::encode(self, bytes);
+        }
+        saves
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        let (mut saved, mut bytes) = (LaneState::fresh(self), Reader::new(bytes));
+        let read = LaneState::decode(&mut saved, &mut bytes).and_then(|()| bytes.end());
+        if read.is_ok() {
+            LaneState::merge(self, saved);
+        }
+        read.is_ok()
+    }
+
     fn encode(&self, bytes: &mut Vec<u8>) {
-        let order: Vec<u32> = match &self.keys {
-            Keys::One => vec![0],
-            Keys::Texts(keys) => {
-                bytes.put_u64(keys.len() as u64);
-                let keys = sorted(keys.iter().map(|(key, group)| (&**key, *group)));
-                keys.iter().for_each(|(key, _)| bytes.put_bytes(key.as_bytes()));
-                keys.into_iter().map(|(_, group)| group).collect()
-            }
-            Keys::Numbers(keys) => {
-                bytes.put_u64(keys.len() as u64);
-                let keys = sorted(keys.iter().map(|(key, group)| (*key, *group)));
-                keys.iter().for_each(|(key, _)| bytes.put_i64(*key));
-                keys.into_iter().map(|(_, group)| group).collect()
-            }
-        };
+        let order = self.keys.encode(bytes);
         for state in &self.states {
             let encoded = state.encode(&order, bytes);
             encoded.unwrap_or_else(|_| unreachable!("all aggregates of the table have a form"));
@@ -309,22 +275,29 @@ impl LaneState for Groups {
     }
 
     fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
-        let is_bool = matches!(self.grouping.key, Some((_, Kind::Bool)));
-        match &mut self.keys {
-            Keys::One => {}
-            Keys::Texts(keys) => read_keys(keys, bytes, |bytes| Ok(bytes.text()?.to_owned()))?,
-            Keys::Numbers(keys) => read_keys(keys, bytes, |bytes| {
-                let damaged = bytes.damaged("no key");
-                let key = bytes.i64()?;
-                if is_bool && !matches!(key, 0 | 1) { Err(damaged) } else { Ok(key) }
-            })?,
-        }
-        let groups = self.len();
+        self.keys.decode(self.grouping.kind_of_key(), bytes)?;
+        let groups = self.keys.len();
         for state in &mut self.states {
             *state = state.fresh();
             state.decode(groups, bytes)?;
         }
         Ok(())
+    }
+
+    fn settle(self, context: &Context) -> Result<Box<dyn State>> {
+        let spills = context.budget.as_deref().filter(|budget| budget.written() > 0);
+        let (Some(budget), Some(kind)) = (spills, self.grouping.kind_of_key()) else {
+            return Ok(Box::new(self));
+        };
+        let Self { grouping, keys, states, .. } = self;
+        let results: Vec<OwnedColumn> = states.into_iter().map(|state| state.finish()).collect();
+        let (labels, mut row) = (Labels::new(&grouping.shape), String::new());
+        let mut writer = RowWriter::new(budget);
+        keys.each_sorted(kind, |order, key, group| {
+            labels.write(Some(key), &results, group as usize, &mut row);
+            writer.add(order, &row)
+        })?;
+        Ok(Box::new(SpilledRows::new(writer)?))
     }
 
     fn print(self, _: &Context, out: &mut Printer<'_>) -> Result<()> {
@@ -349,9 +322,9 @@ impl LaneState for Groups {
             labels.write(key, &results, group as usize, &mut row);
             out.value(Cell::Json(&row))
         };
-        match &grouping.key {
+        match grouping.kind_of_key() {
             None => print(None, 0),
-            Some((_, kind)) => Self::each_sorted(keys, *kind, |key, group| print(Some(key), group)),
+            Some(kind) => keys.each_sorted(kind, |_, key, group| print(Some(key), group)),
         }
     }
 }
@@ -363,76 +336,6 @@ fn is_direct(grouping: &Grouping) -> bool {
         matches!(value, Value::Identity) && !matches!(kind, Kind::Bool)
     };
     grouping.key.is_none() && reducer.columns.len() <= 1 && reducer.columns.iter().all(itself)
-}
-
-/// Keys and the numbers of their groups, by key.
-fn sorted<K: Ord>(keys: impl IntoIterator<Item = (K, u32)>) -> Vec<(K, u32)> {
-    let mut keys: Vec<(K, u32)> = keys.into_iter().collect();
-    keys.sort_unstable();
-    keys
-}
-
-/// Reads keys, which are numbered in their order.
-fn read_keys<'b, K: Ord + Eq + std::hash::Hash + Clone>(
-    keys: &mut HashMap<K, u32>,
-    bytes: &mut Reader<'b>,
-    read: impl Fn(&mut Reader<'b>) -> Result<K, Damaged>,
-) -> Result<(), Damaged> {
-    let damaged = bytes.damaged("more groups than there may be");
-    let groups = u32::try_from(bytes.count(1)?).map_err(|_| damaged)?;
-    let mut before: Option<K> = None;
-    for group in 0..groups {
-        let damaged = bytes.damaged("keys that are not in order");
-        let key = read(bytes)?;
-        if before.is_some_and(|before| before >= key) {
-            return Err(damaged);
-        }
-        keys.insert(key.clone(), group);
-        before = Some(key);
-    }
-    Ok(())
-}
-
-/// The group of each of another's, by its number there.
-fn mapped<K: Eq + std::hash::Hash>(
-    keys: &mut HashMap<K, u32>,
-    others: HashMap<K, u32>,
-) -> Vec<u32> {
-    let mut map = vec![0; others.len()];
-    for (key, group) in others {
-        let next = keys.len() as u32;
-        map[group as usize] = *keys.entry(key).or_insert(next);
-    }
-    map
-}
-
-impl Keys {
-    /// Has the number of the group of each record.
-    fn number(&mut self, key: &Column<'_>, groups: &mut Vec<u32>) {
-        groups.clear();
-        match (self, key.data()) {
-            (Self::Texts(keys), Data::Texts { text, spans, .. }) => {
-                groups.extend(spans.iter().map(|span| {
-                    let next = keys.len() as u32;
-                    *keys.entry_ref(span.of(text)).or_insert(next)
-                }));
-            }
-            (Self::Numbers(keys), Data::Integers(numbers)) => {
-                groups.extend(numbers.iter().map(|number| number_of(keys, *number)));
-            }
-            (Self::Numbers(keys), Data::Bools(bools)) => {
-                groups.extend(bools.iter().map(|met| number_of(keys, i64::from(*met))));
-            }
-            (Self::One | Self::Texts(_) | Self::Numbers(_), _) => {
-                unreachable!("keys are of the kind that the grouping says")
-            }
-        }
-    }
-}
-
-fn number_of(keys: &mut HashMap<i64, u32>, key: i64) -> u32 {
-    let next = keys.len() as u32;
-    *keys.entry(key).or_insert(next)
 }
 
 impl Evaluated {

@@ -2,11 +2,15 @@
 //! what is printed.
 //!
 //! An [`End`] is a part of a compiled phase, and makes the [`State`] of each lane. A file for each:
-//! [`counted`] has how often each record occurs, [`groups`] has aggregates, of groups or of all records.
+//! [`counted`] has how often each record occurs, [`groups`] has aggregates, of groups or of all records,
+//! and [`several`] has several results of the same records.
 
 mod counted;
+mod group_rows;
 mod groups;
+mod keys;
 mod labels;
+mod several;
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -23,6 +27,7 @@ use crate::run::Context;
 use crate::sink::Printer;
 
 pub(super) use counted::Frequencies;
+pub(super) use several::{Branch, Several};
 
 /// What a phase makes of all its records, if it does not print them.
 pub(super) trait End: fmt::Debug + Send + Sync {

@@ -1,0 +1,234 @@
+//! The keys of groups, and the numbers of the groups.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use creel_operators::aggregate::{Damaged, Reader, Writer};
+use creel_operators::column::{Column, Data};
+use creel_operators::table::TextIds;
+use hashbrown::HashMap;
+
+use super::super::batch::Kind;
+use crate::Result;
+use crate::record::json::{write_string, write_value};
+
+/// The numbers of groups by their keys.
+pub(super) enum Keys {
+    /// All records are of one group.
+    One,
+    Texts(TextIds),
+    Numbers(HashMap<i64, u32>),
+}
+
+impl Keys {
+    /// No groups by keys of a kind; or the one group without a key.
+    pub(super) fn new(kind: Option<Kind>) -> Self {
+        match kind {
+            None => Self::One,
+            Some(Kind::Text | Kind::Key) => Self::Texts(TextIds::default()),
+            Some(_) => Self::Numbers(HashMap::new()),
+        }
+    }
+
+    /// How many groups there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Texts(keys) => keys.len(),
+            Self::Numbers(keys) => keys.len(),
+        }
+    }
+
+    /// The bytes of memory that they take.
+    pub(super) fn weight(&self) -> usize {
+        /// What an entry of a table takes.
+        const ENTRY: usize = 32;
+        match self {
+            Self::One => 0,
+            Self::Texts(keys) => keys.weight(),
+            Self::Numbers(keys) => keys.capacity() * ENTRY,
+        }
+    }
+
+    /// Has the number of the group of each record.
+    pub(super) fn number(&mut self, key: &Column<'_>, groups: &mut Vec<u32>) {
+        groups.clear();
+        match (self, key.data()) {
+            (Self::Texts(keys), Data::Texts { text, spans, .. }) => {
+                keys.number_all(text, spans, groups);
+            }
+            (Self::Numbers(keys), Data::Integers(numbers)) => {
+                groups.extend(numbers.iter().map(|number| number_of(keys, *number)));
+            }
+            (Self::Numbers(keys), Data::Bools(bools)) => {
+                groups.extend(bools.iter().map(|met| number_of(keys, i64::from(*met))));
+            }
+            (Self::One | Self::Texts(_) | Self::Numbers(_), _) => {
+                unreachable!("keys are of the kind that the grouping says")
+            }
+        }
+    }
+
+    /// Adds the keys of other groups; returns the number that each of these has here.
+    pub(super) fn merge(&mut self, others: Self) -> Vec<u32> {
+        match (self, others) {
+            (Self::One, Self::One) => vec![0],
+            (Self::Texts(keys), Self::Texts(others)) => keys.merge(&others),
+            (Self::Numbers(keys), Self::Numbers(others)) => {
+                let mut map = vec![0; others.len()];
+                for (key, group) in others {
+                    map[group as usize] = number_of(keys, key);
+                }
+                map
+            }
+            (Self::One | Self::Texts(_) | Self::Numbers(_), _) => {
+                unreachable!("lanes have one grouping")
+            }
+        }
+    }
+
+    /// Cuts them into `2^bits` parts by their hashes, of which `cut` bits are used up; with the part of
+    /// each group. Parts of all lanes have the same keys.
+    pub(super) fn parts(&self, cut: u32, bits: u32) -> (Vec<u32>, Vec<Self>) {
+        let part = |key: &dyn Fn(&mut DefaultHasher)| {
+            // The same for all lanes.
+            let mut hasher = DefaultHasher::new();
+            key(&mut hasher);
+            let hash = hasher.finish().checked_shl(cut).unwrap_or(0);
+            hash.checked_shr(u64::BITS - bits).unwrap_or(0) as u32
+        };
+        match self {
+            Self::One => {
+                let parts = (0..1 << bits).map(|_| Self::One).collect();
+                (vec![0], parts)
+            }
+            Self::Texts(keys) => {
+                let mut parts = vec![TextIds::default(); 1 << bits];
+                let of_each = (0..keys.len() as u32).map(|group| {
+                    let part = part(&|hasher| keys.text(group).hash(hasher));
+                    parts[part as usize].number(keys.text(group));
+                    part
+                });
+                (of_each.collect(), parts.into_iter().map(Self::Texts).collect())
+            }
+            Self::Numbers(keys) => {
+                let mut by_group = vec![0; keys.len()];
+                keys.iter().for_each(|(key, group)| by_group[*group as usize] = *key);
+                let mut parts = vec![HashMap::new(); 1 << bits];
+                let of_each = by_group.into_iter().map(|key| {
+                    let part = part(&|hasher| key.hash(hasher));
+                    number_of(&mut parts[part as usize], key);
+                    part
+                });
+                (of_each.collect(), parts.into_iter().map(Self::Numbers).collect())
+            }
+        }
+    }
+
+    /// Appends all keys in their order, which does not depend on how groups are numbered; returns the
+    /// numbers of the groups in this order.
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) -> Vec<u32> {
+        match self {
+            Self::One => vec![0],
+            Self::Texts(keys) => {
+                let order = keys.sorted();
+                bytes.put_u64(order.len() as u64);
+                order.iter().for_each(|group| bytes.put_bytes(keys.text(*group).as_bytes()));
+                order
+            }
+            Self::Numbers(keys) => {
+                bytes.put_u64(keys.len() as u64);
+                let keys = sorted(keys);
+                keys.iter().for_each(|(key, _)| bytes.put_i64(*key));
+                keys.into_iter().map(|(_, group)| group).collect()
+            }
+        }
+    }
+
+    /// Reads keys, which are numbered in their order.
+    pub(super) fn decode(
+        &mut self,
+        kind: Option<Kind>,
+        bytes: &mut Reader<'_>,
+    ) -> Result<(), Damaged> {
+        *self = Self::new(kind);
+        match self {
+            Self::One => Ok(()),
+            Self::Texts(keys) => read_keys(bytes, Reader::text, |key, _| {
+                keys.number(key);
+            }),
+            Self::Numbers(keys) => {
+                let read = |bytes: &mut Reader<'_>| {
+                    let damaged = bytes.damaged("no key");
+                    let key = bytes.i64()?;
+                    let fits = kind != Some(Kind::Bool) || matches!(key, 0 | 1);
+                    if fits { Ok(key) } else { Err(damaged) }
+                };
+                read_keys(bytes, read, |key, group| {
+                    keys.insert(key, group);
+                })
+            }
+        }
+    }
+
+    /// Visits the groups in the order of their keys: with bytes that are in this order too, and the key
+    /// as JSON.
+    pub(super) fn each_sorted(
+        &self,
+        kind: Kind,
+        mut visit: impl FnMut(&[u8], &str, u32) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::One => visit(&[], "null", 0),
+            Self::Texts(keys) => {
+                let mut spelled = String::new();
+                keys.sorted().into_iter().try_for_each(|group| {
+                    let key = keys.text(group);
+                    spelled.clear();
+                    match kind {
+                        Kind::Key => write_value(key, &mut spelled),
+                        _ => write_string(key, &mut spelled),
+                    }
+                    visit(key.as_bytes(), &spelled, group)
+                })
+            }
+            Self::Numbers(keys) => sorted(keys).into_iter().try_for_each(|(key, group)| {
+                let spelled = match kind {
+                    Kind::Bool => (key != 0).to_string(),
+                    _ => key.to_string(),
+                };
+                visit(&(key ^ i64::MIN).to_be_bytes(), &spelled, group)
+            }),
+        }
+    }
+}
+
+fn number_of(keys: &mut HashMap<i64, u32>, key: i64) -> u32 {
+    let next = keys.len() as u32;
+    *keys.entry(key).or_insert(next)
+}
+
+/// Keys and the numbers of their groups, by key.
+fn sorted(keys: &HashMap<i64, u32>) -> Vec<(i64, u32)> {
+    let mut keys: Vec<(i64, u32)> = keys.iter().map(|(key, group)| (*key, *group)).collect();
+    keys.sort_unstable();
+    keys
+}
+
+fn read_keys<'b, K: Ord + Copy>(
+    bytes: &mut Reader<'b>,
+    read: impl Fn(&mut Reader<'b>) -> Result<K, Damaged>,
+    mut number: impl FnMut(K, u32),
+) -> Result<(), Damaged> {
+    let damaged = bytes.damaged("more groups than there may be");
+    let groups = u32::try_from(bytes.count(1)?).map_err(|_| damaged)?;
+    let mut before: Option<K> = None;
+    for group in 0..groups {
+        let damaged = bytes.damaged("keys that are not in order");
+        let key = read(bytes)?;
+        if before.replace(key).is_some_and(|before| before >= key) {
+            return Err(damaged);
+        }
+        number(key, group);
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! `a, b`: several results of the same records, printed one after another.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use creel_operators::aggregate::{Damaged, Reader, Writer};
+
+use super::super::phase::Phase;
+use super::super::stage::{Scratch, Stage, drive, scratch};
+use super::super::{fields, phases};
+use super::{Batch, End, Kind, LaneState, Rows, State, Told};
+use crate::Result;
+use crate::record::Invalid;
+use crate::run::Context;
+use crate::sink::Printer;
+
+/// The end of a phase in several results.
+#[derive(Debug)]
+pub(in super::super) struct Several {
+    branches: Vec<Arc<Branch>>,
+    /// What the records are.
+    kind: Kind,
+}
+
+/// One of several results: what is made of the records that all of them are of.
+#[derive(Debug)]
+pub(in super::super) struct Branch {
+    stages: Vec<Stage>,
+    end: Arc<dyn End>,
+    /// The phases that read its rows, one after another.
+    following: Vec<Arc<Phase>>,
+}
+
+impl Branch {
+    /// Stages over the records, and the end of these.
+    pub(in super::super) fn new(stages: Vec<Stage>, end: Arc<dyn End>) -> Self {
+        Self { stages, end, following: Vec::new() }
+    }
+
+    /// The same, whose rows are the records of phases.
+    pub(in super::super) fn followed_by(self, phases: Vec<Phase>) -> Self {
+        Self { following: phases.into_iter().map(Arc::new).collect(), ..self }
+    }
+
+    /// Returns true if it would have to see all records in their order, because of a `take`.
+    pub(in super::super) fn has_take(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage, Stage::Take(_)))
+    }
+
+    /// The bytes of memory that a lane needs for the states of any of its phases, about.
+    fn state_of_lane(&self) -> u64 {
+        let following = self.following.iter().map(|phase| phase.state_of_lane());
+        following.chain([self.end.state_of_lane()]).max().unwrap_or(0)
+    }
+}
+
+impl Several {
+    /// Several results of records of a kind.
+    pub(in super::super) fn new(branches: Vec<Branch>, kind: Kind) -> Self {
+        Self { branches: branches.into_iter().map(Arc::new).collect(), kind }
+    }
+}
+
+impl End for Several {
+    fn start(self: Arc<Self>, policy: Invalid) -> Box<dyn State> {
+        Box::new(States::new(self, policy))
+    }
+
+    fn rows(&mut self) -> Rows<'_> {
+        Rows::OfGroups
+    }
+
+    fn resolve(&mut self, kind: Kind, fields: &mut Vec<Box<str>>) {
+        for branch in self.branches.iter_mut().filter_map(Arc::get_mut) {
+            fields::resolve(&mut branch.stages, Arc::get_mut(&mut branch.end), kind, fields);
+        }
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.branches.iter().any(|branch| branch.end.is_ordered())
+    }
+
+    fn state_of_lane(&self) -> u64 {
+        self.branches.iter().map(|branch| branch.state_of_lane()).fold(0, u64::saturating_add)
+    }
+}
+
+/// What a lane has seen for each of several results.
+#[derive(Debug)]
+struct States {
+    of: Arc<Several>,
+    policy: Invalid,
+    branches: Vec<BranchState>,
+}
+
+/// What a lane has seen for one of several results, and its buffers.
+#[derive(Debug)]
+struct BranchState {
+    of: Arc<Branch>,
+    /// The records at hand, of which its stages may drop some.
+    batch: Batch,
+    scratch: Vec<Scratch>,
+    state: Box<dyn State>,
+}
+
+impl BranchState {
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
+        let Self { of, scratch, state, .. } = self;
+        drive(&of.stages, scratch, text, batch, &mut |text, batch| state.feed(text, batch))
+    }
+
+    fn told(&mut self) -> Told {
+        let mut told = self.state.told();
+        self.scratch.iter_mut().for_each(|scratch| told.add(scratch.told()));
+        told
+    }
+}
+
+impl States {
+    fn new(of: Arc<Several>, policy: Invalid) -> Self {
+        let lane = |branch: &Arc<Branch>| BranchState {
+            batch: Batch::new(of.kind),
+            scratch: scratch(&branch.stages, of.kind, policy),
+            state: Arc::clone(&branch.end).start(policy),
+            of: Arc::clone(branch),
+        };
+        Self { branches: of.branches.iter().map(lane).collect(), policy, of }
+    }
+
+    fn states(&self) -> impl Iterator<Item = &dyn State> {
+        self.branches.iter().map(|branch| &*branch.state)
+    }
+
+    fn into_states(self) -> impl Iterator<Item = Box<dyn State>> {
+        self.branches.into_iter().map(|branch| branch.state)
+    }
+}
+
+impl LaneState for States {
+    fn fresh(&self) -> Self {
+        Self::new(Arc::clone(&self.of), self.policy)
+    }
+
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
+        let Some((last, others)) = self.branches.split_last_mut() else {
+            return ControlFlow::Continue(());
+        };
+        // All of them see the batch, so that the first bad record of any is told.
+        let mut flow = ControlFlow::Continue(());
+        for branch in others {
+            let mut own = std::mem::replace(&mut branch.batch, Batch::new(batch.kind));
+            own.copy_from(batch);
+            if branch.feed(text, &mut own).is_break() {
+                flow = ControlFlow::Break(());
+            }
+            branch.batch = own;
+        }
+        last.feed(text, batch)?;
+        flow
+    }
+
+    fn told(&mut self) -> Told {
+        let mut told = Told::default();
+        self.branches.iter_mut().for_each(|branch| told.add(branch.told()));
+        told
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (into, from) in self.branches.iter_mut().zip(other.into_states()) {
+            into.state.merge(from);
+        }
+    }
+
+    fn parts(self, bits: u32) -> Vec<Self> {
+        let mut parts: Vec<Self> = (0..1 << bits).map(|_| self.fresh()).collect();
+        for (at, state) in self.into_states().enumerate() {
+            for (part, state) in parts.iter_mut().zip(state.parts(bits)) {
+                part.branches[at].state = state;
+            }
+        }
+        parts
+    }
+
+    fn join(self, others: Vec<Self>) -> Self {
+        let mut of_each: Vec<Vec<Box<dyn State>>> = Vec::new();
+        of_each.resize_with(self.branches.len(), Vec::new);
+        for other in others {
+            of_each.iter_mut().zip(other.into_states()).for_each(|(all, state)| all.push(state));
+        }
+        let mut joined = self.fresh();
+        let all = self.into_states().zip(of_each);
+        for (into, (first, others)) in joined.branches.iter_mut().zip(all) {
+            into.state = first.join(others);
+        }
+        joined
+    }
+
+    fn weight(&self) -> usize {
+        self.states().map(|state| state.weight()).sum()
+    }
+
+    fn held(&self) -> usize {
+        self.states().map(|state| state.held()).sum()
+    }
+
+    fn name(&self) -> String {
+        let largest = self.states().max_by_key(|state| state.held());
+        largest.map(|state| state.name()).unwrap_or_default()
+    }
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        let (start, mut own) = (bytes.len(), Vec::new());
+        for state in self.states() {
+            own.clear();
+            if !state.save(&mut own) {
+                bytes.truncate(start);
+                return false;
+            }
+            bytes.put_bytes(&own);
+        }
+        true
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        let mut bytes = Reader::new(bytes);
+        let mut load =
+            |branch: &mut BranchState| bytes.bytes().is_ok_and(|own| branch.state.load(own));
+        self.branches.iter_mut().all(&mut load) && bytes.end().is_ok()
+    }
+
+    fn settle(self, context: &Context) -> Result<Box<dyn State>> {
+        let mut settled = self.fresh();
+        for (into, state) in settled.branches.iter_mut().zip(self.into_states()) {
+            into.state = state.settle(context)?;
+        }
+        Ok(Box::new(settled))
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.states().for_each(|state| state.encode(bytes));
+    }
+
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        self.branches.iter_mut().try_for_each(|branch| branch.state.decode(bytes))
+    }
+
+    fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        let policy = self.policy;
+        self.branches.into_iter().try_for_each(|BranchState { of, state, .. }| {
+            phases::follow(&of.following, policy, context, out, |out| state.print(context, out))
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! Several results of one pass, beside a run for each.
+
+use proptest::prelude::*;
+
+use super::tests::{Options, run_over, run_within};
+use super::{Input, Program};
+use crate::record::Invalid;
+
+fn options(input: Input, blocksize: usize, threads: usize) -> Options {
+    Options { input, invalid: Invalid::Fail, blocksize, threads }
+}
+
+/// What a program prints of a text.
+fn printed(limit: Option<u64>, program: &str, text: &str, options: &Options) -> String {
+    let (printed, ended) = run_within(limit, program, text, options);
+    ended.unwrap_or_else(|error| panic!("{program}: {error}"));
+    printed
+}
+
+const OF_WORDS: &[&str] = &[
+    "count",
+    "frequencies",
+    "(frequencies | topk(2))",
+    "(frequencies | count)",
+    "(map(length) | sum)",
+    "(filter(length > 1) | count)",
+    "(map(length) | frequencies | filter(.[1] > 1) | map(.[0]))",
+    "topk(3)",
+    "min",
+    "groupby(length; {n: count, first: first})",
+    "(frequencies | map(.[1]) | (sum, max), count)",
+    "(count, max)",
+];
+
+const OF_JSON: &[&str] = &[
+    "count",
+    "count(.n > 0)",
+    "sum(.n)",
+    "(filter(.n > 0) | map(.k) | frequencies)",
+    "(map(.k) | words | count)",
+    "groupby(.k; mean(.n))",
+    "(.k | length | max)",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn several_results_are_what_runs_for_each_print(
+        lines in prop::collection::vec(("[ab\u{e9} ]{0,6}", -3..9_i64), 0..30),
+        picks in prop::collection::vec(0..100_usize, 2..5),
+        blocksize in 1..64_usize,
+        threads in 1..4_usize,
+        limit in prop_oneof![Just(None), Just(Some(20_000)), Just(Some(1 << 20))],
+    ) {
+        let text: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+        let json: String =
+            lines.iter().map(|(k, n)| format!("{{\"k\":\"{k}\",\"n\":{n}}}\n")).collect();
+        for (input, text, before, chains) in [
+            (Input::Text, &text, "words | ", OF_WORDS),
+            (Input::Text, &text, "words | take(5) | ", OF_WORDS),
+            (Input::Json, &json, "", OF_JSON),
+            (Input::Json, &json, "filter(.n != 1) | ", OF_JSON),
+        ] {
+            let options = options(input, blocksize, threads);
+            let chains: Vec<&str> = picks.iter().map(|pick| chains[pick % chains.len()]).collect();
+            let program = format!("{before}{}", chains.join(", "));
+            let together = printed(limit, &program, text, &options);
+            let apart: String = chains
+                .iter()
+                .map(|chain| printed(None, &format!("{before}{chain}"), text, &options))
+                .collect();
+            prop_assert_eq!(together, apart, "{}", program);
+        }
+    }
+}
+
+#[test]
+fn several_results_of_a_phase_are_of_its_rows() {
+    let program = "words | frequencies | filter(.[1] > 1) | count, (map(.[0]) | max)";
+    let text = "b a b c a";
+    assert_eq!(printed(None, program, text, &options(Input::Text, 4, 2)), "2\n\"b\"\n");
+}
+
+#[test]
+fn counts_that_do_not_fit_are_spilled_beside_other_results() {
+    let text: String = (0..4000_u32).map(|n| format!("{}\n", n % 900)).collect();
+    for program in
+        ["words | frequencies, count", "words | (frequencies | topk(5)), (map(length) | sum)"]
+    {
+        let expected = printed(None, program, &text, &options(Input::Text, 4096, 1));
+        for threads in [1, 3] {
+            let options = options(Input::Text, 4096, threads);
+            assert!(printed(Some(10_000), program, &text, &options) == expected, "{program}");
+        }
+    }
+}
+
+#[test]
+fn the_first_bad_record_of_any_result_is_told() {
+    let text = "{\"a\":1}\n{\"a\":\"x\"}\n{\"a\":[]}\n";
+    let options = options(Input::Json, 1000, 1);
+    for program in ["(map(.a) | flatten | count), sum(.a)", "sum(.a), (map(.a) | flatten | count)"]
+    {
+        let (printed, ended) = run_over(program, text, &options);
+        assert_eq!(printed, "");
+        let error = ended.expect_err("a number has no members").to_string();
+        assert!(error.contains("byte 0"), "{error}");
+    }
+}
+
+#[test]
+fn a_fault_of_several_results_says_what_to_write() {
+    for (program, place, says) in [
+        ("words | frequencies, count | topk(3)", "topk(3)", "parentheses"),
+        ("words | frequencies, count | take(3)", "take(3)", "parentheses"),
+        ("words, count", "words", "such as count"),
+        ("(words | filter(length > 1)), count", "words | filter(length > 1)", "such as count"),
+        ("(words | take(3) | count), count", "words | take(3) | count", "before all of them"),
+        ("map(.a, .b)", ".a, .b", "more than one value"),
+    ] {
+        let fault = Program::compile(program, Input::Text).expect_err(program);
+        let message = format!("{} / {}", fault.message, fault.hint.clone().unwrap_or_default());
+        assert!(message.contains(says), "{program}: {message}");
+        assert_eq!(&program[fault.span], place, "{program}: {message}");
+    }
+}
+
+#[test]
+fn any_number_of_results_is_compiled() {
+    let program = vec!["count"; 3000].join(", ");
+    assert!(Program::compile(&program, Input::Text).is_ok());
+}
