@@ -203,9 +203,14 @@ impl Compiler {
         if of_groups && verb.name == "topk" {
             return Err(verbs::not_yet(call.name_span.clone(), "topk of groups"));
         }
-        let limits = !of_groups
-            && (matches!(verb.name, "topk" | "take")
-                || verb.name == "count" && call.args.is_empty());
+        let smallest_first = matches!(rows, Some(Rows::RankedUp(_)));
+        let limits = match verb.name {
+            _ if of_groups => false,
+            "topk" => !smallest_first,
+            "take" => true,
+            "count" => call.args.is_empty(),
+            _ => false,
+        };
         if !limits {
             self.begin_phase();
         }
@@ -302,7 +307,7 @@ impl Compiler {
     /// What is wanted of the rows of the end, which are ranked.
     fn wanted(&mut self, call: &Call) -> Result<&mut Wanted, Fault> {
         match self.end.as_mut().map(|end| end.rows()) {
-            Some(Rows::Ranked(wanted)) if !wanted.counted => Ok(wanted),
+            Some(Rows::Ranked(wanted) | Rows::RankedUp(wanted)) if !wanted.counted => Ok(wanted),
             _ => {
                 let message = format!("`{}` of a single result", call.name);
                 Err(Fault::new(call.name_span.clone(), message).hint("leave it out"))

@@ -83,7 +83,7 @@ impl Grouping {
         let columns = std::iter::repeat_n((Value::Identity, kind), columns).collect();
         let reducers = vec![Reducer { kind: found, parameters, columns }];
         let shape = match name {
-            "topk" => Shape::Members(Wanted::default()),
+            "topk" | "bottomk" => Shape::Members(Wanted::default()),
             _ => Shape::Value,
         };
         Self { key: None, reducers, shape }

@@ -63,6 +63,10 @@ fn one_aggregate_of_groups_gives_pairs_and_of_all_a_value() {
         ("groupby(.uri; topk(1; .status)) | map(.[1]) | flatten | map(.status) | sum", "1407\n"),
         ("groupby(.uri; {n: count}) | filter(.n > 1) | map(.n) | sum", "5\n"),
         ("quantile(0.5; .status)", "200\n"),
+        ("map(.status) | bottomk(4) | take(2)", "200\n200\n"),
+        ("map(.status) | bottomk(4) | count", "4\n"),
+        ("map(.status) | bottomk(5) | topk(2)", "500\n404\n"),
+        ("map(.uri) | bottomk(2)", "null\nnull\n"),
         ("filter(.status > 999) | mean(.rt)", "null\n"),
         ("filter(.status > 999) | groupby(.uri; count)", ""),
     ] {

@@ -205,15 +205,42 @@ mod tests {
             rows.add(part);
             rows
         });
+        let wanted = Wanted { limit: limit.map(|limit| limit as u64), counted: false };
+        printed_as(format, |printer| rows.unwrap().print(wanted, Kind::Text, &context, printer))
+    }
+
+    fn printed_as(format: Format, print: impl FnOnce(&mut Printer<'_>) -> Result<()>) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         let mut target = Target::file(&path).unwrap();
         let mut printer = Printer::new(Encoder::new(format, false), None, &mut target);
-        let wanted = Wanted { limit: limit.map(|limit| limit as u64), counted: false };
-        rows.unwrap().print(wanted, Kind::Text, &context, &mut printer).unwrap();
+        print(&mut printer).unwrap();
         printer.flush().unwrap();
         target.finish().unwrap();
         std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn rows_of_parts_that_are_settled_in_different_ways_are_all_printed() {
+        let budget = Budget::new(16 << 20, None);
+        budget.write(b"something").unwrap();
+        let context = Context { budget: Some(budget.into()), ..Context::default() };
+        let wanted = Wanted { limit: Some(5), counted: false };
+        // Long texts are spilled earlier than short ones are.
+        let long = |n: u8| char::from(n).to_string().repeat(20_000);
+        let (short, long) = (
+            ["a", "b", "b"].into_iter().collect::<Counts<String>>(),
+            [long(b'c'), long(b'c'), long(b'c'), long(b'd')].into_iter().collect(),
+        );
+        let settle = |counts| Rows::settle(counts, &context, wanted).unwrap();
+        let (mut rows, others): (Rows, Rows) = (settle(short), settle(long));
+        assert!(!rows.top.is_empty() && !others.spilled.is_empty());
+        rows.add(others);
+        let rows = rows.settle_again(&context, wanted).unwrap();
+        let printed =
+            printed_as(Format::Text, |printer| rows.print(wanted, Kind::Text, &context, printer));
+        let first: Vec<&str> = printed.lines().map(|line| &line[..1]).collect();
+        assert_eq!(first, ["c", "b", "a", "d"]);
     }
 
     #[test]

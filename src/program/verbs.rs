@@ -151,7 +151,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "topk",
         usage: "topk(k)",
-        help: "the k largest; after frequencies, the k commonest",
+        help: "the k largest, bottomk the least; of frequencies the commonest",
         arity: (1, 1),
         build: |c, call| {
             let k = number_argument(call, 0)?;
@@ -162,11 +162,17 @@ pub(crate) static VERBS: &[Verb] = &[
                 c.push(Stage::Take(k));
                 return Ok(());
             }
-            c.needs(call, VALUES)?;
-            // No input has as many records as the largest parameter.
-            let k = (k as f64).min(9_007_199_254_740_991.0);
-            c.end(Grouping::of_records("topk", vec![k], c.kind));
-            Ok(())
+            ranked(c, call, k)
+        },
+    },
+    Verb {
+        name: "bottomk",
+        usage: "bottomk(k)",
+        help: "",
+        arity: (1, 1),
+        build: |c, call| {
+            let k = number_argument(call, 0)?;
+            ranked(c, call, k)
         },
     },
     Verb {
@@ -214,8 +220,17 @@ pub(crate) static VERBS: &[Verb] = &[
     },
 ];
 
-/// What `topk`, `min` and `max` compare.
+/// What `topk`, `bottomk`, `min` and `max` compare.
 const VALUES: &[Kind] = &[Kind::Number, Kind::Text, Kind::Json];
+
+/// `topk` and `bottomk` of the records.
+fn ranked(c: &mut Compiler, call: &Call, k: u64) -> Result<(), Fault> {
+    c.needs(call, VALUES)?;
+    // No input has as many records as the largest parameter.
+    let k = (k as f64).min(9_007_199_254_740_991.0);
+    c.end(Grouping::of_records(&call.name, vec![k], c.kind));
+    Ok(())
+}
 
 /// `sum`, `min` and `max`, of the records or of `f` of each.
 fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
@@ -236,7 +251,6 @@ static LATER: &[&str] = &[
     "accumulate",
     "ascii",
     "avg",
-    "bottomk",
     "bucket",
     "distinct",
     "explode",

@@ -127,6 +127,8 @@ impl Encoder {
                 let ends = out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r'));
                 ends.for_each(|byte| *byte = b' ');
             }
+            // Of a string it is what the string stands for, behind a quote.
+            Cell::Key(key) if key.starts_with('"') => return self.json(out, Cell::Text(&key[1..])),
             Cell::Key(key) => {
                 let mut value = String::new();
                 json::write_value(key, &mut value);

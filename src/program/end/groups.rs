@@ -27,7 +27,10 @@ impl End for Grouping {
 
     fn rows(&mut self) -> Rows<'_> {
         match (&self.key, &mut self.shape) {
-            (_, Shape::Members(wanted)) => Rows::Ranked(wanted),
+            (_, Shape::Members(wanted)) => match self.reducers[0].kind.name {
+                "topk" => Rows::Ranked(wanted),
+                _ => Rows::RankedUp(wanted),
+            },
             (None, Shape::Value) => Rows::Single,
             (Some(_), Shape::Value) | (_, Shape::Object(..)) => Rows::OfGroups,
         }

@@ -59,8 +59,10 @@ pub(super) trait End: fmt::Debug + Send + Sync {
 
 /// The rows of an end.
 pub(super) enum Rows<'e> {
-    /// In an order: the first of them, or their number, may be all that is wanted.
+    /// Largest first: the first of them, or their number, may be all that is wanted.
     Ranked(&'e mut Wanted),
+    /// The same, smallest first.
+    RankedUp(&'e mut Wanted),
     /// One value.
     Single,
     /// Rows of groups, sorted by key: what stands behind reads them as records.
