@@ -268,6 +268,21 @@ impl Counts<String> {
         self.table.part_bits()
     }
 
+    /// As [`save`](Self::save), in the order of the texts: the bytes are the same in every process,
+    /// however the counts were made.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let (mut one, mut other) = (Vec::new(), Vec::new());
+    /// Counts::from_iter(["net", "eel", "net"]).save_by_key(&mut one);
+    /// Counts::from_iter(["eel", "net", "net"]).save_by_key(&mut other);
+    /// assert_eq!(one, other);
+    /// assert_eq!(one, b"\x03eel\x01\x03net\x02");
+    /// ```
+    pub fn save_by_key(&self, bytes: &mut Vec<u8>) {
+        self.table.save_by_key(bytes);
+    }
+
     /// Counts pieces of a text once each, given by where they stand in it. It is somewhat faster
     /// than [`add_all`](Self::add_all) of the pieces, for what is behind a piece may be read too.
     ///

@@ -3,6 +3,7 @@
 //! Both are reached through `Counts` only, and are public for [`key!`](crate::key!) alone: no method
 //! of `Counts` shows where a table keeps its keys, so that a faster one can take their place.
 
+mod by_key;
 mod ids;
 mod into_iter;
 mod map;

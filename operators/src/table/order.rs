@@ -66,6 +66,13 @@ fn sorted<'k, P: Copy>(mut ranks: Vec<Rank<P>>, bytes: impl Fn(P) -> &'k [u8]) -
     ranks
 }
 
+/// Sorts different keys and their counts by the keys alone.
+pub(super) fn sorted_by_key(rows: Vec<(&[u8], u64)>) -> impl Iterator<Item = (&[u8], u64)> {
+    let rank = |row: (_, _)| Rank { rarity: 0, number: number(row.0), place: row };
+    let ranks = rows.into_iter().map(rank).collect();
+    sorted(ranks, |(key, _)| key).into_iter().map(|rank| rank.place)
+}
+
 /// Sorts keys that are equally common and the same up to a byte.
 fn sort_from<'k, P: Copy>(at: usize, ranks: &mut [Rank<P>], bytes: &impl Fn(P) -> &'k [u8]) {
     let rest = |rank: &Rank<P>| &bytes(rank.place)[at..];
