@@ -88,7 +88,7 @@ FUZZ ?= 60
 
 .PHONY: fuzz
 fuzz: target/tools/bin/cargo-fuzz ## Parsers and readers against any input, FUZZ=60 seconds each; needs a nightly toolchain.
-	@for target in records damage codecs program pattern words json command; do \
+	@for target in records damage codecs program pattern words json command state; do \
 		echo "fuzzing $$target"; \
 		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --target-dir target/fuzz \
 			$$target -- -max_total_time=$(FUZZ) -rss_limit_mb=4096 -timeout=20 || exit 1; \

@@ -77,7 +77,7 @@
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
 //! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so
 //! do imports: a module uses only those before it, in the order `error`, `progress`, `watch`, `runtime`, `spill`, `graph`, `source`, `block`, `record`,
-//! `run`, `bag`, `sink`, `program`, `cli`.
+//! `run`, `bag`, `sink`, `program`, `plan`, `cli`.
 //!
 //! # What is promised
 //!
@@ -102,6 +102,8 @@ mod block;
 pub mod cli;
 mod error;
 mod graph;
+#[cfg(feature = "cli")]
+pub mod plan;
 #[cfg(feature = "cli")]
 mod program;
 mod progress;

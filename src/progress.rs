@@ -195,6 +195,23 @@ impl Progress {
         listed.into_values().take(KEPT_UNREAD).collect()
     }
 
+    /// As [`take_unread`](Self::take_unread), and of each whether the listing found it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn take_unread_and_when(&self) -> Vec<(bool, Error)> {
+        let Unread { listed, met, .. } = std::mem::take(&mut *lock(&self.unread_kept));
+        let listed = listed.into_iter().map(|(at, error)| (at, (true, error)));
+        let met = met.into_iter().map(|(at, error)| (at, (false, error)));
+        let all: BTreeMap<_, _> = listed.chain(met).collect();
+        all.into_values().take(KEPT_UNREAD).collect()
+    }
+
+    /// Entries that were listed and could then not be read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn listed_entries_unread(&self) -> u64 {
+        let Unread { met, counted, .. } = &*lock(&self.unread_kept);
+        met.keys().chain(counted).filter(|at| at.member == 0).count() as u64
+    }
+
     /// The number of a listing that begins.
     pub(crate) fn next_listing(&self) -> u64 {
         self.listings.fetch_add(1, Relaxed)

@@ -80,6 +80,20 @@ impl Encoding {
         None
     }
 
+    /// The label by which [`for_label`](Self::for_label) finds it; none for `Auto` and `Raw`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Auto | Self::Raw => None,
+            Self::Utf8 => Some("utf-8"),
+            Self::Utf16Le => Some("utf-16le"),
+            Self::Utf16Be => Some("utf-16be"),
+            Self::Latin1 => Some("latin1"),
+            Self::Windows1252 => Some("windows-1252"),
+            Self::SingleByte(SingleByte(table)) => Some(table.name()),
+        }
+    }
+
     /// The characters of its bytes, if each byte is one.
     pub(super) fn table(self) -> Option<Table> {
         match self {

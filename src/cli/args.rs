@@ -38,7 +38,7 @@ https), or - for standard input, which is also read if no source is named.
     name = "creel",
     version,
     help_template = TEMPLATE,
-    override_usage = "creel [OPTIONS] PROGRAM [SOURCE...]",
+    override_usage = "creel [OPTIONS] PROGRAM [SOURCE...], or creel [OPTIONS] --merge STATE...",
     max_term_width = 80,
     hide_possible_values = true,
     disable_help_flag = true,
@@ -59,6 +59,13 @@ pub(crate) struct Args {
     /// A file, which appears when it is whole, or - (stdout)
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
+    /// Write the state of these sources, for --merge
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["output", "to", "dry_run"])]
+    pub(crate) partial: Option<PathBuf>,
+    /// Print the answer of all states given (or --partial)
+    #[arg(long, conflicts_with_all = ["from", "compression", "text", "encoding", "invalid",
+        "on_missing", "delimiter", "max_record", "max_ratio", "anonymous", "dry_run"])]
+    pub(crate) merge: bool,
     /// Do not wait until the output is safe on the disk
     #[arg(long)]
     pub(crate) no_sync: bool,
@@ -142,6 +149,11 @@ impl Args {
         let mut command = Self::command().after_help(format!("{}\n{EXAMPLES}", stages()));
         let matches = command.try_get_matches_from_mut(arguments)?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
+    /// Whether standard input is read.
+    pub(crate) fn reads_input(&self) -> bool {
+        !self.merge && self.sources.iter().any(|source| source == "-")
     }
 
     /// How the command is used, in two lines.

@@ -8,6 +8,7 @@ use super::args::Args;
 use super::message;
 use crate::Result;
 use crate::error::Shown;
+use crate::plan::Report;
 use crate::run::{Context, Job, Order};
 use crate::sink::Target;
 
@@ -21,7 +22,7 @@ const WRITTEN: usize = 64 << 10;
 pub(crate) fn list(args: &Args, job: &Job, context: &Context, order: Order) -> Result<u8> {
     let objects = match job.list(context) {
         Ok(objects) => objects,
-        Err(error) => return super::failed(args, &context.progress, error),
+        Err(error) => return super::report::failed(args, &context.progress, error),
     };
     let mut target = Target::stdout()?;
     let mut text = Vec::new();
@@ -47,6 +48,7 @@ pub(crate) fn list(args: &Args, job: &Job, context: &Context, order: Order) -> R
         total.push_str(&format!(" and {unknown} of unknown size"));
     }
     super::say(format_args!("{total}, to be read in {partitions} part{}", plural(partitions)));
-    let unread = super::tell_unread(args, &context.progress);
+    let told = Report::of(&context.progress, objects.len(), &message::with_options);
+    let unread = super::report::tell_unread(args, args.on_missing, &told);
     Ok(if unread.is_empty() { 0 } else { message::SOURCE })
 }

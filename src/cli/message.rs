@@ -104,7 +104,7 @@ pub(crate) fn with_options(error: &Error) -> String {
 /// The exit code of an error.
 pub(crate) fn code(error: &Error) -> u8 {
     match error {
-        Error::Pattern { .. } | Error::Output { .. } => USAGE,
+        Error::Pattern { .. } | Error::Output { .. } | Error::Plan { .. } => USAGE,
         Error::Encoding { .. } | Error::Record { .. } | Error::RecordTooLong { .. } => RECORDS,
         Error::Cancelled => INTERRUPTED,
         Error::Panic { .. } => 101,

@@ -6,6 +6,8 @@ mod format;
 mod memory;
 mod message;
 mod monitor;
+mod partial;
+mod report;
 mod signals;
 
 use std::ffi::OsString;
@@ -22,12 +24,13 @@ use monitor::{Monitor, Shown};
 use self::memory::{Asked, Division};
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::{concealed_url, is_caught, refused, snippet};
-use crate::program::{self, Fault, Program, Records};
+use crate::plan::{Report, RunOf};
+use crate::program::{self, Fault, Input, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Calls, Encoder, Format, Output, Printer, Target, check_input, is_input};
 use crate::source::{Access, Missing, Source};
 use crate::spill::Budget;
-use crate::{Error, Place, Progress, Result};
+use crate::{Error, Place, Result};
 
 /// Bytes worked on at a time, if nothing else was said.
 const BLOCKSIZE: usize = 1 << 20;
@@ -94,6 +97,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(args) => args,
         Err(error) => return explain(&error),
     };
+    if args.merge {
+        return partial::merge(&args).unwrap_or_else(|error| end(&error));
+    }
     let Some(text) = args.program.take() else {
         return short_usage();
     };
@@ -122,7 +128,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
         Err(fault) => return message::fault(&text, &fault),
     };
-    match command(&args, &program) {
+    match command(&args, &text, input, &program) {
         Ok(code) => code,
         Err(error) => end(&error),
     }
@@ -134,27 +140,24 @@ fn is_url(text: &str) -> bool {
     text.trim_start().split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(is_part))
 }
 
-fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
+fn command(args: &Args, text: &str, input: Input, program: &Arc<Program>) -> Result<u8> {
     if let Some(source) = args.sources.iter().find(|source| is_input(source)) {
         let place = || Place::object(if source == "-" { "standard input" } else { source });
         check_input().map_err(|error| Error::Io { place: place(), source: error.into() })?;
     }
+    let plan = args.partial.is_some().then(|| partial::plan(args, text, input, program));
     let access = Access {
         anonymous: args.anonymous,
-        missing: args.on_missing,
+        missing: plan.as_ref().map_or(args.on_missing, RunOf::missing),
         // Then nothing is printed.
         look: args.on_missing == Missing::Fail && program.streams(),
     };
     let source = Source::parse(&args.sources, access)?;
-    let (asked, blocksize) = (args.threads.unwrap_or(Context::default().threads), blocksize(args));
-    let division = memory::divide(Asked {
-        memory: args.memory,
-        threads: asked,
-        blocksize,
-        max_record: args.max_record,
-        state: program.state_of_lane(),
-    });
+    let division = divide(args, program);
     let (job, context) = (job(args, source, &division), context(args, &division));
+    if let Some(plan) = plan {
+        return partial::write(args, &plan, &job, &context);
+    }
     if args.dry_run {
         return dry_run::list(args, &job, &context, program.order());
     }
@@ -166,43 +169,58 @@ fn command(args: &Args, program: &Arc<Program>) -> Result<u8> {
     let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
     let mut target = output.open(!args.no_sync, &calls)?;
     let start = Instant::now();
-    if let Err(error) = compute(args, program, &job, &context, &mut target) {
-        return failed(args, &context.progress, error);
+    let records = Records { delimiter: job.blocks.delimiter.clone(), invalid: args.invalid };
+    let computed = print(args, program, &context, &mut target, |printer| {
+        let input = Arc::new(job.open(&context, program.order())?);
+        program::run(program, &input, &records, &context, printer)
+    });
+    if let Err(error) = computed {
+        return report::failed(args, &context.progress, error);
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
         say(match &args.output {
             Some(path) if replaced => {
-                format!("interrupted: {read}; {} was not written", shown(path))
+                format!("interrupted: {read}; {} was not written", report::shown(path))
             }
             _ => format!("interrupted: the result is of what was read until then: {read}"),
         });
         return Ok(message::INTERRUPTED);
     }
-    let unread = !tell_unread(args, &context.progress).is_empty();
-    let faults = context.progress.take_faults();
+    let told = Report::of(&context.progress, 0, &message::with_options);
+    finish(args, target, replaced, args.on_missing, &told, args.verbose.then_some(read))
+}
+
+/// Gives the output its name and says what was passed over; returns the exit code.
+fn finish(
+    args: &Args,
+    target: Target,
+    replaced: bool,
+    missing: Missing,
+    told: &Report,
+    read: Option<String>,
+) -> Result<u8> {
+    let unread = !report::tell_unread(args, missing, told).is_empty();
     // The user asked for the answer without the entries that cannot be read, as `cat a b > out` gives
     // it, so the file is written. Nobody asked for half of an object: a file does not appear then, and
     // on standard output what could be read is there already.
-    if faults.is_empty() || !replaced {
+    if told.streams_damaged() == 0 || !replaced {
         target.finish()?;
     }
-    if args.verbose {
-        say(read);
-    }
-    Ok(report(args, replaced, &context.progress, &faults, unread))
+    read.iter().for_each(say);
+    Ok(report::tell(args, replaced, told, unread))
 }
 
-/// Runs the program, with progress shown beside it, and prints what it gives.
-fn compute(
+/// Prints what a program gives, with progress shown beside it.
+fn print(
     args: &Args,
-    program: &Arc<Program>,
-    job: &Job,
+    program: &Program,
     context: &Context,
     target: &mut Target,
+    run: impl FnOnce(&mut Printer<'_>) -> Result<()>,
 ) -> Result<()> {
     let to_terminal = target.is_terminal();
-    let typed = args.sources.iter().any(|source| source == "-") && io::stdin().is_terminal();
+    let typed = args.reads_input() && io::stdin().is_terminal();
     let monitor = Monitor::start(
         Arc::clone(&context.progress),
         Shown {
@@ -221,10 +239,19 @@ fn compute(
     if to_terminal || !program.streams() {
         printer.before_first(|| drop(monitor));
     }
-    let records = Records { delimiter: job.blocks.delimiter.clone(), invalid: args.invalid };
-    let input = Arc::new(job.open(context, program.order())?);
-    program::run(program, &input, &records, context, &mut printer)?;
+    run(&mut printer)?;
     printer.flush()
+}
+
+/// Divides the memory of a run of a program.
+fn divide(args: &Args, program: &Program) -> Division {
+    memory::divide(Asked {
+        memory: args.memory,
+        threads: args.threads.unwrap_or(Context::default().threads),
+        blocksize: blocksize(args),
+        max_record: args.max_record,
+        state: program.state_of_lane(),
+    })
 }
 
 fn job(args: &Args, source: Source, division: &Division) -> Job {
@@ -263,7 +290,14 @@ fn blocksize(args: &Args) -> usize {
 
 /// Where the result goes: refused before anything is read, if it cannot be written.
 fn output(args: &Args) -> Result<Output> {
-    let Some(path) = &args.output else { return Output::stdout() };
+    match &args.output {
+        Some(path) => output_at(path, args.to.is_none()),
+        None => Output::stdout(),
+    }
+}
+
+/// A path to write to. `by_suffix`: the suffix should tell the format.
+fn output_at(path: &Path, by_suffix: bool) -> Result<Output> {
     let refuse = |reason: String| Error::Output {
         path: path.display().to_string(),
         source: io::Error::new(io::ErrorKind::Unsupported, reason).into(),
@@ -277,85 +311,12 @@ fn output(args: &Args) -> Result<Output> {
             let reason = "writing compressed files is not there yet; leave the suffix out";
             Err(refuse(format!("{reason}, or pipe the result into a compressor")))
         }
-        "csv" | "tsv" | "json" | "parquet" | "svg" | "png" | "html" if args.to.is_none() => {
+        "csv" | "tsv" | "json" | "parquet" | "svg" | "png" | "html" if by_suffix => {
             let reason = "is not there yet; name a path that ends in .jsonl, or choose with -t";
             Err(refuse(format!("writing .{suffix} {reason}")))
         }
         _ => Output::of(path),
     }
-}
-
-/// Names the entries that could not be read and that the result should have, or says how many were
-/// left out as asked. Returns what was said of the entries.
-fn tell_unread(args: &Args, progress: &Progress) -> Vec<String> {
-    let (number, unread) = (progress.entries_unread(), progress.take_unread());
-    if args.on_missing == Missing::Skip {
-        if number > 0 && !args.quiet {
-            let plural = if number == 1 { "entry" } else { "entries" };
-            say(format_args!("passed over {number} {plural} that could not be read"));
-        }
-        return Vec::new();
-    }
-    let told: Vec<_> = unread.iter().map(message::with_options).collect();
-    told.iter().for_each(say);
-    let more = number - unread.len() as u64;
-    if more > 0 {
-        say(format_args!("and {more} more"));
-    }
-    told
-}
-
-/// Names the entries that could not be read before a run failed; returns the exit code.
-///
-/// # Errors
-/// The failure, unless it was told as that of an entry.
-fn failed(args: &Args, progress: &Progress, error: Error) -> Result<u8> {
-    progress.forget_behind_failure();
-    let told = tell_unread(args, progress);
-    match told.contains(&message::with_options(&error)) {
-        true => Ok(message::code(&error)),
-        false => Err(error),
-    }
-}
-
-/// A path as messages name it.
-fn shown(path: &Path) -> String {
-    concealed_url(&path.display().to_string())
-}
-
-/// Says what went wrong without ending the run; returns the exit code.
-fn report(args: &Args, replaced: bool, progress: &Progress, faults: &[Error], unread: bool) -> u8 {
-    let summarise = |records: u64, what: &str| {
-        if records > 0 && !args.quiet {
-            let plural = if records == 1 { "record" } else { "records, the first" };
-            let first = progress.take_first_invalid();
-            let place = first.as_ref().and_then(Error::place).map(ToString::to_string);
-            let place = place.unwrap_or_default();
-            let wrong = match first {
-                Some(Error::Record { reason, .. }) => reason,
-                _ => "not in valid UTF-8",
-            };
-            say(format_args!("{what} {records} {plural} at {place}: {wrong}"));
-        }
-    };
-    summarise(progress.records_replaced(), "replaced bytes in");
-    summarise(progress.records_skipped(), "skipped");
-    if !args.quiet {
-        progress.take_notes().iter().for_each(say);
-    }
-    faults.iter().for_each(say);
-    let more = progress.streams_damaged() - faults.len() as u64;
-    if more > 0 {
-        say(format_args!("and {more} more"));
-    }
-    if faults.is_empty() {
-        return if unread { message::SOURCE } else { 0 };
-    }
-    match &args.output {
-        Some(path) if replaced => say(format_args!("{} was not written", shown(path))),
-        _ => say("the result is of what could be read"),
-    }
-    message::SOURCE
 }
 
 fn short_usage() -> u8 {
@@ -366,7 +327,7 @@ fn short_usage() -> u8 {
 /// What clap has to say: help and version to standard output, faults as all others.
 fn explain(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        return match print(&error.render()) {
+        return match print_help(&error.render()) {
             Ok(()) => 0,
             Err(error) => end(&error),
         };
@@ -399,7 +360,7 @@ fn without_secrets(text: String) -> String {
 }
 
 /// Prints help, with colours on a terminal that has them.
-fn print(text: &clap::builder::StyledStr) -> Result<()> {
+fn print_help(text: &clap::builder::StyledStr) -> Result<()> {
     let mut target = Target::stdout()?;
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");

@@ -34,6 +34,7 @@ impl Error {
             Self::Panic { .. } => "Panic",
             Self::Task { .. } => "Task",
             Self::Memory { .. } => "Memory",
+            Self::Plan { .. } => "Plan",
             Self::Cancelled => "Cancelled",
         }
     }

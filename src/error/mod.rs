@@ -273,6 +273,11 @@ pub enum Error {
         /// Who holds how much, the most first, and for whom.
         held: String,
     },
+    /// A plan that cannot be made, or cannot be written, or is another than the one that is needed.
+    Plan {
+        /// What is wrong, and the mend.
+        reason: String,
+    },
     /// The run was cancelled: its handle was dropped, or it was told to stop.
     Cancelled,
 }
@@ -338,6 +343,7 @@ impl Error {
                 "the task {task} does not fit into the memory limit of {limit} bytes: {held}; \
                  raise the limit, or drop handles"
             ),
+            Self::Plan { reason } => shown!("{reason}"),
             Self::Cancelled => shown!("cancelled"),
         }
     }
@@ -396,9 +402,11 @@ impl Error {
             | Self::Io { place, .. } => Some(place),
             Self::Task { source, .. } => source.downcast_ref().and_then(Self::place),
             Self::Panic { place, .. } => place.as_deref(),
-            Self::Pattern { .. } | Self::Output { .. } | Self::Memory { .. } | Self::Cancelled => {
-                None
-            }
+            Self::Pattern { .. }
+            | Self::Output { .. }
+            | Self::Memory { .. }
+            | Self::Plan { .. }
+            | Self::Cancelled => None,
         }
     }
 
@@ -411,6 +419,7 @@ impl Error {
             Self::Pattern { .. }
             | Self::Output { .. }
             | Self::Memory { .. }
+            | Self::Plan { .. }
             | Self::Task { .. }
             | Self::Panic { .. }
             | Self::Cancelled => true,

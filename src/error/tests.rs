@@ -99,6 +99,7 @@ fn hostile() -> Vec<Error> {
         },
         Error::Task { task: text(), path: text(), source: io() },
         Error::Memory { task: text(), limit: 1, held: text() },
+        Error::Plan { reason: text() },
         Error::Cancelled,
     ];
     // A variant that is added here is to be added above.
@@ -123,6 +124,7 @@ fn hostile() -> Vec<Error> {
             | Error::Panic { .. }
             | Error::Task { .. }
             | Error::Memory { .. }
+            | Error::Plan { .. }
             | Error::Cancelled => {}
         }
     }

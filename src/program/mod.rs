@@ -12,8 +12,6 @@ mod away;
 mod batch;
 mod compile;
 mod depth;
-// Partial results encode states; the command does not have them yet.
-#[allow(dead_code)]
 mod end;
 mod expression;
 mod failure;
@@ -30,7 +28,6 @@ mod json_tests;
 mod lane;
 mod ordered;
 mod parse;
-#[allow(dead_code)]
 mod partial;
 #[cfg(test)]
 mod partial_tests;
@@ -51,16 +48,12 @@ mod value;
 mod verbs;
 mod words;
 
-#[allow(unused_imports)]
 pub(crate) use end::State;
 pub(crate) use fault::Fault;
 #[cfg(fuzzing)]
 pub(crate) use json::spelled;
 pub(crate) use lane::Records;
-#[allow(unused_imports)]
 pub(crate) use partial::{Carries, finish_rows, finish_state, run_to_rows, run_to_state};
-#[allow(unused_imports)]
-pub(crate) use phases::Rows;
 pub(crate) use phases::run;
 pub(crate) use verbs::VERBS;
 

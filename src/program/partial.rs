@@ -1,7 +1,7 @@
 //! Results of a part of the sources: made in one process, and merged and finished in another.
 //!
 //! What a part carries is the [`State`] of the first phase. Where the first phase has none, or a `take`,
-//! which has to see the records of all parts, it is [`Rows`]: records as JSON, one a line.
+//! which has to see the records of all parts, it is rows: records as JSON, one a line.
 
 use std::slice;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use super::Program;
 use super::end::State;
 use super::lane::{self, Records};
 use super::ordered;
-use super::phases::{Rows, follow, read};
+use super::phases::{follow, read};
+use super::stage::Stage;
 use crate::Result;
 use crate::block::Block;
 use crate::record::Invalid;
 use crate::run::{self, Context, Input, Reader};
-use crate::sink::Printer;
+use crate::sink::{Encoder, Format, Printer, Write};
 
 /// What a partial result of a program carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,14 @@ impl Program {
         match first.streams() || !first.ordered.is_empty() {
             true => Carries::Rows,
             false => Carries::State,
+        }
+    }
+
+    /// How many records the first `take` of the first phase takes, if there is one.
+    pub(crate) fn first_take(&self) -> Option<u64> {
+        match self.first().ordered.first() {
+            Some(Stage::Take(n)) => Some(*n),
+            _ => None,
         }
     }
 
@@ -67,7 +76,8 @@ pub(crate) fn run_to_state<I: Input<Reader: Reader<Block = Block>>>(
     }
 }
 
-/// Runs the first phase of a program whose partial results carry rows, and adds these.
+/// Runs the first phase of a program whose partial results carry rows, and writes these: as JSON, one a
+/// line, in pieces of any length.
 ///
 /// # Errors
 ///
@@ -77,13 +87,17 @@ pub(crate) fn run_to_rows<I: Input<Reader: Reader<Block = Block>>>(
     input: &Arc<I>,
     records: &Records,
     context: &Context,
-    rows: &mut Rows,
+    rows: &mut dyn Write,
 ) -> Result<()> {
     let first = program.first();
-    rows.printed(|out| match first.ordered.first() {
-        Some(take) => ordered::print(first, slice::from_ref(take), &**input, records, context, out),
-        None => lane::run(first, input, records, context, out),
-    })
+    let mut out = Printer::new(Encoder::new(Format::Jsonl, false), None, rows);
+    match first.ordered.first() {
+        Some(take) => {
+            ordered::print(first, slice::from_ref(take), &**input, records, context, &mut out)?;
+        }
+        None => lane::run(first, input, records, context, &mut out)?,
+    }
+    out.flush()
 }
 
 /// Prints what a program makes of the state of its first phase.
@@ -108,14 +122,13 @@ pub(crate) fn finish_state(
 /// # Errors
 ///
 /// As of a run.
-pub(crate) fn finish_rows(
+pub(crate) fn finish_rows<I: Input<Reader: Reader<Block = Block>>>(
     program: &Program,
-    mut rows: Rows,
+    rows: &Arc<I>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    rows.end()?;
     let resumed = Arc::new(program.first().resumed());
     follow(program.rest(), records.invalid, context, out, |out| {
         read(&resumed, rows, records.invalid, context, out)

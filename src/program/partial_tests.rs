@@ -1,16 +1,16 @@
 //! Partial results beside one run over all sources.
 
+use std::sync::Arc;
+
 use creel_operators::aggregate::Reader;
 use proptest::prelude::*;
 
 use super::tests::{Options, printed_by, read, run_over};
-use super::{
-    Carries, Input, Program, Rows, State, finish_rows, finish_state, run_to_rows, run_to_state,
-};
+use super::{Carries, Input, Program, State, finish_rows, finish_state, run_to_rows, run_to_state};
 use crate::Result;
-use crate::block::Delimiter;
+use crate::block::{Block, Delimiter};
 use crate::record::Invalid;
-use crate::run::Context;
+use crate::run::{self, Context};
 
 use super::Records;
 
@@ -70,11 +70,37 @@ fn through_bytes(program: &Program, state: &dyn State) -> (Box<dyn State>, Vec<u
     state.encode(&mut bytes);
     let mut read = program.start(Invalid::Fail);
     let mut reader = Reader::new(&bytes);
-    read.decode(&mut reader).and_then(|()| reader.end()).unwrap();
+    read.absorb(&mut reader).and_then(|()| reader.end()).unwrap();
     let mut again = Vec::new();
     read.encode(&mut again);
     assert_eq!(again, bytes);
     (read, bytes)
+}
+
+/// The rows of parts, a block each.
+struct Parts(Vec<Vec<u8>>);
+
+impl run::Input for Parts {
+    type Reader = Part;
+
+    fn partitions(&self) -> usize {
+        self.0.len()
+    }
+
+    fn open(&self, partition: usize) -> Part {
+        let block = Block::made(&self.0[partition], &"rows".into(), partition);
+        Part((!self.0[partition].is_empty()).then_some(block))
+    }
+}
+
+struct Part(Option<Block>);
+
+impl run::Reader for Part {
+    type Block = Block;
+
+    async fn next(&mut self) -> Result<Option<Block>> {
+        Ok(self.0.take())
+    }
 }
 
 /// What the parts of a text come to, merged.
@@ -95,15 +121,15 @@ fn merged(text: &str, parts: &[&str], options: &Options) -> String {
             printed_by(|out| finish_state(&program, state, &records, &context, out))
         }
         Carries::Rows => {
-            let mut rows = Rows::new(&context);
-            for part in parts {
-                let mut of_part = Rows::new(&context);
+            let run = |part: &&str| {
+                let mut rows = Vec::new();
                 let ran = read(None, &program, part, options, |input, records, context| {
-                    run_to_rows(&program, input, records, context, &mut of_part)
+                    run_to_rows(&program, input, records, context, &mut rows)
                 });
-                ran.and_then(|()| of_part.each(|lines| rows.add(lines))).unwrap();
-            }
-            printed_by(|out| finish_rows(&program, rows, &records, &context, out))
+                ran.map(|()| rows).unwrap()
+            };
+            let rows = Arc::new(Parts(parts.iter().map(run).collect()));
+            printed_by(|out| finish_rows(&program, &rows, &records, &context, out))
         }
     };
     ended.unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -166,7 +192,7 @@ proptest! {
             damaged[place] = byte;
             for bytes in [&bytes, &damaged] {
                 let (mut state, mut reader) = (program.start(Invalid::Fail), Reader::new(bytes));
-                if state.decode(&mut reader).is_ok() {
+                if state.absorb(&mut reader).is_ok() {
                     let ended: Result<()> = printed_by(|out| {
                         state.print(&Context::default(), out)
                     }).1;

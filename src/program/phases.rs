@@ -50,19 +50,19 @@ pub(super) fn follow(
     let mut rows = Rows::new(context);
     rows.printed(first)?;
     while let Some(phase) = phases.next() {
-        let input = std::mem::replace(&mut rows, Rows::new(context));
+        let input = Arc::new(std::mem::replace(&mut rows, Rows::new(context)));
         match phases.peek() {
-            Some(_) => rows.printed(|out| read(phase, input, invalid, context, out))?,
-            None => read(phase, input, invalid, context, out)?,
+            Some(_) => rows.printed(|out| read(phase, &input, invalid, context, out))?,
+            None => read(phase, &input, invalid, context, out)?,
         }
     }
     Ok(())
 }
 
 /// Runs a phase over rows.
-pub(super) fn read(
+pub(super) fn read<I: Input<Reader: Reader<Block = Block>>>(
     phase: &Arc<Phase>,
-    rows: Rows,
+    rows: &Arc<I>,
     invalid: Invalid,
     context: &Context,
     out: &mut Printer<'_>,
@@ -75,11 +75,11 @@ pub(super) fn read(
         progress: Arc::clone(&context.progress),
         ..Context::default()
     };
-    lane::run(phase, &Arc::new(rows), &records, &context, out)
+    lane::run(phase, rows, &records, &context, out)
 }
 
 /// Rows of a phase in blocks, each of which is read once.
-pub(crate) struct Rows {
+struct Rows {
     name: Arc<str>,
     blocks: Vec<Mutex<Option<Stored>>>,
     /// Rows of the block that is not full yet.
@@ -96,7 +96,7 @@ enum Stored {
 
 impl Rows {
     /// No rows; those that are added are spilled where they take too much of the memory of a run.
-    pub(crate) fn new(context: &Context) -> Self {
+    fn new(context: &Context) -> Self {
         let budget = context.budget.clone();
         Self {
             name: "rows of the program".into(),
@@ -107,39 +107,13 @@ impl Rows {
         }
     }
 
-    /// Adds rows as JSON, one a line: the last line ends too.
-    #[allow(dead_code)]
-    pub(crate) fn add(&mut self, lines: &[u8]) -> Result<()> {
-        for piece in lines.chunks(BLOCK) {
-            self.write(piece)?;
-        }
-        Ok(())
-    }
-
-    /// Hands all rows on, block by block, in their order.
-    #[allow(dead_code)]
-    pub(crate) fn each(mut self, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.end()?;
-        for stored in self.blocks {
-            match stored.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                Some(Stored::Held(bytes)) => visit(&bytes)?,
-                Some(Stored::Spilled(budget, extent)) => visit(&budget.read(extent)?)?,
-                None => unreachable!("rows that are not read yet"),
-            }
-        }
-        Ok(())
-    }
-
     /// Ends the last block.
-    pub(super) fn end(&mut self) -> Result<()> {
+    fn end(&mut self) -> Result<()> {
         self.close(self.open.len())
     }
 
     /// Takes the rows that are printed.
-    pub(super) fn printed(
-        &mut self,
-        print: impl FnOnce(&mut Printer<'_>) -> Result<()>,
-    ) -> Result<()> {
+    fn printed(&mut self, print: impl FnOnce(&mut Printer<'_>) -> Result<()>) -> Result<()> {
         let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, self);
         print(&mut printer)?;
         printer.flush()?;
@@ -192,7 +166,7 @@ impl Input for Rows {
 }
 
 /// Gives the one block of a partition.
-pub(crate) struct RowReader {
+struct RowReader {
     name: Arc<str>,
     partition: usize,
     stored: Option<Stored>,

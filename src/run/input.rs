@@ -82,6 +82,12 @@ impl Job {
         });
         let size = size.max(total / MOST_PARTITIONS);
         let parts = partitions(objects, size, splittable(&self.blocks));
+        let listed = context.budget.as_ref().map(|budget| Listed::new(budget, objects));
+        Text { _listed: listed, ..self.read_in(parts, context) }
+    }
+
+    /// These partitions as an input; touches nothing.
+    pub(crate) fn read_in(&self, parts: Vec<Partition>, context: &Context) -> Text {
         let pool = Pool::new(self.blocks.blocksize, context.threads);
         let mut blocks = self.blocks.clone();
         let memory = || context.memory.or_else(memory::default);
@@ -94,7 +100,7 @@ impl Job {
             blocks,
             pool,
             progress: Arc::clone(&context.progress),
-            _listed: context.budget.as_ref().map(|budget| Listed::new(budget, objects)),
+            _listed: None,
         }
     }
 }

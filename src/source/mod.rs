@@ -12,6 +12,8 @@
 //! could only hand the same `read(2)` to another thread. Requests alone live on tokio, on the
 //! `runtime` that the first of them starts.
 
+#[cfg(feature = "cli")]
+mod again;
 #[cfg(feature = "cloud")]
 mod ahead;
 #[cfg(feature = "cloud")]
@@ -95,6 +97,8 @@ use std::sync::Arc;
 
 use crate::{Error, Place, Progress, Result};
 
+#[cfg(feature = "cli")]
+pub(crate) use again::{Known, Seen, read_once};
 pub(crate) use fetch::{Feed, Fetch, Opened};
 use missing::Listing;
 pub use missing::Missing;
@@ -103,6 +107,8 @@ use object::Home;
 #[cfg(feature = "tar")]
 pub(crate) use object::Object;
 pub(crate) use objects::Objects;
+#[cfg(feature = "cli")]
+pub(crate) use pack::Slice;
 pub(crate) use pack::{Partition, Partitions, partitions};
 use pattern::{Pattern, Scheme};
 pub(crate) use pool::{Buffer, Pool, SPARE};

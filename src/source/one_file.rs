@@ -62,6 +62,12 @@ impl OneFile {
         self.listed.size
     }
 
+    /// What it was as it was listed.
+    #[cfg(feature = "cli")]
+    pub(super) fn listed(&self) -> &Version {
+        &self.listed
+    }
+
     /// Opens it for a reader. `again`: others are to follow.
     ///
     /// # Errors

@@ -43,7 +43,8 @@ pub(crate) enum Partition {
 }
 
 impl Partition {
-    fn slices(&self) -> Arc<[Slice]> {
+    /// The ranges of objects that it is.
+    pub(crate) fn slices(&self) -> Arc<[Slice]> {
         match self {
             Self::Pieces(slices) => Arc::clone(slices),
             Self::Whole { objects, first, count } => objects.slices(*first, *count),

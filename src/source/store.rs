@@ -198,7 +198,7 @@ impl Stores {
         }
     }
 
-    fn store(&self, key: &str, url: Url<'_>, kind: Kind) -> Result<Arc<Store>> {
+    pub(super) fn store(&self, key: &str, url: Url<'_>, kind: Kind) -> Result<Arc<Store>> {
         let anonymous = self.access.anonymous;
         let open = || -> Result<Arc<Store>> {
             let (objects, pages, signer) = build(key, url, kind, anonymous)

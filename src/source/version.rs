@@ -66,6 +66,12 @@ impl Version {
         }
     }
 
+    /// When it was last written to.
+    #[cfg(feature = "cli")]
+    pub(super) fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+
     /// What has become of a file that was of this version, and of which this is an open one now.
     pub(super) fn fate(&self, now: &Self, file: &File) -> Fate {
         match self.compare(now) {

@@ -119,26 +119,33 @@ impl LaneState for Texts {
     }
 
     fn encode(&self, bytes: &mut Vec<u8>) {
-        let mut rows: Vec<(&str, u64)> = self.counts.iter().collect();
-        rows.sort_unstable_by_key(|(text, _)| *text);
-        bytes.put_u64(rows.len() as u64);
-        for (text, n) in rows {
-            bytes.put_bytes(text.as_bytes());
-            bytes.put_u64(n);
-        }
+        bytes.put_u64(self.counts.len() as u64);
+        self.counts.save_by_key(bytes);
     }
 
     fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let number = bytes.count(2)?;
+        let mut rows = bytes.clone();
         let mut before = None;
-        for _ in 0..bytes.count(2)? {
+        for _ in 0..number {
             let damaged = bytes.damaged("texts that are not in order");
-            let text = bytes.text()?;
+            let text = bytes.bytes()?;
             if before.replace(text).is_some_and(|before| before >= text) {
                 return Err(damaged);
             }
-            self.counts.add(text, occurs(bytes)?);
+            occurs(bytes)?;
         }
-        Ok(())
+        // Looked up many at a time, of which each is checked to be text.
+        let damaged = rows.damaged("bytes that are no text");
+        match self.counts.load(rows.take(rows.left() - bytes.left())?) {
+            true => Ok(()),
+            false => Err(damaged),
+        }
+    }
+
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        // Texts that are decoded are counted beside those that are there.
+        LaneState::decode(self, bytes)
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {

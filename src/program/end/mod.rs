@@ -135,12 +135,12 @@ pub(crate) trait State: fmt::Debug + Send {
     /// If it is settled.
     fn encode(&self, bytes: &mut Vec<u8>);
 
-    /// Makes an empty state that of bytes that were [encoded](Self::encode).
+    /// Adds a state of what comes after, from bytes that were [encoded](Self::encode).
     ///
     /// # Errors
     ///
-    /// If no state of this end was; then it is not to be used any more.
-    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
+    /// If no state of this end was; then this one is not to be used any more.
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
 
     /// Prints what is wanted of the result.
     fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()>;
@@ -199,7 +199,15 @@ trait LaneState: fmt::Debug + Send + Sized + 'static {
 
     fn encode(&self, bytes: &mut Vec<u8>);
 
+    /// Makes an empty state that of bytes.
     fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
+
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let mut other = self.fresh();
+        other.decode(bytes)?;
+        self.merge(other);
+        Ok(())
+    }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()>;
 }
@@ -270,8 +278,8 @@ impl<S: LaneState> State for S {
         LaneState::encode(self, bytes);
     }
 
-    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
-        LaneState::decode(self, bytes)
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        LaneState::absorb(self, bytes)
     }
 
     fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()> {

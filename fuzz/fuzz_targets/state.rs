@@ -1,0 +1,77 @@
+//! Damaged bytes of plans, partitions and states are refused or are others of their kind: no panic, and no
+//! memory that they do not justify. The checksums are made to fit, or nothing behind them would be read.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use creel::plan::{self, Input, Partitions, Plan, State, sealed};
+use libfuzzer_sys::fuzz_target;
+
+const PROGRAMS: [(&str, Input); 10] = [
+    ("words | frequencies | topk(3)", Input::Text),
+    ("map(length) | frequencies", Input::Text),
+    ("words", Input::Text),
+    ("words | take(3) | frequencies", Input::Text),
+    ("split(\" \") | take(3)", Input::Text),
+    ("words | groupby(length; {n: count, least: min, all: list, kinds: approx_nunique})", Input::Text),
+    ("groupby(.a; {mean: mean(.b), p99: p99(.b), var: var(.b), top: topk(2; .b)})", Input::Json),
+    ("map(.a) | take(4) | sum", Input::Json),
+    ("frequencies(.a) | filter(.[1] > 1) | map(.[0])", Input::Json),
+    ("agg({first: first(.a), last: last(.b), any: any(.a == 1), bars: histogram(2; .b)})", Input::Json),
+];
+
+const RECORDS: &str = r#"{"a":1,"b":[2.5,"x"]} 
+{"a":"one fish","b":-3}
+{"b":1e300}
+"#;
+
+/// The bytes of a plan of each program, of its partitions, and of its state.
+static WHOLE: LazyLock<Vec<[Vec<u8>; 3]>> = LazyLock::new(|| {
+    let path = std::env::temp_dir().join(format!("creel-fuzz-state-{}", std::process::id()));
+    std::fs::write(&path, RECORDS).expect("it is written");
+    let source = path.to_string_lossy().into_owned();
+    let whole = PROGRAMS.iter().map(|(program, input)| {
+        let plan = Plan::new(*program, *input, [source.as_str()]).expect("a program");
+        let partitions = plan::list(&plan).expect("a file");
+        let state = plan::run(&plan, &partitions).expect("records");
+        [plan.to_bytes(), partitions.to_bytes(), state.into_bytes()]
+    });
+    whole.collect()
+});
+
+fuzz_target!(|input: (u8, u8, u16, Vec<(u16, u8)>, &[u8])| {
+    let (program, kind, cut, changes, inserted) = input;
+    let mut bytes = WHOLE[usize::from(program) % PROGRAMS.len()][usize::from(kind % 3)].clone();
+    for (at, byte) in changes {
+        let at = usize::from(at) % bytes.len();
+        bytes[at] = byte;
+    }
+    let at = usize::from(cut) % bytes.len();
+    let end = bytes.len().min(at + inserted.len());
+    bytes.splice(at..end, inserted.iter().copied());
+    // As they are, and with checksums that fit.
+    for bytes in [bytes.clone(), sealed(&bytes)] {
+        match kind % 3 {
+            0 => {
+                if let Ok(plan) = Plan::from_bytes(&bytes) {
+                    assert_eq!(Plan::from_bytes(&plan.to_bytes()).expect("a plan"), plan);
+                }
+            }
+            1 => {
+                if let Ok(partitions) = Partitions::from_bytes(&bytes) {
+                    let back = Partitions::from_bytes(&partitions.to_bytes());
+                    assert_eq!(back.expect("partitions"), partitions);
+                }
+            }
+            _ => {
+                let Ok(state) = State::from_bytes(bytes) else { continue };
+                let plan = state.plan().clone();
+                let _ = plan::finish(&plan, &state);
+                if let Ok(merged) = plan::merge(&plan, &[state.clone(), state]) {
+                    assert!(State::from_bytes(merged.into_bytes()).is_ok());
+                }
+            }
+        }
+    }
+});

@@ -1,0 +1,126 @@
+//! `--partial` and `--merge`: the answer in two steps, which may be of different processes.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::args::Args;
+use super::message::{self, say};
+use super::{monitor, report, signals};
+use crate::block::Delimiter;
+use crate::plan::{Partials, Plan, Report, RunOf, Stored};
+use crate::program::{Input, Program};
+use crate::run::{Context, Job};
+use crate::sink::{Calls, Output, Target};
+use crate::source::Missing;
+use crate::{Error, Result};
+
+/// What the command asks, as data.
+pub(super) fn plan(args: &Args, text: &str, input: Input, program: &Arc<Program>) -> Plan {
+    let delimiter = args.delimiter.as_ref().map(|bytes| Delimiter::Bytes(bytes.0.clone()));
+    let plan = Plan::compiled(text.to_owned(), Arc::clone(program), input, args.sources.clone())
+        .delimiter(delimiter.unwrap_or(Delimiter::Line))
+        .compression(args.compression)
+        .encoding(args.encoding)
+        .invalid(args.invalid)
+        .on_missing(args.on_missing)
+        .allow_binary(args.text)
+        .anonymous(args.anonymous)
+        .blocksize(super::blocksize(args) as u64)
+        .max_ratio(args.max_ratio);
+    match args.max_record {
+        Some(bytes) => plan.max_record(bytes),
+        None => plan,
+    }
+}
+
+/// Runs the first phase of a plan and writes its state; returns the exit code.
+pub(super) fn write(args: &Args, plan: &Plan, job: &Job, context: &Context) -> Result<u8> {
+    let Some(path) = &args.partial else { return Ok(message::USAGE) };
+    let (mut target, interrupted) = target(args, path, context)?;
+    let start = Instant::now();
+    let mut told = Report::default();
+    let mut run = || {
+        let objects = job.list(context)?;
+        let input = Arc::new(job.cut(&objects, context, plan.compiled_program().order()));
+        let run = RunOf { plan, input: &input, listed: objects.len(), context };
+        run.write(&mut target, |progress, listed| {
+            told = Report::of(progress, listed, &message::with_options);
+            told.clone()
+        })
+    };
+    if let Err(error) = run() {
+        return report::failed(args, &context.progress, error);
+    }
+    let read = monitor::summary(&context.progress, start.elapsed());
+    if interrupted.is_set() {
+        say(format_args!("interrupted: {read}; {} was not written", report::shown(path)));
+        return Ok(message::INTERRUPTED);
+    }
+    // Also of what is damaged: the state says so, and the merge will.
+    target.finish()?;
+    if args.verbose {
+        say(read);
+    }
+    let unread = !report::tell_unread(args, args.on_missing, &told).is_empty();
+    Ok(report::tell(args, false, &told, unread))
+}
+
+/// Merges states, and prints the answer or writes the state of all; returns the exit code.
+pub(super) fn merge(args: &Args) -> Result<u8> {
+    let files = args.program.iter().chain(&args.sources);
+    let states = files.map(|file| Stored::open(Path::new(file))).collect::<Result<Vec<_>>>()?;
+    if states.is_empty() {
+        say("--merge needs the states that --partial wrote: creel --merge s/*.creel");
+        return Ok(message::USAGE);
+    }
+    let partials = Partials::of_one_plan(states)?;
+    let (plan, told) = (partials.plan(), partials.report());
+    let division = super::divide(args, plan.compiled_program());
+    let context = super::context(args, &division);
+    let missing = plan.missing();
+    if let Some(path) = &args.partial {
+        let (mut target, interrupted) = target(args, path, &context)?;
+        partials.write(&mut target)?;
+        if interrupted.is_set() {
+            say(format_args!("interrupted: {} was not written", report::shown(path)));
+            return Ok(message::INTERRUPTED);
+        }
+        target.finish()?;
+        let unread = !report::tell_unread(args, missing, told).is_empty();
+        return Ok(report::tell(args, false, told, unread));
+    }
+    // As one run that can read nothing: it prints nothing.
+    if missing == Missing::Report && told.entries_read() == 0 && told.entries_unread() > 0 {
+        report::tell_unread(args, missing, told);
+        return Ok(message::SOURCE);
+    }
+    let output = super::output(args)?;
+    let replaced = output.is_replaced();
+    let calls = Arc::new(Calls::default());
+    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
+    let mut target = output.open(!args.no_sync, &calls)?;
+    super::print(args, plan.compiled_program(), &context, &mut target, |printer| {
+        partials.print(&context, printer)
+    })?;
+    if interrupted.is_set() {
+        say("interrupted: the result is not that of all states");
+        return Ok(message::INTERRUPTED);
+    }
+    super::finish(args, target, replaced, missing, told, None)
+}
+
+/// Opens where a state goes, before there is anything to write.
+fn target(args: &Args, path: &Path, context: &Context) -> Result<(Target, signals::Interrupted)> {
+    let output: Output = super::output_at(path, false)?;
+    let calls = Arc::new(Calls::default());
+    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
+    let target = output.open(!args.no_sync, &calls)?;
+    if target.is_terminal() {
+        let reason = "a state is no text; name a file";
+        let source = io::Error::new(io::ErrorKind::Unsupported, reason).into();
+        return Err(Error::Output { path: path.display().to_string(), source });
+    }
+    Ok((target, interrupted))
+}

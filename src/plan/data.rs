@@ -1,0 +1,463 @@
+//! A plan: a program, how records are read, and from where.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::bytes::{Digest, Kind, Writer, only_frame};
+use super::question::{Input, Question};
+use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, MAX_RATIO, Windows};
+use crate::error::{concealed_url, printable};
+use crate::program::{self, Program};
+use crate::record::Invalid;
+use crate::run::Job;
+use crate::source::{Access, Missing, Source};
+use crate::{Error, Result};
+
+/// What is read and what is asked of it, as data: it can be written, sent and read back.
+///
+/// It holds no credential: the process that reads finds its own, and a URL with a login or a query
+/// is refused.
+///
+/// ```
+/// use creel::plan::{Input, Plan};
+///
+/// let plan = Plan::new("words | frequencies | topk(3)", Input::Text, ["fixtures/peps/*.rst"])?;
+/// let bytes = plan.to_bytes();
+/// assert_eq!(Plan::from_bytes(&bytes)?, plan);
+///
+/// let signed = Plan::new("count", Input::Text, ["https://host/a.log?X-Amz-Signature=00ff"]);
+/// assert!(signed.unwrap_err().to_string().contains("a plan holds no credential"));
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(super) question: Question,
+    pub(super) reading: Reading,
+    pub(super) program: Arc<Program>,
+}
+
+/// What is read, and what bounds that: no part of what is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reading {
+    pub(super) sources: Vec<String>,
+    /// What tables of the run that hash by it agree on, whatever process they are in.
+    seed: Option<u64>,
+    anonymous: bool,
+    blocksize: u64,
+    max_record: Option<u64>,
+    max_ratio: u64,
+}
+
+/// A plan as it is written.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    question: Question,
+    reading: Reading,
+}
+
+/// Bytes worked on at a time, if nothing else was said.
+const BLOCKSIZE: u64 = 1 << 20;
+
+/// The largest block.
+const LARGEST_BLOCK: u64 = 1 << 30;
+
+impl Plan {
+    /// A plan of a program of the command's language over sources: paths, patterns and URLs, as
+    /// [`read_text`](crate::read_text) takes them. Nothing is listed or read.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] for a program that does not compile, and for a source that holds a credential.
+    ///
+    /// ```
+    /// use creel::plan::{Input, Plan};
+    ///
+    /// assert!(Plan::new("filter(.status >= 500) | count", Input::Json, ["logs/*.jsonl"]).is_ok());
+    /// let error = Plan::new("frequency", Input::Text, ["a.txt"]).unwrap_err();
+    /// assert!(error.to_string().contains("unknown name `frequency`"));
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn new<S: Into<String>>(
+        program: impl Into<String>,
+        input: Input,
+        sources: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        let sources: Vec<String> = sources.into_iter().map(Into::into).collect();
+        sources.iter().try_for_each(|source| check(source))?;
+        let program = program.into();
+        let compiled = Program::compile(&program, input.into());
+        let compiled = compiled.map_err(|fault| wrong(&program, &fault))?;
+        Ok(Self::compiled(program, Arc::new(compiled), input, sources))
+    }
+
+    /// A plan of a program that was compiled, for a process that reads the sources itself: what is
+    /// written of them has no credentials.
+    pub(crate) fn compiled(
+        program: String,
+        compiled: Arc<Program>,
+        input: impl Into<Input>,
+        sources: Vec<String>,
+    ) -> Self {
+        let reading = Reading {
+            sources: sources.iter().map(|source| concealed_url(source)).collect(),
+            seed: None,
+            anonymous: false,
+            blocksize: BLOCKSIZE,
+            max_record: None,
+            max_ratio: MAX_RATIO,
+        };
+        Self { question: Question::new(program, input.into()), reading, program: compiled }
+    }
+
+    /// What ends a record; a line end, if not set.
+    pub fn delimiter(mut self, delimiter: Delimiter) -> Self {
+        self.question.set_delimiter(delimiter);
+        self
+    }
+
+    /// How objects are compressed; as their first bytes say, if not set.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.question.set_compression(compression);
+        self
+    }
+
+    /// How text is encoded; UTF-8, or as a byte order mark says, if not set. A plan has no raw bytes:
+    /// [`Encoding::Raw`] is as if it was not set.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.question.set_encoding(encoding);
+        self
+    }
+
+    /// What a record does that is not valid; it fails the run, if not set.
+    pub fn invalid(mut self, invalid: Invalid) -> Self {
+        self.question.set_invalid(invalid);
+        self
+    }
+
+    /// What an entry does that cannot be read; it fails the run, if not set.
+    pub fn on_missing(mut self, missing: Missing) -> Self {
+        self.question.set_on_missing(missing);
+        self
+    }
+
+    /// Reads data that is no text as text all the same.
+    pub fn allow_binary(mut self, yes: bool) -> Self {
+        self.question.allow_binary = yes;
+        self
+    }
+
+    /// Sends requests to object stores unsigned.
+    pub fn anonymous(mut self, yes: bool) -> Self {
+        self.reading.anonymous = yes;
+        self
+    }
+
+    /// Bytes of a block: 1 MiB if not set, at least 1 and at most 1 GiB. It never shows in a result.
+    pub fn blocksize(mut self, bytes: u64) -> Self {
+        self.reading.blocksize = bytes.clamp(1, LARGEST_BLOCK);
+        self
+    }
+
+    /// The longest record allowed, in bytes; as the memory of the run allows, if not set.
+    pub fn max_record(mut self, bytes: u64) -> Self {
+        self.reading.max_record = Some(bytes);
+        self
+    }
+
+    /// How many decoded bytes a compressed one may stand for: 5000 if not set.
+    pub fn max_ratio(mut self, ratio: u64) -> Self {
+        self.reading.max_ratio = ratio.max(1);
+        self
+    }
+
+    /// The seed by which the processes of one run hash keys, where they send records or states to
+    /// where a key belongs. States that are written need none: their keys are in order.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.reading.seed = Some(seed);
+        self
+    }
+
+    /// The program's text.
+    pub fn program(&self) -> &str {
+        &self.question.program
+    }
+
+    /// The sources, without credentials.
+    pub fn sources(&self) -> &[String] {
+        &self.reading.sources
+    }
+
+    /// The SHA-256 of what is asked: all of the plan but its sources, and what bounds their reading.
+    /// Partitions and states are of plans of one digest.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&encoded(&self.question))
+    }
+
+    /// The plan as bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let written = Writer::new(Kind::Plan, self.digest(), &mut bytes).and_then(|mut writer| {
+            writer.frame(&self.encoded())?;
+            writer.end()
+        });
+        written.unwrap_or_else(|error| unreachable!("memory takes all that is written: {error}"));
+        bytes
+    }
+
+    /// Reads back what [`to_bytes`](Self::to_bytes) made. The program is compiled again, with all
+    /// checks: no bytes make a plan that [`new`](Self::new) would not make.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for bytes that are no plan or damaged, [`Error::Unsupported`] for those of
+    /// another version, and [`Error::Plan`] as for `new`.
+    ///
+    /// ```
+    /// use creel::plan::{Input, Plan};
+    ///
+    /// let mut bytes = Plan::new("count", Input::Text, ["a.log"])?.to_bytes();
+    /// bytes[60] ^= 1;
+    /// assert!(matches!(Plan::from_bytes(&bytes), Err(creel::Error::Corrupt { .. })));
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        const NAME: &str = "the plan";
+        let (digest, frame) = only_frame(bytes, Kind::Plan, NAME)?;
+        Self::decoded(&frame, digest, NAME)
+    }
+
+    /// The plan as a part of other bytes.
+    pub(super) fn encoded(&self) -> Vec<u8> {
+        let Self { question, reading, .. } = self;
+        encoded(&Written { question: question.clone(), reading: reading.clone() })
+    }
+
+    /// Reads back such a part of bytes that are bound to a digest. `name` stands for them in messages.
+    pub(super) fn decoded(bytes: &[u8], digest: Digest, name: &str) -> Result<Self> {
+        let Written { question, reading } = decoded(bytes, name)?;
+        let corrupt = |reason: &str| Error::Corrupt {
+            place: crate::Place::object(name),
+            reason: reason.to_owned(),
+        };
+        if Digest::of(&encoded(&question)) != digest {
+            return Err(corrupt("its plan is not the one that its header names"));
+        }
+        if question.encoding().is_none() {
+            return Err(corrupt("it names an encoding that this build does not know"));
+        }
+        reading.sources.iter().try_for_each(|source| check(source))?;
+        let compiled = Program::compile(&question.program, question.input.into());
+        let compiled = compiled.map_err(|fault| wrong(&question.program, &fault))?;
+        let blocksize = reading.blocksize.clamp(1, LARGEST_BLOCK);
+        let reading = Reading { blocksize, max_ratio: reading.max_ratio.max(1), ..reading };
+        Ok(Self { question, reading, program: Arc::new(compiled) })
+    }
+
+    /// What happens to records that are not valid, and where records end.
+    pub(crate) fn records(&self) -> program::Records {
+        program::Records { delimiter: self.question.delimiter(), invalid: self.question.invalid() }
+    }
+
+    /// The program, compiled.
+    pub(crate) fn compiled_program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// What an entry does that cannot be read.
+    pub(crate) fn missing(&self) -> Missing {
+        self.question.on_missing()
+    }
+
+    /// How sources are approached.
+    pub(super) fn access(&self, missing: Missing) -> Access {
+        Access { anonymous: self.reading.anonymous, missing, look: false }
+    }
+
+    /// The sources and how they are read; `missing` is what an entry does that cannot be read.
+    pub(super) fn job(&self, sources: &[String], missing: Missing) -> Result<Job> {
+        let Reading { blocksize, max_record, max_ratio, .. } = self.reading;
+        let encoding = self.question.encoding();
+        let blocks = BlockOptions {
+            blocksize: blocksize as usize,
+            compression: self.question.compression(),
+            encoding: encoding.unwrap_or_else(|| unreachable!("a plan's encoding is known")),
+            delimiter: self.question.delimiter(),
+            max_record,
+            damaged: Damaged::Keep,
+            allow_binary: self.question.allow_binary,
+            max_ratio,
+            ahead: 32 << 20,
+            windows: Windows::default(),
+        };
+        Ok(Job {
+            source: Source::parse(sources, self.access(missing))?,
+            blocks,
+            partition_size: None,
+        })
+    }
+}
+
+/// The digest of the question that a part of bytes is of, if it is one.
+#[cfg(fuzzing)]
+pub(super) fn digest_of(part: &[u8]) -> Option<Digest> {
+    let (written, _) = postcard::take_from_bytes::<Written>(part).ok()?;
+    Some(Digest::of(&encoded(&written.question)))
+}
+
+/// Plans are equal if they ask and read the same.
+impl PartialEq for Plan {
+    fn eq(&self, other: &Self) -> bool {
+        self.question == other.question && self.reading == other.reading
+    }
+}
+
+impl Eq for Plan {}
+
+/// A value in postcard's form.
+pub(super) fn encoded(value: &impl Serialize) -> Vec<u8> {
+    let bytes = postcard::to_allocvec(value);
+    bytes.unwrap_or_else(|error| unreachable!("plans, and what is of them, have a form: {error}"))
+}
+
+/// A value of which these bytes are all of the form. `name` stands for them in messages.
+pub(super) fn decoded<'b, T: Deserialize<'b>>(bytes: &'b [u8], name: &str) -> Result<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(Error::Corrupt {
+            place: crate::Place::object(name),
+            reason: "what stands there is nothing that creel wrote; write it again".to_owned(),
+        }),
+    }
+}
+
+/// Refuses a source that holds a credential.
+fn check(source: &str) -> Result<()> {
+    let shown = concealed_url(source);
+    if shown == source {
+        return Ok(());
+    }
+    let reason = format!(
+        "a plan holds no credential, and {} has a login, a signature or a query: name it without, and let \
+         the process that reads it find its own",
+        printable(&shown)
+    );
+    Err(Error::Plan { reason })
+}
+
+/// The error for a program that does not compile.
+fn wrong(program: &str, fault: &program::Fault) -> Error {
+    let program::Fault { span, message, hint } = fault;
+    let at = program.get(span.clone()).unwrap_or_default();
+    let hint = hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    Error::Plan { reason: format!("{message}, at byte {} ({:?}){hint}", span.start, printable(at)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plan() -> impl Strategy<Value = Plan> {
+        let program = prop::sample::select(vec!["count", "words | frequencies", "take(3)"]);
+        let input = prop::sample::select(vec![Input::Text, Input::Json]);
+        let delimiter = prop::option::of(prop::collection::vec(any::<u8>(), 0..4));
+        let encoding = prop::sample::select(vec!["auto", "utf-8", "utf-16be", "latin1", "koi8-r"]);
+        let policy = 0..3_usize;
+        (program, input, delimiter, encoding, policy, any::<(bool, u64, u64, Option<u64>)>())
+            .prop_filter_map("words are of text", |(program, input, delimiter, label, n, more)| {
+                let plan = Plan::new(program, input, [format!("logs/{n}/*.gz")]).ok()?;
+                let encoding = Encoding::for_label(label).unwrap_or(Encoding::Auto);
+                let plan = plan
+                    .delimiter(delimiter.map_or(Delimiter::Line, Delimiter::Bytes))
+                    .encoding(encoding)
+                    .invalid([Invalid::Fail, Invalid::Replace, Invalid::Skip][n])
+                    .on_missing([Missing::Fail, Missing::Report, Missing::Skip][n])
+                    .compression([Compression::Auto, Compression::Xz, Compression::None][n])
+                    .allow_binary(more.0)
+                    .anonymous(more.0)
+                    .blocksize(more.1)
+                    .max_ratio(more.2);
+                Some(more.3.map_or(plan.clone(), |seed| plan.seed(seed).max_record(seed)))
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn plans_come_back_from_their_bytes(plan in plan()) {
+            let bytes = plan.to_bytes();
+            let back = Plan::from_bytes(&bytes).unwrap();
+            prop_assert_eq!(&back, &plan);
+            prop_assert_eq!(back.to_bytes(), bytes);
+            prop_assert_eq!(back.digest(), plan.digest());
+        }
+
+        #[test]
+        fn any_bytes_in_a_valid_frame_are_a_plan_or_are_refused(
+            plan in plan(),
+            changed in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut: prop::sample::Index,
+        ) {
+            let mut bytes = plan.encoded();
+            for (at, byte) in changed {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let cut = bytes.len() - cut.index(4).min(bytes.len());
+            // Whatever the digest, also one that fits.
+            let digest = match postcard::take_from_bytes::<Written>(&bytes[..cut]) {
+                Ok((written, _)) => Digest::of(&encoded(&written.question)),
+                Err(_) => plan.digest(),
+            };
+            if let Ok(plan) = Plan::decoded(&bytes[..cut], digest, "bytes") {
+                prop_assert_eq!(plan.digest(), digest);
+            }
+        }
+    }
+
+    #[test]
+    fn no_form_of_a_credential_gets_into_a_plan() {
+        for source in [
+            "https://user:secret@host/a",
+            "s3://AKIA:secret@bucket/a",
+            "https://host/a?X-Amz-Signature=secret&X-Amz-Credential=secret",
+            "https://host/a?sig=secret",
+            "https://host/a?token=secret",
+            "az://container/a?sv=1&sig=secret",
+            "{https://host/a,https://user:secret@host/b}",
+        ] {
+            let error = Plan::new("count", Input::Text, [source]).unwrap_err().to_string();
+            assert!(error.contains("a plan holds no credential"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+            let compiled = Arc::new(Program::compile("count", program::Input::Text).unwrap());
+            let stripped =
+                Plan::compiled("count".into(), compiled, Input::Text, vec![source.into()]);
+            let bytes = stripped.to_bytes();
+            assert!(!bytes.windows(6).any(|bytes| bytes == b"secret"), "{source}");
+            assert!(Plan::from_bytes(&bytes).is_ok(), "{source}");
+        }
+    }
+
+    #[test]
+    fn whatever_the_answer_depends_on_is_in_the_digest() {
+        let plan = || Plan::new("count", Input::Text, ["a"]).unwrap();
+        let same =
+            [plan().blocksize(7), plan().max_record(9), plan().seed(1), plan().anonymous(true)];
+        assert!(same.iter().all(|other| other.digest() == plan().digest()));
+        let other = [
+            Plan::new("count | count", Input::Text, ["a"])
+                .unwrap_or_else(|_| plan().invalid(Invalid::Skip)),
+            Plan::new("count", Input::Json, ["a"]).unwrap(),
+            plan().delimiter(Delimiter::Bytes(b"\0".to_vec())),
+            plan().compression(Compression::None),
+            plan().encoding(Encoding::Latin1),
+            plan().invalid(Invalid::Replace),
+            plan().on_missing(Missing::Skip),
+            plan().allow_binary(true),
+        ];
+        for other in other {
+            assert_ne!(other.digest(), plan().digest());
+            assert!(plan().question.difference(&other.question).is_some());
+        }
+        assert_eq!(plan().question.difference(&same[0].question), None);
+    }
+}

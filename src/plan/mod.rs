@@ -1,0 +1,92 @@
+//! A plan is data: what is read, in which format, and what is asked of it, in bytes that any process can
+//! read back.
+//!
+//! Everything that a run does is one of four operations on it, and each may be done by another process:
+//!
+//! | operation | from | to |
+//! |---|---|---|
+//! | [`list`] | a [`Plan`] | [`Partitions`]: ranges of objects, with their versions |
+//! | [`run`] | a plan and some of its partitions | a [`State`] |
+//! | [`merge`] | states | a state |
+//! | [`finish`] | a state | [`Rows`] |
+//!
+//! Printing is apart from finishing: rows are values of JSON, however they are then shown. The command
+//! runs the same: `creel --partial` writes a state, `creel --merge` merges and prints.
+//!
+//! ```
+//! use creel::plan::{self, Input, Partitions, Plan, State};
+//!
+//! let plan = Plan::new("words | frequencies | topk(2)", Input::Text, ["fixtures/peps/*.rst"])?;
+//! let partitions = plan::list(&plan)?;
+//!
+//! // Each part by itself, as another process does it: all that it needs is bytes.
+//! let (plan_bytes, mut states) = (plan.to_bytes(), Vec::new());
+//! for part in partitions.split() {
+//!     let bytes = part.to_bytes();
+//!     let (plan, part) = (Plan::from_bytes(&plan_bytes)?, Partitions::from_bytes(&bytes)?);
+//!     states.push(plan::run(&plan, &part)?.into_bytes());
+//! }
+//!
+//! let states: Vec<State> = states.into_iter().map(State::from_bytes).collect::<Result<_, _>>()?;
+//! let rows = plan::finish(&plan, &plan::merge(&plan, &states)?)?;
+//! assert_eq!(rows.iter().next(), Some(r#"["the",2415]"#));
+//! # Ok::<(), creel::Error>(())
+//! ```
+//!
+//! # What is promised
+//!
+//! - The rows of merged states are those of one run over all that they have read, to the byte, for any
+//!   split of the partitions and any number of threads. Where no order shows in the answer, states may be
+//!   merged in any order; records, `take`, `first`, `last` and `list` are of states in the order given.
+//! - Bytes are *canonical*: states that have seen the same records are the same bytes. Keys stand in their
+//!   order, and no seed is in them.
+//! - Bytes are bound to their version and to the [digest](Plan::digest) of their plan. Those of another
+//!   are refused, with both named. Damaged bytes are refused, whatever the damage; no bytes make
+//!   a reader panic, or take memory that they do not justify.
+//! - No credential is in a plan: the process that reads finds its own.
+//! - What could not be read, or was left out, is remembered in a state: [`State::report`].
+//!
+//! # The program is text
+//!
+//! A program is written as the text that it was compiled from, and whoever reads it compiles it again, with
+//! all checks. So no bytes can make a tree of stages that the compiler would not make, and a stage may change
+//! its form from one version to the next; what the text means is a version of its own. Rejected: the compiled
+//! stages in bytes. Each would need a form that lasts and checks of its own, and expressions, regular
+//! expressions above all, would be compiled again all the same.
+//!
+//! A closure has no text. A bag whose stages are closures has no plan.
+//!
+//! # States in bytes
+//!
+//! A state is its plan, then the rows of the first phase or the state of its reduction, then its report.
+//! A phase before a `take` hands on the records that reach it, cut to as many as it may take, and the merge
+//! takes again. A reduction without a `take` before it hands on its state. Stages behind the first
+//! reduction run at the merge.
+
+mod bytes;
+mod data;
+mod operations;
+mod partition;
+mod question;
+mod report;
+mod state;
+
+/// Damaged bytes of a plan, of partitions or of a state with checksums, and the digest of the plan, that fit:
+/// what the fuzzer reads.
+#[cfg(fuzzing)]
+pub fn sealed(bytes: &[u8]) -> Vec<u8> {
+    let first = bytes::first_frame(bytes);
+    // In a state a byte says what a frame is of.
+    let digest =
+        first.and_then(|part| data::digest_of(part).or_else(|| data::digest_of(part.get(1..)?)));
+    bytes::sealed(bytes, digest)
+}
+
+pub use bytes::Digest;
+pub use data::Plan;
+pub(crate) use operations::{Partials, RunOf};
+pub use operations::{Rows, State, finish, list, merge, run};
+pub use partition::Partitions;
+pub use question::Input;
+pub use report::Report;
+pub(crate) use state::Stored;

@@ -1,0 +1,342 @@
+//! The four operations on plans: list, run, merge, finish.
+
+use std::sync::Arc;
+
+use creel_operators::aggregate::Reader;
+
+use super::data::Plan;
+use super::partition::Partitions;
+use super::report::Report;
+use super::state::{RowsWriter, StateWriter, Stored, StoredRows};
+use crate::program::{self, Carries};
+use crate::run::{Context, Job, Text};
+use crate::sink::{Encoder, Format, Printer, Write};
+use crate::source::Missing;
+use crate::{Error, Result};
+
+/// Lists what a plan reads and cuts it into partitions of 64 MiB at most.
+///
+/// # Errors
+/// As for computing a bag of the sources; and [`Error::Unsupported`] for what can be read only once, as
+/// standard input, which no other process can read.
+///
+/// ```
+/// use creel::plan::{self, Input, Plan};
+///
+/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log"])?;
+/// assert_eq!(plan::list(&plan)?.len(), 1);
+/// assert!(plan::list(&Plan::new("count", Input::Text, ["-"])?).is_err());
+/// # Ok::<(), creel::Error>(())
+/// ```
+pub fn list(plan: &Plan) -> Result<Partitions> {
+    let context = Context::default();
+    let job = Job { partition_size: Some(PARTITION), ..plan.job(plan.sources(), plan.missing())? };
+    let objects = job.list(&context)?;
+    let cut = job.cut(&objects, &context, plan.program.order());
+    // Entries that can be read are told by those who read them.
+    let report = Report::of(&context.progress, 0, &ToString::to_string);
+    Partitions::of(plan, cut.plan(), report)
+}
+
+/// Bytes of a partition, about.
+const PARTITION: u64 = 64 << 20;
+
+/// Reads partitions and runs the first phase of the plan over their records.
+///
+/// # Errors
+/// [`Error::Plan`] for partitions of another plan, [`Error::Changed`] for an object that is another than the one
+/// that was listed, and as for computing a bag.
+///
+/// ```
+/// use creel::plan::{self, Input, Plan};
+///
+/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log"])?;
+/// let other = Plan::new("words | count", Input::Text, ["fixtures/access.log"])?;
+/// assert!(plan::run(&plan, &plan::list(&plan)?).is_ok());
+/// assert!(matches!(plan::run(&plan, &plan::list(&other)?), Err(creel::Error::Plan { .. })));
+/// # Ok::<(), creel::Error>(())
+/// ```
+pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
+    if partitions.digest != plan.digest() {
+        let reason = format!(
+            "these partitions are of the plan {}, and not of {}; list them with this one",
+            partitions.digest,
+            plan.digest(),
+        );
+        return Err(Error::Plan { reason });
+    }
+    let context = Context::default();
+    let missing = RunOf::missing(plan);
+    let to_read = partitions.to_read(plan, missing, &context.progress)?;
+    let job = plan.job(&[], missing)?;
+    let input = Arc::new(job.read_in(to_read, &context));
+    let run = RunOf { plan, input: &input, listed: partitions.objects(), context: &context };
+    let (mut bytes, mut report) = (Vec::new(), partitions.report().clone());
+    run.write(&mut bytes, |progress, listed| {
+        report.add(Report::of(progress, listed, &ToString::to_string));
+        report
+    })?;
+    State::from_bytes(bytes)
+}
+
+/// Merges states: into that of one run over all that they have read, in the order given.
+///
+/// # Errors
+/// [`Error::Plan`] for a state of another plan.
+///
+/// ```
+/// use creel::plan::{self, Input, Plan};
+///
+/// let plan = Plan::new("words | frequencies", Input::Text, ["fixtures/access.log"])?;
+/// let state = plan::run(&plan, &plan::list(&plan)?)?;
+/// let twice = plan::merge(&plan, &[state.clone(), state])?;
+/// assert!(plan::finish(&plan, &twice)?.iter().all(|row| !row.ends_with(",1]")));
+/// # Ok::<(), creel::Error>(())
+/// ```
+pub fn merge(plan: &Plan, states: &[State]) -> Result<State> {
+    let mut bytes = Vec::new();
+    partials(plan, states)?.write(&mut bytes)?;
+    State::from_bytes(bytes)
+}
+
+/// Runs what is behind the first phase of the plan, and gives the rows of the answer.
+///
+/// # Errors
+/// [`Error::Plan`] for a state of another plan, and as for computing an item.
+pub fn finish(plan: &Plan, state: &State) -> Result<Rows> {
+    let mut lines = Vec::new();
+    let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut lines);
+    partials(plan, std::slice::from_ref(state))?.print(&Context::default(), &mut printer)?;
+    printer.flush()?;
+    drop(printer);
+    let text = String::from_utf8(lines);
+    Ok(Rows { text: text.unwrap_or_else(|_| unreachable!("rows are JSON")) })
+}
+
+/// States of one plan.
+fn partials(plan: &Plan, states: &[State]) -> Result<Partials> {
+    let stored: Vec<Stored> = states.iter().map(|state| state.stored.clone()).collect();
+    Partials::new(plan.clone(), stored)
+}
+
+/// What some of the records of a plan came to: the first phase over them, in bytes.
+///
+/// ```
+/// use creel::plan::{self, Input, Plan, State};
+///
+/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log"])?;
+/// let state = plan::run(&plan, &plan::list(&plan)?)?;
+/// let back = State::from_bytes(state.as_bytes().to_vec())?;
+/// assert_eq!(plan::finish(&plan, &back)?.iter().collect::<Vec<_>>(), ["1500"]);
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct State {
+    bytes: Arc<[u8]>,
+    stored: Stored,
+}
+
+impl State {
+    /// Checks bytes that [`into_bytes`](Self::into_bytes) made, or `creel --partial`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for bytes that are no state or damaged, [`Error::Unsupported`] for those of another
+    /// version.
+    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self> {
+        let bytes = bytes.into();
+        Ok(Self { stored: Stored::of(Arc::clone(&bytes))?, bytes })
+    }
+
+    /// The state as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The state as bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes.to_vec()
+    }
+
+    /// The plan that it is of, with the sources that it was run over.
+    pub fn plan(&self) -> &Plan {
+        &self.stored.plan
+    }
+
+    /// What was passed over.
+    pub fn report(&self) -> &Report {
+        &self.stored.report
+    }
+}
+
+/// The rows of an answer, each a value of JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    text: String,
+}
+
+impl Rows {
+    /// The rows, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.text.lines()
+    }
+}
+
+/// A run of the first phase of a plan over an input of its records.
+pub(crate) struct RunOf<'r> {
+    pub(crate) plan: &'r Plan,
+    pub(crate) input: &'r Arc<Text>,
+    /// How many entries were listed that may be read.
+    pub(crate) listed: usize,
+    pub(crate) context: &'r Context,
+}
+
+impl RunOf<'_> {
+    /// What an entry does that cannot be read by the run of a part. That none of all can be read is known
+    /// only at the merge.
+    pub(crate) fn missing(plan: &Plan) -> Missing {
+        match plan.missing() {
+            Missing::Report => Missing::Skip,
+            missing => missing,
+        }
+    }
+
+    /// Runs it and writes the state, with the report that is made of what the run has told.
+    pub(crate) fn write(
+        &self,
+        out: &mut dyn Write,
+        report: impl FnOnce(&crate::Progress, usize) -> Report,
+    ) -> Result<()> {
+        let Self { plan, input, listed, context } = self;
+        let (program, records) = (&plan.program, plan.records());
+        let mut writer = StateWriter::new(plan, out)?;
+        match program.carries() {
+            Carries::Rows => {
+                let mut rows = writer.rows();
+                program::run_to_rows(program, input, &records, context, &mut rows)?;
+                rows.finish()?;
+            }
+            Carries::State => {
+                let state = program::run_to_state(program, input, &records, context)?;
+                let mut bytes = Vec::new();
+                state.encode(&mut bytes);
+                drop(state);
+                writer.state(&bytes)?;
+            }
+        }
+        writer.end(&report(&context.progress, *listed).without_partitions())
+    }
+}
+
+/// States of parts of the input, which are merged.
+#[derive(Debug)]
+pub(crate) struct Partials {
+    /// What is asked, of the sources of all.
+    plan: Plan,
+    states: Vec<Stored>,
+    report: Report,
+}
+
+impl Partials {
+    /// States of this plan.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] for one of another.
+    pub(crate) fn new(mut plan: Plan, states: Vec<Stored>) -> Result<Self> {
+        let digest = plan.digest();
+        if let Some(other) = states.iter().find(|state| state.digest != digest) {
+            let difference = plan.question.difference(&other.plan.question);
+            let difference = difference.map(|how| format!(" ({how})")).unwrap_or_default();
+            let reason = format!(
+                "{} is a state of another plan{difference}: {}, not {digest}",
+                other.name(),
+                other.digest,
+            );
+            return Err(Error::Plan { reason });
+        }
+        if !states.is_empty() {
+            let sources = states.iter().flat_map(|state| state.plan.sources());
+            plan.reading.sources = sources.cloned().collect();
+        }
+        // What stands behind enough records for a `take` is read by no run, and what is wrong there
+        // is told by none. In what order that is, only the order of the states tells.
+        let enough = plan.program.first_take().unwrap_or(u64::MAX);
+        let (mut report, mut rows) = (Report::default(), 0_u64);
+        for state in &states {
+            let told = state.report.clone();
+            report.add(if rows >= enough { told.of_the_listing() } else { told });
+            rows = rows.saturating_add(state.rows);
+        }
+        Ok(Self { plan, states, report })
+    }
+
+    /// States of the plan of the first of them.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] if there is none, or one is of another plan.
+    pub(crate) fn of_one_plan(states: Vec<Stored>) -> Result<Self> {
+        let Some(first) = states.first() else {
+            return Err(Error::Plan { reason: "there is no state to merge".to_owned() });
+        };
+        Self::new(first.plan.clone(), states)
+    }
+
+    /// What is asked, of the sources of all.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What was passed over by all.
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Writes one state of all.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
+        let mut writer = StateWriter::new(&self.plan, out)?;
+        match self.plan.program.carries() {
+            Carries::Rows => {
+                let mut rows = writer.rows();
+                for state in &self.states {
+                    let mut frames = state.frames();
+                    while let Some(lines) = frames.next_rows()? {
+                        rows.write(lines)?;
+                    }
+                }
+                RowsWriter::finish(rows)?;
+            }
+            Carries::State => {
+                let mut bytes = Vec::new();
+                self.merged()?.encode(&mut bytes);
+                writer.state(&bytes)?;
+            }
+        }
+        writer.end(&self.report)
+    }
+
+    /// Prints what one run over all would print.
+    pub(crate) fn print(&self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        let (program, records) = (&self.plan.program, self.plan.records());
+        match program.carries() {
+            Carries::Rows => {
+                let rows = Arc::new(StoredRows(self.states.clone()));
+                program::finish_rows(program, &rows, &records, context, out)
+            }
+            Carries::State => {
+                let state = self.merged()?;
+                program::finish_state(program, state, &records, context, out)
+            }
+        }
+    }
+
+    /// The state of all.
+    fn merged(&self) -> Result<Box<dyn program::State>> {
+        let mut merged = self.plan.program.start(self.plan.records().invalid);
+        for stored in &self.states {
+            let bytes = stored.state()?;
+            let mut reader = Reader::new(&bytes);
+            let absorbed = merged.absorb(&mut reader).and_then(|()| reader.end());
+            absorbed.map_err(|damaged| stored.damaged(&damaged.to_string()))?;
+        }
+        Ok(merged)
+    }
+}

@@ -1,0 +1,286 @@
+//! The partitions of a plan as data: which bytes of which objects, and of which version of them.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::bytes::{Digest, Kind, Writer, only_frame};
+use super::data::{Plan, decoded, encoded};
+use super::report::Report;
+use crate::source::{self, Known, Missing, Seen, Slice, read_once};
+use crate::{Error, Place, Result};
+
+/// What a plan reads, as a listing has found it: partitions that any process can read, in input order.
+///
+/// A part of them is as good as all: each process of several takes some, and their states are merged.
+///
+/// ```
+/// use creel::plan::{self, Input, Partitions, Plan};
+///
+/// let plan = Plan::new("count", Input::Text, ["fixtures/peps/*.rst", "fixtures/access.log"])?;
+/// let partitions = plan::list(&plan)?;
+/// let bytes = partitions.to_bytes();
+/// assert_eq!(Partitions::from_bytes(&bytes)?, partitions);
+/// // Each by itself is read by a process of its own.
+/// let alone: Vec<Partitions> = partitions.split();
+/// assert_eq!(alone.len(), partitions.len());
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partitions {
+    pub(super) digest: Digest,
+    list: List,
+}
+
+/// Partitions as they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct List {
+    objects: Vec<Listed>,
+    partitions: Vec<Vec<Range>>,
+    /// What the listing has passed over.
+    report: Report,
+}
+
+/// An object, by what a listing has told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Listed {
+    name: String,
+    size: Option<u64>,
+    version: Version,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Version {
+    Unknown,
+    Tag(String),
+    Written(i128),
+}
+
+/// A range of an object: the records that begin in it. Without an end it is to the object's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Range {
+    object: u32,
+    start: u64,
+    end: Option<u64>,
+}
+
+const NAME: &str = "the partitions";
+
+impl Partitions {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.partitions.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Each partition by itself, in input order. What the listing has passed over is told with the
+    /// first of them.
+    pub fn split(&self) -> Vec<Self> {
+        let (digest, List { objects, partitions, report }) = (self.digest, &self.list);
+        let mut report = Some(report.clone());
+        let alone = partitions.iter().map(|ranges| {
+            let mut used: Vec<Listed> = Vec::new();
+            let ranges = ranges.iter().map(|range| {
+                let object = &objects[range.object as usize];
+                if used.last() != Some(object) {
+                    used.push(object.clone());
+                }
+                Range { object: used.len() as u32 - 1, ..*range }
+            });
+            let partitions = vec![ranges.collect()];
+            let report = report.take().unwrap_or_default();
+            Self { digest, list: List { objects: used, partitions, report } }
+        });
+        alone.collect()
+    }
+
+    /// What the listing has passed over.
+    pub fn report(&self) -> &Report {
+        &self.list.report
+    }
+
+    /// The digest of the plan that they are of.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The partitions as bytes, bound to the plan by its digest.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let written =
+            Writer::new(Kind::Partitions, self.digest, &mut bytes).and_then(|mut writer| {
+                writer.frame(&encoded(&self.list))?;
+                writer.end()
+            });
+        written.unwrap_or_else(|error| unreachable!("memory takes all that is written: {error}"));
+        bytes
+    }
+
+    /// Reads back what [`to_bytes`](Self::to_bytes) made.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for bytes that are no partitions or damaged, [`Error::Unsupported`] for those
+    /// of another version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let (digest, frame) = only_frame(bytes, Kind::Partitions, NAME)?;
+        let List { objects, partitions, report } = decoded(&frame, NAME)?;
+        let ranges = partitions.iter().flatten();
+        let sound = |range: &Range| {
+            (range.object as usize) < objects.len()
+                && range.end.is_none_or(|end| range.start <= end)
+        };
+        if !ranges.clone().all(sound) {
+            let reason = "a range is of no object, or ends before it begins; list again";
+            return Err(Error::Corrupt { place: Place::object(NAME), reason: reason.to_owned() });
+        }
+        Ok(Self { digest, list: List { objects, partitions, report: report.shown() } })
+    }
+
+    /// Partitions as they were cut.
+    ///
+    /// # Errors
+    /// If an object can be read only once.
+    pub(super) fn of(plan: &Plan, cut: &[source::Partition], report: Report) -> Result<Self> {
+        let mut numbers: HashMap<(u64, usize), u32> = HashMap::new();
+        let mut objects = Vec::new();
+        let mut range = |slice: &Slice| {
+            // An object is made anew for each partition: its place in the listing tells it.
+            let place = slice.object.order();
+            let place = (place.listing, place.object);
+            let object = match numbers.get(&place) {
+                Some(number) => *number,
+                None => {
+                    let known = slice.object.known();
+                    objects.push(listed(known.ok_or_else(|| read_once(slice.object.name()))?));
+                    let number = objects.len() as u32 - 1;
+                    numbers.insert(place, number);
+                    number
+                }
+            };
+            Ok(Range { object, start: slice.start, end: slice.end })
+        };
+        let partitions =
+            cut.iter().map(|partition| partition.slices().iter().map(&mut range).collect());
+        let partitions = partitions.collect::<Result<_>>()?;
+        Ok(Self { digest: plan.digest(), list: List { objects, partitions, report } })
+    }
+
+    /// How many objects there are.
+    pub(super) fn objects(&self) -> usize {
+        self.list.objects.len()
+    }
+
+    /// The partitions, to be read here. Objects that cannot be read any more are passed over, if the
+    /// plan says so.
+    pub(super) fn to_read(
+        &self,
+        plan: &Plan,
+        missing: Missing,
+        progress: &crate::Progress,
+    ) -> Result<Vec<source::Partition>> {
+        let List { objects, partitions, .. } = &self.list;
+        let known: Vec<Known> = objects.iter().map(known).collect();
+        let found = source::Source::again(&known, plan.access(missing), progress)?;
+        let found: HashMap<&str, _> = found.iter().map(|object| (object.name(), object)).collect();
+        let slice = |range: &Range| {
+            let object = found.get(&*objects[range.object as usize].name)?;
+            Some(Slice {
+                object: std::sync::Arc::clone(object),
+                start: range.start,
+                end: range.end,
+            })
+        };
+        let read = partitions.iter().map(|ranges| ranges.iter().filter_map(slice).collect());
+        let read = read.filter(|slices: &Vec<Slice>| !slices.is_empty());
+        Ok(read.map(|slices| source::Partition::Pieces(slices.into())).collect())
+    }
+}
+
+fn listed(Known { name, size, seen }: Known) -> Listed {
+    let version = match seen {
+        Seen::Nothing => Version::Unknown,
+        Seen::Tag(tag) => Version::Tag(tag),
+        Seen::Written(at) => Version::Written(at),
+    };
+    Listed { name, size, version }
+}
+
+fn known(listed: &Listed) -> Known {
+    let seen = match &listed.version {
+        Version::Unknown => Seen::Nothing,
+        Version::Tag(tag) => Seen::Tag(tag.clone()),
+        Version::Written(at) => Seen::Written(*at),
+    };
+    Known { name: listed.name.clone(), size: listed.size, seen }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn partitions() -> impl Strategy<Value = Partitions> {
+        let version = prop_oneof![
+            Just(Version::Unknown),
+            ".{0,9}".prop_map(Version::Tag),
+            any::<i128>().prop_map(Version::Written),
+        ];
+        let object = ("[a-z/]{1,9}", any::<Option<u64>>(), version)
+            .prop_map(|(name, size, version)| Listed { name, size, version });
+        let objects = prop::collection::vec(object, 1..5);
+        (objects, prop::collection::vec(prop::collection::vec((0..5_u32, 0..9_u64), 1..4), 0..5))
+            .prop_map(|(objects, ranges)| {
+                let range = |(object, start): (u32, u64)| Range {
+                    object: object % objects.len() as u32,
+                    start,
+                    end: (start % 2 == 0).then_some(start + 7),
+                };
+                let partitions = ranges.into_iter().map(|of| of.into_iter().map(range).collect());
+                let partitions = partitions.collect();
+                let list = List { objects, partitions, report: Report::default() };
+                Partitions { digest: Digest::of(b"a plan"), list }
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn partitions_come_back_from_their_bytes(partitions in partitions()) {
+            let back = Partitions::from_bytes(&partitions.to_bytes()).unwrap();
+            prop_assert_eq!(&back, &partitions);
+            let alone = partitions.split();
+            prop_assert_eq!(alone.len(), partitions.len());
+            for (alone, ranges) in alone.iter().zip(&partitions.list.partitions) {
+                let back = Partitions::from_bytes(&alone.to_bytes()).unwrap();
+                let names = |of: &Partitions, ranges: &[Range]| -> Vec<_> {
+                    let name = |range: &Range| of.list.objects[range.object as usize].name.clone();
+                    ranges.iter().map(|range| (name(range), range.start, range.end)).collect()
+                };
+                prop_assert_eq!(names(&back, &back.list.partitions[0]), names(&partitions, ranges));
+            }
+        }
+
+        #[test]
+        fn any_bytes_in_a_valid_frame_are_partitions_or_are_refused(
+            partitions in partitions(),
+            changed in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            let mut frame = encoded(&partitions.list);
+            for (at, byte) in changed {
+                let at = at.index(frame.len());
+                frame[at] = byte;
+            }
+            let mut bytes = Vec::new();
+            let mut writer = Writer::new(Kind::Partitions, partitions.digest, &mut bytes).unwrap();
+            writer.frame(&frame).unwrap();
+            writer.end().unwrap();
+            if let Ok(back) = Partitions::from_bytes(&bytes) {
+                prop_assert_eq!(back.split().len(), back.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a run has to say beside its answer, as data: it travels in states, and is told at the end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Shown;
+use crate::{Error, Progress};
+
+/// What was passed over by the runs of which a state is: entries that could not be read, damage, and
+/// records that are not valid.
+///
+/// ```
+/// use creel::Missing;
+/// use creel::plan::{self, Input, Plan};
+///
+/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log", "fixtures/no-such.log"])?;
+/// let plan = plan.on_missing(Missing::Report);
+/// let state = plan::run(&plan, &plan::list(&plan)?)?;
+/// assert_eq!(plan::list(&plan)?.report().entries_unread(), 1);
+/// assert_eq!(state.report().entries_unread(), 1);
+/// assert!(state.report().unread().all(|told| told.contains("no-such.log")));
+/// # Ok::<(), creel::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Entries that could be read.
+    read: u64,
+    unread: u64,
+    /// Those of them that the listing found, so that they are known whatever is read.
+    unlisted: u64,
+    /// What was wrong with each, and whether the listing found it.
+    unread_told: Vec<(bool, String)>,
+    damaged: u64,
+    damaged_told: Vec<String>,
+    notes: Vec<String>,
+    replaced: u64,
+    skipped: u64,
+    /// Where the first record stands that was replaced or left out, and what is wrong with it.
+    first_invalid: Option<(String, String)>,
+}
+
+/// So many of each kind are kept in full: the others are only counted.
+const KEPT: usize = 10_000;
+
+impl Report {
+    /// What a run over so many listed entries has told, in the words of `tell`.
+    pub(crate) fn of(progress: &Progress, listed: usize, tell: &dyn Fn(&Error) -> String) -> Self {
+        let told = |errors: Vec<Error>| errors.iter().map(tell).collect();
+        let first_invalid = progress.take_first_invalid().map(|error| {
+            let place = error.place().map(ToString::to_string).unwrap_or_default();
+            let reason = match error {
+                Error::Record { reason, .. } => reason,
+                _ => "not in valid UTF-8",
+            };
+            (place, reason.to_owned())
+        });
+        let (unread, met) = (progress.entries_unread(), progress.listed_entries_unread());
+        let unread_told = progress.take_unread_and_when().into_iter();
+        Self {
+            read: (listed as u64).saturating_sub(met),
+            unread,
+            unlisted: unread.saturating_sub(met),
+            unread_told: unread_told.map(|(when, error)| (when, tell(&error))).collect(),
+            damaged: progress.streams_damaged(),
+            damaged_told: told(progress.take_faults()),
+            notes: told(progress.take_notes()),
+            replaced: progress.records_replaced(),
+            skipped: progress.records_skipped(),
+            first_invalid,
+        }
+    }
+
+    /// Adds what stands after it in the input.
+    pub(crate) fn add(&mut self, other: Self) {
+        let add = |number: &mut u64, more| *number = number.saturating_add(more);
+        add(&mut self.read, other.read);
+        add(&mut self.unread, other.unread);
+        add(&mut self.unlisted, other.unlisted);
+        add(&mut self.damaged, other.damaged);
+        add(&mut self.replaced, other.replaced);
+        add(&mut self.skipped, other.skipped);
+        extend(&mut self.unread_told, other.unread_told);
+        extend(&mut self.damaged_told, other.damaged_told);
+        extend(&mut self.notes, other.notes);
+        self.first_invalid = self.first_invalid.take().or(other.first_invalid);
+    }
+
+    /// What is left of it if nothing was needed of what was read.
+    pub(super) fn of_the_listing(self) -> Self {
+        Self {
+            read: self.read,
+            unread: self.unlisted,
+            unlisted: self.unlisted,
+            unread_told: self.unread_told.into_iter().filter(|(listed, _)| *listed).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The same without numbers of partitions, for a state.
+    pub(super) fn without_partitions(self) -> Self {
+        self.each(&without_partition)
+    }
+
+    /// The same, as it may be shown whoever has written it.
+    pub(super) fn shown(self) -> Self {
+        self.each(&|text| Shown::new(text).to_string())
+    }
+
+    /// The same, of which each text was changed.
+    fn each(self, shown: &dyn Fn(&str) -> String) -> Self {
+        let show = |told: Vec<String>| told.into_iter().map(|text| shown(&text)).collect();
+        let unread = self.unread_told.into_iter().map(|(when, text)| (when, shown(&text)));
+        Self {
+            unread_told: unread.collect(),
+            damaged_told: show(self.damaged_told),
+            notes: show(self.notes),
+            first_invalid: self
+                .first_invalid
+                .map(|(place, reason)| (shown(&place), shown(&reason))),
+            ..self
+        }
+    }
+
+    /// Entries (files, objects, patterns) that could be read.
+    pub fn entries_read(&self) -> u64 {
+        self.read
+    }
+
+    /// Entries that could not be read and were passed over.
+    pub fn entries_unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// What was wrong with those, in input order: the first ten thousand.
+    pub fn unread(&self) -> impl Iterator<Item = &str> {
+        self.unread_told.iter().map(|(_, told)| &**told)
+    }
+
+    /// Streams that are damaged, of which what stands before the damage was read.
+    pub fn streams_damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// What is wrong with the first of those.
+    pub fn damaged(&self) -> impl Iterator<Item = &str> {
+        self.damaged_told.iter().map(String::as_str)
+    }
+
+    /// What is odd about what was read, and no fault.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.notes.iter().map(String::as_str)
+    }
+
+    /// Records in which invalid bytes were replaced.
+    pub fn records_replaced(&self) -> u64 {
+        self.replaced
+    }
+
+    /// Records left out because they were not valid.
+    pub fn records_skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Where the first record stands that was replaced or left out, and what is wrong with it.
+    pub fn first_invalid(&self) -> Option<(&str, &str)> {
+        self.first_invalid.as_ref().map(|(place, reason)| (&**place, &**reason))
+    }
+}
+
+fn extend<T>(told: &mut Vec<T>, more: Vec<T>) {
+    let room = KEPT.saturating_sub(told.len());
+    told.extend(more.into_iter().take(room));
+}
+
+/// A text without the number of a partition in its first place. Partitions are numbered anew in each run,
+/// and are many or few as threads are: in a state their numbers would mean nothing.
+fn without_partition(text: &str) -> String {
+    let numbered = |at: usize| {
+        let rest = &text[at + PARTITION.len()..];
+        let end = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let begins = rest.len() > end.len() && (end.starts_with(", byte ") || end.starts_with(')'));
+        begins.then_some((at, end))
+    };
+    match text.match_indices(PARTITION).find_map(|(at, _)| numbered(at)) {
+        None => text.to_owned(),
+        Some((at, end)) => match end.strip_prefix(", ") {
+            Some(byte) => format!("{} ({byte}", &text[..at]),
+            None => format!("{}{}", &text[..at], &end[1..]),
+        },
+    }
+}
+
+/// How a message begins to name a partition.
+const PARTITION: &str = " (partition ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_partitions_are_left_out() {
+        for (told, left) in [
+            ("a.gz (partition 12, byte 5): damaged", "a.gz (byte 5): damaged"),
+            ("a.gz (partition 12): damaged", "a.gz: damaged"),
+            ("a (partition x (partition 3): b", "a (partition x: b"),
+            ("a.gz (byte 5): damaged", "a.gz (byte 5): damaged"),
+            ("a (partition ", "a (partition "),
+        ] {
+            assert_eq!(without_partition(told), left);
+        }
+    }
+}

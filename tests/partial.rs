@@ -1,0 +1,438 @@
+//! The answer in two steps: any split of the sources over any processes is one run, to the byte.
+
+#![cfg(feature = "cli")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tempfile::TempDir;
+
+fn creel(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_creel"));
+    command.args(args).current_dir(folder).stdin(Stdio::null()).env_remove("NO_COLOR");
+    command.output().expect("the command runs")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What a run prints that goes well.
+#[track_caller]
+fn printed(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Checks a run that is refused: its code, and what it says.
+#[track_caller]
+fn refused(output: &Output, code: i32, says: &[&str]) {
+    let message = said(output);
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert!(output.stdout.is_empty(), "{message}");
+    for part in says {
+        assert!(message.contains(part), "no {part:?} in: {message}");
+    }
+}
+
+/// Whether the order of the records shows in an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Order {
+    Any,
+    Kept,
+}
+use Order::{Any, Kept};
+
+/// Programs over lines of text.
+const OF_TEXT: &[(&str, Order)] = &[
+    ("count", Any),
+    ("words | count", Any),
+    ("words | frequencies", Any),
+    ("words | frequencies | topk(5)", Any),
+    ("words | frequencies | count", Any),
+    ("words | frequencies | take(3)", Any),
+    ("words | filter(length > 5) | frequencies | filter(.[1] > 2) | map(.[0]) | topk(3)", Any),
+    ("map(length) | sum", Any),
+    ("map(length) | frequencies", Any),
+    ("map(length) | topk(3)", Any),
+    ("words | min", Any),
+    ("map(length) | max", Any),
+    ("words | topk(6)", Any),
+    ("words | groupby(length; {n: count, least: min, kinds: nunique})", Any),
+    ("words | groupby(length; first)", Kept),
+    ("words | agg({n: count, kinds: nunique})", Any),
+    ("filter(length > 20)", Kept),
+    ("words", Kept),
+    ("map(length)", Kept),
+    ("split(\" \")", Kept),
+    ("take(7)", Kept),
+    ("words | take(9) | frequencies", Kept),
+    ("take(5) | words | topk(3)", Kept),
+    ("words | take(0)", Kept),
+    ("words | take(40) | frequencies | filter(.[1] > 1) | count", Kept),
+];
+
+/// Programs over values of JSON.
+const OF_JSON: &[(&str, Order)] = &[
+    ("frequencies(.uri)", Any),
+    ("filter(.status >= 500) | frequencies(.uri) | topk(2)", Any),
+    ("map(.rt) | sum", Any),
+    ("map(.status) | frequencies", Any),
+    ("groupby(.uri; {n: count, err: count(.status >= 500), mean: mean(.rt), p99: p99(.rt)})", Any),
+    ("groupby(.status; {uris: nunique(.uri), least: min_by(.rt)})", Any),
+    ("frequencies(.status >= 500)", Any),
+    ("groupby(.uri; count) | filter(.[1] > 3) | map(.[0])", Any),
+    ("agg({sum: sum(.rt), var: var(.rt), p50: p50(.rt), any: any(.status == 500)})", Any),
+    ("groupby(.uri; list(.rt))", Kept),
+    ("mean(.rt)", Any),
+    ("filter(.status < 500)", Kept),
+    ("map(.uri)", Kept),
+    ("map(.missing)", Kept),
+    ("take(4)", Kept),
+    ("filter(.status >= 500) | take(3) | map(.uri)", Kept),
+    ("map(.tags) | flatten | frequencies", Any),
+    ("map(.tags) | take(6) | flatten | frequencies", Kept),
+    ("map(.rt) | take(9) | sum", Kept),
+    ("map(.rt) | min", Any),
+];
+
+const FILES: usize = 7;
+
+/// Writes files of words, of lines of all lengths; the last lines have no end.
+fn text_files(folder: &Path) -> Vec<String> {
+    const WORDS: [&str; 9] = [
+        "net",
+        "creel",
+        "fish",
+        "é",
+        "estuary",
+        "a-word-that-is-longer-than-a-slot",
+        "eel",
+        "x",
+        "\u{4e2d}",
+    ];
+    let mut n = 7_usize;
+    let names = (0..FILES).map(|file| {
+        let mut text = String::new();
+        for line in 0..file * 9 {
+            for _ in 0..line % 6 {
+                n = n
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let word = WORDS[(n >> 33) % WORDS.len()];
+                let _ =
+                    write!(text, "{word}{} ", if (n >> 40).is_multiple_of(4) { file } else { 0 });
+            }
+            text.push('\n');
+        }
+        text.push_str("no end of line");
+        let name = format!("{file}.txt");
+        std::fs::write(folder.join(&name), text).expect("it is written");
+        name
+    });
+    names.collect()
+}
+
+/// Writes files of requests, one a line.
+fn json_files(folder: &Path) -> Vec<String> {
+    let names = (0..FILES).map(|file| {
+        let mut text = String::new();
+        for line in 0..file * 11 {
+            let n = file * 31 + line * 7;
+            let (status, uri) = ([200, 200, 404, 500, 503][n % 5], n % 4);
+            let rt = [format!("0.{n}"), format!("{n}"), format!("-{n}e-3"), "null".into()];
+            let _ = writeln!(
+                text,
+                r#"{{"status":{status},"uri":"/a\"{uri}","rt":{},"tags":["t{}", "u{uri}"]}}"#,
+                rt[n % 4],
+                n % 3,
+            );
+        }
+        let name = format!("{file}.jsonl");
+        std::fs::write(folder.join(&name), text).expect("it is written");
+        name
+    });
+    names.collect()
+}
+
+/// Runs the first step over each group of files by a process of its own; returns the states.
+fn partials(
+    folder: &Path,
+    program: &str,
+    groups: &[Vec<&str>],
+    options: &[&[&str]],
+) -> Vec<String> {
+    let states = groups.iter().enumerate().map(|(n, files)| {
+        let state = format!("{n}.creel");
+        let mut args = vec!["--partial", &state];
+        args.extend_from_slice(options[n % options.len()]);
+        args.push(program);
+        args.extend_from_slice(files);
+        let written = printed(creel(folder, &args));
+        assert_eq!(written, "", "a state is no output");
+        state
+    });
+    states.collect()
+}
+
+fn merged(folder: &Path, options: &[&str], states: &[String]) -> String {
+    let states = states.iter().map(String::as_str);
+    let args: Vec<&str> =
+        ["--merge"].into_iter().chain(options.iter().copied()).chain(states).collect();
+    printed(creel(folder, &args))
+}
+
+/// Options that must not show: threads, memory, blocks.
+const OPTIONS: &[&[&str]] = &[
+    &["-j", "1"],
+    &["-j", "4", "--memory", "64M"],
+    &["-j", "2", "--blocksize", "7"],
+    &["-j", "3"],
+];
+
+fn any_split_is_one_run(programs: &[(&str, Order)], files: &[String], folder: &Path) {
+    for &(program, order) in programs {
+        let all: Vec<&str> = files.iter().map(String::as_str).collect();
+        let one = |options: &[&str]| {
+            let args: Vec<&str> = options.iter().chain(&[program]).chain(&all).copied().collect();
+            printed(creel(folder, &args))
+        };
+        let expected = one(&[]);
+        let config = Config { cases: 3, failure_persistence: None, ..Config::default() };
+        // Where the files are cut into those of processes, and the turn by which states are given.
+        let cuts = (prop::collection::vec(0..=FILES, 0..4), 0..5_usize, 0..OPTIONS.len());
+        let check = |(mut cuts, turn, option): (Vec<usize>, usize, usize)| {
+            cuts.extend([0, FILES]);
+            cuts.sort_unstable();
+            cuts.dedup();
+            let groups: Vec<Vec<&str>> =
+                cuts.windows(2).map(|cut| all[cut[0]..cut[1]].to_vec()).collect();
+            let mut states = partials(folder, program, &groups, &OPTIONS[option..]);
+            if order == Any {
+                let turn = turn % states.len();
+                states.rotate_left(turn);
+            }
+            prop_assert_eq!(
+                merged(folder, OPTIONS[option], &states),
+                expected.as_str(),
+                "{}",
+                program
+            );
+            // States of states.
+            let (some, rest) = states.split_at(states.len().div_ceil(2));
+            let mut args = vec!["--merge", "--partial", "some.creel"];
+            args.extend(some.iter().map(String::as_str));
+            prop_assert_eq!(printed(creel(folder, &args)), "");
+            let tree: Vec<String> =
+                ["some.creel".to_owned()].into_iter().chain(rest.to_vec()).collect();
+            prop_assert_eq!(merged(folder, &["-j", "2"], &tree), expected.as_str(), "{}", program);
+            let text = one(&["-t", "text"]);
+            prop_assert_eq!(merged(folder, &["-t", "text"], &tree), text, "{}", program);
+            Ok(())
+        };
+        TestRunner::new(config).run(&cuts, check).unwrap();
+    }
+}
+
+#[test]
+fn any_split_of_text_over_processes_is_one_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    any_split_is_one_run(OF_TEXT, &text_files(folder.path()), folder.path());
+}
+
+#[test]
+fn any_split_of_json_over_processes_is_one_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    any_split_is_one_run(OF_JSON, &json_files(folder.path()), folder.path());
+}
+
+#[test]
+fn states_of_the_same_records_are_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = text_files(folder.path());
+    for program in ["words | frequencies", "words", "words | take(9)", "map(length) | frequencies"]
+    {
+        let bytes = |options: &[&str]| {
+            let files: Vec<&str> = files.iter().map(String::as_str).collect();
+            partials(folder.path(), program, &[files], &[options]);
+            std::fs::read(folder.path().join("0.creel")).expect("a state")
+        };
+        let expected = bytes(&["-j", "1"]);
+        for options in [&["-j", "4"][..], &["-j", "2", "--memory", "64M"]] {
+            assert!(bytes(options) == expected, "{program} {options:?}");
+        }
+    }
+}
+
+/// A folder with a state in `0.creel`, of a program over all files.
+fn state_of(program: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = text_files(folder.path());
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    partials(folder.path(), program, &[files], &[&[]]);
+    let state = folder.path().join("0.creel");
+    (folder, state)
+}
+
+#[test]
+fn a_state_of_another_program_or_of_other_options_is_refused_with_both_named() {
+    let (folder, _) = state_of("words | frequencies");
+    let folder = folder.path();
+    for (args, says) in [
+        (&["words | count", "1.txt"][..], &["'words | frequencies'", "'words | count'"][..]),
+        (&["--invalid", "skip", "words | frequencies", "1.txt"], &["policy for invalid records"]),
+        (&["--delimiter", ",", "words | frequencies", "1.txt"], &["delimiter"]),
+        (&["--encoding", "latin1", "words | frequencies", "1.txt"], &["encoding", "latin1"]),
+    ] {
+        let args: Vec<&str> = ["--partial", "other.creel"].iter().chain(args).copied().collect();
+        printed(creel(folder, &args));
+        let output = creel(folder, &["--merge", "0.creel", "other.creel"]);
+        refused(&output, 2, &["other.creel is a state of another plan"]);
+        refused(&output, 2, says);
+    }
+}
+
+#[test]
+fn a_state_of_another_version_is_refused_with_both_named() {
+    let (folder, state) = state_of("words | frequencies");
+    let mut bytes = std::fs::read(&state).expect("a state");
+    bytes[8] = 9;
+    std::fs::write(&state, bytes).expect("it is written");
+    let output = creel(folder.path(), &["--merge", "0.creel"]);
+    refused(&output, 3, &["0.creel", "version 9 of the format", "has version 1"]);
+}
+
+#[test]
+fn damaged_states_are_refused_wherever_the_damage_is() {
+    for program in ["words | frequencies", "words"] {
+        let (folder, state) = state_of(program);
+        let whole = std::fs::read(&state).expect("a state");
+        for n in 0..24 {
+            let at = whole.len() * n / 24;
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (n % 8);
+            std::fs::write(&state, &bytes).expect("it is written");
+            refused(&creel(folder.path(), &["--merge", "0.creel"]), 3, &["0.creel"]);
+            std::fs::write(&state, &whole[..at]).expect("it is written");
+            refused(&creel(folder.path(), &["--merge", "0.creel"]), 3, &["0.creel"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_state_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    text_files(folder.path());
+    refused(&creel(folder.path(), &["--merge", "1.txt"]), 3, &["1.txt", "this is not a state"]);
+    refused(&creel(folder.path(), &["--merge", "no.creel"]), 3, &["no.creel"]);
+    refused(&creel(folder.path(), &["--merge"]), 2, &["--merge needs the states"]);
+    let output = creel(folder.path(), &["--merge", "--delimiter", ",", "1.txt"]);
+    refused(&output, 2, &["--delimiter"]);
+    let output = creel(folder.path(), &["--partial", "a", "-o", "b", "count", "1.txt"]);
+    refused(&output, 2, &["--partial"]);
+}
+
+#[test]
+fn sources_that_could_not_be_read_are_told_at_the_merge() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    text_files(folder);
+    let one = creel(folder, &["count", "1.txt", "no-such.txt", "2.txt"]);
+    // The process that has nothing to read writes a state all the same.
+    for (state, file) in [("0", "1.txt"), ("1", "no-such.txt"), ("2", "2.txt")] {
+        let output = creel(folder, &["--partial", &format!("{state}.creel"), "count", file]);
+        let code = if file == "no-such.txt" { 3 } else { 0 };
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+    }
+    let output = creel(folder, &["--merge", "0.creel", "1.creel", "2.creel"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!((said(&output), &output.stdout), (said(&one), &one.stdout));
+    assert!(said(&output).contains("no-such.txt"));
+    // That none of all can be read is a failure, as of one run.
+    let output = creel(folder, &["--merge", "1.creel"]);
+    refused(&output, 3, &["no-such.txt"]);
+    let skipped = ["--partial", "s.creel", "--on-missing", "skip", "count", "no-such.txt", "1.txt"];
+    assert_eq!(creel(folder, &skipped).status.code(), Some(0));
+    let output = creel(folder, &["--merge", "s.creel"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(said(&output).contains("passed over 1 entry"), "{}", said(&output));
+}
+
+#[test]
+fn records_that_were_left_out_are_told_at_the_merge() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::write(folder.join("a"), b"one\n\xff\ntwo\n").expect("it is written");
+    std::fs::write(folder.join("b"), b"bad \xff\xfe\n\xff\n").expect("it is written");
+    for how in ["skip", "replace"] {
+        let one = creel(folder, &["--invalid", how, "words | frequencies", "a", "b"]);
+        for file in ["a", "b"] {
+            let state = format!("{file}.creel");
+            let args = ["--partial", &state, "--invalid", how, "words | frequencies", file];
+            assert_eq!(creel(folder, &args).status.code(), Some(0));
+        }
+        let output = creel(folder, &["--merge", "a.creel", "b.creel"]);
+        let without = |text: String| text.replace(" (partition 0, ", " (");
+        assert_eq!(said(&output), without(said(&one)));
+        assert!(said(&output).contains("records, the first at a (byte 4)"), "{}", said(&output));
+        assert_eq!(output.stdout, one.stdout);
+    }
+    // What fails one run fails its part, and leaves no state.
+    let output = creel(folder, &["--partial", "f.creel", "count", "b"]);
+    refused(&output, 4, &["b (partition 0, byte 4)"]);
+    assert!(!folder.join("f.creel").exists());
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn damaged_sources_are_told_at_the_merge() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&b"one fish\n".repeat(9000)).expect("into memory");
+    let bytes = encoder.finish().expect("into memory");
+    std::fs::write(folder.join("a.gz"), &bytes[..bytes.len() - 9]).expect("it is written");
+    let one = creel(folder, &["words | frequencies", "a.gz"]);
+    let output = creel(folder, &["--partial", "a.creel", "words | frequencies", "a.gz"]);
+    assert_eq!(output.status.code(), Some(3));
+    let output = creel(folder, &["--merge", "a.creel"]);
+    assert_eq!((output.status.code(), &output.stdout), (Some(3), &one.stdout));
+    assert_eq!(said(&output), said(&one).replace(" (partition 0, ", " ("));
+    let output = creel(folder, &["--merge", "-o", "out.jsonl", "a.creel"]);
+    refused(&output, 3, &["truncated", "out.jsonl was not written"]);
+    assert!(!folder.join("out.jsonl").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn states_come_through_pipes_and_leave_through_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    text_files(folder.path());
+    let creel_path = env!("CARGO_BIN_EXE_creel");
+    let script = format!(
+        "mkfifo p q && ({creel_path} --partial - 'words | frequencies' 3.txt 4.txt > p &) \
+         && ({creel_path} --partial q 'words | frequencies' 5.txt &) && {creel_path} --merge p q"
+    );
+    // A writer that no reader comes for would wait for it forever.
+    let mut command = Command::new("timeout");
+    command.args(["120", "sh", "-c", &script]).current_dir(&folder);
+    let output = command.output().expect("sh starts");
+    let one = creel(folder.path(), &["words | frequencies", "3.txt", "4.txt", "5.txt"]);
+    assert_eq!(printed(output), printed(one));
+}
+
+#[test]
+fn a_state_holds_no_credential() {
+    let folder = tempfile::tempdir().expect("a folder");
+    text_files(folder.path());
+    let signed = "http://127.0.0.1:1/a?X-Amz-Signature=s3cret";
+    let output = creel(folder.path(), &["--partial", "a.creel", "count", "1.txt", signed]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let bytes = std::fs::read(folder.path().join("a.creel")).expect("a state");
+    assert!(!bytes.windows(6).any(|bytes| bytes == b"s3cret"));
+    assert!(bytes.windows(18).any(|bytes| bytes == b"http://127.0.0.1:1"));
+}
