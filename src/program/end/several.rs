@@ -241,7 +241,8 @@ impl LaneState for States {
     }
 
     fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
-        self.branches.iter_mut().try_for_each(|branch| branch.state.decode(bytes))
+        // Those of an empty state are empty.
+        self.branches.iter_mut().try_for_each(|branch| branch.state.absorb(bytes))
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
