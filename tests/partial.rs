@@ -64,6 +64,7 @@ const OF_TEXT: &[(&str, Order)] = &[
     ("words | groupby(length; {n: count, least: min, kinds: nunique})", Any),
     ("words | groupby(length; first)", Kept),
     ("words | agg({n: count, kinds: nunique})", Any),
+    ("words | count, (frequencies | topk(3)), nunique", Any),
     ("filter(length > 20)", Kept),
     ("words", Kept),
     ("map(length)", Kept),
