@@ -44,10 +44,13 @@ pub(crate) fn for_states(memory: u64, threads: usize, blocksize: usize) -> u64 {
     left / 8 * if threads > FEW { 5 } else { 7 }
 }
 
-/// The memory of which this much is left for the state of one thread.
+/// The memory of which this much is left for states, whatever the number of threads.
 #[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub(crate) fn least(state: u64) -> u64 {
-    FIXED + 2 * (READY as u64) + state / 7 * 8 + (1 << 20)
+    // With few threads an eighth is the allocator's, with many three, and half is for blocks.
+    let few = 2 * (READY as u64) + state / 7 * 8;
+    let many = state / 5 * 16;
+    FIXED + few.max(many) + (1 << 20)
 }
 
 /// The longest record that is read in this much memory, in bytes.
@@ -131,7 +134,9 @@ mod tests {
     #[test]
     fn the_least_memory_for_a_state_has_room_for_it() {
         for state in [0, 1, 100 << 20, 3 << 30] {
-            assert!(for_states(least(state), 1, 1 << 20) >= state);
+            for threads in [1, 2, 3, 8, 32, 1000] {
+                assert!(for_states(least(state), threads, 1 << 20) >= state);
+            }
         }
     }
 

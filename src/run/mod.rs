@@ -11,6 +11,7 @@
 //! file needs no second thread, and no queue stands between reading and work), and feeds it to
 //! its state. See [`dispatch`] for which block a lane gets, and [`merge`] for how lanes become one.
 
+mod common;
 mod dispatch;
 mod input;
 pub(crate) mod memory;

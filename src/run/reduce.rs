@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::common::Common;
 use super::dispatch::{Dispatch, Failure, Mine};
 use super::merge::{Held, gathered};
 use super::{BlockOf, Context, Input, Reader};
@@ -117,12 +118,14 @@ where
     } else {
         let lanes = context.threads.max(1);
         let dispatch = Arc::new(Dispatch::new(input, lanes));
+        let common = Arc::new(Common::default());
         (0..lanes)
             .map(|n| {
                 let (dispatch, pass) = (Arc::clone(&dispatch), Arc::clone(&pass));
+                let common = Arc::clone(&common);
                 Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {
                     let shared = inputs.take_all();
-                    shared_lane(context, &dispatch, &*pass, &shared).map(Moved::outcome)
+                    shared_lane(context, &dispatch, &*pass, &shared, &common).map(Moved::outcome)
                 })
             })
             .collect()
@@ -158,6 +161,7 @@ fn shared_lane<I, P>(
     dispatch: &Dispatch<I>,
     pass: &P,
     shared: &[Shared],
+    common: &Common<P::State>,
 ) -> Result<Held<P::State>>
 where
     I: Input,
@@ -180,10 +184,13 @@ where
         let Some(share) = &mut share else { continue };
         if share.is_over(pass.held(&held.state), context.threads) {
             if !held.put_away(context, pass)? {
-                return Err(pass.unfit(&held.state, share.budget()));
+                common.add(pass, &mut held.state, share.budget())?;
             }
             share.is_over(pass.held(&held.state), context.threads);
         }
+    }
+    if let Some(share) = &share {
+        common.take_into(pass, &mut held.state, share.budget());
     }
     Ok(held)
 }

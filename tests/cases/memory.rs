@@ -340,6 +340,37 @@ fn lists_of_many_files_are_within_the_memory_or_refused() {
 }
 
 #[test]
+fn long_rows_are_kept_once_for_all_threads_or_refused_with_the_memory_that_would_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut out = BufWriter::new(File::create(folder.join("long")).expect("a file"));
+    for n in 0..120_u32 {
+        let piece = format!("{:08x}", n.wrapping_mul(0x9e37_79b9));
+        writeln!(out, "{}", piece.repeat(1_000_000 / piece.len())).expect("it is written");
+    }
+    out.into_inner().expect("it is written");
+    // A debug build is slower between the copies of a long text, so that more are there at once.
+    let copies = if cfg!(debug_assertions) { 16 << 20 } else { 0 };
+    bounded_with(folder, 64, &THREADS, &["topk(5)", "long"], 0, copies);
+    let mut named = Vec::new();
+    for threads in THREADS {
+        let run = |memory: &str| {
+            measured(folder, &["-j", threads, "--memory", memory, "topk(30)", "long"])
+        };
+        let (code, most, said) = run("64M");
+        assert_eq!(code, Some(3), "{said}");
+        assert!(most <= (64 << 20) + BEYOND + copies, "-j {threads}: {} MiB", most >> 20);
+        let least = said.split("`--memory ").nth(1).and_then(|rest| rest.split('`').next());
+        let least = least.expect("it says what would do");
+        let (code, _, said) = run(least);
+        assert_eq!(code, Some(0), "-j {threads} {least}: {said}");
+        named.push(least.to_owned());
+    }
+    named.dedup();
+    assert_eq!(named.len(), 1, "{named:?}");
+}
+
+#[test]
 fn rows_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
     let folder = tempfile::tempdir().expect("a folder");
     texts(&folder.path().join("texts"), 260_000);
