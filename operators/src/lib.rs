@@ -123,8 +123,8 @@ mod value;
 
 pub use adapt::{Pieces, WholeOf};
 pub use combine::{
-    BottomK, Collect, Count, ExactSum, First, Fold, Frequencies, Last, Max, Min, Sum, Summand,
-    TopK, TopKBy, Total,
+    BottomK, Collect, Count, Counting, ExactSum, First, Fold, Frequencies, Last, Max, Min, Sum,
+    Summand, TopK, TopKBy, Total,
 };
 pub use combiner::{Combiner, Feed};
 pub use counts::{Counted, Counts};

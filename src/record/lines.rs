@@ -274,7 +274,7 @@ impl std::iter::FusedIterator for RawLines<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use creel_operators::Counts;
+    use creel_operators::Combiner;
 
     fn lines(text: &str) -> Vec<&str> {
         Lines::new(text, &Delimiter::Line).collect()
@@ -325,14 +325,15 @@ mod tests {
             (custom("\0"), false),
             (custom("\r\n"), false),
         ] {
-            let words = |counts: &mut Counts<String>, whole| {
-                let lines = Lines::new(text, &delimiter);
-                creel_operators::Records::within(whole, lines, counts).words().frequencies();
+            let words = |whole| {
+                let (lines, mut state) = (Lines::new(text, &delimiter), Default::default());
+                let records = creel_operators::Records::within(whole, lines, &mut state);
+                let frequencies = records.words().frequencies::<String>();
+                frequencies.finish(state)
             };
-            let (mut each, mut all) = <(Counts<String>, Counts<String>)>::default();
-            words(&mut each, Whole::default());
+            let each = words(Whole::default());
             let whole = Lines::new(text, &delimiter).whole();
-            words(&mut all, whole);
+            let all = words(whole);
             assert_eq!(each.sorted_lent(), all.sorted_lent());
             assert_eq!(whole.is_known(), known, "{delimiter:?}");
             let mut half = Lines::new(text, &delimiter);

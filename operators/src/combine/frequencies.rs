@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use crate::table::Table;
 use crate::{Combiner, Counts, Feed, Key, Records, Stored};
 
 /// Counts how often each record occurs; `K` is what a record is stored as, `String` for `&str`.
@@ -18,51 +19,77 @@ pub struct Frequencies<K>(PhantomData<fn() -> K>);
 
 mark! { Frequencies<K>, "A combiner that counts records stored as `K`." }
 
+/// What was counted so far, of which some keys may wait to be counted with others: what
+/// [`finish`](Combiner::finish) makes [`Counts`] of.
+///
+/// ```
+/// use creel_operators::{Combiner, Feed, Frequencies};
+///
+/// let (frequencies, mut counting) = (Frequencies::<u64>::new(), Default::default());
+/// frequencies.feed_all(&mut counting, [7_u64, 8, 7].into_iter());
+/// assert_eq!(frequencies.finish(counting).topk(1), [(7, 2)]);
+/// ```
+#[derive(Clone)]
+pub struct Counting<K: Stored>(Counts<K>);
+
+impl<K: Stored> Default for Counting<K> {
+    fn default() -> Self {
+        Self(Counts::default())
+    }
+}
+
+impl<K: Stored> std::fmt::Debug for Counting<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counting")
+    }
+}
+
 impl<K: Stored> Combiner for Frequencies<K> {
-    type State = Counts<K>;
+    type State = Counting<K>;
     type Output = Counts<K>;
     const ORDERED: bool = false;
 
-    fn merge(&self, into: &mut Counts<K>, from: Counts<K>) {
-        into.merge(from);
+    fn merge(&self, into: &mut Counting<K>, from: Counting<K>) {
+        into.0.merge(from.0);
     }
 
-    fn finish(&self, state: Counts<K>) -> Counts<K> {
-        state
+    fn finish(&self, mut state: Counting<K>) -> Counts<K> {
+        state.0.table.settle();
+        state.0
     }
 
-    fn weight(&self, state: &Counts<K>) -> usize {
-        if Counts::<K>::HAS_PARTS { state.weight() } else { 0 }
+    fn weight(&self, state: &Counting<K>) -> usize {
+        if Counts::<K>::HAS_PARTS { state.0.weight() } else { 0 }
     }
 
-    fn held(&self, state: &Counts<K>) -> usize {
-        state.held()
+    fn held(&self, state: &Counting<K>) -> usize {
+        state.0.held()
     }
 
-    fn parts(&self, state: Counts<K>, bits: u32) -> Vec<Counts<K>> {
-        state.parts(bits)
+    fn parts(&self, state: Counting<K>, bits: u32) -> Vec<Counting<K>> {
+        state.0.parts(bits).into_iter().map(Counting).collect()
     }
 
-    fn join(&self, parts: Vec<Counts<K>>) -> Counts<K> {
-        Counts::join(parts)
+    fn join(&self, parts: Vec<Counting<K>>) -> Counting<K> {
+        Counting(Counts::join(parts.into_iter().map(|part| part.0).collect()))
     }
 
-    fn save(&self, state: &Counts<K>, bytes: &mut Vec<u8>) -> bool {
-        state.save(bytes)
+    fn save(&self, state: &Counting<K>, bytes: &mut Vec<u8>) -> bool {
+        state.0.save(bytes)
     }
 
-    fn load(&self, into: &mut Counts<K>, bytes: &[u8]) -> bool {
-        into.load(bytes)
+    fn load(&self, into: &mut Counting<K>, bytes: &[u8]) -> bool {
+        into.0.load(bytes)
     }
 }
 
 impl<T: Key> Feed<T> for Frequencies<T::Owned> {
-    fn feed(&self, state: &mut Counts<T::Owned>, record: T) {
-        state.add(record, 1);
+    fn feed(&self, state: &mut Counting<T::Owned>, record: T) {
+        state.0.add(record, 1);
     }
 
-    fn feed_all(&self, state: &mut Counts<T::Owned>, records: impl Iterator<Item = T>) {
-        state.add_all(records);
+    fn feed_all(&self, state: &mut Counting<T::Owned>, records: impl Iterator<Item = T>) {
+        state.0.table.add_later(records);
     }
 }
 

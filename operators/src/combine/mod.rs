@@ -53,7 +53,7 @@ pub use count::Count;
 pub use exact::ExactSum;
 pub use first::First;
 pub use fold::Fold;
-pub use frequencies::Frequencies;
+pub use frequencies::{Counting, Frequencies};
 pub use last::Last;
 pub use max::Max;
 pub use min::Min;

@@ -1,64 +1,159 @@
 //! The table for keys in general: each is stored in its slot.
+//!
+//! A table that has outgrown the caches is cut into parts by the hashes of keys. Keys that are plain
+//! values then wait with others of their part, and are counted many at a time: a part fits a cache.
 
 use std::fmt;
 
-use hashbrown::hash_table::{Entry, HashTable, IntoIter};
+use hashbrown::hash_table::{Entry, HashTable};
 
 use super::{Seed, Table};
 use crate::{Key, Stored, Value};
 
+/// Into how many parts a large table is cut, by their logarithm.
+const BITS: u32 = if cfg!(test) { 4 } else { 10 };
+const PARTS: usize = 1 << BITS;
+
+/// The keys of a table that is not cut: with their counts they fit the caches.
+const SMALL: usize = if cfg!(test) { 64 } else { 1 << 18 };
+
+/// So many keys that wait are worth a look.
+const WAITING: usize = if cfg!(test) { 256 } else { 1 << 22 };
+
 /// A hash table of keys and counts, for keys that are values of their own.
 #[derive(Clone)]
 pub struct Map<K> {
-    slots: HashTable<(K, u64)>,
+    /// One, or all [`PARTS`].
+    parts: Vec<HashTable<(K, u64)>>,
+    /// For each part the keys that wait to be counted.
+    waiting: Vec<Vec<K>>,
+    /// How many wait in all, and how many may before they are looked at.
+    waits: usize,
+    most: usize,
     seed: Seed,
 }
 
+/// The part of a hash: neither its first bits, which tell keys of a table apart, nor its last, which
+/// place them.
+#[inline]
+fn part_of(hash: u64) -> usize {
+    (hash >> 32) as usize % PARTS
+}
+
+/// Counts a key in a part.
+#[inline]
+fn count<K, Q: Value<Owned = K>>(
+    part: &mut HashTable<(K, u64)>,
+    rehash: impl Fn(&(K, u64)) -> u64,
+    (hash, key): (u64, Q),
+    matches: impl Fn(&Q, &K) -> bool,
+    n: u64,
+) {
+    match part.entry(hash, |(k, _)| matches(&key, k), rehash) {
+        Entry::Occupied(mut slot) => {
+            let (_, count) = slot.get_mut();
+            *count = count.saturating_add(n);
+        }
+        Entry::Vacant(slot) => {
+            slot.insert((key.into_owned(), n));
+        }
+    }
+}
+
 impl<K: Stored> Map<K> {
+    /// Whether keys own no memory, so that to store one for each record costs nothing.
+    const PLAIN: bool = !std::mem::needs_drop::<K>();
+
+    #[inline]
     fn add_hashed<Q>(&mut self, hash: u64, key: Q, matches: impl Fn(&Q, &K) -> bool, n: u64)
     where
         Q: Value<Owned = K>,
     {
-        let Self { slots, seed } = self;
-        match slots.entry(hash, |(k, _)| matches(&key, k), |(k, _)| seed.hash_key(k)) {
-            Entry::Occupied(mut slot) => {
-                let (_, count) = slot.get_mut();
-                *count = count.saturating_add(n);
-            }
-            Entry::Vacant(slot) => {
-                slot.insert((key.into_owned(), n));
-            }
+        let at = if self.parts.len() == 1 { 0 } else { part_of(hash) };
+        let Self { parts, seed, .. } = self;
+        count(&mut parts[at], |(k, _)| seed.hash_key(k), (hash, key), matches, n);
+        if parts.len() == 1 && parts[0].len() > SMALL {
+            self.cut();
         }
+    }
+
+    /// Cuts it into parts.
+    fn cut(&mut self) {
+        if self.parts.len() > 1 {
+            return;
+        }
+        let whole = std::mem::take(&mut self.parts);
+        self.parts.resize_with(PARTS, HashTable::new);
+        self.waiting.resize_with(PARTS, Vec::new);
+        for (key, n) in whole.into_iter().flatten() {
+            self.add_hashed(self.seed.hash_key(&key), key, K::eq, n);
+        }
+    }
+
+    /// Counts the keys of a part that wait.
+    fn settle_part(&mut self, at: usize) {
+        let Self { parts, waiting, waits, seed, .. } = self;
+        let Some(waiting) = waiting.get_mut(at).map(std::mem::take) else { return };
+        *waits -= waiting.len();
+        for key in waiting {
+            let hash = seed.hash_key(&key);
+            count(&mut parts[at], |(k, _)| seed.hash_key(k), (hash, key), K::eq, 1);
+        }
+    }
+
+    /// Counts those that wait, if that makes them take less memory, as some parts show.
+    #[cold]
+    fn settle_some(&mut self) {
+        const SOME: usize = PARTS.div_ceil(64);
+        let before: usize = self.waiting[..SOME].iter().map(Vec::len).sum();
+        (0..SOME).for_each(|at| self.settle_part(at));
+        let distinct: usize = self.parts[..SOME].iter().map(HashTable::len).sum();
+        if before >= distinct * 5 / 2 {
+            self.settle();
+        }
+        // As much as they are to shrink to, at least.
+        self.most = (2 * self.waits).max(2 * self.distinct()).max(WAITING);
     }
 }
 
 impl<K> Default for Map<K> {
     fn default() -> Self {
-        Self { slots: HashTable::new(), seed: Seed::default() }
+        Self {
+            parts: vec![HashTable::new()],
+            waiting: Vec::new(),
+            waits: 0,
+            most: WAITING,
+            seed: Seed::default(),
+        }
     }
 }
 
 impl<K> fmt::Debug for Map<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Map").field("len", &self.slots.len()).finish_non_exhaustive()
+        f.debug_struct("Map").field("parts", &self.parts.len()).finish_non_exhaustive()
     }
 }
 
 impl<K: Stored> Table<K> for Map<K> {
-    type IntoIter = IntoIter<(K, u64)>;
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<HashTable<(K, u64)>>>;
+
+    const PARTS: bool = true;
 
     fn distinct(&self) -> usize {
-        self.slots.len()
+        self.parts.iter().map(HashTable::len).sum()
     }
 
     fn weight(&self) -> usize {
-        self.slots.allocation_size()
+        let waiting: usize = self.waiting.iter().map(Vec::capacity).sum();
+        let parts: usize = self.parts.iter().map(HashTable::allocation_size).sum();
+        parts + waiting * size_of::<K>()
     }
 
     fn held(&self) -> usize {
         // Of twice the size, into which the old one is moved.
-        let doubles = self.slots.len() >= self.slots.capacity() / 8 * 7;
-        self.weight() * if doubles { 3 } else { 1 }
+        let doubles = |part: &HashTable<(K, u64)>| part.len() >= part.capacity() / 8 * 7;
+        let more = self.parts.iter().filter(|part| doubles(part));
+        self.weight() + more.map(|part| 2 * part.allocation_size()).sum::<usize>()
     }
 
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64) {
@@ -66,23 +161,145 @@ impl<K: Stored> Table<K> for Map<K> {
         self.add_hashed(hash, key, Q::matches, n);
     }
 
+    fn add_later<Q: Key<Owned = K>>(&mut self, keys: impl Iterator<Item = Q>) {
+        if !Self::PLAIN || self.parts.len() == 1 {
+            return self.add_all(keys);
+        }
+        for key in keys {
+            let hash = self.seed.hash_key(&key);
+            self.waiting[part_of(hash)].push(key.into_owned());
+            self.waits += 1;
+        }
+        if self.waits >= self.most {
+            self.settle_some();
+        }
+    }
+
+    fn settle(&mut self) {
+        (0..self.waiting.len()).for_each(|at| self.settle_part(at));
+    }
+
     fn get<Q: Key<Owned = K>>(&self, key: Q) -> u64 {
         let hash = self.seed.hash_key(&key);
-        self.slots.find(hash, |(k, _)| key.matches(k)).map_or(0, |(_, n)| *n)
+        let at = if self.parts.len() == 1 { 0 } else { part_of(hash) };
+        self.parts[at].find(hash, |(k, _)| key.matches(k)).map_or(0, |(_, n)| *n)
     }
 
     fn iter(&self) -> impl Iterator<Item = (K::Lent<'_>, u64)> {
-        self.slots.iter().map(|(key, n)| (key.lend(), *n))
+        self.parts.iter().flatten().map(|(key, n)| (key.lend(), *n))
     }
 
     fn into_iter(self) -> Self::IntoIter {
-        self.slots.into_iter()
+        self.parts.into_iter().flatten()
     }
 
-    fn merge(&mut self, from: Self) {
-        for (key, n) in from.slots {
-            let hash = self.seed.hash_key(&key);
-            self.add_hashed(hash, key, K::eq, n);
+    fn merge(&mut self, mut from: Self) {
+        if self.parts.len() == 1 && from.parts.len() > 1 {
+            self.cut();
+        }
+        for at in 0..from.parts.len() {
+            // Part after part, so that each is in a cache.
+            self.settle_part(at);
+            from.settle_part(at);
+            for (key, n) in std::mem::take(&mut from.parts[at]) {
+                let hash = self.seed.hash_key(&key);
+                self.add_hashed(hash, key, K::eq, n);
+            }
+        }
+    }
+
+    fn parts(self, bits: u32) -> Vec<Self> {
+        if bits == 0 {
+            return vec![self];
+        }
+        let mut cut: Vec<Self> = std::iter::repeat_with(Self::default).take(1 << bits).collect();
+        let shift = BITS - bits.min(BITS);
+        if self.parts.len() == 1 {
+            for (key, n) in self.parts.into_iter().flatten() {
+                let hash = self.seed.hash_key(&key);
+                cut[part_of(hash) >> shift].add_hashed(hash, key, K::eq, n);
+            }
+            return cut;
+        }
+        cut.iter_mut().for_each(Self::cut);
+        for (at, (part, waiting)) in self.parts.into_iter().zip(self.waiting).enumerate() {
+            let into = &mut cut[at >> shift];
+            into.waits += waiting.len();
+            (into.parts[at], into.waiting[at]) = (part, waiting);
+        }
+        cut
+    }
+
+    fn join(parts: Vec<Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let Some(mut into) = parts.next() else { return Self::default() };
+        for mut part in parts {
+            // No key is in two of them.
+            for at in 0..part.parts.len() {
+                if part.parts.len() == into.parts.len()
+                    && part.parts.len() > 1
+                    && into.parts[at].is_empty()
+                {
+                    part.settle_part(at);
+                    into.settle_part(at);
+                    std::mem::swap(&mut into.parts[at], &mut part.parts[at]);
+                }
+            }
+            into.merge(part);
+        }
+        into
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use crate::{Combiner, Counts, Feed, Frequencies};
+
+    proptest! {
+        #[test]
+        fn keys_that_wait_are_counted_as_by_a_plain_map(
+            lanes in prop::collection::vec(prop::collection::vec(0..2000_u64, 0..3000), 1..4),
+            batch in 1..700_usize,
+            bits in 0..12_u32,
+        ) {
+            let combiner = Frequencies::<u64>::new();
+            let mut expected = BTreeMap::new();
+            lanes.iter().flatten().for_each(|key| *expected.entry(*key).or_insert(0) += 1);
+            let fed = lanes.iter().map(|lane| {
+                let mut state = Default::default();
+                lane.chunks(batch).for_each(|keys| combiner.feed_all(&mut state, keys.iter()));
+                combiner.parts(state, bits).into_iter()
+            });
+            let mut fed: Vec<_> = fed.collect();
+            let parts = (0..1 << bits).map(|_| {
+                let mut states = fed.iter_mut().filter_map(Iterator::next);
+                let mut into = states.next().unwrap_or_default();
+                states.for_each(|from| combiner.merge(&mut into, from));
+                into
+            });
+            let counts = combiner.finish(combiner.join(parts.collect()));
+            prop_assert_eq!(counts.len(), expected.len());
+            prop_assert!(expected.iter().all(|(key, n)| counts.get(*key) == *n));
+            prop_assert!(counts.into_iter().collect::<BTreeMap<_, _>>() == expected);
+        }
+
+        #[test]
+        fn large_and_small_tables_are_merged_either_way(
+            small in prop::collection::vec(0..500_u16, 0..40),
+            large in prop::collection::vec(0..500_u16, 100..900),
+        ) {
+            let table = |keys: &[u16]| keys.iter().collect::<Counts<u16>>();
+            let all = table(&[&small[..], &large[..]].concat());
+            let (mut one, mut other) = (table(&small), table(&large));
+            one.merge(table(&large));
+            other.merge(table(&small));
+            prop_assert_eq!(&one, &all);
+            prop_assert_eq!(&other, &all);
+            prop_assert_eq!(Counts::join(all.clone().parts(3)), all);
         }
     }
 }

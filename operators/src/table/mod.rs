@@ -63,6 +63,16 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
         keys.for_each(|key| self.add(key, 1));
     }
 
+    /// Counts each of the keys once, when [`settle`](Self::settle) is called at the latest: until then
+    /// what the table says may leave some out.
+    #[inline]
+    fn add_later<Q: Key<Owned = K>>(&mut self, keys: impl Iterator<Item = Q>) {
+        self.add_all(keys);
+    }
+
+    /// Counts the keys that wait.
+    fn settle(&mut self) {}
+
     /// How often a key was counted.
     fn get<Q: Key<Owned = K>>(&self, key: Q) -> u64;
 
