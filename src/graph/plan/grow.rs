@@ -23,12 +23,17 @@ impl Plan {
     /// Adds a task and all that it needs, as far as they are not there; the caller is one of its
     /// users.
     pub(crate) fn add(&mut self, root: &Arc<Node>) -> Id {
+        let id = self.begin_walk(root);
+        self.end_walk();
+        id
+    }
+
+    /// Adds a task as [`add`](Self::add) does, without the [end](Self::end_walk) of the walk.
+    pub(super) fn begin_walk(&mut self, root: &Arc<Node>) -> Id {
         let root = self.walk(root, false);
         let slot = self.at(root);
         slot.uses += 1;
-        let id = Id { at: root, turn: slot.turn };
-        self.end_walk();
-        id
+        Id { at: root, turn: slot.turn }
     }
 
     /// A task has made another that will make its value.
@@ -77,7 +82,7 @@ impl Plan {
 
     /// Gives up what a walk has found to be in vain. Not sooner: what nobody uses is freed, and
     /// during the walk those that will use it are not there yet.
-    fn end_walk(&mut self) {
+    pub(super) fn end_walk(&mut self) {
         for (id, error) in std::mem::take(&mut self.doomed) {
             let error = error.in_task(|| self.path(id));
             self.fail(id, error);

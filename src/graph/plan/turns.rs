@@ -136,13 +136,15 @@ impl Plan {
             && turns.window.len() < turns.ahead
             && let Some(root) = turns.roots.next.next()
         {
-            let root = self.add(&root);
+            let root = self.begin_walk(&root);
             self.slot(root).missing += 1;
             if let Some(turns) = &mut self.turns {
                 turns.window.push_back(root);
                 turns.made += 1;
             }
+            // Before tasks fail over others that have failed: those are kept for later roots, too.
             self.keep_shared();
+            self.end_walk();
         }
         let Some(first) = self.turn() else { return };
         let slot = self.slot(first);
@@ -181,5 +183,48 @@ impl Plan {
         let there = std::mem::replace(&mut turns.kept, later);
         self.turns = Some(turns);
         there.into_values().flatten().for_each(|id| self.release(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::graph::Context;
+    use crate::graph::delayed::{call, delayed};
+    use crate::graph::node::{Inputs, Outcome};
+
+    #[test]
+    fn a_task_that_fails_as_it_is_added_is_kept_for_later_roots() {
+        let runs = delayed(1_u32).map(|n| *n);
+        let fails = delayed(1_u32).try_map(|_| Err::<u32, _>("fails"));
+        let both = call(|a: &u32, b: &u32| a + b, (&runs, &fails));
+        let tasks = [runs, fails, both.clone(), both];
+        let over = tasks.clone().map(|task| Arc::clone(task.node()));
+        let roots = tasks.map(|task| Arc::clone(task.map(|n| *n).node()));
+        let mut plan = Plan { number: 1, ..Plan::default() };
+        let roots = Roots {
+            next: Box::new(roots.into_iter()),
+            over: Box::new(move |n| over.get(n).cloned()),
+        };
+        plan.add_in_turn(roots, &[], 1);
+        let mut begun: HashMap<usize, u32> = HashMap::new();
+        for _ in 0..4 {
+            while let Some(job) = plan.next(0, true, &mut Inputs::default()) {
+                *begun.entry(address(&job.node)).or_default() += 1;
+                let mut inputs = job.inputs;
+                let run = job.node.run(&Context::default(), &mut inputs);
+                assert!(plan.returned(job.ticket));
+                match run {
+                    Ok(Outcome::Value(value)) => plan.done(job.ticket.id, value, 0),
+                    Ok(_) => unreachable!("functions of values"),
+                    Err(error) => plan.fail(job.ticket.id, error),
+                }
+                plan.waste.clear();
+            }
+            plan.next_turn();
+        }
+        assert!(begun.values().all(|times| *times == 1), "{begun:?}");
     }
 }
