@@ -31,9 +31,6 @@ pub(crate) struct Fetch {
     progress: Arc<Progress>,
     /// What is to be looked at when the file was read that was opened last.
     finish: Option<Finish>,
-    /// The object in a store whose first slice was opened last.
-    #[cfg(feature = "cloud")]
-    begun: Option<Arc<Object>>,
     #[cfg(feature = "cloud")]
     opening: Arc<Opening>,
 }
@@ -84,8 +81,6 @@ impl Fetch {
             lookback,
             progress,
             finish: None,
-            #[cfg(feature = "cloud")]
-            begun: None,
         }
     }
 
@@ -95,13 +90,6 @@ impl Fetch {
     /// # Errors
     /// If it is not, or nobody can tell.
     pub(crate) async fn finish(&mut self) -> Result<()> {
-        #[cfg(feature = "cloud")]
-        if let Some(object) = self.begun.take()
-            && let Home::Remote(remote) = &object.home
-            && let Some(reason) = remote.contradiction()
-        {
-            return self.refuse(&object, Error::Corrupt { place: object.place(), reason });
-        }
         let Some(finish) = self.finish.take() else { return Ok(()) };
         let object = finish.object();
         finish.look().await.or_else(|error| self.refuse(&object, error))
@@ -179,7 +167,6 @@ impl Fetch {
             #[cfg(feature = "cloud")]
             Home::Remote(remote) => {
                 let (opening, index) = (&self.opening, self.next - 1);
-                self.begun = (slice.start == 0).then(|| Arc::clone(&slice.object));
                 let inner = RemoteReader::new(opening, index, &slice, remote, at);
                 Box::pin(Counted { inner, progress, uncounted })
             }

@@ -24,8 +24,6 @@ pub(super) struct Remote {
     /// The first ETag that an answer named, where the listing or the first answer named none.
     adopted: OnceLock<String>,
     size: Mutex<Size>,
-    /// The size that the listing told, if all answers tell another.
-    listed_as: OnceLock<u64>,
     /// Whether its server was found to know ranges.
     pub(super) ranged: AtomicBool,
     /// Whether its server was found to ignore ranges, or nothing but all of it can tell whether it
@@ -77,7 +75,6 @@ impl Remote {
             version,
             adopted: OnceLock::new(),
             size: Mutex::new(size),
-            listed_as: OnceLock::new(),
             ranged: AtomicBool::new(false),
             whole: AtomicBool::new(false),
             sums: Sums::default(),
@@ -107,9 +104,8 @@ impl Remote {
         }
     }
 
-    /// Learns the size from an answer. One that differs from the listing's is read by when a second
-    /// answer says so too; but one of the two is wrong, and nobody can tell which. Only that an object
-    /// is empty a listing may say of what it does not know.
+    /// Learns the size from an answer. One that differs from the listing's counts when a second
+    /// answer says so too: a lie is told once more often than twice.
     ///
     /// # Errors
     /// The size that another answer or the listing told, if that was another.
@@ -117,30 +113,17 @@ impl Remote {
         let mut size = self.lock();
         let (next, result) = match *size {
             Size::Told(known) if known != now => (*size, Err(known)),
-            Size::Listed(listed @ 1..) if listed != now => {
+            // A listing that says nothing is asked no more than one that is not there.
+            Size::Listed(listed) if listed != now && listed > 0 => {
                 (Size::Doubted { listed, told: now }, Err(listed))
             }
             Size::Doubted { listed, told } if now != listed && now != told => {
                 (Size::Doubted { listed, told: now }, Err(listed))
             }
-            Size::Doubted { listed, told } if now == told => {
-                // All of its answers tell the same, or are not used.
-                let _ = self.listed_as.set(listed);
-                (Size::Told(now), Ok(()))
-            }
             _ => (Size::Told(now), Ok(())),
         };
         *size = next;
         result
-    }
-
-    /// Why it cannot be told whether all of it was read, though its answers agree.
-    pub(super) fn contradiction(&self) -> Option<String> {
-        let (listed, told) = (self.listed_as.get()?, self.size()?);
-        Some(format!(
-            "the listing says that it has {listed} bytes, and its answers, of the same version, that it \
-             has {told}; the server is at fault"
-        ))
     }
 
     /// Whether an answer told the size.

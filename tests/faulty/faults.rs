@@ -424,13 +424,8 @@ pub(crate) const PAGE: &[Fault] = &[
         &["no size"],
     ),
     fault("sizes of nothing", |_, r| sizes(r, |_| 0), &[]),
-    // Which of the two is right, nobody can tell.
-    lasting("sizes that are too small", |_, r| sizes(r, |size| size / 3), &["of the same version"]),
-    lasting(
-        "sizes that are too large",
-        |_, r| sizes(r, |size| size * 3 + 1),
-        &["of the same version"],
-    ),
+    fault("sizes that are too small", |_, r| sizes(r, |size| size / 3), &[]),
+    fault("sizes that are too large", |_, r| sizes(r, |size| size * 3 + 1), &[]),
     fault(
         "more, and not where",
         |_, r| {

@@ -44,7 +44,7 @@ const OF_BUCKET: &[(&str, &[&str])] = &[
     ("Key", &["key", "no such", "not found", "404", "prefix", "twice"]),
     ("LastModified", &["changed", "date"]),
     ("ETag", &["etag", "changed", "version", "xml"]),
-    ("Size", &["size", "of the same version"]),
+    ("Size", &["size"]),
 ];
 
 const OF_CONTAINER: &[(&str, &[&str])] = &[
@@ -52,7 +52,7 @@ const OF_CONTAINER: &[(&str, &[&str])] = &[
     ("Name", &["key", "no such", "not found", "404", "prefix", "twice"]),
     ("Last-Modified", &["changed", "date"]),
     ("Etag", &["etag", "changed", "version"]),
-    ("Content-Length", &["size", "of the same version"]),
+    ("Content-Length", &["size"]),
     ("BlobType", &[]),
 ];
 
