@@ -12,11 +12,12 @@ use super::lane::{self, Records};
 use super::ordered;
 use super::phases::{follow, read};
 use super::stage::Stage;
-use crate::Result;
 use crate::block::Block;
 use crate::record::Invalid;
-use crate::run::{self, Context, Input, Reader};
+use crate::run::{Context, Input, Reader};
 use crate::sink::{Encoder, Format, Printer, Write};
+use crate::watch::bytes;
+use crate::{Error, Result};
 
 /// What a partial result of a program carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +70,15 @@ pub(crate) fn run_to_state<I: Input<Reader: Reader<Block = Block>>>(
 ) -> Result<Box<dyn State>> {
     let state = lane::reduced(program.first(), input, records, context, false)?;
     match context.budget.as_deref() {
-        Some(budget) if state.held() as u64 > budget.limit() => {
-            Err(run::unfit(&state.name(), state.held(), budget, ""))
-        }
+        Some(budget) if state.held() as u64 > budget.limit() => Err(Error::Memory {
+            task: state.name(),
+            limit: budget.limit(),
+            held: format!(
+                "its state takes {}, and a state for --merge is made in memory; give a process fewer \
+                     sources, or more --memory",
+                bytes(state.held() as u64)
+            ),
+        }),
         _ => Ok(state),
     }
 }

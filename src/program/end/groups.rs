@@ -224,7 +224,12 @@ impl LaneState for Groups {
     }
 
     fn held(&self) -> usize {
-        self.keys.weight() + self.states.iter().map(|state| state.weight()).sum::<usize>()
+        /// A table that grows has its old and its new place at once; a state that is cut to be spilled,
+        /// itself and its parts, which grow too.
+        const TIMES: usize = 3;
+        let held =
+            self.keys.weight() + self.states.iter().map(|state| state.weight()).sum::<usize>();
+        if matches!(self.keys, Keys::One) { held } else { TIMES * held }
     }
 
     fn needed(&self) -> Option<u64> {
