@@ -283,7 +283,10 @@ fn a_state_of_another_program_or_of_other_options_is_refused_with_both_named() {
     let (folder, _) = state_of("words | frequencies");
     let folder = folder.path();
     for (args, says) in [
-        (&["words | count", "1.txt"][..], &["'words | frequencies'", "'words | count'"][..]),
+        (
+            &["words | count", "1.txt"][..],
+            &["its program is 'words | count', not 'words | frequencies'"][..],
+        ),
         (&["--invalid", "skip", "words | frequencies", "1.txt"], &["policy for invalid records"]),
         (&["--delimiter", ",", "words | frequencies", "1.txt"], &["delimiter"]),
         (&["--encoding", "latin1", "words | frequencies", "1.txt"], &["encoding", "latin1"]),

@@ -244,7 +244,7 @@ impl Partials {
     pub(crate) fn new(mut plan: Plan, states: Vec<Stored>) -> Result<Self> {
         let digest = plan.digest();
         if let Some(other) = states.iter().find(|state| state.digest != digest) {
-            let difference = plan.question.difference(&other.plan.question);
+            let difference = other.plan.question.difference(&plan.question);
             let difference = difference.map(|how| format!(" ({how})")).unwrap_or_default();
             let reason = format!(
                 "{} is a state of another plan{difference}: {}, not {digest}",

@@ -38,6 +38,8 @@ pub(crate) struct Compiler {
     branch: Option<Branch>,
     /// Whether the records of this phase are pairs of a key and a count, commonest first.
     is_ranked: bool,
+    /// Whether the records of this phase are rows of groups.
+    is_grouped: bool,
 }
 
 impl Compiler {
@@ -63,6 +65,7 @@ impl Compiler {
             is_branch: false,
             branch: None,
             is_ranked: false,
+            is_grouped: false,
         }
     }
 
@@ -79,6 +82,8 @@ impl Compiler {
             return;
         }
         let mut ended = std::mem::replace(self, Self::new(Vec::new(), Input::Json));
+        let rows = ended.end.as_mut().map(|end| end.rows());
+        self.is_grouped = matches!(rows, Some(Rows::OfGroups));
         (self.is_branch, self.branch) = (ended.is_branch, ended.branch.take());
         if self.is_branch && self.branch.is_none() {
             // What comes first is of the records that the other results are of too.
@@ -99,6 +104,7 @@ impl Compiler {
             let mut compiler = Self {
                 kind: self.kind,
                 is_ranked: self.is_ranked(),
+                is_grouped: self.has_groups(),
                 is_branch: true,
                 ..Self::new(Vec::new(), self.input)
             };
@@ -138,8 +144,18 @@ impl Compiler {
 
     /// Returns true if records are pairs of a key and a count, commonest first.
     pub(crate) fn is_ranked(&self) -> bool {
+        self.is_ranked && self.has_rows()
+    }
+
+    /// Returns true if records are rows of groups, which are compared by their keys first.
+    fn has_groups(&self) -> bool {
+        self.is_grouped && self.has_rows()
+    }
+
+    /// Returns true if records are rows of the phase before, as they are.
+    fn has_rows(&self) -> bool {
         let keeps = |stage: &Stage| matches!(stage, Stage::Filter(_) | Stage::Take(_));
-        self.is_ranked && self.end.is_none() && self.stages.iter().all(keeps)
+        self.end.is_none() && self.stages.iter().all(keeps)
     }
 
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
@@ -197,11 +213,15 @@ impl Compiler {
         if !(least..=most).contains(&call.args.len()) {
             return Err(wrong_arity(verb, call));
         }
+        let has_groups = self.has_groups();
         // These are asked of the reduction itself, which then keeps less.
         let rows = self.end.as_mut().map(|end| end.rows());
         let of_groups = matches!(rows, Some(Rows::OfGroups));
-        if of_groups && verb.name == "topk" {
-            return Err(verbs::not_yet(call.name_span.clone(), "topk of groups"));
+        if matches!(verb.name, "topk" | "bottomk") && (of_groups || has_groups) {
+            return Err(verbs::not_yet(
+                call.name_span.clone(),
+                &format!("{} of groups", verb.name),
+            ));
         }
         let smallest_first = matches!(rows, Some(Rows::RankedUp(_)));
         let limits = match verb.name {

@@ -15,7 +15,7 @@ fn fault(program: &str) -> (&str, String) {
 fn a_fault_points_at_its_place_and_says_what_to_write() {
     for (program, place, says) in [
         ("words | frequency", "frequency", "did you mean `frequencies`?"),
-        ("group_by(.x)", "group_by", "did you mean `frequencies`?"),
+        ("group_by(.x)", "group_by", "did you mean `groupby`?"),
         ("filter .x", "filter .x", "write filter(.x)"),
         ("words | take 10", "10", "write take(10)"),
         ("filter(test(\"(\"))", "\"(\"", "unclosed group"),

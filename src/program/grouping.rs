@@ -1,6 +1,6 @@
 //! `groupby` and `agg` as a program says them: the key, and the aggregates with their arguments.
 
-use creel_operators::aggregate::{self, Order};
+use creel_operators::aggregate::{self, Needs, Order};
 
 use super::batch::Kind;
 use super::compile::Compiler;
@@ -128,7 +128,13 @@ impl Reducer {
     /// A call of an aggregate: its parameters, then its columns; without columns, the record itself.
     pub(super) fn of_call(call: &Call, kind: Kind) -> Result<Self, Fault> {
         let Some(found) = aggregate::find(&call.name).filter(|kind| is_offered(kind)) else {
-            return Err(verbs::unknown(call));
+            return Err(match expression::FUNCTIONS.contains(&call.name.as_str()) {
+                true => {
+                    Fault::new(call.name_span.clone(), format!("`{}` is no aggregate", call.name))
+                        .hint("an aggregate is, such as count, mean(.rt), p99(.rt)")
+                }
+                false => verbs::unknown(call),
+            });
         };
         let numbers = call.args.iter().map_while(|arg| match &arg.node {
             Node::Number(digits) => digits.parse::<f64>().ok(),
@@ -159,8 +165,23 @@ impl Reducer {
             let kind = value.kind(kind);
             columns.push((value, kind));
         }
+        let place = |at: usize| arguments.get(at).map_or(&call.name_span, |of| &of.span);
+        if found.needs == Needs::Numbers {
+            for (at, (value, kind)) in columns.iter_mut().enumerate() {
+                if kind.is_json() {
+                    // As for the stage `sum`: what is no number is an error of its record.
+                    *value =
+                        expression::then(std::mem::replace(value, Value::Identity), Value::Summand);
+                    *kind = value.kind(*kind);
+                } else if *kind == Kind::Text {
+                    let message = format!("`{}` needs numbers, and these are texts", call.name);
+                    return Err(Fault::new(place(at).clone(), message)
+                        .hint(format!("for that of lengths: {}(length)", call.name)));
+                }
+            }
+        }
         if let Some(at) = columns.iter().position(|(_, kind)| *kind == Kind::List) {
-            let place = arguments.get(at).map_or(&call.name_span, |of| &of.span);
+            let place = place(at);
             return Err(Fault::new(
                 place.clone(),
                 format!("`{}` of lists is not there yet", call.name),

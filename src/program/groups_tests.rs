@@ -23,7 +23,7 @@ const REQUESTS: &str = r#"{"uri":"/a","status":200,"rt":1.5}
 {"uri":"/b","status":500,"rt":0.5}
 {"uri":"/a","status":503,"rt":2.5}
 {"uri":null,"status":200}
-{"uri":"/a","status":200,"rt":"slow"}
+{"uri":"/a","status":200}
 {"status":404,"rt":4}
 "#;
 
@@ -44,10 +44,10 @@ fn a_row_has_the_key_under_its_own_name_and_each_aggregate_under_its_label() {
 fn one_aggregate_of_groups_gives_pairs_and_of_all_a_value() {
     for (program, expected) in [
         ("groupby(.uri; count)", "[null,2]\n[\"/a\",3]\n[\"/b\",1]\n"),
-        ("groupby(.status >= 500; max(.rt))", "[false,\"slow\"]\n[true,2.5]\n"),
+        ("groupby(.status >= 500; max(.rt))", "[false,4]\n[true,2.5]\n"),
         ("map(.status) | groupby(length; count)", "[200,3]\n[404,1]\n[500,1]\n[503,1]\n"),
         ("agg({n: count, s: sum(.rt)})", "{\"n\":6,\"s\":8.5}\n"),
-        ("agg(count(.rt))", "5\n"),
+        ("agg(count(.rt))", "4\n"),
         ("mean(.rt)", "2.125\n"),
         ("map(.rt) | mean", "2.125\n"),
         ("nunique(.uri)", "3\n"),
@@ -94,6 +94,19 @@ fn a_record_that_cannot_be_evaluated_fails_the_run_or_is_left_out_of_all_aggrega
 }
 
 #[test]
+fn a_value_that_is_no_number_is_an_error_of_its_record_in_each_aggregate_of_numbers() {
+    let text = "{\"a\":1}\n{\"a\":null}\n{\"b\":2}\n{\"a\":\"1.5\"}\n{\"a\":3}\n";
+    for program in ["mean(.a)", "agg({s: sum(.a), n: count})", "groupby(.b; p99(.a))", "sum(.a)"] {
+        let (_, ended) = run_over(program, text, &options(Input::Json, 8, 2));
+        let error = ended.expect_err("a text is no number").to_string();
+        assert!(error.contains("byte 27") && error.contains("a number is needed"), "{error}");
+    }
+    let skips = Options { invalid: Invalid::Skip, ..options(Input::Json, 8, 2) };
+    let (printed, ended) = run_over("agg({s: sum(.a), n: count})", text, &skips);
+    assert_eq!((printed.as_str(), ended.ok()), ("{\"s\":4,\"n\":4}\n", Some(1)));
+}
+
+#[test]
 fn a_fault_of_a_grouping_points_at_its_place_and_says_what_to_write() {
     for (program, place, says) in [
         ("groupby(.a)", ".a", "write groupby(f; r)"),
@@ -105,6 +118,11 @@ fn a_fault_of_a_grouping_points_at_its_place_and_says_what_to_write() {
         ("groupby(.a; mean(.a; .b))", "mean", "write mean, mean(f)"),
         ("groupby(.a; min_by)", "min_by", "write min_by(f)"),
         ("groupby(.a; count) | topk(3)", "topk", "topk of groups"),
+        ("groupby(.a; count) | filter(.[1] > 1) | topk(3)", "topk", "topk of groups"),
+        ("groupby(.a; count) | bottomk(3)", "bottomk", "bottomk of groups"),
+        ("frequencies(.a) | bottomk(3)", "bottomk", "bottomk of frequencies"),
+        ("groupby(.a; {n: length})", "length", "`length` is no aggregate"),
+        ("map(.a) | words | mean", "mean", "needs numbers"),
         ("agg(sample(3))", "sample", "not there yet"),
         ("map({a: .b})", "{a: .b}", "an object"),
     ] {

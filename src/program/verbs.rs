@@ -172,6 +172,9 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (1, 1),
         build: |c, call| {
             let k = number_argument(call, 0)?;
+            if c.is_ranked() {
+                return Err(not_yet(call.name_span.clone(), "bottomk of frequencies"));
+            }
             ranked(c, call, k)
         },
     },
@@ -210,7 +213,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "agg",
         usage: "agg(r)",
-        help: "r of all records; also var, std, any, all, first, last, min_by,\nmax_by, nunique, quantile(q; f), p50, p90, p99, histogram(w; f), list",
+        help: "r of all records: count, sum, mean, min, max, var, std, any, all,\nfirst, last, min_by, max_by, topk(k; f), bottomk(k; f), frequencies,\nnunique, approx_nunique (to 0.8 %), quantile(q; f), p(n; f), p50,\np90, p99, histogram(w; f), list",
         arity: (1, 1),
         build: |c, call| {
             let grouping = Grouping::of(&call.args[0], c.kind, None)?;
@@ -250,7 +253,6 @@ fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
 static LATER: &[&str] = &[
     "accumulate",
     "ascii",
-    "avg",
     "bucket",
     "distinct",
     "explode",
@@ -284,23 +286,30 @@ static LATER: &[&str] = &[
 /// What other tools call a stage or a function.
 static SPELLINGS: &[(&str, &str)] = &[
     ("add", "sum"),
+    ("average", "mean"),
+    ("avg", "mean"),
+    ("count_distinct", "nunique"),
     ("cut", "split"),
     ("dropwhile", "remove"),
     ("exclude", "remove"),
     ("flat_map", "flatten"),
     ("frequency", "frequencies"),
     ("grep", "filter"),
-    ("group_by", "frequencies"),
+    ("group_by", "groupby"),
     ("head", "take"),
-    ("histogram", "frequencies"),
+    ("hist", "histogram"),
     ("len", "length"),
     ("limit", "take"),
     ("lower", "ascii_downcase"),
     ("lowercase", "ascii_downcase"),
     ("match", "test"),
+    ("median", "p50"),
+    ("p95", "p(95; f)"),
+    ("percentile", "p"),
     ("reject", "remove"),
     ("size", "length"),
     ("sort_by", "topk"),
+    ("stddev", "std"),
     ("tokenize", "words"),
     ("tolower", "ascii_downcase"),
     ("top", "topk"),
@@ -310,6 +319,7 @@ static SPELLINGS: &[(&str, &str)] = &[
     ("upper", "ascii_upcase"),
     ("uppercase", "ascii_upcase"),
     ("value_counts", "frequencies"),
+    ("variance", "var"),
     ("wc", "count"),
     ("where", "filter"),
 ];
@@ -357,7 +367,9 @@ fn nearest(name: &str) -> Option<&'static str> {
         return Some(known);
     }
     let verbs = VERBS.iter().map(|verb| verb.name);
+    let aggregates = aggregate::KINDS.iter().filter(|kind| grouping::is_offered(kind));
     verbs
+        .chain(aggregates.map(|kind| kind.name))
         .chain(expression::FUNCTIONS.iter().copied())
         .chain(LATER.iter().copied())
         .map(|known| (distance(name, known), known))
@@ -401,6 +413,10 @@ mod tests {
             ("startwith", "startswith"),
             ("limit", "take"),
             ("Words", "words"),
+            ("group_by", "groupby"),
+            ("nuniqe", "nunique"),
+            ("quantil", "quantile"),
+            ("avg", "mean"),
         ] {
             assert_eq!(nearest(typed), Some(meant), "{typed}");
         }

@@ -8,7 +8,7 @@ fn help_fits_on_a_screen_and_lists_every_stage() {
         let output = creel(&[flag]);
         let help = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0));
-        assert!(help.lines().count() <= 64, "{} lines", help.lines().count());
+        assert!(help.lines().count() <= 68, "{} lines", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
         for part in ["SOURCE: ", "words", "filter(p)", "topk(k)", "--blocksize", "--dry-run"] {
             assert!(help.contains(part), "no {part}");

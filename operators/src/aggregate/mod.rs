@@ -41,9 +41,10 @@
 //!
 //! # To add one
 //!
-//! One file in this folder, and one row in [`KINDS`]: the command, the library, groups and partial
-//! states have it then, and a property test of the laws runs over it. As an example, the geometric
-//! mean, in `geometric_mean.rs`:
+//! One file in this folder, its `mod` line, and one row in [`KINDS`]: the command, groups and partial
+//! states have it then, and a property test of the laws runs over it. The library has it as
+//! `typed::ByKind::new(find("geometric_mean")...)`; a function of its own is one more line in
+//! `typed/of_kinds.rs`. As an example, the geometric mean, in `geometric_mean.rs`:
 //!
 //! ```
 //! use creel_operators::aggregate::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
@@ -68,7 +69,7 @@
 //! // A state for each group: by default, that of no records.
 //! #[derive(Default)]
 //! struct Logarithms {
-//!     sum: ExactSum, // `Exact<2>` in this folder is smaller
+//!     sum: ExactSum, // half a KiB; `exact::Exact<2>`, which the others here use, has 32 bytes
 //!     count: u64,
 //! }
 //!
