@@ -1,4 +1,4 @@
-//! What each host asked a web server for, from a log of JSON lines: aggregates of groups.
+//! Counts the requests of each host of a log of JSON lines, and measures them: aggregates by key.
 //!
 //! ```text
 //! cargo run --release --example hosts -- 's3://bucket/access.*.jsonl.gz'

@@ -202,7 +202,7 @@ fn read_by<C: creel::Compute>(make: impl Fn(Bag<String>) -> C) -> (C::Output, u6
 }
 
 #[test]
-fn what_bags_are_made_of_is_read_once_in_a_run() {
+fn a_source_under_bags_of_results_is_read_once_in_a_run() {
     let words = |log: &Bag<String>| log.clone().words().frequencies();
     let often = |log: &Bag<String>| words(log).filter(|_, n| n > 1).into_bag();
 

@@ -327,7 +327,7 @@ fn damaged_states_are_refused_wherever_the_damage_is() {
 }
 
 #[test]
-fn what_is_no_state_is_refused() {
+fn a_file_that_holds_no_state_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     text_files(folder.path());
     refused(&creel(folder.path(), &["--merge", "1.txt"]), 3, &["1.txt", "this is not a state"]);

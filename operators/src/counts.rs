@@ -190,7 +190,7 @@ impl<K: Stored> Counts<K> {
         self.table.merge(from.table);
     }
 
-    /// Whether [`parts`](Self::parts) are more than one.
+    /// True if [`parts`](Self::parts) gives more than one part.
     pub const HAS_PARTS: bool = <K::Table as Table<K>>::PARTS;
 
     /// The bytes of memory that it has, without what keys point to.

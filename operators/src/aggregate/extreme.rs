@@ -12,7 +12,7 @@ use crate::column::{
 pub(super) struct Extreme(pub(super) Ordering);
 
 impl Extreme {
-    /// Whether a value comes before another, or there is none.
+    /// Returns true if a value comes before another, or if there is no other.
     #[inline]
     fn is_first<T: Ord + ?Sized>(self, value: &T, kept: Option<&T>) -> bool {
         kept.is_none_or(|kept| value.cmp(kept) == self.0)

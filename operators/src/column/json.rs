@@ -33,7 +33,7 @@ pub(super) fn within_quotes(raw: &str) -> &str {
     raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default()
 }
 
-/// Whether the text of a string of JSON, with or without its quotes, has escapes.
+/// Returns true if the text of a string of JSON, with or without its quotes, has escapes.
 ///
 /// ```
 /// use creel_operators::column::has_escape;

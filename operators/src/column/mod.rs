@@ -351,7 +351,7 @@ impl<'a> Column<'a> {
                 });
             }
             (Data::Texts { form: Form::Json, text, spans }, None) => {
-                // What begins like a number is one: values are checked.
+                // The values are valid JSON, so the first byte tells a number.
                 spans.iter().enumerate().for_each(|(row, span)| {
                     let raw = span.of(text);
                     if let Some(b'-' | b'0'..=b'9') = raw.as_bytes().first() {

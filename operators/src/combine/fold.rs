@@ -40,7 +40,7 @@ impl<Init, Update, Merge> Fold<Init, Update, Merge> {
 }
 
 impl<A, Init: Fn() -> A, Update, Merge> Fold<Init, Update, Merge> {
-    /// What was accumulated so far, to be given to `update`.
+    /// The accumulator, which `update` takes and gives back.
     pub(crate) fn take(&self, state: &mut Option<A>) -> A {
         state.take().unwrap_or_else(&self.init)
     }

@@ -19,8 +19,8 @@ pub struct Frequencies<K>(PhantomData<fn() -> K>);
 
 mark! { Frequencies<K>, "A combiner that counts records stored as `K`." }
 
-/// What was counted so far, of which some keys may wait to be counted with others: what
-/// [`finish`](Combiner::finish) makes [`Counts`] of.
+/// The state of [`Frequencies`]: counts, and keys that wait to be counted with others.
+/// [`finish`](Combiner::finish) makes [`Counts`] of it.
 ///
 /// ```
 /// use creel_operators::{Combiner, Feed, Frequencies};

@@ -61,7 +61,7 @@ fn count<K, Q: Value<Owned = K>>(
 }
 
 impl<K: Stored> Map<K> {
-    /// Whether keys own no memory, so that to store one for each record costs nothing.
+    /// True if keys own no memory: then a key is stored for each record at no cost.
     const PLAIN: bool = !std::mem::needs_drop::<K>();
 
     #[inline]

@@ -7,7 +7,7 @@ use super::{Aggregates, Takes};
 use crate::Combiner;
 use crate::aggregate::{Reader, Writer};
 
-/// What gives a combiner the value of a record.
+/// Gives a combiner the value of a record.
 pub trait Give<T, C: Combiner> {
     /// Feeds what is taken of a record to a state.
     fn give(&self, combiner: &C, state: &mut C::State, record: &T);

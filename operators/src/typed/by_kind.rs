@@ -9,7 +9,7 @@ use crate::column::{Column, Columns, Groups, OwnedColumn};
 /// Records that wait for one another to become a batch.
 const BATCH: usize = 1024;
 
-/// What fills the columns of an aggregate with the values of a record.
+/// Fills the columns of an aggregate with the values of a record.
 pub trait Fill<T> {
     /// Appends the values of a record.
     fn fill(&self, record: &T, columns: &mut Vec<OwnedColumn>);
