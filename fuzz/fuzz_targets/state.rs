@@ -5,20 +5,20 @@
 
 use std::sync::LazyLock;
 
-use creel::plan::{self, Input, Partitions, Plan, State, sealed};
+use creel::plan::{self, InputFormat, Partitions, Plan, State, sealed};
 use libfuzzer_sys::fuzz_target;
 
-const PROGRAMS: [(&str, Input); 10] = [
-    ("words | frequencies | topk(3)", Input::Text),
-    ("map(length) | frequencies", Input::Text),
-    ("words", Input::Text),
-    ("words | take(3) | frequencies", Input::Text),
-    ("split(\" \") | take(3)", Input::Text),
-    ("words | groupby(length; {n: count, least: min, all: list, kinds: approx_nunique})", Input::Text),
-    ("groupby(.a; {mean: mean(.b), p99: p99(.b), var: var(.b), top: topk(2; .b)})", Input::Json),
-    ("map(.b) | take(4) | sum", Input::Json),
-    ("frequencies(.a) | filter(.[1] > 1) | map(.[0])", Input::Json),
-    ("agg({first: first(.a), last: last(.b), any: any(.a == 1), bars: histogram(2; .b)})", Input::Json),
+const PROGRAMS: [(&str, InputFormat); 10] = [
+    ("words | frequencies | topk(3)", InputFormat::TEXT),
+    ("map(length) | frequencies", InputFormat::TEXT),
+    ("words", InputFormat::TEXT),
+    ("words | take(3) | frequencies", InputFormat::TEXT),
+    ("split(\" \") | take(3)", InputFormat::TEXT),
+    ("words | groupby(length; {n: count, least: min, all: list, kinds: approx_nunique})", InputFormat::TEXT),
+    ("groupby(.a; {mean: mean(.b), p99: p99(.b), var: var(.b), top: topk(2; .b)})", InputFormat::JSONL),
+    ("map(.b) | take(4) | sum", InputFormat::JSONL),
+    ("frequencies(.a) | filter(.[1] > 1) | map(.[0])", InputFormat::JSONL),
+    ("agg({first: first(.a), last: last(.b), any: any(.a == 1), bars: histogram(2; .b)})", InputFormat::JSONL),
 ];
 
 const RECORDS: &str = r#"{"a":1,"b":2.5} 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::block::{Compression, Encoding, MAX_RATIO};
-use crate::program::{Input, VERBS};
+use crate::program::{FORMATS, InputFormat, VERBS};
 use crate::record::Invalid;
 use crate::sink::Format;
 use crate::source::Missing;
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     pub(crate) sources: Vec<String>,
     /// What sources hold: text, jsonl (else told by suffix)
     #[arg(short, long, value_name = "F", value_parser = from)]
-    pub(crate) from: Option<Input>,
+    pub(crate) from: Option<InputFormat>,
     /// jsonl, text, or table (so are counts on a terminal)
     #[arg(short, long, value_name = "F", value_parser = to)]
     pub(crate) to: Option<Format>,
@@ -187,10 +187,13 @@ fn not_yet(given: &str, later: &[&str], error: String) -> String {
     if known { format!("{given} is not there yet; {error}") } else { error }
 }
 
-fn from(given: &str) -> Result<Input, String> {
+fn from(given: &str) -> Result<InputFormat, String> {
     const LATER: &[&str] = &["json", "csv", "tsv", "logfmt", "combined", "common"];
-    let inputs = [("text", Input::Text), ("jsonl", Input::Json), ("ndjson", Input::Json)];
-    one_of(given, &inputs).map_err(|error| not_yet(given, LATER, error))
+    let names = FORMATS.iter().flat_map(|format| {
+        let aliases = format.reader().aliases().iter();
+        std::iter::once(format.name()).chain(aliases.copied()).map(|name| (name, *format))
+    });
+    one_of(given, &names.collect::<Vec<_>>()).map_err(|error| not_yet(given, LATER, error))
 }
 
 fn to(given: &str) -> Result<Format, String> {

@@ -158,11 +158,11 @@ fn harmless(c: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Input, Program};
+    use crate::program::{InputFormat, Program};
     use proptest::prelude::*;
 
     fn drawing_of(program: &str) -> String {
-        drawn(program, &Program::compile(program, Input::Text).unwrap_err(), false)
+        drawn(program, &Program::compile(program, InputFormat::TEXT).unwrap_err(), false)
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
             ]), 0..12)
         ) {
             let program = tokens.concat();
-            if let Err(fault) = Program::compile(&program, Input::Json) {
+            if let Err(fault) = Program::compile(&program, InputFormat::JSONL) {
                 prop_assert!(fault.span.start <= fault.span.end);
                 prop_assert!(program.get(fault.span.clone()).is_some(), "{:?}", fault);
                 prop_assert!(drawn(&program, &fault, false).contains("creel: "));

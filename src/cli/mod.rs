@@ -25,7 +25,7 @@ use self::memory::{Asked, Division};
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::{concealed_url, is_caught, refused, snippet};
 use crate::plan::{Report, RunOf};
-use crate::program::{self, Fault, Input, Program, Records};
+use crate::program::{self, Fault, InputFormat, Program, Records};
 use crate::run::{Context, Job};
 use crate::sink::{Calls, Encoder, Format, Output, Printer, Target, check_input, is_input};
 use crate::source::{Access, Missing, Source};
@@ -39,8 +39,8 @@ const BLOCKSIZE: usize = 1 << 20;
 /// sets this.
 #[cfg(fuzzing)]
 pub fn check(program: &str) {
-    for input in [program::Input::Text, program::Input::Json] {
-        if let Err(fault) = Program::compile(program, input) {
+    for format in program::FORMATS {
+        if let Err(fault) = Program::compile(program, *format) {
             message::drawn(program, &fault, true);
         }
     }
@@ -140,7 +140,7 @@ fn is_url(text: &str) -> bool {
     text.trim_start().split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(is_part))
 }
 
-fn command(args: &Args, text: &str, input: Input, program: &Arc<Program>) -> Result<u8> {
+fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) -> Result<u8> {
     if let Some(source) = args.sources.iter().find(|source| is_input(source)) {
         let place = || Place::object(if source == "-" { "standard input" } else { source });
         check_input().map_err(|error| Error::Io { place: place(), source: error.into() })?;

@@ -10,14 +10,14 @@ use super::message::{self, say};
 use super::{monitor, report, signals};
 use crate::block::Delimiter;
 use crate::plan::{Partials, Plan, Report, RunOf, Stored};
-use crate::program::{Input, Program};
+use crate::program::{InputFormat, Program};
 use crate::run::{Context, Job};
 use crate::sink::{Calls, Output, Target};
 use crate::source::Missing;
 use crate::{Error, Result};
 
 /// What the command asks, as data.
-pub(super) fn plan(args: &Args, text: &str, input: Input, program: &Arc<Program>) -> Plan {
+pub(super) fn plan(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) -> Plan {
     let delimiter = args.delimiter.as_ref().map(|bytes| Delimiter::Bytes(bytes.0.clone()));
     let plan = Plan::compiled(text.to_owned(), Arc::clone(program), input, args.sources.clone())
         .delimiter(delimiter.unwrap_or(Delimiter::Line))

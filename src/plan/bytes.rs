@@ -22,7 +22,7 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// The version of the language. It goes up when a program of before would give another answer.
 const LANGUAGE: u16 = 1;
@@ -59,12 +59,12 @@ impl Kind {
 /// The SHA-256 of what a plan asks: equal for two plans only if they ask the same of the same records.
 ///
 /// ```
-/// use creel::plan::{Input, Plan};
+/// use creel::plan::{InputFormat, Plan};
 ///
-/// let counts = Plan::new("count", Input::Text, ["a.log"])?;
+/// let counts = Plan::new("count", InputFormat::TEXT, ["a.log"])?;
 /// // What is read is no part of what is asked.
-/// assert_eq!(counts.digest(), Plan::new("count", Input::Text, ["b.log"])?.digest());
-/// assert_ne!(counts.digest(), Plan::new("words | count", Input::Text, ["a.log"])?.digest());
+/// assert_eq!(counts.digest(), Plan::new("count", InputFormat::TEXT, ["b.log"])?.digest());
+/// assert_ne!(counts.digest(), Plan::new("words | count", InputFormat::TEXT, ["a.log"])?.digest());
 /// assert_eq!(counts.digest().to_string().len(), 64);
 /// # Ok::<(), creel::Error>(())
 /// ```
@@ -390,7 +390,10 @@ mod tests {
         let mut bytes = written(&[]);
         bytes[8] = 7;
         let message = read(&bytes).unwrap_err().to_string();
-        assert!(message.contains("version 7 of the format") && message.contains("has version 1"));
+        assert!(
+            message.contains("version 7 of the format")
+                && message.contains(&format!("has version {FORMAT}"))
+        );
         let mut bytes = written(&[]);
         bytes[10] = 9;
         let sum = XxHash3_64::oneshot(&bytes[..HEADER - 8]);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::{Digest, Kind, Writer, only_frame};
-use super::question::{Input, Question};
+use super::question::Question;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, MAX_RATIO, Windows};
 use crate::error::{concealed_url, printable};
-use crate::program::{self, Program};
+use crate::program::{self, InputFormat, Program};
 use crate::record::Invalid;
 use crate::run::Job;
 use crate::source::{Access, Missing, Source};
@@ -20,13 +20,13 @@ use crate::{Error, Result};
 /// is refused.
 ///
 /// ```
-/// use creel::plan::{Input, Plan};
+/// use creel::plan::{InputFormat, Plan};
 ///
-/// let plan = Plan::new("words | frequencies | topk(3)", Input::Text, ["fixtures/peps/*.rst"])?;
+/// let plan = Plan::new("words | frequencies | topk(3)", InputFormat::TEXT, ["fixtures/peps/*.rst"])?;
 /// let bytes = plan.to_bytes();
 /// assert_eq!(Plan::from_bytes(&bytes)?, plan);
 ///
-/// let signed = Plan::new("count", Input::Text, ["https://host/a.log?X-Amz-Signature=00ff"]);
+/// let signed = Plan::new("count", InputFormat::TEXT, ["https://host/a.log?X-Amz-Signature=00ff"]);
 /// assert!(signed.unwrap_err().to_string().contains("a plan holds no credential"));
 /// # Ok::<(), creel::Error>(())
 /// ```
@@ -70,24 +70,24 @@ impl Plan {
     /// [`Error::Plan`] for a program that does not compile, and for a source that holds a credential.
     ///
     /// ```
-    /// use creel::plan::{Input, Plan};
+    /// use creel::plan::{InputFormat, Plan};
     ///
-    /// assert!(Plan::new("filter(.status >= 500) | count", Input::Json, ["logs/*.jsonl"]).is_ok());
-    /// let error = Plan::new("frequency", Input::Text, ["a.txt"]).unwrap_err();
+    /// assert!(Plan::new("filter(.status >= 500) | count", InputFormat::JSONL, ["logs/*.jsonl"]).is_ok());
+    /// let error = Plan::new("frequency", InputFormat::TEXT, ["a.txt"]).unwrap_err();
     /// assert!(error.to_string().contains("unknown name `frequency`"));
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn new<S: Into<String>>(
         program: impl Into<String>,
-        input: Input,
+        format: InputFormat,
         sources: impl IntoIterator<Item = S>,
     ) -> Result<Self> {
         let sources: Vec<String> = sources.into_iter().map(Into::into).collect();
         sources.iter().try_for_each(|source| check(source))?;
         let program = program.into();
-        let compiled = Program::compile(&program, input.into());
+        let compiled = Program::compile(&program, format);
         let compiled = compiled.map_err(|fault| wrong(&program, &fault))?;
-        Ok(Self::compiled(program, Arc::new(compiled), input, sources))
+        Ok(Self::compiled(program, Arc::new(compiled), format, sources))
     }
 
     /// A plan of a program that was compiled, for a process that reads the sources itself: what is
@@ -95,7 +95,7 @@ impl Plan {
     pub(crate) fn compiled(
         program: String,
         compiled: Arc<Program>,
-        input: impl Into<Input>,
+        format: InputFormat,
         sources: Vec<String>,
     ) -> Self {
         let reading = Reading {
@@ -106,7 +106,7 @@ impl Plan {
             max_record: None,
             max_ratio: MAX_RATIO,
         };
-        Self { question: Question::new(program, input.into()), reading, program: compiled }
+        Self { question: Question::new(program, format), reading, program: compiled }
     }
 
     /// What ends a record; a line end, if not set.
@@ -212,9 +212,9 @@ impl Plan {
     /// another version, and [`Error::Plan`] as for `new`.
     ///
     /// ```
-    /// use creel::plan::{Input, Plan};
+    /// use creel::plan::{InputFormat, Plan};
     ///
-    /// let mut bytes = Plan::new("count", Input::Text, ["a.log"])?.to_bytes();
+    /// let mut bytes = Plan::new("count", InputFormat::TEXT, ["a.log"])?.to_bytes();
     /// bytes[60] ^= 1;
     /// assert!(matches!(Plan::from_bytes(&bytes), Err(creel::Error::Corrupt { .. })));
     /// # Ok::<(), creel::Error>(())
@@ -245,7 +245,10 @@ impl Plan {
             return Err(corrupt("it names an encoding that this build does not know"));
         }
         reading.sources.iter().try_for_each(|source| check(source))?;
-        let compiled = Program::compile(&question.program, question.input.into());
+        let Some(format) = question.format() else {
+            return Err(corrupt("it names a format of records that this build does not know"));
+        };
+        let compiled = Program::compile(&question.program, format);
         let compiled = compiled.map_err(|fault| wrong(&question.program, &fault))?;
         let blocksize = reading.blocksize.clamp(1, LARGEST_BLOCK);
         let reading = Reading { blocksize, max_ratio: reading.max_ratio.max(1), ..reading };
@@ -359,7 +362,7 @@ mod tests {
 
     fn plan() -> impl Strategy<Value = Plan> {
         let program = prop::sample::select(vec!["count", "words | frequencies", "take(3)"]);
-        let input = prop::sample::select(vec![Input::Text, Input::Json]);
+        let input = prop::sample::select(vec![InputFormat::TEXT, InputFormat::JSONL]);
         let delimiter = prop::option::of(prop::collection::vec(any::<u8>(), 0..4));
         let encoding = prop::sample::select(vec!["auto", "utf-8", "utf-16be", "latin1", "koi8-r"]);
         let policy = 0..3_usize;
@@ -425,12 +428,12 @@ mod tests {
             "az://container/a?sv=1&sig=secret",
             "{https://host/a,https://user:secret@host/b}",
         ] {
-            let error = Plan::new("count", Input::Text, [source]).unwrap_err().to_string();
+            let error = Plan::new("count", InputFormat::TEXT, [source]).unwrap_err().to_string();
             assert!(error.contains("a plan holds no credential"), "{error}");
             assert!(!error.contains("secret"), "{error}");
-            let compiled = Arc::new(Program::compile("count", program::Input::Text).unwrap());
+            let compiled = Arc::new(Program::compile("count", InputFormat::TEXT).unwrap());
             let stripped =
-                Plan::compiled("count".into(), compiled, Input::Text, vec![source.into()]);
+                Plan::compiled("count".into(), compiled, InputFormat::TEXT, vec![source.into()]);
             let bytes = stripped.to_bytes();
             assert!(!bytes.windows(6).any(|bytes| bytes == b"secret"), "{source}");
             assert!(Plan::from_bytes(&bytes).is_ok(), "{source}");
@@ -439,14 +442,14 @@ mod tests {
 
     #[test]
     fn whatever_the_answer_depends_on_is_in_the_digest() {
-        let plan = || Plan::new("count", Input::Text, ["a"]).unwrap();
+        let plan = || Plan::new("count", InputFormat::TEXT, ["a"]).unwrap();
         let same =
             [plan().blocksize(7), plan().max_record(9), plan().seed(1), plan().anonymous(true)];
         assert!(same.iter().all(|other| other.digest() == plan().digest()));
         let other = [
-            Plan::new("count | count", Input::Text, ["a"])
+            Plan::new("count | count", InputFormat::TEXT, ["a"])
                 .unwrap_or_else(|_| plan().invalid(Invalid::Skip)),
-            Plan::new("count", Input::Json, ["a"]).unwrap(),
+            Plan::new("count", InputFormat::JSONL, ["a"]).unwrap(),
             plan().delimiter(Delimiter::Bytes(b"\0".to_vec())),
             plan().compression(Compression::None),
             plan().encoding(Encoding::Latin1),

@@ -14,9 +14,9 @@
 //! runs the same: `creel --partial` writes a state, `creel --merge` merges and prints.
 //!
 //! ```
-//! use creel::plan::{self, Input, Partitions, Plan, State};
+//! use creel::plan::{self, InputFormat, Partitions, Plan, State};
 //!
-//! let plan = Plan::new("words | frequencies | topk(2)", Input::Text, ["fixtures/peps/*.rst"])?;
+//! let plan = Plan::new("words | frequencies | topk(2)", InputFormat::TEXT, ["fixtures/peps/*.rst"])?;
 //! let partitions = plan::list(&plan)?;
 //!
 //! // Each part by itself, as another process does it: all that it needs is bytes.
@@ -82,11 +82,11 @@ pub fn sealed(bytes: &[u8]) -> Vec<u8> {
     bytes::sealed(bytes, digest)
 }
 
+pub use crate::program::InputFormat;
 pub use bytes::Digest;
 pub use data::Plan;
 pub(crate) use operations::{Partials, RunOf};
 pub use operations::{Rows, State, finish, list, merge, run};
 pub use partition::Partitions;
-pub use question::Input;
 pub use report::Report;
 pub(crate) use state::Stored;

@@ -21,11 +21,11 @@ use crate::{Error, Result};
 /// standard input, which no other process can read.
 ///
 /// ```
-/// use creel::plan::{self, Input, Plan};
+/// use creel::plan::{self, InputFormat, Plan};
 ///
-/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log"])?;
+/// let plan = Plan::new("count", InputFormat::TEXT, ["fixtures/access.log"])?;
 /// assert_eq!(plan::list(&plan)?.len(), 1);
-/// assert!(plan::list(&Plan::new("count", Input::Text, ["-"])?).is_err());
+/// assert!(plan::list(&Plan::new("count", InputFormat::TEXT, ["-"])?).is_err());
 /// # Ok::<(), creel::Error>(())
 /// ```
 pub fn list(plan: &Plan) -> Result<Partitions> {
@@ -48,10 +48,10 @@ const PARTITION: u64 = 64 << 20;
 /// that was listed, and as for computing a bag.
 ///
 /// ```
-/// use creel::plan::{self, Input, Plan};
+/// use creel::plan::{self, InputFormat, Plan};
 ///
-/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log"])?;
-/// let other = Plan::new("words | count", Input::Text, ["fixtures/access.log"])?;
+/// let plan = Plan::new("count", InputFormat::TEXT, ["fixtures/access.log"])?;
+/// let other = Plan::new("words | count", InputFormat::TEXT, ["fixtures/access.log"])?;
 /// assert!(plan::run(&plan, &plan::list(&plan)?).is_ok());
 /// assert!(matches!(plan::run(&plan, &plan::list(&other)?), Err(creel::Error::Plan { .. })));
 /// # Ok::<(), creel::Error>(())
@@ -85,9 +85,9 @@ pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
 /// [`Error::Plan`] for a state of another plan.
 ///
 /// ```
-/// use creel::plan::{self, Input, Plan};
+/// use creel::plan::{self, InputFormat, Plan};
 ///
-/// let plan = Plan::new("words | frequencies", Input::Text, ["fixtures/access.log"])?;
+/// let plan = Plan::new("words | frequencies", InputFormat::TEXT, ["fixtures/access.log"])?;
 /// let state = plan::run(&plan, &plan::list(&plan)?)?;
 /// let twice = plan::merge(&plan, &[state.clone(), state])?;
 /// assert!(plan::finish(&plan, &twice)?.iter().all(|row| !row.ends_with(",1]")));
@@ -122,9 +122,9 @@ fn partials(plan: &Plan, states: &[State]) -> Result<Partials> {
 /// What some of the records of a plan came to: the first phase over them, in bytes.
 ///
 /// ```
-/// use creel::plan::{self, Input, Plan, State};
+/// use creel::plan::{self, InputFormat, Plan, State};
 ///
-/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log"])?;
+/// let plan = Plan::new("count", InputFormat::TEXT, ["fixtures/access.log"])?;
 /// let state = plan::run(&plan, &plan::list(&plan)?)?;
 /// let back = State::from_bytes(state.as_bytes().to_vec())?;
 /// assert_eq!(plan::finish(&plan, &back)?.iter().collect::<Vec<_>>(), ["1500"]);

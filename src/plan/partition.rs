@@ -15,9 +15,9 @@ use crate::{Error, Place, Result};
 /// A part of them is as good as all: each process of several takes some, and their states are merged.
 ///
 /// ```
-/// use creel::plan::{self, Input, Partitions, Plan};
+/// use creel::plan::{self, InputFormat, Partitions, Plan};
 ///
-/// let plan = Plan::new("count", Input::Text, ["fixtures/peps/*.rst", "fixtures/access.log"])?;
+/// let plan = Plan::new("count", InputFormat::TEXT, ["fixtures/peps/*.rst", "fixtures/access.log"])?;
 /// let partitions = plan::list(&plan)?;
 /// let bytes = partitions.to_bytes();
 /// assert_eq!(Partitions::from_bytes(&bytes)?, partitions);

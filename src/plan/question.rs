@@ -4,26 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{Compression, Delimiter, Encoding};
 use crate::error::printable;
-use crate::program::Input as Records;
+use crate::program::InputFormat;
 use crate::record::Invalid;
 use crate::source::Missing;
-
-/// What the records of a plan are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Input {
-    /// Lines, or what a delimiter ends: text.
-    Text,
-    /// A value of JSON each.
-    Json,
-}
 
 /// Everything that the answer depends on, but for the sources. The order of the fields, and of the
 /// variants below, is part of the form: see `bytes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Question {
     pub(super) program: String,
-    pub(super) input: Input,
+    /// The name of the format of the records.
+    format: String,
     /// What ends a record, unless that is a line end.
     delimiter: Option<Vec<u8>>,
     compression: Codec,
@@ -63,10 +54,10 @@ enum Entries {
 const AUTO: &str = "auto";
 
 impl Question {
-    pub(super) fn new(program: String, input: Input) -> Self {
+    pub(super) fn new(program: String, format: InputFormat) -> Self {
         Self {
             program,
-            input,
+            format: format.name().to_owned(),
             delimiter: None,
             compression: Codec::Auto,
             encoding: AUTO.to_owned(),
@@ -74,6 +65,11 @@ impl Question {
             on_missing: Entries::Fail,
             allow_binary: false,
         }
+    }
+
+    /// `None` for a name that this build does not know.
+    pub(super) fn format(&self) -> Option<InputFormat> {
+        InputFormat::named(&self.format)
     }
 
     pub(super) fn delimiter(&self) -> Delimiter {
@@ -164,8 +160,8 @@ impl Question {
             let [mine, theirs] = [self, other].map(|question| printable(&question.program));
             return Some(format!("its program is '{mine}', not '{theirs}'"));
         }
-        if self.input != other.input {
-            return differ("input", &self.input, &other.input);
+        if self.format != other.format {
+            return differ("format", &self.format, &other.format);
         }
         if self.delimiter != other.delimiter {
             return differ("delimiter", &self.delimiter(), &other.delimiter());
@@ -186,23 +182,5 @@ impl Question {
             return differ("reading of binary data", &self.allow_binary, &other.allow_binary);
         }
         None
-    }
-}
-
-impl From<Input> for Records {
-    fn from(input: Input) -> Self {
-        match input {
-            Input::Text => Self::Text,
-            Input::Json => Self::Json,
-        }
-    }
-}
-
-impl From<Records> for Input {
-    fn from(input: Records) -> Self {
-        match input {
-            Records::Text => Self::Text,
-            Records::Json => Self::Json,
-        }
     }
 }

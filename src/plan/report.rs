@@ -10,9 +10,9 @@ use crate::{Error, Progress};
 ///
 /// ```
 /// use creel::Missing;
-/// use creel::plan::{self, Input, Plan};
+/// use creel::plan::{self, InputFormat, Plan};
 ///
-/// let plan = Plan::new("count", Input::Text, ["fixtures/access.log", "fixtures/no-such.log"])?;
+/// let plan = Plan::new("count", InputFormat::TEXT, ["fixtures/access.log", "fixtures/no-such.log"])?;
 /// let plan = plan.on_missing(Missing::Report);
 /// let state = plan::run(&plan, &plan::list(&plan)?)?;
 /// assert_eq!(plan::list(&plan)?.report().entries_unread(), 1);

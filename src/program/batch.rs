@@ -19,9 +19,7 @@ pub(crate) enum Kind {
     Bool,
     /// A list of texts.
     List,
-    /// A value of JSON as it was read, with the fields that the program uses.
-    Record,
-    /// Any other value of JSON.
+    /// A value of JSON, as it was written.
     Json,
     /// A value of JSON as a text that is equal, and sorts, as it does.
     Key,
@@ -41,7 +39,7 @@ impl Kind {
 
     /// Whether records are values of JSON, whose types are known one by one.
     pub(crate) fn is_json(self) -> bool {
-        matches!(self, Self::Record | Self::Json)
+        self == Self::Json
     }
 
     /// As a message names it.
@@ -51,7 +49,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Bool => "true or false",
             Self::List => "a list",
-            Self::Record | Self::Json | Self::Key => "a value of JSON",
+            Self::Json | Self::Key => "a value of JSON",
         }
     }
 }
@@ -66,7 +64,7 @@ pub(crate) struct Batch {
     pub(crate) ends: Vec<u32>,
     /// Number: the value. Bool: 0 or 1.
     pub(crate) numbers: Vec<i64>,
-    /// Record: for each field that the program uses, its value in each record.
+    /// For each field that the program uses of records, its value in each.
     pub(crate) fields: Vec<Vec<Span>>,
     /// JSON: where the record that each came from begins in its block.
     pub(crate) origins: Vec<u32>,

@@ -6,6 +6,7 @@ use super::batch::Kind;
 use super::end::{Branch, End, Rows, Several, Wanted};
 use super::expression;
 use super::fault::Fault;
+use super::format::InputFormat;
 use super::grouping;
 use super::parse::parse;
 use super::phase::Phase;
@@ -13,7 +14,7 @@ use super::predicate::Predicate;
 use super::stage::Stage;
 use super::syntax::{Call, Expr, Node, Span, segments};
 use super::value::Value;
-use super::{Input, verbs};
+use super::verbs;
 
 /// From this many stages on neighbours of one kind become one: a stage costs less than a step within it
 /// as long as there are few.
@@ -25,7 +26,7 @@ pub(crate) struct Compiler {
     /// The phases before this one.
     phases: Vec<Phase>,
     /// What the records of this phase are.
-    input: Input,
+    format: InputFormat,
     pub(crate) stages: Vec<Stage>,
     /// What records are after the last stage.
     pub(crate) kind: Kind,
@@ -43,9 +44,9 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    /// Compiles a program for an input: its phases, one at least.
-    pub(crate) fn compile(text: &str, input: Input) -> Result<Vec<Phase>, Fault> {
-        let mut compiler = Self::new(Vec::new(), input);
+    /// Compiles a program for records of a format: its phases, one at least.
+    pub(crate) fn compile(text: &str, format: InputFormat) -> Result<Vec<Phase>, Fault> {
+        let mut compiler = Self::new(Vec::new(), format);
         for segment in segments(parse(text)?) {
             compiler.segment(&segment)?;
         }
@@ -54,12 +55,12 @@ impl Compiler {
         Ok(phases)
     }
 
-    fn new(phases: Vec<Phase>, input: Input) -> Self {
+    fn new(phases: Vec<Phase>, format: InputFormat) -> Self {
         Self {
             phases,
-            input,
+            format,
             stages: Vec::new(),
-            kind: input.kind(),
+            kind: format.reader().kind(),
             end: None,
             has_several: false,
             is_branch: false,
@@ -71,9 +72,9 @@ impl Compiler {
 
     /// The phases before this one, this one, and whether its rows are pairs, commonest first.
     fn into_phases(self) -> (Vec<Phase>, Phase, bool) {
-        let Self { phases, input, stages, end, .. } = self;
+        let Self { phases, format, stages, end, .. } = self;
         let is_ranked = end.as_ref().is_some_and(|end| end.gives_pairs());
-        (phases, Phase::new(input, stages, end), is_ranked)
+        (phases, Phase::new(format, stages, end), is_ranked)
     }
 
     /// Begins another phase, if this one has its reduction: its rows are records of what follows.
@@ -81,7 +82,7 @@ impl Compiler {
         if self.end.is_none() {
             return;
         }
-        let mut ended = std::mem::replace(self, Self::new(Vec::new(), Input::Json));
+        let mut ended = std::mem::replace(self, Self::new(Vec::new(), InputFormat::JSONL));
         let rows = ended.end.as_mut().map(|end| end.rows());
         self.is_grouped = matches!(rows, Some(Rows::OfGroups));
         (self.is_branch, self.branch) = (ended.is_branch, ended.branch.take());
@@ -106,7 +107,7 @@ impl Compiler {
                 is_ranked: self.is_ranked(),
                 is_grouped: self.has_groups(),
                 is_branch: true,
-                ..Self::new(Vec::new(), self.input)
+                ..Self::new(Vec::new(), self.format)
             };
             for segment in segments(chain.clone()) {
                 compiler.segment(&segment)?;
@@ -244,8 +245,7 @@ impl Compiler {
 
     /// Checks what a stage is given.
     pub(crate) fn needs(&self, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
-        let kind = if self.kind.is_json() { Kind::Json } else { self.kind };
-        if kinds.contains(&kind) {
+        if kinds.contains(&self.kind) {
             return Ok(());
         }
         let wanted: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();

@@ -78,7 +78,7 @@ pub(crate) fn predicate(expr: &Expr, kind: Kind) -> Result<Predicate, Fault> {
 fn truth(value: Value, kind: Kind) -> Predicate {
     let truth = match value.kind(kind) {
         Kind::Bool => Predicate::IsTrue,
-        Kind::Record | Kind::Json => Predicate::Truthy,
+        Kind::Json => Predicate::Truthy,
         _ if !kind.is_json() => return Predicate::Always(true),
         // What fails does so whatever it would have been.
         _ => Predicate::Always(true),

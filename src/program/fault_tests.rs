@@ -1,10 +1,10 @@
 //! What wrong programs are answered.
 
-use super::{Input, Program};
+use super::{InputFormat, Program};
 
 /// The part of a program that a fault points at, and its message.
 fn fault(program: &str) -> (&str, String) {
-    let fault = Program::compile(program, Input::Text).expect_err(program);
+    let fault = Program::compile(program, InputFormat::TEXT).expect_err(program);
     (
         &program[fault.span.clone()],
         format!("{} / {}", fault.message, fault.hint.unwrap_or_default()),
@@ -67,5 +67,5 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         assert_eq!(at, place, "{program}: {message}");
     }
     assert!(fault("").1.contains("empty"));
-    assert!(Program::compile(&"(".repeat(100_000), Input::Text).is_err());
+    assert!(Program::compile(&"(".repeat(100_000), InputFormat::TEXT).is_err());
 }

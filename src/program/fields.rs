@@ -1,33 +1,33 @@
-//! The fields of records that a program uses: found while a record is checked, and never again.
+//! The fields of records that a program uses: found while a record is read, and never again.
+//!
+//! What a path begins with, of a whole record, becomes the number of a column when the program is
+//! compiled. Every stage, value and condition is named here, so that a new one with a path inside cannot
+//! be left out.
 
-use super::batch::Kind;
 use super::end::End;
 use super::predicate::Predicate;
 use super::stage::Stage;
 use super::value::Value;
 use crate::record::json::Step;
 
-/// Makes columns of the first keys of paths into records, and appends their names. The expressions of
-/// the end are evaluated on what the stages leave.
+/// Makes columns of the first keys of paths into whole records, and appends their names. The expressions
+/// of the end are evaluated on what the stages leave.
 pub(super) fn resolve(
     stages: &mut [Stage],
     end: Option<&mut (dyn End + 'static)>,
-    mut kind: Kind,
     fields: &mut Vec<Box<str>>,
 ) {
     for stage in stages {
-        if kind != Kind::Record {
-            return;
-        }
-        kind = stage.kind(kind);
         match stage {
-            Stage::Map(value) => of_value(value, fields),
             Stage::Filter(predicate) => of_predicate(predicate, fields),
-            _ => {}
+            Stage::Take(_) => {}
+            // What comes behind these is no whole record any more.
+            Stage::Map(value) => return of_value(value, fields),
+            Stage::Words | Stage::Flatten | Stage::Members { .. } => return,
         }
     }
     if let Some(end) = end {
-        end.resolve(kind, fields);
+        end.resolve(fields);
     }
 }
 
@@ -54,7 +54,18 @@ pub(super) fn of_value(value: &mut Value, fields: &mut Vec<Box<str>>) {
                 rest => Value::Chain(vec![field, Value::Path(rest.into())]),
             };
         }
-        _ => {}
+        Value::Identity
+        | Value::Length
+        | Value::Lower
+        | Value::Upper
+        | Value::Split(_)
+        | Value::Field(..)
+        | Value::StringText
+        | Value::Key
+        | Value::Summand
+        | Value::JsonLength
+        | Value::JsonInteger
+        | Value::JsonTexts => {}
     }
 }
 
@@ -66,6 +77,16 @@ fn of_predicate(predicate: &mut Predicate, fields: &mut Vec<Box<str>>) {
         Predicate::Not(of) => of_predicate(of, fields),
         Predicate::On(value, _) => of_value(value, fields),
         Predicate::Keys(_, values) => values.iter_mut().for_each(|value| of_value(value, fields)),
-        _ => {}
+        Predicate::Always(_)
+        | Predicate::IsTrue
+        | Predicate::Length(..)
+        | Predicate::Number(..)
+        | Predicate::Text(..)
+        | Predicate::StartsWith(_)
+        | Predicate::EndsWith(_)
+        | Predicate::Contains(_)
+        | Predicate::Matches(_)
+        | Predicate::Truthy
+        | Predicate::Json(..) => {}
     }
 }

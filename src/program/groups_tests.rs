@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::tests::{Options, run_over, run_within};
-use super::{Input, Program};
+use super::{InputFormat, Program};
 use crate::record::Invalid;
 
-fn options(input: Input, blocksize: usize, threads: usize) -> Options {
+fn options(input: InputFormat, blocksize: usize, threads: usize) -> Options {
     Options { input, invalid: Invalid::Fail, blocksize, threads }
 }
 
 /// What a program prints of records of JSON.
 fn printed(program: &str, text: &str) -> String {
-    let (printed, ended) = run_over(program, text, &options(Input::Json, 16, 2));
+    let (printed, ended) = run_over(program, text, &options(InputFormat::JSONL, 16, 2));
     ended.unwrap_or_else(|error| panic!("{program}: {error}"));
     printed
 }
@@ -75,7 +75,7 @@ fn one_aggregate_of_groups_gives_pairs_and_of_all_a_value() {
     let (words, _) = run_over(
         "words | groupby(length; {n: count, top: max})",
         "b aa c aa a",
-        &options(Input::Text, 4, 2),
+        &options(InputFormat::TEXT, 4, 2),
     );
     assert_eq!(words, "{\"key\":1,\"n\":3,\"top\":\"c\"}\n{\"key\":2,\"n\":2,\"top\":\"aa\"}\n");
 }
@@ -84,11 +84,11 @@ fn one_aggregate_of_groups_gives_pairs_and_of_all_a_value() {
 fn a_record_that_cannot_be_evaluated_fails_the_run_or_is_left_out_of_all_aggregates() {
     let text = "{\"a\":{\"b\":1},\"c\":5}\n{\"a\":7,\"c\":6}\n{\"a\":{\"b\":1},\"c\":7}\n";
     let program = "groupby(.a.b; {n: count, c: sum(.c)})";
-    let (printed, ended) = run_over(program, text, &options(Input::Json, 8, 2));
+    let (printed, ended) = run_over(program, text, &options(InputFormat::JSONL, 8, 2));
     assert_eq!(printed, "");
     let error = ended.expect_err("a number has no fields").to_string();
     assert!(error.contains("byte 20"), "{error}");
-    let skips = Options { invalid: Invalid::Skip, ..options(Input::Json, 8, 2) };
+    let skips = Options { invalid: Invalid::Skip, ..options(InputFormat::JSONL, 8, 2) };
     let (printed, ended) = run_over(program, text, &skips);
     assert_eq!((printed.as_str(), ended.ok()), ("{\"b\":1,\"n\":2,\"c\":12}\n", Some(1)));
 }
@@ -97,11 +97,11 @@ fn a_record_that_cannot_be_evaluated_fails_the_run_or_is_left_out_of_all_aggrega
 fn a_value_that_is_no_number_is_an_error_of_its_record_in_each_aggregate_of_numbers() {
     let text = "{\"a\":1}\n{\"a\":null}\n{\"b\":2}\n{\"a\":\"1.5\"}\n{\"a\":3}\n";
     for program in ["mean(.a)", "agg({s: sum(.a), n: count})", "groupby(.b; p99(.a))", "sum(.a)"] {
-        let (_, ended) = run_over(program, text, &options(Input::Json, 8, 2));
+        let (_, ended) = run_over(program, text, &options(InputFormat::JSONL, 8, 2));
         let error = ended.expect_err("a text is no number").to_string();
         assert!(error.contains("byte 27") && error.contains("a number is needed"), "{error}");
     }
-    let skips = Options { invalid: Invalid::Skip, ..options(Input::Json, 8, 2) };
+    let skips = Options { invalid: Invalid::Skip, ..options(InputFormat::JSONL, 8, 2) };
     let (printed, ended) = run_over("agg({s: sum(.a), n: count})", text, &skips);
     assert_eq!((printed.as_str(), ended.ok()), ("{\"s\":4,\"n\":4}\n", Some(1)));
 }
@@ -126,7 +126,7 @@ fn a_fault_of_a_grouping_points_at_its_place_and_says_what_to_write() {
         ("agg(sample(3))", "sample", "not there yet"),
         ("map({a: .b})", "{a: .b}", "an object"),
     ] {
-        let fault = Program::compile(program, Input::Json).expect_err(program);
+        let fault = Program::compile(program, InputFormat::JSONL).expect_err(program);
         let message = format!("{} / {}", fault.message, fault.hint.unwrap_or_default());
         assert!(message.contains(says), "{program}: {message}");
         if !place.starts_with('{') {
@@ -163,7 +163,7 @@ proptest! {
         let unordered = "n: count, s: sum(.n), least: min(.n), most: max(.n), neg: count(.n < 0)";
         let program = format!("groupby(.k; {{{unordered}, first: first(.n), all: list(.n)}})");
         let run = |program: &str| {
-            let (printed, ended) = run_over(program, &text, &options(Input::Json, blocksize, threads));
+            let (printed, ended) = run_over(program, &text, &options(InputFormat::JSONL, blocksize, threads));
             ended.unwrap_or_else(|error| panic!("{program}: {error}"));
             printed
         };
@@ -191,13 +191,13 @@ fn groups_over_the_budget_spill_and_are_restored_in_order() {
     ] {
         let expected = printed(program, &text);
         for (limit, threads) in [(10_000, 1), (10_000, 3), (60_000, 2), (1 << 20, 2)] {
-            let options = options(Input::Json, 4096, threads);
+            let options = options(InputFormat::JSONL, 4096, threads);
             let (printed, ended) = run_within(Some(limit), program, &text, &options);
             ended.unwrap_or_else(|error| panic!("{program} in {limit}: {error}"));
             assert!(printed == expected, "{program} in {limit} on {threads}");
         }
     }
-    let options = options(Input::Json, 4096, 2);
+    let options = options(InputFormat::JSONL, 4096, 2);
     let (_, ended) = run_within(Some(10_000), "groupby(.k; first(.m))", &text, &options);
     let error = ended.expect_err("states in order cannot be spilled").to_string();
     assert!(error.contains("groupby does not fit"), "{error}");

@@ -1,131 +1,15 @@
-//! Values of JSON in columns: lines to records, and what expressions make of them.
+//! Values of JSON in columns: what expressions make of them.
 
 use std::ops::{ControlFlow, Range};
 
 use super::batch::{BATCH, Batch, Kind, Span};
-use super::failure::{Failure, Told};
+use super::failure::Failure;
 use super::stage::Next;
 use super::value::{Base, Columns};
-use crate::block::Delimiter;
-use crate::record::json::{self, Step, Wrong};
-use crate::record::{Invalid, Lines};
+use crate::record::json::{self, Step};
 
 /// The steps of a path, and for each whether it is followed by `?`.
 pub(crate) type Steps = Box<[(Step, bool)]>;
-
-/// Sends the records of a text on, a batch at a time. Each is checked whole; the fields that are
-/// wanted become columns on the way.
-pub(crate) fn records(
-    text: &str,
-    delimiter: &Delimiter,
-    wanted: &[Box<str>],
-    policy: Invalid,
-    batch: &mut Batch,
-    told: &mut Told,
-    next: &mut Next<'_>,
-) -> ControlFlow<()> {
-    batch.clear();
-    batch.fields.resize(wanted.len(), Vec::new());
-    for line in Lines::new(text, delimiter) {
-        let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
-        match record(text, start..start + line.len(), wanted, batch) {
-            Ok(()) => {}
-            Err(wrong) if policy == Invalid::Skip => told.tell(wrong.at, wrong.what),
-            Err(wrong) => {
-                next(text, batch)?;
-                told.tell(wrong.at, wrong.what);
-                return ControlFlow::Break(());
-            }
-        }
-        if batch.spans.len() >= BATCH {
-            next(text, batch)?;
-            batch.clear();
-        }
-    }
-    next(text, batch)
-}
-
-/// Appends the value of a line to a batch, or several that follow each other there; a line of white
-/// space has none. Of a line that is wrong anywhere nothing is appended.
-#[inline]
-fn record(
-    text: &str,
-    line: Range<usize>,
-    wanted: &[Box<str>],
-    batch: &mut Batch,
-) -> Result<(), Wrong> {
-    let (before, end) = (batch.spans.len(), line.end);
-    let mut rest = line;
-    loop {
-        match value(text, rest, wanted, batch) {
-            Ok(Some(next)) if next < end => rest = next..end,
-            Ok(_) => return Ok(()),
-            Err(wrong) => {
-                batch.truncate(before);
-                return Err(wrong);
-            }
-        }
-    }
-}
-
-/// Appends the value that a part of a line begins with, and says where the next one begins.
-#[inline]
-fn value(
-    text: &str,
-    range: Range<usize>,
-    wanted: &[Box<str>],
-    batch: &mut Batch,
-) -> Result<Option<usize>, Wrong> {
-    let count = batch.spans.len();
-    let start = range.start;
-    for field in &mut batch.fields {
-        field.push(Span::new(start, start));
-    }
-    let fields = &mut batch.fields;
-    let checked = json::record(text, range, |member| {
-        for (name, field) in wanted.iter().zip(fields.iter_mut()) {
-            if member.is(text, name) {
-                // Of equal keys the last wins.
-                field[count] = Span::new(member.value.start, member.value.end);
-            }
-        }
-    });
-    match checked {
-        Ok(Some((value, next))) => {
-            batch.spans.push(Span::new(value.start, value.end));
-            batch.origins.push(value.start as u32);
-            Ok(Some(next))
-        }
-        other => {
-            batch.fields.iter_mut().for_each(|field| field.truncate(count));
-            other.map(|_| None)
-        }
-    }
-}
-
-/// Of each record of a text its value and its fields of these names, as JSON in one spelling; what
-/// is no record is left out. For the fuzzer, which reads the same in a plain way.
-#[cfg(fuzzing)]
-pub(crate) fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
-    let spell = |span: Span| {
-        let (mut key, mut value) = (String::new(), String::new());
-        json::write_key(span.of(text), &mut key);
-        json::write_value(&key, &mut value);
-        value
-    };
-    let (mut told, mut rows) = (Told::default(), Vec::new());
-    let mut next = |_: &str, batch: &mut Batch| {
-        for (n, &record) in batch.spans.iter().enumerate() {
-            let fields = batch.fields.iter().map(|field| field[n]);
-            rows.push(std::iter::once(record).chain(fields).map(spell).collect());
-        }
-        ControlFlow::Continue(())
-    };
-    let wanted: Vec<Box<str>> = names.iter().map(|&name| name.into()).collect();
-    let (lines, mut batch) = (Delimiter::Line, Batch::new(Kind::Record));
-    let _ = records(text, &lines, &wanted, Invalid::Skip, &mut batch, &mut told, &mut next);
-    rows
-}
 
 /// A field of each record, found when it was read.
 pub(crate) fn field<'t>(

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Input;
+use super::InputFormat;
 use super::tests::{Options, run_over};
 use crate::Error;
 use crate::record::Invalid;
@@ -235,7 +235,7 @@ proptest! {
         }
         let streams = !(2..7).contains(&end);
         let invalid = if skip { Invalid::Skip } else { Invalid::Fail };
-        let options = Options { input: Input::Json, invalid, blocksize, threads };
+        let options = Options { input: InputFormat::JSONL, invalid, blocksize, threads };
         let (printed, ended) = run_over(&chain.program, &(lines.join("\n") + "\n"), &options);
         if whole || enough {
             prop_assert!(same(&printed, &expected), "{}\n{}\n{:?}", chain.program, printed, expected);
@@ -251,7 +251,7 @@ proptest! {
 }
 
 fn over(program: &str, text: &str, invalid: Invalid) -> (String, crate::Result<u64>) {
-    let options = Options { input: Input::Json, invalid, blocksize: 64, threads: 2 };
+    let options = Options { input: InputFormat::JSONL, invalid, blocksize: 64, threads: 2 };
     run_over(program, text, &options)
 }
 

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::batch::{BATCH, Batch, Kind, LONGEST_TEXT, Span};
 use super::end::State;
 use super::failure::Told;
-use super::json;
+use super::format::{InputFormat, Reading};
+use super::ordered;
 use super::phase::Phase;
 use super::search::{Cache, Found, Search};
 use super::stage::{Next, Scratch, Stage, drive, scratch};
-use super::{Input, ordered};
 use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
 use crate::progress::Tally;
-use crate::record::{self, Checked, Invalid, Lines, RawLines};
+use crate::record::{Checked, Invalid, RawLines};
 use crate::run::{self, Context, Pass, Reader, memory, stream};
 use crate::sink::{Cell, Printer};
 use crate::spill::Budget;
@@ -76,7 +76,7 @@ pub(super) struct Buffers {
 
 impl Buffers {
     pub(super) fn new(phase: &Phase, policy: Invalid) -> Self {
-        let kind = phase.input.kind();
+        let kind = phase.format.reader().kind();
         Self {
             source: Batch::new(kind),
             scratch: scratch(&phase.stages, kind, policy),
@@ -113,7 +113,7 @@ impl Reduce {
 
     fn fed(&self, context: &Context, lane: &mut Lane, block: &Block) -> Result<()> {
         let phase = &*self.phase;
-        let Checked { text, mut tally, wrong } = self.records.text(context, block, phase.input)?;
+        let Checked { text, mut tally, wrong } = self.records.text(context, block, phase.format)?;
         let Lane { buffers, state } = lane;
         let mut end = |text: &str, batch: &mut Batch| state.feed(text, batch);
         let _ = self.records.drive(&text, phase, buffers, &mut end);
@@ -215,7 +215,7 @@ fn stream_records(
     let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
     let emit = |block: Block| {
         let fails = |_: &Error| context.progress.fails(block.order(0));
-        let text = records.text(context, &block, phase.input).inspect_err(fails)?;
+        let text = records.text(context, &block, phase.format).inspect_err(fails)?;
         let Checked { text, mut tally, wrong } = text;
         let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|buffers| {
@@ -278,17 +278,17 @@ impl Records {
         &self,
         context: &Context,
         block: &'b Block,
-        input: Input,
+        format: InputFormat,
     ) -> Result<Checked<'b>> {
         context.read(|| {
             let bytes = block.bytes();
             (bytes.len(), RawLines::new(bytes, &self.delimiter).count())
         });
-        self.checked(block, input)
+        self.checked(block, format)
     }
 
     /// The text of a block.
-    pub(super) fn checked<'b>(&self, block: &'b Block, input: Input) -> Result<Checked<'b>> {
+    pub(super) fn checked<'b>(&self, block: &'b Block, format: InputFormat) -> Result<Checked<'b>> {
         let fits = |bytes: usize| match bytes <= LONGEST_TEXT {
             true => Ok(()),
             false => {
@@ -297,11 +297,7 @@ impl Records {
             }
         };
         fits(block.bytes().len())?;
-        let text = match input {
-            Input::Text => record::text,
-            Input::Json => record::text_in_place,
-        };
-        let checked = text(block, &self.delimiter, self.invalid)?;
+        let checked = format.reader().text(block, &self.delimiter, self.invalid)?;
         // What is put in the place of a wrong byte is three bytes long.
         fits(checked.text.len())?;
         Ok(checked)
@@ -316,33 +312,24 @@ impl Records {
         end: &mut Next<'_>,
     ) -> ControlFlow<()> {
         let Buffers { source, scratch, search, told } = buffers;
-        if phase.input == Input::Json {
-            let mut next =
-                |text: &str, batch: &mut Batch| drive(&phase.stages, scratch, text, batch, end);
-            let wanted = &phase.fields;
-            let (delimiter, policy) = (&self.delimiter, self.invalid);
-            return json::records(text, delimiter, wanted, policy, source, told, &mut next);
-        }
-        // Line ends are white space: the words of the lines are the words of the block.
-        if let (Some(Stage::Words), Delimiter::Line) = (phase.stages.first(), &self.delimiter) {
-            source.clear();
-            source.spans.push(Span::new(0, text.len()));
-            return drive(&phase.stages, scratch, text, source, end);
-        }
-        source.clear();
-        if let (Some(by), Delimiter::Line) = (&phase.search, &self.delimiter) {
-            let cache = search.get_or_insert_with(|| by.cache());
-            return found(phase, by, cache, text, source, scratch, end);
-        }
-        for line in Lines::new(text, &self.delimiter) {
-            let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
-            source.spans.push(Span::new(start, start + line.len()));
-            if source.spans.len() >= BATCH {
-                drive(&phase.stages, scratch, text, source, end)?;
+        if phase.format.reader().is_plain() && self.delimiter == Delimiter::Line {
+            // Line ends are white space: the words of the lines are the words of the block.
+            if let Some(Stage::Words) = phase.stages.first() {
                 source.clear();
+                source.spans.push(Span::new(0, text.len()));
+                return drive(&phase.stages, scratch, text, source, end);
+            }
+            if let Some(by) = &phase.search {
+                let cache = search.get_or_insert_with(|| by.cache());
+                source.clear();
+                return found(phase, by, cache, text, source, scratch, end);
             }
         }
-        drive(&phase.stages, scratch, text, source, end)
+        let Self { delimiter, invalid } = self;
+        let reading = Reading { delimiter, fields: &phase.fields, invalid: *invalid };
+        let mut next =
+            |text: &str, batch: &mut Batch| drive(&phase.stages, scratch, text, batch, end);
+        phase.format.reader().read(text, &reading, source, told, &mut next)
     }
 }
 
@@ -381,9 +368,7 @@ pub(super) fn each_cell(text: &str, batch: &Batch, mut visit: impl FnMut(Cell<'_
     match batch.kind {
         Kind::Text => batch.spans.iter().for_each(|span| visit(Cell::Text(span.of(text)))),
         Kind::Key => batch.spans.iter().for_each(|span| visit(Cell::Key(span.of(text)))),
-        Kind::Record | Kind::Json => {
-            batch.spans.iter().for_each(|span| visit(Cell::Json(span.of(text))));
-        }
+        Kind::Json => batch.spans.iter().for_each(|span| visit(Cell::Json(span.of(text)))),
         Kind::Number => {
             batch.numbers.iter().for_each(|&number| visit(Cell::Number(i128::from(number))));
         }

@@ -19,6 +19,7 @@ mod fault;
 #[cfg(test)]
 mod fault_tests;
 mod fields;
+mod format;
 mod grouping;
 #[cfg(test)]
 mod groups_tests;
@@ -50,8 +51,10 @@ mod words;
 
 pub(crate) use end::State;
 pub(crate) use fault::Fault;
+pub(crate) use format::FORMATS;
+pub use format::InputFormat;
 #[cfg(fuzzing)]
-pub(crate) use json::spelled;
+pub(crate) use format::spelled;
 pub(crate) use lane::Records;
 pub(crate) use partial::{Carries, finish_rows, finish_state, run_to_rows, run_to_state};
 pub(crate) use phases::run;
@@ -59,21 +62,12 @@ pub(crate) use verbs::VERBS;
 
 use std::sync::Arc;
 
-use batch::Kind;
 use compile::Compiler;
 use phase::Phase;
 
 use crate::run::Order;
 
-/// What the records of an input are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Input {
-    Text,
-    /// Values of JSON, one a record.
-    Json,
-}
-
-/// A program, compiled for an input.
+/// A program, compiled for records of a format.
 #[derive(Debug)]
 pub(crate) struct Program {
     /// The phase that reads the sources.
@@ -82,19 +76,10 @@ pub(crate) struct Program {
     rest: Vec<Arc<Phase>>,
 }
 
-impl Input {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Text => Kind::Text,
-            Self::Json => Kind::Record,
-        }
-    }
-}
-
 impl Program {
     /// Compiles the text of a program.
-    pub(crate) fn compile(text: &str, input: Input) -> Result<Self, Fault> {
-        let mut phases = Compiler::compile(text, input)?.into_iter().map(Arc::new);
+    pub(crate) fn compile(text: &str, format: InputFormat) -> Result<Self, Fault> {
+        let mut phases = Compiler::compile(text, format)?.into_iter().map(Arc::new);
         let Some(first) = phases.next() else { unreachable!("a program has a phase") };
         Ok(Self { first, rest: phases.collect() })
     }

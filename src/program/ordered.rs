@@ -158,7 +158,7 @@ impl InOrder<'_> {
     fn emit(&self, lanes: &Lanes<'_>, block: Block, most: usize) -> Result<Ordered> {
         let Self { phase, records, context, .. } = *self;
         let fails = |_: &Error| context.progress.fails(block.order(0));
-        let text = records.text(context, &block, phase.input).inspect_err(fails)?;
+        let text = records.text(context, &block, phase.format).inspect_err(fails)?;
         let Checked { text, mut tally, wrong } = text;
         let mut taken = Taken::new(phase.lane_kind());
         let mut take = |text: &str, batch: &mut Batch| taken.extend(text, batch, most);
@@ -189,7 +189,7 @@ fn passed_before(phase: &Phase, records: &Records, block: &Block, results: usize
         }
         let at = (record.as_ptr() as usize) - (block.bytes().as_ptr() as usize);
         let part = block.part(at..at + record.len());
-        let Checked { text, tally: found, .. } = records.checked(&part, phase.input)?;
+        let Checked { text, tally: found, .. } = records.checked(&part, phase.format)?;
         tally.add(found);
         let _ = records.drive(&text, phase, &mut buffers, &mut |_, batch| {
             seen += batch.len();

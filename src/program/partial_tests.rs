@@ -6,7 +6,9 @@ use creel_operators::aggregate::Reader;
 use proptest::prelude::*;
 
 use super::tests::{Options, printed_by, read, run_over};
-use super::{Carries, Input, Program, State, finish_rows, finish_state, run_to_rows, run_to_state};
+use super::{
+    Carries, InputFormat, Program, State, finish_rows, finish_state, run_to_rows, run_to_state,
+};
 use crate::Result;
 use crate::block::{Block, Delimiter};
 use crate::record::Invalid;
@@ -14,7 +16,7 @@ use crate::run::{self, Context};
 
 use super::Records;
 
-fn options(input: Input, blocksize: usize, threads: usize) -> Options {
+fn options(input: InputFormat, blocksize: usize, threads: usize) -> Options {
     Options { input, invalid: Invalid::Fail, blocksize, threads }
 }
 
@@ -159,7 +161,7 @@ proptest! {
         let text: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
         let json: String =
             lines.iter().map(|(k, n)| format!("{{\"k\":\"{k}\",\"n\":{n}}}\n")).collect();
-        for (input, text, programs) in [(Input::Text, &text, TEXT), (Input::Json, &json, JSON)] {
+        for (input, text, programs) in [(InputFormat::TEXT, &text, TEXT), (InputFormat::JSONL, &json, JSON)] {
             for program in programs {
                 let options = options(input, blocksize, threads);
                 let (expected, ended) = run_over(program, text, &options);
@@ -178,8 +180,8 @@ proptest! {
     ) {
         let text = "b a a\nab b c\n{\"k\":1}\n";
         for program in TEXT {
-            let options = options(Input::Text, 64, 1);
-            let program = Program::compile(program, Input::Text).unwrap();
+            let options = options(InputFormat::TEXT, 64, 1);
+            let program = Program::compile(program, InputFormat::TEXT).unwrap();
             if program.carries() == Carries::Rows {
                 continue;
             }
@@ -207,12 +209,12 @@ proptest! {
 fn states_are_the_same_bytes_however_the_records_were_cut() {
     let text = "one fish two fish\nred fish blue fish\nold fish new fish\n";
     for program in TEXT {
-        let program = Program::compile(program, Input::Text).unwrap();
+        let program = Program::compile(program, InputFormat::TEXT).unwrap();
         if program.carries() == Carries::Rows {
             continue;
         }
         let encoded = |blocksize, threads| {
-            let options = options(Input::Text, blocksize, threads);
+            let options = options(InputFormat::TEXT, blocksize, threads);
             let state = read(None, &program, text, &options, |input, records, context| {
                 run_to_state(&program, input, records, context)
             });

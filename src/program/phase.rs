@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use super::batch::Kind;
 use super::end::{End, State};
+use super::fields;
+use super::format::InputFormat;
 use super::predicate::Predicate;
 use super::search::Search;
 use super::stage::Stage;
 use super::value::Value;
-use super::{Input, fields};
 use crate::record::Invalid;
 use crate::run::Order;
 
 /// The stages of a program up to a reduction, or to its end.
 #[derive(Debug)]
 pub(crate) struct Phase {
-    pub(super) input: Input,
-    /// The fields of records of JSON that it uses.
+    /// What its records are.
+    pub(super) format: InputFormat,
+    /// The names of the columns that it needs of each record beside the record itself, by column.
     pub(super) fields: Vec<Box<str>>,
     /// What every lane runs over its blocks.
     pub(super) stages: Vec<Stage>,
@@ -30,16 +32,20 @@ pub(crate) struct Phase {
 
 impl Phase {
     /// A phase of these stages over records of an input.
-    pub(super) fn new(input: Input, mut stages: Vec<Stage>, mut end: Option<Box<dyn End>>) -> Self {
+    pub(super) fn new(
+        format: InputFormat,
+        mut stages: Vec<Stage>,
+        mut end: Option<Box<dyn End>>,
+    ) -> Self {
         let mut fields = Vec::new();
-        fields::resolve(&mut stages, end.as_deref_mut(), input.kind(), &mut fields);
+        fields::resolve(&mut stages, end.as_deref_mut(), &mut fields);
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
         let search = match stages.first() {
-            Some(Stage::Filter(condition)) if input == Input::Text => Search::new(condition),
+            Some(Stage::Filter(condition)) if format.reader().is_plain() => Search::new(condition),
             _ => None,
         };
-        Self { input, fields, stages, search, ordered, end: end.map(Arc::from) }
+        Self { format, fields, stages, search, ordered, end: end.map(Arc::from) }
     }
 
     /// The phase that goes on with the records which reach the first `take` of another, or with the
@@ -51,16 +57,15 @@ impl Phase {
             Kind::Bool => Some(Value::Test(Predicate::Truthy)),
             Kind::List => Some(Value::JsonTexts),
             Kind::Key => Some(Value::Key),
-            Kind::Record | Kind::Json => None,
+            Kind::Json => None,
         };
         let (stages, ordered) = match self.ordered.is_empty() {
             // The rows are printed as they are.
             true => (Vec::new(), Vec::new()),
             false => (as_it_was.into_iter().map(Stage::Map).collect(), self.ordered.clone()),
         };
-        let fields = if self.input == Input::Json { self.fields.clone() } else { Vec::new() };
-        let end = self.end.clone();
-        Self { input: Input::Json, fields, stages, search: None, ordered, end }
+        let (format, fields) = (InputFormat::JSONL, self.fields.clone());
+        Self { format, fields, stages, search: None, ordered, end: self.end.clone() }
     }
 
     /// An empty state of its reduction.
@@ -103,6 +108,6 @@ impl Phase {
 
     /// What records are after the stages that lanes run.
     pub(super) fn lane_kind(&self) -> Kind {
-        self.stages.iter().fold(self.input.kind(), |kind, stage| stage.kind(kind))
+        self.stages.iter().fold(self.format.reader().kind(), |kind, stage| stage.kind(kind))
     }
 }

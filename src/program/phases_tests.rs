@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::Input;
+use super::InputFormat;
 use super::tests::{Options, run_over};
 use crate::record::Invalid;
 
-fn options(input: Input, blocksize: usize, threads: usize) -> Options {
+fn options(input: InputFormat, blocksize: usize, threads: usize) -> Options {
     Options { input, invalid: Invalid::Fail, blocksize, threads }
 }
 
@@ -57,11 +57,11 @@ proptest! {
     ) {
         let text = words.join(if words.len() % 2 == 0 { " " } else { "\n" });
         let (first, rest) = REDUCTIONS[reduction];
-        let rows = printed(first, &text, &options(Input::Text, blocksize, threads));
+        let rows = printed(first, &text, &options(InputFormat::TEXT, blocksize, threads));
         for next in rest {
             let whole = format!("{first} | {next}");
-            let together = printed(&whole, &text, &options(Input::Text, blocksize, threads));
-            let apart = printed(next, &rows, &options(Input::Json, 1 << 20, 1));
+            let together = printed(&whole, &text, &options(InputFormat::TEXT, blocksize, threads));
+            let apart = printed(next, &rows, &options(InputFormat::JSONL, 1 << 20, 1));
             prop_assert_eq!(together, apart, "{}", whole);
         }
     }
@@ -72,11 +72,11 @@ fn reductions_follow_reductions_any_number_of_times() {
     let text = "a/b a/c a/b d/b a/b d/b e/f";
     let program = "words | frequencies | filter(.[1] > 1) | map(.[0]) | split(\"/\") | flatten \
                    | frequencies | topk(1) | map(.[0]) | frequencies | map(.[1]) | sum";
-    assert_eq!(printed(program, text, &options(Input::Text, 4, 2)), "1\n");
+    assert_eq!(printed(program, text, &options(InputFormat::TEXT, 4, 2)), "1\n");
     let pairs =
         "words | frequencies | filter(.[1] > 1) | map(.[0]) | split(\"/\") | flatten | frequencies";
     assert_eq!(
-        printed(pairs, text, &options(Input::Text, 4, 2)),
+        printed(pairs, text, &options(InputFormat::TEXT, 4, 2)),
         "[\"b\",2]\n[\"a\",1]\n[\"d\",1]\n"
     );
 }
@@ -85,15 +85,15 @@ fn reductions_follow_reductions_any_number_of_times() {
 fn topk_of_pairs_that_were_filtered_ranks_by_the_count() {
     let text = "z z z y y y y x x w v v";
     let program = "words | frequencies | filter(.[1] < 4) | topk(2)";
-    assert_eq!(printed(program, text, &options(Input::Text, 4, 2)), "[\"z\",3]\n[\"v\",2]\n");
+    assert_eq!(printed(program, text, &options(InputFormat::TEXT, 4, 2)), "[\"z\",3]\n[\"v\",2]\n");
     // Once the pairs are mapped, it ranks values as everywhere.
     let values = "words | frequencies | map(.[0]) | topk(2)";
-    assert_eq!(printed(values, text, &options(Input::Text, 4, 2)), "\"z\"\n\"y\"\n");
+    assert_eq!(printed(values, text, &options(InputFormat::TEXT, 4, 2)), "\"z\"\n\"y\"\n");
 }
 
 #[test]
 fn a_row_that_a_phase_cannot_evaluate_is_named_or_left_out() {
-    let strict = options(Input::Text, 4, 2);
+    let strict = options(InputFormat::TEXT, 4, 2);
     let (printed, ended) = run_over("words | frequencies | words", "b a b", &strict);
     assert_eq!(printed, "");
     let error = ended.expect_err("pairs are no text").to_string();

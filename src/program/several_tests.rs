@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::tests::{Options, run_over, run_within};
-use super::{Input, Program};
+use super::{InputFormat, Program};
 use crate::record::Invalid;
 
-fn options(input: Input, blocksize: usize, threads: usize) -> Options {
+fn options(input: InputFormat, blocksize: usize, threads: usize) -> Options {
     Options { input, invalid: Invalid::Fail, blocksize, threads }
 }
 
@@ -57,10 +57,10 @@ proptest! {
         let json: String =
             lines.iter().map(|(k, n)| format!("{{\"k\":\"{k}\",\"n\":{n}}}\n")).collect();
         for (input, text, before, chains) in [
-            (Input::Text, &text, "words | ", OF_WORDS),
-            (Input::Text, &text, "words | take(5) | ", OF_WORDS),
-            (Input::Json, &json, "", OF_JSON),
-            (Input::Json, &json, "filter(.n != 1) | ", OF_JSON),
+            (InputFormat::TEXT, &text, "words | ", OF_WORDS),
+            (InputFormat::TEXT, &text, "words | take(5) | ", OF_WORDS),
+            (InputFormat::JSONL, &json, "", OF_JSON),
+            (InputFormat::JSONL, &json, "filter(.n != 1) | ", OF_JSON),
         ] {
             let options = options(input, blocksize, threads);
             let chains: Vec<&str> = picks.iter().map(|pick| chains[pick % chains.len()]).collect();
@@ -79,7 +79,7 @@ proptest! {
 fn several_results_of_a_phase_are_of_its_rows() {
     let program = "words | frequencies | filter(.[1] > 1) | count, (map(.[0]) | max)";
     let text = "b a b c a";
-    assert_eq!(printed(None, program, text, &options(Input::Text, 4, 2)), "2\n\"b\"\n");
+    assert_eq!(printed(None, program, text, &options(InputFormat::TEXT, 4, 2)), "2\n\"b\"\n");
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn counts_that_do_not_fit_are_spilled_beside_other_results() {
     for program in
         ["words | frequencies, count", "words | (frequencies | topk(5)), (map(length) | sum)"]
     {
-        let expected = printed(None, program, &text, &options(Input::Text, 4096, 1));
+        let expected = printed(None, program, &text, &options(InputFormat::TEXT, 4096, 1));
         for threads in [1, 3] {
-            let options = options(Input::Text, 4096, threads);
+            let options = options(InputFormat::TEXT, 4096, threads);
             assert!(printed(Some(10_000), program, &text, &options) == expected, "{program}");
         }
     }
@@ -99,7 +99,7 @@ fn counts_that_do_not_fit_are_spilled_beside_other_results() {
 #[test]
 fn the_first_bad_record_of_any_result_is_told() {
     let text = "{\"a\":1}\n{\"a\":\"x\"}\n{\"a\":[]}\n";
-    let options = options(Input::Json, 1000, 1);
+    let options = options(InputFormat::JSONL, 1000, 1);
     for program in ["(map(.a) | flatten | count), sum(.a)", "sum(.a), (map(.a) | flatten | count)"]
     {
         let (printed, ended) = run_over(program, text, &options);
@@ -119,7 +119,7 @@ fn a_fault_of_several_results_says_what_to_write() {
         ("(words | take(3) | count), count", "words | take(3) | count", "before all of them"),
         ("map(.a, .b)", ".a, .b", "more than one value"),
     ] {
-        let fault = Program::compile(program, Input::Text).expect_err(program);
+        let fault = Program::compile(program, InputFormat::TEXT).expect_err(program);
         let message = format!("{} / {}", fault.message, fault.hint.clone().unwrap_or_default());
         assert!(message.contains(says), "{program}: {message}");
         assert_eq!(&program[fault.span], place, "{program}: {message}");
@@ -129,5 +129,5 @@ fn a_fault_of_several_results_says_what_to_write() {
 #[test]
 fn any_number_of_results_is_compiled() {
     let program = vec!["count"; 3000].join(", ");
-    assert!(Program::compile(&program, Input::Text).is_ok());
+    assert!(Program::compile(&program, InputFormat::TEXT).is_ok());
 }

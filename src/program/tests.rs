@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Input, Program, Records, run};
+use super::{InputFormat, Program, Records, run};
 use crate::Result;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, Windows};
 use crate::record::Invalid;
@@ -17,7 +17,7 @@ use crate::spill::Budget;
 
 /// What a program prints, as JSON Lines, run over a file in blocks of a size.
 fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> String {
-    let options = Options { input: Input::Text, invalid: Invalid::Fail, blocksize, threads };
+    let options = Options { input: InputFormat::TEXT, invalid: Invalid::Fail, blocksize, threads };
     let (printed, ended) = run_over(program, text, &options);
     ended.unwrap();
     printed
@@ -26,7 +26,7 @@ fn printed(program: &str, text: &str, blocksize: usize, threads: usize) -> Strin
 /// How a program is run over a file.
 #[derive(Debug, Clone)]
 pub(super) struct Options {
-    pub(super) input: Input,
+    pub(super) input: InputFormat,
     pub(super) invalid: Invalid,
     pub(super) blocksize: usize,
     pub(super) threads: usize,
@@ -392,8 +392,12 @@ fn parts_that_do_not_fit_are_cut_again_and_come_to_the_same_rows() {
     ] {
         let expected = printed(program, &text, 4096, 1);
         for threads in [1, 3] {
-            let options =
-                Options { input: Input::Text, invalid: Invalid::Fail, blocksize: 4096, threads };
+            let options = Options {
+                input: InputFormat::TEXT,
+                invalid: Invalid::Fail,
+                blocksize: 4096,
+                threads,
+            };
             let (printed, ended) = run_within(Some(10_000), program, &text, &options);
             ended.unwrap();
             assert!(printed == expected, "{program} on {threads}");
@@ -407,7 +411,7 @@ fn every_sample_program_parses() {
         if let Err(fault) = super::parse::parse(program) {
             panic!("{program}: {fault:?}");
         }
-        if let Err(fault) = Program::compile(program, Input::Text) {
+        if let Err(fault) = Program::compile(program, InputFormat::TEXT) {
             assert!(!fault.message.contains("expected"), "{program}: {fault:?}");
             assert!(fault.span.end <= program.len() && fault.span.start < program.len());
         }

@@ -40,6 +40,9 @@ impl End for Frequencies {
         Rows::Ranked(&mut self.wanted)
     }
 
+    /// It has no expressions.
+    fn resolve(&mut self, _: &mut Vec<Box<str>>) {}
+
     fn state_of_lane(&self) -> u64 {
         /// Counts that are cut, saved and compressed as they are spilled.
         const COUNTS: u64 = 16 << 20;

@@ -36,10 +36,8 @@ impl End for Grouping {
         }
     }
 
-    fn resolve(&mut self, kind: Kind, fields: &mut Vec<Box<str>>) {
-        if kind == Kind::Record {
-            self.values_mut().for_each(|value| fields::of_value(value, fields));
-        }
+    fn resolve(&mut self, fields: &mut Vec<Box<str>>) {
+        self.values_mut().for_each(|value| fields::of_value(value, fields));
     }
 
     fn is_ordered(&self) -> bool {
@@ -371,7 +369,7 @@ fn column<'a>(kind: Kind, text: &'a str, batch: &'a Batch, bools: &'a [bool]) ->
     let texts = |form| Column::new(Data::Texts { form, text, spans: &batch.spans });
     match kind {
         Kind::Text => texts(Form::Text),
-        Kind::Record | Kind::Json => texts(Form::Json),
+        Kind::Json => texts(Form::Json),
         Kind::Key => texts(Form::Key),
         Kind::Number => Column::new(Data::Integers(&batch.numbers)),
         Kind::Bool => Column::new(Data::Bools(bools)),

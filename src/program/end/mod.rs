@@ -37,8 +37,9 @@ pub(super) trait End: fmt::Debug + Send + Sync {
     /// What a `topk`, `take` or `count` right behind it is asked of.
     fn rows(&mut self) -> Rows<'_>;
 
-    /// Makes columns of the fields of records of JSON that it uses; `kind` is what its records are.
-    fn resolve(&mut self, _kind: Kind, _fields: &mut Vec<Box<str>>) {}
+    /// Replaces the fields that it takes of whole records by their columns, whose names are in `fields`:
+    /// those that are missing there are appended.
+    fn resolve(&mut self, fields: &mut Vec<Box<str>>);
 
     /// Returns true if it has to see all records in their order.
     fn is_ordered(&self) -> bool {

@@ -70,9 +70,9 @@ impl End for Several {
         Rows::OfGroups
     }
 
-    fn resolve(&mut self, kind: Kind, fields: &mut Vec<Box<str>>) {
+    fn resolve(&mut self, fields: &mut Vec<Box<str>>) {
         for branch in self.branches.iter_mut().filter_map(Arc::get_mut) {
-            fields::resolve(&mut branch.stages, Arc::get_mut(&mut branch.end), kind, fields);
+            fields::resolve(&mut branch.stages, Arc::get_mut(&mut branch.end), fields);
         }
     }
 
