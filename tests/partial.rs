@@ -287,15 +287,27 @@ fn a_state_of_another_program_or_of_other_options_is_refused_with_both_named() {
             &["words | count", "1.txt"][..],
             &["its program is 'words | count', not 'words | frequencies'"][..],
         ),
-        (&["--invalid", "skip", "words | frequencies", "1.txt"], &["policy for invalid records"]),
-        (&["--delimiter", ",", "words | frequencies", "1.txt"], &["delimiter"]),
-        (&["--encoding", "latin1", "words | frequencies", "1.txt"], &["encoding", "latin1"]),
+        (
+            &["--invalid", "skip", "words | frequencies", "1.txt"],
+            &["its --invalid is skip, not fail"],
+        ),
+        (
+            &["--delimiter", ",", "words | frequencies", "1.txt"],
+            &[r"its --delimiter is ',', not '\n'"],
+        ),
+        (
+            &["--encoding", "latin1", "words | frequencies", "1.txt"],
+            &["its --encoding is latin1, not auto"],
+        ),
     ] {
         let args: Vec<&str> = ["--partial", "other.creel"].iter().chain(args).copied().collect();
         printed(creel(folder, &args));
         let output = creel(folder, &["--merge", "0.creel", "other.creel"]);
-        refused(&output, 2, &["other.creel is a state of another plan"]);
+        refused(&output, 2, &["other.creel is a state of another plan than 0.creel: its "]);
         refused(&output, 2, says);
+        // The other way round, whichever comes first.
+        let output = creel(folder, &["--merge", "other.creel", "0.creel"]);
+        refused(&output, 2, &["0.creel is a state of another plan than other.creel: its "]);
     }
 }
 
@@ -306,7 +318,7 @@ fn a_state_of_another_version_is_refused_with_both_named() {
     bytes[8] = 9;
     std::fs::write(&state, bytes).expect("it is written");
     let output = creel(folder.path(), &["--merge", "0.creel"]);
-    refused(&output, 3, &["0.creel", "version 9 of the format", "has version 2"]);
+    refused(&output, 3, &["0.creel", "version 9 of the format", "has version 3"]);
 }
 
 #[test]
@@ -331,7 +343,6 @@ fn a_file_that_holds_no_state_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     text_files(folder.path());
     refused(&creel(folder.path(), &["--merge", "1.txt"]), 3, &["1.txt", "this is not a state"]);
-    refused(&creel(folder.path(), &["--merge", "no.creel"]), 3, &["no.creel"]);
     refused(&creel(folder.path(), &["--merge"]), 2, &["--merge needs the states"]);
     let output = creel(folder.path(), &["--merge", "--delimiter", ",", "1.txt"]);
     refused(&output, 2, &["--delimiter"]);
@@ -439,4 +450,109 @@ fn a_state_holds_no_credential() {
     let bytes = std::fs::read(folder.path().join("a.creel")).expect("a state");
     assert!(!bytes.windows(6).any(|bytes| bytes == b"s3cret"));
     assert!(bytes.windows(18).any(|bytes| bytes == b"http://127.0.0.1:1"));
+}
+
+#[test]
+fn states_are_named_as_sources_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let files = text_files(folder);
+    std::fs::create_dir(folder.join("s")).expect("a folder");
+    for (state, of) in [("s/0.creel", &files[..3]), ("s/1.creel", &files[3..])] {
+        let args = ["--partial", state, "words | frequencies"];
+        let of = of.iter().map(String::as_str);
+        printed(creel(folder, &args.into_iter().chain(of).collect::<Vec<_>>()));
+    }
+    let all: Vec<&str> =
+        ["words | frequencies"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let expected = printed(creel(folder, &all));
+    for named in ["s/*.creel", "s", "s/{0,1}.creel"] {
+        assert_eq!(printed(creel(folder, &["--merge", named])), expected, "{named}");
+    }
+    let input = std::fs::File::open(folder.join("s/0.creel")).expect("a state");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_creel"));
+    command.args(["--merge", "-", "s/1.creel"]).current_dir(folder).stdin(input);
+    assert_eq!(printed(command.output().expect("it runs")), expected);
+    // What is not there is told as of sources.
+    for missing in ["no.creel", "s/*.state", "no/such/*", "zz/0.creel"] {
+        let [of_states, of_sources] = [
+            creel(folder, &["--merge", missing]),
+            creel(folder, &["--on-missing", "fail", "count", missing]),
+        ];
+        refused(&of_states, 3, &[missing]);
+        assert_eq!(said(&of_states), said(&of_sources));
+        assert!(!said(&of_states).contains("os error"), "{}", said(&of_states));
+    }
+    for program in ["words | frequencies", "count", ".a"] {
+        let output = creel(folder, &["--merge", program, "s/0.creel"]);
+        refused(&output, 2, &["this is a program, where a state is needed"]);
+    }
+    refused(&creel(folder, &["--merge", "s3://bucket/0.creel", "-"]), 3, &["0.creel"]);
+}
+
+#[test]
+fn records_are_not_counted_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    text_files(folder);
+    let partial = |state: &str, file: &str| {
+        printed(creel(folder, &["--partial", state, "count", file]));
+    };
+    for state in ["1.creel", "again.creel"] {
+        partial(state, "1.txt");
+    }
+    partial("2.creel", "2.txt");
+    printed(creel(folder, &["--merge", "--partial", "both.creel", "1.creel", "2.creel"]));
+    let twice = "records would be counted twice";
+    for (states, says) in [
+        (["1.creel", "1.creel"], "1.creel is named twice"),
+        (["1.creel", "./1.creel"], "./1.creel is named twice"),
+        (["1.creel", "again.creel"], "again.creel holds what 1.creel holds"),
+        (["2.creel", "both.creel"], "both.creel holds what 2.creel holds"),
+    ] {
+        let output = creel(folder, &["--merge", states[0], states[1]]);
+        refused(&output, 2, &[says, twice]);
+        let output = creel(folder, &["--merge", "--partial", "x.creel", states[0], states[1]]);
+        refused(&output, 2, &[says, twice]);
+    }
+    // Another file of that name is another part of the input.
+    std::fs::write(folder.join("1.txt"), "one fish\n".repeat(10)).expect("it is written");
+    partial("again.creel", "1.txt");
+    assert_eq!(printed(creel(folder, &["--merge", "1.creel", "again.creel"])), "20\n");
+}
+
+#[test]
+fn states_of_a_take_hold_no_more_than_it_takes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    for file in ["a", "b", "c", "d"] {
+        let text: String = (0..500).map(|n| format!("{file} number {n}\n")).collect();
+        std::fs::write(folder.join(file), text).expect("it is written");
+        let state = format!("{file}.creel");
+        printed(creel(folder, &["--partial", &state, "take(100) | map(length)", file]));
+    }
+    let size = |state: &str| std::fs::metadata(folder.join(state)).expect("a state").len();
+    printed(creel(folder, &["--merge", "--partial", "ab.creel", "a.creel", "b.creel"]));
+    printed(creel(
+        folder,
+        &["--merge", "--partial", "all.creel", "ab.creel", "c.creel", "d.creel"],
+    ));
+    assert!(size("all.creel") < size("a.creel") * 3 / 2, "{} bytes", size("all.creel"));
+    let one = printed(creel(folder, &["take(100) | map(length)", "a", "b", "c", "d"]));
+    assert_eq!(printed(creel(folder, &["--merge", "all.creel"])), one);
+}
+
+#[test]
+fn progress_of_a_merge_is_of_its_states() {
+    let (folder, state) = state_of("words | frequencies");
+    let size = std::fs::metadata(state).expect("a state").len();
+    let args: &[&str] = &["--merge", "--progress", "always", "-v", "0.creel"];
+    let output = creel(folder.path(), args);
+    assert_eq!(output.status.code(), Some(0));
+    let bytes = if size < 1024 { format!("{size} B") } else { "KiB".to_owned() };
+    for line in said(&output).lines() {
+        assert!(line.contains("read ") && line.contains(&bytes), "{line}");
+        assert!(!line.contains("read 0 B,"), "{line}");
+    }
+    assert!(said(&output).lines().count() >= 2, "{}", said(&output));
 }

@@ -27,8 +27,15 @@ const RECORDS: &str = r#"{"a":1,"b":2.5}
 "#;
 
 /// The bytes of a plan of each program, of its partitions, and of its state.
-static WHOLE: LazyLock<Vec<[Vec<u8>; 3]>> = LazyLock::new(|| {
-    let path = std::env::temp_dir().join(format!("creel-fuzz-state-{}", std::process::id()));
+static WHOLE: LazyLock<Vec<[Vec<u8>; 3]>> = LazyLock::new(|| whole("one"));
+
+/// The states of the same records in another file.
+static OTHERS: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| whole("other").into_iter().map(|[.., state]| state).collect());
+
+fn whole(name: &str) -> Vec<[Vec<u8>; 3]> {
+    let name = format!("creel-fuzz-state-{}-{name}", std::process::id());
+    let path = std::env::temp_dir().join(name);
     std::fs::write(&path, RECORDS).expect("it is written");
     let source = path.to_string_lossy().into_owned();
     let whole = PROGRAMS.iter().map(|(program, input)| {
@@ -38,7 +45,7 @@ static WHOLE: LazyLock<Vec<[Vec<u8>; 3]>> = LazyLock::new(|| {
         [plan.to_bytes(), partitions.to_bytes(), state.into_bytes()]
     });
     whole.collect()
-});
+}
 
 fuzz_target!(|input: (u8, u8, u16, Vec<(u16, u8)>, &[u8])| {
     let (program, kind, cut, changes, inserted) = input;
@@ -68,9 +75,13 @@ fuzz_target!(|input: (u8, u8, u16, Vec<(u16, u8)>, &[u8])| {
                 let Ok(state) = State::from_bytes(bytes) else { continue };
                 let plan = state.plan().clone();
                 let _ = plan::finish(&plan, &state);
-                if let Ok(merged) = plan::merge(&plan, &[state.clone(), state]) {
+                if let Ok(merged) = plan::merge(&plan, &[state.clone()]) {
                     assert!(State::from_bytes(merged.into_bytes()).is_ok());
                 }
+                // With one of other records.
+                let whole = &OTHERS[usize::from(program) % PROGRAMS.len()];
+                let whole = State::from_bytes(whole.clone()).expect("a state");
+                let _ = plan::merge(&plan, &[whole, state]);
             }
         }
     }

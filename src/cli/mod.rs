@@ -141,10 +141,7 @@ fn is_url(text: &str) -> bool {
 }
 
 fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) -> Result<u8> {
-    if let Some(source) = args.sources.iter().find(|source| is_input(source)) {
-        let place = || Place::object(if source == "-" { "standard input" } else { source });
-        check_input().map_err(|error| Error::Io { place: place(), source: error.into() })?;
-    }
+    check_given(&args.sources)?;
     let plan = args.partial.is_some().then(|| partial::plan(args, text, input, program));
     let access = Access {
         anonymous: args.anonymous,
@@ -191,6 +188,13 @@ fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) 
     finish(args, target, replaced, args.on_missing, &told, args.verbose.then_some(read))
 }
 
+/// Fails if standard input is one of the sources, and cannot be read.
+fn check_given(sources: &[String]) -> Result<()> {
+    let Some(source) = sources.iter().find(|source| is_input(source)) else { return Ok(()) };
+    let place = || Place::object(if source == "-" { "standard input" } else { source });
+    check_input().map_err(|error| Error::Io { place: place(), source: error.into() })
+}
+
 /// Gives the output its name and says what was passed over; returns the exit code.
 fn finish(
     args: &Args,
@@ -220,16 +224,7 @@ fn print(
     run: impl FnOnce(&mut Printer<'_>) -> Result<()>,
 ) -> Result<()> {
     let to_terminal = target.is_terminal();
-    let typed = args.reads_input() && io::stdin().is_terminal();
-    let monitor = Monitor::start(
-        Arc::clone(&context.progress),
-        Shown {
-            when: if args.quiet { When::Never } else { args.progress },
-            streams_to_terminal: program.streams() && to_terminal,
-            waits_for_typing: typed,
-            reads_network: args.sources.iter().any(|source| source.contains("://")),
-        },
-    );
+    let monitor = monitor(args, context, program.streams() && to_terminal);
     let default = if program.gives_pairs() && to_terminal { Format::Table } else { Format::Jsonl };
     let encoder = Encoder::new(args.to.unwrap_or(default), to_terminal);
     let width = to_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0);
@@ -241,6 +236,17 @@ fn print(
     }
     run(&mut printer)?;
     printer.flush()
+}
+
+/// Starts to show the progress of a run.
+fn monitor(args: &Args, context: &Context, streams_to_terminal: bool) -> Monitor {
+    let shown = Shown {
+        when: if args.quiet { When::Never } else { args.progress },
+        streams_to_terminal,
+        waits_for_typing: args.reads_input() && io::stdin().is_terminal(),
+        reads_network: args.sources.iter().any(|source| source.contains("://")),
+    };
+    Monitor::start(Arc::clone(&context.progress), shown)
 }
 
 /// Divides the memory of a run of a program.

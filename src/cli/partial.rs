@@ -1,5 +1,6 @@
 //! `--partial` and `--merge`: the answer in two steps, which may be of different processes.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,11 +10,12 @@ use super::args::Args;
 use super::message::{self, say};
 use super::{monitor, report, signals};
 use crate::block::Delimiter;
-use crate::plan::{Partials, Plan, Report, RunOf, Stored};
+use crate::error::printable;
+use crate::plan::{Coverage, Partials, Plan, Report, RunOf, Stored};
 use crate::program::{InputFormat, Program};
 use crate::run::{Context, Job};
 use crate::sink::{Calls, Output, Target};
-use crate::source::Missing;
+use crate::source::{Access, Missing, Object, Source};
 use crate::{Error, Result};
 
 /// What the command asks, as data.
@@ -44,7 +46,9 @@ pub(super) fn write(args: &Args, plan: &Plan, job: &Job, context: &Context) -> R
     let mut run = || {
         let objects = job.list(context)?;
         let input = Arc::new(job.cut(&objects, context, plan.compiled_program().order()));
-        let run = RunOf { plan, input: &input, listed: objects.len(), context };
+        let coverage = Coverage::of(&objects);
+        let run = RunOf { plan, input: &input, listed: objects.len(), coverage, context };
+        let _monitor = super::monitor(args, context, false);
         run.write(&mut target, |progress, listed| {
             told = Report::of(progress, listed, &message::with_options);
             told.clone()
@@ -69,25 +73,44 @@ pub(super) fn write(args: &Args, plan: &Plan, job: &Job, context: &Context) -> R
 
 /// Merges states, and prints the answer or writes the state of all; returns the exit code.
 pub(super) fn merge(args: &Args) -> Result<u8> {
-    let files = args.program.iter().chain(&args.sources);
-    let states = files.map(|file| Stored::open(Path::new(file))).collect::<Result<Vec<_>>>()?;
-    if states.is_empty() {
+    let given: Vec<String> = args.program.iter().chain(&args.sources).cloned().collect();
+    if given.is_empty() {
         say("--merge needs the states that --partial wrote: creel --merge s/*.creel");
         return Ok(message::USAGE);
     }
-    let partials = Partials::of_one_plan(states)?;
+    super::check_given(&given)?;
+    let objects = match found(&given) {
+        Ok(objects) => objects,
+        Err(error) if is_program(args, &error) => {
+            say(
+                "this is a program, where a state is needed; states carry their program, so leave it out",
+            );
+            return Ok(message::USAGE);
+        }
+        Err(error) => return Err(error),
+    };
+    let open = |object: &Arc<Object>| Stored::open(object, args.tmpdir.as_deref());
+    let partials = Partials::of_one_plan(objects.iter().map(open).collect::<Result<_>>()?)?;
     let (plan, told) = (partials.plan(), partials.report());
     let division = super::divide(args, plan.compiled_program());
     let context = super::context(args, &division);
+    context.progress.add_total(partials.size());
     let missing = plan.missing();
+    let start = Instant::now();
     if let Some(path) = &args.partial {
         let (mut target, interrupted) = target(args, path, &context)?;
-        partials.write(&mut target)?;
+        let monitor = super::monitor(args, &context, false);
+        let written = partials.write(&context, &mut target);
+        drop(monitor);
         if interrupted.is_set() {
             say(format_args!("interrupted: {} was not written", report::shown(path)));
             return Ok(message::INTERRUPTED);
         }
+        written?;
         target.finish()?;
+        if args.verbose {
+            say(monitor::summary(&context.progress, start.elapsed()));
+        }
         let unread = !report::tell_unread(args, missing, told).is_empty();
         return Ok(report::tell(args, false, told, unread));
     }
@@ -101,14 +124,60 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
     let calls = Arc::new(Calls::default());
     let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
     let mut target = output.open(!args.no_sync, &calls)?;
-    super::print(args, plan.compiled_program(), &context, &mut target, |printer| {
+    let printed = super::print(args, plan.compiled_program(), &context, &mut target, |printer| {
         partials.print(&context, printer)
-    })?;
-    if interrupted.is_set() {
-        say("interrupted: the result is not that of all states");
+    });
+    let read = monitor::summary(&context.progress, start.elapsed());
+    if interrupted.is_set() && matches!(printed, Ok(()) | Err(Error::Cancelled)) {
+        say(match (&args.output, &printed) {
+            (Some(path), _) if replaced => {
+                format!("interrupted: {read}; {} was not written", report::shown(path))
+            }
+            (_, Ok(())) if partials.are_rows() => {
+                format!("interrupted: the result is of what was read until then: {read}")
+            }
+            (_, Ok(())) => {
+                "interrupted when all states were merged: the answer is complete".to_owned()
+            }
+            (_, Err(_)) => format!("interrupted: {read}; the answer was not printed to its end"),
+        });
         return Ok(message::INTERRUPTED);
     }
-    super::finish(args, target, replaced, missing, told, None)
+    printed?;
+    super::finish(args, target, replaced, missing, told, args.verbose.then_some(read))
+}
+
+/// The files and pipes of states that were named, as sources are: by paths, folders and patterns.
+///
+/// # Errors
+/// As of listing sources; and for one that is named twice.
+fn found(given: &[String]) -> Result<Vec<Arc<Object>>> {
+    let access = Access { anonymous: false, missing: Missing::Fail, look: true };
+    let source = Source::parse(given, access)?;
+    let context = Context::default();
+    let listed = source.list_in(&context.progress, None);
+    let objects = context.stop.wait(listed).unwrap_or(Err(Error::Cancelled))?;
+    let mut known = HashSet::new();
+    for object in objects.iter().filter(|object| object.is_file()) {
+        let path = std::fs::canonicalize(object.name()).unwrap_or_else(|_| object.name().into());
+        if !known.insert(path) {
+            let reason = format!(
+                "{} is named twice, and its records would be counted twice; name it once",
+                printable(object.name())
+            );
+            return Err(Error::Plan { reason });
+        }
+    }
+    Ok(objects.iter().collect())
+}
+
+/// Whether the first of what was named is a program, of which there is no file.
+fn is_program(args: &Args, error: &Error) -> bool {
+    let Some(text) = &args.program else { return false };
+    let compiles = |input| Program::compile(text, input).is_ok();
+    matches!(error, Error::NotFound { .. } | Error::Pattern { .. })
+        && !Path::new(text).exists()
+        && (compiles(InputFormat::TEXT) || compiles(InputFormat::JSONL))
 }
 
 /// Opens where a state goes, before there is anything to write.

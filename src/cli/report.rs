@@ -74,6 +74,7 @@ pub(super) fn tell(args: &Args, replaced: bool, told: &Report, unread: bool) -> 
     }
     match &args.output {
         Some(path) if replaced => say(format_args!("{} was not written", shown(path))),
+        _ if args.partial.is_some() => say("the state is of what could be read"),
         _ => say("the result is of what could be read"),
     }
     message::SOURCE

@@ -22,7 +22,7 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 /// The version of the language. It goes up when a program of before would give another answer.
 const LANGUAGE: u16 = 1;
@@ -101,6 +101,8 @@ pub(super) struct Writer<'w> {
     out: &'w mut dyn Write,
     seed: u64,
     frames: u64,
+    /// A checksum of those of all frames but the first.
+    content: u64,
 }
 
 impl<'w> Writer<'w> {
@@ -114,7 +116,7 @@ impl<'w> Writer<'w> {
         let seed = XxHash3_64::oneshot(&header);
         header.extend_from_slice(&seed.to_le_bytes());
         out.write(&header)?;
-        Ok(Self { out, seed, frames: 0 })
+        Ok(Self { out, seed, frames: 0, content: 0 })
     }
 
     /// Writes a frame. One of no bytes would be the end.
@@ -128,12 +130,21 @@ impl<'w> Writer<'w> {
         self.out.write(bytes)
     }
 
+    /// A checksum of all frames behind the first, as far as they are written.
+    pub(super) fn content(&self) -> u64 {
+        self.content
+    }
+
+    /// Writes the end.
     pub(super) fn end(mut self) -> Result<()> {
         self.prefix(0, &[])
     }
 
     fn prefix(&mut self, length: u32, bytes: &[u8]) -> Result<()> {
         let sum = checksum(self.seed, self.frames, bytes);
+        if self.frames > 0 {
+            self.content = checksum(self.content, 0, &sum.to_le_bytes());
+        }
         self.frames += 1;
         let mut prefix = [0; PREFIX];
         prefix[..4].copy_from_slice(&length.to_le_bytes());
@@ -155,7 +166,7 @@ pub(super) struct Reader<R> {
     seed: u64,
     frames: u64,
     /// How many bytes were read.
-    at: u64,
+    pub(super) at: u64,
     ended: bool,
 }
 
@@ -224,15 +235,15 @@ impl<R: Read> Reader<R> {
         if read < PREFIX {
             return Err(self.damaged("it is cut off; write it again"));
         }
-        let [length, ..] = [u32::from_le_bytes([prefix[0], prefix[1], prefix[2], prefix[3]])];
-        let frame = self.input.by_ref().take(length.into());
+        let length = u32::from_le_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
         // The buffer grows as bytes come: a length that is a lie takes no memory.
-        let read = { frame }.read_to_end(bytes).map_err(|error| fault(&self.name, error))?;
+        let mut frame = self.input.by_ref().take(length.into());
+        let read = frame.read_to_end(bytes).map_err(|error| fault(&self.name, error))?;
         if read < length as usize {
             return Err(self.damaged("it is cut off; write it again"));
         }
         if prefix[4..] != checksum(self.seed, self.frames, bytes).to_le_bytes() {
-            return Err(self.damaged("what stands there has changed since; write it again"));
+            return Err(self.damaged("its checksum does not fit; write it again"));
         }
         self.frames += 1;
         self.at += (PREFIX + bytes.len()) as u64;

@@ -19,6 +19,11 @@ use crate::{Error, Result};
 /// It holds no credential: the process that reads finds its own, and a URL with a login or a query
 /// is refused.
 ///
+/// It holds no seed of hashes either. The tables of each process have their own, and no bytes that
+/// leave a process depend on it: states hold their keys in order, so that those of processes which
+/// know nothing of each other are merged. Processes have to agree on a hash only where one sends
+/// another the records, or the states, of the keys that belong there, and nothing does that yet.
+///
 /// ```
 /// use creel::plan::{InputFormat, Plan};
 ///
@@ -41,8 +46,6 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reading {
     pub(super) sources: Vec<String>,
-    /// What tables of the run that hash by it agree on, whatever process they are in.
-    seed: Option<u64>,
     anonymous: bool,
     blocksize: u64,
     max_record: Option<u64>,
@@ -100,7 +103,6 @@ impl Plan {
     ) -> Self {
         let reading = Reading {
             sources: sources.iter().map(|source| concealed_url(source)).collect(),
-            seed: None,
             anonymous: false,
             blocksize: BLOCKSIZE,
             max_record: None,
@@ -167,13 +169,6 @@ impl Plan {
     /// How many decoded bytes a compressed one may stand for: 5000 if not set.
     pub fn max_ratio(mut self, ratio: u64) -> Self {
         self.reading.max_ratio = ratio.max(1);
-        self
-    }
-
-    /// The seed by which the processes of one run hash keys, where they send records or states to
-    /// where a key belongs. States that are written need none: their keys are in order.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.reading.seed = Some(seed);
         self
     }
 
@@ -380,7 +375,7 @@ mod tests {
                     .anonymous(more.0)
                     .blocksize(more.1)
                     .max_ratio(more.2);
-                Some(more.3.map_or(plan.clone(), |seed| plan.seed(seed).max_record(seed)))
+                Some(more.3.map_or(plan.clone(), |bytes| plan.max_record(bytes)))
             })
     }
 
@@ -443,8 +438,7 @@ mod tests {
     #[test]
     fn whatever_the_answer_depends_on_is_in_the_digest() {
         let plan = || Plan::new("count", InputFormat::TEXT, ["a"]).unwrap();
-        let same =
-            [plan().blocksize(7), plan().max_record(9), plan().seed(1), plan().anonymous(true)];
+        let same = [plan().blocksize(7), plan().max_record(9), plan().anonymous(true)];
         assert!(same.iter().all(|other| other.digest() == plan().digest()));
         let other = [
             Plan::new("count | count", InputFormat::TEXT, ["a"])

@@ -38,8 +38,10 @@
 //! - The rows of merged states are those of one run over all that they have read, to the byte, for any
 //!   split of the partitions and any number of threads. Where no order shows in the answer, states may be
 //!   merged in any order; records, `take`, `first`, `last` and `list` are of states in the order given.
-//! - Bytes are *canonical*: states that have seen the same records are the same bytes. Keys stand in their
-//!   order, and no seed is in them.
+//! - Bytes are *canonical*: what states hold of the same records is the same bytes, however the records were
+//!   cut and whichever process read them. Keys stand in their order, and no seed is in them. Beside that a
+//!   state has what it was made of: its sources, how they were read, and what was passed over.
+//! - No part of the input is counted twice: states know the objects that they are of by name, size and version.
 //! - Bytes are bound to their version and to the [digest](Plan::digest) of their plan. Those of another
 //!   are refused, with both named. Damaged bytes are refused, whatever the damage; no bytes make
 //!   a reader panic, or take memory that they do not justify.
@@ -66,6 +68,7 @@
 mod bytes;
 mod data;
 mod operations;
+mod part;
 mod partition;
 mod question;
 mod report;
@@ -87,6 +90,7 @@ pub use bytes::Digest;
 pub use data::Plan;
 pub(crate) use operations::{Partials, RunOf};
 pub use operations::{Rows, State, finish, list, merge, run};
+pub(crate) use part::Coverage;
 pub use partition::Partitions;
 pub use report::Report;
 pub(crate) use state::Stored;

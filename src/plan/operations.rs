@@ -1,10 +1,12 @@
 //! The four operations on plans: list, run, merge, finish.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use creel_operators::aggregate::Reader;
 
 use super::data::Plan;
+use super::part::{Coverage, Part};
 use super::partition::Partitions;
 use super::report::Report;
 use super::state::{RowsWriter, StateWriter, Stored, StoredRows};
@@ -70,7 +72,13 @@ pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
     let to_read = partitions.to_read(plan, missing, &context.progress)?;
     let job = plan.job(&[], missing)?;
     let input = Arc::new(job.read_in(to_read, &context));
-    let run = RunOf { plan, input: &input, listed: partitions.objects(), context: &context };
+    let run = RunOf {
+        plan,
+        input: &input,
+        listed: partitions.objects(),
+        coverage: partitions.coverage(),
+        context: &context,
+    };
     let (mut bytes, mut report) = (Vec::new(), partitions.report().clone());
     run.write(&mut bytes, |progress, listed| {
         report.add(Report::of(progress, listed, &ToString::to_string));
@@ -82,20 +90,25 @@ pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
 /// Merges states: into that of one run over all that they have read, in the order given.
 ///
 /// # Errors
-/// [`Error::Plan`] for a state of another plan.
+/// [`Error::Plan`] for a state of another plan, and for one of what another is of already: its records would
+/// be counted twice. States know the objects that they are of by name, size and version, and merged
+/// ones know it of all; of what has no version, as standard input, nothing is known.
 ///
 /// ```
 /// use creel::plan::{self, InputFormat, Plan};
 ///
-/// let plan = Plan::new("words | frequencies", InputFormat::TEXT, ["fixtures/access.log"])?;
-/// let state = plan::run(&plan, &plan::list(&plan)?)?;
-/// let twice = plan::merge(&plan, &[state.clone(), state])?;
-/// assert!(plan::finish(&plan, &twice)?.iter().all(|row| !row.ends_with(",1]")));
+/// let plan = Plan::new("count", InputFormat::TEXT, ["fixtures/peps/*.rst"])?;
+/// let states: Vec<_> = plan::list(&plan)?.split().iter().map(|part| plan::run(&plan, part)).collect();
+/// let mut states = states.into_iter().collect::<Result<Vec<_>, _>>()?;
+/// let merged = plan::merge(&plan, &states)?;
+/// assert_eq!(plan::finish(&plan, &merged)?.iter().collect::<Vec<_>>(), ["9084"]);
+/// states.push(states[0].clone());
+/// assert!(matches!(plan::merge(&plan, &states), Err(creel::Error::Plan { .. })));
 /// # Ok::<(), creel::Error>(())
 /// ```
 pub fn merge(plan: &Plan, states: &[State]) -> Result<State> {
     let mut bytes = Vec::new();
-    partials(plan, states)?.write(&mut bytes)?;
+    partials(plan, states)?.write(&Context::default(), &mut bytes)?;
     State::from_bytes(bytes)
 }
 
@@ -115,8 +128,9 @@ pub fn finish(plan: &Plan, state: &State) -> Result<Rows> {
 
 /// States of one plan.
 fn partials(plan: &Plan, states: &[State]) -> Result<Partials> {
-    let stored: Vec<Stored> = states.iter().map(|state| state.stored.clone()).collect();
-    Partials::new(plan.clone(), stored)
+    let states = states.iter().enumerate();
+    let named = states.map(|(n, state)| state.stored.clone().named(format!("state {}", n + 1)));
+    Partials::new("the plan", plan.clone(), named.collect())
 }
 
 /// What some of the records of a plan came to: the first phase over them, in bytes.
@@ -187,6 +201,8 @@ pub(crate) struct RunOf<'r> {
     pub(crate) input: &'r Arc<Text>,
     /// How many entries were listed that may be read.
     pub(crate) listed: usize,
+    /// Which part of the input it is.
+    pub(crate) coverage: Coverage,
     pub(crate) context: &'r Context,
 }
 
@@ -206,7 +222,7 @@ impl RunOf<'_> {
         out: &mut dyn Write,
         report: impl FnOnce(&crate::Progress, usize) -> Report,
     ) -> Result<()> {
-        let Self { plan, input, listed, context } = self;
+        let Self { plan, input, listed, coverage, context } = self;
         let (program, records) = (&plan.program, plan.records());
         let mut writer = StateWriter::new(plan, out)?;
         match program.carries() {
@@ -223,7 +239,8 @@ impl RunOf<'_> {
                 writer.state(&bytes)?;
             }
         }
-        writer.end(&report(&context.progress, *listed).without_partitions())
+        let report = report(&context.progress, *listed).without_partitions();
+        writer.end_of_run(&report, coverage.clone())
     }
 }
 
@@ -234,25 +251,28 @@ pub(crate) struct Partials {
     plan: Plan,
     states: Vec<Stored>,
     report: Report,
+    /// The parts of the input that all of them are of.
+    parts: Vec<Part>,
 }
 
 impl Partials {
-    /// States of this plan.
+    /// States of this plan, which is that of `first` in messages.
     ///
     /// # Errors
-    /// [`Error::Plan`] for one of another.
-    pub(crate) fn new(mut plan: Plan, states: Vec<Stored>) -> Result<Self> {
+    /// [`Error::Plan`] for a state of another plan, and for two of the same part of the input.
+    pub(crate) fn new(first: &str, mut plan: Plan, states: Vec<Stored>) -> Result<Self> {
         let digest = plan.digest();
         if let Some(other) = states.iter().find(|state| state.digest != digest) {
             let difference = other.plan.question.difference(&plan.question);
-            let difference = difference.map(|how| format!(" ({how})")).unwrap_or_default();
+            let difference = difference.map(|how| format!(": {how}")).unwrap_or_default();
             let reason = format!(
-                "{} is a state of another plan{difference}: {}, not {digest}",
+                "{} is a state of another plan than {first}{difference} (plan {}, not {digest})",
                 other.name(),
                 other.digest,
             );
             return Err(Error::Plan { reason });
         }
+        let parts = told_apart(&states)?;
         if !states.is_empty() {
             let sources = states.iter().flat_map(|state| state.plan.sources());
             plan.reading.sources = sources.cloned().collect();
@@ -266,7 +286,7 @@ impl Partials {
             report.add(if rows >= enough { told.of_the_listing() } else { told });
             rows = rows.saturating_add(state.rows);
         }
-        Ok(Self { plan, states, report })
+        Ok(Self { plan, states, report, parts })
     }
 
     /// States of the plan of the first of them.
@@ -277,7 +297,8 @@ impl Partials {
         let Some(first) = states.first() else {
             return Err(Error::Plan { reason: "there is no state to merge".to_owned() });
         };
-        Self::new(first.plan.clone(), states)
+        let (name, plan) = (first.name().to_owned(), first.plan.clone());
+        Self::new(&name, plan, states)
     }
 
     /// What is asked, of the sources of all.
@@ -290,27 +311,54 @@ impl Partials {
         &self.report
     }
 
+    /// Bytes of all states.
+    pub(crate) fn size(&self) -> u64 {
+        self.states.iter().map(|state| state.size).sum()
+    }
+
+    /// Whether they are rows, of which a merge that is interrupted has printed what it read.
+    pub(crate) fn are_rows(&self) -> bool {
+        self.plan.program.carries() == Carries::Rows
+    }
+
     /// Writes one state of all.
-    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] for a run that is told to stop: a state of some of them would be taken for
+    /// one of all.
+    pub(crate) fn write(&self, context: &Context, out: &mut dyn Write) -> Result<()> {
         let mut writer = StateWriter::new(&self.plan, out)?;
         match self.plan.program.carries() {
             Carries::Rows => {
-                let mut rows = writer.rows();
-                for state in &self.states {
-                    let mut frames = state.frames();
-                    while let Some(lines) = frames.next_rows()? {
-                        rows.write(lines)?;
-                    }
-                }
-                RowsWriter::finish(rows)?;
+                self.write_rows(context, &mut writer.rows())?;
             }
             Carries::State => {
                 let mut bytes = Vec::new();
-                self.merged()?.encode(&mut bytes);
+                self.merged(context)?.encode(&mut bytes);
                 writer.state(&bytes)?;
             }
         }
-        writer.end(&self.report)
+        writer.end(&self.report, &self.parts)
+    }
+
+    /// Writes the rows of all, no more than a `take` behind them takes.
+    fn write_rows(&self, context: &Context, rows: &mut RowsWriter<'_, '_>) -> Result<()> {
+        let mut wanted = self.plan.program.first_take().unwrap_or(u64::MAX);
+        for state in &self.states {
+            let mut frames = state.frames(context);
+            while wanted > 0
+                && let Some(lines) = frames.next_rows()?
+            {
+                let last = usize::try_from(wanted - 1).unwrap_or(usize::MAX);
+                let end = memchr::memchr_iter(b'\n', lines).nth(last);
+                rows.write(end.map_or(lines, |end| &lines[..=end]))?;
+                wanted = match end {
+                    Some(_) => 0,
+                    None => wanted - memchr::memchr_iter(b'\n', lines).count() as u64,
+                };
+            }
+        }
+        rows.finish()
     }
 
     /// Prints what one run over all would print.
@@ -318,25 +366,78 @@ impl Partials {
         let (program, records) = (&self.plan.program, self.plan.records());
         match program.carries() {
             Carries::Rows => {
-                let rows = Arc::new(StoredRows(self.states.clone()));
+                let rows = Arc::new(StoredRows::new(&self.states, context));
                 program::finish_rows(program, &rows, &records, context, out)
             }
             Carries::State => {
-                let state = self.merged()?;
+                let state = self.merged(context)?;
                 program::finish_state(program, state, &records, context, out)
             }
         }
     }
 
     /// The state of all.
-    fn merged(&self) -> Result<Box<dyn program::State>> {
+    fn merged(&self, context: &Context) -> Result<Box<dyn program::State>> {
         let mut merged = self.plan.program.start(self.plan.records().invalid);
         for stored in &self.states {
-            let bytes = stored.state()?;
+            let bytes = stored.state(context)?;
             let mut reader = Reader::new(&bytes);
             let absorbed = merged.absorb(&mut reader).and_then(|()| reader.end());
             absorbed.map_err(|damaged| stored.damaged(&damaged.to_string()))?;
         }
         Ok(merged)
+    }
+}
+
+/// The parts of the input that states are of.
+///
+/// # Errors
+/// [`Error::Plan`] if two are of the same part.
+fn told_apart(states: &[Stored]) -> Result<Vec<Part>> {
+    let mut known: HashMap<Part, &Stored> = HashMap::new();
+    let mut parts = Vec::new();
+    for state in states {
+        for part in &state.parts {
+            if let Some(other) = known.insert(*part, state) {
+                let reason = format!(
+                    "{} holds what {} holds: both are of the same objects as they were then, and their \
+                     records would be counted twice; leave one of the two out",
+                    state.name(),
+                    other.name(),
+                );
+                return Err(Error::Plan { reason });
+            }
+            parts.push(*part);
+        }
+    }
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::InputFormat;
+
+    #[test]
+    fn a_merge_that_is_told_to_stop_prints_no_answer_of_some_of_the_states() {
+        let sources = ["fixtures/access.log"];
+        for (program, is_printed) in
+            [("words | frequencies", false), (".", true), ("take(3)", true)]
+        {
+            let plan = Plan::new(program, InputFormat::TEXT, sources).unwrap();
+            let state = run(&plan, &list(&plan).unwrap()).unwrap();
+            let partials = partials(&plan, &[state]).unwrap();
+            let context = Context::default();
+            context.stop.stop();
+            let mut lines = Vec::new();
+            let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut lines);
+            let printed = partials.print(&context, &mut printer);
+            // Rows that were read until then are an answer, and none was.
+            assert_eq!(printed.is_ok(), is_printed, "{program}: {printed:?}");
+            drop(printer);
+            assert!(lines.is_empty());
+            let mut bytes = Vec::new();
+            assert!(matches!(partials.write(&context, &mut bytes), Err(Error::Cancelled)));
+        }
     }
 }

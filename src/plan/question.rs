@@ -151,36 +151,114 @@ impl Question {
         };
     }
 
-    /// How another question differs, both named; `None` if it asks the same.
+    /// How it differs from another question, in the options of the command: its own value first. `None`
+    /// if both ask the same.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
-        let differ = |what: &str, mine: &dyn std::fmt::Debug, theirs: &dyn std::fmt::Debug| {
-            Some(format!("its {what} is {mine:?}, not {theirs:?}"))
-        };
         if self.program != other.program {
-            let [mine, theirs] = [self, other].map(|question| printable(&question.program));
-            return Some(format!("its program is '{mine}', not '{theirs}'"));
+            let [own, others] = [self, other].map(|question| printable(&question.program));
+            return Some(format!("its program is '{own}', not '{others}'"));
         }
-        if self.format != other.format {
-            return differ("format", &self.format, &other.format);
+        let differs = |option: &str, value: &dyn Fn(&Self) -> String| {
+            let (own, others) = (value(self), value(other));
+            (own != others).then(|| format!("its {option} is {own}, not {others}"))
+        };
+        let with = |yes: bool| (if yes { "used" } else { "left out" }).to_owned();
+        differs("--from", &|asked| printable(&asked.format))
+            .or_else(|| differs("--delimiter", &Self::shown_delimiter))
+            .or_else(|| differs("--compression", &|asked| asked.compression.name().to_owned()))
+            .or_else(|| differs("--encoding", &|asked| printable(&asked.encoding)))
+            .or_else(|| differs("--invalid", &|asked| asked.invalid.name().to_owned()))
+            .or_else(|| differs("--on-missing", &|asked| asked.on_missing.name().to_owned()))
+            .or_else(|| differs("-a (--text)", &|asked| with(asked.allow_binary)))
+    }
+
+    /// The delimiter as it is typed.
+    fn shown_delimiter(&self) -> String {
+        let bytes = self.delimiter.as_deref().unwrap_or(b"\n");
+        let escaped = |byte: &u8| match byte {
+            b'\n' => "\\n".to_owned(),
+            b'\r' => "\\r".to_owned(),
+            b'\t' => "\\t".to_owned(),
+            0 => "\\0".to_owned(),
+            b'\\' => "\\\\".to_owned(),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            byte => format!("\\x{byte:02X}"),
+        };
+        format!("'{}'", bytes.iter().map(escaped).collect::<String>())
+    }
+}
+
+impl Codec {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
+            Self::Lz4 => "lz4",
         }
-        if self.delimiter != other.delimiter {
-            return differ("delimiter", &self.delimiter(), &other.delimiter());
+    }
+}
+
+impl Policy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Replace => "replace",
+            Self::Skip => "skip",
         }
-        if self.compression != other.compression {
-            return differ("compression", &self.compression, &other.compression);
+    }
+}
+
+impl Entries {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Report => "report",
+            Self::Skip => "skip",
         }
-        if self.encoding != other.encoding {
-            return differ("encoding", &self.encoding, &other.encoding);
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_told_in_the_options_of_the_command_with_the_own_value_first() {
+        let asked = || Question::new("words | count".to_owned(), InputFormat::TEXT);
+        let changed = |change: &dyn Fn(&mut Question)| {
+            let mut other = asked();
+            change(&mut other);
+            let told = other.difference(&asked());
+            assert_eq!(asked().difference(&other).is_some(), told.is_some());
+            told
+        };
+        assert_eq!(changed(&|_| {}), None);
+        type Change<'c> = (&'c str, &'c dyn Fn(&mut Question));
+        let changes: &[Change<'_>] = &[
+            ("its program is 'count', not 'words | count'", &|asked| {
+                asked.program = "count".to_owned();
+            }),
+            ("its --from is jsonl, not text", &|asked| {
+                asked.format = InputFormat::JSONL.name().to_owned();
+            }),
+            (r"its --delimiter is ',\0\xFF', not '\n'", &|asked| {
+                asked.set_delimiter(Delimiter::Bytes(b",\0\xff".to_vec()));
+            }),
+            ("its --compression is xz, not auto", &|asked| asked.set_compression(Compression::Xz)),
+            ("its --encoding is utf-16le, not auto", &|asked| {
+                asked.set_encoding(Encoding::for_label("utf-16le").unwrap());
+            }),
+            ("its --invalid is skip, not fail", &|asked| asked.set_invalid(Invalid::Skip)),
+            ("its --on-missing is report, not fail", &|asked| {
+                asked.set_on_missing(Missing::Report);
+            }),
+            ("its -a (--text) is used, not left out", &|asked| asked.allow_binary = true),
+        ];
+        for (told, change) in changes {
+            assert_eq!(changed(change).as_deref(), Some(*told));
         }
-        if self.invalid != other.invalid {
-            return differ("policy for invalid records", &self.invalid, &other.invalid);
-        }
-        if self.on_missing != other.on_missing {
-            return differ("policy for missing sources", &self.on_missing, &other.on_missing);
-        }
-        if self.allow_binary != other.allow_binary {
-            return differ("reading of binary data", &self.allow_binary, &other.allow_binary);
-        }
-        None
     }
 }

@@ -1,19 +1,23 @@
 //! The state of a run, written and read: its plan, what the first phase came to, and its report.
 //!
 //! After the frame of the plan come those of rows (whole lines of JSON), or of the state of a reduction in
-//! pieces, and last the report. Where frames are cut depends on nothing but what is in them.
+//! pieces, and last the report with the ids of the parts of the input. Where frames are cut depends on nothing but what is in them.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bytes::{Digest, Kind, Reader, Writer};
 use super::data::{Plan, decoded, encoded};
+use super::part::{Coverage, Part};
 use super::report::Report;
 use crate::block::Block;
+use crate::progress::Progress;
+use crate::run::{self, Context, Stop};
 use crate::sink::Write;
-use crate::{Error, Place, Result, run};
+use crate::source::{Local, Object};
+use crate::{Error, Place, Result};
 
 /// What a frame is of: its first byte.
 const PLAN: u8 = b'P';
@@ -58,12 +62,18 @@ impl<'w> StateWriter<'w> {
         RowsWriter(self)
     }
 
-    /// Writes the report, and the end.
-    pub(super) fn end(mut self, report: &Report) -> Result<()> {
+    /// Writes the report and which parts of the input it is of, and the end.
+    pub(super) fn end(mut self, report: &Report, parts: &[Part]) -> Result<()> {
         let mut frame = vec![REPORT];
-        frame.extend_from_slice(&encoded(report));
+        frame.extend_from_slice(&encoded(&(report, parts)));
         self.writer.frame(&frame)?;
         self.writer.end()
+    }
+
+    /// As [`end`](Self::end), of a part of the input that was read.
+    pub(super) fn end_of_run(self, report: &Report, coverage: Coverage) -> Result<()> {
+        let part = coverage.part(self.writer.content());
+        self.end(report, part.as_slice())
     }
 }
 
@@ -72,8 +82,8 @@ pub(super) struct RowsWriter<'s, 'w>(&'s mut StateWriter<'w>);
 
 impl RowsWriter<'_, '_> {
     /// Writes what is left.
-    pub(super) fn finish(self) -> Result<()> {
-        let StateWriter { writer, frame } = self.0;
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let StateWriter { writer, frame } = &mut *self.0;
         if frame.len() > 1 {
             writer.frame(frame)?;
         }
@@ -112,8 +122,12 @@ pub(crate) struct Stored {
     pub(super) plan: Plan,
     pub(super) digest: Digest,
     pub(super) report: Report,
+    /// The parts of the input that it is of, as far as they can be told.
+    pub(super) parts: Vec<Part>,
     /// Rows that it holds.
     pub(super) rows: u64,
+    /// Bytes that it takes.
+    pub(super) size: u64,
 }
 
 /// Where the bytes are.
@@ -126,17 +140,37 @@ enum Home {
 }
 
 impl Stored {
-    /// Opens and checks all of a file: nothing that is damaged further on is printed half.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let fault = |error| Error::io(Place::object(&*name), error);
-        let home = spooled(path).map_err(fault)?;
-        Self::checked(&name, home.unwrap_or_else(|| Home::Path(path.to_owned())))
+    /// Opens and checks all of a file: nothing that is damaged further on is printed half. What can be
+    /// read only once is kept in a temporary file, in this folder if there is one.
+    ///
+    /// # Errors
+    /// What stands in the way of reading it, and [`Error::Unsupported`] for an object in a store.
+    pub(crate) fn open(object: &Object, folder: Option<&Path>) -> Result<Self> {
+        let home = match object.local() {
+            None => {
+                let reason =
+                    "a state is read from a file or a pipe, not from a store; copy it first";
+                let place = Place::object(object.name());
+                return Err(Error::Unsupported { place, reason: reason.to_owned() });
+            }
+            Some(Local::Stdin) => Home::Spooled(spooled(&mut io::stdin().lock(), object, folder)?),
+            Some(Local::Path(path)) if object.is_file() => Home::Path(path.to_owned()),
+            Some(Local::Path(path)) => {
+                let mut pipe = File::open(path).map_err(|error| object.failed(error))?;
+                Home::Spooled(spooled(&mut pipe, object, folder)?)
+            }
+        };
+        Self::checked(object.name(), home)
     }
 
     /// Checks bytes in memory.
     pub(super) fn of(bytes: Arc<[u8]>) -> Result<Self> {
         Self::checked("the state", Home::Memory(bytes))
+    }
+
+    /// The same, by another name.
+    pub(super) fn named(self, name: String) -> Self {
+        Self { name: name.into(), ..self }
     }
 
     fn checked(name: &str, home: Home) -> Result<Self> {
@@ -152,7 +186,9 @@ impl Stored {
         while reader.next(&mut frame)? {
             match frame.split_first() {
                 _ if report.is_some() => return Err(reader.damaged("something follows its report")),
-                Some((&REPORT, bytes)) => report = Some(decoded::<Report>(bytes, name)?.shown()),
+                Some((&REPORT, bytes)) => {
+                    report = Some(decoded::<(Report, Vec<Part>)>(bytes, name)?);
+                }
                 Some((&ROWS, lines)) if body != Some(STATE) && lines.ends_with(b"\n") => {
                     body = Some(ROWS);
                     rows += memchr::memchr_iter(b'\n', lines).count() as u64;
@@ -161,9 +197,11 @@ impl Stored {
                 _ => return Err(reader.damaged("there is a part that nobody knows")),
             }
         }
-        let Some(report) = report else { return Err(reader.damaged("its report is missing")) };
-        let name = name.into();
-        Ok(Self { name, home, digest: reader.digest, plan, report, rows })
+        let Some((report, parts)) = report else {
+            return Err(reader.damaged("its report is missing"));
+        };
+        let (name, report, size) = (name.into(), report.shown(), reader.at);
+        Ok(Self { name, home, digest: reader.digest, plan, report, parts, rows, size })
     }
 
     /// As messages name it.
@@ -172,8 +210,8 @@ impl Stored {
     }
 
     /// The bytes of the state of a reduction.
-    pub(super) fn state(&self) -> Result<Vec<u8>> {
-        let (mut frames, mut state) = (self.frames(), Vec::new());
+    pub(super) fn state(&self, context: &Context) -> Result<Vec<u8>> {
+        let (mut frames, mut state) = (self.frames(context), Vec::new());
         while let Some(frame) = frames.next(STATE)? {
             state.extend_from_slice(frame);
         }
@@ -181,8 +219,9 @@ impl Stored {
     }
 
     /// Its rows, or the pieces of its state, one frame after another.
-    pub(super) fn frames(&self) -> Frames {
-        Frames { stored: self.clone(), reader: None, frame: Vec::new() }
+    pub(super) fn frames(&self, context: &Context) -> Frames {
+        let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
+        Frames { stored: self.clone(), reader: None, frame: Vec::new(), stop, progress }
     }
 
     /// The error for a part of it that is not what it should be.
@@ -194,15 +233,24 @@ impl Stored {
     }
 }
 
-/// The bytes of what can be read only once; `None` of a file.
-fn spooled(path: &Path) -> io::Result<Option<Home>> {
-    let mut file = File::open(path)?;
-    if file.metadata()?.is_file() {
-        return Ok(None);
+/// The bytes of what can be read only once, in a file without a name.
+fn spooled(input: &mut impl Read, object: &Object, folder: Option<&Path>) -> Result<Arc<File>> {
+    let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
+    let written = |error: io::Error| {
+        let place = Place::object(format!("the temporary file in {}", folder.display()));
+        let told = format!("{error}; choose another folder");
+        Error::io(place, io::Error::new(error.kind(), told))
+    };
+    let mut spool = tempfile::tempfile_in(&folder).map_err(written)?;
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        match input.read(&mut bytes) {
+            Ok(0) => return Ok(Arc::new(spool)),
+            Ok(read) => spool.write_all(&bytes[..read]).map_err(written)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(object.failed(error)),
+        }
     }
-    let mut spool = tempfile::tempfile()?;
-    io::copy(&mut file, &mut spool)?;
-    Ok(Some(Home::Spooled(Arc::new(spool))))
 }
 
 /// Reads from the start, whoever else reads it.
@@ -248,22 +296,35 @@ pub(super) struct Frames {
     stored: Stored,
     reader: Option<Reader<Box<dyn Read + Send>>>,
     frame: Vec<u8>,
+    stop: Stop,
+    progress: Arc<Progress>,
 }
 
 impl Frames {
     /// The next one of this kind; `None` after the last. They were checked before, so others are no more
     /// than passed over.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if the run is told to stop, and as for reading a state.
     pub(super) fn next(&mut self, kind: u8) -> Result<Option<&[u8]>> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => none.insert(open(&self.stored.name, &self.stored.home)?),
         };
-        while reader.next(&mut self.frame)? {
+        loop {
+            if self.stop.is_set() {
+                return Err(Error::Cancelled);
+            }
+            let before = reader.at;
+            let more = reader.next(&mut self.frame)?;
+            self.progress.add_read(reader.at - before);
+            if !more {
+                return Ok(None);
+            }
             if self.frame.first() == Some(&kind) {
                 return Ok(self.frame.get(1..));
             }
         }
-        Ok(None)
     }
 
     /// The next rows.
@@ -274,17 +335,32 @@ impl Frames {
 
 /// The rows of several states, one after another, as an input of blocks.
 #[derive(Debug)]
-pub(super) struct StoredRows(pub(super) Vec<Stored>);
+pub(super) struct StoredRows {
+    states: Vec<Stored>,
+    stop: Stop,
+    progress: Arc<Progress>,
+}
+
+impl StoredRows {
+    /// Those of these states, which a run reads.
+    pub(super) fn new(states: &[Stored], context: &Context) -> Self {
+        let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
+        Self { states: states.to_vec(), stop, progress }
+    }
+}
 
 impl run::Input for StoredRows {
     type Reader = RowsReader;
 
     fn partitions(&self) -> usize {
-        self.0.len()
+        self.states.len()
     }
 
     fn open(&self, partition: usize) -> RowsReader {
-        RowsReader { frames: self.0[partition].frames(), partition }
+        let stored = self.states[partition].clone();
+        let (stop, progress) = (self.stop.clone(), Arc::clone(&self.progress));
+        let frames = Frames { stored, reader: None, frame: Vec::new(), stop, progress };
+        RowsReader { frames, partition }
     }
 }
 
@@ -299,7 +375,11 @@ impl run::Reader for RowsReader {
 
     async fn next(&mut self) -> Result<Option<Block>> {
         let (name, partition) = (Arc::clone(&self.frames.stored.name), self.partition);
-        let rows = self.frames.next_rows()?;
+        // What was read until a run is told to stop is its input.
+        let rows = match self.frames.next_rows() {
+            Err(Error::Cancelled) => None,
+            rows => rows?,
+        };
         Ok(rows.map(|rows| Block::made(rows, &name, partition)))
     }
 

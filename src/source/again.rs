@@ -34,7 +34,31 @@ pub(crate) enum Seen {
     Written(i128),
 }
 
+/// Where an object is that is read from its start to its end, here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Local<'o> {
+    /// A file, a pipe or a device.
+    Path(&'o Path),
+    Stdin,
+}
+
 impl Object {
+    /// Where the object is on this machine; `None` for one in a store.
+    pub(crate) fn local(&self) -> Option<Local<'_>> {
+        match &self.home {
+            Home::File(file) => Some(Local::Path(file.path())),
+            Home::Pipe(path) => Some(Local::Path(path)),
+            Home::Stdin => Some(Local::Stdin),
+            #[cfg(feature = "cloud")]
+            Home::Remote(_) => None,
+        }
+    }
+
+    /// The error for a fault of the file system at the object.
+    pub(crate) fn failed(&self, error: std::io::Error) -> Error {
+        local::error(self.place(), error)
+    }
+
     /// The object as data; `None` for what can be read only once, and here.
     pub(crate) fn known(&self) -> Option<Known> {
         let seen = match &self.home {

@@ -98,13 +98,13 @@ use std::sync::Arc;
 use crate::{Error, Place, Progress, Result};
 
 #[cfg(feature = "cli")]
-pub(crate) use again::{Known, Seen, read_once};
+pub(crate) use again::{Known, Local, Seen, read_once};
 pub(crate) use fetch::{Feed, Fetch, Opened};
 use missing::Listing;
 pub use missing::Missing;
 pub(crate) use object::HEAD;
 use object::Home;
-#[cfg(feature = "tar")]
+#[cfg(any(feature = "tar", feature = "cli"))]
 pub(crate) use object::Object;
 pub(crate) use objects::Objects;
 #[cfg(feature = "cli")]

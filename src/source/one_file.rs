@@ -62,6 +62,12 @@ impl OneFile {
         self.listed.size
     }
 
+    /// Where it is.
+    #[cfg(feature = "cli")]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What it was as it was listed.
     #[cfg(feature = "cli")]
     pub(super) fn listed(&self) -> &Version {
