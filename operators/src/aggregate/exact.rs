@@ -220,6 +220,22 @@ impl<const L: usize> Exact<L> {
         if negative { -magnitude } else { magnitude }
     }
 
+    /// The sum divided by a number that is not zero, rounded once to the nearest double, ties to even.
+    pub(crate) fn divided(&self, n: u64) -> f64 {
+        let (negative, words) = self.magnitude_of_window();
+        let magnitude = match (&self.wide, &words[..]) {
+            (None, &[low, high]) => {
+                quotient(u128::from(low) | u128::from(high) << 64, n, self.unit)
+            }
+            _ => {
+                let (sum, unit) = self.to_big();
+                let magnitude = ratio(sum.magnitude(), &n.into(), unit);
+                return if sum.sign() == Sign::Minus { -magnitude } else { magnitude };
+            }
+        };
+        if negative { -magnitude } else { magnitude }
+    }
+
     /// Appends the sum to bytes: equal sums are equal bytes.
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
         let (negative, words, unit) = self.parts();
@@ -290,7 +306,16 @@ pub(crate) fn round(words: &[u64], unit: i32) -> f64 {
     let from = (highest - 52).max(-1074 - unit);
     let bit =
         |at: i32| at >= 0 && words.get(at as usize / 64).is_some_and(|w| w >> (at % 64) & 1 == 1);
-    let mantissa = (from..=highest).rev().fold(0_u64, |m, at| m << 1 | u64::from(bit(at)));
+    // Nothing is above the highest bit.
+    let mantissa = match u32::try_from(from) {
+        Err(_) => words[0] << from.unsigned_abs(),
+        Ok(from) => {
+            let (whole, part) = ((from / 64) as usize, from % 64);
+            let word = |at: usize| words.get(at).copied().unwrap_or(0);
+            let above = if part == 0 { 0 } else { word(whole + 1) << (64 - part) };
+            word(whole) >> part | above
+        }
+    };
     let below = |at: i32| {
         let (whole, part) = ((at / 64) as usize, at % 64);
         words[..whole].iter().any(|word| *word != 0) || words[whole] & ((1 << part) - 1) != 0
@@ -304,6 +329,19 @@ pub(crate) fn round(words: &[u64], unit: i32) -> f64 {
     // Each step of the exponent is a step of `from`; the implicit bit of the mantissa is the first.
     let bits = ((exponent as u64) << 52) + mantissa + u64::from(up);
     f64::from_bits(bits.min(f64::INFINITY.to_bits()))
+}
+
+/// The double nearest to a magnitude below 2^127, in units of 2^`unit`, divided by a number; ties to
+/// even.
+fn quotient(magnitude: u128, n: u64, unit: i16) -> f64 {
+    if magnitude == 0 {
+        return 0.0;
+    }
+    // So many bits of the quotient that what is below them cannot but break a tie.
+    let shift = magnitude.leading_zeros() - 1;
+    let (shifted, n) = (magnitude << shift, u128::from(n));
+    let bits = shifted / n << 1 | u128::from(shifted % n != 0);
+    round(&[bits as u64, (bits >> 64) as u64], i32::from(unit) - shift as i32 - 1)
 }
 
 /// The double nearest to a fraction that is not negative, in units of 2^`unit`; ties to even.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::sketch::Sketch;
 use super::state::{numbered, starts};
 use super::{Damaged, Kind, Needs, NoBytes, Order, Parameter, Reader, State, Writer};
-use crate::column::{Columns, Data, Datum, Groups, OwnedColumn};
+use crate::column::{Canonical, Columns, Data, Datum, Groups, Number, OwnedColumn};
 
 /// The most numbers of a group that are kept as they are.
 pub(super) const EXACT: usize = if cfg!(test) { 4 } else { 1 << 20 };
@@ -60,6 +60,8 @@ struct Quantile {
     counts: Vec<u64>,
     groups: Vec<u32>,
     values: Vec<f64>,
+    /// Integers from 2^53 on, and the group of each.
+    large: Vec<(u32, Canonical<'static>)>,
     /// Of groups that have too many numbers to keep them: those that were moved so far.
     sketches: HashMap<u32, Sketch>,
     /// Some group has too many.
@@ -70,15 +72,39 @@ struct Quantile {
 
 impl Quantile {
     fn new(q: f64) -> Self {
-        let (counts, groups, values, sketches) = Default::default();
-        Self { q, counts, groups, values, sketches, over: false, moves_at: 0 }
+        let (counts, groups, values, large, sketches) = Default::default();
+        Self { q, counts, groups, values, large, sketches, over: false, moves_at: 0 }
+    }
+
+    #[inline]
+    fn push_number(&mut self, group: u32, number: &Number<'_>) {
+        match number {
+            // NaN is neither more nor less than any number.
+            Number::Double(x) if x.is_nan() => {}
+            Number::Double(x) => self.push(group, *x),
+            Number::Integer(n) if n.unsigned_abs() < LARGE => self.push(group, *n as f64),
+            Number::Integer(_) | Number::Long(_) => {
+                self.push_large(group, number.datum().canonical().into_owned());
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, group: u32) {
+        let count = &mut self.counts[group as usize];
+        *count += 1;
+        self.over |= *count > EXACT as u64;
+    }
+
+    #[cold]
+    fn push_large(&mut self, group: u32, integer: Canonical<'static>) {
+        self.count(group);
+        self.large.push((group, integer));
     }
 
     #[inline]
     fn push(&mut self, group: u32, x: f64) {
-        let count = &mut self.counts[group as usize];
-        *count += 1;
-        self.over |= *count > EXACT as u64;
+        self.count(group);
         self.groups.push(group);
         // A zero has no sign here.
         self.values.push(x + 0.0);
@@ -87,14 +113,22 @@ impl Quantile {
     /// Moves the numbers of groups that have too many to their sketches, if there may be enough of
     /// them to pay for a look at all.
     fn move_some(&mut self) {
-        if self.over && self.values.len() >= self.moves_at {
+        let kept = |of: &Self| of.values.len() + of.large.len();
+        if self.over && kept(self) >= self.moves_at {
             self.move_all();
-            self.moves_at = self.values.len() * 2 + EXACT;
+            self.moves_at = kept(self) * 2 + EXACT;
         }
     }
 
     fn move_all(&mut self) {
-        let Self { counts, groups, values, sketches, .. } = self;
+        let Self { counts, groups, values, large, sketches, .. } = self;
+        large.retain(|(group, integer)| {
+            let over = counts[*group as usize] > EXACT as u64;
+            if over {
+                sketches.entry(*group).or_default().add(double(integer));
+            }
+            !over
+        });
         let mut kept = 0;
         for at in 0..values.len() {
             let (group, x) = (groups[at], values[at]);
@@ -126,10 +160,18 @@ impl Quantile {
         (starts, sorted)
     }
 
+    /// The large integers, those of a group behind each other and in their order.
+    fn large_by_group(&self) -> Vec<&(u32, Canonical<'static>)> {
+        let mut large: Vec<_> = self.large.iter().collect();
+        large.sort_unstable();
+        large
+    }
+
     /// The sketch of a group that has too many numbers, of which these were not moved.
-    fn sketch(&self, group: usize, numbers: &[f64]) -> Sketch {
+    fn sketch(&self, group: usize, numbers: &[f64], large: &[Large<'_>]) -> Sketch {
         let mut sketch = self.sketches.get(&(group as u32)).cloned().unwrap_or_default();
         numbers.iter().for_each(|x| sketch.add(*x));
+        large.iter().for_each(|(_, integer)| sketch.add(double(integer)));
         sketch
     }
 
@@ -141,6 +183,32 @@ impl Quantile {
         let rank = if (share - near).abs() <= 1e-12 * count as f64 { near } else { share.ceil() };
         (rank as u64).clamp(1, count) - 1
     }
+}
+
+/// A large integer that is lent, and its group.
+type Large<'l> = &'l (u32, Canonical<'static>);
+
+/// Integers from here on are kept apart.
+const LARGE: u64 = 1 << 53;
+
+/// The double that is closest to an integer.
+fn double(integer: &Canonical<'_>) -> f64 {
+    integer.datum().number().map_or(0.0, |number| number.to_f64())
+}
+
+/// Those of a group, of what is sorted by group.
+fn of_group<'l, 's>(large: &'s [Large<'l>], group: usize) -> &'s [Large<'l>] {
+    let start = large.partition_point(|(of, _)| (*of as usize) < group);
+    let end = large.partition_point(|(of, _)| *of as usize <= group);
+    &large[start..end]
+}
+
+/// The number at a place among doubles and large integers.
+fn select<'l>(numbers: &[f64], large: &[Large<'l>], rank: usize) -> Canonical<'l> {
+    let doubles = numbers.iter().map(|x| Datum::Float(*x).canonical());
+    let mut all: Vec<_> = doubles.chain(large.iter().map(|(_, n)| n.lend())).collect();
+    all.select_nth_unstable(rank);
+    all.swap_remove(rank)
 }
 
 impl State for Quantile {
@@ -172,12 +240,7 @@ impl State for Quantile {
                 }
                 self.over |= most > EXACT as u64;
             }
-            // NaN is neither more nor less than any number.
-            _ => column.doubles(|row, x| {
-                if !x.is_nan() {
-                    self.push(groups.of(row) as u32, x);
-                }
-            }),
+            _ => column.numbers(|row, number| self.push_number(groups.of(row) as u32, &number)),
         }
         self.move_some();
     }
@@ -190,6 +253,8 @@ impl State for Quantile {
             self.counts[into as usize] += count;
             self.over |= self.counts[into as usize] > EXACT as u64;
         }
+        let large = other.large.into_iter();
+        self.large.extend(large.map(|(group, integer)| (map[group as usize], integer)));
         let groups = other.groups.iter().map(|group| map[*group as usize]);
         if self.values.is_empty() {
             (self.groups, self.values) = (groups.collect(), other.values);
@@ -213,6 +278,10 @@ impl State for Quantile {
             into.groups.push(numbers[group as usize]);
             into.values.push(x);
         }
+        for (group, integer) in self.large {
+            let into = &mut split[part[group as usize] as usize];
+            into.large.push((numbers[group as usize], integer));
+        }
         for (group, sketch) in self.sketches {
             let into = &mut split[part[group as usize] as usize];
             into.sketches.insert(numbers[group as usize], sketch);
@@ -221,13 +290,16 @@ impl State for Quantile {
     }
 
     fn encode(&self, order: &[u32], bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
-        let (starts, mut sorted) = self.by_group();
+        let ((starts, mut sorted), large) = (self.by_group(), self.large_by_group());
         for group in order.iter().map(|group| *group as usize) {
             let numbers = &mut sorted[starts[group]..starts[group + 1]];
+            let large = of_group(&large, group);
             bytes.put_u64(self.counts[group]);
             if self.counts[group] > EXACT as u64 {
-                self.sketch(group, numbers).encode(bytes);
+                self.sketch(group, numbers, large).encode(bytes);
             } else {
+                bytes.put_u64(large.len() as u64);
+                large.iter().for_each(|(_, integer)| bytes.put_canonical(integer));
                 numbers.sort_unstable_by(f64::total_cmp);
                 numbers.iter().for_each(|x| bytes.put_f64(*x));
             }
@@ -250,10 +322,19 @@ impl State for Quantile {
                 self.over = true;
                 continue;
             }
-            if count as usize > bytes.left() / size_of::<f64>() {
+            let large = bytes.count(1)? as u64;
+            for _ in 0..large {
+                let integer = bytes.canonical()?;
+                if integer.datum().number().is_none() {
+                    return Err(damaged);
+                }
+                self.push_large(group, integer);
+            }
+            let doubles = count.checked_sub(large).ok_or(damaged)?;
+            if doubles as usize > bytes.left() / size_of::<f64>() {
                 return Err(damaged);
             }
-            for _ in 0..count {
+            for _ in 0..doubles {
                 let x = bytes.f64()?;
                 if x.is_nan() {
                     return Err(damaged);
@@ -268,24 +349,32 @@ impl State for Quantile {
         self.counts.capacity() * size_of::<u64>()
             + self.groups.capacity() * size_of::<u32>()
             + self.values.capacity() * size_of::<f64>()
+            + self.large.capacity() * size_of::<(u32, Canonical<'static>)>()
+            + self.large.iter().map(|(_, integer)| integer.heap()).sum::<usize>()
             + self.sketches.values().map(Sketch::weight).sum::<usize>()
     }
 
     fn finish(self) -> OwnedColumn {
-        let (starts, mut sorted) = self.by_group();
-        let quantile = |group: usize| {
-            let count = self.counts[group];
+        let ((starts, mut sorted), large) = (self.by_group(), self.large_by_group());
+        let mut quantiles = OwnedColumn::default();
+        for (group, &count) in self.counts.iter().enumerate() {
             let numbers = &mut sorted[starts[group]..starts[group + 1]];
+            let large = of_group(&large, group);
             if count == 0 {
-                return None;
+                quantiles.push(None);
+                continue;
             }
             let rank = self.rank(count);
-            Some(Datum::Float(if count > EXACT as u64 {
-                self.sketch(group, numbers).quantile(rank)
+            if count > EXACT as u64 {
+                let sketch = self.sketch(group, numbers, large);
+                quantiles.push(Some(Datum::Float(sketch.quantile(rank))));
+            } else if large.is_empty() {
+                let (_, x, _) = numbers.select_nth_unstable_by(rank as usize, f64::total_cmp);
+                quantiles.push(Some(Datum::Float(*x)));
             } else {
-                *numbers.select_nth_unstable_by(rank as usize, f64::total_cmp).1
-            }))
-        };
-        OwnedColumn::of((0..self.counts.len()).map(quantile))
+                quantiles.push(Some(select(numbers, large, rank as usize).datum()));
+            }
+        }
+        quantiles
     }
 }

@@ -277,6 +277,27 @@ fn each_aggregate_gives_what_its_help_says() {
 }
 
 #[test]
+fn integers_from_two_to_the_53_on_stay_exact() {
+    let next = 9_007_199_254_740_993;
+    let three = [next; 3];
+    let three = [Column::integers(&three)];
+    for name in ["p50", "min", "max", "p99"] {
+        assert_eq!(one(name, &[], &three), "9007199254740993", "{name}");
+    }
+    assert_eq!(one("mean", &[], &three), "9007199254740992");
+    let mixed = "1.5 18446744073709551617 9007199254740993 -1e300";
+    let spans = [(0, 3), (4, 24), (25, 41), (42, 48)].map(|(from, to)| Span::new(from, to));
+    let mixed = [Column::texts(Form::Json, mixed, &spans)];
+    for (q, expected) in
+        [(0.0, "-1e300"), (0.5, "1.5"), (0.75, "9007199254740993"), (1.0, "18446744073709551617")]
+    {
+        assert_eq!(one("quantile", &[q], &mixed), expected);
+    }
+    // Counts by size, of more numbers than are kept.
+    assert_eq!(one("p50", &[], &[Column::integers(&[next; 5])]), "9042383626829824");
+}
+
+#[test]
 fn results_of_no_records_are_stated() {
     let none = Column::integers(&[]);
     for kind in KINDS {

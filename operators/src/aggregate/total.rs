@@ -131,16 +131,21 @@ impl Total {
         }
     }
 
-    /// The sum divided by how many there are. That of numbers of which the sum, but not the mean, is
-    /// beyond all doubles is the mean.
+    /// The sum divided by how many there are, rounded once.
     pub(crate) fn mean(&self, n: u64) -> f64 {
-        let sum = self.to_f64();
-        if sum.is_infinite() && self.seen & (INFINITY | NEGATIVE_INFINITY) == 0 {
-            let (sum, unit) = self.to_big(self.huge.as_deref().unwrap_or(&BigInt::ZERO));
-            let mean = ratio(sum.magnitude(), &n.into(), unit);
-            return if sum < BigInt::ZERO { -mean } else { mean };
+        if self.seen & (NAN | INFINITY | NEGATIVE_INFINITY) != 0 {
+            return self.to_f64();
         }
-        sum / n as f64
+        let mean = match &self.huge {
+            None => self.exact.divided(n),
+            Some(huge) => {
+                let (sum, unit) = self.to_big(huge);
+                let mean = ratio(sum.magnitude(), &n.into(), unit);
+                if sum.sign() == Sign::Minus { -mean } else { mean }
+            }
+        };
+        let negative_zeros = self.seen & (DOUBLE | OTHER) == DOUBLE;
+        if mean == 0.0 && negative_zeros { -0.0 } else { mean }
     }
 
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
@@ -276,7 +281,23 @@ mod tests {
         let huge = format!("-1{}", "0".repeat(400));
         assert_eq!(sum(&[&huge, "0.5"]), "-1.7976931348623157e308");
         assert_eq!(sum(&[&huge, "0.5", &huge[1..]]), "0.5");
-        assert_eq!(total(&["1.5e308", "1.7e308"]).mean(2), 1.6e308);
+    }
+
+    #[test]
+    fn means_are_rounded_once() {
+        let mean = |numbers: &[&str]| total(numbers).mean(numbers.len() as u64);
+        assert_eq!(mean(&["1.5e308", "1.7e308"]), 1.6e308);
+        assert_eq!(mean(&["0.1", "0.5", "-0.1", "0.1", "-0.1", "0.1", "0.1"]), 0.1);
+        assert_eq!(mean(&["9007199254740993"; 3]), 9_007_199_254_740_992.0);
+        assert_eq!(mean(&["9007199254740993", "9007199254740994"]), 9_007_199_254_740_994.0);
+        assert_eq!(mean(&["5e-324", "0.0"]).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(mean(&["-0.0", "-0.0"]).to_bits(), (-0.0_f64).to_bits());
+        let huge = format!("3{}", "0".repeat(300));
+        assert_eq!(mean(&[&huge, "0", "0"]), 1e300);
+        let infinite = [Number::Double(f64::INFINITY), Number::Double(1.0)];
+        let mut total = Total::default();
+        infinite.iter().for_each(|number| total.add(number));
+        assert_eq!(total.mean(2), f64::INFINITY);
     }
 
     proptest! {
@@ -298,6 +319,15 @@ mod tests {
                 let decoded = Total::decode(&mut Reader::new(&encoded)).unwrap();
                 prop_assert_eq!(decoded.sum(), all.sum());
                 prop_assert_eq!(bytes(&decoded), encoded);
+            }
+            for count in [integers.len() as u64, 1, 3, u64::MAX] {
+                // By fractions of integers, and not by words of a window.
+                let total = total(&integers.iter().map(String::as_str).collect::<Vec<_>>());
+                let (sum, unit) = total.to_big(&BigInt::from(0));
+                if total.huge.is_none() && count > 0 {
+                    let mean = ratio(sum.magnitude(), &count.into(), unit);
+                    prop_assert_eq!(total.mean(count).abs().to_bits(), mean.to_bits());
+                }
             }
             let expected: BigInt = integers.iter().map(|n| n.parse::<BigInt>().unwrap()).sum();
             let integers: Vec<&str> = integers.iter().map(String::as_str).collect();

@@ -31,6 +31,7 @@ mod number;
 #[cfg(test)]
 mod order_tests;
 mod owned;
+mod owned_rows;
 
 use std::ops::Range;
 

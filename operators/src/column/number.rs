@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 
+use super::Datum;
+
 /// An integer with more digits than this is taken as the largest double: to convert a number between
 /// bases takes time by the square of its length, and input is hostile.
 const LONGEST: usize = 50_000;
@@ -64,6 +66,21 @@ impl<'r> Number<'r> {
             Ok(integer) => Self::Integer(integer),
             Err(_) if is_integer(raw) => Self::Long(Cow::Borrowed(raw)),
             Err(_) => Self::Double(double(raw)),
+        }
+    }
+
+    /// The number as a value of a column.
+    ///
+    /// ```
+    /// use creel_operators::column::{Datum, Number};
+    ///
+    /// assert!(matches!(Number::of("12").datum(), Datum::Integer(12)));
+    /// ```
+    pub fn datum(&self) -> Datum<'_> {
+        match self {
+            Self::Integer(integer) => Datum::Integer(*integer),
+            Self::Long(digits) => Datum::Number(digits),
+            Self::Double(double) => Datum::Float(*double),
         }
     }
 
