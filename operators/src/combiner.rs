@@ -1,5 +1,38 @@
 //! What a plan ends in: a combiner, which turns many records into one result.
 
+/// What a combiner has that is nothing but the mark of a type, whatever that type has: derived, it
+/// would be `Copy` only for types that are.
+macro_rules! mark {
+    ($combiner:ident<$param:ident>, $doc:literal) => {
+        impl<$param> $combiner<$param> {
+            #[doc = $doc]
+            pub fn new() -> Self {
+                Self(PhantomData)
+            }
+        }
+
+        impl<$param> Default for $combiner<$param> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<$param> Clone for $combiner<$param> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<$param> Copy for $combiner<$param> {}
+
+        impl<$param> std::fmt::Debug for $combiner<$param> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($combiner))
+            }
+        }
+    };
+}
+
 /// One result from many records: a state per lane, merged in a tree, finished once.
 ///
 /// A combiner is split over lanes, each of which feeds a state of its own; so it has to keep four

@@ -62,10 +62,11 @@
 //!
 //! # To add one
 //!
-//! An operator is one file in `adapt/`, a combiner one in `combine/`: the kernel, its method in an
-//! `impl Records` block, an example that asserts, and for a combiner a test that calls
-//! [`laws::check`]. It needs one `mod` line (and a `pub use` for the combiner's type). An aggregate is
-//! one file in `aggregate/` and one row in [`aggregate::KINDS`]: [its module](aggregate) shows how.
+//! An operator is one file in `adapt/`: the kernel, its method in an `impl Records` block, an example
+//! that asserts, and one `mod` line. An aggregate is one file in `aggregate/`, its `mod` line and one row
+//! in [`aggregate::KINDS`]: [its module](aggregate) shows how. The command, groups, partial states and
+//! [`typed::named`] have it then. Its combiner, if records of one type gain by one, stands in the same file,
+//! with a test that calls [`laws::check`].
 //!
 //! # What the compiler says
 //!
@@ -107,12 +108,15 @@
 //! lend(|lines| lines.collect());
 //! ```
 
+// Its macro is for those below.
+#[macro_use]
+mod combiner;
+
 mod adapt;
 pub mod aggregate;
 pub mod column;
-mod combine;
-mod combiner;
 mod counts;
+mod fold;
 mod key;
 pub mod laws;
 mod records;
@@ -122,13 +126,14 @@ pub mod typed;
 mod value;
 
 pub use adapt::{Pieces, WholeOf};
-pub use combine::{
-    BottomK, Collect, Count, Counting, ExactSum, First, Fold, Frequencies, Last, Max, Min, Sum,
-    Summand, TopK, TopKBy, Total,
+pub use aggregate::{
+    BottomK, Collect, Count, Counting, ExactSum, First, Frequencies, Last, Max, Min, Sum, Summand,
+    TopK, TopKBy, Total,
 };
 pub use combiner::{Combiner, Feed};
 pub use counts::{Counted, Counts};
 pub use creel_kernels::code_points;
+pub use fold::Fold;
 pub use key::{Key, Stored};
 pub use records::{Records, Whole, run};
 pub use sorted::{Piece, Sorted};

@@ -51,6 +51,8 @@ impl<const L: usize> Exact<L> {
         // Room for a carry and the sign is left above.
         if shift >= 0 && shift as u32 + bits <= Self::ROOM && self.wide.is_none() {
             self.add_shifted(negative, magnitude, shift as u32);
+        } else if let Some(wide) = &mut self.wide {
+            wide.add(negative, magnitude, exponent);
         } else if magnitude != 0 {
             self.add_slowly(negative, magnitude, exponent);
         }
@@ -340,7 +342,7 @@ fn quotient(magnitude: u128, n: u64, unit: i16) -> f64 {
     // So many bits of the quotient that what is below them cannot but break a tie.
     let shift = magnitude.leading_zeros() - 1;
     let (shifted, n) = (magnitude << shift, u128::from(n));
-    let bits = shifted / n << 1 | u128::from(shifted % n != 0);
+    let bits = (shifted / n) << 1 | u128::from(shifted % n != 0);
     round(&[bits as u64, (bits >> 64) as u64], i32::from(unit) - shift as i32 - 1)
 }
 
@@ -362,13 +364,18 @@ pub(crate) fn ratio(numerator: &BigUint, denominator: &BigUint, unit: i32) -> f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ExactSum;
     use proptest::prelude::*;
 
+    /// The sum as a decimal number, which the standard library rounds.
     fn expected(numbers: &[f64]) -> f64 {
-        let mut sum = ExactSum::default();
-        numbers.iter().for_each(|x| sum.add(*x));
-        sum.value() + 0.0
+        let units = |x: &f64| {
+            let (negative, mantissa, exponent) = parts(*x);
+            let units = BigInt::from(mantissa) << (exponent + 1074) as u32;
+            if negative { -units } else { units }
+        };
+        let sum: BigInt = numbers.iter().map(units).sum();
+        let digits = sum * BigInt::from(5).pow(1074);
+        format!("{digits}e-1074").parse().unwrap()
     }
 
     fn sum<const L: usize>(numbers: &[f64]) -> Exact<L> {

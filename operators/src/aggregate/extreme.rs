@@ -3,36 +3,48 @@
 use std::cmp::Ordering;
 
 use super::{Damaged, NoBytes, PerGroup, Reader, Writer};
+use crate::Value;
 use crate::column::{
-    Canonical, CanonicalValue as Value, Column, Columns, Data, Datum, Form, Groups, OwnedColumn,
+    Canonical, CanonicalValue, Column, Columns, Data, Datum, Form, Groups, OwnedColumn,
 };
 
-/// Keeps the value that compares so with all others, in jq's order of values.
+/// Keeps the value that compares so with all others: values of one type, as the combiners `Min` and
+/// `Max` do, or canonical values of columns.
 #[derive(Clone, Copy)]
-pub(super) struct Extreme(pub(super) Ordering);
+pub(super) struct Extreme(Ordering);
 
 impl Extreme {
-    /// Returns true if a value comes before another, or if there is no other.
+    pub(super) const MIN: Self = Self(Ordering::Less);
+    pub(super) const MAX: Self = Self(Ordering::Greater);
+
+    /// Keeps a value in place of another that it comes before. Of equal ones the first stays.
     #[inline]
-    fn is_first<T: Ord + ?Sized>(self, value: &T, kept: Option<&T>) -> bool {
-        kept.is_none_or(|kept| value.cmp(kept) == self.0)
+    pub(super) fn keep<V: Value>(self, kept: &mut Option<V::Owned>, value: V) {
+        if kept.as_ref().is_none_or(|kept| value.compare(kept) == self.0) {
+            *kept = Some(value.into_owned());
+        }
+    }
+
+    /// Keeps the value of another state.
+    #[inline]
+    pub(super) fn merge<V: Value<Owned = V>>(self, into: &mut Option<V>, from: Option<V>) {
+        if let Some(value) = from {
+            self.keep(into, value);
+        }
     }
 
     /// Adds values to the only group: of columns of one kind the first of a batch is found as what it
     /// is.
     fn update_one(self, best: &mut Option<Canonical<'static>>, column: &Column<'_>) {
-        let mut keep = |value: Canonical<'_>| {
-            if self.is_first(&value, best.as_ref().map(|kept| kept as &Canonical<'_>)) {
-                *best = Some(value.into_owned());
-            }
-        };
         match (column.data(), column.missing()) {
             (Data::Integers(values), None) => {
                 let first = match self.0 {
                     Ordering::Less => values.iter().min(),
                     _ => values.iter().max(),
                 };
-                first.iter().for_each(|first| keep(Datum::Integer(**first).canonical()));
+                if let Some(first) = first {
+                    self.keep(best, Datum::Integer(*first).canonical());
+                }
             }
             (Data::Texts { form: Form::Text, text, spans }, None) => {
                 let mut texts = spans.iter().map(|span| span.of(text));
@@ -42,9 +54,9 @@ impl Extreme {
                         first = text;
                     }
                 }
-                keep(Datum::Text(first).canonical());
+                self.keep(best, Datum::Text(first).canonical());
             }
-            _ => column.each(|_, datum| keep(datum.canonical())),
+            _ => column.each(|_, datum| self.keep(best, datum.canonical())),
         }
     }
 }
@@ -57,37 +69,27 @@ impl PerGroup for Extreme {
         if let Groups::One = groups {
             return self.update_one(&mut best[0], &column);
         }
-        let keep = |kept: &mut Self::Group, value: Canonical<'_>| {
-            // Of values that are kept only: most are not.
-            if kept.as_ref().is_none_or(|kept| value.cmp(kept) == self.0) {
-                *kept = Some(value.into_owned());
-            }
-        };
         // What is kept of a column of numbers is a number, and most others are told by one comparison.
         match (column.data(), column.missing()) {
             (Data::Integers(values), None) => values.iter().enumerate().for_each(|(row, x)| {
                 let kept = &mut best[groups.of(row)];
                 if kept.as_ref().and_then(integer).is_none_or(|kept| x.cmp(&kept) == self.0) {
-                    keep(kept, Datum::Integer(*x).canonical());
+                    self.keep(kept, Datum::Integer(*x).canonical());
                 }
             }),
             (Data::Floats(values), None) => values.iter().enumerate().for_each(|(row, x)| {
                 let kept = &mut best[groups.of(row)];
                 let behind = kept.as_ref().and_then(double).and_then(|kept| x.partial_cmp(&kept));
                 if behind.is_none_or(|order| order == self.0) {
-                    keep(kept, Datum::Float(*x).canonical());
+                    self.keep(kept, Datum::Float(*x).canonical());
                 }
             }),
-            _ => column.each(|row, datum| keep(&mut best[groups.of(row)], datum.canonical())),
+            _ => column.each(|row, datum| self.keep(&mut best[groups.of(row)], datum.canonical())),
         }
     }
 
     fn merge(&self, into: &mut Self::Group, from: Self::Group) {
-        if let Some(value) = from
-            && into.as_ref().is_none_or(|kept| value.cmp(kept) == self.0)
-        {
-            *into = Some(value);
-        }
+        Self::merge(*self, into, from);
     }
 
     fn encode(&self, group: &Self::Group, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
@@ -111,15 +113,17 @@ impl PerGroup for Extreme {
 
 #[inline]
 fn integer(kept: &Canonical<'_>) -> Option<i64> {
-    if let Value::Integer(integer) = kept.value() { Some(*integer) } else { None }
+    if let CanonicalValue::Integer(integer) = kept.value() { Some(*integer) } else { None }
 }
 
 /// The double that a value is, unless it is rounded.
 #[inline]
 fn double(kept: &Canonical<'_>) -> Option<f64> {
     match kept.value() {
-        Value::Integer(integer) if integer.unsigned_abs() < 1 << 53 => Some(*integer as f64),
-        Value::Float(double) => Some(*double),
-        Value::Integer(_) | Value::Text(_) | Value::Key(_) => None,
+        CanonicalValue::Integer(integer) if integer.unsigned_abs() < 1 << 53 => {
+            Some(*integer as f64)
+        }
+        CanonicalValue::Float(double) => Some(*double),
+        CanonicalValue::Integer(_) | CanonicalValue::Text(_) | CanonicalValue::Key(_) => None,
     }
 }

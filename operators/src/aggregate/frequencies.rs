@@ -1,7 +1,11 @@
 //! `frequencies`: each value and how often it occurs, commonest first.
 
+use std::marker::PhantomData;
+
 use super::tally::Tally;
 use super::{Kind, Needs, Order};
+use crate::table::Table;
+use crate::{Combiner, Counts, Feed, Key, Records, Stored};
 
 pub(super) static FREQUENCIES: Kind = Kind {
     name: "frequencies",
@@ -13,3 +17,126 @@ pub(super) static FREQUENCIES: Kind = Kind {
     order: Order::Any,
     new: |_| Box::new(Tally::<true>::new()),
 };
+
+/// Counts how often each record occurs; `K` is what a record is stored as, `String` for `&str`.
+///
+/// A record is looked up lent and stored once, when it is first seen.
+///
+/// ```
+/// use creel_operators::{Frequencies, run};
+///
+/// let counts = run(["cod", "eel", "cod"], |fish| fish.combine(Frequencies::<String>::new()));
+/// assert_eq!(counts.sorted_lent(), [("cod", 2), ("eel", 1)]);
+/// ```
+pub struct Frequencies<K>(PhantomData<fn() -> K>);
+
+mark! { Frequencies<K>, "A combiner that counts records stored as `K`." }
+
+/// The state of [`Frequencies`]: counts, and keys that wait to be counted with others.
+/// [`finish`](Combiner::finish) makes [`Counts`] of it.
+///
+/// ```
+/// use creel_operators::{Combiner, Feed, Frequencies};
+///
+/// let (frequencies, mut counting) = (Frequencies::<u64>::new(), Default::default());
+/// frequencies.feed_all(&mut counting, [7_u64, 8, 7].into_iter());
+/// assert_eq!(frequencies.finish(counting).topk(1), [(7, 2)]);
+/// ```
+#[derive(Clone)]
+pub struct Counting<K: Stored>(Counts<K>);
+
+impl<K: Stored> Default for Counting<K> {
+    fn default() -> Self {
+        Self(Counts::default())
+    }
+}
+
+impl<K: Stored> std::fmt::Debug for Counting<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counting")
+    }
+}
+
+impl<K: Stored> Combiner for Frequencies<K> {
+    type State = Counting<K>;
+    type Output = Counts<K>;
+    const ORDERED: bool = false;
+
+    fn merge(&self, into: &mut Counting<K>, from: Counting<K>) {
+        into.0.merge(from.0);
+    }
+
+    fn finish(&self, mut state: Counting<K>) -> Counts<K> {
+        state.0.table.settle();
+        state.0
+    }
+
+    fn weight(&self, state: &Counting<K>) -> usize {
+        if Counts::<K>::HAS_PARTS { state.0.weight() } else { 0 }
+    }
+
+    fn held(&self, state: &Counting<K>) -> usize {
+        state.0.held()
+    }
+
+    fn parts(&self, state: Counting<K>, bits: u32) -> Vec<Counting<K>> {
+        state.0.parts(bits).into_iter().map(Counting).collect()
+    }
+
+    fn join(&self, parts: Vec<Counting<K>>) -> Counting<K> {
+        Counting(Counts::join(parts.into_iter().map(|part| part.0).collect()))
+    }
+
+    fn save(&self, state: &Counting<K>, bytes: &mut Vec<u8>) -> bool {
+        state.0.save(bytes)
+    }
+
+    fn load(&self, into: &mut Counting<K>, bytes: &[u8]) -> bool {
+        into.0.load(bytes)
+    }
+}
+
+impl<T: Key> Feed<T> for Frequencies<T::Owned> {
+    fn feed(&self, state: &mut Counting<T::Owned>, record: T) {
+        state.0.add(record, 1);
+    }
+
+    fn feed_all(&self, state: &mut Counting<T::Owned>, records: impl Iterator<Item = T>) {
+        state.0.table.add_later(records);
+    }
+}
+
+impl<I: Iterator, S, W> Records<'_, I, S, W> {
+    /// Counts how often each record occurs. See [`Frequencies`] and [`Counts`].
+    ///
+    /// ```
+    /// let lines = ["the cod and", "the eel"];
+    /// let counts = creel_operators::run(lines, |lines| lines.words().frequencies());
+    /// assert_eq!(counts.topk(1), [(String::from("the"), 2)]);
+    /// ```
+    pub fn frequencies<K: Stored>(self) -> Frequencies<K>
+    where
+        I::Item: Key<Owned = K>,
+        Frequencies<K>: Feed<I::Item, State = S>,
+    {
+        self.combine(Frequencies::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Frequencies;
+    use crate::laws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn frequencies_keeps_the_laws(words in prop::collection::vec("[a-c]{0,2}", 0..12)) {
+            let lent: Vec<&str> = words.iter().map(String::as_str).collect();
+            laws::check(&Frequencies::<String>::new(), &lent);
+            laws::check(&Frequencies::<Vec<u8>>::new(), &words.iter().map(|w| w.as_bytes()).collect::<Vec<_>>());
+            let pairs: Vec<_> = lent.iter().map(|w| (*w, w.len())).collect();
+            laws::check(&(Frequencies::<(String, usize)>::new(), Frequencies::new()), &pairs);
+        }
+    }
+}

@@ -167,11 +167,13 @@ impl PerGroup for Histogram {
             }
             group.near.insert(place, n);
         }
+        let [least, most] =
+            [f64::NEG_INFINITY, f64::INFINITY].map(|end| Datum::Float(end).canonical());
         for _ in 0..bytes.count(2)? {
             let damaged = bytes.damaged("an interval out of order, without numbers or a bound");
             let (bound, n) = (bytes.canonical()?, bytes.records()?);
             let in_order = group.far.last_key_value().is_none_or(|(last, _)| *last < bound);
-            if n == 0 || !in_order || bound.datum().number().is_none() {
+            if n == 0 || !in_order || bound < least || bound > most {
                 return Err(damaged);
             }
             group.far.insert(bound, n);

@@ -1,4 +1,4 @@
-//! What the table of aggregates knows of each: a row.
+//! A row of the table of aggregates, and the help that is made of all rows.
 
 use std::fmt;
 
@@ -104,6 +104,20 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+impl Refused {
+    pub(crate) fn unknown(name: &str) -> Self {
+        let names: Vec<_> = super::KINDS.iter().map(|kind| kind.name).collect();
+        Self(format!("there is no aggregate `{name}`: there are {}", names.join(", ")))
+    }
+
+    pub(crate) fn ordered(kind: &Kind) -> Self {
+        Self(format!(
+            "{0}: the order of the records shows in it; use `{0}(...)` of `typed`",
+            kind.name
+        ))
+    }
+}
+
 impl Kind {
     /// Makes a state of no groups.
     ///
@@ -163,4 +177,23 @@ impl Kind {
         reader.end()?;
         Ok(state)
     }
+}
+
+/// The help for rows of the table: for each how it is written, and what it does. A command prints it, so that a new row is in its help.
+///
+/// ```
+/// use creel_operators::aggregate::{KINDS, help};
+///
+/// let text = help(KINDS.iter().copied());
+/// assert!(text.contains("  mean, mean(f)          the mean of numbers\n"));
+/// ```
+pub fn help(kinds: impl IntoIterator<Item = &'static Kind>) -> String {
+    let mut text = String::new();
+    for kind in kinds {
+        for (line, help) in kind.help.lines().enumerate() {
+            let usage = if line == 0 { kind.usage } else { "" };
+            text.push_str(&format!("  {usage:<22} {help}\n"));
+        }
+    }
+    text
 }

@@ -1,6 +1,6 @@
 //! `mean`: the arithmetic mean of numbers.
 
-use super::total::Total;
+use super::exact_sum::ExactSum;
 use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
 use crate::column::{Columns, Datum, Groups, OwnedColumn};
 
@@ -21,7 +21,7 @@ struct Mean;
 /// The exact sum, and of how many: so the mean is the same however the input was cut.
 #[derive(Default)]
 struct Group {
-    total: Total,
+    total: ExactSum,
     count: u64,
 }
 
@@ -31,13 +31,13 @@ impl PerGroup for Mean {
     fn update(&self, states: &mut [Group], groups: Groups<'_>, columns: &Columns<'_>) {
         columns.argument(0).numbers(|row, number| {
             let group = &mut states[groups.of(row)];
-            group.total.add(&number);
+            group.total.add_number(&number);
             group.count += 1;
         });
     }
 
     fn merge(&self, into: &mut Group, from: Group) {
-        into.total.merge(&from.total);
+        into.total.add_sum(&from.total);
         into.count += from.count;
     }
 
@@ -48,7 +48,7 @@ impl PerGroup for Mean {
     }
 
     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Group, Damaged> {
-        Ok(Group { count: bytes.records()?, total: Total::decode(bytes)? })
+        Ok(Group { count: bytes.records()?, total: ExactSum::decode(bytes)? })
     }
 
     fn finish(&self, groups: Vec<Group>) -> OwnedColumn {

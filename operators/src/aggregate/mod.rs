@@ -39,11 +39,47 @@
 //! and 1 KiB for a group whose numbers do not fit), and sketches are counts.
 //! [`laws::check_aggregate`](crate::laws::check_aggregate) checks all of them.
 //!
+//! # Combiners
+//!
+//! [`Count`], [`Sum`], [`Min`], [`Max`], [`First`], [`Last`], [`TopK`], [`BottomK`], [`TopKBy`],
+//! [`Frequencies`] and [`Collect`] are the typed face of the aggregates of those names: combiners of
+//! records of one type, which go through no columns. Each stands in the file of its aggregate, and both
+//! hold the same state by the same rules. Where the states of an aggregate lie better in columns, as
+//! those of `list` and of `frequencies` of many groups do, the file says so.
+//!
+//! # Order
+//!
+//! `min`, `max`, `topk`, `bottomk`, `min_by` and `max_by` go by an order of values.
+//!
+//! - Values of columns are in jq's order, that of [`Canonical`](crate::column::Canonical): null, false,
+//!   true, numbers, strings, lists, objects. Numbers are compared by value: `-0.0` is `0.0`, an integer
+//!   is compared with a double as it is, and NaN is below all numbers.
+//! - Records of a type are in the order of their [`Value`](crate::Value). That of `f64` and `f32` is the
+//!   total order of IEEE 754, as `f64::total_cmp` has it: `-0.0` is below `0.0`, and NaN is above all
+//!   numbers, or with its sign set below all. A Rust type has no value but its bits, so two floats of
+//!   other bits are never taken for one.
+//!
+//! So both differ for zeros with a sign and for NaN alone. JSON has no NaN.
+//!
+//! ```
+//! use creel_operators::aggregate::find;
+//! use creel_operators::column::{Column, Columns, Groups};
+//! use creel_operators::run;
+//!
+//! let numbers = [0.0, -0.0, f64::NAN];
+//! let mut max = find("max").unwrap().make(&[]).unwrap();
+//! max.resize(1);
+//! max.update(Groups::One, &Columns::arguments(3, &[Column::floats(&numbers)]));
+//! assert_eq!(max.finish().to_json(), ["0"]);
+//! assert!(run(numbers, |numbers| numbers.max()).is_some_and(f64::is_nan));
+//! ```
+//!
 //! # To add one
 //!
-//! One file in this folder, its `mod` line, and one row in [`KINDS`]: the command, groups and partial
-//! states have it then, and a property test of the laws runs over it. The library has it as
-//! `typed::ByKind::new(find("geometric_mean")...)`; a function of its own is one more line in
+//! One file in this folder, its `mod` line, and one row in [`KINDS`]: the command and its help, groups and
+//! partial states have it then, the library as
+//! [`typed::named("geometric_mean", &[], f)`](crate::typed::named), and a property test of the laws runs
+//! over it. A function of its own, as [`typed::mean`](crate::typed::mean()) is, would be one line in
 //! `typed/of_kinds.rs`. As an example, the geometric mean, in `geometric_mean.rs`:
 //!
 //! ```
@@ -69,7 +105,7 @@
 //! // A state for each group: by default, that of no records.
 //! #[derive(Default)]
 //! struct Logarithms {
-//!     sum: ExactSum, // half a KiB; `exact::Exact<2>`, which the others here use, has 32 bytes
+//!     sum: ExactSum,
 //!     count: u64,
 //! }
 //!
@@ -118,7 +154,7 @@
 //! ```
 //!
 //! A file without a row does not compile without a warning (its `Kind` is never used), and fails a
-//! test. States that lie better in arrays of their own than in one value for each group implement
+//! test: so does a row without a usage or help, unless the row before says both. States that lie better in arrays of their own than in one value for each group implement
 //! [`State`]: `list.rs` is the shortest. What is not per group, or is there already as a
 //! [`Combiner`](crate::Combiner), goes through [`FromCombiner`]; [`AsCombiner`] is the way back.
 //!
@@ -129,7 +165,11 @@ mod as_combiner;
 mod bytes;
 mod dictionary;
 mod exact;
+mod exact_sum;
+#[cfg(test)]
+mod exact_sum_tests;
 mod extreme;
+pub(crate) mod first_k;
 mod from_combiner;
 mod kind;
 mod moments;
@@ -141,7 +181,6 @@ mod tables;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod total;
 mod truth;
 mod wide;
 
@@ -167,15 +206,28 @@ mod sample;
 mod std;
 mod sum;
 mod topk;
+mod topk_by;
 mod var;
 
 pub use as_combiner::{AsCombiner, AsRow, Fed};
+pub use bottomk::BottomK;
 pub use bytes::{Damaged, Reader, Writer};
+pub use count::Count;
+pub use exact_sum::ExactSum;
+pub use first::First;
+pub use frequencies::{Counting, Frequencies};
 pub use from_combiner::{Floats, FromCombiner, Integers, Record, Texts};
-pub use kind::{Kind, Needs, Order, Parameter, Refused};
+pub use kind::{Kind, Needs, Order, Parameter, Refused, help};
+pub use last::Last;
+pub use list::Collect;
+pub use max::Max;
+pub use min::Min;
 pub use per_group::{Each, PerGroup};
 pub use state::{Aggregate, NoBytes, State};
+pub use sum::{Sum, Summand, Total};
 pub use tables::Tables;
+pub use topk::TopK;
+pub use topk_by::TopKBy;
 
 /// Every aggregate, a row for each, in the order of the help.
 pub static KINDS: &[&Kind] = &[

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::first_k::{self, FirstK};
 use super::{Damaged, NoBytes, PerGroup, Reader, Writer};
 use crate::column::{
     Canonical, CanonicalValue as Value, Column, Columns, Data, Datum, Form, Groups, OwnedColumn,
@@ -50,20 +51,10 @@ impl Best {
         self.order(&a.by, &b.by).then_with(|| a.tie(b))
     }
 
-    /// Drops all but the first `k`, and puts the last of them at `k - 1`.
-    fn settle(&self, kept: &mut Vec<Ranked>) {
-        if kept.len() >= self.k && self.k > 0 {
-            kept.select_nth_unstable_by(self.k - 1, |a, b| self.compare(a, b));
-            kept.truncate(self.k);
-        }
-    }
-
-    /// As in `topk` of combiners: values are kept until there are twice as many as are wanted.
-    fn keep(&self, kept: &mut Vec<Ranked>, ranked: Ranked) {
-        kept.push(ranked);
-        if kept.len() == self.k || kept.len() >= self.k.saturating_mul(2) {
-            self.settle(kept);
-        }
+    /// The first of them.
+    fn first(&self) -> FirstK<impl Fn(&Ranked, &Ranked) -> Ordering> {
+        let this = *self;
+        FirstK::new(self.k, move |a: &Ranked, b: &Ranked| this.compare(a, b))
     }
 
     /// Adds values that are ranked by themselves. Of columns of one kind, most values are told by one
@@ -78,7 +69,7 @@ impl Best {
         let is_behind = |order: Ordering| if self.largest { order.is_le() } else { order.is_ge() };
         let keep = |kept: &mut Vec<Ranked>, by: Canonical<'_>| {
             if !kept.get(last).is_some_and(|last| is_behind(by.cmp(&last.by))) {
-                self.keep(kept, Ranked { by: by.into_owned(), value: None });
+                self.first().push(kept, Ranked { by: by.into_owned(), value: None });
             }
         };
         match (values.data(), values.missing(), groups) {
@@ -115,24 +106,15 @@ impl Best {
 
     /// Those that are kept in the end, in their order.
     fn sorted<'r>(&self, kept: &'r [Ranked]) -> Vec<&'r Ranked> {
-        let mut sorted: Vec<_> = kept.iter().collect();
-        sorted.sort_by(|a, b| self.compare(a, b));
-        sorted.truncate(self.k);
-        sorted
+        let first = FirstK::new(self.k, |a: &&Ranked, b: &&Ranked| self.compare(a, b));
+        first.sorted(kept.iter().collect())
     }
 }
 
-/// The bytes of memory that values point to, about.
-fn behind(kept: &[Ranked]) -> usize {
-    /// So many values tell what the others point to, and an allocation is larger than asked for.
-    const ASKED: usize = 256;
-    const MORE: usize = 16;
-    let step = (kept.len() / ASKED).max(1);
-    let asked = || kept.iter().step_by(step);
-    let value = |ranked: &Ranked| ranked.value.as_ref().map_or(0, OwnedDatum::heap);
-    let heap = asked().flat_map(|ranked| [ranked.by.heap(), value(ranked)]);
-    let heap: usize = heap.filter(|heap| *heap > 0).map(|heap| heap + MORE).sum();
-    heap * kept.len() / asked().count().max(1)
+/// The bytes of memory that a value points to, and what it is ranked by.
+fn heap(ranked: &Ranked) -> usize {
+    let value = ranked.value.as_ref().map_or(0, OwnedDatum::heap);
+    first_k::allocated(ranked.by.heap()) + first_k::allocated(value)
 }
 
 impl PerGroup for Best {
@@ -158,13 +140,12 @@ impl PerGroup for Best {
                 }
             }
             let value = Some(value.to_owned());
-            self.keep(kept, Ranked { by: ranked_by.into_owned(), value });
+            self.first().push(kept, Ranked { by: ranked_by.into_owned(), value });
         });
     }
 
-    fn merge(&self, into: &mut Self::Group, mut from: Self::Group) {
-        into.append(&mut from);
-        self.settle(into);
+    fn merge(&self, into: &mut Self::Group, from: Self::Group) {
+        self.first().merge(into, from);
     }
 
     fn encode(&self, kept: &Self::Group, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
@@ -185,7 +166,7 @@ impl PerGroup for Best {
             let value = bytes.flag()?.then(|| bytes.owned_datum()).transpose()?;
             kept.push(Ranked { by, value });
         }
-        self.settle(&mut kept);
+        self.first().settle(&mut kept);
         Ok(kept)
     }
 
@@ -211,12 +192,12 @@ impl PerGroup for Best {
     }
 
     fn heap(&self, kept: &Self::Group) -> usize {
-        kept.capacity() * size_of::<Ranked>() + behind(kept)
+        first_k::held(kept, heap)
     }
 
     fn most_weight(&self, kept: &Self::Group) -> Option<usize> {
         // Twice as many as are wanted are held.
-        let each = size_of::<Ranked>() + behind(kept) / kept.len().max(1);
+        let each = size_of::<Ranked>() + first_k::behind(kept, heap) / kept.len().max(1);
         Some(each.saturating_mul(2).saturating_mul(self.k))
     }
 }

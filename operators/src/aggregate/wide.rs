@@ -36,15 +36,16 @@ impl Wide {
             Err(_) => (magnitude.checked_shr((LEAST - exponent) as u32).unwrap_or(0), 0),
         };
         let (chunk, shift) = ((place / 32) as usize, place % 32);
-        for piece in 0..4 {
-            let wide = ((magnitude >> (32 * piece)) as u32 as u64) << shift;
+        let (mut rest, mut at) = (magnitude, chunk);
+        while rest != 0 {
+            let wide = u64::from(rest as u32) << shift;
             let (low, high) = (i64::from(wide as u32), (wide >> 32) as i64);
-            let at = chunk + piece;
             for (at, add) in [(at, low), (at + 1, high)] {
                 // What no double reaches stays in the last.
                 let chunk = &mut self.chunks[at.min(CHUNKS - 1)];
                 *chunk = chunk.wrapping_add(if negative { -add } else { add });
             }
+            (rest, at) = (rest >> 32, at + 1);
         }
     }
 

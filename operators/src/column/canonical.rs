@@ -273,6 +273,23 @@ impl Ord for Canonical<'_> {
     }
 }
 
+impl crate::Value for Canonical<'_> {
+    type Owned = Canonical<'static>;
+
+    #[inline]
+    fn compare(&self, kept: &Canonical<'static>) -> Ordering {
+        self.cmp(kept)
+    }
+
+    fn into_owned(self) -> Canonical<'static> {
+        Canonical::into_owned(self)
+    }
+
+    fn heap(&self) -> usize {
+        Canonical::heap(self)
+    }
+}
+
 impl PartialOrd for Canonical<'_> {
     #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

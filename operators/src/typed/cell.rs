@@ -1,7 +1,7 @@
 //! Values between records and columns: what can be added up, and what comes back.
 
 use crate::aggregate::AsRow;
-use crate::column::{Datum, Number};
+use crate::column::{Datum, Number, OwnedColumn, OwnedData};
 
 /// A number of a record, which can be added up: an integer of up to 64 bits, a float, or an option
 /// of one, of which `None` is passed over.
@@ -94,5 +94,44 @@ impl FromDatum for bool {
 impl FromDatum for String {
     fn from_datum(datum: &Datum<'_>) -> Option<Self> {
         if let Datum::Text(text) = datum { Some((*text).to_owned()) } else { None }
+    }
+}
+
+/// A type in which the result of an aggregate comes back: a value, a list, a pair, or lists of these.
+///
+/// ```
+/// use creel_operators::column::OwnedColumn;
+/// use creel_operators::typed::FromResult;
+///
+/// assert_eq!(f64::from_result(&OwnedColumn::integers([7]), 0), Some(7.0));
+/// assert_eq!(String::from_result(&OwnedColumn::integers([7]), 0), None);
+/// ```
+pub trait FromResult: Sized {
+    /// The result of a row; `None` if there is none, or it is of another kind.
+    fn from_result(column: &OwnedColumn, row: usize) -> Option<Self>;
+}
+
+impl<V: FromDatum> FromResult for V {
+    fn from_result(column: &OwnedColumn, row: usize) -> Option<Self> {
+        V::from_datum(&column.get(row)?)
+    }
+}
+
+impl<V: FromResult> FromResult for Vec<V> {
+    fn from_result(column: &OwnedColumn, row: usize) -> Option<Self> {
+        let (items, mut rows) = column.members(row)?;
+        rows.by_ref().map(|at| V::from_result(items, at)).collect()
+    }
+}
+
+impl<A: FromResult, B: FromResult> FromResult for (A, B) {
+    fn from_result(column: &OwnedColumn, row: usize) -> Option<Self> {
+        match column.data() {
+            OwnedData::Tuples(pair) if !column.is_missing(row) => {
+                let [a, b] = pair.as_slice() else { return None };
+                Some((A::from_result(a, row)?, B::from_result(b, row)?))
+            }
+            _ => None,
+        }
     }
 }

@@ -37,6 +37,7 @@
 //! | [`histogram(width, f)`](histogram) | `Vec<(f64, u64)>` | `None` is passed over |
 //! | [`list(f)`](list) | `Vec<V>` | |
 //! | [`sample(n, seed, f)`](sample) | `Vec<V>` | `None` is passed over |
+//! | [`named(name, parameters, f)`](named) | `Option` of what it gives | any aggregate by its name, a new one too |
 //! | [`combine(combiner, f)`](combine) | what the [`Combiner`](crate::Combiner) gives | |
 //!
 //! Each is the aggregate of that name in [`aggregate`](crate::aggregate), or the combiner of that
@@ -59,7 +60,7 @@ mod whole;
 
 pub use by_combiner::{ByCombiner, Give};
 pub use by_kind::{ByKind, Fed, Fill};
-pub use cell::{FromDatum, Numeric};
+pub use cell::{FromDatum, FromResult, Numeric};
 pub use fold_by::{FoldBy, Folded};
 pub use group_by::{GroupBy, Grouped, GroupedRecords};
 pub use keys::Keys;
@@ -67,8 +68,8 @@ pub use of_combiners::{
     bottomk, combine, first, frequencies, last, list, max, max_by, min, min_by, topk,
 };
 pub use of_kinds::{
-    all, any, approx_nunique, count, count_if, histogram, mean, nunique, p50, p90, p99, quantile,
-    sample, sample_of_all, std, sum, var,
+    all, any, approx_nunique, count, count_if, histogram, mean, named, nunique, p50, p90, p99,
+    quantile, sample, sample_of_all, std, sum, var,
 };
 pub use take::{By, Every, Highest, Itself, Lowest};
 pub use whole::Whole;

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use super::{By, ByCombiner, Highest, Lowest};
+use crate::aggregate::first_k;
 use crate::{
-    BottomK, Collect, Combiner, Counts, Feed, First, Frequencies, Key, Last, Max, Min, TopK,
-    TopKBy, Value,
+    BottomK, Collect, Counts, Feed, First, Frequencies, Key, Last, Max, Min, TopK, TopKBy, Value,
 };
 
 /// The least value, as [`Min`] finds it; `None` of nothing.
@@ -173,7 +173,8 @@ where
     V: Value<Owned = V> + Send + 'static,
     F: Fn(&T) -> V,
 {
-    combine(Collect::new(), f).holding(|_, list| TopK::new(0).held(list))
+    combine(Collect::new(), f)
+        .holding(|_, list| first_k::held(list, |value| first_k::allocated(value.heap())))
 }
 
 /// Any [`Combiner`], your own too, over what `f` makes of a record.

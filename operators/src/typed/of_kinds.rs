@@ -1,8 +1,8 @@
 //! The aggregates of typed records that are those of the table of aggregates.
 
-use super::{By, ByKind, Every, FromDatum, Itself, Numeric};
-use crate::aggregate::{AsRow, find};
-use crate::column::{OwnedColumn, OwnedData};
+use super::{By, ByKind, Every, FromDatum, FromResult, Itself, Numeric};
+use crate::aggregate::{AsRow, Order, Refused, find};
+use crate::column::OwnedColumn;
 
 /// An aggregate of the table, by its name.
 fn by_kind<P, O>(
@@ -16,18 +16,50 @@ fn by_kind<P, O>(
     made.unwrap_or_else(|refused| panic!("{refused}"))
 }
 
-fn cell<V: FromDatum>(column: &OwnedColumn, row: usize) -> Option<V> {
-    V::from_datum(&column.get(row)?)
+fn cell_or_default<V: FromResult + Default>(column: &OwnedColumn, row: usize) -> V {
+    V::from_result(column, row).unwrap_or_default()
 }
 
-fn cell_or_default<V: FromDatum + Default>(column: &OwnedColumn, row: usize) -> V {
-    cell(column, row).unwrap_or_default()
-}
-
-/// The items of a list, and which of them are of a row.
-fn items(column: &OwnedColumn, row: usize) -> Option<(&OwnedColumn, std::ops::Range<usize>)> {
-    let OwnedData::Lists { ends, items } = column.data() else { return None };
-    Some((items, row.checked_sub(1).map_or(0, |before| ends[before])..ends[row]))
+/// The aggregate of a name, with its parameters; the result is `None` of nothing, or if it is of another
+/// type than `O`.
+///
+/// The functions of this module are for those that there are: this is for one that is found when the
+/// program runs, and for one that is new.
+///
+/// # Errors
+///
+/// If there is none of that name, the parameters are refused, or the order of the records shows in it.
+///
+/// ```
+/// use creel_operators::run;
+/// use creel_operators::typed::named;
+///
+/// let p75 = named::<_, _, _, f64>("quantile", &[0.75], |n: &i32| *n)?;
+/// assert_eq!(run(0..5, |n| n.group_by(|n| n % 2).aggregate(p75)), [(0, Some(4.0)), (1, Some(3.0))]);
+///
+/// let tens = named("histogram", &[10.0], |n: &i32| *n)?;
+/// let tens: Option<Vec<(f64, u64)>> = run([3, 7, 25], |n| n.aggregate(tens));
+/// assert_eq!(tens.unwrap(), [(0.0, 2), (20.0, 1)]);
+///
+/// let unknown = named::<_, _, _, f64>("p98", &[], |n: &i32| *n).unwrap_err();
+/// assert!(unknown.to_string().starts_with("there is no aggregate `p98`: there are count, sum, "));
+/// # Ok::<(), creel_operators::aggregate::Refused>(())
+/// ```
+pub fn named<T, V, F, O>(
+    name: &str,
+    parameters: &[f64],
+    f: F,
+) -> Result<ByKind<By<F>, Option<O>>, Refused>
+where
+    V: AsRow,
+    F: Fn(&T) -> V,
+    O: FromResult,
+{
+    let kind = find(name).ok_or_else(|| Refused::unknown(name))?;
+    if kind.order == Order::Input {
+        return Err(Refused::ordered(kind));
+    }
+    ByKind::new(kind, parameters, By(f), O::from_result)
 }
 
 /// How many records there are.
@@ -86,7 +118,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("mean", &[], By(f), cell)
+    by_kind("mean", &[], By(f), FromResult::from_result)
 }
 
 /// The variance of all of them: what is squared is divided by how many they are. It is never negative;
@@ -103,7 +135,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("var", &[], By(f), cell)
+    by_kind("var", &[], By(f), FromResult::from_result)
 }
 
 /// The standard deviation: the square root of [`var`].
@@ -118,7 +150,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("std", &[], By(f), cell)
+    by_kind("std", &[], By(f), FromResult::from_result)
 }
 
 /// Whether any record meets a condition; `false` of nothing.
@@ -198,7 +230,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("quantile", &[q], By(f), cell)
+    by_kind("quantile", &[q], By(f), FromResult::from_result)
 }
 
 /// The number that 50 percent of all do not exceed: [`quantile`] of 0.50.
@@ -213,7 +245,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("p50", &[], By(f), cell)
+    by_kind("p50", &[], By(f), FromResult::from_result)
 }
 
 /// The number that 90 percent of all do not exceed: [`quantile`] of 0.90.
@@ -228,7 +260,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("p90", &[], By(f), cell)
+    by_kind("p90", &[], By(f), FromResult::from_result)
 }
 
 /// The number that 99 percent of all do not exceed: [`quantile`] of 0.99.
@@ -243,7 +275,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("p99", &[], By(f), cell)
+    by_kind("p99", &[], By(f), FromResult::from_result)
 }
 
 /// How many numbers lie in each interval of a width that has any: where the interval begins, and the
@@ -264,13 +296,7 @@ where
     V: Numeric,
     F: Fn(&T) -> V,
 {
-    by_kind("histogram", &[width], By(f), intervals)
-}
-
-fn intervals(column: &OwnedColumn, row: usize) -> Vec<(f64, u64)> {
-    let Some((items, rows)) = items(column, row) else { return Vec::new() };
-    let OwnedData::Tuples(pairs) = items.data() else { return Vec::new() };
-    rows.map(|at| (cell_or_default(&pairs[0], at), cell_or_default(&pairs[1], at))).collect()
+    by_kind("histogram", &[width], By(f), cell_or_default)
 }
 
 /// `n` of the values by chance, the same ones for a seed, in no order that means anything. Values are
@@ -288,7 +314,7 @@ where
     V: AsRow + FromDatum,
     F: Fn(&T) -> V,
 {
-    by_kind("sample", &sample_parameters(n, seed), By(f), values)
+    by_kind("sample", &sample_parameters(n, seed), By(f), cell_or_default)
 }
 
 /// As [`sample`], of the records themselves.
@@ -299,16 +325,11 @@ where
 /// assert_eq!(run([7_i64; 2], |n| n.aggregate(sample_of_all::<i64>(5, 0))), [7, 7]);
 /// ```
 pub fn sample_of_all<T: FromDatum>(n: usize, seed: u64) -> ByKind<Itself, Vec<T>> {
-    by_kind("sample", &sample_parameters(n, seed), Itself, values)
+    by_kind("sample", &sample_parameters(n, seed), Itself, cell_or_default)
 }
 
 /// Numbers that a double has.
 fn sample_parameters(n: usize, seed: u64) -> [f64; 2] {
     const MOST: u64 = (1 << f64::MANTISSA_DIGITS) - 1;
     [(n as u64).min(MOST) as f64, ((seed ^ seed >> f64::MANTISSA_DIGITS) & MOST) as f64]
-}
-
-fn values<V: FromDatum>(column: &OwnedColumn, row: usize) -> Vec<V> {
-    let Some((items, rows)) = items(column, row) else { return Vec::new() };
-    rows.filter_map(|at| cell(items, at)).collect()
 }

@@ -1,4 +1,6 @@
-//! The sum of numbers of any kind and size: what sums and means hold for a group.
+//! The sum of numbers of any kind and size: what sums and means hold, of typed records and of groups.
+
+use std::fmt;
 
 use num_bigint::{BigInt, BigUint, Sign};
 
@@ -6,12 +8,20 @@ use super::exact::{Exact, ratio, round};
 use super::{Damaged, Reader, Writer};
 use crate::column::Number;
 
-/// The exact sum of numbers. Of integers it is an integer, however large; one double makes it the
-/// double nearest to the sum of all.
+/// The exact sum of any numbers: rounded only when it is asked for, to the nearest `f64`.
 ///
-/// A sum takes 48 bytes. What is past its window, of 128 bits, is on the heap.
-#[derive(Debug, Default)]
-pub(crate) struct Total {
+/// The order in which numbers and sums are added never shows. A sum takes 48 bytes; what is past its
+/// window, of 128 bits, is on the heap.
+///
+/// ```
+/// use creel_operators::ExactSum;
+///
+/// let mut sum = ExactSum::default();
+/// [1e16, 1.0, -1e16, 0.5].into_iter().for_each(|x| sum.add(x));
+/// assert_eq!(sum.value(), 1.5);
+/// ```
+#[derive(Clone, Default)]
+pub struct ExactSum {
     exact: Exact<2>,
     /// Integers beyond 128 bits.
     huge: Option<Box<BigInt>>,
@@ -28,19 +38,26 @@ const NEGATIVE_INFINITY: u8 = 16;
 
 /// A sum, as far as it is known what to make of it.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Sum {
+pub(crate) enum Value {
     Integer(i64),
     /// An integer that does not fit.
     Huge(BigInt),
     Double(f64),
 }
 
-impl Total {
+impl fmt::Debug for ExactSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ExactSum").field(&self.value()).finish()
+    }
+}
+
+impl ExactSum {
+    /// Adds a number of a column.
     #[inline]
-    pub(crate) fn add(&mut self, number: &Number<'_>) {
+    pub(crate) fn add_number(&mut self, number: &Number<'_>) {
         match number {
             Number::Integer(integer) => self.exact.add_integer(i128::from(*integer)),
-            Number::Double(double) => self.add_double(*double),
+            Number::Double(double) => self.add(*double),
             Number::Long(digits) => self.add_long(digits),
         }
     }
@@ -51,8 +68,16 @@ impl Total {
         self.exact.add_integer(integer);
     }
 
+    /// Adds a double.
+    ///
+    /// ```
+    /// # use creel_operators::ExactSum;
+    /// let mut sum = ExactSum::default();
+    /// sum.add(0.25);
+    /// assert_eq!(sum.value(), 0.25);
+    /// ```
     #[inline]
-    fn add_double(&mut self, x: f64) {
+    pub fn add(&mut self, x: f64) {
         if x.is_finite() {
             let negative_zero = x == 0.0 && x.is_sign_negative();
             self.seen |= if negative_zero { DOUBLE } else { DOUBLE | OTHER };
@@ -78,7 +103,18 @@ impl Total {
         **self.huge.get_or_insert_default() += integer;
     }
 
-    pub(crate) fn merge(&mut self, other: &Self) {
+    /// Adds all that another sum holds.
+    ///
+    /// ```
+    /// # use creel_operators::ExactSum;
+    /// let (mut a, mut b) = (ExactSum::default(), ExactSum::default());
+    /// a.add(1e300);
+    /// b.add(-1e300);
+    /// b.add(1.0);
+    /// a.add_sum(&b);
+    /// assert_eq!(a.value(), 1.0);
+    /// ```
+    pub fn add_sum(&mut self, other: &Self) {
         self.exact.merge(&other.exact);
         self.seen |= other.seen;
         if let Some(huge) = &other.huge {
@@ -86,21 +122,27 @@ impl Total {
         }
     }
 
-    /// The sum.
-    pub(crate) fn sum(&self) -> Sum {
+    /// The sum: of integers an integer, and one double makes it a double.
+    pub(crate) fn sum(&self) -> Value {
         if self.seen & DOUBLE != 0 {
-            return Sum::Double(self.to_f64());
+            return Value::Double(self.value());
         }
         let huge = self.huge.as_deref();
         let sum = self.exact.to_integer().unwrap_or_default() + huge.unwrap_or(&BigInt::ZERO);
         match i64::try_from(&sum) {
-            Ok(integer) => Sum::Integer(integer),
-            Err(_) => Sum::Huge(sum),
+            Ok(integer) => Value::Integer(integer),
+            Err(_) => Value::Huge(sum),
         }
     }
 
-    /// The sum as the nearest double.
-    pub(crate) fn to_f64(&self) -> f64 {
+    /// The sum, rounded to the nearest `f64`, ties to even. It is infinite beyond all of them, or if a
+    /// number was; it is NaN if one was, or with both infinities.
+    ///
+    /// ```
+    /// # use creel_operators::ExactSum;
+    /// assert_eq!(ExactSum::default().value(), 0.0);
+    /// ```
+    pub fn value(&self) -> f64 {
         let infinities = self.seen & (INFINITY | NEGATIVE_INFINITY);
         if self.seen & NAN != 0 || infinities == INFINITY | NEGATIVE_INFINITY {
             return f64::NAN;
@@ -134,7 +176,7 @@ impl Total {
     /// The sum divided by how many there are, rounded once.
     pub(crate) fn mean(&self, n: u64) -> f64 {
         if self.seen & (NAN | INFINITY | NEGATIVE_INFINITY) != 0 {
-            return self.to_f64();
+            return self.value();
         }
         let mean = match &self.huge {
             None => self.exact.divided(n),
@@ -148,7 +190,18 @@ impl Total {
         if mean == 0.0 && negative_zeros { -0.0 } else { mean }
     }
 
-    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+    /// Appends the sum to bytes: equal sums are equal bytes.
+    ///
+    /// ```
+    /// # use creel_operators::ExactSum;
+    /// use creel_operators::aggregate::Reader;
+    ///
+    /// let (mut sum, mut bytes) = (ExactSum::default(), Vec::new());
+    /// sum.add(0.1);
+    /// sum.encode(&mut bytes);
+    /// assert_eq!(ExactSum::decode(&mut Reader::new(&bytes)).unwrap().value(), 0.1);
+    /// ```
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.push(self.seen);
         // Integers are in one place or the other as they came: here they are in one.
         match &self.huge {
@@ -163,7 +216,12 @@ impl Total {
         }
     }
 
-    pub(crate) fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
+    /// Reads a sum.
+    ///
+    /// # Errors
+    ///
+    /// If no sum was encoded as these bytes.
+    pub fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
         let damaged = bytes.damaged("no sum");
         let seen = bytes.byte()?;
         let flags = DOUBLE | OTHER | NAN | INFINITY | NEGATIVE_INFINITY;
@@ -182,6 +240,7 @@ impl Total {
         Ok(Self { exact, huge: Some(Box::new(huge)), seen })
     }
 
+    /// The bytes of memory that it points to.
     pub(crate) fn heap(&self) -> usize {
         let huge = self.huge.as_ref().map_or(0, |huge| huge.bits() as usize / 8 + 32);
         self.exact.heap() + huge
@@ -219,21 +278,21 @@ mod tests {
     use crate::column::shortest;
     use proptest::prelude::*;
 
-    fn total(numbers: &[&str]) -> Total {
-        let mut total = Total::default();
-        numbers.iter().for_each(|number| total.add(&Number::of(number)));
+    fn total(numbers: &[&str]) -> ExactSum {
+        let mut total = ExactSum::default();
+        numbers.iter().for_each(|number| total.add_number(&Number::of(number)));
         total
     }
 
     fn sum(numbers: &[&str]) -> String {
         match total(numbers).sum() {
-            Sum::Integer(integer) => integer.to_string(),
-            Sum::Huge(huge) => huge.to_string(),
-            Sum::Double(double) => shortest(double),
+            Value::Integer(integer) => integer.to_string(),
+            Value::Huge(huge) => huge.to_string(),
+            Value::Double(double) => shortest(double),
         }
     }
 
-    fn bytes(total: &Total) -> Vec<u8> {
+    fn bytes(total: &ExactSum) -> Vec<u8> {
         let mut bytes = Vec::new();
         total.encode(&mut bytes);
         bytes
@@ -295,8 +354,8 @@ mod tests {
         let huge = format!("3{}", "0".repeat(300));
         assert_eq!(mean(&[&huge, "0", "0"]), 1e300);
         let infinite = [Number::Double(f64::INFINITY), Number::Double(1.0)];
-        let mut total = Total::default();
-        infinite.iter().for_each(|number| total.add(number));
+        let mut total = ExactSum::default();
+        infinite.iter().for_each(|number| total.add_number(number));
         assert_eq!(total.mean(2), f64::INFINITY);
     }
 
@@ -311,12 +370,12 @@ mod tests {
                 let refs: Vec<&str> = numbers.iter().map(String::as_str).collect();
                 let (left, right) = refs.split_at(cut.min(refs.len()));
                 let (mut merged, right) = (total(right), total(left));
-                merged.merge(&right);
+                merged.add_sum(&right);
                 let all = total(&refs);
                 prop_assert_eq!(merged.sum(), all.sum());
                 prop_assert_eq!(bytes(&merged), bytes(&all));
                 let encoded = bytes(&all);
-                let decoded = Total::decode(&mut Reader::new(&encoded)).unwrap();
+                let decoded = ExactSum::decode(&mut Reader::new(&encoded)).unwrap();
                 prop_assert_eq!(decoded.sum(), all.sum());
                 prop_assert_eq!(bytes(&decoded), encoded);
             }
