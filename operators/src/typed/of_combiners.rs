@@ -177,7 +177,7 @@ where
         .holding(|_, list| first_k::held(list, |value| first_k::allocated(value.heap())))
 }
 
-/// Any [`Combiner`], your own too, over what `f` makes of a record.
+/// Any [`Combiner`](crate::Combiner), your own too, over what `f` makes of a record.
 ///
 /// ```
 /// use creel_operators::{Fold, run, typed::combine};
