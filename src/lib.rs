@@ -121,7 +121,7 @@ pub use bag::{
     compute_all_blocking, read_bytes, read_text, visualize,
 };
 #[doc(hidden)]
-pub use bag::{Plan, Values};
+pub use bag::{Computation, Values};
 pub use block::{Compression, Damaged, Delimiter, Encoding, SingleByte};
 /// The operators and combiners, which need nothing but memory.
 pub use creel_operators as operators;

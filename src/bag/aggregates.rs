@@ -9,6 +9,7 @@ use creel_operators::{BottomK, Frequencies, Key, Last, Stored, TopKBy, Value};
 
 use super::broadcast::Env;
 use super::chain::Operator;
+use super::verbs::Text;
 use super::{Bag, Item};
 use crate::graph::Step;
 
@@ -169,7 +170,8 @@ impl<T: Send + 'static> Bag<T> {
     where
         A: Takes<T> + Aggregates + Send + Sync + 'static,
     {
-        let base = self.base.then(Step::here(operation));
+        let text = Text::Rust("an aggregate of Rust types");
+        let base = self.base.named(Step::here(operation), text);
         Item::looking(base, self.stage, Whole::new(aggregates))
     }
 
@@ -310,9 +312,9 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Stored + Key<Owned = T>,
     {
-        let base = self.base.then(Step::here("nunique"));
+        let base = self.base.named(Step::here("nunique"), Text::of("nunique"));
         let counts = Item::looking(base, self.stage, Frequencies::<T>::new());
-        counts.map(|counts| counts.len() as u64)
+        counts.then(Step::here("map"), Text::none(), |counts| counts.len() as u64)
     }
 
     /// The `k` least records, the least first.
@@ -326,7 +328,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Value<Owned = T>,
     {
-        self.ends("bottomk", BottomK::new(k))
+        self.ends_named(Text::with("bottomk", k), "bottomk", BottomK::new(k))
     }
 
     /// The record of the lowest rank, and of several the least; `None` of nothing.
@@ -386,7 +388,8 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn first(self) -> Item<Option<T>> {
-        self.take(1).map(|first| first.into_iter().next())
+        let first = self.taken(1, Text::of("first"));
+        first.then(Step::here("map"), Text::none(), |first| first.into_iter().next())
     }
 
     /// The last record, in input order; `None` of nothing.
@@ -397,7 +400,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn last(self) -> Item<Option<T>> {
-        self.ends("last", Last::new())
+        self.ends_named(Text::of("last"), "last", Last::new())
     }
 
     /// `n` of the records by chance, the same ones for a seed, in no order that means anything.

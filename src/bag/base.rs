@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::origin::Origin;
+use super::verbs::{Text, Verbs};
 use crate::graph::{Node, Step};
 
 /// Where records come from, and what is done with them on the way.
@@ -13,15 +14,23 @@ pub(super) struct Base {
     pub(super) needs: Vec<Arc<Node>>,
     /// From the one that made the first bag on.
     pub(super) steps: Vec<Step>,
+    /// The same steps in the language of the command.
+    pub(super) verbs: Verbs,
 }
 
 impl Base {
     pub(super) fn new(origin: Origin, step: Step) -> Self {
-        Self { origin, needs: Vec::new(), steps: vec![step] }
+        Self { origin, needs: Vec::new(), steps: vec![step], verbs: Verbs::default() }
     }
 
-    /// One step more.
-    pub(super) fn then(mut self, step: Step) -> Self {
+    /// One step more, of a closure.
+    pub(super) fn then(self, step: Step) -> Self {
+        self.named(step, Text::Closure)
+    }
+
+    /// One step more, which is this in the language of the command.
+    pub(super) fn named(mut self, step: Step, text: Text) -> Self {
+        self.verbs.push(step.clone(), text);
         self.steps.push(step);
         self
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Bag;
 use super::admission::admitted;
+use super::computation::{Computation, Values};
 use super::item::Item;
-use super::plan::{Plan, Values};
 use crate::graph::client::Client;
 use crate::graph::{Delayed, caught};
 use crate::run::{Context, Stop};
@@ -148,9 +148,9 @@ impl Run {
 }
 
 fn compute_in<C: Compute>(context: &Context, what: &C) -> Result<C::Output> {
-    let mut plan = Plan::default();
-    what.add(&mut plan);
-    let values = plan.run(context);
+    let mut computation = Computation::default();
+    what.add(&mut computation);
+    let values = computation.run(context);
     caught("that an observer watches", || {
         context.observers.ended();
         Ok(what.take(&mut values?))
@@ -174,7 +174,7 @@ pub trait Compute {
 
     /// Notes what has to run.
     #[doc(hidden)]
-    fn add(&self, plan: &mut Plan);
+    fn add(&self, computation: &mut Computation);
 
     /// Takes what the plan gave for it.
     #[doc(hidden)]
@@ -184,8 +184,8 @@ pub trait Compute {
 impl<C: Compute> Compute for &C {
     type Output = C::Output;
 
-    fn add(&self, plan: &mut Plan) {
-        C::add(self, plan);
+    fn add(&self, computation: &mut Computation) {
+        C::add(self, computation);
     }
 
     fn take(&self, values: &mut Values) -> C::Output {
@@ -244,8 +244,8 @@ pub fn compute_all_blocking<C: Compute>(items: &C) -> Result<C::Output> {
 impl<C: Compute> Compute for Vec<C> {
     type Output = Vec<C::Output>;
 
-    fn add(&self, plan: &mut Plan) {
-        self.iter().for_each(|one| one.add(plan));
+    fn add(&self, computation: &mut Computation) {
+        self.iter().for_each(|one| one.add(computation));
     }
 
     fn take(&self, values: &mut Values) -> Self::Output {
@@ -258,8 +258,8 @@ macro_rules! tuple {
         impl<$($name: Compute),+> Compute for ($($name,)+) {
             type Output = ($($name::Output,)+);
 
-            fn add(&self, plan: &mut Plan) {
-                $(self.$at.add(plan);)+
+            fn add(&self, computation: &mut Computation) {
+                $(self.$at.add(computation);)+
             }
 
             fn take(&self, values: &mut Values) -> Self::Output {
@@ -315,8 +315,8 @@ impl<T: Send + 'static> Item<T> {
 impl<T: Send + 'static> Compute for Item<T> {
     type Output = T;
 
-    fn add(&self, plan: &mut Plan) {
-        plan.item(self);
+    fn add(&self, computation: &mut Computation) {
+        computation.item(self);
     }
 
     fn take(&self, values: &mut Values) -> T {
@@ -328,8 +328,8 @@ impl<T: Send + 'static> Compute for Item<T> {
 impl<T: Send + 'static> Compute for Bag<T> {
     type Output = Vec<T>;
 
-    fn add(&self, plan: &mut Plan) {
-        plan.item(&self.clone().collect());
+    fn add(&self, computation: &mut Computation) {
+        computation.item(&self.clone().collect());
     }
 
     fn take(&self, values: &mut Values) -> Vec<T> {
@@ -341,8 +341,8 @@ impl<T: Send + 'static> Compute for Bag<T> {
 impl<T: Clone + Send + Sync + 'static> Compute for Delayed<T> {
     type Output = T;
 
-    fn add(&self, plan: &mut Plan) {
-        plan.task(self);
+    fn add(&self, computation: &mut Computation) {
+        computation.task(self);
     }
 
     fn take(&self, values: &mut Values) -> T {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Batch, Chunk};
+use super::computation::{Computation, Values};
 use super::compute::{Compute, Run};
 use super::origin::{Chunks, Origin, batches, whole};
 use super::phases::Phase;
-use super::plan::{Plan, Values};
 use super::tasks::Tasks;
+use super::verbs::{Text, Verbs};
 use super::{Bag, Item};
 use crate::graph::delayed::Argument;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, typed};
@@ -53,7 +54,7 @@ impl<T: Send + Sync + 'static> Bag<T> {
     fn listed(&self) -> Item<Vec<Delayed<Vec<T>>>> {
         let bag = self.clone();
         let sketch = Sketch { operation: "list", ..Sketch::default() };
-        Item::alone(sketch, Vec::new(), move |context, _| {
+        Item::alone(Verbs::default(), sketch, Vec::new(), move |context, _| {
             if let Origin::Tasks(tasks) = &bag.base.origin {
                 return Ok(bag.over(tasks));
             }
@@ -196,9 +197,9 @@ impl<T: Send + Sync + 'static> Item<T> {
     #[track_caller]
     pub fn to_delayed(&self) -> Delayed<T> {
         let name = Name::At("item", Location::caller());
-        let mut plan = Plan::default();
-        plan.item(self);
-        let inputs = plan.roots().into_iter().map(|(_, root)| root);
+        let mut computation = Computation::default();
+        computation.item(self);
+        let inputs = computation.roots().into_iter().map(|(_, root)| root);
         let handle = Delayed::of(Node::new(name, inputs, |_, inputs| {
             let values: Vec<Value> = Moved::out_of(inputs.take(0));
             let value = values.into_iter().next().and_then(|value| value.downcast::<T>().ok());
@@ -252,7 +253,10 @@ where
         let phase = Some(Box::new(phase));
         let origin =
             Origin::Tasks(Arc::new(Tasks { nodes: vec![node], records: records::<C>, phase }));
-        Bag { base: Base::new(origin, Step::here("into_bag")), stage: whole() }
+        let mut verbs = self.verbs;
+        verbs.push(Step::here("into_bag"), Text::Rust("a bag of a Rust value"));
+        let base = Base::new(origin, Step::here("into_bag"));
+        Bag { base: Base { verbs, ..base }, stage: whole() }
     }
 }
 
@@ -344,12 +348,12 @@ impl<T: Send + Sync + 'static> Delayed<T> {
     where
         C: Compute<Output = T> + Send + Sync + 'static,
     {
-        let mut plan = Plan::default();
-        what.add(&mut plan);
-        let (places, roots) = plan.all_roots();
+        let mut computation = Computation::default();
+        what.add(&mut computation);
+        let (places, roots) = computation.all_roots();
         let name = Name::At("together", Location::caller());
         let handle = Self::of(Node::new(name, roots, move |_, inputs| {
-            let mut values = plan.given(&places, inputs.take_all());
+            let mut values = computation.given(&places, inputs.take_all());
             Ok(Outcome::value(what.take(&mut values)))
         }));
         handle.once()
@@ -427,8 +431,8 @@ struct Persist<T>(Vec<Delayed<T>>);
 impl<T: Send + Sync + 'static> Compute for Persist<T> {
     type Output = Vec<Delayed<T>>;
 
-    fn add(&self, plan: &mut Plan) {
-        self.0.iter().for_each(|task| plan.task(task));
+    fn add(&self, computation: &mut Computation) {
+        self.0.iter().for_each(|task| computation.task(task));
     }
 
     fn take(&self, values: &mut Values) -> Self::Output {

@@ -10,6 +10,7 @@ use creel_operators::{Combiner, Counts, Feed, Key, Stored};
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
+use super::verbs::{Text, Verbs};
 use crate::Result;
 use crate::graph::{Node, Shared, Sketch, Step, Value};
 use crate::run::Context;
@@ -32,6 +33,8 @@ pub struct Item<T> {
     pub(super) id: u64,
     /// What is done with the value.
     steps: Vec<Step>,
+    /// All steps in the language of the command.
+    pub(super) verbs: Verbs,
 }
 
 /// What has to run for an item.
@@ -92,6 +95,7 @@ impl<T> Clone for Item<T> {
             finish: Arc::clone(&self.finish),
             id: self.id,
             steps: self.steps.clone(),
+            verbs: self.verbs.clone(),
         }
     }
 }
@@ -132,23 +136,25 @@ impl<T: Send + 'static> Item<T> {
         base: Base,
         make: impl Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync + 'static,
     ) -> Self {
-        let make = Box::new(make);
-        Self::of(Work::Reduce(Arc::new(Reduced { base, ordered: C::ORDERED, make })))
+        let (make, verbs) = (Box::new(make), base.verbs.clone());
+        Self::of(verbs, Work::Reduce(Arc::new(Reduced { base, ordered: C::ORDERED, make })))
     }
 
     pub(super) fn alone(
+        verbs: Verbs,
         sketch: Sketch,
         inputs: Vec<Arc<Node>>,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
         let (inputs, operation) = (move || inputs.clone(), sketch.operation);
         let sketch = (operation, move || sketch.clone());
-        Self::alone_or_lazy(sketch, inputs, work, None::<fn(&Context) -> Result<T>>)
+        Self::alone_or_lazy(verbs, sketch, inputs, work, None::<fn(&Context) -> Result<T>>)
     }
 
     /// The same; and another way to its value, for a run that has nothing else to do, which
     /// computes no more inputs than it needs.
     pub(super) fn alone_or_lazy(
+        verbs: Verbs,
         (operation, sketch): (&'static str, impl Fn() -> Sketch + Send + Sync + 'static),
         inputs: impl Fn() -> Vec<Arc<Node>> + Send + Sync + 'static,
         work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
@@ -159,18 +165,19 @@ impl<T: Send + 'static> Item<T> {
         };
         let lazy = lazy
             .map(|lazy| -> Box<LazyWork> { Box::new(move |context| Ok(Box::new(lazy(context)?))) });
-        Self::of(Work::Alone(Arc::new(Alone {
+        let alone = Alone {
             operation,
             sketch: Box::new(sketch),
             inputs: Box::new(inputs),
             work: Box::new(work),
             lazy,
-        })))
+        };
+        Self::of(verbs, Work::Alone(Arc::new(alone)))
     }
 
     /// An item of what its work gives as it is.
-    fn of(work: Work) -> Self {
-        Self::finished(work, Vec::new(), |value: Value| {
+    fn of(verbs: Verbs, work: Work) -> Self {
+        Self::finished(work, Vec::new(), verbs, |value: Value| {
             *value.downcast().unwrap_or_else(|_| unreachable!("an item knows its work's type"))
         })
     }
@@ -181,16 +188,17 @@ impl<T: Send + 'static> Item<T> {
         node: Arc<Node>,
         finish: impl Fn(Value) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self::finished(Work::Task(node), vec![step], finish)
+        Self::finished(Work::Task(node), vec![step], Verbs::default(), finish)
     }
 
     fn finished(
         work: Work,
         steps: Vec<Step>,
+        verbs: Verbs,
         finish: impl Fn(Value) -> T + Send + Sync + 'static,
     ) -> Self {
         static ITEMS: AtomicU64 = AtomicU64::new(0);
-        Self { work, finish: Arc::new(finish), id: ITEMS.fetch_add(1, Relaxed), steps }
+        Self { work, finish: Arc::new(finish), id: ITEMS.fetch_add(1, Relaxed), steps, verbs }
     }
 
     /// A function of the value, once it is there.
@@ -202,17 +210,20 @@ impl<T: Send + 'static> Item<T> {
     /// ```
     #[track_caller]
     pub fn map<U: Send + 'static>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Item<U> {
-        self.then(Step::here("map"), f)
+        self.then(Step::here("map"), Text::Closure, f)
     }
 
-    fn then<U: Send + 'static>(
+    /// A step, which is this in the language of the command.
+    pub(super) fn then<U: Send + 'static>(
         self,
         step: Step,
+        text: Text,
         f: impl Fn(T) -> U + Send + Sync + 'static,
     ) -> Item<U> {
-        let Self { work, finish, mut steps, .. } = self;
+        let Self { work, finish, mut steps, mut verbs, .. } = self;
+        verbs.push(step.clone(), text);
         steps.push(step);
-        Item::finished(work, steps, move |value| f(finish(value)))
+        Item::finished(work, steps, verbs, move |value| f(finish(value)))
     }
 
     /// What has to run, and what makes the value of it.
@@ -234,7 +245,7 @@ impl<K: Stored> Item<Counts<K>> {
     /// ```
     #[track_caller]
     pub fn topk(self, k: usize) -> Item<Vec<(K, u64)>> {
-        self.then(Step::here("topk"), move |counts| counts.topk(k))
+        self.then(Step::here("topk"), Text::with("topk", k), move |counts| counts.topk(k))
     }
 
     /// The counts of the keys for which `keep` says so: it is given the key, lent, and its count.
@@ -253,7 +264,7 @@ impl<K: Stored> Item<Counts<K>> {
     where
         K: Key<Owned = K>,
     {
-        self.then(Step::here("filter"), move |counts| counts.filter(&keep))
+        self.then(Step::here("filter"), Text::Closure, move |counts| counts.filter(&keep))
     }
 }
 

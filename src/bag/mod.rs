@@ -5,17 +5,21 @@ mod aggregates;
 mod base;
 mod broadcast;
 mod chain;
+mod computation;
 mod compute;
 mod delayed;
 mod item;
 mod lend;
 mod origin;
 mod phases;
-mod plan;
+#[cfg(feature = "cli")]
+mod planned;
 mod read;
 mod sketch;
 mod stream;
 mod tasks;
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "plans are of this feature"))]
+mod verbs;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,12 +33,13 @@ use crate::graph::Step;
 use base::Base;
 use broadcast::Env;
 use chain::{Cut, Drained, Filter, Operator, Separator, Stage, to_front};
+use verbs::Text;
 
 pub use aggregates::Groups;
+pub use computation::{Computation, Values};
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
 pub use lend::{Lend, LentRecords};
-pub use plan::{Plan, Values};
 pub use read::{ReadOptions, read_bytes, read_text};
 pub use sketch::visualize;
 pub use stream::RecordStream;
@@ -109,7 +114,18 @@ impl<T: Send + 'static> Bag<T> {
     /// The same for every end: a combiner of all records.
     #[track_caller]
     fn ends<C: Feed<T>>(self, operation: &'static str, combiner: C) -> Item<C::Output> {
-        Item::combined(self.base.then(Step::here(operation)), self.stage, combiner)
+        self.ends_named(Text::Closure, operation, combiner)
+    }
+
+    /// The same for an end that has a text.
+    #[track_caller]
+    fn ends_named<C: Feed<T>>(
+        self,
+        text: Text,
+        operation: &'static str,
+        combiner: C,
+    ) -> Item<C::Output> {
+        Item::combined(self.base.named(Step::here(operation), text), self.stage, combiner)
     }
 
     /// One record from each.
@@ -199,7 +215,7 @@ impl Bag<String> {
     /// Pieces are cut from text that is lent, wherever the stage before can lend it.
     #[track_caller]
     fn cut(self, operation: &'static str, at: Separator) -> Self {
-        let base = self.base.then(Step::here(operation));
+        let base = self.base.named(Step::here(operation), Text::of_separator(&at));
         Self { base, stage: Arc::new(Cut::new(self.stage, at)) }
     }
 
@@ -241,7 +257,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn combine<C: Feed<T>>(self, combiner: C) -> Item<C::Output> {
-        self.ends("combine", combiner)
+        self.ends_named(Text::Rust("a combiner of Rust types"), "combine", combiner)
     }
 
     /// How many records there are.
@@ -252,7 +268,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn count(self) -> Item<u64> {
-        let base = self.base.then(Step::here("count"));
+        let base = self.base.named(Step::here("count"), Text::of("count"));
         Item::looking(base, self.stage, Count)
     }
 
@@ -282,7 +298,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Value<Owned = T>,
     {
-        self.ends("min", Min::new())
+        self.ends_named(Text::of("min"), "min", Min::new())
     }
 
     /// The greatest record; `None` if there is none.
@@ -296,7 +312,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Value<Owned = T>,
     {
-        self.ends("max", Max::new())
+        self.ends_named(Text::of("max"), "max", Max::new())
     }
 
     /// A state that sees every record in input order, made anew for each lane and merged.
@@ -330,7 +346,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn collect(self) -> Item<Vec<T>> {
-        self.ends("collect", Collect::default())
+        self.ends_named(Text::none(), "collect", Collect::default())
     }
 
     /// How often each record occurs. Of the counts, [`topk`](Item::topk) keeps the commonest,
@@ -347,7 +363,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Stored + Key<Owned = T>,
     {
-        let base = self.base.then(Step::here("frequencies"));
+        let base = self.base.named(Step::here("frequencies"), Text::of("frequencies"));
         Item::looking(base, self.stage, Frequencies::new())
     }
 
@@ -362,7 +378,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Value<Owned = T>,
     {
-        self.ends("topk", TopK::new(k))
+        self.ends_named(Text::with("topk", k), "topk", TopK::new(k))
     }
 
     /// The `k` records of the greatest rank, the greatest first; those of equal rank by their own

@@ -9,6 +9,7 @@ use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Batch, Chunk, Emit, Stage, Take, copied};
 use super::tasks::Tasks;
+use super::verbs::Verbs;
 use crate::block::{Block, Blocks, Delimiter, Next};
 use crate::graph::{Shared, Step, caught};
 use crate::record::{Checked, Invalid, Lines, RawLines, text};
@@ -250,12 +251,13 @@ impl Stage<Vec<u8>> for Read {
 
 impl<T> Bag<T> {
     /// A bag of what a job reads.
-    pub(super) fn read(job: Job, invalid: Invalid, step: Step) -> Self
+    pub(super) fn read(job: Job, invalid: Invalid, step: Step, verbs: Verbs) -> Self
     where
         Read: Stage<T>,
     {
         let stage = Arc::new(Read { delimiter: job.blocks.delimiter.clone(), invalid });
-        Self { base: Base::new(Origin::Text(Arc::new(job)), step), stage }
+        let base = Base::new(Origin::Text(Arc::new(job)), step);
+        Self { base: Base { verbs, ..base }, stage }
     }
 }
 

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::computation::Group;
 use super::item::{Erased, Reduced, Work};
 use super::origin::Origin;
-use super::plan::Group;
 use super::tasks::Tasks;
 use crate::graph::{Moved, Name, Node, Outcome, Shared, Value};
 

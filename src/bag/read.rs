@@ -1,6 +1,7 @@
 //! Making bags of what sources hold.
 
 use super::Bag;
+use super::verbs::Verbs;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, Windows};
 use crate::graph::Step;
 use crate::record::{Invalid, fits};
@@ -235,10 +236,12 @@ impl ReadOptions {
         &self,
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Bag<String>> {
-        let job = self.job(patterns)?;
+        let sources = sources(patterns);
+        let job = self.job(&sources)?;
         let place = || Place::object(job.source.shown().collect::<Vec<_>>().join(" "));
         fits(&self.blocks.delimiter, place)?;
-        Ok(Bag::read(job, self.invalid, Step::here("read_text")))
+        let verbs = Verbs::reading(sources, self.clone());
+        Ok(Bag::read(job, self.invalid, Step::here("read_text"), verbs))
     }
 
     /// A bag of the records of what the patterns name, as bytes. See [`read_bytes`].
@@ -254,12 +257,36 @@ impl ReadOptions {
         let mut raw = self.clone();
         // Encodings are for text; a record of bytes is what the object holds.
         raw.blocks.encoding = Encoding::Raw;
-        Ok(Bag::read(raw.job(patterns)?, self.invalid, Step::here("read_bytes")))
+        let job = raw.job(&sources(patterns))?;
+        Ok(Bag::read(job, self.invalid, Step::here("read_bytes"), Verbs::default()))
     }
 
-    fn job<P: AsRef<str>>(&self, patterns: impl IntoIterator<Item = P>) -> Result<Job> {
-        let patterns = Vec::from_iter(patterns.into_iter().map(|p| p.as_ref().to_owned()));
-        let source = Source::parse(&patterns, self.access)?;
+    /// A plan that reads in this way.
+    #[cfg(feature = "cli")]
+    pub(super) fn of_plan(&self, plan: crate::plan::Plan) -> crate::plan::Plan {
+        let Self { access, blocks, partition_size: _, invalid } = self.clone();
+        let plan = plan
+            .delimiter(blocks.delimiter)
+            .compression(blocks.compression)
+            .encoding(blocks.encoding)
+            .invalid(invalid)
+            .on_missing(access.missing)
+            .allow_binary(blocks.allow_binary)
+            .anonymous(access.anonymous)
+            .blocksize(blocks.blocksize as u64)
+            .max_ratio(blocks.max_ratio);
+        match blocks.max_record {
+            Some(bytes) => plan.max_record(bytes),
+            None => plan,
+        }
+    }
+
+    fn job(&self, patterns: &[String]) -> Result<Job> {
+        let source = Source::parse(patterns, self.access)?;
         Ok(Job { source, blocks: self.blocks.clone(), partition_size: self.partition_size })
     }
+}
+
+fn sources<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Vec<String> {
+    patterns.into_iter().map(|pattern| pattern.as_ref().to_owned()).collect()
 }

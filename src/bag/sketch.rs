@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::base::Base;
+use super::computation::Computation;
 use super::compute::Compute;
 use super::origin::Origin;
-use super::plan::Plan;
 use super::{Bag, Item};
 use crate::Result;
 use crate::graph::{Node, Sketch, Step, draw};
@@ -138,9 +138,9 @@ pub(super) fn pass(bags: &[&Base], ordered: bool, needs: &[Arc<Node>]) -> Arc<No
 /// # Ok::<(), creel::Error>(())
 /// ```
 pub fn visualize<C: Compute>(what: &C, path: impl AsRef<Path>) -> Result<()> {
-    let mut plan = Plan::default();
-    what.add(&mut plan);
-    let (_, roots) = plan.all_roots();
+    let mut computation = Computation::default();
+    what.add(&mut computation);
+    let (_, roots) = computation.all_roots();
     draw(&roots, path)
 }
 

@@ -12,6 +12,7 @@ use futures::{SinkExt, Stream, StreamExt};
 
 use super::broadcast::Env;
 use super::chain::Chunk;
+use super::verbs::Text;
 use super::{Bag, Item, Run};
 use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, Step, caught};
 use crate::run::{Context, Order, Stop, stream};
@@ -36,9 +37,17 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn take(self, n: usize) -> Item<Vec<T>> {
+        self.taken(n, Text::with("take", n))
+    }
+
+    /// The first records, by a step that is this in the language of the command.
+    #[track_caller]
+    pub(super) fn taken(self, n: usize, text: Text) -> Item<Vec<T>> {
         let (base, at) = (self.base.clone(), Step::here("take"));
+        let mut verbs = base.verbs.clone();
+        verbs.push(at.clone(), text);
         if n == 0 {
-            return Item::alone(base.taken(at), Vec::new(), |_, _| Ok(Vec::new()));
+            return Item::alone(verbs, base.taken(at), Vec::new(), |_, _| Ok(Vec::new()));
         }
         let drawn = self.base.clone();
         let sketch = ("take", move || drawn.taken(at.clone()));
@@ -58,7 +67,7 @@ impl<T: Send + 'static> Bag<T> {
                 Ok(taken.all())
             }
         });
-        Item::alone_or_lazy(sketch, inputs, all, few)
+        Item::alone_or_lazy(verbs, sketch, inputs, all, few)
     }
 
     /// The records as a [`futures::Stream`], in input order, as they are asked for.

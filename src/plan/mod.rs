@@ -56,7 +56,8 @@
 //! stages in bytes. Each would need a form that lasts and checks of its own, and expressions, regular
 //! expressions above all, would be compiled again all the same.
 //!
-//! A closure has no text. A bag whose stages are closures has no plan.
+//! A closure has no text. A bag whose stages all have one builds a plan, by [`Bag::plan`](crate::Bag::plan);
+//! for another that is an error, which names the stage.
 //!
 //! # States in bytes
 //!

@@ -18,7 +18,7 @@ use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
 #[derive(Default)]
-pub struct Plan {
+pub struct Computation {
     items: Vec<Erased>,
     tasks: Vec<Arc<Node>>,
     order: Vec<Asked>,
@@ -31,7 +31,7 @@ enum Asked {
     Task(usize),
 }
 
-/// What a plan gave, in the order in which it was asked for.
+/// What a computation gave, in the order in which it was asked for.
 pub struct Values(std::vec::IntoIter<Given>);
 
 enum Given {
@@ -57,9 +57,9 @@ pub(super) struct Group {
 /// What a lane holds: a reduction of each bag, and its state.
 pub(super) struct States(Vec<(Arc<dyn Reduction>, Value)>);
 
-impl std::fmt::Debug for Plan {
+impl std::fmt::Debug for Computation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Plan").field("asked", &self.order.len()).finish()
+        f.debug_struct("Computation").field("asked", &self.order.len()).finish()
     }
 }
 
@@ -76,19 +76,19 @@ impl Values {
             Some(Given::Moved(value)) => value.downcast().ok().map(|value| *value),
             _ => None,
         }
-        .unwrap_or_else(|| unreachable!("a plan gives values in the order of its items"))
+        .unwrap_or_else(|| unreachable!("a computation gives values in the order of its items"))
     }
 
     /// The value of a task.
     pub(super) fn shared<T: Send + Sync + 'static>(&mut self) -> Arc<T> {
         match self.0.next() {
             Some(Given::Shared(value)) => typed(value),
-            _ => unreachable!("a plan gives values in the order of its tasks"),
+            _ => unreachable!("a computation gives values in the order of its tasks"),
         }
     }
 }
 
-impl Plan {
+impl Computation {
     pub(super) fn item<T: Send + 'static>(&mut self, item: &Item<T>) {
         self.order.push(Asked::Item(self.items.len()));
         self.items.push(item.erased());
