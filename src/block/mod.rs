@@ -39,6 +39,7 @@ mod delimiter;
 mod encoding;
 #[cfg(all(test, feature = "encoding"))]
 mod encoding_tests;
+mod open;
 mod part;
 mod reader;
 #[cfg(test)]

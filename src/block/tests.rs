@@ -9,8 +9,8 @@ use futures::FutureExt;
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::open::Open;
 use super::part::Part;
-use super::reader::Open;
 use super::*;
 use crate::record::RawLines;
 use crate::source::{Feed, HEAD, Pool};

@@ -90,7 +90,7 @@ pub(super) fn decompress(
         #[cfg(feature = "lz4")]
         Codec::Lz4 => Ok((Members::<codecs::Lz4Decoder>::all(bytes, object, live), None)),
         #[allow(unreachable_patterns, reason = "reached where a codec's feature is off")]
-        _ => Err(super::reader::unsupported(object.place, codec.name(), codec.name())),
+        _ => Err(super::open::unsupported(object.place, codec.name(), codec.name())),
     }
 }
 
