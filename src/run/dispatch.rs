@@ -20,6 +20,7 @@
 //! reads: one core is idle then whenever reading and working differ in speed.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{BlockOf, Input, READY, Reader, Stop};
@@ -59,7 +60,8 @@ pub(super) struct Mine {
 struct Open<R> {
     partition: usize,
     made: usize,
-    reader: R,
+    /// In a box, as it is large and moves from lane to lane.
+    reader: Box<R>,
 }
 
 struct Readers<R: Reader> {
@@ -210,7 +212,8 @@ impl<I: Input> Dispatch<I> {
         loop {
             // A reader that panics must not leave the others waiting for its return.
             let reader = &mut open.reader;
-            let next = caught("read", || stop.wait(reader.step(self.lanes)).unwrap_or(Ok(None)));
+            let next =
+                caught("read", || stop.wait(pin!(reader.step(self.lanes))).unwrap_or(Ok(None)));
             let at = (open.partition, open.made);
             open.made += usize::from(matches!(next, Ok(Some(Next::Block(_)))));
             let next = match next {
@@ -258,7 +261,7 @@ impl<I: Input> Dispatch<I> {
             } else if readers.unopened < self.input.partitions() {
                 let partition = readers.unopened;
                 readers.unopened += 1;
-                Some(Open { partition, made: 0, reader: self.input.open(partition) })
+                Some(Open { partition, made: 0, reader: Box::new(self.input.open(partition)) })
             } else {
                 readers.idle.pop()
             };

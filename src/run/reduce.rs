@@ -1,6 +1,7 @@
 //! Many blocks to one state: lanes, and the tree that merges what they hold.
 
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -236,7 +237,8 @@ where
                 place.ends();
                 break 'partitions;
             }
-            let next = caught("read", || context.stop.wait(reader.next()).unwrap_or(Ok(None)));
+            let next =
+                caught("read", || context.stop.wait(pin!(reader.next())).unwrap_or(Ok(None)));
             let fed = match next {
                 Ok(Some(block)) => pass.feed(context, shared, &mut held.state, block),
                 Ok(None) => break,

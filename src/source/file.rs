@@ -162,25 +162,33 @@ impl Reading {
         if self.ended || buf.remaining() == 0 {
             return Ok(());
         }
-        let left = match self.understated {
-            true => usize::MAX,
-            false => usize::try_from(listed - self.at).unwrap_or(usize::MAX),
-        };
-        let room = buf.initialize_unfilled_to(left.min(buf.remaining()));
+        let left = listed.saturating_sub(self.at);
+        // One byte more than there should be: a read that gives no more has met the end.
+        let most = if self.understated { u64::MAX } else { left.saturating_add(1) };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let room = buf.initialize_unfilled_to(most.min(buf.remaining()));
+        let asked = room.len();
         // Some files that are made as they are read have no offsets.
-        let read = match self.is_alone() {
+        let mut read = match self.is_alone() {
             true => read_on(&self.open.file, room)?,
             false => read_at(&self.open.file, room, self.at)?,
         };
         if read == 0 {
             return self.reach_end(true);
         }
-        if self.understated {
+        let all = usize::try_from(left).unwrap_or(usize::MAX);
+        if self.understated || read > all {
             // It may have grown since, by these bytes.
+            self.understated = false;
             self.reach_end(false)?;
             if self.ended {
+                read = read.min(all);
+            }
+            if read == 0 {
                 return Ok(());
             }
+        } else if read == all && read < asked {
+            self.ended = true;
         }
         self.keep(&room[..read])?;
         buf.advance(read);
@@ -192,12 +200,17 @@ impl Reading {
         if let Some(sum) = &mut self.sum {
             sum.write(read);
         }
-        if self.at >= self.sampled {
-            self.file()?.sample(self.at, read);
-            self.sampled = self.at + BETWEEN;
+        // Bytes that one read gives, from the beginning to the end, are of one content: no sample
+        // has to show that later.
+        let at_once = self.is_alone() && self.at == 0 && self.ended;
+        if !at_once {
+            if self.at >= self.sampled {
+                self.file()?.sample(self.at, read);
+                self.sampled = self.at + BETWEEN;
+            }
+            self.tail.clear();
+            self.tail.extend_from_slice(&read[read.len().saturating_sub(SAMPLE)..]);
         }
-        self.tail.clear();
-        self.tail.extend_from_slice(&read[read.len().saturating_sub(SAMPLE)..]);
         self.at += read.len() as u64;
         Ok(())
     }

@@ -27,9 +27,9 @@ impl Magic {
         Self { also, ..self }
     }
 
-    fn is(&self, head: &[u8], binary: bool) -> bool {
-        head.get(self.at..).is_some_and(|rest| rest.starts_with(self.bytes))
-            && (self.also)(head, binary)
+    fn begins(&self, head: &[u8]) -> bool {
+        // The first byte rules out most without a call.
+        head.get(self.at) == self.bytes.first() && head[self.at..].starts_with(self.bytes)
     }
 }
 
@@ -52,11 +52,23 @@ const CAPTURE: &str = "print it first: tcpdump -r FILE | creel ...";
 const JOURNAL: &str = "print it first: journalctl -o json --file FILE | creel -f jsonl ...";
 const KEY: &str = "decrypt it first";
 
-/// The name of the format whose data begins so.
-pub(super) fn find(head: &[u8], binary: bool) -> Option<Kind> {
-    let found = MAGICS.iter().find(|magic| magic.is(head, binary)).map(|magic| magic.kind.clone());
-    let tar = || is_tar(head).then_some(Kind { what: "a tar archive", mend: TAR });
-    found.or_else(tar)
+/// The name of the format whose data begins so. `looks_binary` is asked for only where a magic number
+/// is met.
+pub(super) fn find(head: &[u8], looks_binary: impl FnOnce() -> bool) -> Option<Kind> {
+    let first = head.first().is_some_and(|first| BEGIN[usize::from(*first)]);
+    let magics = if first { MAGICS } else { &[] }.iter().chain(BEHIND);
+    let mut met = magics.filter(|magic| magic.begins(head)).peekable();
+    if met.peek().is_some() {
+        let binary = looks_binary();
+        if let Some(magic) = met.find(|magic| (magic.also)(head, binary)) {
+            return Some(magic.kind.clone());
+        }
+    }
+    // These have no magic number.
+    let kind = |what, mend| Kind { what, mend };
+    let lzma = || is_lzma(head).then(|| kind("lzma data (.lzma)", LZMA));
+    let tar = || is_tar(head).then(|| kind("a tar archive", TAR));
+    lzma().or_else(tar)
 }
 
 /// Whether a tar archive begins so: a header whose checksum is right.
@@ -81,7 +93,7 @@ pub(super) fn is_tar(head: &[u8]) -> bool {
 }
 
 /// The first that holds is the format's name, so special ones stand before general ones.
-static MAGICS: &[Magic] = &[
+const MAGICS: &[Magic] = &[
     // Archives.
     magic(b"PK\x03\x04", "an Office document (a zip archive)", OFFICE)
         .also(|head, _| holds(head, b"[Content_Types].xml") || holds(head, b"_rels/.rels")),
@@ -115,7 +127,6 @@ static MAGICS: &[Magic] = &[
     magic(b"\x1f\xa0", "lzh data (.z)", GZIP).also(|_, binary| binary),
     magic(b"\x1f\x1e", "pack data (.z)", GZIP).also(|_, binary| binary),
     magic(b"\x1f\x8b", "gzip data of an unknown method", LEAVE).also(|_, binary| binary),
-    magic(b"", "lzma data (.lzma)", LZMA).also(|head, _| is_lzma(head)),
     magic(b"LZIP", "lzip data", "decode it first: lzip -dc FILE | creel ...")
         .also(|head, _| matches!(head.get(4), Some(0 | 1))),
     magic(b"\x89LZO\0\r\n\x1a\n", "lzop data", "decode it first: lzop -dc FILE | creel ..."),
@@ -126,13 +137,6 @@ static MAGICS: &[Magic] = &[
     ),
     magic(b"\xff\x06\0\0sNaPpY", "snappy data", "decode it first: snzip -dc FILE | creel ..."),
     magic(b"\x37\xa4\x30\xec", "a zstd dictionary", LEAVE),
-    magic(
-        b"\xb5\x2f\xfd",
-        "zstd data of a version before 0.8",
-        "decode it first with a zstd that has legacy support",
-    )
-    .at(1)
-    .also(|head, _| matches!(head[0], 0x22..=0x27)),
     magic(b"BZ0", "bzip data of version 0", LEAVE).also(|_, binary| binary),
     magic(b"BZ3v1", "bzip3 data", "decode it first: bzip3 -dc FILE | creel ...")
         .also(|_, binary| binary),
@@ -153,9 +157,6 @@ static MAGICS: &[Magic] = &[
     magic(b"GIF89a", "a GIF image", LEAVE).also(|head, binary| binary || control(head, 6..13)),
     magic(b"\xff\xd8\xff", "a JPEG image", LEAVE)
         .also(|head, _| head.get(3).is_none_or(|marker| *marker >= 0xc0)),
-    magic(b"WEBP", "a WebP image", LEAVE).at(8).also(|head, _| is_riff(head)),
-    magic(b"WAVE", "WAVE sound", LEAVE).at(8).also(|head, _| is_riff(head)),
-    magic(b"AVI ", "an AVI video", LEAVE).at(8).also(|head, _| is_riff(head)),
     magic(b"BM", "a BMP image", LEAVE).also(|head, _| {
         word(head, 6) == Some(0)
             && word(head, 10).is_some_and(|at| (26..1 << 24).contains(&at))
@@ -166,9 +167,6 @@ static MAGICS: &[Magic] = &[
     magic(b"II+\0\x08\0\0\0", "a TIFF image", LEAVE),
     magic(b"MM\0+\0\x08\0\0", "a TIFF image", LEAVE),
     magic(b"8BPS\0\x01", "a Photoshop image", LEAVE),
-    magic(b"ftyp", "a video or an image of the MPEG-4 family", LEAVE)
-        .at(4)
-        .also(|head, _| head[..2] == [0, 0]),
     magic(b"OggS\0", "Ogg sound or video", LEAVE),
     magic(b"fLaC\0\0\0\x22", "FLAC sound", LEAVE),
     magic(b"fLaC\x80\0\0\x22", "FLAC sound", LEAVE),
@@ -215,7 +213,6 @@ static MAGICS: &[Magic] = &[
         binary && word(head, 4).is_some_and(|length| (8..1 << 24).contains(&length))
     }),
     magic(b"SQLite format 3\0", "an SQLite database", SQLITE),
-    magic(b"DUCK", "a DuckDB database", TABLE).at(8).also(|_, binary| binary),
     magic(b"\x89HDF\r\n\x1a\n", "an HDF5 file", TABLE),
     magic(b"\x93NUMPY", "a NumPy array", TABLE),
     magic(b"\x80", "a Python pickle", TABLE)
@@ -249,6 +246,35 @@ static MAGICS: &[Magic] = &[
     magic(b"age-encryption.org/v1\n", "data encrypted by age", KEY),
     magic(b"LUKS\xba\xbe", "an encrypted disk", KEY),
     magic(b"\x03\xd9\xa2\x9a", "a KeePass database", KEY),
+];
+
+/// Whether a magic number begins with this byte: most text is looked at no further.
+static BEGIN: [bool; 256] = {
+    let mut begin = [false; 256];
+    let mut n = 0;
+    while n < MAGICS.len() {
+        begin[MAGICS[n].bytes[0] as usize] = true;
+        n += 1;
+    }
+    begin
+};
+
+/// Formats with their magic number behind other bytes.
+const BEHIND: &[Magic] = &[
+    magic(
+        b"\xb5\x2f\xfd",
+        "zstd data of a version before 0.8",
+        "decode it first with a zstd that has legacy support",
+    )
+    .at(1)
+    .also(|head, _| matches!(head[0], 0x22..=0x27)),
+    magic(b"WEBP", "a WebP image", LEAVE).at(8).also(|head, _| is_riff(head)),
+    magic(b"WAVE", "WAVE sound", LEAVE).at(8).also(|head, _| is_riff(head)),
+    magic(b"AVI ", "an AVI video", LEAVE).at(8).also(|head, _| is_riff(head)),
+    magic(b"ftyp", "a video or an image of the MPEG-4 family", LEAVE)
+        .at(4)
+        .also(|head, _| head[..2] == [0, 0]),
+    magic(b"DUCK", "a DuckDB database", TABLE).at(8).also(|_, binary| binary),
 ];
 
 fn word(head: &[u8], at: usize) -> Option<u32> {

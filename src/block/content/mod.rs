@@ -50,7 +50,7 @@ pub(super) fn find(head: &[u8], expected: Expected) -> Option<Kind> {
     }
     // Units of UTF-16 have NULs, and any first character.
     let wide = matches!(expected.units, Units::Utf16 { .. });
-    let binary = !wide && shape::looks_binary(head);
+    let binary = || !wide && shape::looks_binary(head);
     magic::find(head, binary).or_else(|| shape::find(head, expected))
 }
 
@@ -73,7 +73,7 @@ pub(super) fn is_tar(head: &[u8]) -> bool {
 /// The name of the format that creel does not read and whose data begins so, by its magic number.
 #[cfg(feature = "decompress")]
 pub(super) fn format(head: &[u8]) -> Option<&'static str> {
-    magic::find(head, shape::looks_binary(head)).map(|kind| kind.what)
+    magic::find(head, || shape::looks_binary(head)).map(|kind| kind.what)
 }
 
 /// Compressed data where decoded data is expected.
