@@ -2,6 +2,8 @@
 
 pub(crate) use creel_operators::column::Span;
 
+use super::column::{ColumnBuffer, compact};
+
 /// Records that a batch holds, about: its columns stay in the first level of cache.
 ///
 /// Tests make do with three, so that every text has many batches and boundaries between them.
@@ -11,7 +13,7 @@ pub(crate) const BATCH: usize = if cfg!(test) { 3 } else { 1024 };
 /// caches. Pieces of a text may be one more than it has bytes.
 pub(crate) const LONGEST_TEXT: usize = u32::MAX as usize - 1;
 
-/// What every record of a batch is; known when a program is compiled.
+/// The type of all values of a column; known when a program is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
@@ -33,7 +35,7 @@ impl Kind {
             Self::Bool => 1,
             Self::Number => 2,
             Self::Text => 3,
-            _ => 4,
+            Self::List | Self::Json | Self::Key => 4,
         }
     }
 
@@ -54,161 +56,79 @@ impl Kind {
     }
 }
 
-/// Some records of one kind, in columns that are used again.
+/// Some records: several columns over them, whose buffers are used again.
+///
+/// The first column is the records themselves: texts, numbers, or whole values of JSON. The others are the
+/// fields of these that the program uses; their names are resolved to numbers of columns when the program
+/// is compiled.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
-    pub(crate) kind: Kind,
-    /// Text, JSON: one a record, empty for a value that is missing. List: the pieces of all records.
-    pub(crate) spans: Vec<Span>,
-    /// List: where each record's pieces end in `spans`.
-    pub(crate) ends: Vec<u32>,
-    /// Number: the value. Bool: 0 or 1.
-    pub(crate) numbers: Vec<i64>,
-    /// For each field that the program uses of records, its value in each.
-    pub(crate) fields: Vec<Vec<Span>>,
+    /// The records themselves.
+    pub(crate) record: ColumnBuffer,
+    /// The value of a field of each record, for each field that is read.
+    pub(crate) fields: Vec<ColumnBuffer>,
     /// JSON: where the record that each came from begins in its block.
     pub(crate) origins: Vec<u32>,
 }
 
 impl Batch {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            spans: Vec::new(),
-            ends: Vec::new(),
-            numbers: Vec::new(),
-            fields: Vec::new(),
-            origins: Vec::new(),
-        }
+        Self { record: ColumnBuffer::new(kind), fields: Vec::new(), origins: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
-        match self.kind {
-            Kind::List => self.ends.len(),
-            Kind::Number | Kind::Bool => self.numbers.len(),
-            _ => self.spans.len(),
-        }
+        self.record.len()
     }
 
     /// The bytes of memory that it takes.
     pub(crate) fn weight(&self) -> usize {
-        let fields: usize = self.fields.iter().map(Vec::capacity).sum();
-        (self.spans.capacity() + fields) * size_of::<Span>()
-            + self.numbers.capacity() * size_of::<i64>()
-            + (self.ends.capacity() + self.origins.capacity()) * size_of::<u32>()
+        let fields: usize = self.fields.iter().map(ColumnBuffer::weight).sum();
+        self.record.weight() + fields + self.origins.capacity() * size_of::<u32>()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.spans.clear();
-        self.ends.clear();
-        self.numbers.clear();
-        self.fields.iter_mut().for_each(Vec::clear);
+        self.record.clear();
+        self.fields.iter_mut().for_each(ColumnBuffer::clear);
         self.origins.clear();
+    }
+
+    /// Makes columns of fields of a kind, this many.
+    pub(crate) fn set_fields(&mut self, kind: Kind, number: usize) {
+        self.fields.resize(number, ColumnBuffer::new(kind));
     }
 
     /// Makes this batch the same as another.
     pub(crate) fn copy_from(&mut self, other: &Self) {
-        let Self { kind, spans, ends, numbers, fields, origins } = other;
-        self.kind = *kind;
-        self.spans.clone_from(spans);
-        self.ends.clone_from(ends);
-        self.numbers.clone_from(numbers);
-        self.fields.clone_from(fields);
+        let Self { record, fields, origins } = other;
+        self.record.copy_from(record);
+        self.set_fields(Kind::Json, fields.len());
+        self.fields.iter_mut().zip(fields).for_each(|(field, other)| field.copy_from(other));
         self.origins.clone_from(origins);
-    }
-
-    /// The pieces of each record of a batch of lists.
-    pub(crate) fn lists(&self) -> impl Iterator<Item = &[Span]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let pieces = &self.spans[start..end as usize];
-            start = end as usize;
-            pieces
-        })
     }
 
     /// Keeps the first `n` records.
     pub(crate) fn truncate(&mut self, n: usize) {
-        match self.kind {
-            Kind::Number | Kind::Bool => self.numbers.truncate(n),
-            Kind::List => {
-                self.ends.truncate(n);
-                self.spans.truncate(self.ends.last().map_or(0, |&end| end as usize));
-            }
-            _ => self.spans.truncate(n),
-        }
+        self.record.truncate(n);
         self.fields.iter_mut().for_each(|field| field.truncate(n));
         self.origins.truncate(n);
     }
 
     /// Makes this batch the `n`th record of another, alone.
     pub(crate) fn set_to_one_of(&mut self, other: &Self, n: usize) {
-        self.clear();
-        self.kind = other.kind;
-        self.fields.resize(other.fields.len(), Vec::new());
-        match self.kind {
-            Kind::Number | Kind::Bool => self.numbers.push(other.numbers[n]),
-            Kind::List => {
-                let start = n.checked_sub(1).map_or(0, |before| other.ends[before] as usize);
-                self.spans.extend_from_slice(&other.spans[start..other.ends[n] as usize]);
-                self.ends.push(self.spans.len() as u32);
-            }
-            _ => self.spans.push(other.spans[n]),
-        }
-        for (field, others) in self.fields.iter_mut().zip(&other.fields) {
-            field.push(others[n]);
-        }
+        self.record.set_to_one_of(&other.record, n);
+        self.set_fields(Kind::Json, other.fields.len());
+        let fields = self.fields.iter_mut().zip(&other.fields);
+        fields.for_each(|(field, other)| field.set_to_one_of(other, n));
+        self.origins.clear();
         self.origins.extend(other.origins.get(n));
     }
 
     /// Keeps the records that `keep` marks; it holds a mark for each.
     pub(crate) fn retain(&mut self, keep: &[bool]) {
-        match self.kind {
-            Kind::Number | Kind::Bool => compact(&mut self.numbers, keep),
-            Kind::List => self.retain_lists(keep),
-            _ => compact(&mut self.spans, keep),
-        }
-        self.fields.iter_mut().for_each(|field| compact(field, keep));
+        self.record.retain(keep);
+        self.fields.iter_mut().for_each(|field| field.retain(keep));
         if !self.origins.is_empty() {
             compact(&mut self.origins, keep);
         }
     }
-
-    fn retain_lists(&mut self, keep: &[bool]) {
-        let (mut kept, mut start, mut end_of_kept) = (0, 0, 0);
-        for (i, &keep) in keep.iter().enumerate() {
-            let end = self.ends[i] as usize;
-            if keep {
-                self.spans.copy_within(start..end, end_of_kept);
-                end_of_kept += end - start;
-                self.ends[kept] = end_of_kept as u32;
-                kept += 1;
-            }
-            start = end;
-        }
-        self.ends.truncate(kept);
-        self.spans.truncate(end_of_kept);
-    }
-
-    /// Whether all of the text under this batch is ASCII, so that bytes count code points.
-    ///
-    /// Spans go upwards through the text, so one look at the range that they cover is enough;
-    /// it costs a fraction of counting code points span by span.
-    pub(crate) fn is_ascii(&self, text: &str) -> bool {
-        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else {
-            return true;
-        };
-        let end = last.start as usize + last.len as usize;
-        text.as_bytes()[first.start as usize..end].is_ascii()
-    }
-}
-
-/// Without a branch on `keep`, which would be mispredicted on half of all words.
-fn compact<T: Copy>(column: &mut Vec<T>, keep: &[bool]) {
-    let mut kept = 0;
-    for (i, &keep) in keep.iter().enumerate() {
-        column[kept] = column[i];
-        kept += usize::from(keep);
-    }
-    column.truncate(kept);
 }

@@ -335,7 +335,7 @@ fn compare(
             };
             return Ok(on(Value::of_chain(chain), condition));
         }
-        (Kind::Bool, Constant::Bool(to)) => Predicate::Number(order, i64::from(*to)),
+        (Kind::Bool, Constant::Bool(to)) => Predicate::Bool(order, *to),
         // jq answers with the order of the types, silently: the commonest trap of the language.
         (Kind::Text, Constant::Number(_)) if matches!(value, Value::Identity) => {
             return Err(Fault::new(with_span.clone(), "text is compared with a number here")

@@ -81,6 +81,7 @@ fn of_predicate(predicate: &mut Predicate, fields: &mut Vec<Box<str>>) {
         | Predicate::IsTrue
         | Predicate::Length(..)
         | Predicate::Number(..)
+        | Predicate::Bool(..)
         | Predicate::Text(..)
         | Predicate::StartsWith(_)
         | Predicate::EndsWith(_)

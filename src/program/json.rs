@@ -5,24 +5,25 @@ use std::ops::{ControlFlow, Range};
 use super::batch::{BATCH, Batch, Kind, Span};
 use super::failure::Failure;
 use super::stage::Next;
-use super::value::{Base, Columns};
+use super::value::{Base, Evaluated};
 use crate::record::json::{self, Step};
 
 /// The steps of a path, and for each whether it is followed by `?`.
 pub(crate) type Steps = Box<[(Step, bool)]>;
 
-/// A field of each record, found when it was read.
+/// A field of each record, found when it was read; null where it is missing.
 pub(crate) fn field<'t>(
     n: usize,
     (step, silent): &(Step, bool),
     text: &'t str,
     batch: &Batch,
-    out: &mut Columns,
+    out: &mut Evaluated,
 ) -> Base<'t> {
-    out.batch.spans.extend_from_slice(&batch.fields[n]);
+    let field = &batch.fields[n];
+    out.batch.record.spans.extend_from_slice(&field.spans);
     out.batch.origins.extend_from_slice(&batch.origins);
-    for (index, (value, record)) in batch.fields[n].iter().zip(&batch.spans).enumerate() {
-        if value.len == 0 && !step.suits(record.of(text)) {
+    for index in field.all_missing() {
+        if !step.suits(batch.record.spans[index].of(text)) {
             let what = (!silent).then(|| step.refused());
             out.failures.push(Failure { index, what });
         }
@@ -31,28 +32,33 @@ pub(crate) fn field<'t>(
 }
 
 /// Where a path leads in each value.
-pub(crate) fn path<'t>(steps: &Steps, text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+pub(crate) fn path<'t>(
+    steps: &Steps,
+    text: &'t str,
+    batch: &Batch,
+    out: &mut Evaluated,
+) -> Base<'t> {
     out.batch.origins.extend_from_slice(&batch.origins);
-    for (index, span) in batch.spans.iter().enumerate() {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         let found = json::find(text, span.range(), steps.iter().map(|(step, _)| step));
         let found = found.unwrap_or_else(|n| {
             let (step, silent) = &steps[n];
             out.failures.push(Failure { index, what: (!silent).then(|| step.refused()) });
             0..0
         });
-        out.batch.spans.push(Span::new(found.start, found.end));
+        out.batch.record.spans.push(Span::new(found.start, found.end));
     }
     Base::Given(text)
 }
 
 /// Strings to the text that they stand for; other values fail.
-pub(crate) fn text_of<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+pub(crate) fn text_of<'t>(text: &'t str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
     let mut escaped = false;
-    for (index, span) in batch.spans.iter().enumerate() {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         let raw = span.of(text);
         if json::rank(raw) == 4 {
             escaped |= json::has_escape(raw);
-            out.batch.spans.push(Span { start: span.start + 1, len: span.len - 2 });
+            out.batch.record.spans.push(Span { start: span.start + 1, len: span.len - 2 });
         } else {
             let what = match json::rank(raw) {
                 0 => "text is needed, and this is null or a field that is missing",
@@ -62,14 +68,14 @@ pub(crate) fn text_of<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Ba
                 _ => "text is needed, and this is an object (-f text reads lines as they are)",
             };
             out.failures.push(Failure { index, what: Some(what) });
-            out.batch.spans.push(Span { start: span.start, len: 0 });
+            out.batch.record.spans.push(Span { start: span.start, len: 0 });
         }
     }
     if !escaped {
         return Base::Given(text);
     }
     out.text.clear();
-    for span in &mut out.batch.spans {
+    for span in &mut out.batch.record.spans {
         let start = out.text.len();
         json::unescape(span.of(text), &mut out.text);
         *span = Span::new(start, out.text.len());
@@ -78,15 +84,16 @@ pub(crate) fn text_of<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Ba
 }
 
 /// Values to their keys. Most strings lend them: the quote before them and what is within.
-pub(crate) fn keys<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+pub(crate) fn keys<'t>(text: &'t str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
     let lent = |raw: &str| json::rank(raw) == 4 && !json::has_escape(raw);
-    if batch.spans.iter().all(|span| lent(span.of(text))) {
-        let keys = batch.spans.iter().map(|span| Span { start: span.start, len: span.len - 1 });
-        out.batch.spans.extend(keys);
+    if batch.record.spans.iter().all(|span| lent(span.of(text))) {
+        let keys =
+            batch.record.spans.iter().map(|span| Span { start: span.start, len: span.len - 1 });
+        out.batch.record.spans.extend(keys);
         return Base::Given(text);
     }
     out.text.clear();
-    for (index, span) in batch.spans.iter().enumerate() {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         let (start, raw) = (out.text.len(), span.of(text));
         match lent(raw) {
             true => out.text.push_str(&raw[..raw.len() - 1]),
@@ -98,10 +105,10 @@ pub(crate) fn keys<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<
 }
 
 /// Numbers, and null, which adds nothing; other values fail.
-pub(crate) fn summands<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
-    out.batch.spans.extend_from_slice(&batch.spans);
+pub(crate) fn summands<'t>(text: &'t str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
+    out.batch.record.spans.extend_from_slice(&batch.record.spans);
     out.batch.origins.extend_from_slice(&batch.origins);
-    for (index, span) in batch.spans.iter().enumerate() {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         if !matches!(json::rank(span.of(text)), 0 | 3) {
             out.failures
                 .push(Failure { index, what: Some("a number is needed, and this is none") });
@@ -111,10 +118,10 @@ pub(crate) fn summands<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> B
 }
 
 /// The `length` of each value, as JSON.
-pub(crate) fn lengths<'t>(text: &str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+pub(crate) fn lengths<'t>(text: &str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
     out.text.clear();
     out.batch.origins.extend_from_slice(&batch.origins);
-    for (index, span) in batch.spans.iter().enumerate() {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         let start = out.text.len();
         if !json::length(text, span.range(), &mut out.text) {
             let what = Some("`length` of true or false, which have none");
@@ -126,22 +133,22 @@ pub(crate) fn lengths<'t>(text: &str, batch: &Batch, out: &mut Columns) -> Base<
 }
 
 /// Integers of 64 bits to numbers; other values fail.
-pub(crate) fn integers<'t>(text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
-    for (index, span) in batch.spans.iter().enumerate() {
+pub(crate) fn integers<'t>(text: &'t str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         let integer = span.of(text).parse();
         if integer.is_err() {
             let what = Some("an integer is needed, and this is none");
             out.failures.push(Failure { index, what });
         }
-        out.batch.numbers.push(integer.unwrap_or(0));
+        out.batch.record.numbers.push(integer.unwrap_or(0));
     }
     Base::Given(text)
 }
 
 /// Arrays of strings to lists of the texts that these stand for; other values fail.
-pub(crate) fn lists_of_text<'t>(text: &str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+pub(crate) fn lists_of_text<'t>(text: &str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
     out.text.clear();
-    for (index, span) in batch.spans.iter().enumerate() {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         let members = match json::rank(span.of(text)) {
             5 => json::members(text, span.range()).unwrap_or_default(),
             _ => Vec::new(),
@@ -154,9 +161,9 @@ pub(crate) fn lists_of_text<'t>(text: &str, batch: &Batch, out: &mut Columns) ->
         for member in members.into_iter().filter(is_text) {
             let start = out.text.len();
             json::unescape(&text[member.start + 1..member.end - 1], &mut out.text);
-            out.batch.spans.push(Span::new(start, out.text.len()));
+            out.batch.record.spans.push(Span::new(start, out.text.len()));
         }
-        out.batch.ends.push(out.batch.spans.len() as u32);
+        out.batch.record.ends.push(out.batch.record.spans.len() as u32);
     }
     Base::Made
 }
@@ -168,7 +175,7 @@ pub(crate) fn without_members(
     batch: &Batch,
     failures: &mut Vec<Failure>,
 ) {
-    for (index, span) in batch.spans.iter().enumerate() {
+    for (index, span) in batch.record.spans.iter().enumerate() {
         let what = match (json::rank(span.of(text)), arrays_only) {
             (5, _) | (6, false) => continue,
             (_, true) => "an array is needed, and this is none",
@@ -186,12 +193,12 @@ pub(crate) fn members(
     next: &mut Next<'_>,
 ) -> ControlFlow<()> {
     out.clear();
-    out.kind = Kind::Json;
-    for (span, &origin) in batch.spans.iter().zip(&batch.origins) {
+    out.record.kind = Kind::Json;
+    for (span, &origin) in batch.record.spans.iter().zip(&batch.origins) {
         for member in json::members(text, span.range()).unwrap_or_default() {
-            out.spans.push(Span::new(member.start, member.end));
+            out.record.spans.push(Span::new(member.start, member.end));
             out.origins.push(origin);
-            if out.spans.len() >= BATCH {
+            if out.record.spans.len() >= BATCH {
                 next(text, out)?;
                 out.clear();
             }

@@ -220,8 +220,8 @@ fn stream_records(
         let mut encoded = written().pop().unwrap_or_default();
         let told = lanes.with(|buffers| {
             records.drive(&text, phase, buffers, &mut |text, batch| {
-                if batch.kind == Kind::Text {
-                    let pieces = batch.spans.iter().map(|span| span.range());
+                if batch.record.kind == Kind::Text {
+                    let pieces = batch.record.spans.iter().map(|span| span.range());
                     encoder.texts(&mut encoded, text, pieces);
                 } else {
                     each_cell(text, batch, |cell| encoder.value(&mut encoded, cell));
@@ -316,7 +316,7 @@ impl Records {
             // Line ends are white space: the words of the lines are the words of the block.
             if let Some(Stage::Words) = phase.stages.first() {
                 source.clear();
-                source.spans.push(Span::new(0, text.len()));
+                source.record.spans.push(Span::new(0, text.len()));
                 return drive(&phase.stages, scratch, text, source, end);
             }
             if let Some(by) = &phase.search {
@@ -351,9 +351,9 @@ fn found(
         drive(&phase.stages[met..], &mut scratch[met..], text, source, end)
     };
     search.each_line(text, cache, |Found { start, end, met }| {
-        source.spans.push(Span::new(start, end));
+        source.record.spans.push(Span::new(start, end));
         all_met &= met;
-        if source.spans.len() >= BATCH {
+        if source.record.spans.len() >= BATCH {
             flow = send(source, &mut all_met);
             source.clear();
         }
@@ -365,17 +365,17 @@ fn found(
 
 /// The records of a batch, one after another.
 pub(super) fn each_cell(text: &str, batch: &Batch, mut visit: impl FnMut(Cell<'_>)) {
-    match batch.kind {
-        Kind::Text => batch.spans.iter().for_each(|span| visit(Cell::Text(span.of(text)))),
-        Kind::Key => batch.spans.iter().for_each(|span| visit(Cell::Key(span.of(text)))),
-        Kind::Json => batch.spans.iter().for_each(|span| visit(Cell::Json(span.of(text)))),
+    match batch.record.kind {
+        Kind::Text => batch.record.spans.iter().for_each(|span| visit(Cell::Text(span.of(text)))),
+        Kind::Key => batch.record.spans.iter().for_each(|span| visit(Cell::Key(span.of(text)))),
+        Kind::Json => batch.record.spans.iter().for_each(|span| visit(Cell::Json(span.of(text)))),
         Kind::Number => {
-            batch.numbers.iter().for_each(|&number| visit(Cell::Number(i128::from(number))));
+            batch.record.numbers.iter().for_each(|&number| visit(Cell::Number(i128::from(number))));
         }
-        Kind::Bool => batch.numbers.iter().for_each(|&number| visit(Cell::Bool(number != 0))),
+        Kind::Bool => batch.record.bools.iter().for_each(|&met| visit(Cell::Bool(met))),
         Kind::List => {
             let mut members = Vec::new();
-            for list in batch.lists() {
+            for list in batch.record.lists() {
                 members.clear();
                 members.extend(list.iter().map(|span| span.of(text)));
                 visit(Cell::List(&members));

@@ -10,6 +10,7 @@
 
 mod away;
 mod batch;
+mod column;
 mod compile;
 mod depth;
 mod end;

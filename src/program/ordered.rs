@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::batch::{Batch, Kind, Span};
+use super::batch::{Batch, Kind};
 use super::end::State;
 use super::failure::Told;
 use super::lane::{Buffers, Lanes, Records, Reduce, each_cell};
@@ -93,7 +93,7 @@ impl Driven<'_> {
         let Self { stages, buffers, taken: Taken { text, batch }, one_by_one } = self;
         let all = batch.len();
         let flow = if one_by_one {
-            let mut one = Batch::new(batch.kind);
+            let mut one = Batch::new(batch.record.kind);
             let mut each = (0..all).map(|n| {
                 one.set_to_one_of(batch, n);
                 drive(stages, buffers, text, &mut one, end).map_break(|()| n + 1)
@@ -220,21 +220,20 @@ impl Taken {
     }
 
     pub(super) fn extend(&mut self, text: &str, batch: &mut Batch, most: usize) -> ControlFlow<()> {
-        batch.truncate(most - self.batch.len());
-        let pieces_before = self.batch.spans.len() as u32;
-        self.batch.fields.resize(batch.fields.len(), Vec::new());
-        self.batch.origins.extend_from_slice(&batch.origins);
-        for (i, span) in batch.spans.iter().enumerate() {
-            let start = self.text.len();
-            for (fields, taken) in batch.fields.iter().zip(&mut self.batch.fields) {
-                let at = start as u32 + fields[i].start.saturating_sub(span.start);
-                taken.push(Span { start: at, len: fields[i].len });
-            }
-            self.text.push_str(span.of(text));
-            self.batch.spans.push(Span::new(start, self.text.len()));
+        let Self { text: own, batch: taken } = self;
+        batch.truncate(most - taken.len());
+        let Batch { record, fields, origins } = &*batch;
+        let before = taken.record.spans.len();
+        taken.record.append(text, record, own);
+        taken.set_fields(Kind::Json, fields.len());
+        for (field, other) in taken.fields.iter_mut().zip(fields) {
+            // Fields are within their records.
+            field.append_within(other, |n, at| {
+                let copy = taken.record.spans[before + n].start;
+                copy + at.saturating_sub(record.spans[n].start)
+            });
         }
-        self.batch.ends.extend(batch.ends.iter().map(|end| end + pieces_before));
-        self.batch.numbers.extend_from_slice(&batch.numbers);
+        taken.origins.extend_from_slice(origins);
         if self.batch.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }

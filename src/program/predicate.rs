@@ -3,7 +3,7 @@
 use super::batch::{Batch, Kind, Span};
 use super::failure::Failure;
 use super::syntax::Order;
-use super::value::{Columns, Value};
+use super::value::{Evaluated, Value};
 use crate::record::json::{self, Constant};
 
 /// A condition, compiled for one kind of record.
@@ -17,6 +17,8 @@ pub(crate) enum Predicate {
     Length(Order, i64),
     /// A number against a number.
     Number(Order, i64),
+    /// True or false against one of them.
+    Bool(Order, bool),
     /// Text against text, by code points.
     Text(Order, Box<str>),
     StartsWith(Box<str>),
@@ -50,9 +52,12 @@ impl Predicate {
         match self {
             Self::Always(true) => {}
             Self::Always(false) => keep.fill(false),
-            Self::IsTrue => each(keep, &batch.numbers, |&n| n != 0),
+            Self::IsTrue => each(keep, &batch.record.bools, |&met| met),
             Self::Length(order, n) => lengths(*order, *n, text, batch, keep),
-            Self::Number(order, n) => numbers(*order, *n, &batch.numbers, keep, |&number| number),
+            Self::Number(order, n) => {
+                numbers(*order, *n, &batch.record.numbers, keep, |&number| number)
+            }
+            Self::Bool(order, to) => each(keep, &batch.record.bools, |met| order.holds(met, to)),
             Self::Text(order, to) => texts(keep, text, batch, |t| order.holds(t, to)),
             Self::StartsWith(with) => texts(keep, text, batch, |t| t.starts_with(&**with)),
             Self::EndsWith(with) => texts(keep, text, batch, |t| t.ends_with(&**with)),
@@ -84,7 +89,7 @@ impl Predicate {
                 keep.iter_mut().zip(&met).for_each(|(keep, &met)| *keep &= !met);
             }
             Self::On(value, of) => {
-                let mut columns = Columns::new(value.kind(batch.kind));
+                let mut columns = Evaluated::new(value.kind(batch.record.kind));
                 let text = value.evaluate(text, batch, &mut columns);
                 failures.extend(columns.failures.iter().filter(|failure| keep[failure.index]));
                 of.narrow(text.of(&columns.text), &columns.batch, keep, failures);
@@ -96,14 +101,14 @@ impl Predicate {
             }
             Self::Keys(order, values) => {
                 let columns = values.each_ref().map(|value| {
-                    let mut columns = Columns::new(Kind::Key);
+                    let mut columns = Evaluated::new(Kind::Key);
                     let base = value.evaluate(text, batch, &mut columns);
                     failures.extend(columns.failures.iter().filter(|failure| keep[failure.index]));
                     (base, columns)
                 });
                 let keys = columns.each_ref().map(|(base, columns)| {
                     let text = base.of(&columns.text);
-                    columns.batch.spans.iter().map(move |span| span.of(text))
+                    columns.batch.record.spans.iter().map(move |span| span.of(text))
                 });
                 let [left, right] = keys;
                 keep.iter_mut().zip(left.zip(right)).for_each(|(keep, (left, right))| {
@@ -119,17 +124,21 @@ fn each<T>(keep: &mut [bool], column: &[T], mut test: impl FnMut(&T) -> bool) {
 }
 
 fn texts(keep: &mut [bool], text: &str, batch: &Batch, mut test: impl FnMut(&str) -> bool) {
-    each(keep, &batch.spans, |span| test(span.of(text)));
+    each(keep, &batch.record.spans, |span| test(span.of(text)));
 }
 
 fn lengths(order: Order, n: i64, text: &str, batch: &Batch, keep: &mut [bool]) {
-    match batch.kind {
-        Kind::Text if batch.is_ascii(text) => lengths_in_bytes(order, n, &batch.spans, keep),
-        Kind::Text => each(keep, &batch.spans, |&span| length_holds(order, n, text, span)),
-        Kind::List => keep.iter_mut().zip(batch.lists()).for_each(|(keep, list)| {
+    match batch.record.kind {
+        Kind::Text if batch.record.is_ascii(text) => {
+            lengths_in_bytes(order, n, &batch.record.spans, keep)
+        }
+        Kind::Text => each(keep, &batch.record.spans, |&span| length_holds(order, n, text, span)),
+        Kind::List => keep.iter_mut().zip(batch.record.lists()).for_each(|(keep, list)| {
             *keep = *keep && order.holds(&(list.len() as i64), &n);
         }),
-        _ => numbers(order, n, &batch.numbers, keep, |number| number.saturating_abs()),
+        Kind::Number | Kind::Bool | Kind::Json | Kind::Key => {
+            numbers(order, n, &batch.record.numbers, keep, |number| number.saturating_abs())
+        }
     }
 }
 

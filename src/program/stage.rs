@@ -7,7 +7,7 @@ use super::failure::{Failures, Told};
 use super::json;
 use super::ordered::Taken;
 use super::predicate::Predicate;
-use super::value::{Columns, Value};
+use super::value::{Evaluated, Value};
 use super::words::words;
 use crate::record::Invalid;
 
@@ -31,7 +31,7 @@ pub(crate) enum Stage {
 /// What one lane keeps for one stage: buffers, and how many records have gone through a `take`.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    columns: Columns,
+    evaluated: Evaluated,
     keep: Vec<bool>,
     taken: u64,
     failures: Failures,
@@ -58,7 +58,7 @@ impl Stage {
     /// Buffers for records of a kind.
     fn scratch(&self, of: Kind, policy: Invalid) -> Scratch {
         Scratch {
-            columns: Columns::new(self.kind(of)),
+            evaluated: Evaluated::new(self.kind(of)),
             keep: Vec::new(),
             taken: 0,
             failures: Failures::new(policy),
@@ -74,18 +74,18 @@ impl Stage {
     ) -> ControlFlow<()> {
         match self {
             Self::Words => {
-                let out = &mut scratch.columns.batch;
+                let out = &mut scratch.evaluated.batch;
                 out.clear();
-                for &span in &batch.spans {
+                for &span in &batch.record.spans {
                     words(text, span, out, |full| next(text, full))?;
                 }
                 next(text, out)
             }
             Self::Flatten => {
-                let out = &mut scratch.columns.batch;
-                for pieces in batch.spans.chunks(BATCH) {
+                let out = &mut scratch.evaluated.batch;
+                for pieces in batch.record.spans.chunks(BATCH) {
                     out.clear();
-                    out.spans.extend_from_slice(pieces);
+                    out.record.spans.extend_from_slice(pieces);
                     next(text, out)?;
                 }
                 ControlFlow::Continue(())
@@ -103,9 +103,9 @@ impl Stage {
                 failures.settle(&origins, batch, keep, |batch| next(text, batch))
             }
             Self::Map(value) => {
-                let Scratch { columns, failures, .. } = scratch;
-                let base = value.evaluate(text, batch, columns);
-                let Columns { batch: made, text, failures: found, .. } = columns;
+                let Scratch { evaluated, failures, .. } = scratch;
+                let base = value.evaluate(text, batch, evaluated);
+                let Evaluated { batch: made, text, failures: found, .. } = evaluated;
                 let text = base.of(text);
                 if found.is_empty() {
                     return next(text, made);
@@ -115,9 +115,9 @@ impl Stage {
                 failures.settle(&batch.origins, made, &mut keep, |made| next(text, made))
             }
             Self::Members { arrays_only } => {
-                let Scratch { columns, failures, .. } = scratch;
+                let Scratch { evaluated, failures, .. } = scratch;
                 json::without_members(*arrays_only, text, batch, &mut failures.found);
-                let out = &mut columns.batch;
+                let out = &mut evaluated.batch;
                 if failures.found.is_empty() {
                     return json::members(text, batch, out, next);
                 }
@@ -178,7 +178,7 @@ fn drive_many(
     let (scratch, of_rest) = scratch.split_at_mut(NESTED);
     let mut between = Vec::new();
     let flow = drive(stages, scratch, text, batch, &mut |text, batch| {
-        let mut taken = Taken::new(batch.kind);
+        let mut taken = Taken::new(batch.record.kind);
         let _ = taken.extend(text, batch, usize::MAX);
         between.push(taken);
         ControlFlow::Continue(())

@@ -38,9 +38,9 @@ pub(crate) enum Value {
     JsonTexts,
 }
 
-/// Values, and the text that they made for themselves.
+/// The values of an expression for a batch, and the text that they made for themselves.
 #[derive(Debug)]
-pub(crate) struct Columns {
+pub(crate) struct Evaluated {
     pub(crate) batch: Batch,
     pub(crate) text: String,
     /// The records that could not be evaluated, for which some value stands in the batch.
@@ -49,7 +49,7 @@ pub(crate) struct Columns {
     pub(crate) longest: usize,
 }
 
-impl Columns {
+impl Evaluated {
     pub(crate) fn new(kind: Kind) -> Self {
         let (text, failures) = (String::new(), Vec::new());
         Self { batch: Batch::new(kind), text, failures, longest: LONGEST_TEXT }
@@ -63,7 +63,7 @@ impl Columns {
             self.failures
                 .push(Failure { index, what: Some("the value is too long to be compared") });
         }
-        self.batch.spans.push(Span::new(start, self.text.len()));
+        self.batch.record.spans.push(Span::new(start, self.text.len()));
     }
 }
 
@@ -119,25 +119,30 @@ impl Value {
     }
 
     /// Evaluates a batch into columns, whose old content is dropped.
-    pub(crate) fn evaluate<'t>(&self, text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+    pub(crate) fn evaluate<'t>(
+        &self,
+        text: &'t str,
+        batch: &Batch,
+        out: &mut Evaluated,
+    ) -> Base<'t> {
         out.batch.clear();
-        out.batch.kind = self.kind(batch.kind);
+        out.batch.record.kind = self.kind(batch.record.kind);
         out.failures.clear();
         match self {
-            Self::Identity => out.batch.clone_from(batch),
-            Self::Length => measure(text, batch, &mut out.batch.numbers),
+            Self::Identity => out.batch.copy_from(batch),
+            Self::Length => measure(text, batch, &mut out.batch.record.numbers),
             Self::Lower => return recase(text, batch, out, str::make_ascii_lowercase),
             Self::Upper => return recase(text, batch, out, str::make_ascii_uppercase),
             Self::Split(separator) => {
-                for &span in &batch.spans {
-                    separator.split(text, span, &mut out.batch.spans);
-                    out.batch.ends.push(out.batch.spans.len() as u32);
+                for &span in &batch.record.spans {
+                    separator.split(text, span, &mut out.batch.record.spans);
+                    out.batch.record.ends.push(out.batch.record.spans.len() as u32);
                 }
             }
             Self::Test(predicate) => {
-                let mut met = vec![true; batch.len()];
-                predicate.narrow(text, batch, &mut met, &mut out.failures);
-                out.batch.numbers.extend(met.into_iter().map(i64::from));
+                let met = &mut out.batch.record.bools;
+                met.resize(batch.len(), true);
+                predicate.narrow(text, batch, met, &mut out.failures);
             }
             Self::Chain(values) => return chain(values, text, batch, out),
             Self::Path(steps) => return json::path(steps, text, batch, out),
@@ -154,13 +159,13 @@ impl Value {
 }
 
 /// Evaluates values one after another, the last into `out`.
-fn chain<'t>(values: &[Value], text: &'t str, batch: &Batch, out: &mut Columns) -> Base<'t> {
+fn chain<'t>(values: &[Value], text: &'t str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
     let Some((last, values)) = values.split_last() else { return Base::Given(text) };
     let mut base = Base::Given(text);
-    let mut between: Option<Columns> = None;
+    let mut between: Option<Evaluated> = None;
     let mut failures = Vec::new();
     for value in values {
-        let mut next = Columns::new(batch.kind);
+        let mut next = Evaluated::new(batch.record.kind);
         base = link(value, base, text, batch, &mut between, &mut next);
         failures.append(&mut next.failures);
         between = Some(next);
@@ -178,8 +183,8 @@ fn link<'t>(
     base: Base<'t>,
     text: &'t str,
     batch: &Batch,
-    before: &mut Option<Columns>,
-    next: &mut Columns,
+    before: &mut Option<Evaluated>,
+    next: &mut Evaluated,
 ) -> Base<'t> {
     let made = match before {
         None => return value.evaluate(text, batch, next),
@@ -196,24 +201,26 @@ fn link<'t>(
 }
 
 fn measure(text: &str, batch: &Batch, lengths: &mut Vec<i64>) {
-    match batch.kind {
-        Kind::Text if batch.is_ascii(text) => {
-            lengths.extend(batch.spans.iter().map(|span| i64::from(span.len)));
+    match batch.record.kind {
+        Kind::Text if batch.record.is_ascii(text) => {
+            lengths.extend(batch.record.spans.iter().map(|span| i64::from(span.len)));
         }
-        Kind::Text => lengths.extend(batch.spans.iter().map(|span| code_points(span.of(text)))),
-        Kind::List => lengths.extend(batch.lists().map(|list| list.len() as i64)),
-        _ => {
-            lengths.extend(batch.numbers.iter().map(|number| number.saturating_abs()));
+        Kind::Text => {
+            lengths.extend(batch.record.spans.iter().map(|span| code_points(span.of(text))))
+        }
+        Kind::List => lengths.extend(batch.record.lists().map(|list| list.len() as i64)),
+        Kind::Number | Kind::Bool | Kind::Json | Kind::Key => {
+            lengths.extend(batch.record.numbers.iter().map(|number| number.saturating_abs()));
         }
     }
 }
 
-fn recase<'t>(text: &'t str, batch: &Batch, out: &mut Columns, change: fn(&mut str)) -> Base<'t> {
+fn recase<'t>(text: &'t str, batch: &Batch, out: &mut Evaluated, change: fn(&mut str)) -> Base<'t> {
     out.text.clear();
-    for span in &batch.spans {
+    for span in &batch.record.spans {
         let start = out.text.len();
         out.text.push_str(span.of(text));
-        out.batch.spans.push(Span::new(start, out.text.len()));
+        out.batch.record.spans.push(Span::new(start, out.text.len()));
     }
     change(&mut out.text);
     Base::Made
@@ -227,14 +234,19 @@ mod tests {
     fn text_that_is_too_long_for_spans_is_a_failure_of_its_record() {
         let text = "[1,2,3][4,5,6,7,8,9][1,2]7";
         let mut batch = Batch::new(Kind::Json);
-        batch.spans.extend([(0, 7), (7, 20), (20, 25), (25, 26)].map(|(a, b)| Span::new(a, b)));
-        let mut all = Columns::new(Kind::Key);
+        batch
+            .record
+            .spans
+            .extend([(0, 7), (7, 20), (20, 25), (25, 26)].map(|(a, b)| Span::new(a, b)));
+        let mut all = Evaluated::new(Kind::Key);
         Value::Key.evaluate(text, &batch, &mut all);
-        let key = |columns: &Columns, n: usize| columns.batch.spans[n].of(&columns.text).to_owned();
-        let mut few = Columns { longest: 40, ..Columns::new(Kind::Key) };
+        let key = |columns: &Evaluated, n: usize| {
+            columns.batch.record.spans[n].of(&columns.text).to_owned()
+        };
+        let mut few = Evaluated { longest: 40, ..Evaluated::new(Kind::Key) };
         Value::Key.evaluate(text, &batch, &mut few);
         assert_eq!(few.failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1]);
-        assert_eq!(few.batch.spans[1].len, 0);
+        assert_eq!(few.batch.record.spans[1].len, 0);
         for n in [0, 2, 3] {
             assert_eq!(key(&few, n), key(&all, n));
         }

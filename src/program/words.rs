@@ -15,7 +15,8 @@ pub(crate) fn words(
 ) -> ControlFlow<()> {
     let start = span.start as usize;
     let mut words = Words::new(span.of(text).as_bytes());
-    while words.fill(&mut batch.spans, BATCH, |from, to| Span::new(start + from, start + to)) {
+    while words.fill(&mut batch.record.spans, BATCH, |from, to| Span::new(start + from, start + to))
+    {
         full(batch)?;
         batch.clear();
     }
@@ -75,7 +76,7 @@ mod tests {
         let mut found = Vec::new();
         let mut batch = Batch::new(Kind::Text);
         let mut take = |batch: &mut Batch| {
-            found.extend(batch.spans.iter().map(|span| span.of(text).to_owned()));
+            found.extend(batch.record.spans.iter().map(|span| span.of(text).to_owned()));
             ControlFlow::Continue(())
         };
         let _ = words(text, Span::new(0, text.len()), &mut batch, &mut take);

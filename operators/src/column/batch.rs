@@ -4,21 +4,22 @@ use std::ops::Range;
 
 use super::Column;
 
-/// Columns over the same records, by name, and where the records come from.
+/// Columns over the same records, by place, and where the records come from.
+///
+/// They have no names: whoever has named columns resolves these once, and not for every batch.
 ///
 /// ```
 /// use creel_operators::column::{Column, Columns};
 ///
 /// let columns = [Column::integers(&[200, 404]), Column::floats(&[0.5, 1.5])];
-/// let batch = Columns::new(2, &["status", "rt"], &columns);
-/// assert_eq!((batch.rows(), batch.named("rt").unwrap().len()), (2, 2));
-/// assert!(batch.named("uri").is_none());
+/// let batch = Columns::arguments(2, &columns);
+/// assert_eq!((batch.rows(), batch.argument(1).len()), (2, 2));
+/// assert!(batch.get(2).is_none());
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Columns<'a> {
     rows: usize,
     start: usize,
-    names: &'a [&'a str],
     columns: &'a [Column<'a>],
     positions: Option<Positions<'a>>,
 }
@@ -44,18 +45,7 @@ pub struct Positions<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Columns with their names, over so many records.
-    ///
-    /// # Panics
-    ///
-    /// If a column is of another length, or there are not as many names as columns.
-    pub fn new(rows: usize, names: &'a [&'a str], columns: &'a [Column<'a>]) -> Self {
-        assert_eq!(names.len(), columns.len(), "a name for each column");
-        assert!(columns.iter().all(|column| column.len() == rows), "a value for each record");
-        Self { rows, start: 0, names, columns, positions: None }
-    }
-
-    /// Columns without names, as the arguments of an aggregate are.
+    /// The columns of the arguments of an aggregate, over so many records.
     ///
     /// ```
     /// use creel_operators::column::{Column, Columns};
@@ -69,7 +59,7 @@ impl<'a> Columns<'a> {
     /// If a column is of another length.
     pub fn arguments(rows: usize, columns: &'a [Column<'a>]) -> Self {
         assert!(columns.iter().all(|column| column.len() == rows), "a value for each record");
-        Self { rows, start: 0, names: &[], columns, positions: None }
+        Self { rows, start: 0, columns, positions: None }
     }
 
     /// The same columns with the places of the records.
@@ -124,11 +114,6 @@ impl<'a> Columns<'a> {
     pub fn argument(&self, at: usize) -> Column<'a> {
         let given = self.columns.len();
         self.get(at).unwrap_or_else(|| panic!("argument {at} of {given} columns"))
-    }
-
-    /// A column by its name.
-    pub fn named(&self, name: &str) -> Option<Column<'a>> {
-        self.get(self.names.iter().position(|known| *known == name)?)
     }
 
     /// Where the records come from, if it is known.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use creel_operators::Counts;
 use creel_operators::aggregate::{Damaged, Reader, Writer};
 
+use super::super::column::ColumnBuffer;
 use super::super::rows;
 use super::{Batch, End, Kind, LaneState, Rows, State, Wanted};
 use crate::Result;
@@ -77,7 +78,7 @@ impl LaneState for Texts {
     }
 
     fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
-        self.counts.add_pieces(text, batch.spans.iter().map(|span| span.range()));
+        self.counts.add_pieces(text, batch.record.spans.iter().map(|span| span.range()));
         ControlFlow::Continue(())
     }
 
@@ -226,7 +227,11 @@ impl LaneState for Numbers {
     }
 
     fn feed(&mut self, _: &str, batch: &mut Batch) -> ControlFlow<()> {
-        self.counts.add_all(batch.numbers.iter().copied());
+        let ColumnBuffer { kind, numbers, bools, .. } = &batch.record;
+        match kind {
+            Kind::Bool => self.counts.add_all(bools.iter().map(|met| i64::from(*met))),
+            _ => self.counts.add_all(numbers.iter().copied()),
+        }
         ControlFlow::Continue(())
     }
 

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use creel_operators::aggregate::{Aggregate, Damaged, Reader};
-use creel_operators::column::{Column, Columns, Data, Form, Groups as OfRows, OwnedColumn};
+use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn};
 
 use super::super::failure::{Failures, Told};
 use super::super::fields;
 use super::super::grouping::{Grouping, Reducer, Shape};
-use super::super::value::{self, Base, Value};
+use super::super::value::{Base, Evaluated, Value};
 use super::group_rows::{RowWriter, SpilledRows};
 use super::keys::Keys;
 use super::labels::Labels;
@@ -72,12 +72,6 @@ struct Groups {
     failures: Failures,
 }
 
-/// The values of one expression for a batch.
-struct Evaluated {
-    columns: value::Columns,
-    bools: Vec<bool>,
-}
-
 impl fmt::Debug for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Groups").field("groups", &self.keys.len()).finish_non_exhaustive()
@@ -96,8 +90,7 @@ impl Groups {
         let states = grouping.reducers.iter().map(make).collect();
         let columns = grouping.reducers.iter().flat_map(|reducer| &reducer.columns);
         let evaluated = grouping.key.iter().chain(columns);
-        let evaluated = evaluated
-            .map(|(_, kind)| Evaluated { columns: value::Columns::new(*kind), bools: Vec::new() });
+        let evaluated = evaluated.map(|(_, kind)| Evaluated::new(*kind));
         Self {
             evaluated: evaluated.collect(),
             is_direct: is_direct(&grouping),
@@ -113,7 +106,7 @@ impl Groups {
     /// Adds a batch to the only group of the only aggregate, whose column is the record itself.
     fn feed_directly(&mut self, text: &str, batch: &Batch) {
         let reducer = &self.grouping.reducers[0];
-        let column = reducer.columns.first().map(|(_, kind)| column(*kind, text, batch, &[]));
+        let column = reducer.columns.first().map(|_| batch.record.lend(text));
         let columns = column.as_slice();
         self.states[0].update(OfRows::One, &Columns::arguments(batch.len(), columns));
     }
@@ -124,22 +117,20 @@ impl Groups {
         let columns = grouping.reducers.iter().flat_map(|reducer| &reducer.columns);
         let values = grouping.key.iter().chain(columns);
         let mut bases = Vec::with_capacity(self.evaluated.len());
-        for ((value, kind), evaluated) in values.clone().zip(&mut self.evaluated) {
-            bases.push(evaluated.evaluate(value, *kind, text, batch));
-            self.failures.found.append(&mut evaluated.columns.failures);
+        for ((value, _), evaluated) in values.clone().zip(&mut self.evaluated) {
+            bases.push(match value {
+                Value::Identity => Base::Given(text),
+                _ => value.evaluate(text, batch, evaluated),
+            });
+            self.failures.found.append(&mut evaluated.failures);
         }
         if !self.failures.found.is_empty() {
             return self.feed_without_bad(text, batch);
         }
         let columns = values.zip(&self.evaluated).zip(&bases);
-        let columns = columns.map(|(((value, kind), evaluated), base)| match value {
-            Value::Identity => column(*kind, text, batch, &evaluated.bools),
-            _ => column(
-                *kind,
-                base.of(&evaluated.columns.text),
-                &evaluated.columns.batch,
-                &evaluated.bools,
-            ),
+        let columns = columns.map(|(((value, _), evaluated), base)| match value {
+            Value::Identity => batch.record.lend(text),
+            _ => evaluated.batch.record.lend(base.of(&evaluated.text)),
         });
         let mut columns = columns.collect::<Vec<_>>().into_iter();
         if let Some(key) = grouping.key.as_ref().and_then(|_| columns.next()) {
@@ -338,41 +329,6 @@ impl LaneState for Groups {
 /// Whether a grouping is one aggregate of the records as they are.
 fn is_direct(grouping: &Grouping) -> bool {
     let [reducer] = grouping.reducers.as_slice() else { return false };
-    let itself = |(value, kind): &(Value, Kind)| {
-        matches!(value, Value::Identity) && !matches!(kind, Kind::Bool)
-    };
+    let itself = |(value, _): &(Value, Kind)| matches!(value, Value::Identity);
     grouping.key.is_none() && reducer.columns.len() <= 1 && reducer.columns.iter().all(itself)
-}
-
-impl Evaluated {
-    fn evaluate<'t>(
-        &mut self,
-        value: &Value,
-        kind: Kind,
-        text: &'t str,
-        batch: &Batch,
-    ) -> Base<'t> {
-        let (base, numbers) = match value {
-            Value::Identity => (Base::Given(text), &batch.numbers),
-            _ => (value.evaluate(text, batch, &mut self.columns), &self.columns.batch.numbers),
-        };
-        if kind == Kind::Bool {
-            self.bools.clear();
-            self.bools.extend(numbers.iter().map(|number| *number != 0));
-        }
-        base
-    }
-}
-
-/// The values of a batch of a kind, lent.
-fn column<'a>(kind: Kind, text: &'a str, batch: &'a Batch, bools: &'a [bool]) -> Column<'a> {
-    let texts = |form| Column::new(Data::Texts { form, text, spans: &batch.spans });
-    match kind {
-        Kind::Text => texts(Form::Text),
-        Kind::Json => texts(Form::Json),
-        Kind::Key => texts(Form::Key),
-        Kind::Number => Column::new(Data::Integers(&batch.numbers)),
-        Kind::Bool => Column::new(Data::Bools(bools)),
-        Kind::List => unreachable!("lists are refused when a program is compiled"),
-    }
 }

@@ -148,7 +148,7 @@ impl LaneState for States {
         // All of them see the batch, so that the first bad record of any is told.
         let mut flow = ControlFlow::Continue(());
         for branch in others {
-            let mut own = std::mem::replace(&mut branch.batch, Batch::new(batch.kind));
+            let mut own = std::mem::replace(&mut branch.batch, Batch::new(batch.record.kind));
             own.copy_from(batch);
             if branch.feed(text, &mut own).is_break() {
                 flow = ControlFlow::Break(());

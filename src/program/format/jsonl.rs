@@ -6,6 +6,7 @@ use super::{Reading, RecordFormat};
 use crate::Result;
 use crate::block::{Block, Delimiter};
 use crate::program::batch::{BATCH, Batch, Kind, Span};
+use crate::program::column::ColumnBuffer;
 use crate::program::failure::Told;
 use crate::program::stage::Next;
 use crate::record::json::{self, Wrong};
@@ -54,24 +55,28 @@ impl RecordFormat for JsonLines {
     ) -> ControlFlow<()> {
         batch.clear();
         let wanted = reading.fields;
-        batch.fields.resize(wanted.len(), Vec::new());
+        batch.set_fields(Kind::Json, wanted.len());
+        let mut next = |batch: &mut Batch| {
+            batch.fields.iter_mut().for_each(ColumnBuffer::mark_missing);
+            next(text, batch)
+        };
         for line in Lines::new(text, reading.delimiter) {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
             match record(text, start..start + line.len(), wanted, batch) {
                 Ok(()) => {}
                 Err(wrong) if reading.invalid == Invalid::Skip => told.tell(wrong.at, wrong.what),
                 Err(wrong) => {
-                    next(text, batch)?;
+                    next(batch)?;
                     told.tell(wrong.at, wrong.what);
                     return ControlFlow::Break(());
                 }
             }
-            if batch.spans.len() >= BATCH {
-                next(text, batch)?;
+            if batch.record.spans.len() >= BATCH {
+                next(batch)?;
                 batch.clear();
             }
         }
-        next(text, batch)
+        next(batch)
     }
 }
 
@@ -84,7 +89,7 @@ fn record(
     wanted: &[Box<str>],
     batch: &mut Batch,
 ) -> Result<(), Wrong> {
-    let (before, end) = (batch.spans.len(), line.end);
+    let (before, end) = (batch.record.spans.len(), line.end);
     let mut rest = line;
     loop {
         match value(text, rest, wanted, batch) {
@@ -106,23 +111,23 @@ fn value(
     wanted: &[Box<str>],
     batch: &mut Batch,
 ) -> Result<Option<usize>, Wrong> {
-    let count = batch.spans.len();
+    let count = batch.record.spans.len();
     let start = range.start;
     for field in &mut batch.fields {
-        field.push(Span::new(start, start));
+        field.spans.push(Span::new(start, start));
     }
     let fields = &mut batch.fields;
     let checked = json::record(text, range, |member| {
         for (name, field) in wanted.iter().zip(fields.iter_mut()) {
             if member.is(text, name) {
                 // Of equal keys the last wins.
-                field[count] = Span::new(member.value.start, member.value.end);
+                field.spans[count] = Span::new(member.value.start, member.value.end);
             }
         }
     });
     match checked {
         Ok(Some((value, next))) => {
-            batch.spans.push(Span::new(value.start, value.end));
+            batch.record.spans.push(Span::new(value.start, value.end));
             batch.origins.push(value.start as u32);
             Ok(Some(next))
         }
@@ -145,8 +150,8 @@ pub(crate) fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
     };
     let (mut told, mut rows) = (Told::default(), Vec::new());
     let mut next = |_: &str, batch: &mut Batch| {
-        for (n, &record) in batch.spans.iter().enumerate() {
-            let fields = batch.fields.iter().map(|field| field[n]);
+        for (n, &record) in batch.record.spans.iter().enumerate() {
+            let fields = batch.fields.iter().map(|field| field.spans[n]);
             rows.push(std::iter::once(record).chain(fields).map(spell).collect());
         }
         ControlFlow::Continue(())

@@ -50,8 +50,8 @@ impl RecordFormat for Text {
         batch.clear();
         for line in Lines::new(text, reading.delimiter) {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
-            batch.spans.push(Span::new(start, start + line.len()));
-            if batch.spans.len() >= BATCH {
+            batch.record.spans.push(Span::new(start, start + line.len()));
+            if batch.record.spans.len() >= BATCH {
                 next(text, batch)?;
                 batch.clear();
             }
