@@ -123,6 +123,9 @@ pub(crate) struct Args {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
+    /// Print what agg and groupby take, and what it does
+    #[arg(long)]
+    pub(crate) aggregates: bool,
     /// Print this
     #[arg(short, long, action = ArgAction::Help)]
     help: Option<bool>,

@@ -25,7 +25,7 @@ use self::memory::{Asked, Division};
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::{concealed_url, is_caught, refused, snippet};
 use crate::plan::{Report, RunOf};
-use crate::program::{self, Fault, InputFormat, Program, Records};
+use crate::program::{self, Fault, InputFormat, Program, Records, aggregates};
 use crate::run::{Context, Job};
 use crate::sink::{Calls, Encoder, Format, Output, Printer, Target, check_input, is_input};
 use crate::source::{Access, Missing, Source};
@@ -97,6 +97,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(args) => args,
         Err(error) => return explain(&error),
     };
+    if args.aggregates {
+        return print_help(&aggregates().into()).map_or_else(|error| end(&error), |()| 0);
+    }
     if args.merge {
         return partial::merge(&args).unwrap_or_else(|error| end(&error));
     }

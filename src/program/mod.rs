@@ -59,7 +59,7 @@ pub(crate) use format::spelled;
 pub(crate) use lane::Records;
 pub(crate) use partial::{Carries, finish_rows, finish_state, run_to_rows, run_to_state};
 pub(crate) use phases::run;
-pub(crate) use verbs::VERBS;
+pub(crate) use verbs::{VERBS, aggregates};
 
 use std::sync::Arc;
 

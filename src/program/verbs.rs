@@ -213,7 +213,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "agg",
         usage: "agg(r)",
-        help: "r of all records: count, sum, mean, min, max, var, std, any, all,\nfirst, last, min_by, max_by, topk(k; f), bottomk(k; f), frequencies,\nnunique, approx_nunique (to 0.8 %), quantile(q; f), p(n; f), p50,\np90, p99, histogram(w; f), list",
+        help: "r of all records: mean, p99(.a), ...; creel --aggregates has them all",
         arity: (1, 1),
         build: |c, call| {
             let grouping = Grouping::of(&call.args[0], c.kind, None)?;
@@ -333,6 +333,16 @@ pub(crate) fn find(name: &str) -> Option<&'static Verb> {
 /// has a row of its own, or comes later.
 pub(crate) fn is_aggregate(name: &str) -> bool {
     aggregate::find(name).is_some_and(grouping::is_offered) && !LATER.contains(&name)
+}
+
+/// The help of all aggregates, a row for each.
+pub(crate) fn aggregates() -> String {
+    let offered = aggregate::KINDS.iter().copied().filter(|kind| grouping::is_offered(kind));
+    format!(
+        "Aggregates: of all records by agg(r), of those of each f by groupby(f; r), or\n\
+         alone behind |. To those of numbers null and missing values add nothing.\n\n{}",
+        aggregate::help(offered),
+    )
 }
 
 /// Whether a name is a stage, now or later.

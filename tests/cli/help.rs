@@ -20,6 +20,20 @@ fn help_fits_on_a_screen_and_lists_every_stage() {
     assert!(text(&output.stderr).starts_with("usage: creel"));
 }
 
+#[test]
+fn every_aggregate_is_in_a_help_of_its_own() {
+    let output = creel(&["--aggregates"]);
+    let help = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    for kind in creel::operators::aggregate::KINDS.iter().filter(|kind| kind.name != "sample") {
+        let whole: String = help.split_whitespace().collect();
+        let row: String = kind.help.split_whitespace().collect();
+        assert!(help.contains(kind.usage) && whole.contains(&row), "{} in {help}", kind.name);
+        assert!(help.contains(kind.name), "{} in {help}", kind.name);
+    }
+}
+
 #[cfg(all(unix, feature = "gzip"))]
 mod examples {
     use std::io::Write;

@@ -179,21 +179,40 @@ impl Kind {
     }
 }
 
-/// The help for rows of the table: for each how it is written, and what it does. A command prints it, so that a new row is in its help.
+/// The help for rows of the table, in lines of up to 80 characters: for each how it is written, and what
+/// it does. A command prints it, so that a new row is in its help.
 ///
 /// ```
 /// use creel_operators::aggregate::{KINDS, help};
 ///
 /// let text = help(KINDS.iter().copied());
-/// assert!(text.contains("  mean, mean(f)          the mean of numbers\n"));
+/// assert!(text.contains("\n  mean, mean(f)            the mean of numbers\n"), "{text}");
+/// assert!(text.lines().all(|line| line.len() <= 80));
 /// ```
 pub fn help(kinds: impl IntoIterator<Item = &'static Kind>) -> String {
+    const USAGE: usize = 24;
+    const LINE: usize = 80;
     let mut text = String::new();
-    for kind in kinds {
-        for (line, help) in kind.help.lines().enumerate() {
-            let usage = if line == 0 { kind.usage } else { "" };
-            text.push_str(&format!("  {usage:<22} {help}\n"));
+    // A row without them is in those of the row before.
+    for Kind { usage, help, .. } in kinds.into_iter().filter(|kind| !kind.usage.is_empty()) {
+        let indented = || " ".repeat(2 + USAGE);
+        let mut line = format!("  {usage:<USAGE$}");
+        let mut end = |line: &mut String| {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            *line = indented();
+        };
+        if usage.len() > USAGE {
+            end(&mut line);
         }
+        for word in help.split_whitespace() {
+            if line.len() + 1 + word.len() > LINE {
+                end(&mut line);
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        end(&mut line);
     }
     text
 }
