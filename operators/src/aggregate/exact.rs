@@ -34,7 +34,15 @@ impl<const L: usize> Exact<L> {
     #[inline]
     pub(crate) fn add_double(&mut self, x: f64) {
         let (negative, mantissa, exponent) = parts(x);
-        self.add(negative, u128::from(mantissa), exponent);
+        // Negative, and so beyond the room, if there is no window.
+        let shift = (exponent - i32::from(self.unit)) as u32;
+        if shift <= Self::ROOM - f64::MANTISSA_DIGITS {
+            self.add_shifted(negative, u128::from(mantissa), shift);
+        } else if let Some(wide) = &mut self.wide {
+            wide.add_double(negative, mantissa, exponent);
+        } else {
+            self.add(negative, u128::from(mantissa), exponent);
+        }
     }
 
     /// Adds an integer.
@@ -48,8 +56,8 @@ impl<const L: usize> Exact<L> {
     pub(crate) fn add(&mut self, negative: bool, magnitude: u128, exponent: i32) {
         let bits = 128 - magnitude.leading_zeros();
         let shift = exponent - i32::from(self.unit);
-        // Room for a carry and the sign is left above.
-        if shift >= 0 && shift as u32 + bits <= Self::ROOM && self.wide.is_none() {
+        // Room for a carry and the sign is left above. Without a window the shift is negative.
+        if shift >= 0 && shift as u32 + bits <= Self::ROOM {
             self.add_shifted(negative, magnitude, shift as u32);
         } else if let Some(wide) = &mut self.wide {
             wide.add(negative, magnitude, exponent);
@@ -65,8 +73,9 @@ impl<const L: usize> Exact<L> {
     fn add_shifted(&mut self, negative: bool, magnitude: u128, shift: u32) {
         if L == 2 {
             let sum = u128::from(self.words[0]) | u128::from(self.words[1]) << 64;
-            let add = magnitude << shift;
-            let sum = if negative { sum.wrapping_sub(add) } else { sum.wrapping_add(add) };
+            // Without a branch on the sign, which is as good as chance.
+            let sign = u128::from(negative).wrapping_neg();
+            let sum = sum.wrapping_add((magnitude << shift ^ sign).wrapping_sub(sign));
             (self.words[0], self.words[1]) = (sum as u64, (sum >> 64) as u64);
         } else {
             let (from, shift) = ((shift / 64) as usize, shift % 64);
@@ -82,8 +91,9 @@ impl<const L: usize> Exact<L> {
                 };
             }
         }
-        let top = self.words[L - 1] >> 62;
-        if top == 1 || top == 2 {
+        // The two highest bits differ.
+        let top = self.words[L - 1];
+        if (top ^ top << 1) >> 63 == 1 {
             self.widen();
         }
     }

@@ -78,17 +78,22 @@ impl ExactSum {
     /// ```
     #[inline]
     pub fn add(&mut self, x: f64) {
+        const NEGATIVE_ZERO: u64 = 1 << 63;
         if x.is_finite() {
-            let negative_zero = x == 0.0 && x.is_sign_negative();
-            self.seen |= if negative_zero { DOUBLE } else { DOUBLE | OTHER };
+            self.seen |= if x.to_bits() == NEGATIVE_ZERO { DOUBLE } else { DOUBLE | OTHER };
             self.exact.add_double(x);
         } else {
-            self.seen |= match x {
-                f64::INFINITY => DOUBLE | INFINITY,
-                f64::NEG_INFINITY => DOUBLE | NEGATIVE_INFINITY,
-                _ => DOUBLE | NAN,
-            };
+            self.add_infinite(x);
         }
+    }
+
+    #[cold]
+    fn add_infinite(&mut self, x: f64) {
+        self.seen |= match x {
+            f64::INFINITY => DOUBLE | INFINITY,
+            f64::NEG_INFINITY => DOUBLE | NEGATIVE_INFINITY,
+            _ => DOUBLE | NAN,
+        };
     }
 
     #[cold]

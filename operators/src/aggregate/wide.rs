@@ -49,6 +49,22 @@ impl Wide {
         }
     }
 
+    /// Adds the mantissa of a double times 2^`exponent`.
+    #[inline]
+    pub(super) fn add_double(&mut self, negative: bool, mantissa: u64, exponent: i32) {
+        if self.adds == ADDS {
+            self.carry();
+        }
+        self.adds += 1;
+        let place = (exponent - LEAST) as u32;
+        let wide = u128::from(mantissa) << (place % 32);
+        let first = (place / 32) as usize;
+        for (chunk, at) in self.chunks[first..first + 3].iter_mut().zip(0..) {
+            let add = i64::from((wide >> (32 * at)) as u32);
+            *chunk = chunk.wrapping_add(if negative { -add } else { add });
+        }
+    }
+
     /// Adds another sum.
     pub(super) fn merge(&mut self, other: &Self) {
         let mut other = other.clone();
