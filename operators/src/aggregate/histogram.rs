@@ -106,7 +106,7 @@ impl Histogram {
         let double = self.per_one.map_or_else(|| at * self.width, |per_one| at / per_one);
         match self.whole {
             Some(width) if double.abs() >= LARGE => {
-                into.push(Some(bound((i128::from(place) * width).to_string()).datum()));
+                push_far(&bound((i128::from(place) * width).to_string()), into);
             }
             _ => into.push(Some(Datum::Float(double))),
         }
@@ -123,6 +123,16 @@ fn integer(number: &Number<'_>) -> Option<i128> {
             Value::Float(_) | Value::Text(_) | Value::Key(_) => None,
         },
     }
+}
+
+/// Appends a bound: as a double, if it is one. JSON has no infinities: as elsewhere, they are the largest
+/// doubles.
+fn push_far(bound: &Canonical<'_>, into: &mut OwnedColumn) {
+    let number = bound.datum().number().map(|number| number.to_f64());
+    let largest = if *bound < Datum::Integer(0).canonical() { f64::MIN } else { f64::MAX };
+    let double = Datum::Float(number.unwrap_or(largest));
+    let is_double = number.is_none() || double.canonical() == *bound;
+    into.push(Some(if is_double { double } else { bound.datum() }));
 }
 
 /// An integer as a value.
@@ -189,7 +199,7 @@ impl PerGroup for Histogram {
             let (below, above): (Vec<_>, Vec<_>) =
                 group.far.iter().partition(|(at, _)| **at < zero);
             for (bound, n) in below {
-                bounds.push(Some(bound.datum()));
+                push_far(bound, &mut bounds);
                 counts.push(*n);
             }
             for (place, n) in group.sorted() {
@@ -197,7 +207,7 @@ impl PerGroup for Histogram {
                 counts.push(n);
             }
             for (bound, n) in above {
-                bounds.push(Some(bound.datum()));
+                push_far(bound, &mut bounds);
                 counts.push(*n);
             }
             ends.push(counts.len());

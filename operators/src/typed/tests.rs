@@ -149,3 +149,15 @@ fn text_is_a_key_lent_and_owned() {
 fn a_share_out_of_range_is_named() {
     let _ = quantile(2.0, |n: &i32| *n);
 }
+
+#[test]
+fn infinities_have_an_interval_of_their_own() {
+    let ends = [(0, f64::INFINITY), (1, 1e300), (0, f64::NEG_INFINITY), (0, 1.5)];
+    let rows = run(ends, |r| r.group_by(|r| r.0).aggregate(histogram(1.0, number_of)));
+    let of_ends = vec![(f64::MIN, 1), (1.0, 1), (f64::MAX, 1)];
+    assert_eq!(rows, [(0, of_ends), (1, vec![(1e300, 1)])]);
+}
+
+fn number_of(pair: &(i32, f64)) -> f64 {
+    pair.1
+}
