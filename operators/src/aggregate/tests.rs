@@ -9,6 +9,7 @@ use proptest::sample::{select, subsequence};
 use super::{KINDS, Kind, Needs, Order, find};
 use crate::column::{Column, Columns, Form, Groups, OwnedColumn, Positions, Span, write_key};
 use crate::laws::check_aggregate;
+use crate::run;
 
 /// Values of one kind, which a column is made of.
 #[derive(Debug, Clone)]
@@ -274,6 +275,43 @@ fn each_aggregate_gives_what_its_help_says() {
         &[Column::texts(Form::Json, "0null", &[Span::new(0, 1), Span::new(1, 5)])],
     );
     assert_eq!(met, "1");
+}
+
+proptest! {
+    #[test]
+    fn both_faces_of_an_aggregate_give_the_same(
+        numbers in prop::collection::vec(-3..4_i64, 0..20),
+        k in 0..4_usize,
+    ) {
+        let columns = [Column::integers(&numbers)];
+        let of_columns = |name| one(name, &[], &columns);
+        let records = || numbers.iter().copied();
+        let value = |value: Option<i64>| value.map_or("null".to_owned(), |n| n.to_string());
+        let list = |values: Vec<i64>| {
+            let values: Vec<_> = values.iter().map(i64::to_string).collect();
+            format!("[{}]", values.join(","))
+        };
+        prop_assert_eq!(of_columns("count"), run(records(), |r| r.count()).to_string());
+        prop_assert_eq!(of_columns("sum"), run(records(), |r| r.sum()).to_string());
+        prop_assert_eq!(of_columns("min"), value(run(records(), |r| r.min())));
+        prop_assert_eq!(of_columns("max"), value(run(records(), |r| r.max())));
+        let first = run(records(), |r| r.first(1)).first().copied();
+        prop_assert_eq!(of_columns("first"), value(first));
+        prop_assert_eq!(of_columns("last"), value(run(records(), |r| r.last())));
+        prop_assert_eq!(of_columns("list"), list(run(records(), |r| r.collect())));
+        let top = one("topk", &[k as f64], &columns);
+        prop_assert_eq!(top, list(run(records(), |r| r.topk(k))));
+        let bottom = one("bottomk", &[k as f64], &columns);
+        prop_assert_eq!(bottom, list(run(records(), |r| r.bottomk(k))));
+        let counts = run(records(), |r| r.frequencies());
+        prop_assert_eq!(of_columns("nunique"), counts.len().to_string());
+        let rows: Vec<_> = counts.sorted().iter().map(|(n, of)| format!("[{n},{of}]")).collect();
+        prop_assert_eq!(of_columns("frequencies"), format!("[{}]", rows.join(",")));
+        let halves = numbers.iter().map(|n| *n as f64 / 2.0);
+        let floats: Vec<f64> = halves.collect();
+        let sum = run(&floats, |r| r.sum());
+        prop_assert_eq!(one("sum", &[], &[Column::floats(&floats)]).parse(), Ok(sum));
+    }
 }
 
 #[test]
