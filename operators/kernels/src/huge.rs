@@ -6,6 +6,7 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
@@ -136,14 +137,7 @@ impl<T: Copy> Huge<T> {
     ///
     /// If it were longer than memory can be. Unwinds with [`Refused`] if the system has no memory for it.
     pub fn filled(value: T, len: usize) -> Self {
-        const { assert!(align_of::<T>() <= PAGE, "memory is aligned to huge pages at most") };
-        let layout = Self::layout(len);
-        if layout.size() == 0 {
-            return Self { start: NonNull::dangling(), len };
-        }
-        let Some(start) = NonNull::new(memory(layout).cast::<T>()) else {
-            Refused::unwind(layout.size())
-        };
+        let start = Self::allocate(len);
         for at in 0..len {
             // SAFETY: `at` is below `len`, for which the memory was allocated, with the alignment of T.
             unsafe { start.add(at).write(value) };
@@ -152,7 +146,39 @@ impl<T: Copy> Huge<T> {
     }
 }
 
+impl<T> Huge<MaybeUninit<T>> {
+    /// Makes a slice of `len` uninitialised values.
+    ///
+    /// # Panics
+    ///
+    /// If it were longer than memory can be. Unwinds with [`Refused`] if the system has no memory for it.
+    ///
+    /// ```
+    /// let mut places = creel_kernels::Huge::<std::mem::MaybeUninit<u8>>::unwritten(3);
+    /// assert_eq!(*places[2].write(7), 7);
+    /// ```
+    pub fn unwritten(len: usize) -> Self {
+        Self { start: Self::allocate(len), len }
+    }
+}
+
 impl<T> Huge<T> {
+    /// Memory for so many values.
+    fn allocate(len: usize) -> NonNull<T> {
+        const { assert!(align_of::<T>() <= PAGE, "memory is aligned to huge pages at most") };
+        let layout = Self::layout(len);
+        if layout.size() == 0 {
+            return NonNull::dangling();
+        }
+        let start = NonNull::new(memory(layout).cast::<T>());
+        start.unwrap_or_else(|| Refused::unwind(layout.size()))
+    }
+
+    /// The start and the length, without a reference to the values.
+    pub(crate) fn raw(&self) -> (NonNull<T>, usize) {
+        (self.start, self.len)
+    }
+
     /// What is allocated for so many values: at huge pages, if it fills one, and else at a cache line, or as T asks.
     fn layout(len: usize) -> Layout {
         let layout = Layout::array::<T>(len).ok().and_then(|layout| {
@@ -168,7 +194,7 @@ impl<T> Drop for Huge<T> {
         let layout = Self::layout(self.len);
         if layout.size() > 0 {
             // SAFETY: it is from `memory`, for this layout, which depends on the length alone. Values are
-            // `Copy`, as every constructor asks, so that none needs to be dropped.
+            // `Copy` or may be unwritten, as every constructor asks, so that none needs to be dropped.
             unsafe { give_back(self.start.as_ptr().cast(), layout) };
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] and [`TextWords`] walk over what
 //! stands between, [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`]
-//! asks for memory before it is needed, of which [`Huge`] is a slice in large pages. [`reserve`] and
+//! asks for memory before it is needed, of which [`Huge`] is a slice in large pages and [`Scatter`] many
+//! lists. [`reserve`] and
 //! [`zeroed`] unwind where memory is refused, and [`Telling`] tells of it. What looks at
 //! bytes is a pure function of them, the same on every processor; the tests compare each with a
 //! plain twin, for any bytes.
@@ -13,7 +14,7 @@
 //! ```
 //!
 //! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
-//! allocations in `huge`, `refused` and `telling`, places that were not written in `places`, words that are whole characters in
+//! allocations in `huge`, `refused` and `telling`, places that were not written in `places` and `scatter`, words that are whole characters in
 //! `text_words`, calls of what only some processors have in `edges`, and the name of a section of the
 //! executable in `before_main`.
 //!
@@ -30,6 +31,7 @@ mod places;
 mod plain;
 mod prefetch;
 mod refused;
+mod scatter;
 mod sixteen;
 mod spaces;
 mod telling;
@@ -42,6 +44,7 @@ pub use padded::{padded, padded_within};
 pub use plain::plain;
 pub use prefetch::prefetch;
 pub use refused::{Refused, reserve, reserve_exact, zeroed};
+pub use scatter::Scatter;
 pub use spaces::Spaces;
 pub use telling::Telling;
 pub use text_words::TextWords;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use creel_kernels::Scatter;
 use hashbrown::hash_table::{Entry, HashTable};
 
 use super::{Seed, Table};
@@ -25,11 +26,13 @@ const WAITING: usize = if cfg!(test) { 256 } else { 1 << 22 };
 pub struct Map<K> {
     /// One, or all [`PARTS`].
     parts: Vec<HashTable<(K, u64)>>,
-    /// For each part the keys that wait to be counted.
-    waiting: Vec<Vec<K>>,
+    /// For each part the keys that are not counted yet; `None` if the table has one part or keys own memory.
+    waiting: Option<Scatter<K>>,
     /// How many wait in all, and how many may before they are looked at.
     waits: usize,
     most: usize,
+    /// Of the part that was counted last: how many keys waited, and how many distinct keys they were.
+    last: (usize, usize),
     seed: Seed,
 }
 
@@ -62,7 +65,7 @@ fn count<K, Q: Value<Owned = K>>(
 
 impl<K: Stored> Map<K> {
     /// True if keys own no memory: then a key is stored for each record at no cost.
-    const PLAIN: bool = !std::mem::needs_drop::<K>();
+    const PLAIN: bool = !std::mem::needs_drop::<K>() && size_of::<K>() > 0;
 
     #[inline]
     fn add_hashed<Q>(&mut self, hash: u64, key: Q, matches: impl Fn(&Q, &K) -> bool, n: u64)
@@ -84,7 +87,7 @@ impl<K: Stored> Map<K> {
         }
         let whole = std::mem::take(&mut self.parts);
         self.parts.resize_with(PARTS, HashTable::new);
-        self.waiting.resize_with(PARTS, Vec::new);
+        self.waiting = Self::PLAIN.then(|| Scatter::new(PARTS));
         for (key, n) in whole.into_iter().flatten() {
             self.add_hashed(self.seed.hash_key(&key), key, K::eq, n);
         }
@@ -92,20 +95,42 @@ impl<K: Stored> Map<K> {
 
     /// Counts the keys of a part that wait.
     fn settle_part(&mut self, at: usize) {
-        let Self { parts, waiting, waits, seed, .. } = self;
-        let Some(waiting) = waiting.get_mut(at).map(std::mem::take) else { return };
-        *waits -= waiting.len();
-        for key in waiting {
-            let hash = seed.hash_key(&key);
-            count(&mut parts[at], |(k, _)| seed.hash_key(k), (hash, key), K::eq, 1);
+        let Some(mut waiting) = self.waiting.take() else { return };
+        self.waits -= waiting.len_of(at);
+        self.count_waiting(at, &mut waiting);
+        self.waiting = Some(waiting);
+    }
+
+    /// Counts the waiting keys of a part, which are from this table or from another.
+    fn count_waiting(&mut self, at: usize, waiting: &mut Scatter<K>) {
+        let len = waiting.len_of(at);
+        if len == 0 {
+            return;
         }
+        let Self { parts, seed, last, .. } = self;
+        let part = &mut parts[at];
+        let before = part.len();
+        // Hashes spread keys evenly, so the ratio of distinct keys is about that of the last part. Room for all of
+        // them saves a part from being rehashed as it grows.
+        let (waited, new) = *last;
+        let new = if before > 0 { 0 } else { len.min(len * (new + new / 16) / waited.max(1)) };
+        part.reserve(new, |(k, _)| seed.hash_key(k));
+        for key in waiting.runs(at).flatten() {
+            let hash = seed.hash_key(key);
+            count(part, |(k, _)| seed.hash_key(k), (hash, key), |key, k| *key == k, 1);
+        }
+        if before == 0 {
+            *last = (len, part.len());
+        }
+        waiting.clear(at);
     }
 
     /// Counts those that wait, if that makes them take less memory, as some parts show.
     #[cold]
     fn settle_some(&mut self) {
         const SOME: usize = PARTS.div_ceil(64);
-        let before: usize = self.waiting[..SOME].iter().map(Vec::len).sum();
+        let waiting = self.waiting.iter();
+        let before: usize = waiting.flat_map(|w| (0..SOME).map(|at| w.len_of(at))).sum();
         (0..SOME).for_each(|at| self.settle_part(at));
         let distinct: usize = self.parts[..SOME].iter().map(HashTable::len).sum();
         if before >= distinct * 5 / 2 {
@@ -120,9 +145,10 @@ impl<K> Default for Map<K> {
     fn default() -> Self {
         Self {
             parts: vec![HashTable::new()],
-            waiting: Vec::new(),
+            waiting: None,
             waits: 0,
             most: WAITING,
+            last: (1, 0),
             seed: Seed::default(),
         }
     }
@@ -144,9 +170,8 @@ impl<K: Stored> Table<K> for Map<K> {
     }
 
     fn weight(&self) -> usize {
-        let waiting: usize = self.waiting.iter().map(Vec::capacity).sum();
-        let parts: usize = self.parts.iter().map(HashTable::allocation_size).sum();
-        parts + waiting * size_of::<K>()
+        let waiting = self.waiting.as_ref().map_or(0, Scatter::weight);
+        self.parts.iter().map(HashTable::allocation_size).sum::<usize>() + waiting
     }
 
     fn held(&self) -> usize {
@@ -162,12 +187,10 @@ impl<K: Stored> Table<K> for Map<K> {
     }
 
     fn add_later<Q: Key<Owned = K>>(&mut self, keys: impl Iterator<Item = Q>) {
-        if !Self::PLAIN || self.parts.len() == 1 {
-            return self.add_all(keys);
-        }
+        let Some(waiting) = &mut self.waiting else { return self.add_all(keys) };
         for key in keys {
             let hash = self.seed.hash_key(&key);
-            self.waiting[part_of(hash)].push(key.into_owned());
+            waiting.push(part_of(hash), key.into_owned());
             self.waits += 1;
         }
         if self.waits >= self.most {
@@ -176,7 +199,7 @@ impl<K: Stored> Table<K> for Map<K> {
     }
 
     fn settle(&mut self) {
-        (0..self.waiting.len()).for_each(|at| self.settle_part(at));
+        (0..self.parts.len()).for_each(|at| self.settle_part(at));
     }
 
     fn get<Q: Key<Owned = K>>(&self, key: Q) -> u64 {
@@ -199,8 +222,13 @@ impl<K: Stored> Table<K> for Map<K> {
         }
         for at in 0..from.parts.len() {
             // Part after part, so that each is in a cache.
+            if self.parts.len() == from.parts.len() && self.parts[at].len() < from.parts[at].len() {
+                std::mem::swap(&mut self.parts[at], &mut from.parts[at]);
+            }
             self.settle_part(at);
-            from.settle_part(at);
+            if let Some(waiting) = &mut from.waiting {
+                self.count_waiting(at, waiting);
+            }
             for (key, n) in std::mem::take(&mut from.parts[at]) {
                 let hash = self.seed.hash_key(&key);
                 self.add_hashed(hash, key, K::eq, n);
@@ -222,10 +250,13 @@ impl<K: Stored> Table<K> for Map<K> {
             return cut;
         }
         cut.iter_mut().for_each(Self::cut);
-        for (at, (part, waiting)) in self.parts.into_iter().zip(self.waiting).enumerate() {
-            let into = &mut cut[at >> shift];
-            into.waits += waiting.len();
-            (into.parts[at], into.waiting[at]) = (part, waiting);
+        for (at, part) in self.parts.into_iter().enumerate() {
+            cut[at >> shift].parts[at] = part;
+        }
+        if let Some(waiting) = self.waiting {
+            for (part, waiting) in cut.iter_mut().zip(waiting.split(PARTS >> shift)) {
+                (part.waits, part.waiting) = (waiting.len(), Some(waiting));
+            }
         }
         cut
     }
