@@ -56,13 +56,14 @@ impl RecordFormat for JsonLines {
         batch.clear();
         let wanted = reading.fields;
         batch.set_fields(Kind::Json, wanted.len());
+        let mut reader = json::Reader::new(wanted);
         let mut next = |batch: &mut Batch| {
             batch.fields.iter_mut().for_each(ColumnBuffer::mark_missing);
             next(text, batch)
         };
         for line in Lines::new(text, reading.delimiter) {
             let start = (line.as_ptr() as usize) - (text.as_ptr() as usize);
-            match record(text, start..start + line.len(), wanted, batch) {
+            match record(text, start..start + line.len(), &mut reader, batch) {
                 Ok(()) => {}
                 Err(wrong) if reading.invalid == Invalid::Skip => told.tell(wrong.at, wrong.what),
                 Err(wrong) => {
@@ -86,13 +87,13 @@ impl RecordFormat for JsonLines {
 fn record(
     text: &str,
     line: Range<usize>,
-    wanted: &[Box<str>],
+    reader: &mut json::Reader<'_>,
     batch: &mut Batch,
 ) -> Result<(), Wrong> {
     let (before, end) = (batch.record.spans.len(), line.end);
     let mut rest = line;
     loop {
-        match value(text, rest, wanted, batch) {
+        match value(text, rest, reader, batch) {
             Ok(Some(next)) if next < end => rest = next..end,
             Ok(_) => return Ok(()),
             Err(wrong) => {
@@ -108,7 +109,7 @@ fn record(
 fn value(
     text: &str,
     range: Range<usize>,
-    wanted: &[Box<str>],
+    reader: &mut json::Reader<'_>,
     batch: &mut Batch,
 ) -> Result<Option<usize>, Wrong> {
     let count = batch.record.spans.len();
@@ -117,13 +118,9 @@ fn value(
         field.spans.push(Span::new(start, start));
     }
     let fields = &mut batch.fields;
-    let checked = json::record(text, range, |member| {
-        for (name, field) in wanted.iter().zip(fields.iter_mut()) {
-            if member.is(text, name) {
-                // Of equal keys the last wins.
-                field.spans[count] = Span::new(member.value.start, member.value.end);
-            }
-        }
+    let checked = reader.record(text, range, |field, value| {
+        // Of equal keys the last wins.
+        fields[field].spans[count] = Span::new(value.start, value.end);
     });
     match checked {
         Ok(Some((value, next))) => {

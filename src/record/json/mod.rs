@@ -1,6 +1,7 @@
 //! JSON on its raw bytes: checked whole in one pass, and nothing made of it but what is asked for.
 //!
-//! [`scan`] checks a record and tells where the members of its object are; [`path`] finds a part of
+//! [`scan`] checks a record and tells where the members of its object are, [`layout`] does so faster if
+//! the record has the layout of the one before; [`path`] finds a part of
 //! a value. When two spellings are one value, and which of two comes first, the columns of operators
 //! know.
 //!
@@ -12,6 +13,7 @@
 //! beyond [`DEEPEST`], as in jq: the readers are recursive, and input is hostile.
 
 mod constant;
+mod layout;
 mod path;
 mod scan;
 #[cfg(test)]
@@ -21,8 +23,9 @@ pub(crate) use constant::Constant;
 pub(crate) use creel_operators::column::{
     has_escape, rank, shortest, small_integer, unescape, write_key, write_string, write_value,
 };
+pub(crate) use layout::Reader;
 pub(crate) use path::{Step, find, length, members};
-pub(crate) use scan::{TORN, Wrong, record};
+pub(crate) use scan::{TORN, Wrong};
 
 /// The most values that may be open around a value.
 pub(crate) const DEEPEST: usize = 512;

@@ -15,7 +15,7 @@ pub(crate) struct Wrong {
     pub(crate) what: &'static str,
 }
 
-type Checked<T> = Result<T, Wrong>;
+pub(super) type Checked<T> = Result<T, Wrong>;
 
 /// A key of an object and its value: where they stand, the key without its quotes.
 #[derive(Debug, Clone)]
@@ -70,12 +70,22 @@ pub(crate) fn record(
         b'{' => cursor.object(0, visit)?,
         _ => cursor.value(0)?,
     }
-    let value = start..cursor.at;
+    value_end(text, range, start..cursor.at).map(Some)
+}
+
+/// The same value, behind which is what may be there, and where the next one begins.
+#[inline]
+pub(super) fn value_end(
+    text: &str,
+    range: Range<usize>,
+    value: Range<usize>,
+) -> Checked<(Range<usize>, usize)> {
+    let mut cursor = Cursor { bytes: &text.as_bytes()[..range.end], at: value.end };
     cursor.space();
     if cursor.at == value.end && cursor.at < range.end {
         cursor.apart()?;
     }
-    Ok(Some((value, cursor.at)))
+    Ok((value, cursor.at))
 }
 
 /// A place in a record.
@@ -95,7 +105,7 @@ impl Cursor<'_> {
     }
 
     #[inline]
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         while let Some(byte @ ..=b' ') = self.peek() {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 return;
@@ -126,6 +136,16 @@ impl Cursor<'_> {
             Some(b'f') => self.literal(b"false"),
             Some(b'n') => self.literal(b"null"),
             _ => self.wrong("no JSON value begins like this"),
+        }
+    }
+
+    /// The same, if it is likely to be a string or a number.
+    #[inline(always)]
+    pub(super) fn value_behind(&mut self, depth: usize) -> Checked<()> {
+        match self.peek() {
+            Some(b'"') => self.string().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => self.value(depth),
         }
     }
 

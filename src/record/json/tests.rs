@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Constant, DEEPEST, Step, find, length, members, record, write_key, write_value};
+use super::scan::record;
+use super::{Constant, DEEPEST, Step, find, length, members, write_key, write_value};
 
 /// Whether a record is JSON as a whole; where it is wrong if not.
 fn checked(text: &str) -> Result<Option<&str>, (usize, &'static str)> {
