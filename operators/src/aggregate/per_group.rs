@@ -96,6 +96,9 @@ pub trait PerGroup: Clone + Send + 'static {
     }
 }
 
+/// Groups between the one whose place is asked for and the one that is merged.
+const AHEAD: usize = 16;
+
 /// The [`State`] of a [`PerGroup`] aggregate.
 #[derive(Debug, Clone)]
 pub struct Each<P: PerGroup> {
@@ -137,7 +140,10 @@ impl<P: PerGroup> State for Each<P> {
 
     fn merge(&mut self, other: Self, map: &[u32]) {
         assert_eq!(map.len(), other.groups.len(), "a place for each group");
-        for (from, &into) in other.groups.into_iter().zip(map) {
+        for (at, (from, &into)) in other.groups.into_iter().zip(map).enumerate() {
+            if let Some(&later) = map.get(at + AHEAD) {
+                prefetch(&self.groups[later as usize]);
+            }
             self.of.merge(&mut self.groups[into as usize], from);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use creel_kernels::prefetch;
+
 use super::{Column, Data, Datum, Form};
 
 /// A column that owns its values: one for each group of an aggregate, say.
@@ -22,6 +24,12 @@ pub struct OwnedColumn {
     pub(super) data: OwnedData,
     /// Which values are missing; empty as long as none is.
     pub(super) missing: Vec<bool>,
+}
+
+fn ask_for<T>(values: &[T], row: usize) {
+    if let Some(value) = values.get(row) {
+        prefetch(value);
+    }
 }
 
 /// The values of an owned column.
@@ -177,6 +185,26 @@ impl OwnedColumn {
                 Some(Datum::of_text(*form, &text[within(ends, row)]))
             }
             OwnedData::Lists { .. } | OwnedData::Tuples(_) => None,
+        }
+    }
+
+    /// Has the memory of a row's value read into the nearest cache, without waiting for it: for rows that are
+    /// looked at in another order than they stand in.
+    ///
+    /// ```
+    /// # use creel_operators::column::OwnedColumn;
+    /// let column = OwnedColumn::integers([7]);
+    /// column.prefetch(0);
+    /// column.prefetch(1); // There is none, which does not matter.
+    /// ```
+    #[inline]
+    pub fn prefetch(&self, row: usize) {
+        match &self.data {
+            OwnedData::Integers(values) => ask_for(values, row),
+            OwnedData::Floats(values) => ask_for(values, row),
+            OwnedData::Bools(values) => ask_for(values, row),
+            OwnedData::Texts { ends, .. } | OwnedData::Lists { ends, .. } => ask_for(ends, row),
+            OwnedData::Tuples(columns) => columns.iter().for_each(|column| column.prefetch(row)),
         }
     }
 

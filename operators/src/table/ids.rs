@@ -42,6 +42,9 @@ struct Slot {
     next: u32,
 }
 
+/// Texts of another table that are looked up together: their slots stay in the nearest cache.
+const BATCH: usize = 256;
+
 /// Keys between the one whose slot is asked for and the one that is looked up.
 const AHEAD: usize = 16;
 
@@ -152,20 +155,7 @@ impl TextIds {
         numbers.clear();
         numbers.reserve(pieces.len());
         self.reserve(pieces.len());
-        let mut hashes = std::mem::take(&mut self.hashes);
-        hashes.clear();
-        hashes.extend(pieces.iter().map(|piece| {
-            let hash = self.seed.hash_long(piece.of(text).as_bytes());
-            prefetch(&self.slots[self.place(hash)]);
-            hash
-        }));
-        for (at, piece) in pieces.iter().enumerate() {
-            if let Some(&hash) = hashes.get(at + AHEAD) {
-                self.ask_for_text(hash);
-            }
-            numbers.push(self.look_up(hashes[at], piece.of(text)));
-        }
-        self.hashes = hashes;
+        self.number_batch(pieces.iter().map(|piece| piece.of(text)), numbers);
     }
 
     /// Adds the texts of another, and gives the number here of each number there.
@@ -178,7 +168,36 @@ impl TextIds {
     /// assert_eq!(ids.merge(&others), [1, 0]);
     /// ```
     pub fn merge(&mut self, others: &Self) -> Vec<u32> {
-        (0..others.len() as u32).map(|number| self.number(others.text(number))).collect()
+        let mut numbers = Vec::with_capacity(others.len());
+        for first in (0..others.len()).step_by(BATCH) {
+            let batch = first as u32..others.len().min(first + BATCH) as u32;
+            self.reserve(batch.len());
+            self.number_batch(batch.map(|number| others.text(number)), &mut numbers);
+        }
+        numbers
+    }
+
+    /// Appends the numbers of texts, for all of which there is room.
+    #[inline]
+    fn number_batch<'t>(
+        &mut self,
+        texts: impl Iterator<Item = &'t str> + Clone,
+        numbers: &mut Vec<u32>,
+    ) {
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        hashes.extend(texts.clone().map(|text| {
+            let hash = self.seed.hash_long(text.as_bytes());
+            prefetch(&self.slots[self.place(hash)]);
+            hash
+        }));
+        for (at, text) in texts.enumerate() {
+            if let Some(&hash) = hashes.get(at + AHEAD) {
+                self.ask_for_text(hash);
+            }
+            numbers.push(self.look_up(hashes[at], text));
+        }
+        self.hashes = hashes;
     }
 
     /// Where a hash is looked for first.

@@ -290,7 +290,7 @@ impl LaneState for Groups {
         let results: Vec<OwnedColumn> = states.into_iter().map(|state| state.finish()).collect();
         let (labels, mut row) = (Labels::new(&grouping.shape), String::new());
         let mut writer = RowWriter::new(budget);
-        keys.each_sorted(kind, |order, key, group| {
+        keys.each_sorted(kind, ask_for(&results), |order, key, group| {
             labels.write(Some(key), &results, group as usize, &mut row);
             writer.add(order, &row)
         })?;
@@ -321,9 +321,16 @@ impl LaneState for Groups {
         };
         match grouping.kind_of_key() {
             None => print(None, 0),
-            Some(kind) => keys.each_sorted(kind, |_, key, group| print(Some(key), group)),
+            Some(kind) => {
+                keys.each_sorted(kind, ask_for(&results), |_, key, group| print(Some(key), group))
+            }
         }
     }
+}
+
+/// Asks for the results of a group, which is one by chance: in the order of their keys, groups are anywhere.
+fn ask_for(results: &[OwnedColumn]) -> impl Fn(u32) {
+    move |group| results.iter().for_each(|result| result.prefetch(group as usize))
 }
 
 /// Whether a grouping is one aggregate of the records as they are.

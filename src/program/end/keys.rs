@@ -171,17 +171,22 @@ impl Keys {
     }
 
     /// Visits the groups in the order of their keys: with bytes that are in this order too, and the key
-    /// as JSON.
+    /// as JSON. `ask` is given each group some groups before, so that it can ask for what will be needed.
     pub(super) fn each_sorted(
         &self,
         kind: Kind,
+        ask: impl Fn(u32),
         mut visit: impl FnMut(&[u8], &str, u32) -> Result<()>,
     ) -> Result<()> {
         match self {
             Self::One => visit(&[], "null", 0),
             Self::Texts(keys) => {
                 let mut spelled = String::new();
-                keys.sorted().into_iter().try_for_each(|group| {
+                let order = keys.sorted();
+                order.iter().enumerate().try_for_each(|(at, &group)| {
+                    if let Some(later) = order.get(at + AHEAD) {
+                        ask(*later);
+                    }
                     let key = keys.text(group);
                     spelled.clear();
                     match kind {
@@ -191,16 +196,25 @@ impl Keys {
                     visit(key.as_bytes(), &spelled, group)
                 })
             }
-            Self::Numbers(keys) => sorted(keys).into_iter().try_for_each(|(key, group)| {
-                let spelled = match kind {
-                    Kind::Bool => (key != 0).to_string(),
-                    _ => key.to_string(),
-                };
-                visit(&(key ^ i64::MIN).to_be_bytes(), &spelled, group)
-            }),
+            Self::Numbers(keys) => {
+                let order = sorted(keys);
+                order.iter().enumerate().try_for_each(|(at, &(key, group))| {
+                    if let Some((_, later)) = order.get(at + AHEAD) {
+                        ask(*later);
+                    }
+                    let spelled = match kind {
+                        Kind::Bool => (key != 0).to_string(),
+                        _ => key.to_string(),
+                    };
+                    visit(&(key ^ i64::MIN).to_be_bytes(), &spelled, group)
+                })
+            }
         }
     }
 }
+
+/// Groups between the one whose results are asked for and the one that is visited.
+const AHEAD: usize = 16;
 
 fn number_of(keys: &mut HashMap<i64, u32>, key: i64) -> u32 {
     let next = keys.len() as u32;
