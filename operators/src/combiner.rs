@@ -1,7 +1,7 @@
 //! What a plan ends in: a combiner, which turns many records into one result.
 
-/// What a combiner has that is nothing but the mark of a type, whatever that type has: derived, it
-/// would be `Copy` only for types that are.
+/// Implements `new`, `Default`, `Clone`, `Copy` and `Debug` for a combiner that holds nothing but the name
+/// of a type. Derived, they would ask the same of that type.
 macro_rules! mark {
     ($combiner:ident<$param:ident>, $doc:literal) => {
         impl<$param> $combiner<$param> {
@@ -135,8 +135,8 @@ pub trait Combiner: Send + Sync + 'static {
         joined.unwrap_or_default()
     }
 
-    /// Appends a state to bytes, if a state of this kind can be put away in a file; `false` if not,
-    /// and then nothing is appended.
+    /// Appends a state to bytes, so that it can be spilled; `false` if states of this kind have no form in
+    /// bytes, and then nothing is appended.
     fn save(&self, _state: &Self::State, _bytes: &mut Vec<u8>) -> bool {
         false
     }
