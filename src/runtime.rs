@@ -10,7 +10,7 @@ use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use futures::FutureExt;
@@ -44,6 +44,10 @@ pub(crate) static TASKS: Started = Started {
     threads: |cores| cores.max(2),
 };
 
+/// What to do where the system gives no thread.
+const RAISE: &str = "the system gives no more threads: raise ulimit -u (threads) or ulimit -v \
+                     (memory), or the limit of the container";
+
 thread_local! {
     /// Whether this thread is one of a runtime of ours.
     static OURS: Cell<bool> = const { Cell::new(false) };
@@ -56,7 +60,8 @@ impl Started {
         }
         let mut started = Builder::new_multi_thread();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let started = started.worker_threads((self.threads)(cores)).thread_name(self.name);
+        let threads = (self.threads)(cores);
+        let started = started.worker_threads(threads).thread_name(self.name);
         let catches = self.catches;
         let started = started.on_thread_start(move || {
             OURS.set(true);
@@ -64,9 +69,10 @@ impl Started {
                 catch_panics();
             }
         });
+        has_threads(threads)?;
         // It panics where the system gives it no thread.
         let started = caught(|| started.enable_all().build()).unwrap_or_else(|panic| {
-            let said = format!("{panic}; raise ulimit -u (threads) or ulimit -v (memory)");
+            let said = format!("{panic}; {RAISE}");
             Err(io::Error::other(said))
         })?;
         // Of two that are started at once the second is let go, without waiting for its threads.
@@ -95,6 +101,27 @@ impl Started {
         drop(self.runtime()?.spawn(future));
         Ok(())
     }
+}
+
+/// Looks whether the system gives so many threads at once, and one more for the names of hosts.
+///
+/// A runtime that gets its first thread and not its second waits for ever: tokio ends it by a panic,
+/// and nobody tells the first thread to end.
+///
+/// # Errors
+/// If it does not, with what to raise.
+fn has_threads(threads: usize) -> io::Result<()> {
+    let gate = Mutex::new(());
+    std::thread::scope(|scope| {
+        // All of them live until this is dropped.
+        let _shut = gate.lock();
+        for _ in 0..=threads {
+            let thread = std::thread::Builder::new();
+            let started = thread.spawn_scoped(scope, || drop(gate.lock()));
+            started.map_err(|e| io::Error::new(e.kind(), format!("{e}; {RAISE}")))?;
+        }
+        Ok(())
+    })
 }
 
 /// Whether this thread is one of a runtime of ours.

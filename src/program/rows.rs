@@ -13,7 +13,7 @@ use super::batch::Kind;
 use super::end::Wanted;
 use crate::Result;
 use crate::run::{Context, Input, Reader, stream};
-use crate::sink::{Cell, Format, PAGE, Printer};
+use crate::sink::{Cell, Format, Page, Printer};
 use crate::spill::{Budget, Extent};
 
 /// The most rows that are ranked by keeping them all: more are sorted.
@@ -116,10 +116,18 @@ impl Rows {
         let rows = merged(budget, self.spilled, Some(limit as u64))?.take(limit);
         let mut rows = rows.peekable();
         // Rows of a table are laid out a page at a time.
-        let most = if out.encoder().format() == Format::Table { PAGE } else { 1 };
-        while rows.peek().is_some() {
-            let page: Vec<Row> = rows.by_ref().take(most).collect::<Result<_>>()?;
-            out.pairs(page.iter().map(|(key, n)| (kind.cell(key), *n)))?;
+        let is_table = out.encoder().format() == Format::Table;
+        while let Some(first) = rows.next() {
+            let mut gathered = vec![first?];
+            let mut page = Page::default();
+            page.takes(gathered[0].0.len());
+            let mut fits = |row: &Result<Row>| {
+                is_table && row.as_ref().is_ok_and(|(key, _)| page.takes(key.len()))
+            };
+            while let Some(row) = rows.next_if(&mut fits) {
+                gathered.push(row?);
+            }
+            out.pairs(gathered.iter().map(|(key, n)| (kind.cell(key), *n)))?;
         }
         Ok(())
     }

@@ -33,6 +33,17 @@ pub(crate) enum Cell<'a> {
     Key(&'a str),
 }
 
+impl Cell<'_> {
+    /// About as many bytes as it takes.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Bool(_) | Self::Number(_) => size_of::<Self>(),
+            Self::Text(text) | Self::Json(text) | Self::Key(text) => text.len(),
+            Self::List(texts) => texts.iter().map(|text| text.len()).sum(),
+        }
+    }
+}
+
 /// Writes values in one format.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Encoder {

@@ -21,7 +21,7 @@ pub(crate) use encode::{Cell, Encoder, Format};
 pub(crate) use portable::remove_unfinished;
 pub(crate) use standard::{check_input, is_closed, is_input, look};
 pub(crate) use stream::{Calls, is_ready};
-pub(crate) use table::PAGE;
+pub(crate) use table::Page;
 pub(crate) use target::{Output, Target};
 #[cfg(unix)]
 pub(crate) use temporary::remove_unfinished;
@@ -81,7 +81,7 @@ impl<'t> Printer<'t> {
         if self.encoder.format() == Format::Table {
             let mut rows = rows.peekable();
             while rows.peek().is_some() {
-                let page = table::page(rows.by_ref().take(PAGE), self.width);
+                let page = table::page(&mut rows, self.width);
                 self.buffer.extend_from_slice(page.as_bytes());
                 self.spill()?;
             }

@@ -28,6 +28,12 @@ pub(super) struct Page {
     pub(super) next: Option<String>,
     /// Of which prefix it says that it is.
     prefix: Option<String>,
+    /// Which token it says that it was asked for with.
+    token: Option<String>,
+    /// It begins behind a key, it says.
+    starts_after: bool,
+    /// A prefix that it has in place of the objects below.
+    folder: Option<String>,
 }
 
 /// An object as a listing tells it.
@@ -43,12 +49,18 @@ pub(super) struct Found {
 pub(super) struct Slot {
     pub(super) kind: Kind,
     prefix: Arc<str>,
+    /// The page that comes after the one that gave this.
+    token: Option<Arc<str>>,
+    /// Only one level was asked for, so that the page may have folders.
+    level: bool,
     page: Arc<Mutex<Option<Page>>>,
 }
 
 impl Slot {
-    pub(super) fn new(kind: Kind, prefix: &str) -> Self {
-        Self { kind, prefix: prefix.into(), page: Arc::default() }
+    /// For the page behind a token, or the first one.
+    pub(super) fn new(kind: Kind, prefix: &str, token: Option<&str>, level: bool) -> Self {
+        let token = token.map(Arc::from);
+        Self { kind, prefix: prefix.into(), token, level, page: Arc::default() }
     }
 
     /// Reads the page out of an answer.
@@ -61,6 +73,16 @@ impl Slot {
         let other = other.chain(&page.prefix).find(|key| !key.starts_with(&*self.prefix));
         if let Some(other) = other {
             return Err(NoPage::OtherPrefix(snippet(other.as_bytes())));
+        }
+        // Stores that say nothing of these are not asked to.
+        if page.starts_after
+            || page.token.is_some() && page.token.as_deref() != self.token.as_deref()
+        {
+            return Err(NoPage::OtherPage);
+        }
+        // What is below them would be missing.
+        if let Some(folder) = page.folder.as_ref().filter(|_| !self.level) {
+            return Err(NoPage::Folder(snippet(folder.as_bytes())));
         }
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
         Ok(())
@@ -102,6 +124,10 @@ pub(super) enum NoPage {
     Count { told: u64, came: u64 },
     #[error("the answer to a listing is one of another prefix: {0}")]
     OtherPrefix(String),
+    #[error("the answer to a listing is another page than the one that was asked for")]
+    OtherPage,
+    #[error("the answer to a listing has a folder in place of the objects in it: {0}")]
+    Folder(String),
     #[error("the answer to a listing is longer than {} MiB", LONGEST >> 20)]
     TooLong,
 }
@@ -145,10 +171,10 @@ impl Page {
                 Event::GeneralRef(reference) => {
                     let name = reference.decode().map_err(|e| no_xml(&e))?;
                     match reference.resolve_char_ref().map_err(|e| no_xml(&e))? {
-                        Some(c) => reading.text.push(c),
-                        None => reading.text.push_str(
+                        Some(c) => reading.add_text(c.encode_utf8(&mut [0; 4]))?,
+                        None => reading.add_text(
                             resolve_xml_entity(&name).ok_or(NoPage::NotXml(name.to_string()))?,
-                        ),
+                        )?,
                     }
                 }
                 Event::Eof => return reading.finish(),
@@ -285,6 +311,13 @@ impl Reading {
                 return Err(NoPage::OtherKind { found: "Error".to_owned(), expected: self.root });
             }
             [_, "CommonPrefixes"] => self.came[1] += 1,
+            [_, "CommonPrefixes", "Prefix"] | [_, "Blobs", "BlobPrefix", "Name"] => {
+                self.page.folder.get_or_insert(text);
+            }
+            [_, "ContinuationToken" | "Marker"] if !text.is_empty() => {
+                once(&mut self.page.token, text, "which page it is")?;
+            }
+            [_, "StartAfter"] => self.page.starts_after = !text.is_empty(),
             [_, "Contents"] | [_, "Blobs", "Blob"] => {
                 self.came[0] += 1;
                 self.add()?;

@@ -50,12 +50,60 @@ fn a_page_of_another_prefix_is_none() {
              <Size>1</Size></Contents></ListBucketResult>"
         )
     };
-    let slot = Slot::new(Kind::S3, "logs/");
+    let slot = Slot::new(Kind::S3, "logs/", None, false);
     assert!(slot.put(page("logs/", "logs/a").as_bytes()).is_ok());
     assert!(slot.put(page("", "logs/a").as_bytes()).is_ok());
     assert!(slot.put(page("", "zzz/a").as_bytes()).is_err());
     assert!(slot.put(page("zzz/", "logs/a").as_bytes()).is_err());
     assert_eq!(slot.take().map(|page| page.objects.len()), Some(1));
+}
+
+#[test]
+fn a_page_that_says_it_is_another_one_is_none() {
+    let s3 = |says: &str| {
+        format!("<ListBucketResult><IsTruncated>false</IsTruncated>{says}</ListBucketResult>")
+    };
+    let azure = |says: &str| {
+        format!("<EnumerationResults>{says}<Blobs></Blobs><NextMarker/></EnumerationResults>")
+    };
+    let token = |told: &str| s3(&format!("<ContinuationToken>{told}</ContinuationToken>"));
+    let marker = |told: &str| azure(&format!("<Marker>{told}</Marker>"));
+    let after = |told: &str| s3(&format!("<StartAfter>{told}</StartAfter>"));
+    let cases = [
+        (Kind::S3, Some("t1"), token("t1"), true),
+        (Kind::S3, Some("t1"), token("t2"), false),
+        (Kind::S3, Some("t1"), token(""), true),
+        (Kind::S3, None, token("t1"), false),
+        (Kind::S3, None, after(""), true),
+        (Kind::S3, None, after("zzz"), false),
+        (Kind::Azure, Some("t1"), marker("t1"), true),
+        (Kind::Azure, Some("t1"), marker("t2"), false),
+    ];
+    for (kind, asked, body, right) in cases {
+        let slot = Slot::new(kind, "", asked, false);
+        assert_eq!(slot.put(body.as_bytes()).is_ok(), right, "{asked:?} {body}");
+    }
+}
+
+#[test]
+fn folders_are_read_only_where_one_level_was_asked_for() {
+    let s3 = "<ListBucketResult><CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes>\
+              </ListBucketResult>";
+    let azure = "<EnumerationResults><Blobs><BlobPrefix><Name>d/</Name></BlobPrefix></Blobs>\
+                 <NextMarker/></EnumerationResults>";
+    for (kind, body) in [(Kind::S3, s3), (Kind::Gcs, s3), (Kind::Azure, azure)] {
+        let put = |level| Slot::new(kind, "", None, level).put(body.as_bytes());
+        assert!(put(true).is_ok());
+        assert!(put(false).unwrap_err().to_string().contains("d/"));
+    }
+}
+
+#[test]
+fn text_outside_of_the_root_is_no_page_however_it_is_spelled() {
+    for behind in ["ab", "&#97;&#98;", "&amp;", "<![CDATA[ab]]>"] {
+        let body = format!("<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>{behind}");
+        assert!(Page::read(Kind::S3, body.as_bytes()).is_err(), "{behind}");
+    }
 }
 
 #[test]

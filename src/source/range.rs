@@ -275,6 +275,10 @@ async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> R
                             Ok(None) if at < sent && due.is_none() => {
                                 break Fault::Ours(Trouble::Short);
                             }
+                            // As much as came before, and something else.
+                            Ok(None) if again.finalize() != given.finalize() => {
+                                return Err(Error::Changed { place: place.clone().at(sent) });
+                            }
                             Ok(None) => return Ok(()),
                             Err(fault) => break fault,
                         }

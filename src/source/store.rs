@@ -329,7 +329,8 @@ impl Store {
     /// One page of a listing.
     async fn page(&self, prefix: &str, mut options: PaginatedListOptions) -> Result<Page> {
         let Some(pages) = &self.pages.0 else { return Ok(Page::default()) };
-        let slot = Slot::new(self.kind, prefix);
+        let level = options.delimiter.is_some();
+        let slot = Slot::new(self.kind, prefix, options.page_token.as_deref(), level);
         options.extensions.insert(slot.clone());
         let asked = pages.list_paginated(some(prefix), options).await;
         asked.map_err(|e| self.explain(prefix, &e))?;

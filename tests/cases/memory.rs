@@ -162,6 +162,15 @@ fn memory_holds_for_long_texts() {
         let copies = if cfg!(debug_assertions) { 16 << 20 } else { 0 };
         bounded_with(folder, 64, &["1", "32"], &[program, "long"], 0, copies);
     }
+    let table = ["-t", "table", "frequencies", "long"];
+    bounded_with(
+        folder,
+        64,
+        &["1", "32"],
+        &table,
+        0,
+        if cfg!(debug_assertions) { 16 << 20 } else { 0 },
+    );
     // Longer ones are refused for any number of threads.
     fs::write(folder.join("longer"), "x".repeat(3 << 20)).expect("a file");
     bounded(folder, 64, &THREADS, &["count", "longer"], 4);

@@ -435,6 +435,27 @@ pub(crate) const PAGE: &[Fault] = &[
         },
         &["not how to ask"],
     ),
+    fault(
+        "a folder in place of its objects",
+        |_, r| {
+            let text = String::from_utf8_lossy(&r.body).into_owned();
+            let s3 = "<CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes></ListBucketResult>";
+            let text = text.replace("</ListBucketResult>", s3);
+            let azure = "<BlobPrefix><Name>d/</Name></BlobPrefix></Blobs>";
+            r.body = text.replace("</Blobs>", azure).into();
+        },
+        &["folder", "entries"],
+    ),
+    fault(
+        "the page of another token",
+        |_, r| {
+            let text = String::from_utf8_lossy(&r.body).into_owned();
+            let s3 = "<ContinuationToken>other</ContinuationToken></ListBucketResult>";
+            let text = text.replace("</ListBucketResult>", s3);
+            r.body = text.replace("<Blobs>", "<Marker>other</Marker><Blobs>").into();
+        },
+        &["another page"],
+    ),
     lasting(
         "the same token for ever",
         |_, r| {
