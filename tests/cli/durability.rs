@@ -66,6 +66,7 @@ CALL(fgetxattr, "xattr", ssize_t, (int fd, const char *k, void *v, size_t n), (f
 CALL(flistxattr, "xattr", ssize_t, (int fd, char *list, size_t n), (fd, list, n))
 CALL(fsetxattr, "xattr", int, (int d, const char *k, const void *v, size_t n, int f), (d, k, v, n, f))
 CALL(fremovexattr, "xattr", int, (int fd, const char *k), (fd, k))
+CALL(pwrite64, "pwrite", ssize_t, (int fd, const void *b, size_t n, off64_t at), (fd, b, n, at))
 CALL(write, "write", ssize_t, (int fd, const void *bytes, size_t n), (fd, bytes, n))
 CALL(fsync, "fsync", int, (int fd), (fd))
 CALL(fdatasync, "fdatasync", int, (int fd), (fd))
@@ -239,6 +240,70 @@ fn whatever_call_fails_the_output_is_right_or_there_is_an_error() {
             left.sort();
             assert_eq!(left, ["in.txt", "out"], "{what}");
             if case.calls().iter().filter(|&name| name == call).count() < nth {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_call_fails_as_states_are_spilled_the_answer_is_right_or_there_is_an_error() {
+    let Some(shim) = shim() else { return };
+    let case = Case::new();
+    // Distinct keys of more than the memory, and one that is common.
+    let keys: String = (0..40_000).map(|n| format!("{n:0>1000}\ncommon\n")).collect();
+    fs::write(case.folder.path().join("in.txt"), keys).expect("a file");
+    let arguments = ["-j2", "--memory", "64M", "--tmpdir", ".", "frequencies | topk(1)", "in.txt"];
+    for (call, error) in [("pwrite", 28), ("read", 5), ("open", 28)] {
+        // Each of the first, and some of many.
+        for nth in [1, 2].into_iter().chain((1..).map(|power| 1 << (2 * power))) {
+            let output = case.run(shim, &arguments, call, nth, error);
+            let what = format!("{call} {nth}: {}", text(&output.stderr));
+            match output.status.code() {
+                Some(0) => assert_eq!(text(&output.stdout), "[\"common\",40000]\n", "{what}"),
+                Some(2..=4) => {
+                    assert_eq!(output.stdout, b"", "{what}");
+                    assert!(output.stderr.starts_with(b"creel: "), "{what}");
+                }
+                code => panic!("{code:?}: {what}"),
+            }
+            let mut left = names_in(case.folder.path());
+            left.sort();
+            assert_eq!(left, ["in.txt", "out"], "{what}");
+            let met = case.calls().iter().filter(|&name| name == call).count();
+            assert!(met > 0, "nothing was spilled");
+            if met < nth {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_call_fails_as_a_state_is_written_it_is_whole_or_there_is_an_error() {
+    let Some(shim) = shim() else { return };
+    let case = Case::new();
+    let arguments = ["--partial", "s.creel", "words | frequencies | topk(2)", "in.txt"];
+    let state = case.folder.path().join("s.creel");
+    for (call, error) in [("write", 28), ("fsync", 5), ("rename", 5), ("open", 28), ("close", 5)] {
+        for nth in 1.. {
+            let _ = fs::remove_file(&state);
+            let output = case.run(shim, &arguments, call, nth, error);
+            let what = format!("{call} {nth}: {}", text(&output.stderr));
+            let calls = case.calls();
+            let is_written = state.exists();
+            assert!(is_written || output.status.code() != Some(0), "{what}");
+            assert!(output.status.code().is_some_and(|code| code < 5), "{what}");
+            if is_written {
+                let merged = case.run(shim, &["--merge", "s.creel"], "none", 0, 0);
+                let answer = text(&merged.stdout);
+                let is_right = answer == "[\"word0\",301]\n[\"word1\",301]\n";
+                // A state may tell that a source could not be read, as both runs do then.
+                let is_told = [&output, &merged].iter().all(|run| run.status.code() == Some(3));
+                assert!(is_right || is_told, "{what}: {answer}");
+                fs::remove_file(&state).expect("it is there");
+            }
+            if calls.iter().filter(|&name| name == call).count() < nth {
                 break;
             }
         }
