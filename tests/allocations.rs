@@ -139,6 +139,10 @@ fn command() {
             "filter(contains(\"fox\") and length > 20) | map(ascii_upcase) | max",
             "split(\" \") | flatten | filter(startswith(\"s\")) | count",
             "filter(test(\"dachs\"))",
+            "map(ascii_downcase) | split(\" \") | flatten | filter(length > 5) | map(length) | sum",
+            "filter(length > 3) | groupby(.; count)",
+            "map(ascii_upcase) | groupby(length; {n: count, least: min, first: first})",
+            "(words | count), (filter(length > 5) | map(length) | max), count",
         ],
     );
 }
@@ -152,6 +156,10 @@ fn json() {
             "filter(.status >= 500) | frequencies(.uri) | topk(10)",
             "map(.rt) | sum",
             "filter(.req.host == \"h\") | map(.uri)",
+            "filter(.status >= 500) | map(.req) | filter(.id == 7) | map(.host) | ascii_upcase | count",
+            "groupby(.uri; {n: count, err: count(.status >= 500), mean: mean(.rt), p99: p99(.rt)})",
+            "filter(.status >= 500) | groupby(.req.host; max(.rt))",
+            "topk(3; .rt) | count",
         ],
     );
 }

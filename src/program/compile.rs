@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::batch::Kind;
-use super::end::{Branch, End, Rows, Several, Wanted};
+use super::end::{Branch, End, RowShape, Rows, Several, Wanted};
 use super::expression;
 use super::fault::Fault;
 use super::format::InputFormat;
-use super::grouping;
+use super::grouping::{self, Grouping};
 use super::parse::parse;
 use super::phase::Phase;
 use super::predicate::Predicate;
@@ -31,16 +31,12 @@ pub(crate) struct Compiler {
     /// What records are after the last stage.
     pub(crate) kind: Kind,
     end: Option<Box<dyn End>>,
-    /// Whether the end is several results, behind which nothing can stand.
-    has_several: bool,
     /// Whether this is one of several results; and what it makes of the records that all of them are of,
     /// once phases of its own follow.
     is_branch: bool,
     branch: Option<Branch>,
-    /// Whether the records of this phase are pairs of a key and a count, commonest first.
-    is_ranked: bool,
-    /// Whether the records of this phase are rows of groups.
-    is_grouped: bool,
+    /// What the rows of the phase before are, which are the records of this one.
+    rows: RowShape,
 }
 
 impl Compiler {
@@ -50,9 +46,7 @@ impl Compiler {
         for segment in segments(parse(text)?) {
             compiler.segment(&segment)?;
         }
-        let (mut phases, last, _) = compiler.into_phases();
-        phases.push(last);
-        Ok(phases)
+        Ok(compiler.into_phases())
     }
 
     fn new(phases: Vec<Phase>, format: InputFormat) -> Self {
@@ -62,19 +56,17 @@ impl Compiler {
             stages: Vec::new(),
             kind: format.reader().kind(),
             end: None,
-            has_several: false,
             is_branch: false,
             branch: None,
-            is_ranked: false,
-            is_grouped: false,
+            rows: RowShape::Values,
         }
     }
 
-    /// The phases before this one, this one, and whether its rows are pairs, commonest first.
-    fn into_phases(self) -> (Vec<Phase>, Phase, bool) {
-        let Self { phases, format, stages, end, .. } = self;
-        let is_ranked = end.as_ref().is_some_and(|end| end.gives_pairs());
-        (phases, Phase::new(format, stages, end), is_ranked)
+    /// The phases before this one, and this one.
+    fn into_phases(self) -> Vec<Phase> {
+        let Self { mut phases, format, stages, end, .. } = self;
+        phases.push(Phase::new(format, stages, end));
+        phases
     }
 
     /// Begins another phase, if this one has its reduction: its rows are records of what follows.
@@ -83,18 +75,16 @@ impl Compiler {
             return;
         }
         let mut ended = std::mem::replace(self, Self::new(Vec::new(), InputFormat::JSONL));
-        let rows = ended.end.as_mut().map(|end| end.rows());
-        self.is_grouped = matches!(rows, Some(Rows::OfGroups));
+        if let Some(end) = &mut ended.end {
+            self.rows = if end.gives_pairs() { RowShape::Counts } else { end.rows().shape() };
+        }
         (self.is_branch, self.branch) = (ended.is_branch, ended.branch.take());
         if self.is_branch && self.branch.is_none() {
             // What comes first is of the records that the other results are of too.
-            self.is_ranked = ended.end.as_ref().is_some_and(|end| end.gives_pairs());
             self.branch = ended.end.map(|end| Branch::new(ended.stages, Arc::from(end)));
-            return;
+        } else {
+            self.phases = ended.into_phases();
         }
-        let (mut phases, phase, is_ranked) = ended.into_phases();
-        phases.push(phase);
-        (self.phases, self.is_ranked) = (phases, is_ranked);
     }
 
     /// Ends the chain of records in several results, each of them a chain of its own.
@@ -104,8 +94,7 @@ impl Compiler {
         for chain in chains {
             let mut compiler = Self {
                 kind: self.kind,
-                is_ranked: self.is_ranked(),
-                is_grouped: self.has_groups(),
+                rows: self.rows(),
                 is_branch: true,
                 ..Self::new(Vec::new(), self.format)
             };
@@ -115,7 +104,6 @@ impl Compiler {
             branches.push(compiler.into_branch(chain)?);
         }
         self.end(Several::new(branches, self.kind));
-        self.has_several = true;
         Ok(())
     }
 
@@ -124,47 +112,34 @@ impl Compiler {
         let (branch, following) = match (self.branch.take(), self.end.take()) {
             (Some(branch), end) => {
                 self.end = end;
-                let (mut phases, last, _) = self.into_phases();
-                phases.push(last);
-                (branch, phases)
+                (branch, self.into_phases())
             }
             (None, Some(end)) => (Branch::new(self.stages, Arc::from(end)), Vec::new()),
+            // Records that are few may wait until the results before them are printed.
+            (None, None) if has_take(&self.stages) && self.kind != Kind::List => {
+                let end = Arc::new(Grouping::of_all(self.kind));
+                (Branch::new(self.stages, end), Vec::new())
+            }
             (None, None) => {
                 let message = "one of several results is needed here, and this gives records";
-                return Err(Fault::new(chain.span.clone(), message)
-                    .hint("end it in a result, such as count: (map(length) | sum), count"));
+                return Err(Fault::new(chain.span.clone(), message).hint(
+                    "end it in a result, such as count: (map(length) | sum), count; or in a take",
+                ));
             }
         };
-        if branch.has_take() {
-            let message = "`take` within one of several results";
-            return Err(Fault::new(chain.span.clone(), message)
-                .hint("put it before all of them: take(10) | (frequencies | topk(3)), count"));
-        }
         Ok(branch.followed_by(following))
     }
 
-    /// Returns true if records are pairs of a key and a count, commonest first.
-    pub(crate) fn is_ranked(&self) -> bool {
-        self.is_ranked && self.has_rows()
-    }
-
-    /// Returns true if records are rows of groups, which are compared by their keys first.
-    fn has_groups(&self) -> bool {
-        self.is_grouped && self.has_rows()
-    }
-
-    /// Returns true if records are rows of the phase before, as they are.
-    fn has_rows(&self) -> bool {
+    /// What the records are, if they are rows of the phase before as they are.
+    pub(super) fn rows(&self) -> RowShape {
         let keeps = |stage: &Stage| matches!(stage, Stage::Filter(_) | Stage::Take(_));
-        self.end.is_none() && self.stages.iter().all(keeps)
+        match self.end.is_none() && self.stages.iter().all(keeps) {
+            true => self.rows,
+            false => RowShape::Values,
+        }
     }
 
     fn segment(&mut self, segment: &Expr) -> Result<(), Fault> {
-        if self.has_several {
-            let message = "this stands behind several results";
-            return Err(Fault::new(segment.span.clone(), message)
-                .hint("put it into the parentheses of each: (frequencies | topk(3)), count"));
-        }
         match &segment.node {
             Node::Call(call) if call.top && verbs::find(&call.name).is_some() => self.stage(call),
             Node::Call(call) if call.top && verbs::is_aggregate(&call.name) => {
@@ -214,23 +189,16 @@ impl Compiler {
         if !(least..=most).contains(&call.args.len()) {
             return Err(wrong_arity(verb, call));
         }
-        let has_groups = self.has_groups();
         // These are asked of the reduction itself, which then keeps less.
-        let rows = self.end.as_mut().map(|end| end.rows());
-        let of_groups = matches!(rows, Some(Rows::OfGroups));
-        if matches!(verb.name, "topk" | "bottomk") && (of_groups || has_groups) {
-            return Err(verbs::not_yet(
-                call.name_span.clone(),
-                &format!("{} of groups", verb.name),
-            ));
-        }
-        let smallest_first = matches!(rows, Some(Rows::RankedUp(_)));
-        let limits = match verb.name {
-            _ if of_groups => false,
-            "topk" => !smallest_first,
-            "take" => true,
-            "count" => call.args.is_empty(),
-            _ => false,
+        let limits = match self.end.as_mut().map(|end| end.rows()) {
+            None | Some(Rows::Pairs | Rows::Objects | Rows::Mixed) => false,
+            Some(Rows::Ranked(_) | Rows::Ordered(_) | Rows::Single)
+                if verb.name == "take" || verb.name == "count" && call.args.is_empty() =>
+            {
+                true
+            }
+            Some(Rows::Ranked(_) | Rows::Single) => verb.name == "topk" && call.args.len() == 1,
+            Some(Rows::Ordered(_)) => false,
         };
         if !limits {
             self.begin_phase();
@@ -308,6 +276,9 @@ impl Compiler {
 
     /// Ends the chain of records.
     pub(super) fn end(&mut self, end: impl End + 'static) {
+        if end.numbers_records() && !self.is_branch {
+            self.push(Stage::IN_ORDER);
+        }
         self.end = Some(Box::new(end));
     }
 
@@ -327,13 +298,17 @@ impl Compiler {
     /// What is wanted of the rows of the end, which are ranked.
     fn wanted(&mut self, call: &Call) -> Result<&mut Wanted, Fault> {
         match self.end.as_mut().map(|end| end.rows()) {
-            Some(Rows::Ranked(wanted) | Rows::RankedUp(wanted)) if !wanted.counted => Ok(wanted),
+            Some(Rows::Ranked(wanted) | Rows::Ordered(wanted)) if !wanted.counted => Ok(wanted),
             _ => {
                 let message = format!("`{}` of a single result", call.name);
                 Err(Fault::new(call.name_span.clone(), message).hint("leave it out"))
             }
         }
     }
+}
+
+fn has_take(stages: &[Stage]) -> bool {
+    stages.iter().any(|stage| matches!(stage, Stage::Take(_)))
 }
 
 fn wrong_arity(verb: &verbs::Verb, call: &Call) -> Fault {

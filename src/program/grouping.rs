@@ -28,6 +28,9 @@ pub(super) struct Reducer {
     pub(super) parameters: Vec<f64>,
     /// Its columns, and what they hold.
     pub(super) columns: Vec<(Value, Kind)>,
+    /// Whether its one column stands for two: values are compared in one form, and given back as they
+    /// were written.
+    pub(super) by_itself: bool,
 }
 
 /// What the row of a group is.
@@ -81,12 +84,28 @@ impl Grouping {
         let found = aggregate::find(name).unwrap_or_else(|| unreachable!("a row of the table"));
         let columns = if found.columns.0 == 0 { 0 } else { 1 };
         let columns = std::iter::repeat_n((Value::Identity, kind), columns).collect();
-        let reducers = vec![Reducer { kind: found, parameters, columns }];
-        let shape = match name {
-            "topk" | "bottomk" => Shape::Members(Wanted::default()),
+        Self::alone(Reducer::new(found, parameters, columns))
+    }
+
+    /// The records with the largest, or the smallest, values of an expression.
+    pub(super) fn ranked_by(name: &str, k: f64, kind: Kind, by: (Value, Kind)) -> Self {
+        let found = aggregate::find(name).unwrap_or_else(|| unreachable!("a row of the table"));
+        Self::alone(Reducer::new(found, vec![k], vec![(Value::Identity, kind), by]))
+    }
+
+    /// One aggregate of all records. If it gives records, each is a row.
+    fn alone(reducer: Reducer) -> Self {
+        let shape = match reducer.kind.name {
+            "topk" | "bottomk" | "sample" => Shape::Members(Wanted::default()),
             _ => Shape::Value,
         };
-        Self { key: None, reducers, shape }
+        Self { key: None, reducers: vec![reducer], shape }
+    }
+
+    /// All records, each of them a row.
+    pub(super) fn of_all(kind: Kind) -> Self {
+        let list = Self::of_records("list", Vec::new(), kind);
+        Self { shape: Shape::Members(Wanted::default()), ..list }
     }
 
     /// What records are grouped by, if they are.
@@ -96,7 +115,12 @@ impl Grouping {
 
     /// Returns true if the order of the records shows in a row.
     pub(super) fn has_ordered(&self) -> bool {
-        self.reducers.iter().any(|reducer| reducer.kind.order == Order::Input)
+        self.draws() || self.reducers.iter().any(|reducer| reducer.kind.order == Order::Input)
+    }
+
+    /// Returns true if it draws records by their numbers.
+    pub(super) fn draws(&self) -> bool {
+        self.reducers.iter().any(|reducer| reducer.kind.name == "sample")
     }
 
     /// How many rows of all records may be kept, if these are the result.
@@ -117,6 +141,28 @@ impl Grouping {
 }
 
 impl Reducer {
+    fn new(
+        kind: &'static aggregate::Kind,
+        parameters: Vec<f64>,
+        columns: Vec<(Value, Kind)>,
+    ) -> Self {
+        let by_itself = match columns.as_slice() {
+            [(_, of)] => of.is_json() && matches!(kind.name, "min" | "max" | "topk" | "bottomk"),
+            _ => false,
+        };
+        let kind = match kind.name {
+            "min" if by_itself => aggregate::find("min_by").unwrap_or(kind),
+            "max" if by_itself => aggregate::find("max_by").unwrap_or(kind),
+            _ => kind,
+        };
+        Self { kind, parameters, columns, by_itself }
+    }
+
+    /// How many columns the aggregate is given.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len() + usize::from(self.by_itself)
+    }
+
     fn compile(expr: &Expr, kind: Kind) -> Result<Self, Fault> {
         let Node::Call(call) = &expr.node else {
             return Err(Fault::new(expr.span.clone(), "an aggregate is needed here")
@@ -127,7 +173,7 @@ impl Reducer {
 
     /// A call of an aggregate: its parameters, then its columns; without columns, the record itself.
     pub(super) fn of_call(call: &Call, kind: Kind) -> Result<Self, Fault> {
-        let Some(found) = aggregate::find(&call.name).filter(|kind| is_offered(kind)) else {
+        let Some(found) = aggregate::find(&call.name) else {
             return Err(match expression::FUNCTIONS.contains(&call.name.as_str()) {
                 true => {
                     Fault::new(call.name_span.clone(), format!("`{}` is no aggregate", call.name))
@@ -188,19 +234,15 @@ impl Reducer {
             )
             .hint("flatten makes a record of each member"));
         }
-        Ok(Self { kind: found, parameters, columns })
+        Ok(Self::new(found, parameters, columns))
     }
 }
 
-/// Returns true if the command has it. A sample needs the places of records, which are not there yet.
-pub(super) fn is_offered(kind: &aggregate::Kind) -> bool {
-    kind.name != "sample"
-}
-
-/// Ends a chain of records in one aggregate: `mean(.rt)` is `agg(mean(.rt))`.
+/// Ends a chain of records in one aggregate: `mean(.rt)` is `agg(mean(.rt))`, but records that it gives
+/// back are rows.
 pub(super) fn single(compiler: &mut Compiler, call: &Call) -> Result<(), Fault> {
-    let reducers = vec![Reducer::of_call(call, compiler.kind)?];
-    compiler.end(Grouping { key: None, reducers, shape: Shape::Value });
+    let reducer = Reducer::of_call(call, compiler.kind)?;
+    compiler.end(Grouping::alone(reducer));
     Ok(())
 }
 

@@ -67,6 +67,15 @@ fn one_aggregate_of_groups_gives_pairs_and_of_all_a_value() {
         ("map(.status) | bottomk(4) | count", "4\n"),
         ("map(.status) | bottomk(5) | topk(2)", "500\n404\n"),
         ("map(.uri) | bottomk(2)", "null\nnull\n"),
+        ("groupby(.uri; count) | topk(1)", "[\"/a\",3]\n"),
+        ("groupby(.status; count) | topk(3)", "[200,3]\n[404,1]\n[500,1]\n"),
+        ("groupby(.status; count) | filter(.[1] < 3) | bottomk(2)", "[404,1]\n[500,1]\n"),
+        ("groupby(.uri; {n: count}) | topk(1; .n)", "{\"uri\":\"/a\",\"n\":3}\n"),
+        ("frequencies(.uri) | bottomk(1)", "[\"/b\",1]\n"),
+        ("topk(1; .rt)", "{\"status\":404,\"rt\":4}\n"),
+        ("topk(2; .rt) | map(.rt) | sum", "6.5\n"),
+        ("topk(2; .rt) | topk(1) | map(.status)", "503\n"),
+        ("bottomk(2; .status) | count", "2\n"),
         ("filter(.status > 999) | mean(.rt)", "null\n"),
         ("filter(.status > 999) | groupby(.uri; count)", ""),
     ] {
@@ -78,6 +87,61 @@ fn one_aggregate_of_groups_gives_pairs_and_of_all_a_value() {
         &options(InputFormat::TEXT, 4, 2),
     );
     assert_eq!(words, "{\"key\":1,\"n\":3,\"top\":\"c\"}\n{\"key\":2,\"n\":2,\"top\":\"aa\"}\n");
+}
+
+#[test]
+fn values_that_are_compared_are_printed_as_they_were_written() {
+    let text = "{\"z\":1.50,\"a\":1e2}\n{\"z\":1.5,\"a\":7}\n{\"z\":0.10,\"a\":2.0}\n";
+    for (program, expected) in [
+        ("max", "{\"z\":1.50,\"a\":1e2}\n"),
+        ("min", "{\"z\":0.10,\"a\":2.0}\n"),
+        ("topk(1)", "{\"z\":1.50,\"a\":1e2}\n"),
+        ("bottomk(2)", "{\"z\":0.10,\"a\":2.0}\n{\"z\":1.5,\"a\":7}\n"),
+        ("topk(1; .a)", "{\"z\":1.50,\"a\":1e2}\n"),
+        ("map(.a) | max", "1e2\n"),
+        ("min(.z)", "0.10\n"),
+        // Of equal values the one that is written first in the order of texts.
+        ("max(.z)", "1.5\n"),
+        ("map(.z) | topk(2)", "1.5\n1.50\n"),
+        ("groupby(.z > 1; max(.a))", "[false,2.0]\n[true,1e2]\n"),
+        (
+            "agg({least: min(.a), all: topk(2; .z)})",
+            "{\"least\":2.0,\"all\":[{\"z\":1.5,\"a\":7},{\"z\":1.50,\"a\":1e2}]}\n",
+        ),
+    ] {
+        assert_eq!(printed(program, text), expected, "{program}");
+    }
+}
+
+#[test]
+fn a_sample_is_the_same_however_the_input_is_read() {
+    let text: String =
+        (0..300).map(|n| format!("{{\"n\":{},\"k\":{}}}\n", n % 50, n % 3)).collect();
+    let programs = [
+        "sample(5)",
+        "sample(5; 1)",
+        "map(.n) | sample(20; 9) | sum",
+        "agg({some: sample(3; 1), n: count})",
+        "groupby(.k; sample(2; 4; .n))",
+        "(sample(4) | map(.n)), count",
+    ];
+    let mut all = Vec::new();
+    for program in programs {
+        let expected = run_over(program, &text, &options(InputFormat::JSONL, 1 << 20, 1)).0;
+        for (blocksize, threads) in [(1, 3), (100, 2), (4096, 4)] {
+            let (printed, ended) =
+                run_over(program, &text, &options(InputFormat::JSONL, blocksize, threads));
+            assert!(ended.is_ok());
+            assert_eq!(printed, expected, "{program}");
+        }
+        all.push(expected);
+    }
+    assert_eq!((all[0].lines().count(), all[1].lines().count()), (5, 5));
+    assert_ne!(all[0], all[1], "of two seeds");
+    // All records, if there are fewer; and of equal ones each is drawn by itself.
+    assert_eq!(printed("sample(9) | count", REQUESTS), "6\n");
+    let ones = "1\n".repeat(40);
+    assert_eq!(printed("sample(7) | count", &ones), "7\n");
 }
 
 #[test]
@@ -117,13 +181,11 @@ fn a_fault_of_a_grouping_points_at_its_place_and_says_what_to_write() {
         ("groupby(.a; quantile(2; .b))", "quantile", "from 0 to 1"),
         ("groupby(.a; mean(.a; .b))", "mean", "write mean, mean(f)"),
         ("groupby(.a; min_by)", "min_by", "write min_by(f)"),
-        ("groupby(.a; count) | topk(3)", "topk", "topk of groups"),
-        ("groupby(.a; count) | filter(.[1] > 1) | topk(3)", "topk", "topk of groups"),
-        ("groupby(.a; count) | bottomk(3)", "bottomk", "bottomk of groups"),
-        ("frequencies(.a) | bottomk(3)", "bottomk", "bottomk of frequencies"),
+        ("groupby(.a; {n: count}) | topk(3)", "topk", "topk(3; .n)"),
+        ("groupby(.a; {n: count}) | filter(.n > 1) | bottomk(3)", "bottomk", "bottomk(3; .n)"),
         ("groupby(.a; {n: length})", "length", "`length` is no aggregate"),
         ("map(.a) | words | mean", "mean", "needs numbers"),
-        ("agg(sample(3))", "sample", "not there yet"),
+        ("agg(sample)", "sample", "write sample(n)"),
         ("map({a: .b})", "{a: .b}", "an object"),
     ] {
         let fault = Program::compile(program, InputFormat::JSONL).expect_err(program);

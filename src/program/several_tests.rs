@@ -30,6 +30,13 @@ const OF_WORDS: &[&str] = &[
     "groupby(length; {n: count, first: first})",
     "(frequencies | map(.[1]) | (sum, max), count)",
     "(count, max)",
+    "take(3)",
+    "(take(2) | frequencies)",
+    "(filter(length > 1) | take(2) | map(length))",
+    "(take(4) | take(1) | count)",
+    "(take(2), (take(0) | count))",
+    "(frequencies | topk(1), count)",
+    "sample(2; 7)",
 ];
 
 const OF_JSON: &[&str] = &[
@@ -40,6 +47,10 @@ const OF_JSON: &[&str] = &[
     "(map(.k) | words | count)",
     "groupby(.k; mean(.n))",
     "(.k | length | max)",
+    "(map(.k) | take(2))",
+    "(filter(.n > 0) | take(3) | sum(.n))",
+    "agg(sample(2))",
+    "topk(2; .n)",
 ];
 
 proptest! {
@@ -83,6 +94,39 @@ fn several_results_of_a_phase_are_of_its_rows() {
 }
 
 #[test]
+fn rows_of_several_results_are_records_of_the_stages_behind_them() {
+    let text = "b a b c a";
+    for (program, expected) in [
+        ("words | frequencies, count | count", "4\n"),
+        ("words | (frequencies | map(.[1])), count | sum", "10\n"),
+        ("words | min, max | take(1)", "\"a\"\n"),
+        ("words | min, max | bottomk(1), topk(1)", "\"a\"\n\"c\"\n"),
+        ("words | frequencies | (topk(2)), (map(.[1]) | sum)", "[\"a\",2]\n[\"b\",2]\n5\n"),
+    ] {
+        for (blocksize, threads) in [(4, 2), (64, 1)] {
+            let options = options(InputFormat::TEXT, blocksize, threads);
+            assert_eq!(printed(None, program, text, &options), expected, "{program}");
+        }
+    }
+}
+
+#[test]
+fn a_take_in_one_result_ends_neither_the_others_nor_hides_their_faults() {
+    let text = "{\"a\":1}\n{\"a\":2}\n{\"a\":\"x\"}\n{\"a\":4}\n";
+    for blocksize in [4, 64] {
+        let options = options(InputFormat::JSONL, blocksize, 2);
+        let taken = printed(None, "(take(2) | sum(.a)), count", text, &options);
+        assert_eq!(taken, "3\n4\n");
+        let (_, ended) = run_over("(take(1) | map(.a)), sum(.a)", text, &options);
+        let error = ended.expect_err("a text is no number").to_string();
+        assert!(error.contains("a number is needed"), "{error}");
+        let skips = Options { invalid: Invalid::Skip, ..options };
+        let (printed, ended) = run_over("sum(.a), (map(.a) | take(3))", text, &skips);
+        assert_eq!((printed.as_str(), ended.ok()), ("7\n1\n2\n\"x\"\n", Some(1)));
+    }
+}
+
+#[test]
 fn counts_that_do_not_fit_are_spilled_beside_other_results() {
     let text: String = (0..4000_u32).map(|n| format!("{}\n", n % 900)).collect();
     for program in
@@ -112,11 +156,9 @@ fn the_first_bad_record_of_any_result_is_told() {
 #[test]
 fn a_fault_of_several_results_says_what_to_write() {
     for (program, place, says) in [
-        ("words | frequencies, count | topk(3)", "topk(3)", "parentheses"),
-        ("words | frequencies, count | take(3)", "take(3)", "parentheses"),
         ("words, count", "words", "such as count"),
         ("(words | filter(length > 1)), count", "words | filter(length > 1)", "such as count"),
-        ("(words | take(3) | count), count", "words | take(3) | count", "before all of them"),
+        ("(split(\" \") | take(3)), count", "split(\" \") | take(3)", "such as"),
         ("map(.a, .b)", ".a, .b", "more than one value"),
     ] {
         let fault = Program::compile(program, InputFormat::TEXT).expect_err(program);

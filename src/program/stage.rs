@@ -45,6 +45,9 @@ impl Scratch {
 }
 
 impl Stage {
+    /// All records, in their order: what comes behind it sees them on one thread, in one process.
+    pub(crate) const IN_ORDER: Self = Self::Take(u64::MAX);
+
     /// What it makes of records of a kind.
     pub(crate) fn kind(&self, of: Kind) -> Kind {
         match self {

@@ -4,7 +4,7 @@ use creel_operators::aggregate;
 
 use super::batch::Kind;
 use super::compile::{Compiler, number_argument, text_argument};
-use super::end::Frequencies;
+use super::end::{Frequencies, RowShape};
 use super::expression;
 use super::fault::Fault;
 use super::grouping::{self, Grouping};
@@ -12,6 +12,7 @@ use super::stage::Stage;
 use super::syntax::Call;
 use super::value::Value;
 use super::words::Separator;
+use crate::record::json::Step;
 
 /// A stage that programs may name.
 #[derive(Debug)]
@@ -151,14 +152,14 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "topk",
         usage: "topk(k)",
-        help: "the k largest, bottomk the least; of frequencies the commonest",
-        arity: (1, 1),
+        help: "the k largest, bottomk the least; topk(k; f): by f;\nof frequencies by the count, of groups by the value",
+        arity: (1, 2),
         build: |c, call| {
             let k = number_argument(call, 0)?;
             if c.is_reduced() {
                 return c.limit(call, k);
             }
-            if c.is_ranked() {
+            if c.rows() == RowShape::Counts && call.args.len() == 1 {
                 c.push(Stage::Take(k));
                 return Ok(());
             }
@@ -167,14 +168,11 @@ pub(crate) static VERBS: &[Verb] = &[
     },
     Verb {
         name: "bottomk",
-        usage: "bottomk(k)",
+        usage: "bottomk(k; f)",
         help: "",
-        arity: (1, 1),
+        arity: (1, 2),
         build: |c, call| {
             let k = number_argument(call, 0)?;
-            if c.is_ranked() {
-                return Err(not_yet(call.name_span.clone(), "bottomk of frequencies"));
-            }
             ranked(c, call, k)
         },
     },
@@ -226,12 +224,27 @@ pub(crate) static VERBS: &[Verb] = &[
 /// What `topk`, `bottomk`, `min` and `max` compare.
 const VALUES: &[Kind] = &[Kind::Number, Kind::Text, Kind::Json];
 
-/// `topk` and `bottomk` of the records.
+/// `topk` and `bottomk` of the records: by `f`, by the values of groups, or by themselves.
 fn ranked(c: &mut Compiler, call: &Call, k: u64) -> Result<(), Fault> {
-    c.needs(call, VALUES)?;
     // No input has as many records as the largest parameter.
     let k = (k as f64).min(9_007_199_254_740_991.0);
-    c.end(Grouping::of_records(&call.name, vec![k], c.kind));
+    match (call.args.get(1), c.rows()) {
+        (Some(_), _) => return grouping::single(c, call),
+        (None, RowShape::Counts | RowShape::Pairs) => {
+            let value = Value::Path([(Step::Index(1), false)].into());
+            c.end(Grouping::ranked_by(&call.name, k, c.kind, (value, Kind::Json)));
+        }
+        (None, RowShape::Objects) => {
+            let name = &call.name;
+            let message = format!("`{name}` of rows of several values");
+            return Err(Fault::new(call.name_span.clone(), message)
+                .hint(format!("say by which: {name}({k}; .n)")));
+        }
+        (None, RowShape::Values) => {
+            c.needs(call, VALUES)?;
+            c.end(Grouping::of_records(&call.name, vec![k], c.kind));
+        }
+    }
     Ok(())
 }
 
@@ -268,7 +281,6 @@ static LATER: &[&str] = &[
     "pluck",
     "random_sample",
     "rtrimstr",
-    "sample",
     "scan",
     "sessions",
     "skip",
@@ -332,16 +344,15 @@ pub(crate) fn find(name: &str) -> Option<&'static Verb> {
 /// Returns true if a name is that of an aggregate which ends a chain by itself. One that gives rows
 /// has a row of its own, or comes later.
 pub(crate) fn is_aggregate(name: &str) -> bool {
-    aggregate::find(name).is_some_and(grouping::is_offered) && !LATER.contains(&name)
+    aggregate::find(name).is_some() && !LATER.contains(&name)
 }
 
 /// The help of all aggregates, a row for each.
 pub(crate) fn aggregates() -> String {
-    let offered = aggregate::KINDS.iter().copied().filter(|kind| grouping::is_offered(kind));
     format!(
         "Aggregates: of all records by agg(r), of those of each f by groupby(f; r), or\n\
          alone behind |. To those of numbers null and missing values add nothing.\n\n{}",
-        aggregate::help(offered),
+        aggregate::help(aggregate::KINDS.iter().copied()),
     )
 }
 
@@ -377,7 +388,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         return Some(known);
     }
     let verbs = VERBS.iter().map(|verb| verb.name);
-    let aggregates = aggregate::KINDS.iter().filter(|kind| grouping::is_offered(kind));
+    let aggregates = aggregate::KINDS.iter();
     verbs
         .chain(aggregates.map(|kind| kind.name))
         .chain(expression::FUNCTIONS.iter().copied())

@@ -106,7 +106,12 @@ fn every_number_that_is_printed_is_json() {
         "2.5",
     ];
     let records: String = numbers.iter().map(|number| format!("{number}\n")).collect();
-    for program in ["frequencies", "topk(99)", "max", "min", "sum", "frequencies | topk(3)"] {
+    for program in ["topk(99)", "bottomk(99)", "max", "min", "first"] {
+        for line in run(program, &records).lines() {
+            assert!(numbers.contains(&line), "{line} is not as it was written");
+        }
+    }
+    for program in ["frequencies", "sum", "frequencies | topk(3)"] {
         for line in run(program, &records).lines() {
             let value: serde_json::Value = serde_json::from_str(line).expect(line);
             assert!(value.is_number() || value.is_array(), "{line}");

@@ -1,5 +1,6 @@
 //! Values that are ranked by others: what `topk`, `bottomk`, `min_by` and `max_by` hold.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::first_k::{self, FirstK};
@@ -33,12 +34,29 @@ impl Ranked {
     /// The order of values that are ranked alike.
     fn tie(&self, other: &Self) -> Ordering {
         let (Some(a), Some(b)) = (&self.value, &other.value) else { return Ordering::Equal };
-        let written = |value: &OwnedDatum| {
+        tie(&a.lend(), &b.lend())
+    }
+}
+
+/// The order of values that are ranked alike: of equal ones, by how they are written.
+fn tie(a: &Datum<'_>, b: &Datum<'_>) -> Ordering {
+    // The same record again needs no canonical form.
+    if let (Datum::Json(a), Datum::Json(b)) = (a, b)
+        && a == b
+    {
+        return Ordering::Equal;
+    }
+    a.canonical().cmp(&b.canonical()).then_with(|| written(a).cmp(&written(b)))
+}
+
+fn written<'d>(value: &Datum<'d>) -> Cow<'d, str> {
+    match *value {
+        Datum::Json(raw) | Datum::Number(raw) => Cow::Borrowed(raw),
+        _ => {
             let mut json = String::new();
-            value.lend().write_json(&mut json);
-            json
-        };
-        a.lend().canonical().cmp(&b.lend().canonical()).then_with(|| written(a).cmp(&written(b)))
+            value.write_json(&mut json);
+            Cow::Owned(json)
+        }
     }
 }
 
@@ -129,13 +147,13 @@ impl PerGroup for Best {
         by.each(|row, datum| {
             let (ranked_by, kept) = (datum.canonical(), &mut states[groups.of(row)]);
             let Some(value) = values.get(row) else { return };
-            // What comes behind the last of the first `k` is not stored at all.
+            // What comes behind the last of the first `k`, or is the same, is not stored at all.
             if let Some(last) = kept.get(last) {
                 let tie = || match &last.value {
-                    Some(last) => last.lend().canonical().cmp(&value.canonical()),
+                    Some(last) => tie(&last.lend(), &value),
                     None => Ordering::Less,
                 };
-                if self.order(&last.by, &ranked_by).then_with(tie).is_lt() {
+                if self.order(&last.by, &ranked_by).then_with(tie).is_le() {
                     return;
                 }
             }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use creel_operators::aggregate::{Aggregate, Damaged, Reader};
-use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn};
+use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn, Positions};
 
 use super::super::failure::{Failures, Told};
 use super::super::fields;
@@ -27,12 +27,15 @@ impl End for Grouping {
 
     fn rows(&mut self) -> Rows<'_> {
         match (&self.key, &mut self.shape) {
-            (_, Shape::Members(wanted)) => match self.reducers[0].kind.name {
-                "topk" => Rows::Ranked(wanted),
-                _ => Rows::RankedUp(wanted),
+            (_, Shape::Members(wanted)) => match self.reducers.as_slice() {
+                [Reducer { kind, columns, .. }] if kind.name == "topk" && columns.len() == 1 => {
+                    Rows::Ranked(wanted)
+                }
+                _ => Rows::Ordered(wanted),
             },
             (None, Shape::Value) => Rows::Single,
-            (Some(_), Shape::Value) | (_, Shape::Object(..)) => Rows::OfGroups,
+            (Some(_), Shape::Value) => Rows::Pairs,
+            (_, Shape::Object(..)) => Rows::Objects,
         }
     }
 
@@ -42,6 +45,10 @@ impl End for Grouping {
 
     fn is_ordered(&self) -> bool {
         self.has_ordered()
+    }
+
+    fn numbers_records(&self) -> bool {
+        self.draws()
     }
 
     fn state_of_lane(&self) -> u64 {
@@ -69,7 +76,38 @@ struct Groups {
     /// Whatever is evaluated of a batch: the key, then the columns of the aggregates.
     evaluated: Vec<Evaluated>,
     groups: Vec<u32>,
+    places: Places,
     failures: Failures,
+}
+
+/// The numbers of records, in the order of the input: for aggregates that draw records by these.
+#[derive(Default)]
+struct Places {
+    /// Whether any aggregate does.
+    needed: bool,
+    /// How many records came before those of the batch at hand.
+    before: u64,
+    /// The numbers of those of the batch at hand.
+    rows: Vec<u64>,
+}
+
+impl Places {
+    /// Numbers the records of the next batch.
+    fn go_on(&mut self, records: usize) {
+        if self.needed {
+            self.before += self.rows.len() as u64;
+            self.rows.clear();
+            self.rows.extend(self.before..self.before + records as u64);
+        }
+    }
+
+    /// Columns with the numbers of their records.
+    fn of<'c>(&'c self, columns: Columns<'c>) -> Columns<'c> {
+        match self.needed {
+            true => columns.with_positions(Positions { partition: 0, rows: &self.rows }),
+            false => columns,
+        }
+    }
 }
 
 impl fmt::Debug for Groups {
@@ -96,6 +134,7 @@ impl Groups {
             is_direct: is_direct(&grouping),
             keys: Keys::new(grouping.kind_of_key()),
             cut: 0,
+            places: Places { needed: grouping.draws(), ..Places::default() },
             grouping,
             states,
             groups: Vec::new(),
@@ -106,9 +145,17 @@ impl Groups {
     /// Adds a batch to the only group of the only aggregate, whose column is the record itself.
     fn feed_directly(&mut self, text: &str, batch: &Batch) {
         let reducer = &self.grouping.reducers[0];
-        let column = reducer.columns.first().map(|_| batch.record.lend(text));
-        let columns = column.as_slice();
-        self.states[0].update(OfRows::One, &Columns::arguments(batch.len(), columns));
+        let lent;
+        let columns = match reducer.width() {
+            0 => &[],
+            width => {
+                lent = [batch.record.lend(text); 2];
+                &lent[..width]
+            }
+        };
+        self.places.go_on(batch.len());
+        let columns = self.places.of(Columns::arguments(batch.len(), columns));
+        self.states[0].update(OfRows::One, &columns);
     }
 
     /// Adds a batch of which whatever is used is evaluated first.
@@ -143,10 +190,14 @@ impl Groups {
                 _ => OfRows::Each(&self.groups),
             },
         );
+        self.places.go_on(batch.len());
         for (reducer, state) in grouping.reducers.iter().zip(&mut self.states) {
-            let own: Vec<Column<'_>> = columns.by_ref().take(reducer.columns.len()).collect();
+            let mut own: Vec<Column<'_>> = columns.by_ref().take(reducer.columns.len()).collect();
+            if let (true, [column]) = (reducer.by_itself, own.as_slice()) {
+                own.push(*column);
+            }
             state.resize(all);
-            state.update(groups, &Columns::arguments(batch.len(), &own));
+            state.update(groups, &self.places.of(Columns::arguments(batch.len(), &own)));
         }
         ControlFlow::Continue(())
     }

@@ -46,6 +46,11 @@ pub(super) trait End: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Returns true if it numbers the records of the whole input, which has to be one run's.
+    fn numbers_records(&self) -> bool {
+        false
+    }
+
     /// The bytes of memory that a lane needs for its state beside blocks, about; 0 for one that stays
     /// small.
     fn state_of_lane(&self) -> u64 {
@@ -62,12 +67,40 @@ pub(super) trait End: fmt::Debug + Send + Sync {
 pub(super) enum Rows<'e> {
     /// Largest first: the first of them, or their number, may be all that is wanted.
     Ranked(&'e mut Wanted),
-    /// The same, smallest first.
-    RankedUp(&'e mut Wanted),
+    /// In another order, of which the first, or their number, may be all that is wanted.
+    Ordered(&'e mut Wanted),
     /// One value.
     Single,
-    /// Rows of groups, sorted by key: what stands behind reads them as records.
-    OfGroups,
+    /// Pairs of the key of a group and a value, sorted by key: what stands behind reads them as records.
+    Pairs,
+    /// Objects of groups, sorted by key.
+    Objects,
+    /// The rows of several results.
+    Mixed,
+}
+
+impl Rows<'_> {
+    /// What they are as the records of the next phase.
+    pub(super) fn shape(&self) -> RowShape {
+        match self {
+            Self::Pairs => RowShape::Pairs,
+            Self::Objects => RowShape::Objects,
+            Self::Ranked(_) | Self::Ordered(_) | Self::Single | Self::Mixed => RowShape::Values,
+        }
+    }
+}
+
+/// What the rows of the phase before are, as records: whether they have a value by which groups are ranked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowShape {
+    /// Values, which are ranked by themselves.
+    Values,
+    /// Pairs of a key and a count, commonest first.
+    Counts,
+    /// Pairs of the key of a group and a value.
+    Pairs,
+    /// Objects of groups.
+    Objects,
 }
 
 /// What is wanted of the rows of an end.

@@ -42,9 +42,10 @@ impl Branch {
         Self { following: phases.into_iter().map(Arc::new).collect(), ..self }
     }
 
-    /// Returns true if it would have to see all records in their order, because of a `take`.
-    pub(in super::super) fn has_take(&self) -> bool {
-        self.stages.iter().any(|stage| matches!(stage, Stage::Take(_)))
+    /// Returns true if it has to see all records in their order, of all processes.
+    fn numbers_records(&self) -> bool {
+        self.end.numbers_records()
+            || self.stages.iter().any(|stage| matches!(stage, Stage::Take(_)))
     }
 
     /// The bytes of memory that a lane needs for the states of any of its phases, about.
@@ -67,7 +68,7 @@ impl End for Several {
     }
 
     fn rows(&mut self) -> Rows<'_> {
-        Rows::OfGroups
+        Rows::Mixed
     }
 
     fn resolve(&mut self, fields: &mut Vec<Box<str>>) {
@@ -77,7 +78,11 @@ impl End for Several {
     }
 
     fn is_ordered(&self) -> bool {
-        self.branches.iter().any(|branch| branch.end.is_ordered())
+        self.numbers_records() || self.branches.iter().any(|branch| branch.end.is_ordered())
+    }
+
+    fn numbers_records(&self) -> bool {
+        self.branches.iter().any(|branch| branch.numbers_records())
     }
 
     fn state_of_lane(&self) -> u64 {
@@ -101,16 +106,35 @@ struct BranchState {
     batch: Batch,
     scratch: Vec<Scratch>,
     state: Box<dyn State>,
+    /// What is known of bad records and was not asked for yet.
+    told: Told,
+    /// Whether a `take` has all that it takes.
+    is_done: bool,
 }
 
 impl BranchState {
-    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
+    /// `Break` means that a record is bad.
+    fn feed(&mut self, text: &str, batch: &mut Batch, policy: Invalid) -> ControlFlow<()> {
+        if self.is_done {
+            return ControlFlow::Continue(());
+        }
         let Self { of, scratch, state, .. } = self;
-        drive(&of.stages, scratch, text, batch, &mut |text, batch| state.feed(text, batch))
+        let flow =
+            drive(&of.stages, scratch, text, batch, &mut |text, batch| state.feed(text, batch));
+        if flow.is_continue() {
+            return flow;
+        }
+        let told = self.state.told();
+        self.told.add(told);
+        self.scratch.iter_mut().for_each(|scratch| self.told.add(scratch.told()));
+        // A run that fails for a bad record has told of it; otherwise a `take` had enough.
+        self.is_done = policy == Invalid::Skip || self.told.first.is_none();
+        if self.is_done { ControlFlow::Continue(()) } else { flow }
     }
 
     fn told(&mut self) -> Told {
-        let mut told = self.state.told();
+        let mut told = std::mem::take(&mut self.told);
+        told.add(self.state.told());
         self.scratch.iter_mut().for_each(|scratch| told.add(scratch.told()));
         told
     }
@@ -122,6 +146,8 @@ impl States {
             batch: Batch::new(of.kind),
             scratch: scratch(&branch.stages, of.kind, policy),
             state: Arc::clone(&branch.end).start(policy),
+            told: Told::default(),
+            is_done: false,
             of: Arc::clone(branch),
         };
         Self { branches: of.branches.iter().map(lane).collect(), policy, of }
@@ -150,13 +176,16 @@ impl LaneState for States {
         for branch in others {
             let mut own = std::mem::replace(&mut branch.batch, Batch::new(batch.record.kind));
             own.copy_from(batch);
-            if branch.feed(text, &mut own).is_break() {
+            if branch.feed(text, &mut own, self.policy).is_break() {
                 flow = ControlFlow::Break(());
             }
             branch.batch = own;
         }
-        last.feed(text, batch)?;
-        flow
+        last.feed(text, batch, self.policy)?;
+        match self.branches.iter().all(|branch| branch.is_done) {
+            true => ControlFlow::Break(()),
+            false => flow,
+        }
     }
 
     fn told(&mut self) -> Told {
