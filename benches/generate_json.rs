@@ -1,10 +1,10 @@
 //! Makes the records that the JSON benchmark reads: an access log as JSON Lines, seeded, the same
 //! every time.
 //!
-//!     cargo run --release --example generate_json -- target/bench/access.jsonl 1000000
+//!     cargo run --release --example generate_json -- target/bench/access.jsonl 1000000 [PAGES]
 //!
 //! A million records of 266 bytes or so: ten fields, paths by a power law, one status in
-//! twenty from 500 on. A few agents have escaped quotes, as in real logs.
+//! twenty from 500 on. With PAGES, each of seven topics has no more than so many. A few agents have escaped quotes, as in real logs.
 
 use std::error::Error;
 use std::fs::File;
@@ -43,14 +43,17 @@ const TOPICS: &[&str] =
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("usage: generate_json PATH RECORDS")?;
-    let records: u64 = args.next().ok_or("usage: generate_json PATH RECORDS")?.parse()?;
+    const USAGE: &str = "usage: generate_json PATH RECORDS [PAGES]";
+    let path = args.next().ok_or(USAGE)?;
+    let records: u64 = args.next().ok_or(USAGE)?.parse()?;
+    let pages: u64 = args.next().map_or(Ok(u64::MAX), |pages| pages.parse())?;
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let mut random = Random(20_260_101);
     for n in 0..records {
         let status = if random.below(20) == 0 { random.of(FAILED) } else { random.of(STATUS) };
         // The square of a uniform draw: low numbers far more often.
         let page = (random.below(1 << 20) * random.below(1 << 20)) >> 26;
+        let page = page % pages;
         writeln!(
             out,
             "{{\"ts\":\"2026-01-{:02}T{:02}:{:02}:{:02}Z\",\"remote_addr\":\"10.{}.{}.{}\",\
