@@ -210,7 +210,7 @@ impl<T> Scatter<T> {
     /// assert!(creel_kernels::Scatter::<u8>::new(9).is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        (0..self.heads.len()).all(|list| self.last(list).len == 0)
+        (0..self.heads.len()).all(|list| self.len_of(list) == 0)
     }
 
     /// The number of values in a list.
@@ -246,10 +246,36 @@ impl<T> Scatter<T> {
         self.full[list] = Vec::new();
         let slices = list / NEIGHBOURS;
         let mut lists = slices * NEIGHBOURS..self.heads.len().min((slices + 1) * NEIGHBOURS);
-        if lists.all(|list| self.last(list).len == 0) {
+        if lists.all(|list| self.last(list).len == 0 && self.full[list].is_empty()) {
             let slices = std::mem::replace(&mut self.slices[slices], Slices::NONE);
             self.weight -= slices.weight();
         }
+    }
+
+    /// Appends the values of each list of `other` to the same list here, without copying them. The order of the
+    /// values of a list is unspecified afterwards.
+    ///
+    /// # Panics
+    ///
+    /// If the two have different numbers of lists.
+    ///
+    /// ```
+    /// let mut lists = creel_kernels::Scatter::new(2);
+    /// lists.push(0, 7);
+    /// lists.append(lists.clone());
+    /// assert_eq!((lists.len_of(0), lists.len_of(1)), (2, 0));
+    /// ```
+    pub fn append(&mut self, mut other: Self) {
+        assert_eq!(self.heads.len(), other.heads.len(), "the same number of lists");
+        for list in 0..self.heads.len() {
+            let last = other.last(list);
+            self.full[list].append(&mut other.full[list]);
+            self.full[list].extend((last.len > 0).then_some(last));
+        }
+        for (slices, others) in self.slices.iter_mut().zip(&mut other.slices) {
+            slices.all.append(&mut others.all);
+        }
+        self.weight += other.weight;
     }
 
     /// Splits the lists into `parts` consecutive ranges of equal length. Each part has as many lists as `self`;
@@ -338,6 +364,14 @@ mod tests {
             prop_assert_eq!((scatter.len(), scatter.is_empty()), (len, len == 0));
             prop_assert!(scatter.weight() >= len * size_of::<(u16, u64)>());
             let clone = scatter.clone();
+            let mut twice = clone.clone();
+            twice.append(clone.clone());
+            prop_assert_eq!((twice.len(), twice.weight() >= 2 * len), (2 * len, true));
+            (0..8).for_each(|list| twice.clear(list));
+            prop_assert_eq!((twice.is_empty(), twice.weight()), (true, 0));
+            let mut appended = Scatter::new(8);
+            appended.append(clone.clone());
+            prop_assert_eq!(&lists(&appended, 8), &expected);
             let parts = scatter.split(1 << bits);
             prop_assert_eq!(&lists(&clone, 8), &expected);
             for (n, mut part) in parts.into_iter().enumerate() {

@@ -31,6 +31,8 @@ pub struct Map<K> {
     /// How many wait in all, and how many may before they are looked at.
     waits: usize,
     most: usize,
+    /// Whether it is one of several parts of a table, which are merged on several threads.
+    is_part: bool,
     /// Of the part that was counted last: how many keys waited, and how many distinct keys they were.
     last: (usize, usize),
     seed: Seed,
@@ -148,6 +150,7 @@ impl<K> Default for Map<K> {
             waiting: None,
             waits: 0,
             most: WAITING,
+            is_part: false,
             last: (1, 0),
             seed: Seed::default(),
         }
@@ -220,12 +223,22 @@ impl<K: Stored> Table<K> for Map<K> {
         if self.parts.len() == 1 && from.parts.len() > 1 {
             self.cut();
         }
+        // A whole table is merged on one thread: keys that wait go on waiting, so that no key is counted more than
+        // once for a table, and moved from there to another. Parts are merged on all threads, and counted there.
+        if !self.is_part
+            && let (Some(waiting), Some(others)) = (&mut self.waiting, from.waiting.take())
+        {
+            waiting.append(others);
+            self.waits += from.waits;
+        }
         for at in 0..from.parts.len() {
             // Part after part, so that each is in a cache.
             if self.parts.len() == from.parts.len() && self.parts[at].len() < from.parts[at].len() {
                 std::mem::swap(&mut self.parts[at], &mut from.parts[at]);
             }
-            self.settle_part(at);
+            if self.is_part {
+                self.settle_part(at);
+            }
             if let Some(waiting) = &mut from.waiting {
                 self.count_waiting(at, waiting);
             }
@@ -233,6 +246,9 @@ impl<K: Stored> Table<K> for Map<K> {
                 let hash = self.seed.hash_key(&key);
                 self.add_hashed(hash, key, K::eq, n);
             }
+        }
+        if self.waits >= self.most {
+            self.settle_some();
         }
     }
 
@@ -249,7 +265,10 @@ impl<K: Stored> Table<K> for Map<K> {
             }
             return cut;
         }
-        cut.iter_mut().for_each(Self::cut);
+        for part in &mut cut {
+            part.cut();
+            part.is_part = true;
+        }
         for (at, part) in self.parts.into_iter().enumerate() {
             cut[at >> shift].parts[at] = part;
         }
