@@ -158,6 +158,7 @@ fn json() {
             "filter(.req.host == \"h\") | map(.uri)",
             "filter(.status >= 500) | map(.req) | filter(.id == 7) | map(.host) | ascii_upcase | count",
             "groupby(.uri; {n: count, err: count(.status >= 500), mean: mean(.rt), p99: p99(.rt)})",
+            "filter(.rt > 0.25 and .rt != 7.5) | map(.uri) | count",
             "filter(.status >= 500) | groupby(.req.host; max(.rt))",
             "topk(3; .rt) | count",
         ],
