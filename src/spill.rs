@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use creel_kernels::zeroed;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
@@ -28,6 +28,9 @@ pub(crate) struct Budget {
     file: OnceLock<File>,
     reserved: AtomicU64,
     written: AtomicU64,
+    /// Whether states are known not to fit, before any is written.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    spills: AtomicBool,
 }
 
 /// A piece of the file.
@@ -65,6 +68,7 @@ impl Budget {
             file: OnceLock::new(),
             reserved: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            spills: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +101,18 @@ impl Budget {
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Relaxed)
+    }
+
+    /// From now on whatever has a form for the disk is spilled: not all of it fits.
+    #[cfg(feature = "cli")]
+    pub(crate) fn spill(&self) {
+        self.spills.store(true, Relaxed);
+    }
+
+    /// Whether something was spilled, or is to be.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn is_spilling(&self) -> bool {
+        self.spills.load(Relaxed) || self.written() > 0
     }
 
     /// Puts bytes away.

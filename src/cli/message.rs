@@ -1,6 +1,7 @@
 //! What the command says on standard error, and the exit code that goes with it.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use annotate_snippets::renderer::DecorStyle;
@@ -12,6 +13,7 @@ use crate::program::Fault;
 use crate::record::json::TORN;
 use crate::record::{NAME_DELIMITER, NAME_ENCODING};
 use crate::sink::is_closed;
+use crate::watch::bytes;
 
 /// A wrong command line or program, or an output that cannot be written.
 pub(crate) const USAGE: u8 = 2;
@@ -80,6 +82,27 @@ fn one_a_line(object: &str) -> String {
     format!("JSON over several lines is read with jq -c .{from} | creel -f jsonl ...")
 }
 
+/// The memory that was asked for, in bytes, as messages name it.
+static MEMORY: OnceLock<u64> = OnceLock::new();
+
+/// Tells messages how much memory was asked for.
+pub(crate) fn memory_is(asked: u64) {
+    // The fuzzer runs in one process many times.
+    let _ = MEMORY.set(asked);
+}
+
+/// The message for states that do not fit, in the words of the command.
+fn unfit(task: &str, limit: u64, held: &str) -> String {
+    let memory = match MEMORY.get() {
+        Some(asked) if asked.is_multiple_of(1 << 20) => format!("--memory {}M", asked >> 20),
+        Some(asked) => format!("--memory {asked}"),
+        None => "the memory (half of what there is, if --memory says nothing)".to_owned(),
+    };
+    let mend = if held.contains("--memory") { "" } else { "; allow more with --memory" };
+    let limit = bytes(limit);
+    format!("{task} does not fit into {memory}, of which {limit} are for states: {held}{mend}")
+}
+
 /// An error's message, and the options that would mend it.
 pub(crate) fn with_options(error: &Error) -> String {
     match error {
@@ -93,6 +116,7 @@ pub(crate) fn with_options(error: &Error) -> String {
         }
         Error::Record { .. } => format!("{error} (--invalid, --from)"),
         Error::RecordTooLong { .. } => format!("{error} (--max-record, --delimiter)"),
+        Error::Memory { task, limit, held } => unfit(task, *limit, held),
         Error::Ratio { .. } => format!("{error} (--max-ratio)"),
         Error::Io { source, .. } if source.kind() == io::ErrorKind::OutOfMemory => {
             format!("{error} (--memory, -j, --blocksize)")

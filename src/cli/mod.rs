@@ -100,6 +100,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if args.aggregates {
         return print_help(&aggregates().into()).map_or_else(|error| end(&error), |()| 0);
     }
+    args.memory.iter().for_each(|asked| message::memory_is(*asked));
     if args.merge {
         return partial::merge(&args).unwrap_or_else(|error| end(&error));
     }

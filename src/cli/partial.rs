@@ -46,7 +46,8 @@ pub(super) fn write(args: &Args, plan: &Plan, job: &Job, context: &Context) -> R
     let mut run = || {
         let objects = job.list(context)?;
         let input = Arc::new(job.cut(&objects, context, plan.compiled_program().order()));
-        let coverage = Coverage::of(&objects);
+        let coverage = || Coverage::of(&objects);
+        let coverage = &coverage;
         let run = RunOf { plan, input: &input, listed: objects.len(), coverage, context };
         let _monitor = super::monitor(args, context, false);
         run.write(&mut target, |progress, listed| {

@@ -164,8 +164,8 @@ pub(super) struct Reader<R> {
     name: String,
     pub(super) digest: Digest,
     seed: u64,
-    frames: u64,
-    /// How many bytes were read.
+    /// How many frames and bytes were read.
+    pub(super) frames: u64,
     pub(super) at: u64,
     ended: bool,
 }
@@ -221,6 +221,13 @@ impl<R: Read> Reader<R> {
         Ok(Self { input, name: name.to_owned(), digest, seed, frames: 0, at, ended: false })
     }
 
+    /// A reader of the frames behind so many frames and bytes that this one has read, from an input that
+    /// begins there.
+    pub(super) fn again<I: Read>(&self, input: I, frames: u64, at: u64) -> Reader<I> {
+        let (name, digest, seed) = (self.name.clone(), self.digest, self.seed);
+        Reader { input, name, digest, seed, frames, at, ended: false }
+    }
+
     /// Reads the next frame into a buffer; `false` at the end, behind which there is nothing.
     ///
     /// # Errors
@@ -255,6 +262,11 @@ impl<R: Read> Reader<R> {
             0 => Ok(false),
             _ => Err(self.damaged("something follows its end; write it again")),
         }
+    }
+
+    /// The error for an input that cannot be read.
+    pub(super) fn fault(&self, error: io::Error) -> Error {
+        fault(&self.name, error)
     }
 
     /// The error for bytes that are not what they should be, after what was read.

@@ -61,13 +61,16 @@
 //!
 //! # States in bytes
 //!
-//! A state is its plan, then the rows of the first phase or the state of its reduction, then its report.
+//! A state is its plan, then the rows of the first phase or the state of its reduction, then its report. The
+//! state of a reduction is in chunks, in the order of their keys, each of which is read by itself: a state
+//! that is larger than memory is written chunk by chunk, and many of them are merged key range by key range.
 //! A phase before a `take` hands on the records that reach it, cut to as many as it may take, and the merge
 //! takes again. A reduction without a `take` before it hands on its state. Stages behind the first
 //! reduction run at the merge.
 
 mod bytes;
 mod data;
+mod index;
 mod operations;
 mod part;
 mod partition;

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use creel_operators::aggregate::Reader;
-
 use super::data::Plan;
 use super::part::{Coverage, Part};
 use super::partition::Partitions;
 use super::report::Report;
 use super::state::{RowsWriter, StateWriter, Stored, StoredRows};
-use crate::program::{self, Carries};
+use crate::program::{self, Carries, Run};
 use crate::run::{Context, Job, Text};
 use crate::sink::{Encoder, Format, Printer, Write};
 use crate::source::Missing;
@@ -71,12 +69,12 @@ pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
     let missing = RunOf::missing(plan);
     let to_read = partitions.to_read(plan, missing, &context.progress)?;
     let job = plan.job(&[], missing)?;
-    let input = Arc::new(job.read_in(to_read, &context));
+    let input = Arc::new(job.read_in(to_read.clone(), &context));
     let run = RunOf {
         plan,
         input: &input,
         listed: partitions.objects(),
-        coverage: partitions.coverage(),
+        coverage: &|| Coverage::of_partitions(&to_read),
         context: &context,
     };
     let (mut bytes, mut report) = (Vec::new(), partitions.report().clone());
@@ -201,8 +199,8 @@ pub(crate) struct RunOf<'r> {
     pub(crate) input: &'r Arc<Text>,
     /// How many entries were listed that may be read.
     pub(crate) listed: usize,
-    /// Which part of the input it is.
-    pub(crate) coverage: Coverage,
+    /// Which part of the input it is, asked for when all was read.
+    pub(crate) coverage: &'r dyn Fn() -> Coverage,
     pub(crate) context: &'r Context,
 }
 
@@ -232,15 +230,13 @@ impl RunOf<'_> {
                 rows.finish()?;
             }
             Carries::State => {
-                let state = program::run_to_state(program, input, &records, context)?;
-                let mut bytes = Vec::new();
-                state.encode(&mut bytes);
-                drop(state);
-                writer.state(&bytes)?;
+                program::run_to_state(program, input, &records, context, &mut |branch, bytes| {
+                    writer.chunk(branch, bytes)
+                })?;
             }
         }
         let report = report(&context.progress, *listed).without_partitions();
-        writer.end_of_run(&report, coverage.clone())
+        writer.end_of_run(&report, coverage())
     }
 }
 
@@ -333,9 +329,15 @@ impl Partials {
                 self.write_rows(context, &mut writer.rows())?;
             }
             Carries::State => {
-                let mut bytes = Vec::new();
-                self.merged(context)?.encode(&mut bytes);
-                writer.state(&bytes)?;
+                let (program, invalid) = (&self.plan.program, self.plan.records().invalid);
+                let mut write = |branch: usize, bytes: &[u8]| writer.chunk(branch, bytes);
+                program::merge_to_state(
+                    program,
+                    &self.runs(context),
+                    invalid,
+                    context,
+                    &mut write,
+                )?;
             }
         }
         writer.end(&self.report, &self.parts)
@@ -370,22 +372,24 @@ impl Partials {
                 program::finish_rows(program, &rows, &records, context, out)
             }
             Carries::State => {
-                let state = self.merged(context)?;
-                program::finish_state(program, state, &records, context, out)
+                program::finish_states(program, &self.runs(context), &records, context, out)
             }
         }
     }
 
-    /// The state of all.
-    fn merged(&self, context: &Context) -> Result<Box<dyn program::State>> {
-        let mut merged = self.plan.program.start(self.plan.records().invalid);
-        for stored in &self.states {
-            let bytes = stored.state(context)?;
-            let mut reader = Reader::new(&bytes);
-            let absorbed = merged.absorb(&mut reader).and_then(|()| reader.end());
-            absorbed.map_err(|damaged| stored.damaged(&damaged.to_string()))?;
+    /// The chunks of all states, for each branch.
+    fn runs(&self, context: &Context) -> Vec<Vec<Run>> {
+        let mut branches: Vec<Vec<Run>> = Vec::new();
+        for state in &self.states {
+            let runs = state.runs(context);
+            branches.resize_with(runs.len(), Vec::new);
+            branches.iter_mut().zip(runs).for_each(|(branch, run)| branch.push(run));
         }
-        Ok(merged)
+        if branches.is_empty() {
+            let width = self.plan.program.branches(self.plan.records().invalid).len();
+            branches.resize_with(width, Vec::new);
+        }
+        branches
     }
 }
 

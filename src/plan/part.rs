@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::source::{Known, Objects, Seen};
+use crate::source::{Known, Objects, Partition, Seen};
 
 /// The id of what one run has read: a hash of the objects by name, size and version, of the ranges of
 /// them, and of the state that it came to.
@@ -23,10 +23,19 @@ pub(crate) struct Coverage {
 }
 
 impl Coverage {
-    /// That of whole objects.
+    /// That of whole objects. What was named exactly in a store has a version only when it was read.
     pub(crate) fn of(objects: &Objects) -> Self {
         let mut coverage = Self::none();
         objects.iter().for_each(|object| coverage.add(object.known().as_ref(), 0, None));
+        coverage
+    }
+
+    /// That of the slices of partitions.
+    pub(super) fn of_partitions(partitions: &[Partition]) -> Self {
+        let mut coverage = Self::none();
+        for slice in partitions.iter().flat_map(|partition| partition.slices().to_vec()) {
+            coverage.add(slice.object.known().as_ref(), slice.start, slice.end);
+        }
         coverage
     }
 

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::{Digest, Kind, Writer, only_frame};
 use super::data::{Plan, decoded, encoded};
-use super::part::Coverage;
 use super::report::Report;
 use crate::source::{self, Known, Missing, Seen, Slice, read_once};
 use crate::{Error, Place, Result};
@@ -168,16 +167,6 @@ impl Partitions {
             cut.iter().map(|partition| partition.slices().iter().map(&mut range).collect());
         let partitions = partitions.collect::<Result<_>>()?;
         Ok(Self { digest: plan.digest(), list: List { objects, partitions, report } })
-    }
-
-    /// Which part of the input they are.
-    pub(super) fn coverage(&self) -> Coverage {
-        let known: Vec<Known> = self.list.objects.iter().map(known).collect();
-        let mut coverage = Coverage::none();
-        for range in self.list.partitions.iter().flatten() {
-            coverage.add(known.get(range.object as usize), range.start, range.end);
-        }
-        coverage
     }
 
     /// How many objects there are.

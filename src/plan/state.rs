@@ -1,18 +1,26 @@
 //! The state of a run, written and read: its plan, what the first phase came to, and its report.
 //!
-//! After the frame of the plan come those of rows (whole lines of JSON), or of the state of a reduction in
-//! pieces, and last the report with the ids of the parts of the input. Where frames are cut depends on nothing but what is in them.
+//! After the frame of the plan come those of rows (whole lines of JSON), or the chunks of the state of a
+//! reduction, branch by branch and in the order of their keys, and last the report with the ids of the parts
+//! of the input. Where frames are cut depends on nothing but what is in them.
+//!
+//! A chunk is as small as a state is cut: few keys, in bytes that are read by themselves. So the states of
+//! many files are merged with a chunk of each in memory.
 
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use creel_operators::aggregate::{Damaged, Reader as AggregateReader, Writer as _};
+
 use super::bytes::{Digest, Kind, Reader, Writer};
 use super::data::{Plan, decoded, encoded};
+use super::index::{ChunkPlace, Index, Indexed};
 use super::part::{Coverage, Part};
 use super::report::Report;
 use crate::block::Block;
+use crate::program::{ReadChunks, Run};
 use crate::progress::Progress;
 use crate::run::{self, Context, Stop};
 use crate::sink::Write;
@@ -22,7 +30,9 @@ use crate::{Error, Place, Result};
 /// What a frame is of: its first byte.
 const PLAN: u8 = b'P';
 const ROWS: u8 = b'R';
-const STATE: u8 = b'S';
+const CHUNK: u8 = b'S';
+/// More of the chunk before.
+const MORE: u8 = b'C';
 const REPORT: u8 = b'T';
 
 /// Bytes of a frame, about.
@@ -44,14 +54,20 @@ impl<'w> StateWriter<'w> {
         Ok(Self { writer, frame: Vec::new() })
     }
 
-    /// Writes the state of a reduction.
-    pub(super) fn state(&mut self, bytes: &[u8]) -> Result<()> {
-        bytes.chunks(FRAME).try_for_each(|piece| {
+    /// Writes a chunk of a branch of the state of a reduction.
+    pub(super) fn chunk(&mut self, branch: usize, bytes: &[u8]) -> Result<()> {
+        let (first, rest) = bytes.split_at(bytes.len().min(FRAME));
+        self.frame.clear();
+        self.frame.push(CHUNK);
+        self.frame.put_u64(branch as u64);
+        self.frame.extend_from_slice(first);
+        self.writer.frame(&self.frame)?;
+        for piece in rest.chunks(FRAME) {
             self.frame.clear();
-            self.frame.push(STATE);
+            self.frame.push(MORE);
             self.frame.extend_from_slice(piece);
-            self.writer.frame(&self.frame)
-        })?;
+            self.writer.frame(&self.frame)?;
+        }
         self.frame.clear();
         Ok(())
     }
@@ -126,8 +142,19 @@ pub(crate) struct Stored {
     pub(super) parts: Vec<Part>,
     /// Rows that it holds.
     pub(super) rows: u64,
+    /// The chunks of each branch of its state.
+    chunks: Vec<Arc<Chunks>>,
     /// Bytes that it takes.
     pub(super) size: u64,
+}
+
+/// The chunks of a branch of a state, and where they are.
+#[derive(Debug)]
+struct Chunks {
+    home: Home,
+    /// A reader that stands nowhere.
+    reader: Reader<io::Empty>,
+    indexed: Indexed,
 }
 
 /// Where the bytes are.
@@ -182,26 +209,38 @@ impl Stored {
         };
         let mut report = None;
         let mut rows = 0;
-        let mut body = None;
-        while reader.next(&mut frame)? {
+        let mut index = Index::new(&plan);
+        loop {
+            let place = ChunkPlace { frame: reader.frames, at: reader.at, frames: 1 };
+            if !reader.next(&mut frame)? {
+                break;
+            }
             match frame.split_first() {
                 _ if report.is_some() => return Err(reader.damaged("something follows its report")),
                 Some((&REPORT, bytes)) => {
                     report = Some(decoded::<(Report, Vec<Part>)>(bytes, name)?);
                 }
-                Some((&ROWS, lines)) if body != Some(STATE) && lines.ends_with(b"\n") => {
-                    body = Some(ROWS);
+                Some((&ROWS, lines)) if index.is_of_rows() && lines.ends_with(b"\n") => {
                     rows += memchr::memchr_iter(b'\n', lines).count() as u64;
                 }
-                Some((&STATE, _)) if body != Some(ROWS) => body = Some(STATE),
+                Some((&CHUNK, bytes)) => {
+                    index.begin(place, bytes).map_err(|what| reader.damaged(what))?;
+                }
+                Some((&MORE, bytes)) => index.go_on(bytes).map_err(|what| reader.damaged(what))?,
                 _ => return Err(reader.damaged("there is a part that nobody knows")),
             }
         }
         let Some((report, parts)) = report else {
             return Err(reader.damaged("its report is missing"));
         };
-        let (name, report, size) = (name.into(), report.shown(), reader.at);
-        Ok(Self { name, home, digest: reader.digest, plan, report, parts, rows, size })
+        let indexed = index.finish().map_err(|what| reader.damaged(what))?;
+        let (report, size, digest) = (report.shown(), reader.at, reader.digest);
+        let chunks = indexed.into_iter().map(|indexed| {
+            let reader = reader.again(io::empty(), 0, 0);
+            Arc::new(Chunks { home: home.clone(), reader, indexed })
+        });
+        let (name, chunks) = (name.into(), chunks.collect());
+        Ok(Self { name, home, digest, plan, report, parts, rows, chunks, size })
     }
 
     /// As messages name it.
@@ -209,27 +248,23 @@ impl Stored {
         &self.name
     }
 
-    /// The bytes of the state of a reduction.
-    pub(super) fn state(&self, context: &Context) -> Result<Vec<u8>> {
-        let (mut frames, mut state) = (self.frames(context), Vec::new());
-        while let Some(frame) = frames.next(STATE)? {
-            state.extend_from_slice(frame);
-        }
-        Ok(state)
+    /// The chunks of each branch of its state.
+    pub(super) fn runs(&self, context: &Context) -> Vec<Run> {
+        let runs = self.chunks.iter().map(|chunks| Run {
+            firsts: Arc::clone(&chunks.indexed.firsts),
+            largest: chunks.indexed.largest,
+            chunks: Arc::new(StoredChunks {
+                chunks: Arc::clone(chunks),
+                progress: Arc::clone(&context.progress),
+            }),
+        });
+        runs.collect()
     }
 
-    /// Its rows, or the pieces of its state, one frame after another.
+    /// Its rows, one frame after another.
     pub(super) fn frames(&self, context: &Context) -> Frames {
         let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
         Frames { stored: self.clone(), reader: None, frame: Vec::new(), stop, progress }
-    }
-
-    /// The error for a part of it that is not what it should be.
-    pub(super) fn damaged(&self, reason: &str) -> Error {
-        Error::Corrupt {
-            place: Place::object(&*self.name),
-            reason: format!("{reason}; write it again"),
-        }
     }
 }
 
@@ -270,7 +305,6 @@ impl Read for FromStart {
 
     #[cfg(not(unix))]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        use std::io::{Seek, SeekFrom};
         let mut file = &*self.file;
         file.seek(SeekFrom::Start(self.at))?;
         let read = file.read(buffer)?;
@@ -280,18 +314,64 @@ impl Read for FromStart {
 }
 
 fn open(name: &str, home: &Home) -> Result<Reader<Box<dyn Read + Send>>> {
-    let input: Box<dyn Read + Send> = match home {
-        Home::Memory(bytes) => Box::new(io::Cursor::new(Arc::clone(bytes))),
-        Home::Spooled(file) => Box::new(FromStart { file: Arc::clone(file), at: 0 }),
-        Home::Path(path) => match File::open(path) {
-            Ok(file) => Box::new(file),
-            Err(error) => return Err(Error::io(Place::object(name), error)),
-        },
-    };
+    let input = home.open(0).map_err(|error| Error::io(Place::object(name), error))?;
     Reader::new(input, Kind::State, name)
 }
 
-/// The frames of rows, or of the state, of a file. It is opened when the first is asked for.
+impl Home {
+    /// Opens the bytes from a byte on.
+    fn open(&self, at: u64) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::Memory(bytes) => {
+                let mut cursor = io::Cursor::new(Arc::clone(bytes));
+                cursor.set_position(at);
+                Box::new(cursor)
+            }
+            Self::Spooled(file) => Box::new(FromStart { file: Arc::clone(file), at }),
+            Self::Path(path) => {
+                let mut file = File::open(path)?;
+                file.seek(SeekFrom::Start(at))?;
+                Box::new(file)
+            }
+        })
+    }
+}
+
+/// Reads chunks of a state as a run asks for them. The file is opened for each: the states of a merge may
+/// be more than files that a process can have open.
+#[derive(Debug)]
+struct StoredChunks {
+    chunks: Arc<Chunks>,
+    progress: Arc<Progress>,
+}
+
+impl ReadChunks for StoredChunks {
+    fn read(&self, number: usize, bytes: &mut Vec<u8>) -> Result<()> {
+        let Chunks { home, reader, indexed } = &*self.chunks;
+        let place = indexed.places[number];
+        let input = home.open(place.at).map_err(|error| reader.fault(error))?;
+        let mut reader = reader.again(input, place.frame, place.at);
+        let mut frame = Vec::new();
+        bytes.clear();
+        for piece in 0..place.frames {
+            reader.next(&mut frame)?;
+            let mut rest = AggregateReader::new(&frame);
+            let head = rest.byte().and_then(|_| if piece == 0 { rest.u64() } else { Ok(0) });
+            let body = head.and_then(|_| rest.take(rest.left()));
+            bytes.extend_from_slice(body.map_err(|damaged| self.damaged(number, &damaged))?);
+        }
+        self.progress.add_read(reader.at - place.at);
+        Ok(())
+    }
+
+    fn damaged(&self, number: usize, damaged: &Damaged) -> Error {
+        let Chunks { reader, indexed, .. } = &*self.chunks;
+        let at = indexed.places[number].at;
+        reader.again(io::empty(), 0, at).damaged(&format!("{}; write it again", damaged.what))
+    }
+}
+
+/// The frames of the rows of a file. It is opened when the first is asked for.
 pub(super) struct Frames {
     stored: Stored,
     reader: Option<Reader<Box<dyn Read + Send>>>,
@@ -301,12 +381,12 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// The next one of this kind; `None` after the last. They were checked before, so others are no more
-    /// than passed over.
+    /// The next rows; `None` after the last. They were checked before, so other frames are no more than
+    /// passed over.
     ///
     /// # Errors
     /// [`Error::Cancelled`] if the run is told to stop, and as for reading a state.
-    pub(super) fn next(&mut self, kind: u8) -> Result<Option<&[u8]>> {
+    pub(super) fn next_rows(&mut self) -> Result<Option<&[u8]>> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => none.insert(open(&self.stored.name, &self.stored.home)?),
@@ -321,15 +401,10 @@ impl Frames {
             if !more {
                 return Ok(None);
             }
-            if self.frame.first() == Some(&kind) {
+            if self.frame.first() == Some(&ROWS) {
                 return Ok(self.frame.get(1..));
             }
         }
-    }
-
-    /// The next rows.
-    pub(super) fn next_rows(&mut self) -> Result<Option<&[u8]>> {
-        self.next(ROWS)
     }
 }
 

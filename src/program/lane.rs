@@ -43,7 +43,7 @@ pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
 }
 
 /// Runs a phase that has a reduction: its state of all records, of which only what is wanted is kept
-/// if it `settles`.
+/// if it `settles`; or else the state as it is written.
 pub(super) fn reduced<I: run::Input<Reader: Reader<Block = Block>>>(
     phase: &Arc<Phase>,
     input: &Arc<I>,
@@ -186,13 +186,13 @@ impl Pass<Block> for Reduce {
     }
 
     fn settles(&self) -> bool {
-        self.settles
+        true
     }
 
     fn settle(&self, context: &Context, lane: Lane) -> Result<Lane> {
         match self.settles {
             true => Ok(self.lane(lane.state.settle(context)?)),
-            false => Ok(lane),
+            false => Ok(self.lane(lane.state.store(context)?)),
         }
     }
 }

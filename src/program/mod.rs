@@ -50,14 +50,16 @@ mod value;
 mod verbs;
 mod words;
 
-pub(crate) use end::State;
+pub(crate) use end::{ReadChunks, Run, State};
 pub(crate) use fault::Fault;
 pub(crate) use format::FORMATS;
 pub use format::InputFormat;
 #[cfg(fuzzing)]
 pub(crate) use format::spelled;
 pub(crate) use lane::Records;
-pub(crate) use partial::{Carries, finish_rows, finish_state, run_to_rows, run_to_state};
+pub(crate) use partial::{
+    Carries, finish_rows, finish_states, merge_to_state, run_to_rows, run_to_state,
+};
 pub(crate) use phases::run;
 pub(crate) use verbs::{VERBS, aggregates};
 

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use creel_operators::aggregate::Reader;
+use creel_operators::aggregate::{Damaged, Reader};
 use proptest::prelude::*;
 
 use super::tests::{Options, printed_by, read, run_over};
 use super::{
-    Carries, InputFormat, Program, State, finish_rows, finish_state, run_to_rows, run_to_state,
+    Carries, InputFormat, Program, ReadChunks, Run, finish_rows, finish_states, merge_to_state,
+    run_to_rows, run_to_state,
 };
-use crate::Result;
 use crate::block::{Block, Delimiter};
 use crate::record::Invalid;
 use crate::run::{self, Context};
+use crate::spill::Budget;
+use crate::{Error, Place, Result};
 
 use super::Records;
 
@@ -74,17 +76,54 @@ const JSON: &[&str] = &[
     "filter(.n > 0) | take(2) | groupby(.k; sum(.n))",
 ];
 
-/// The state of a part, encoded and read back.
-fn through_bytes(program: &Program, state: &dyn State) -> (Box<dyn State>, Vec<u8>) {
-    let mut bytes = Vec::new();
-    state.encode(&mut bytes);
-    let mut read = program.start(Invalid::Fail);
-    let mut reader = Reader::new(&bytes);
-    read.absorb(&mut reader).and_then(|()| reader.end()).unwrap();
-    let mut again = Vec::new();
-    read.encode(&mut again);
-    assert_eq!(again, bytes);
-    (read, bytes)
+/// Chunks in memory.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Chunks(Vec<Vec<u8>>);
+
+impl ReadChunks for Chunks {
+    fn read(&self, number: usize, bytes: &mut Vec<u8>) -> Result<()> {
+        bytes.clone_from(&self.0[number]);
+        Ok(())
+    }
+
+    fn damaged(&self, _: usize, damaged: &Damaged) -> Error {
+        Error::Corrupt { place: Place::object("chunks"), reason: damaged.to_string() }
+    }
+}
+
+/// The chunks of each branch of a state, as a run of the program writes them.
+fn chunks(program: &Program, text: &str, options: &Options, budget: Option<u64>) -> Vec<Chunks> {
+    let mut branches = vec![Chunks::default(); program.branches(Invalid::Fail).len()];
+    let written = read(None, program, text, options, |input, records, context| {
+        let context = with_budget(context, budget);
+        run_to_state(program, input, records, &context, &mut |branch, bytes| {
+            branches[branch].0.push(bytes.to_vec());
+            Ok(())
+        })
+    });
+    written.unwrap();
+    branches
+}
+
+/// The same run with so much memory for states.
+fn with_budget(context: &Context, limit: Option<u64>) -> Context {
+    let budget = limit.map(|limit| Arc::new(Budget::new(limit, None)));
+    Context { threads: context.threads, budget, ..Context::default() }
+}
+
+/// The runs of the chunks of several states, for each branch.
+fn runs(program: &Program, states: &[Vec<Chunks>]) -> Vec<Vec<Run>> {
+    let empty = program.branches(Invalid::Fail);
+    let branches = empty.iter().enumerate().map(|(branch, empty)| {
+        let run = |state: &Vec<Chunks>| {
+            let chunks = state[branch].clone();
+            let firsts = chunks.0.iter().map(|bytes| empty.first_key(bytes).unwrap().into());
+            let largest = chunks.0.iter().map(Vec::len).max().unwrap_or(0);
+            Run { firsts: firsts.collect(), largest, chunks: Arc::new(chunks) }
+        };
+        states.iter().map(run).collect()
+    });
+    branches.collect()
 }
 
 /// The rows of parts, a block each.
@@ -113,22 +152,28 @@ impl run::Reader for Part {
     }
 }
 
-/// What the parts of a text come to, merged.
-fn merged(text: &str, parts: &[&str], options: &Options) -> String {
+/// What the parts of a text come to, merged, with so much memory for states.
+fn merged(text: &str, parts: &[&str], options: &Options, budget: Option<u64>) -> String {
     let program = Program::compile(text, options.input).unwrap();
     let records = Records { delimiter: Delimiter::Line, invalid: Invalid::Fail };
     let context = Context { threads: options.threads, ..Context::default() };
+    let context = with_budget(&context, budget);
     let (printed, ended) = match program.carries() {
         Carries::State => {
-            let run = |part: &&str| {
-                let state = read(None, &program, part, options, |input, records, context| {
-                    run_to_state(&program, input, records, context)
-                });
-                through_bytes(&program, &*state.unwrap()).0
+            let mut states: Vec<_> =
+                parts.iter().map(|part| chunks(&program, part, options, budget)).collect();
+            // Some of them by way of another state.
+            let some: Vec<_> = states.drain(..states.len() / 2).collect();
+            let mut state = vec![Chunks::default(); program.branches(Invalid::Fail).len()];
+            let mut write = |branch: usize, bytes: &[u8]| {
+                state[branch].0.push(bytes.to_vec());
+                Ok(())
             };
-            let mut state = program.start(Invalid::Fail);
-            parts.iter().map(run).for_each(|part| state.merge(part));
-            printed_by(|out| finish_state(&program, state, &records, &context, out))
+            let some = runs(&program, &some);
+            merge_to_state(&program, &some, Invalid::Fail, &context, &mut write).unwrap();
+            states.insert(0, state);
+            let runs = runs(&program, &states);
+            printed_by(|out| finish_states(&program, &runs, &records, &context, out))
         }
         Carries::Rows => {
             let run = |part: &&str| {
@@ -174,8 +219,13 @@ proptest! {
                 let options = options(input, blocksize, threads);
                 let (expected, ended) = run_over(program, text, &options);
                 ended.unwrap();
-                let merged = merged(program, &cut(text, &cuts), &options);
-                prop_assert_eq!(merged, expected, "{}", program);
+                // Other states are kept in memory as a whole.
+                let spills = program == &"frequencies(.k)"
+                    || program.starts_with("words | frequencies") && !program.contains(',');
+                for budget in [None, Some(1 << 30), Some(600).filter(|_| spills)] {
+                    let merged = merged(program, &cut(text, &cuts), &options, budget);
+                    prop_assert_eq!(merged, expected.as_str(), "{} {:?}", program, budget);
+                }
             }
         }
     }
@@ -193,20 +243,21 @@ proptest! {
             if program.carries() == Carries::Rows {
                 continue;
             }
-            let state = read(None, &program, text, &options, |input, records, context| {
-                run_to_state(&program, input, records, context)
-            });
-            let mut damaged = Vec::new();
-            state.unwrap().encode(&mut damaged);
-            let place = at % damaged.len();
-            damaged[place] = byte;
-            for bytes in [&bytes, &damaged] {
-                let (mut state, mut reader) = (program.start(Invalid::Fail), Reader::new(bytes));
-                if state.absorb(&mut reader).is_ok() {
-                    let ended: Result<()> = printed_by(|out| {
-                        state.print(&Context::default(), out)
-                    }).1;
-                    ended.unwrap();
+            let whole = chunks(&program, text, &options, None);
+            for (branch, empty) in program.branches(Invalid::Fail).iter().enumerate() {
+                let chunk = whole[branch].0.get(at % 3).or(whole[branch].0.first());
+                let Some(mut damaged) = chunk.cloned() else { continue };
+                let place = at % damaged.len();
+                damaged[place] = byte;
+                for bytes in [&bytes, &damaged] {
+                    let _ = empty.first_key(bytes);
+                    let (mut state, mut reader) = (empty.empty(), Reader::new(bytes));
+                    if state.absorb(&mut reader).is_ok() {
+                        let ended: Result<()> = printed_by(|out| {
+                            state.print(&Context::default(), out)
+                        }).1;
+                        ended.unwrap();
+                    }
                 }
             }
         }
@@ -221,16 +272,61 @@ fn states_are_the_same_bytes_however_the_records_were_cut() {
         if program.carries() == Carries::Rows {
             continue;
         }
-        let encoded = |blocksize, threads| {
+        let encoded = |blocksize, threads, budget| {
             let options = options(InputFormat::TEXT, blocksize, threads);
-            let state = read(None, &program, text, &options, |input, records, context| {
-                run_to_state(&program, input, records, context)
-            });
-            through_bytes(&program, &*state.unwrap()).1
+            chunks(&program, text, &options, budget)
         };
-        let expected = encoded(1000, 1);
+        let expected = encoded(1000, 1, None);
         for (blocksize, threads) in [(1, 1), (7, 2), (20, 3)] {
-            assert_eq!(encoded(blocksize, threads), expected);
+            assert!(encoded(blocksize, threads, None) == expected);
+            assert!(encoded(blocksize, threads, Some(1 << 30)) == expected);
         }
+        // And however their parts were merged.
+        let parts: Vec<_> = text.split_inclusive('\n').collect();
+        let options = options(InputFormat::TEXT, 1000, 1);
+        let states: Vec<_> =
+            parts.iter().map(|part| chunks(&program, part, &options, None)).collect();
+        let mut merged = vec![Chunks::default(); expected.len()];
+        let mut write = |branch: usize, bytes: &[u8]| {
+            merged[branch].0.push(bytes.to_vec());
+            Ok(())
+        };
+        let (runs, context) = (runs(&program, &states), Context::default());
+        merge_to_state(&program, &runs, Invalid::Fail, &context, &mut write).unwrap();
+        assert!(merged == expected);
+    }
+}
+
+#[test]
+fn states_over_the_budget_are_the_same_bytes() {
+    let words = |n: u32| format!("{} word-{} {n}\n", n % 7, n.wrapping_mul(0x9e37_79b9) % 500);
+    let text: String = (0..600).map(words).collect();
+    for program in ["words | frequencies", "words | groupby(.; {n: count, l: mean(length)})"] {
+        let program = Program::compile(program, InputFormat::TEXT).unwrap();
+        let options = options(InputFormat::TEXT, 512, 2);
+        let expected = chunks(&program, &text, &options, None);
+        let spilled = chunks(&program, &text, &options, Some(20_000));
+        assert!(spilled == expected);
+        // Merged range by range, they are what they are as a whole.
+        let halves = text.split_at(text.match_indices('\n').nth(200).unwrap().0 + 1);
+        let states = [halves.0, halves.1].map(|half| chunks(&program, half, &options, None));
+        let budget = Arc::new(Budget::new(20_000, None));
+        let context = Context { budget: Some(Arc::clone(&budget)), ..Context::default() };
+        let mut merged = vec![Chunks::default(); 1];
+        let mut write = |branch: usize, bytes: &[u8]| {
+            merged[branch].0.push(bytes.to_vec());
+            Ok(())
+        };
+        let runs = runs(&program, &states);
+        merge_to_state(&program, &runs, Invalid::Fail, &context, &mut write).unwrap();
+        assert!(merged == expected);
+        let records = Records { delimiter: Delimiter::Line, invalid: Invalid::Fail };
+        let (printed, ended) =
+            printed_by(|out| finish_states(&program, &runs, &records, &context, out));
+        ended.unwrap();
+        assert!(budget.written() > 0);
+        let whole =
+            printed_by(|out| finish_states(&program, &runs, &records, &Context::default(), out)).0;
+        assert_eq!(printed, whole);
     }
 }

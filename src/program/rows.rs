@@ -46,7 +46,7 @@ impl Rows {
         context: &Context,
         wanted: Wanted,
     ) -> Result<Self> {
-        let budget = context.budget.as_deref().filter(|budget| budget.written() > 0);
+        let budget = context.budget.as_deref().filter(|budget| budget.is_spilling());
         // Long texts are many bytes also where they are few.
         let row = (counts.weight() / counts.len().max(1)) as u64;
         let mut rows = Self::default();

@@ -401,3 +401,77 @@ fn rows_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
         assert!(most <= (mib << 20) + BEYOND, "-j {threads} {least}: {} MiB", most >> 20);
     }
 }
+
+#[test]
+fn memory_holds_for_states_that_are_written_and_merged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // A million and more of distinct texts, of which some are in both files.
+    texts(&folder.join("texts"), 220_000);
+    let text = fs::read_to_string(folder.join("texts")).expect("text");
+    let (_, rest) = text.split_at(text.len() / 17 / 10 * 17);
+    let some = rest.len() / 17 / 5 * 17;
+    fs::write(folder.join("more"), &rest[rest.len() - some..]).expect("a file");
+    drop(text);
+    let bytes = |name: &str| fs::read(folder.join(name)).expect("a file");
+    let programs = [
+        "words | frequencies",
+        "words | groupby(.; count)",
+        "words | groupby(.; {n: count, l: mean(length)})",
+    ];
+    for program in programs {
+        bounded(folder, 64, &["1"], &["--partial", "a.creel", program, "texts"], 0);
+        bounded(folder, 64, &["32"], &["--partial", "b.creel", program, "more"], 0);
+        // The same bytes as of a run that has memory for all.
+        let whole = ["-j", "2", "--memory", "2G", "--partial", "whole.creel", program, "texts"];
+        assert_eq!(measured(folder, &whole).0, Some(0));
+        assert!(bytes("a.creel") == bytes("whole.creel"), "{program}");
+        bounded(folder, 64, &["1"], &["--merge", "-o", "merged", "a.creel", "b.creel"], 0);
+        let one = ["-j", "2", "--memory", "2G", "-o", "one", program, "texts", "more"];
+        assert_eq!(measured(folder, &one).0, Some(0));
+        assert!(bytes("merged") == bytes("one"), "{program}");
+        let merge = ["--merge", "--partial", "ab.creel", "a.creel", "b.creel"];
+        bounded(folder, 64, &["32"], &merge, 0);
+        let all = [
+            "-j",
+            "2",
+            "--memory",
+            "2G",
+            "--merge",
+            "--partial",
+            "whole.creel",
+            "a.creel",
+            "b.creel",
+        ];
+        assert_eq!(measured(folder, &all).0, Some(0));
+        assert!(bytes("ab.creel") == bytes("whole.creel"), "{program}");
+        bounded(folder, 64, &["1"], &["--merge", "-o", "merged", "ab.creel"], 0);
+        assert!(bytes("merged") == bytes("one"), "{program}");
+    }
+}
+
+#[test]
+fn states_that_cannot_be_cut_are_refused_with_what_was_typed_and_what_would_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 200_000);
+    let partial = |memory: &str, state: &str| {
+        let program = "words | agg(list)";
+        measured(folder, &["-j", "1", "--memory", memory, "--partial", state, program, "texts"])
+    };
+    assert_eq!(partial("2G", "whole.creel").0, Some(0));
+    let runs = [
+        partial("64M", "a.creel"),
+        measured(folder, &["-j", "1", "--memory", "64M", "--merge", "whole.creel"]),
+    ];
+    for (code, _, said) in runs {
+        assert_eq!(code, Some(3), "{said}");
+        for part in ["list", "--memory 64M"] {
+            assert!(said.contains(part), "{said}");
+        }
+        for part in ["task", "handle"] {
+            assert!(!said.contains(part), "{said}");
+        }
+    }
+    assert!(!folder.join("a.creel").exists());
+}

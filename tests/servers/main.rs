@@ -15,6 +15,7 @@ mod lies;
 mod local;
 mod nginx;
 mod plain_http;
+mod plans;
 mod process;
 mod proxy;
 mod seaweedfs;
@@ -66,6 +67,9 @@ impl For {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = plans::run_if_asked() {
+        return code;
+    }
     let arguments = Arguments::from_args();
     if arguments.list {
         let trials = names().map(|name| Trial::test(name, || Ok(()))).collect();
@@ -91,7 +95,7 @@ fn main() -> ExitCode {
 
 fn cases() -> impl Iterator<Item = Case> {
     let lists = [conformance::CASES, access::CASES, faults::CASES, lies::CASES, plain_http::CASES];
-    lists.into_iter().flatten().copied()
+    lists.into_iter().chain([plans::CASES]).flatten().copied()
 }
 
 fn names() -> impl Iterator<Item = String> {

@@ -99,7 +99,24 @@ impl Store {
         keep: impl Fn(&str) -> bool,
     ) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_creel"));
-        command.args(args).env_clear().env("HOME", "/nonexistent");
+        command.args(args);
+        self.run(command, keep)
+    }
+
+    /// These tests as a process of their own, with some variables, in the same environment.
+    pub(crate) fn this_process(&self, env: &[(&str, &str)]) -> Ran {
+        let mut command = Command::new(std::env::current_exe().expect("this executable"));
+        command.env_clear().envs(env.iter().copied());
+        self.run(command, |_| true)
+    }
+
+    /// Runs a command in an environment that knows only this store, and what was set before.
+    fn run(&self, mut command: Command, keep: impl Fn(&str) -> bool) -> Ran {
+        let own: Vec<_> = command
+            .get_envs()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+            .collect();
+        command.env_clear().envs(own).env("HOME", "/nonexistent");
         // Nobody waits for minutes here.
         command.env("CREEL_PATIENCE", "0.01");
         // Where clouds answer who a machine is. Nothing listens there on this one, and no test

@@ -1,13 +1,16 @@
 //! `frequencies`: how often each record occurs, counted in the tables that are fastest at it.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use creel_operators::Counts;
 use creel_operators::aggregate::{Damaged, Reader, Writer};
+use creel_operators::table::saved;
 
 use super::super::column::ColumnBuffer;
 use super::super::rows;
+use super::chunks::{self, Sizes};
+use super::keys::number_bytes;
 use super::{Batch, End, Kind, LaneState, Rows, State, Wanted};
 use crate::Result;
 use crate::record::Invalid;
@@ -152,6 +155,51 @@ impl LaneState for Texts {
         LaneState::decode(self, bytes)
     }
 
+    fn can_cut(&self) -> bool {
+        true
+    }
+
+    fn cut(self, key: &[u8]) -> (Self, Self) {
+        let below = self.counts.filter(|text, _| text.as_bytes() < key);
+        let rest = self.counts.filter(|text, _| text.as_bytes() >= key);
+        (Self { of: self.of, counts: below }, Self { of: self.of, counts: rest })
+    }
+
+    fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        let mut bytes = Reader::new(bytes);
+        let damaged = bytes.damaged("no texts");
+        match bytes.u64()? {
+            0 => Err(damaged),
+            _ => Ok(bytes.bytes()?.to_vec()),
+        }
+    }
+
+    fn write_chunks(
+        self,
+        sizes: &mut Sizes,
+        last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut all = Vec::new();
+        self.counts.save_by_key(&mut all);
+        let number = self.counts.len();
+        drop(self);
+        let mut rest = all.as_slice();
+        let encode = |rows: Range<usize>, bytes: &mut Vec<u8>| {
+            let start = rest;
+            bytes.put_u64(rows.len() as u64);
+            for _ in rows {
+                saved::load(&mut rest);
+            }
+            bytes.extend_from_slice(&start[..start.len() - rest.len()]);
+        };
+        sizes.cut(number, last, encode, write)
+    }
+
+    fn store(self, context: &Context) -> Result<Box<dyn State>> {
+        chunks::store(self, context)
+    }
+
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
         let Self { of, counts } = self;
         let rows = rows::Rows::settle(counts, context, of.wanted)?;
@@ -221,6 +269,25 @@ struct Numbers {
     counts: Counts<i64>,
 }
 
+impl Numbers {
+    /// The numbers in their order, and how often each occurs.
+    fn by_number(&self) -> Vec<(i64, u64)> {
+        let mut rows: Vec<(i64, u64)> =
+            self.counts.iter().map(|(number, n)| (*number, n)).collect();
+        rows.sort_unstable();
+        rows
+    }
+}
+
+/// Appends numbers, which are in order, and how often each occurs.
+fn encode(rows: &[(i64, u64)], bytes: &mut Vec<u8>) {
+    bytes.put_u64(rows.len() as u64);
+    for (number, n) in rows {
+        bytes.put_i64(*number);
+        bytes.put_u64(*n);
+    }
+}
+
 impl LaneState for Numbers {
     fn fresh(&self) -> Self {
         Self { of: self.of, counts: Counts::default() }
@@ -248,13 +315,7 @@ impl LaneState for Numbers {
     }
 
     fn encode(&self, bytes: &mut Vec<u8>) {
-        let mut rows: Vec<(&i64, u64)> = self.counts.iter().collect();
-        rows.sort_unstable();
-        bytes.put_u64(rows.len() as u64);
-        for (number, n) in rows {
-            bytes.put_i64(*number);
-            bytes.put_u64(n);
-        }
+        encode(&self.by_number(), bytes);
     }
 
     fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
@@ -271,6 +332,31 @@ impl LaneState for Numbers {
             self.counts.add(number, occurs(bytes)?);
         }
         Ok(())
+    }
+
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        // Numbers that are decoded are counted beside those that are there.
+        LaneState::decode(self, bytes)
+    }
+
+    fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        let mut bytes = Reader::new(bytes);
+        let damaged = bytes.damaged("no numbers");
+        match bytes.u64()? {
+            0 => Err(damaged),
+            _ => Ok(number_bytes(bytes.i64()?).to_vec()),
+        }
+    }
+
+    fn write_chunks(
+        self,
+        sizes: &mut Sizes,
+        last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        let rows = self.by_number();
+        let encode = |some: Range<usize>, bytes: &mut Vec<u8>| encode(&rows[some], bytes);
+        sizes.cut(rows.len(), last, encode, write)
     }
 
     fn print(self, _: &Context, out: &mut Printer<'_>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Aggregates of all records, or of groups of them: what a lane has seen, and the rows of all.
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use creel_operators::aggregate::{Aggregate, Damaged, Reader};
@@ -11,9 +11,11 @@ use super::super::failure::{Failures, Told};
 use super::super::fields;
 use super::super::grouping::{Grouping, Reducer, Shape};
 use super::super::value::{Base, Evaluated, Value};
+use super::chunks::{self, Sizes};
 use super::group_rows::{RowWriter, SpilledRows};
 use super::keys::Keys;
 use super::labels::Labels;
+use super::pieces::Pieces;
 use super::{Batch, End, Kind, LaneState, Rows, State};
 use crate::Result;
 use crate::record::Invalid;
@@ -332,8 +334,66 @@ impl LaneState for Groups {
         Ok(())
     }
 
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let map = self.keys.absorb(self.grouping.kind_of_key(), bytes)?;
+        let all = self.keys.len();
+        for state in &mut self.states {
+            let mut others = state.fresh();
+            others.decode(map.len(), bytes)?;
+            state.resize(all);
+            state.merge(others, &map);
+        }
+        Ok(())
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.grouping.has_ordered()
+    }
+
+    fn can_cut(&self) -> bool {
+        !matches!(self.keys, Keys::One)
+    }
+
+    fn cut(self, key: &[u8]) -> (Self, Self) {
+        let (part, keys) = self.keys.cut(key);
+        let mut halves = keys.map(|keys| Self { keys, states: Vec::new(), ..self.fresh() });
+        for state in self.states {
+            let split = state.split(&part, 2);
+            halves.iter_mut().zip(split).for_each(|(half, state)| half.states.push(state));
+        }
+        halves.into()
+    }
+
+    fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        self.keys.first_key(bytes)
+    }
+
+    fn write_chunks(
+        self,
+        sizes: &mut Sizes,
+        last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        let Self { keys, states, .. } = self;
+        let order = keys.in_order();
+        let rows = order.groups.len();
+        let mut pieces = Pieces::new(states, order.groups.clone());
+        let encode = |rows: Range<usize>, bytes: &mut Vec<u8>| {
+            keys.encode_some(&order, rows.clone(), bytes);
+            pieces.encode(rows, bytes);
+        };
+        sizes.cut(rows, last, encode, write)
+    }
+
+    fn store(self, context: &Context) -> Result<Box<dyn State>> {
+        match self.keys {
+            Keys::One => Ok(Box::new(self)),
+            Keys::Texts(_) | Keys::Numbers(_) => chunks::store(self, context),
+        }
+    }
+
     fn settle(self, context: &Context) -> Result<Box<dyn State>> {
-        let spills = context.budget.as_deref().filter(|budget| budget.written() > 0);
+        let spills = context.budget.as_deref().filter(|budget| budget.is_spilling());
         let (Some(budget), Some(kind)) = (spills, self.grouping.kind_of_key()) else {
             return Ok(Box::new(self));
         };

@@ -1,9 +1,10 @@
 //! The keys of groups, and the numbers of the groups.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 use creel_operators::aggregate::{Damaged, Reader, Writer};
-use creel_operators::column::{Column, Data};
+use creel_operators::column::{Column, Data, Span};
 use creel_operators::table::TextIds;
 use hashbrown::HashMap;
 
@@ -157,15 +158,107 @@ impl Keys {
                 keys.number(key);
             }),
             Self::Numbers(keys) => {
-                let read = |bytes: &mut Reader<'_>| {
-                    let damaged = bytes.damaged("no key");
-                    let key = bytes.i64()?;
-                    let fits = kind != Some(Kind::Bool) || matches!(key, 0 | 1);
-                    if fits { Ok(key) } else { Err(damaged) }
-                };
+                let read = |bytes: &mut Reader<'_>| read_number(kind, bytes);
                 read_keys(bytes, read, |key, group| {
                     keys.insert(key, group);
                 })
+            }
+        }
+    }
+
+    /// Adds keys that were encoded; returns the number that each of them has here, in their order.
+    pub(super) fn absorb(
+        &mut self,
+        kind: Option<Kind>,
+        bytes: &mut Reader<'_>,
+    ) -> Result<Vec<u32>, Damaged> {
+        match self {
+            Self::One => Ok(vec![0]),
+            Self::Texts(keys) => {
+                let (mut text, mut spans, mut numbers) = (String::new(), Vec::new(), Vec::new());
+                read_keys(bytes, Reader::text, |key, _| {
+                    let start = text.len();
+                    text.push_str(key);
+                    spans.push(Span::new(start, text.len()));
+                })?;
+                keys.number_all(&text, &spans, &mut numbers);
+                Ok(numbers)
+            }
+            Self::Numbers(keys) => {
+                let mut numbers = Vec::new();
+                let read = |bytes: &mut Reader<'_>| read_number(kind, bytes);
+                read_keys(bytes, read, |key, _| numbers.push(number_of(keys, key)))?;
+                Ok(numbers)
+            }
+        }
+    }
+
+    /// All groups in the order of their keys.
+    pub(super) fn in_order(&self) -> InOrder {
+        match self {
+            Self::One => InOrder { groups: vec![0], numbers: Vec::new() },
+            Self::Texts(keys) => InOrder { groups: keys.sorted(), numbers: Vec::new() },
+            Self::Numbers(keys) => {
+                let (numbers, groups) = sorted(keys).into_iter().unzip();
+                InOrder { groups, numbers }
+            }
+        }
+    }
+
+    /// As [`encode`](Self::encode), of some of the groups.
+    pub(super) fn encode_some(&self, order: &InOrder, rows: Range<usize>, bytes: &mut Vec<u8>) {
+        match self {
+            Self::One => {}
+            Self::Texts(keys) => {
+                bytes.put_u64(rows.len() as u64);
+                let groups = order.groups[rows].iter();
+                groups.for_each(|group| bytes.put_bytes(keys.text(*group).as_bytes()));
+            }
+            Self::Numbers(_) => {
+                bytes.put_u64(rows.len() as u64);
+                order.numbers[rows].iter().for_each(|key| bytes.put_i64(*key));
+            }
+        }
+    }
+
+    /// Bytes that sort as the keys do, of the first of keys that were encoded as bytes that begin with these.
+    pub(super) fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        let mut bytes = Reader::new(bytes);
+        if matches!(self, Self::One) {
+            return Ok(Vec::new());
+        }
+        let damaged = bytes.damaged("no keys");
+        match (bytes.u64()?, self) {
+            (0, _) => Err(damaged),
+            (_, Self::Numbers(_)) => Ok(number_bytes(bytes.i64()?).to_vec()),
+            _ => Ok(bytes.bytes()?.to_vec()),
+        }
+    }
+
+    /// The keys before this one, and the rest; with 0 and 1 for the groups of either.
+    pub(super) fn cut(&self, at: &[u8]) -> (Vec<u32>, [Self; 2]) {
+        match self {
+            Self::One => (vec![1], [Self::One, Self::One]),
+            Self::Texts(keys) => {
+                let mut halves = [TextIds::default(), TextIds::default()];
+                let half = (0..keys.len() as u32).map(|group| {
+                    let text = keys.text(group);
+                    let half = u32::from(text.as_bytes() >= at);
+                    halves[half as usize].number(text);
+                    half
+                });
+                (half.collect(), halves.map(Self::Texts))
+            }
+            Self::Numbers(keys) => {
+                let mut by_group = vec![0; keys.len()];
+                keys.iter().for_each(|(key, group)| by_group[*group as usize] = *key);
+                let mut halves = [HashMap::new(), HashMap::new()];
+                let half = by_group.into_iter().map(|key| {
+                    let half = u32::from(number_bytes(key).as_slice() >= at);
+                    number_of(&mut halves[half as usize], key);
+                    half
+                });
+                (half.collect(), halves.map(Self::Numbers))
             }
         }
     }
@@ -206,7 +299,7 @@ impl Keys {
                         Kind::Bool => (key != 0).to_string(),
                         _ => key.to_string(),
                     };
-                    visit(&(key ^ i64::MIN).to_be_bytes(), &spelled, group)
+                    visit(&number_bytes(key), &spelled, group)
                 })
             }
         }
@@ -215,6 +308,25 @@ impl Keys {
 
 /// Groups between the one whose results are asked for and the one that is visited.
 const AHEAD: usize = 16;
+
+/// Groups in the order of their keys, and the keys, if they are numbers.
+pub(super) struct InOrder {
+    pub(super) groups: Vec<u32>,
+    numbers: Vec<i64>,
+}
+
+/// Bytes that sort as numbers do.
+pub(super) fn number_bytes(key: i64) -> [u8; 8] {
+    (key ^ i64::MIN).to_be_bytes()
+}
+
+/// Reads a key of numbers, or of booleans.
+fn read_number(kind: Option<Kind>, bytes: &mut Reader<'_>) -> Result<i64, Damaged> {
+    let damaged = bytes.damaged("no key");
+    let key = bytes.i64()?;
+    let fits = kind != Some(Kind::Bool) || matches!(key, 0 | 1);
+    if fits { Ok(key) } else { Err(damaged) }
+}
 
 fn number_of(keys: &mut HashMap<i64, u32>, key: i64) -> u32 {
     let next = keys.len() as u32;

@@ -5,11 +5,13 @@
 //! [`counted`] has how often each record occurs, [`groups`] has aggregates, of groups or of all records,
 //! and [`several`] has several results of the same records.
 
+mod chunks;
 mod counted;
 mod group_rows;
 mod groups;
 mod keys;
 mod labels;
+mod pieces;
 mod several;
 
 use std::any::{Any, type_name};
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use creel_operators::aggregate::{Damaged, Reader};
 
+use self::chunks::Sizes;
 use super::batch::{Batch, Kind};
 use super::failure::Told;
 use crate::Result;
@@ -26,6 +29,8 @@ use crate::record::Invalid;
 use crate::run::Context;
 use crate::sink::Printer;
 
+pub(super) use chunks::{ChunkWriter, merge};
+pub(crate) use chunks::{ReadChunks, Run};
 pub(super) use counted::Frequencies;
 pub(super) use several::{Branch, Several};
 
@@ -176,6 +181,46 @@ pub(crate) trait State: fmt::Debug + Send {
     /// If no state of this end was; then this one is not to be used any more.
     fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
 
+    /// An empty state of the same end.
+    fn empty(&self) -> Box<dyn State>;
+
+    /// How many states it is made of: the results of `a, b` have one each.
+    fn width(&self) -> usize;
+
+    /// The states that it is made of, each of which is written and merged by itself.
+    fn branches(self: Box<Self>) -> Vec<Box<dyn State>>;
+
+    /// The state that is made of these, of as many as it is.
+    fn of_branches(self: Box<Self>, branches: Vec<Box<dyn State>>) -> Box<dyn State>;
+
+    /// Whether it shows in what order states are merged.
+    fn is_ordered(&self) -> bool;
+
+    /// Whether it is of keys, so that it can be cut along them, and what is wanted of the parts is kept in
+    /// less memory.
+    fn can_cut(&self) -> bool;
+
+    /// The state of the keys before this one, and that of the rest.
+    fn cut(self: Box<Self>, key: &[u8]) -> (Box<dyn State>, Box<dyn State>);
+
+    /// The first key of a chunk, of which these are the first bytes.
+    fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged>;
+
+    /// Writes chunks of its rows, in the order of the keys. Rows that are less than a chunk are returned as
+    /// one, unless it is the last state that is written.
+    fn write_chunks(
+        self: Box<Self>,
+        sizes: &mut Sizes,
+        last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>>;
+
+    /// Spills it as chunks, if states of the run are spilled.
+    fn store(self: Box<Self>, context: &Context) -> Result<Box<dyn State>>;
+
+    /// The runs that it was spilled as, if it was.
+    fn runs(&mut self) -> Option<Vec<Run>>;
+
     /// Prints what is wanted of the result.
     fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()>;
 
@@ -241,6 +286,53 @@ trait LaneState: fmt::Debug + Send + Sized + 'static {
         other.decode(bytes)?;
         self.merge(other);
         Ok(())
+    }
+
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn branches(self) -> Vec<Box<dyn State>> {
+        vec![Box::new(self)]
+    }
+
+    fn of_branches(self, mut branches: Vec<Box<dyn State>>) -> Box<dyn State> {
+        branches.pop().unwrap_or_else(|| Box::new(self))
+    }
+
+    fn is_ordered(&self) -> bool {
+        false
+    }
+
+    fn can_cut(&self) -> bool {
+        false
+    }
+
+    fn cut(self, _key: &[u8]) -> (Self, Self) {
+        (self.fresh(), self)
+    }
+
+    fn first_key(&self, _bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        Ok(Vec::new())
+    }
+
+    fn write_chunks(
+        self,
+        _sizes: &mut Sizes,
+        _last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        write(&bytes).map(|()| None)
+    }
+
+    fn store(self, _context: &Context) -> Result<Box<dyn State>> {
+        Ok(Box::new(self))
+    }
+
+    fn runs(&mut self) -> Option<Vec<Run>> {
+        None
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()>;
@@ -314,6 +406,56 @@ impl<S: LaneState> State for S {
 
     fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
         LaneState::absorb(self, bytes)
+    }
+
+    fn empty(&self) -> Box<dyn State> {
+        Box::new(LaneState::fresh(self))
+    }
+
+    fn width(&self) -> usize {
+        LaneState::width(self)
+    }
+
+    fn branches(self: Box<Self>) -> Vec<Box<dyn State>> {
+        LaneState::branches(*self)
+    }
+
+    fn of_branches(self: Box<Self>, branches: Vec<Box<dyn State>>) -> Box<dyn State> {
+        LaneState::of_branches(*self, branches)
+    }
+
+    fn is_ordered(&self) -> bool {
+        LaneState::is_ordered(self)
+    }
+
+    fn can_cut(&self) -> bool {
+        LaneState::can_cut(self)
+    }
+
+    fn cut(self: Box<Self>, key: &[u8]) -> (Box<dyn State>, Box<dyn State>) {
+        let (below, rest) = LaneState::cut(*self, key);
+        (Box::new(below), Box::new(rest))
+    }
+
+    fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        LaneState::first_key(self, bytes)
+    }
+
+    fn write_chunks(
+        self: Box<Self>,
+        sizes: &mut Sizes,
+        last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        LaneState::write_chunks(*self, sizes, last, write)
+    }
+
+    fn store(self: Box<Self>, context: &Context) -> Result<Box<dyn State>> {
+        LaneState::store(*self, context)
+    }
+
+    fn runs(&mut self) -> Option<Vec<Run>> {
+        LaneState::runs(self)
     }
 
     fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()> {

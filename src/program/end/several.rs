@@ -257,6 +257,32 @@ impl LaneState for States {
         self.branches.iter_mut().all(&mut load) && bytes.end().is_ok()
     }
 
+    fn width(&self) -> usize {
+        self.states().map(|state| state.width()).sum()
+    }
+
+    fn branches(self) -> Vec<Box<dyn State>> {
+        self.into_states().flat_map(|state| state.branches()).collect()
+    }
+
+    fn of_branches(mut self, branches: Vec<Box<dyn State>>) -> Box<dyn State> {
+        let mut branches = branches.into_iter();
+        for branch in &mut self.branches {
+            let own = branches.by_ref().take(branch.state.width()).collect();
+            let empty = branch.state.empty();
+            branch.state = std::mem::replace(&mut branch.state, empty).of_branches(own);
+        }
+        Box::new(self)
+    }
+
+    fn store(self, context: &Context) -> Result<Box<dyn State>> {
+        let mut stored = self.fresh();
+        for (into, state) in stored.branches.iter_mut().zip(self.into_states()) {
+            into.state = state.store(context)?;
+        }
+        Ok(Box::new(stored))
+    }
+
     fn settle(self, context: &Context) -> Result<Box<dyn State>> {
         let mut settled = self.fresh();
         for (into, state) in settled.branches.iter_mut().zip(self.into_states()) {

@@ -1,0 +1,393 @@
+//! States in chunks, in the order of their keys: how they leave a process, how they wait on the disk, and
+//! how those of many runs become one in little memory.
+//!
+//! A chunk is the encoding of a state of some neighbouring keys. A [`Run`] is the chunks of one state, each
+//! of which is read when it is needed. [`merge`] reads the chunks of many runs in the order of their first
+//! keys and adds each to one state. Where that outgrows its part of the memory, its keys before the next
+//! chunk of any run are complete: they are handed on, and the rest stays. So memory holds a range of keys,
+//! and a chunk of each run that reaches beyond it; and a state that fits is merged as a whole.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+
+use creel_operators::aggregate::{Damaged, Reader};
+
+use super::{Batch, LaneState, State};
+use crate::run::{Context, memory};
+use crate::sink::Printer;
+use crate::spill::{Budget, Extent};
+use crate::watch::bytes as shown;
+use crate::{Error, Result};
+
+/// Bytes of a chunk that leaves the process, about.
+const CHUNK: usize = if cfg!(test) { 64 } else { 128 << 10 };
+
+/// The fewest bytes of a chunk in the spill file, about.
+const LEAST_CHUNK: u64 = if cfg!(test) { 64 } else { 16 << 10 };
+
+/// How many chunks in the spill file are in memory at once, of runs that are merged: they take a part of the
+/// budget, in tables several times as much as in bytes.
+const AT_ONCE: u64 = 64;
+
+/// Reads the chunks of a run.
+pub(crate) trait ReadChunks: std::fmt::Debug + Send + Sync {
+    /// Reads a chunk, by its number, in place of what the buffer holds.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not what was written.
+    fn read(&self, number: usize, bytes: &mut Vec<u8>) -> Result<()>;
+
+    /// The error for a chunk that is no part of a state.
+    fn damaged(&self, number: usize, damaged: &Damaged) -> Error;
+}
+
+/// The chunks of one state, in the order of their keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// The first key of each.
+    pub(crate) firsts: Arc<[Box<[u8]>]>,
+    /// Bytes of the largest.
+    pub(crate) largest: usize,
+    pub(crate) chunks: Arc<dyn ReadChunks>,
+}
+
+/// How many rows chunks have: as many as come to the bytes of a chunk, going by the one before, so that
+/// where they are cut depends on nothing but the rows.
+#[derive(Debug)]
+pub(crate) struct Sizes {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Sizes {
+    const FIRST: usize = if cfg!(test) { 2 } else { 64 };
+    const MOST: usize = 1 << 14;
+
+    /// Those of chunks that leave the process.
+    pub(super) fn to_leave() -> Self {
+        Self { rows: Self::FIRST, bytes: CHUNK }
+    }
+
+    /// Those of chunks that are spilled.
+    fn to_spill(budget: &Budget) -> Self {
+        let bytes = (budget.limit() / 32 / AT_ONCE).clamp(LEAST_CHUNK, CHUNK as u64);
+        Self { rows: Self::FIRST, bytes: bytes as usize }
+    }
+
+    /// Encodes so many rows chunk by chunk. Returns the last one, if it is shorter and is not the `last`
+    /// of all.
+    pub(super) fn cut(
+        &mut self,
+        rows: usize,
+        last: bool,
+        mut encode: impl FnMut(Range<usize>, &mut Vec<u8>),
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        let (mut at, mut bytes) = (0, Vec::new());
+        while at < rows {
+            let end = rows.min(at + self.rows);
+            bytes.clear();
+            encode(at..end, &mut bytes);
+            if end - at < self.rows && !last {
+                return Ok(Some(bytes));
+            }
+            write(&bytes)?;
+            let fit = (end - at).saturating_mul(self.bytes) / bytes.len().max(1);
+            self.rows = fit.clamp(1, (4 * self.rows).min(Self::MOST));
+            at = end;
+        }
+        Ok(None)
+    }
+}
+
+/// Writes states whose keys follow each other as the chunks of one.
+pub(crate) struct ChunkWriter<'w> {
+    sizes: Sizes,
+    /// Rows that are less than a chunk, encoded.
+    left: Option<Vec<u8>>,
+    write: &'w mut dyn FnMut(&[u8]) -> Result<()>,
+}
+
+impl<'w> ChunkWriter<'w> {
+    /// Writes chunks that leave the process.
+    pub(crate) fn new(write: &'w mut dyn FnMut(&[u8]) -> Result<()>) -> Self {
+        Self { sizes: Sizes::to_leave(), left: None, write }
+    }
+
+    /// Writes a state, the last one to its end.
+    pub(crate) fn add(&mut self, mut state: Box<dyn State>, last: bool) -> Result<()> {
+        if let Some(left) = self.left.take() {
+            let read = state.absorb(&mut Reader::new(&left));
+            read.unwrap_or_else(|damaged| unreachable!("a chunk was encoded: {damaged}"));
+        }
+        self.left = state.write_chunks(&mut self.sizes, last, self.write)?;
+        Ok(())
+    }
+}
+
+/// The chunks of a run in the spill file.
+#[derive(Debug)]
+struct Spilled {
+    budget: Arc<Budget>,
+    extents: Vec<Extent>,
+}
+
+impl ReadChunks for Spilled {
+    fn read(&self, number: usize, bytes: &mut Vec<u8>) -> Result<()> {
+        *bytes = self.budget.read(self.extents[number])?;
+        Ok(())
+    }
+
+    fn damaged(&self, number: usize, damaged: &Damaged) -> Error {
+        self.budget.damaged(self.extents[number], damaged.what)
+    }
+}
+
+/// Spills chunks as they are written.
+struct SpillWriter {
+    spilled: Spilled,
+    firsts: Vec<Box<[u8]>>,
+    largest: usize,
+}
+
+impl SpillWriter {
+    fn new(budget: &Arc<Budget>) -> Self {
+        let spilled = Spilled { budget: Arc::clone(budget), extents: Vec::new() };
+        Self { spilled, firsts: Vec::new(), largest: 0 }
+    }
+
+    fn add(&mut self, first: Result<Vec<u8>, Damaged>, bytes: &[u8]) -> Result<()> {
+        let first = first.unwrap_or_else(|damaged| unreachable!("a chunk was encoded: {damaged}"));
+        self.firsts.push(first.into());
+        self.largest = self.largest.max(bytes.len());
+        self.spilled.extents.push(self.spilled.budget.write(bytes)?);
+        Ok(())
+    }
+
+    fn finish(self) -> Run {
+        let Self { spilled, firsts, largest } = self;
+        Run { firsts: firsts.into(), largest, chunks: Arc::new(spilled) }
+    }
+}
+
+/// Spills a state as a run, if states of this run of the program are spilled.
+pub(super) fn store<S: LaneState>(state: S, context: &Context) -> Result<Box<dyn State>> {
+    let Some(budget) = context.budget.as_ref().filter(|budget| budget.is_spilling()) else {
+        return Ok(Box::new(state));
+    };
+    let (empty, name) = (state.fresh(), state.name());
+    let mut writer = SpillWriter::new(budget);
+    let mut write = |bytes: &[u8]| writer.add(empty.first_key(bytes), bytes);
+    state.write_chunks(&mut Sizes::to_spill(budget), true, &mut write)?;
+    Ok(Box::new(SpilledRuns { name, runs: vec![writer.finish()] }))
+}
+
+/// A state that was spilled, or several of other keys.
+#[derive(Debug)]
+struct SpilledRuns {
+    name: String,
+    runs: Vec<Run>,
+}
+
+impl LaneState for SpilledRuns {
+    fn fresh(&self) -> Self {
+        Self { name: self.name.clone(), runs: Vec::new() }
+    }
+
+    fn feed(&mut self, _: &str, _: &mut Batch) -> ControlFlow<()> {
+        unreachable!("lanes are fed before their states are spilled")
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.runs.extend(other.runs);
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn runs(&mut self) -> Option<Vec<Run>> {
+        Some(std::mem::take(&mut self.runs))
+    }
+
+    fn encode(&self, _: &mut Vec<u8>) {
+        unreachable!("runs are merged before they are encoded")
+    }
+
+    fn decode(&mut self, _: &mut Reader<'_>) -> Result<(), Damaged> {
+        unreachable!("runs are merged before they are encoded")
+    }
+
+    fn print(self, _: &Context, _: &mut Printer<'_>) -> Result<()> {
+        unreachable!("runs are written")
+    }
+}
+
+/// Merges runs into states whose keys follow each other, and visits each; the last is told to be. `empty` is a
+/// state of no records.
+///
+/// # Errors
+/// If a chunk cannot be read or is damaged, if the run is told to stop, and if the state of all has to be
+/// in memory as a whole and does not fit.
+pub(crate) fn merge(
+    empty: &dyn State,
+    runs: &[Run],
+    context: &Context,
+    visit: &mut dyn FnMut(Box<dyn State>, bool) -> Result<()>,
+) -> Result<()> {
+    let fewer = fewer(empty, runs, context)?;
+    let runs = fewer.as_deref().unwrap_or(runs);
+    let mut merging = Merging::new(empty, runs, context);
+    let firsts = runs.iter().enumerate().filter_map(|(n, run)| Some((run.firsts.first()?, n, 0)));
+    let mut next: BinaryHeap<_> = firsts.map(Reverse).collect();
+    let (mut bytes, mut is_time) = (Vec::new(), false);
+    while let Some(Reverse((first, n, number))) = next.pop() {
+        if context.stop.is_set() {
+            return Err(Error::Cancelled);
+        }
+        if is_time && let Some(complete) = merging.complete(first) {
+            visit(complete, false)?;
+        }
+        let run = &runs[n];
+        run.chunks.read(number, &mut bytes)?;
+        let mut reader = Reader::new(&bytes);
+        let absorbed = merging.state(n).absorb(&mut reader).and_then(|()| reader.end());
+        absorbed.map_err(|damaged| run.chunks.damaged(number, &damaged))?;
+        is_time = merging.add(bytes.len());
+        if is_time {
+            merging.check()?;
+        }
+        next.extend(run.firsts.get(number + 1).map(|first| Reverse((first, n, number + 1))));
+    }
+    visit(merging.all(), true)
+}
+
+/// What chunks were added to.
+struct Merging<'m> {
+    /// One for all runs; or one for each, where it shows which of them comes first.
+    states: Vec<Box<dyn State>>,
+    cuts: bool,
+    budget: Option<&'m Budget>,
+    /// Bytes from which on complete keys are handed on, and what was held after that was done last.
+    most: usize,
+    rest: usize,
+    /// Bytes of chunks that were added since it was asked last what is held.
+    added: usize,
+}
+
+impl<'m> Merging<'m> {
+    fn new(empty: &dyn State, runs: &[Run], context: &'m Context) -> Self {
+        const LEAST: u64 = if cfg!(test) { 64 } else { 1 << 20 };
+        let states = if empty.is_ordered() { runs.len().max(1) } else { 1 };
+        let budget = context.budget.as_deref();
+        // A state that is cut is there twice.
+        let most = budget.map_or(u64::MAX, |budget| (budget.limit() / 6).max(LEAST));
+        Self {
+            states: (0..states).map(|_| empty.empty()).collect(),
+            cuts: empty.can_cut(),
+            budget,
+            most: usize::try_from(most).unwrap_or(usize::MAX),
+            rest: 0,
+            added: 0,
+        }
+    }
+
+    /// Adds bytes of a chunk. Returns true from time to time, when it is worth while to ask what is held: that
+    /// takes a look at each group.
+    fn add(&mut self, bytes: usize) -> bool {
+        self.added += bytes;
+        let is_time = self.added > self.most / 16;
+        if is_time {
+            self.added = 0;
+        }
+        is_time
+    }
+
+    /// The state that a run is added to.
+    fn state(&mut self, run: usize) -> &mut dyn State {
+        let at = if self.states.len() > 1 { run } else { 0 };
+        &mut *self.states[at]
+    }
+
+    fn held(&self) -> usize {
+        self.states.iter().map(|state| state.held()).sum()
+    }
+
+    /// The keys before this one, to which nothing will be added, if it is time to hand them on.
+    fn complete(&mut self, before: &[u8]) -> Option<Box<dyn State>> {
+        if !self.cuts || self.budget.is_none() || self.held() <= self.most.max(2 * self.rest) {
+            return None;
+        }
+        let mut complete: Option<Box<dyn State>> = None;
+        for state in std::mem::take(&mut self.states) {
+            let (below, rest) = state.cut(before);
+            match &mut complete {
+                Some(complete) => complete.merge(below),
+                none => *none = Some(below),
+            }
+            self.states.push(rest);
+        }
+        self.rest = self.held();
+        complete
+    }
+
+    /// Fails if a state that cannot be cut takes more memory than there is.
+    fn check(&self) -> Result<()> {
+        let Some(budget) = self.budget.filter(|_| !self.cuts) else { return Ok(()) };
+        let held = self.held() as u64;
+        // What is read of the next chunk, and what is made of all in the end, take as much again.
+        if held <= budget.limit() / 2 {
+            return Ok(());
+        }
+        Err(Error::Memory {
+            task: self.states[0].name(),
+            limit: budget.limit(),
+            held: format!(
+                "its states take {} when some of them are merged, and it has to be in memory as a whole; for these, \
+                 `--memory {}M` would do",
+                shown(held),
+                memory::least(2 * held) >> 20
+            ),
+        })
+    }
+
+    /// All that is left.
+    fn all(self) -> Box<dyn State> {
+        let mut states = self.states.into_iter();
+        let first = states.next().unwrap_or_else(|| unreachable!("there is a state"));
+        states.fold(first, |mut all, state| {
+            all.merge(state);
+            all
+        })
+    }
+}
+
+/// As many runs as may have a chunk in memory at once, made of more in the spill file, if there are more.
+fn fewer(empty: &dyn State, runs: &[Run], context: &Context) -> Result<Option<Vec<Run>>> {
+    /// A chunk takes more in a table than in bytes.
+    const TIMES: u64 = 3;
+    let Some(budget) = context.budget.as_ref().filter(|_| empty.can_cut()) else { return Ok(None) };
+    let largest = runs.iter().map(|run| run.largest).max().unwrap_or(0) as u64;
+    let fit = (budget.limit() / 4 / (TIMES * largest).max(1)).max(4);
+    let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+    if runs.len() <= fit {
+        return Ok(None);
+    }
+    let fewer = runs.chunks(fit).map(|some| {
+        let mut spill = SpillWriter::new(budget);
+        let mut write = |bytes: &[u8]| spill.add(empty.first_key(bytes), bytes);
+        let sizes = Sizes::to_spill(budget);
+        let mut writer = ChunkWriter { sizes, left: None, write: &mut write };
+        merge(empty, some, context, &mut |state, last| writer.add(state, last))?;
+        Ok(spill.finish())
+    });
+    let all = fewer.collect::<Result<Vec<_>>>()?;
+    // They may still be too many.
+    Ok(Some(self::fewer(empty, &all, context)?.unwrap_or(all)))
+}
