@@ -81,6 +81,12 @@ impl Answer {
         self
     }
 
+    /// Without the ETag, by a server that looks at the request's all the same.
+    pub(super) fn untagged(mut self) -> Self {
+        self.headers.retain(|header| !header.starts_with("ETag"));
+        self
+    }
+
     /// Breaks the connection after so many bytes of the body.
     pub(super) fn cut(self, cut: usize) -> Self {
         Self { cut, ..self }

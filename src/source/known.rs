@@ -1,7 +1,7 @@
 //! An object in a store, and what is known of it: its version, its size, and how its server
 //! answers.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -23,8 +23,8 @@ pub(super) struct Remote {
     pub(super) version: OnceLock<ObjectMeta>,
     /// The first ETag that an answer named, where the listing or the first answer named none.
     adopted: OnceLock<String>,
-    /// Whether the first answer named an ETag, as all others have to then.
-    tagged: OnceLock<bool>,
+    /// An answer has named an ETag, as all others have to then.
+    tagged: AtomicBool,
     size: Mutex<Size>,
     /// Whether its server was found to know ranges.
     pub(super) ranged: AtomicBool,
@@ -76,7 +76,7 @@ impl Remote {
             listed: Instant::now(),
             version,
             adopted: OnceLock::new(),
-            tagged: OnceLock::new(),
+            tagged: AtomicBool::new(false),
             size: Mutex::new(size),
             ranged: AtomicBool::new(false),
             whole: AtomicBool::new(false),
@@ -134,11 +134,6 @@ impl Remote {
         matches!(*self.lock(), Size::Told(_))
     }
 
-    /// Whether this answer names an ETag as the first one did, if it is not the first.
-    fn is_tagged_as(&self, now: &ObjectMeta) -> bool {
-        self.tagged.get().is_none_or(|tagged| *tagged == now.e_tag.is_some())
-    }
-
     fn lock(&self) -> MutexGuard<'_, Size> {
         self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,7 +147,6 @@ impl Remote {
         let same_date = dates[0] == dates[1] && dates[0] > 0;
         if known.e_tag.is_none()
             && same_date
-            && self.is_tagged_as(now)
             && let Some(tag) = &now.e_tag
         {
             // From now on it is named by that.
@@ -165,15 +159,15 @@ impl Remote {
             [Some(_), Some(_)] => return Err(Mismatch::Changed),
             [None, None] if dates[0] == dates[1] => same_date,
             [None, None] if dates[0] > 0 && dates[1] > 0 => return Err(Mismatch::Changed),
-            // A listing may name less than answers do. Of two answers the date alone, which is to
-            // the second, does not tell that they are of one version.
-            _ if same_date && self.is_tagged_as(now) => true,
+            // A listing, and the answers before, may name less. But where one named an ETag, the
+            // date alone, which is to the second, does not tell that another is of its version.
+            _ if same_date && (now.e_tag.is_some() || !self.tagged.load(Relaxed)) => true,
             _ => {
                 let why = "one answer names a version (ETag, Last-Modified), and another does not";
                 return Err(Mismatch::Disagrees(why.to_owned()));
             }
         };
-        self.tagged.get_or_init(|| now.e_tag.is_some());
+        self.tagged.fetch_or(now.e_tag.is_some(), Relaxed);
         match told(now.size).map_or(Ok(()), |size| self.confirm(size)) {
             Ok(()) => Ok(()),
             Err(known) if same => Err(Mismatch::Disagrees(format!(

@@ -53,6 +53,19 @@ async fn the_first_etag_is_the_version_where_the_answers_before_named_a_date_alo
 }
 
 #[tokio::test]
+async fn an_answer_without_the_etag_that_another_named_is_not_used() {
+    let date = "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT";
+    let object = pattern(3 << 20);
+    let server = Server::start(move |r, n| match n {
+        0 => Answer::object(r, &object, "\"1\"").with(date),
+        1 => Answer::object(r, &object, "\"1\"").with(date).cut(900_000),
+        _ => Answer::object(r, &object, "\"1\"").with(date).untagged(),
+    });
+    let error = read(&server.url("/x")).await.unwrap_err().to_string();
+    assert!(error.contains("another does not"), "{error}");
+}
+
+#[tokio::test]
 async fn a_long_body_without_a_length_is_resumed_by_its_version_or_an_error() {
     for etag in ["\"1\"", ""] {
         let object = pattern(4 << 20);
