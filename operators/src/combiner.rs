@@ -126,6 +126,10 @@ pub trait Combiner: Send + Sync + 'static {
         std::iter::once(state).chain(neutral).collect()
     }
 
+    /// Does the work that a part of a state has put off, on the thread that has merged the part. States
+    /// are the same to all other methods with it and without.
+    fn complete(&self, _part: &mut Self::State) {}
+
     /// Makes one state of its [`parts`](Self::parts), in their order.
     fn join(&self, parts: Vec<Self::State>) -> Self::State {
         let joined = parts.into_iter().reduce(|mut into, from| {
@@ -201,6 +205,10 @@ macro_rules! tuple_combiner {
                 let mut parts = ($(self.$index.parts(state.$index, bits).into_iter(),)*);
                 let one = |_| ($(parts.$index.next().unwrap_or_default(),)*);
                 (0..1 << bits).map(one).collect()
+            }
+
+            fn complete(&self, part: &mut Self::State) {
+                $(self.$index.complete(&mut part.$index);)*
             }
 
             fn join(&self, mut parts: Vec<Self::State>) -> Self::State {

@@ -124,13 +124,13 @@ impl<C: Combiner<Output: PartialEq + Debug>> Laws<'_, C> {
         }
     }
 
-    /// States cut into parts, merged part by part, and joined; and all but the first put away as
-    /// bytes in between.
+    /// States cut into parts, merged part by part, of which the first is completed, and joined; and all
+    /// but the first put away as bytes in between.
     fn in_parts(&self, states: Vec<C::State>, place: &str) {
         let cut = states.into_iter().map(|state| self.combiner.parts(state, 1));
         let mut cut: Vec<_> = cut.map(Vec::into_iter).collect();
         let mut saved = true;
-        let joined = (0..2).map(|_| {
+        let joined = (0..2).map(|part| {
             let mut states = cut.iter_mut().map(|parts| parts.next().unwrap_or_default());
             let mut into = states.next().unwrap_or_default();
             states.for_each(|from| {
@@ -141,6 +141,9 @@ impl<C: Combiner<Output: PartialEq + Debug>> Laws<'_, C> {
                     self.combiner.merge(&mut into, from);
                 }
             });
+            if part == 0 {
+                self.combiner.complete(&mut into);
+            }
             into
         });
         let joined = joined.collect();

@@ -13,7 +13,7 @@ use super::tasks::Tasks;
 use crate::graph::{
     Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, caught, run, typed,
 };
-use crate::run::{Context, Order, Pass, merged, reduction};
+use crate::run::{Context, Order, Pass, completed, merged, reduction};
 use crate::{Progress, Result};
 
 /// The items and tasks of one computation.
@@ -266,7 +266,8 @@ impl Group {
             let tasks = group.tasks.as_ref().unwrap_or(tasks);
             let lanes = group.lanes_over(tasks, Arc::new(sketch::lane(&bases)));
             let needs = group.needs.clone();
-            return group.finished(merged(lanes, Arc::clone(&group), needs));
+            let states = merged(lanes, Arc::clone(&group), needs);
+            return group.finished(completed(states, Arc::clone(&group)));
         }
         let pass = sketch::pass(&bases, group.ordered(), &group.needs);
         let mut sketch = sketch::finish("read", &group.steps);
@@ -396,6 +397,11 @@ impl Pass<Chunk> for Group {
             Some((reduction, state))
         });
         States(joined.collect())
+    }
+
+    fn settle(&self, _: &Context, mut states: States) -> Result<States> {
+        states.0.iter_mut().for_each(|(reduction, state)| reduction.complete(state));
+        Ok(states)
     }
 
     fn save(&self, states: &States, bytes: &mut Vec<u8>) -> bool {

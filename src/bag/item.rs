@@ -279,6 +279,7 @@ pub(super) trait Reduction: Send + Sync {
     fn weight(&self, state: &Value) -> usize;
     fn held(&self, state: &Value) -> usize;
     fn parts(&self, state: Value, bits: u32) -> Vec<Value>;
+    fn complete(&self, part: &mut Value);
     fn join(&self, parts: Vec<Value>) -> Value;
     fn save(&self, state: &Value, bytes: &mut Vec<u8>) -> bool;
     fn load(&self, into: &mut Value, bytes: &[u8]) -> bool;
@@ -326,6 +327,10 @@ impl<F: Feeding> Reduction for F {
     fn parts(&self, state: Value, bits: u32) -> Vec<Value> {
         let parts = self.combiner().parts(taken::<F>(state), bits).into_iter();
         parts.map(|part| Box::new(part) as Value).collect()
+    }
+
+    fn complete(&self, part: &mut Value) {
+        self.combiner().complete(known::<F>(part));
     }
 
     fn join(&self, parts: Vec<Value>) -> Value {

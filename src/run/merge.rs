@@ -121,6 +121,19 @@ pub(crate) fn merged<B: 'static, P: Pass<B>>(
     })
 }
 
+/// The state that tasks have made, completed part by part on all threads if it is large.
+pub(crate) fn completed<B: 'static, P: Pass<B>>(state: Arc<Node>, pass: Arc<P>) -> Arc<Node> {
+    Node::new(Name::Only("complete"), [state], move |context, inputs| {
+        let state = Moved::<P::State>::out_of(inputs.take(0));
+        Ok(match (context.threads, pass.weight(&state)) {
+            (threads @ 2.., BY_PARTS..) => {
+                Outcome::Node(by_parts(vec![Held::all(state)], threads.ilog2() + 2, &pass))
+            }
+            _ => Moved::outcome(state),
+        })
+    })
+}
+
 /// The merge of what the lanes of one input hold, which are few: as suits it, once all are there.
 pub(super) fn gathered<B: 'static, P: Pass<B>>(
     lanes: Vec<Arc<Node>>,

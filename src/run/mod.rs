@@ -25,9 +25,9 @@ use std::future::Future;
 
 pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use input::{Job, Order, Text};
-pub(crate) use merge::merged;
 #[cfg(feature = "cli")]
 pub(crate) use merge::{Held, whole_of};
+pub(crate) use merge::{completed, merged};
 pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::{reduce, unfit};

@@ -83,6 +83,10 @@ impl<K: Stored> Combiner for Frequencies<K> {
         state.0.parts(bits).into_iter().map(Counting).collect()
     }
 
+    fn complete(&self, part: &mut Counting<K>) {
+        part.0.table.settle();
+    }
+
     fn join(&self, parts: Vec<Counting<K>>) -> Counting<K> {
         Counting(Counts::join(parts.into_iter().map(|part| part.0).collect()))
     }
