@@ -37,11 +37,12 @@
 //!
 //! - The rows of merged states are those of one run over all that they have read, to the byte, for any
 //!   split of the partitions and any number of threads. Where no order shows in the answer, states may be
-//!   merged in any order; records, `take`, `first`, `last` and `list` are of states in the order given.
+//!   merged in any order; records, `take`, `sample`, `first`, `last` and `list` are of states in their order.
 //! - Bytes are *canonical*: what states hold of the same records is the same bytes, however the records were
 //!   cut and whichever process read them. Keys stand in their order, and no seed is in them. Beside that a
 //!   state has what it was made of: its sources, how they were read, and what was passed over.
-//! - No part of the input is counted twice: states know the objects that they are of by name, size and version.
+//! - States know the objects that they are of, by name, size and version: two of the same objects are refused. Two
+//!   that only overlap are not found, and count what they share twice.
 //! - Bytes are bound to their version and to the [digest](Plan::digest) of their plan. Those of another
 //!   are refused, with both named. Damaged bytes are refused, whatever the damage; no bytes make
 //!   a reader panic, or take memory that they do not justify.

@@ -88,9 +88,10 @@ pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
 /// Merges states: into that of one run over all that they have read, in the order given.
 ///
 /// # Errors
-/// [`Error::Plan`] for a state of another plan, and for one of what another is of already: its records would
-/// be counted twice. States know the objects that they are of by name, size and version, and merged
-/// ones know it of all; of what has no version, as standard input, nothing is known.
+/// [`Error::Plan`] for a state of another plan, and for one of the same list of objects as another: its
+/// records would be counted twice. States know their list by names, sizes and versions, and merged ones
+/// know all of theirs; of what has no version, as standard input, nothing is known. Lists that only
+/// overlap are not found.
 ///
 /// ```
 /// use creel::plan::{self, InputFormat, Plan};

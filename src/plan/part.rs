@@ -1,4 +1,4 @@
-//! Which part of an input a state is of, so that no part is counted twice.
+//! Which part of an input a state is of, so that the same part is not counted twice.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

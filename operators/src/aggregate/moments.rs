@@ -7,8 +7,7 @@
 
 use super::exact::{Exact, parts, ratio};
 use super::{Damaged, Reader, Writer};
-use crate::column::Column;
-use crate::column::Groups;
+use crate::column::{Column, Groups, Number};
 
 #[derive(Default)]
 pub(crate) struct Moments {
@@ -23,12 +22,27 @@ impl Moments {
     /// Adds the numbers of a column to their groups.
     #[inline]
     pub(crate) fn update(states: &mut [Self], groups: Groups<'_>, column: &Column<'_>) {
-        column.doubles(|row, x| states[groups.of(row)].add(x));
+        column.numbers(|row, number| {
+            let state = &mut states[groups.of(row)];
+            state.count += 1;
+            match number {
+                Number::Integer(n) => state.add_integer(n),
+                Number::Double(x) => state.add_double(x),
+                // The square of one of more than 64 bits does not fit an addition.
+                Number::Long(_) => state.add_double(number.to_f64()),
+            }
+        });
     }
 
     #[inline]
-    fn add(&mut self, x: f64) {
-        self.count += 1;
+    fn add_integer(&mut self, n: i64) {
+        let magnitude = u128::from(n.unsigned_abs());
+        self.sum.add(n < 0, magnitude, 0);
+        self.squares.add(false, magnitude * magnitude, 0);
+    }
+
+    #[inline]
+    fn add_double(&mut self, x: f64) {
         if !x.is_finite() {
             self.infinite = true;
             return;
@@ -101,6 +115,20 @@ mod tests {
         assert_eq!(variance(&[1e150, -1e150]), 1e150 * 1e150);
         assert_eq!(variance(&[5e-324, 0.0]), 0.0);
         assert!(variance(&[f64::INFINITY, 1.0]).is_nan());
+    }
+
+    #[test]
+    fn integers_from_2_to_the_53_on_are_exact() {
+        let variance = |numbers: &[i64]| {
+            let mut state = [Moments::default()];
+            Moments::update(&mut state, Groups::One, &Column::integers(numbers));
+            state[0].variance().unwrap()
+        };
+        let large = 9_007_199_254_740_993;
+        assert_eq!(variance(&[large, large + 2]), 1.0);
+        assert_eq!(variance(&[large - 1, large]), 0.25);
+        assert_eq!(variance(&[i64::MIN, i64::MIN + 2, i64::MIN + 4]), 8.0 / 3.0);
+        assert_eq!(variance(&[i64::MIN, i64::MAX]), (2_f64.powi(64) - 1.0).powi(2) / 4.0);
     }
 
     proptest! {
