@@ -14,11 +14,20 @@ const INTERVALS: u64 = 1 << (11 + 7);
 
 /// How many numbers lie in each interval. It grows with how far apart they are: 1 KiB for each
 /// doubling of size, 2 MiB for a sign at most.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Sketch {
     negative: Window,
     zeros: u64,
     positive: Window,
+    /// The least and the greatest number: the middle of an interval may lie beyond them.
+    ends: [f64; 2],
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        let (negative, positive) = Default::default();
+        Self { negative, zeros: 0, positive, ends: [f64::INFINITY, f64::NEG_INFINITY] }
+    }
 }
 
 /// Counts of neighbouring intervals.
@@ -31,6 +40,7 @@ struct Window {
 impl Sketch {
     #[inline]
     pub(super) fn add(&mut self, x: f64) {
+        self.ends = [self.ends[0].min(x), self.ends[1].max(x)];
         let interval = (x.abs().to_bits() >> BELOW) as u32;
         match x.partial_cmp(&0.0) {
             Some(std::cmp::Ordering::Greater) => self.positive.add(interval, 1),
@@ -43,6 +53,7 @@ impl Sketch {
         self.zeros += other.zeros;
         self.negative.merge(&other.negative);
         self.positive.merge(&other.positive);
+        self.ends = [self.ends[0].min(other.ends[0]), self.ends[1].max(other.ends[1])];
     }
 
     /// How many numbers there are; `None` if they are more than a word counts.
@@ -51,8 +62,18 @@ impl Sketch {
         counts.chain([&self.zeros]).try_fold(0_u64, |all, count| all.checked_add(*count))
     }
 
-    /// The number at a place, counted from the least.
-    pub(super) fn quantile(&self, mut rank: u64) -> f64 {
+    /// The number at a place, counted from the least: exact at both ends, and never beyond them.
+    pub(super) fn quantile(&self, rank: u64) -> f64 {
+        let [least, most] = self.ends;
+        match rank {
+            0 => least,
+            _ if Some(rank + 1) == self.count() => most,
+            _ => self.middle(rank).max(least).min(most),
+        }
+    }
+
+    /// The middle of the interval that the number at a place is in.
+    fn middle(&self, mut rank: u64) -> f64 {
         let below: u64 = self.negative.counts.iter().sum();
         if rank < below {
             return -self.negative.at(below - 1 - rank);
@@ -66,13 +87,15 @@ impl Sketch {
 
     pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.put_u64(self.zeros);
+        self.ends.iter().for_each(|end| bytes.put_f64(*end));
         self.negative.encode(bytes);
         self.positive.encode(bytes);
     }
 
     pub(super) fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let zeros = bytes.records()?;
-        Ok(Self { zeros, negative: Window::decode(bytes)?, positive: Window::decode(bytes)? })
+        let (zeros, ends) = (bytes.records()?, [bytes.f64()?, bytes.f64()?]);
+        let (negative, positive) = (Window::decode(bytes)?, Window::decode(bytes)?);
+        Ok(Self { zeros, ends, negative, positive })
     }
 
     pub(super) fn weight(&self) -> usize {
@@ -167,11 +190,13 @@ mod tests {
             let mut sketch = Sketch::default();
             numbers.iter().for_each(|x| sketch.add(*x));
             let mut sorted = numbers;
+            sorted.iter_mut().for_each(|x| *x += 0.0);
             sorted.sort_by(f64::total_cmp);
             prop_assert_eq!(sketch.count(), Some(sorted.len() as u64));
             for (rank, x) in sorted.iter().enumerate() {
                 let ours = sketch.quantile(rank as u64);
                 prop_assert!((ours - x).abs() <= x.abs() / 256.0, "{} {}", ours, x);
+                prop_assert!(sorted[0] <= ours && ours <= sorted[sorted.len() - 1]);
             }
         }
     }
