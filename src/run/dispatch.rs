@@ -155,7 +155,10 @@ impl<I: Input> Dispatch<I> {
                     Ok(())
                 })?,
                 Ok(None) => self.lock().verdict()?,
-                Err(error) => self.enter(Failure { at, error })?,
+                Err(error) => {
+                    let readers = self.release(at.0, None);
+                    self.enter(readers, Failure { at, error })?;
+                }
             }
         }
         if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(None) }
@@ -180,14 +183,21 @@ impl<I: Input> Dispatch<I> {
     /// As [`next`](Self::next).
     pub(super) fn fails(&self, mine: &mut Mine, error: Error) -> Result<()> {
         let at = mine.block.take().unwrap_or_default();
-        self.lock().working.remove(&at);
-        self.enter(Failure { at, error })
+        let mut readers = self.lock();
+        readers.working.remove(&at);
+        self.enter(readers, Failure { at, error })
     }
 
     /// Enters a failure: nothing that stands behind it is handed out any more.
-    fn enter(&self, failure: Failure) -> Result<()> {
+    ///
+    /// The caller ends the work that has failed under the same lock. Were the lock released in
+    /// between, another lane could raise a failure that stands behind this one.
+    fn enter(
+        &self,
+        mut readers: MutexGuard<'_, Readers<I::Reader>>,
+        failure: Failure,
+    ) -> Result<()> {
         let at = failure.at;
-        let mut readers = self.lock();
         if readers.failed.as_ref().is_none_or(|(first, _)| at < *first) {
             readers.failed = Some((at, Some(failure.error)));
             readers.idle.retain(|open| open.partition < at.0);
@@ -207,7 +217,8 @@ impl<I: Input> Dispatch<I> {
     }
 
     /// What this lane is to do with the next of a partition, of which blocks that others are to
-    /// have are given away before, and the position of that, behind these.
+    /// have are given away before, and the position of that, behind these. The reader is released
+    /// then, unless it has failed.
     fn read(&self, mut open: Open<I::Reader>, stop: &Stop) -> (Position, Made<I>) {
         loop {
             // A reader that panics must not leave the others waiting for its return.
@@ -223,8 +234,12 @@ impl<I: Input> Dispatch<I> {
                 },
                 next => next,
             };
-            let (partition, last) = (open.partition, !matches!(next, Ok(Some(_))));
-            self.release(partition, (!last).then_some(open));
+            match next {
+                Ok(Some(_)) => drop(self.release(open.partition, Some(open))),
+                Ok(None) => drop(self.release(open.partition, None)),
+                // The failure is entered as the reader is released.
+                Err(_) => {}
+            }
             return (at, next);
         }
     }
@@ -300,7 +315,11 @@ impl<I: Input> Dispatch<I> {
     }
 
     /// Gives a reader back for anyone to take, or `None` for one that has ended.
-    fn release(&self, partition: usize, open: Option<Open<I::Reader>>) {
+    fn release(
+        &self,
+        partition: usize,
+        open: Option<Open<I::Reader>>,
+    ) -> MutexGuard<'_, Readers<I::Reader>> {
         let mut readers = self.lock();
         readers.held -= 1;
         if let Some(n) = readers.reading.iter().position(|&reading| reading == partition) {
@@ -309,10 +328,13 @@ impl<I: Input> Dispatch<I> {
         let failed = readers.failed.as_ref().map(|(at, _)| *at);
         let wanted = |open: &Open<_>| failed.is_none_or(|at| open.partition < at.0);
         readers.idle.extend(open.filter(wanted));
-        let all = readers.held == 0;
-        drop(readers);
         // One reader is one lane's work; the end concerns them all.
-        if all { self.changed.notify_all() } else { self.changed.notify_one() }
+        if readers.held == 0 {
+            self.changed.notify_all()
+        } else {
+            self.changed.notify_one()
+        }
+        readers
     }
 
     fn lock(&self) -> MutexGuard<'_, Readers<I::Reader>> {
@@ -322,6 +344,8 @@ impl<I: Input> Dispatch<I> {
 
 #[cfg(test)]
 mod tests {
+    use std::hint;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::thread;
 
     use super::*;
@@ -384,7 +408,7 @@ mod tests {
                 stop.stop();
             }
             assert_eq!(next(&dispatch, &stop).unwrap(), Some(vec![1]));
-            dispatch.release(0, None);
+            drop(dispatch.release(0, None));
             assert_eq!(next(&dispatch, &stop).unwrap(), Some(vec![2]));
             assert_eq!(next(&dispatch, &stop).unwrap(), None);
         }
@@ -437,6 +461,61 @@ mod tests {
         dispatch.fails(&mut second, Error::Cancelled).expect("the first may fail as well");
         let raised = dispatch.fails(&mut first, Error::Changed { place: place() });
         assert!(matches!(raised, Err(Error::Changed { .. })));
+    }
+
+    /// Runs two closures at one time, as nearly as two threads can.
+    fn together<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T) -> (T, T) {
+        let arrived = AtomicUsize::new(0);
+        let wait = || {
+            arrived.fetch_add(1, SeqCst);
+            while arrived.load(SeqCst) < 2 {
+                hint::spin_loop();
+            }
+        };
+        thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                wait();
+                first()
+            });
+            wait();
+            let second = second();
+            (first.join().unwrap(), second)
+        })
+    }
+
+    #[test]
+    fn of_failures_at_one_time_only_the_first_in_input_order_is_raised() {
+        let stop = Stop::default();
+        for _ in 0..500 {
+            let dispatch = Dispatch::new(Arc::new(Numbers::new(2, 3)), 2);
+            let (mut first, mut second) =
+                (Mine::default(), Mine { partition: Some(1), block: None });
+            dispatch.next(&mut first, &stop).unwrap();
+            dispatch.next(&mut second, &stop).unwrap();
+            let changed = Error::Changed { place: Place::object("x") };
+            let raised = together(
+                || dispatch.fails(&mut first, changed),
+                || dispatch.fails(&mut second, Error::Cancelled),
+            );
+            assert!(matches!(raised, (Err(Error::Changed { .. }), Ok(()))), "{raised:?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_fails_while_a_later_block_does_is_the_one_that_is_raised() {
+        let stop = Stop::default();
+        for _ in 0..500 {
+            let dispatch = Dispatch::new(Arc::new(Numbers::failing(2, 3, &[(0, 1)])), 2);
+            let (mut first, mut second) =
+                (Mine::default(), Mine { partition: Some(1), block: None });
+            dispatch.next(&mut first, &stop).unwrap();
+            dispatch.next(&mut second, &stop).unwrap();
+            let raised = together(
+                || dispatch.next(&mut first, &stop).map(drop),
+                || dispatch.fails(&mut second, Error::Cancelled),
+            );
+            assert!(matches!(raised, (Err(Error::Changed { .. }), Ok(()))), "{raised:?}");
+        }
     }
 
     #[test]
