@@ -129,3 +129,68 @@ fn the_answer_does_not_depend_on_threads_or_partitions() -> Result<()> {
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
     Ok(())
 }
+
+/// A record that counts its clones.
+struct Cloned(Arc<AtomicU64>, u64);
+
+impl Clone for Cloned {
+    fn clone(&self) -> Self {
+        self.0.fetch_add(1, Relaxed);
+        Self(Arc::clone(&self.0), self.1)
+    }
+}
+
+impl creel::Lend for Cloned {
+    type Lent<'b> = std::slice::Iter<'b, Self>;
+
+    fn lend(records: &[Self]) -> Self::Lent<'_> {
+        records.iter()
+    }
+}
+
+#[test]
+fn records_of_a_sequence_are_cloned_only_where_they_are_taken() -> Result<()> {
+    let clones = Arc::new(AtomicU64::new(0));
+    let records: Vec<_> = (0..100_000).map(|n| Cloned(Arc::clone(&clones), n)).collect();
+    let records: Arc<[Cloned]> = records.into();
+    let bag = Bag::from_sequence(Arc::clone(&records), 7);
+    assert_eq!(Arc::strong_count(&records), 2, "it is shared, and not copied");
+    let sum = bag.clone().lend(|records| records.map(|record| record.1).sum());
+    assert_eq!(sum.compute_blocking()?, (0..100_000).sum::<i128>());
+    assert_eq!(clones.load(Relaxed), 0, "lent records are not cloned");
+    let taken = bag.take(10).compute_blocking()?;
+    assert!(taken.iter().map(|record| record.1).eq(0..10));
+    let cloned = clones.load(Relaxed);
+    assert!(cloned < 50_000, "{cloned} records were cloned for ten");
+    Ok(())
+}
+
+#[test]
+fn the_partitions_of_a_sequence_are_those_asked_for() -> Result<()> {
+    for (records, asked, partitions) in [(10, 3, 3), (2, 5, 2), (0, 4, 1), (5, 0, 1)] {
+        let bag = Bag::from_sequence((0..records).collect::<Vec<u32>>(), asked);
+        let handles = bag.to_delayed_blocking()?;
+        assert_eq!(handles.len(), partitions);
+        let all =
+            creel::delayed::all(handles).map(|parts| parts.iter().flat_map(|p| p.to_vec()).count());
+        assert_eq!(all.compute_blocking()?, records as usize);
+        assert!(bag.compute_blocking()?.into_iter().eq(0..records));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_function_that_makes_an_iterator_is_called_once_a_run() -> Result<()> {
+    let calls = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&calls);
+    let bag = Bag::from_fn(move || {
+        counter.fetch_add(1, Relaxed);
+        0..5000
+    });
+    assert_eq!(calls.load(Relaxed), 0);
+    for run in 1..3 {
+        assert_eq!(bag.clone().count().compute_blocking()?, 5000);
+        assert_eq!(calls.load(Relaxed), run);
+    }
+    Ok(())
+}

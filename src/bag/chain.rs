@@ -13,6 +13,7 @@ use creel_operators::{Collect, Pieces, Records};
 
 use super::broadcast::Env;
 use super::lend::Lend;
+use super::memory::Pace;
 use crate::Result;
 use crate::block::Block;
 use crate::graph::Value;
@@ -26,9 +27,19 @@ pub(super) enum Chunk {
 
 /// Records out of memory.
 pub(super) struct Batch {
-    /// A `Vec` of the origin's records.
+    /// A `Vec` of the origin's records, or the range of their places.
     pub(super) records: Value,
     pub(super) len: usize,
+    /// Is told how long the records took to work on.
+    pub(super) pace: Option<Arc<Pace>>,
+}
+
+impl Batch {
+    /// A batch of these records.
+    pub(super) fn of<T: Send + 'static>(records: Vec<T>) -> Self {
+        let len = records.len();
+        Self { records: Box::new(records), len, pace: None }
+    }
 }
 
 /// Records in a batch, about: enough that the virtual call vanishes, few enough that a batch of

@@ -10,6 +10,7 @@ mod compute;
 mod delayed;
 mod item;
 mod lend;
+mod memory;
 mod origin;
 mod phases;
 #[cfg(feature = "cli")]

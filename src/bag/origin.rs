@@ -1,8 +1,9 @@
-//! What a bag is made of: the blocks of a source, or batches from an iterator.
+//! What a bag is made of: the blocks of a source, or batches of records.
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Bag;
 use super::base::Base;
@@ -26,9 +27,14 @@ pub(super) enum Origin {
 
 /// Batches of records out of memory, made anew for each run.
 pub(super) trait Batches: Send + Sync {
-    /// The batches from the first on. Runs none of the caller's code before one is asked for: a
-    /// run that opens partitions is not prepared for panics.
-    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Batch> + Send>;
+    /// How many partitions there are.
+    fn partitions(&self) -> usize {
+        1
+    }
+
+    /// The batches of a partition from the first on. Runs none of the caller's code before one is
+    /// asked for: a run that opens partitions is not prepared for panics.
+    fn open(self: Arc<Self>, partition: usize) -> Box<dyn Iterator<Item = Batch> + Send>;
 }
 
 /// An origin, listed.
@@ -119,7 +125,7 @@ impl Input for Chunks {
     fn partitions(&self) -> usize {
         match self {
             Self::Text(text) => text.partitions(),
-            Self::Memory(_) => 1,
+            Self::Memory(batches) => batches.partitions(),
             Self::Values(_, values) => values.len(),
         }
     }
@@ -127,7 +133,7 @@ impl Input for Chunks {
     fn open(&self, partition: usize) -> ChunkReader {
         match self {
             Self::Text(text) => ChunkReader::Text(Box::new(text.open(partition))),
-            Self::Memory(batches) => ChunkReader::Memory(Arc::clone(batches).open()),
+            Self::Memory(batches) => ChunkReader::Memory(Arc::clone(batches).open(partition)),
             Self::Values(tasks, values) => {
                 ChunkReader::Memory((tasks.records)(Arc::clone(&values[partition])))
             }
@@ -168,7 +174,15 @@ impl Chunk {
         task: &'static str,
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
+        let paced = match self {
+            Self::Text(_) => None,
+            Self::Records(batch) => batch.pace.clone().map(|pace| (pace, batch.len)),
+        };
+        let began = paced.is_some().then(Instant::now);
         let result = caught(task, || work(self));
+        if let (Some((pace, records)), Some(began)) = (paced, began) {
+            pace.took(records, began.elapsed());
+        }
         result.map_err(|error| {
             error.over(|| match self {
                 Self::Text(block) => Some(block.place(0)),
@@ -182,6 +196,15 @@ impl Chunk {
             Self::Text(block) => block,
             Self::Records(_) => unreachable!("a bag's first stage fits its origin"),
         }
+    }
+
+    /// The places of its records in what the bag's first stage has.
+    pub(super) fn places(&self) -> Range<usize> {
+        let range = match self {
+            Self::Text(_) => None,
+            Self::Records(batch) => batch.records.downcast_ref::<Range<usize>>(),
+        };
+        range.cloned().unwrap_or_else(|| unreachable!("a bag's first stage fits its origin"))
     }
 
     fn batch<T: 'static>(&mut self) -> &mut Vec<T> {
@@ -261,18 +284,6 @@ impl<T> Bag<T> {
     }
 }
 
-/// The records of an iterator, one batch at a time.
-struct FromIter<I>(I);
-
-impl<I> Batches for FromIter<I>
-where
-    I: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
-{
-    fn open(self: Arc<Self>) -> Box<dyn Iterator<Item = Batch> + Send> {
-        batches(move || self.0.clone().into_iter())
-    }
-}
-
 /// An iterator's records, some at a time; it is made as the first are wanted.
 pub(super) fn batches<I>(
     open: impl FnOnce() -> I + Send + 'static,
@@ -283,35 +294,11 @@ where
     let mut records = std::iter::once_with(open).flatten();
     Box::new(std::iter::from_fn(move || {
         let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
-        let len = batch.len();
-        (len > 0).then(|| Batch { records: Box::new(batch), len })
+        (!batch.is_empty()).then(|| Batch::of(batch))
     }))
 }
 
 /// The first stage of a bag whose chunks are batches of its records.
 pub(super) fn whole<T: Send + 'static>() -> Arc<dyn Stage<T>> {
     Arc::new(|chunk: &mut Chunk, _: &Env<'_>, emit: &mut Emit<'_, T>| emit(chunk.batch()))
-}
-
-impl<T: Send + 'static> Bag<T> {
-    /// A bag of what an iterator gives, anew in each run.
-    ///
-    /// The iterator is asked for a thousand records at a time, and for some thousands ahead of
-    /// who takes them: never for all, but for more than [`take`](Self::take) gives.
-    ///
-    /// ```
-    /// let squares = creel::Bag::from_iter((0..).map(|n| n * n)); // without end
-    /// assert_eq!(squares.take(4).compute_blocking()?, [0, 1, 4, 9]);
-    /// # Ok::<(), creel::Error>(())
-    /// ```
-    // Not the trait: a bag has to be able to run the iterator again, so it asks for `Clone`.
-    #[allow(clippy::should_implement_trait)]
-    #[track_caller]
-    pub fn from_iter<I>(records: I) -> Self
-    where
-        I: IntoIterator<Item = T, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
-    {
-        let origin = Origin::Memory(Arc::new(FromIter(records)));
-        Self { base: Base::new(origin, Step::here("from_iter")), stage: whole() }
-    }
 }
