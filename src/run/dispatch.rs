@@ -211,8 +211,7 @@ impl<I: Input> Dispatch<I> {
             readers.ready -= dropped;
         }
         let verdict = readers.verdict();
-        drop(readers);
-        self.changed.notify_all();
+        self.tell_all(&readers);
         verdict
     }
 
@@ -249,8 +248,7 @@ impl<I: Input> Dispatch<I> {
     pub(super) fn end(&self) {
         let mut readers = self.lock();
         readers.enough = readers.failed.is_none();
-        drop(readers);
-        self.changed.notify_all();
+        self.tell_all(&readers);
     }
 
     /// A reader of the partition that the lane had, or of an unopened one, or of any other; before
@@ -309,8 +307,7 @@ impl<I: Input> Dispatch<I> {
         }
         readers.ready += weight;
         readers.given.push_back((weight, at, block));
-        drop(readers);
-        self.changed.notify_one();
+        self.tell_one(&readers);
         None
     }
 
@@ -330,11 +327,26 @@ impl<I: Input> Dispatch<I> {
         readers.idle.extend(open.filter(wanted));
         // One reader is one lane's work; the end concerns them all.
         if readers.held == 0 {
-            self.changed.notify_all()
+            self.tell_all(&readers)
         } else {
-            self.changed.notify_one()
+            self.tell_one(&readers)
         }
         readers
+    }
+
+    /// Wakes a lane that waits. Where none waits this makes no system call, which a condition
+    /// variable does all the same: one for each small file.
+    fn tell_one(&self, readers: &Readers<I::Reader>) {
+        if readers.waiting > 0 {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Wakes all lanes that wait.
+    fn tell_all(&self, readers: &Readers<I::Reader>) {
+        if readers.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Readers<I::Reader>> {

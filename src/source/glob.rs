@@ -5,8 +5,7 @@
 //! the set of its nodes that are reached. So a path is matched in one pass and a folder is visited
 //! once, however many alternatives and `**` there are.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::pattern::{is_glob, wrong};
