@@ -78,6 +78,9 @@ pub(crate) struct Args {
     /// Folder of that file ($TMPDIR, or /tmp)
     #[arg(long, value_name = "FOLDER")]
     pub(crate) tmpdir: Option<std::path::PathBuf>,
+    /// Fail if that file would be larger (no limit)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) spill_max: Option<u64>,
     /// Bytes worked on at a time: 64k, 1MiB (default), 4MB
     #[arg(long, value_name = "SIZE", value_parser = blocksize)]
     pub(crate) blocksize: Option<usize>,

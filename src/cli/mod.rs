@@ -286,7 +286,10 @@ fn job(args: &Args, source: Source, division: &Division) -> Job {
 
 fn context(args: &Args, division: &Division) -> Context {
     let &Division { threads, states, .. } = division;
-    let budget = states.map(|limit| Arc::new(Budget::new(limit, args.tmpdir.as_deref())));
+    let budget = |limit| {
+        Arc::new(Budget::new(limit, args.tmpdir.as_deref()).with_largest_file(args.spill_max))
+    };
+    let budget = states.map(budget);
     if let Some(budget) = &budget {
         division.windows.count_in(budget);
     }

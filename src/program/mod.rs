@@ -8,7 +8,6 @@
 //! What stands behind a reduction is another [`phase`]: the rows of one phase are the records of the
 //! next ([`phases`]). Several results of one pass, `a, b`, are one end of a phase.
 
-mod away;
 mod batch;
 mod column;
 mod compile;

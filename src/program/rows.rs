@@ -2,19 +2,18 @@
 //!
 //! They are made of a part of all counts at a time, so that the rest need not be in memory, and all
 //! threads help to rank them. Each part is sorted, and the parts are merged as they are printed, piece by
-//! piece by all threads. Where not all fit into memory at once, parts are put away when they are sorted.
+//! piece by all threads. Where not all fit into memory at once, parts are spilled when they are sorted.
 
 use std::ops::ControlFlow;
 
 use creel_operators::{Counts, Piece, Sorted};
 
-use super::away::{PARTS, merge, merged, put_away, put_rows_away};
 use super::batch::Kind;
 use super::end::Wanted;
-use crate::Result;
 use crate::run::{Context, Input, Reader, stream};
 use crate::sink::{Cell, Format, Page, Printer};
-use crate::spill::{Budget, Extent};
+use crate::spill::{Budget, FAN_IN, Merged, RowWriter, Run, merge_into_one};
+use crate::{Error, Place, Result};
 
 /// The most rows that are ranked by keeping them all: more are sorted.
 const MOST_KEPT: u64 = 1 << 16;
@@ -35,8 +34,8 @@ pub(crate) struct Rows {
     top: Vec<Row>,
     /// All of them, commonest first.
     sorted: Option<Sorted<String>>,
-    /// All of them: for each part the pieces of the file in which it is, commonest first.
-    spilled: Vec<Vec<Extent>>,
+    /// All of them: for each part the run of the temporary file in which it is, commonest first.
+    spilled: Vec<Run>,
 }
 
 impl Rows {
@@ -56,7 +55,8 @@ impl Rows {
                 rows.top = counts.topk(limit as usize);
             }
             (limit, Some(budget)) => {
-                rows.spilled = vec![put_away(&counts.into_sorted(), limit, budget)?];
+                let counts = counts.into_sorted();
+                rows.spilled = vec![spill(counts.iter().take(most(limit)), budget)?];
             }
             (_, None) => rows.sorted = Some(counts.into_sorted()),
         }
@@ -71,7 +71,7 @@ impl Rows {
         if let Some(budget) = context.budget.as_deref()
             && self.spilled.len() > 1
         {
-            self.spilled = vec![merge(budget, self.spilled, wanted.limit)?];
+            self.spilled = vec![merge_into_one(budget, self.spilled, most(wanted.limit))?];
         }
         Ok(self)
     }
@@ -112,9 +112,9 @@ impl Rows {
             let rows = self.top.iter().take(limit);
             return out.pairs(rows.map(|(key, n)| (kind.cell(key), *n)));
         };
-        self.spilled.push(put_rows_away(&self.top, budget)?);
-        let rows = merged(budget, self.spilled, Some(limit as u64))?.take(limit);
-        let mut rows = rows.peekable();
+        self.spilled.push(spill(self.top.iter().map(|(key, n)| (key.as_str(), *n)), budget)?);
+        let rows = Merged::new(budget, self.spilled, limit)?.take(limit);
+        let mut rows = rows.map(|row| row.and_then(|(key, _)| row_of(key))).peekable();
         // Rows of a table are laid out a page at a time.
         let is_table = out.encoder().format() == Format::Table;
         while let Some(first) = rows.next() {
@@ -138,7 +138,36 @@ impl Rows {
 fn most_kept(budget: Option<&Budget>, row: u64) -> u64 {
     const ROW: u64 = 256;
     let row = ROW.max(2 * row);
-    budget.map_or(MOST_KEPT, |budget| MOST_KEPT.min(budget.limit() / 4 / PARTS / row))
+    budget.map_or(MOST_KEPT, |budget| MOST_KEPT.min(budget.limit() / 4 / FAN_IN / row))
+}
+
+/// The number of rows of a limit.
+fn most(limit: Option<u64>) -> usize {
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// Spills rows, which are in order, as a run.
+fn spill<'r>(rows: impl Iterator<Item = (&'r str, u64)>, budget: &Budget) -> Result<Run> {
+    let (mut writer, mut bytes) = (RowWriter::new(budget), Vec::new());
+    for (key, n) in rows {
+        // Bytes that sort as the rows do: the commonest first, equally common ones by their text.
+        bytes.clear();
+        bytes.extend_from_slice(&(!n).to_be_bytes());
+        bytes.extend_from_slice(key.as_bytes());
+        writer.add(&bytes, &[])?;
+    }
+    writer.finish()
+}
+
+/// The row that was spilled as these bytes.
+fn row_of(bytes: Vec<u8>) -> Result<Row> {
+    let row = bytes.split_first_chunk().and_then(|(count, key)| {
+        Some((std::str::from_utf8(key).ok()?.to_owned(), !u64::from_be_bytes(*count)))
+    });
+    row.ok_or_else(|| Error::Corrupt {
+        place: Place::object("the temporary file"),
+        reason: "a row of it is none".to_owned(),
+    })
 }
 
 /// Puts rows in order: the commonest first, and equally common ones by their text.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::dispatch::Failure;
 use super::{Context, Pass};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
-use crate::spill::{Budget, Extent};
+use crate::spill::{Batch, Budget, Extent};
 use crate::{Error, Result};
 
 /// Bytes of all states from which on they are merged by parts: below, a merge takes less than a
@@ -85,7 +85,7 @@ fn saved<B, P: Pass<B>>(
     bits: u32,
 ) -> Result<Saved<P::State>> {
     let mut parts = pass.parts(state, bits).into_iter();
-    let mut extents = Vec::new();
+    let mut batch = Batch::new(budget);
     let mut bytes = Vec::new();
     while let Some(part) = parts.next() {
         bytes.clear();
@@ -94,9 +94,9 @@ fn saved<B, P: Pass<B>>(
             return Ok(Saved::Formless(pass.join(std::iter::once(part).chain(parts).collect())));
         }
         drop(part);
-        extents.push(budget.write(&bytes)?);
+        batch.add(&bytes)?;
     }
-    Ok(Saved::Parts(extents))
+    Ok(Saved::Parts(batch.finish()?))
 }
 
 /// The merges of the states that tasks have made, in their order, each as soon as it can be. What
@@ -251,7 +251,13 @@ fn by_parts<B: 'static, P: Pass<B>>(
         let (pass, away, states) = (Arc::clone(pass), Arc::clone(&away), Mutex::new(Some(states)));
         Node::new(Name::Numbered("merge", n), Vec::new(), move |context, _| {
             let extents = away.iter().map(|parts| parts[n]).collect();
-            Ok(Moved::outcome(one_part(context, &*pass, once(&states), extents, &[(bits, n)])?))
+            Ok(Moved::outcome(one_part(
+                context,
+                &*pass,
+                once(&states),
+                extents,
+                (&[(bits, n)], true),
+            )?))
         })
     });
     let pass = Arc::clone(pass);
@@ -264,13 +270,13 @@ fn by_parts<B: 'static, P: Pass<B>>(
 /// Which part of all it is: for each time that it was cut, by how many bits, and which of the parts.
 type Path = [(u32, usize)];
 
-/// The same part of all states, and of what was put away, settled.
+/// The same part of all states, and of what was put away, settled. `cuts` tells whether it may be cut again.
 fn one_part<B, P: Pass<B>>(
     context: &Context,
     pass: &P,
     states: Vec<P::State>,
     away: Vec<Extent>,
-    path: &Path,
+    (path, cuts): (&Path, bool),
 ) -> Result<P::State> {
     let mut states = states.into_iter();
     let mut into = states.next().unwrap_or_else(|| unreachable!("there is a lane"));
@@ -281,7 +287,7 @@ fn one_part<B, P: Pass<B>>(
         pass.merge(&mut into, state);
     }
     let mut away = away.into_iter();
-    let most = largest_part(context).filter(|_| pass.settles() && path.len() <= MOST_CUTS);
+    let most = largest_part(context).filter(|_| cuts && pass.settles() && path.len() <= MOST_CUTS);
     while let Some(extent) = away.next() {
         load(context, pass, &mut into, extent)?;
         if most.is_some_and(|most| pass.held(&into) as u64 > most) && away.len() > 0 {
@@ -334,10 +340,14 @@ fn cut_again<B, P: Pass<B>>(
         }
     }
     drop(into);
+    // Where nearly all is in one part, more cuts only write it again.
+    let held = |part: &Vec<Extent>| part.iter().map(|extent| extent.holds()).sum::<usize>();
+    let all: usize = parts.iter().map(held).sum();
+    let stuck = parts.iter().any(|part| held(part) > all / 10 * 9);
     let settled = parts.into_iter().enumerate().map(|(n, away)| {
         let path = [path, &[(CUT_BITS, n)]].concat();
         let start = vec![part_of(pass, start(), (CUT_BITS, n))];
-        one_part(context, pass, start, away, &path)
+        one_part(context, pass, start, away, (&path, !stuck))
     });
     let settled = settled.collect::<Result<_>>()?;
     pass.settle(context, pass.join(settled))

@@ -47,6 +47,25 @@ fn a_folder_that_cannot_take_them_is_named() {
 }
 
 #[test]
+fn a_temporary_file_over_its_largest_size_is_refused_with_the_option() {
+    let words = words();
+    let with = |most| {
+        let options = ["--memory", "64MiB", "--spill-max", most, "words | frequencies"];
+        creel_with(&words, &options)
+    };
+    let refused = with("64k");
+    let message = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{message}");
+    for part in ["temporary file", "64.00 KiB", "--spill-max"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(text(&refused.stdout), "");
+    let allowed = with("1G");
+    assert_eq!(allowed.status.code(), Some(0), "{}", text(&allowed.stderr));
+    assert!(allowed.stdout == creel_with(&words, &["words | frequencies"]).stdout);
+}
+
+#[test]
 fn too_little_memory_is_refused() {
     let output = creel_with(b"", &["--memory", "1MB", "count"]);
     assert_eq!(output.status.code(), Some(2));

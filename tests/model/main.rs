@@ -20,7 +20,7 @@ mod waits;
 mod error;
 #[path = "../../src/progress.rs"]
 mod progress;
-#[path = "../../src/spill.rs"]
+#[path = "../../src/spill/mod.rs"]
 mod spill;
 #[path = "../../src/watch/mod.rs"]
 mod watch;

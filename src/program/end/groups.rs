@@ -12,7 +12,7 @@ use super::super::fields;
 use super::super::grouping::{Grouping, Reducer, Shape};
 use super::super::value::{Base, Evaluated, Value};
 use super::chunks::{self, Sizes};
-use super::group_rows::{RowWriter, SpilledRows};
+use super::group_rows::SpilledRows;
 use super::keys::Keys;
 use super::labels::Labels;
 use super::pieces::Pieces;
@@ -21,6 +21,7 @@ use crate::Result;
 use crate::record::Invalid;
 use crate::run::Context;
 use crate::sink::{Cell, Printer};
+use crate::spill::RowWriter;
 
 impl End for Grouping {
     fn start(self: Arc<Self>, policy: Invalid) -> Box<dyn State> {
@@ -403,7 +404,7 @@ impl LaneState for Groups {
         let mut writer = RowWriter::new(budget);
         keys.each_sorted(kind, ask_for(&results), |order, key, group| {
             labels.write(Some(key), &results, group as usize, &mut row);
-            writer.add(order, &row)
+            writer.add(order, row.as_bytes())
         })?;
         Ok(Box::new(SpilledRows::new(writer)?))
     }
