@@ -318,7 +318,7 @@ fn a_state_of_another_version_is_refused_with_both_named() {
     bytes[8] = 9;
     std::fs::write(&state, bytes).expect("it is written");
     let output = creel(folder.path(), &["--merge", "0.creel"]);
-    refused(&output, 3, &["0.creel", "version 9 of the format", "has version 3"]);
+    refused(&output, 3, &["0.creel", "version 9 of the format", "has version 4"]);
 }
 
 #[test]
@@ -515,10 +515,65 @@ fn records_are_not_counted_twice() {
         let output = creel(folder, &["--merge", "--partial", "x.creel", states[0], states[1]]);
         refused(&output, 2, &[says, twice]);
     }
+    // Lists that only overlap, in another order, by another path and by a pattern.
+    let lists = [
+        ("12.creel", &["1.txt", "2.txt"][..]),
+        ("21.creel", &["2.txt", "1.txt"]),
+        ("23.creel", &["./2.txt", "3.txt"]),
+        ("all.creel", &["*.txt"]),
+        ("4.creel", &["4.txt"]),
+    ];
+    std::fs::create_dir(folder.join("of-lists")).expect("a folder");
+    for (state, files) in lists {
+        let state = format!("of-lists/{state}");
+        let args = ["--partial", &state, "count"];
+        printed(creel(folder, &args.into_iter().chain(files.iter().copied()).collect::<Vec<_>>()));
+    }
+    for (one, other, shared) in [
+        ("1.creel", "of-lists/12.creel", "1.txt"),
+        ("of-lists/12.creel", "of-lists/21.creel", ".txt"),
+        ("of-lists/12.creel", "of-lists/23.creel", "2.txt"),
+        ("both.creel", "of-lists/23.creel", "2.txt"),
+        ("of-lists/4.creel", "of-lists/all.creel", "4.txt"),
+    ] {
+        for [first, second] in [[one, other], [other, one]] {
+            let output = creel(folder, &["--merge", first, second]);
+            let says = format!("{second} holds what {first} holds: both have read ");
+            refused(&output, 2, &[&says, &format!("{shared}, and its"), twice]);
+        }
+    }
+    let lines = |files: &[&str]| {
+        let args: Vec<&str> = ["count"].iter().chain(files).copied().collect();
+        printed(creel(folder, &args))
+    };
+    let output = creel(folder, &["--merge", "of-lists/4.creel", "both.creel"]);
+    assert_eq!(printed(output), lines(&["1.txt", "2.txt", "4.txt"]));
+    // What was named twice is read twice, by one run; by several it is refused.
+    printed(creel(folder, &["--partial", "twice.creel", "count", "4.txt", "4.txt"]));
+    assert_eq!(printed(creel(folder, &["--merge", "twice.creel"])), lines(&["4.txt", "4.txt"]));
     // Another file of that name is another part of the input.
     std::fs::write(folder.join("1.txt"), "one fish\n".repeat(10)).expect("it is written");
     partial("again.creel", "1.txt");
     assert_eq!(printed(creel(folder, &["--merge", "1.creel", "again.creel"])), "20\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn sources_that_could_not_be_read_may_be_read_by_another_part() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    text_files(folder);
+    // A loop of links is listed, and cannot be opened; later the file is there.
+    std::os::unix::fs::symlink("late.txt", folder.join("late.txt")).expect("a link");
+    let output = creel(folder, &["--partial", "a.creel", "count", "1.txt", "late.txt"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    std::fs::remove_file(folder.join("late.txt")).expect("it is removed");
+    std::fs::write(folder.join("late.txt"), "one fish\n").expect("it is written");
+    printed(creel(folder, &["--partial", "b.creel", "count", "late.txt"]));
+    let output = creel(folder, &["--merge", "a.creel", "b.creel"]);
+    let all = printed(creel(folder, &["count", "1.txt", "late.txt"]));
+    assert_eq!((output.status.code(), said(&output).contains("late.txt")), (Some(3), true));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), all);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 3;
+const FORMAT: u16 = 4;
 
 /// The version of the language. It goes up when a program of before would give another answer.
 const LANGUAGE: u16 = 1;
@@ -101,8 +101,6 @@ pub(super) struct Writer<'w> {
     out: &'w mut dyn Write,
     seed: u64,
     frames: u64,
-    /// A checksum of those of all frames but the first.
-    content: u64,
 }
 
 impl<'w> Writer<'w> {
@@ -116,7 +114,7 @@ impl<'w> Writer<'w> {
         let seed = XxHash3_64::oneshot(&header);
         header.extend_from_slice(&seed.to_le_bytes());
         out.write(&header)?;
-        Ok(Self { out, seed, frames: 0, content: 0 })
+        Ok(Self { out, seed, frames: 0 })
     }
 
     /// Writes a frame. One of no bytes would be the end.
@@ -130,11 +128,6 @@ impl<'w> Writer<'w> {
         self.out.write(bytes)
     }
 
-    /// A checksum of all frames behind the first, as far as they are written.
-    pub(super) fn content(&self) -> u64 {
-        self.content
-    }
-
     /// Writes the end.
     pub(super) fn end(mut self) -> Result<()> {
         self.prefix(0, &[])
@@ -142,9 +135,6 @@ impl<'w> Writer<'w> {
 
     fn prefix(&mut self, length: u32, bytes: &[u8]) -> Result<()> {
         let sum = checksum(self.seed, self.frames, bytes);
-        if self.frames > 0 {
-            self.content = checksum(self.content, 0, &sum.to_le_bytes());
-        }
         self.frames += 1;
         let mut prefix = [0; PREFIX];
         prefix[..4].copy_from_slice(&length.to_le_bytes());

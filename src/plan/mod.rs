@@ -41,8 +41,9 @@
 //! - Bytes are *canonical*: what states hold of the same records is the same bytes, however the records were
 //!   cut and whichever process read them. Keys stand in their order, and no seed is in them. Beside that a
 //!   state has what it was made of: its sources, how they were read, and what was passed over.
-//! - States know the objects that they are of, by name, size and version: two of the same objects are refused. Two
-//!   that only overlap are not found, and count what they share twice.
+//! - No record is counted twice: a state knows the objects that it is of, by path or URL and by version, and
+//!   which bytes of them. States that share any are refused, with both and the object named. Of objects
+//!   without a version, as standard input, nothing is known.
 //! - Bytes are bound to their version and to the [digest](Plan::digest) of their plan. Those of another
 //!   are refused, with both named. Damaged bytes are refused, whatever the damage; no bytes make
 //!   a reader panic, or take memory that they do not justify.
@@ -62,7 +63,8 @@
 //!
 //! # States in bytes
 //!
-//! A state is its plan, then the rows of the first phase or the state of its reduction, then its report. The
+//! A state is its plan, then the rows of the first phase or the state of its reduction, then the objects
+//! that were read, then its report. The
 //! state of a reduction is in chunks, in the order of their keys, each of which is read by itself: a state
 //! that is larger than memory is written chunk by chunk, and many of them are merged key range by key range.
 //! A phase before a `take` hands on the records that reach it, cut to as many as it may take, and the merge
@@ -70,14 +72,16 @@
 //! reduction run at the merge.
 
 mod bytes;
+mod coverage;
 mod data;
 mod index;
 mod operations;
-mod part;
+mod overlap;
 mod partition;
 mod question;
 mod report;
 mod state;
+mod writer;
 
 /// Damaged bytes of a plan, of partitions or of a state with checksums, and the digest of the plan, that fit:
 /// what the fuzzer reads.
@@ -92,10 +96,10 @@ pub fn sealed(bytes: &[u8]) -> Vec<u8> {
 
 pub use crate::program::InputFormat;
 pub use bytes::Digest;
+pub(crate) use coverage::Coverage;
 pub use data::Plan;
 pub(crate) use operations::{Partials, RunOf};
 pub use operations::{Rows, State, finish, list, merge, run};
-pub(crate) use part::Coverage;
 pub use partition::Partitions;
 pub use report::Report;
 pub(crate) use state::Stored;

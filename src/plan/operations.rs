@@ -1,13 +1,14 @@
 //! The four operations on plans: list, run, merge, finish.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::coverage::Coverage;
 use super::data::Plan;
-use super::part::{Coverage, Part};
+use super::overlap;
 use super::partition::Partitions;
 use super::report::Report;
-use super::state::{RowsWriter, StateWriter, Stored, StoredRows};
+use super::state::{Stored, StoredRows};
+use super::writer::{RowsWriter, StateWriter};
 use crate::program::{self, Carries, Run};
 use crate::run::{Context, Job, Text};
 use crate::sink::{Encoder, Format, Printer, Write};
@@ -88,10 +89,10 @@ pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
 /// Merges states: into that of one run over all that they have read, in the order given.
 ///
 /// # Errors
-/// [`Error::Plan`] for a state of another plan, and for one of the same list of objects as another: its
-/// records would be counted twice. States know their list by names, sizes and versions, and merged ones
-/// know all of theirs; of what has no version, as standard input, nothing is known. Lists that only
-/// overlap are not found.
+/// [`Error::Plan`] for a state of another plan, and for two states that share bytes of an object, whose
+/// records would be counted twice; both states and the object are named. A state knows the objects that
+/// it is of by path or URL and by version, and which bytes of them; a merged state knows those of all.
+/// Of what has no version, as standard input, nothing is known.
 ///
 /// ```
 /// use creel::plan::{self, InputFormat, Plan};
@@ -200,7 +201,7 @@ pub(crate) struct RunOf<'r> {
     pub(crate) input: &'r Arc<Text>,
     /// How many entries were listed that may be read.
     pub(crate) listed: usize,
-    /// Which part of the input it is, asked for when all was read.
+    /// Which objects it is of, asked for when all was read.
     pub(crate) coverage: &'r dyn Fn() -> Coverage,
     pub(crate) context: &'r Context,
 }
@@ -237,7 +238,8 @@ impl RunOf<'_> {
             }
         }
         let report = report(&context.progress, *listed).without_partitions();
-        writer.end_of_run(&report, coverage())
+        coverage().into_covered().try_for_each(|object| writer.object(&object))?;
+        writer.end(&report)
     }
 }
 
@@ -248,15 +250,13 @@ pub(crate) struct Partials {
     plan: Plan,
     states: Vec<Stored>,
     report: Report,
-    /// The parts of the input that all of them are of.
-    parts: Vec<Part>,
 }
 
 impl Partials {
     /// States of this plan, which is that of `first` in messages.
     ///
     /// # Errors
-    /// [`Error::Plan`] for a state of another plan, and for two of the same part of the input.
+    /// [`Error::Plan`] for a state of another plan, and for two that share bytes of an object.
     pub(crate) fn new(first: &str, mut plan: Plan, states: Vec<Stored>) -> Result<Self> {
         let digest = plan.digest();
         if let Some(other) = states.iter().find(|state| state.digest != digest) {
@@ -269,7 +269,7 @@ impl Partials {
             );
             return Err(Error::Plan { reason });
         }
-        let parts = told_apart(&states)?;
+        overlap::union(&states, &mut |_| Ok(()))?;
         if !states.is_empty() {
             let sources = states.iter().flat_map(|state| state.plan.sources());
             plan.reading.sources = sources.cloned().collect();
@@ -283,7 +283,7 @@ impl Partials {
             report.add(if rows >= enough { told.of_the_listing() } else { told });
             rows = rows.saturating_add(state.rows);
         }
-        Ok(Self { plan, states, report, parts })
+        Ok(Self { plan, states, report })
     }
 
     /// States of the plan of the first of them.
@@ -341,7 +341,8 @@ impl Partials {
                 )?;
             }
         }
-        writer.end(&self.report, &self.parts)
+        overlap::union(&self.states, &mut |object| writer.object(&object))?;
+        writer.end(&self.report)
     }
 
     /// Writes the rows of all, no more than a `take` behind them takes.
@@ -392,30 +393,6 @@ impl Partials {
         }
         branches
     }
-}
-
-/// The parts of the input that states are of.
-///
-/// # Errors
-/// [`Error::Plan`] if two are of the same part.
-fn told_apart(states: &[Stored]) -> Result<Vec<Part>> {
-    let mut known: HashMap<Part, &Stored> = HashMap::new();
-    let mut parts = Vec::new();
-    for state in states {
-        for part in &state.parts {
-            if let Some(other) = known.insert(*part, state) {
-                let reason = format!(
-                    "{} holds what {} holds: both are of the same objects as they were then, and their \
-                     records would be counted twice; leave one of the two out",
-                    state.name(),
-                    other.name(),
-                );
-                return Err(Error::Plan { reason });
-            }
-            parts.push(*part);
-        }
-    }
-    Ok(parts)
 }
 
 #[cfg(test)]

@@ -1,134 +1,24 @@
-//! The state of a run, written and read: its plan, what the first phase came to, and its report.
-//!
-//! After the frame of the plan come those of rows (whole lines of JSON), or the chunks of the state of a
-//! reduction, branch by branch and in the order of their keys, and last the report with the ids of the parts
-//! of the input. Where frames are cut depends on nothing but what is in them.
-//!
-//! A chunk is as small as a state is cut: few keys, in bytes that are read by themselves. So the states of
-//! many files are merged with a chunk of each in memory.
+//! The state of a run, read: its plan, what the first phase came to, the objects it is of, and its report.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use creel_operators::aggregate::{Damaged, Reader as AggregateReader, Writer as _};
+use creel_operators::aggregate::{Damaged, Reader as AggregateReader};
 
-use super::bytes::{Digest, Kind, Reader, Writer};
-use super::data::{Plan, decoded, encoded};
+use super::bytes::{Digest, Kind, Reader};
+use super::coverage::{Covered, Ordered};
+use super::data::{Plan, decoded};
 use super::index::{ChunkPlace, Index, Indexed};
-use super::part::{Coverage, Part};
 use super::report::Report;
+use super::writer::{CHUNK, MORE, OBJECTS, PLAN, REPORT, ROWS};
 use crate::block::Block;
 use crate::program::{ReadChunks, Run};
 use crate::progress::Progress;
 use crate::run::{self, Context, Stop};
-use crate::sink::Write;
 use crate::source::{Local, Object};
 use crate::{Error, Place, Result};
-
-/// What a frame is of: its first byte.
-const PLAN: u8 = b'P';
-const ROWS: u8 = b'R';
-const CHUNK: u8 = b'S';
-/// More of the chunk before.
-const MORE: u8 = b'C';
-const REPORT: u8 = b'T';
-
-/// Bytes of a frame, about.
-const FRAME: usize = if cfg!(test) { 64 } else { 1 << 20 };
-
-/// Writes a state.
-pub(super) struct StateWriter<'w> {
-    writer: Writer<'w>,
-    /// The frame that is being filled, or nothing.
-    frame: Vec<u8>,
-}
-
-impl<'w> StateWriter<'w> {
-    pub(super) fn new(plan: &Plan, out: &'w mut dyn Write) -> Result<Self> {
-        let mut writer = Writer::new(Kind::State, plan.digest(), out)?;
-        let mut frame = vec![PLAN];
-        frame.extend_from_slice(&plan.encoded());
-        writer.frame(&frame)?;
-        Ok(Self { writer, frame: Vec::new() })
-    }
-
-    /// Writes a chunk of a branch of the state of a reduction.
-    pub(super) fn chunk(&mut self, branch: usize, bytes: &[u8]) -> Result<()> {
-        let (first, rest) = bytes.split_at(bytes.len().min(FRAME));
-        self.frame.clear();
-        self.frame.push(CHUNK);
-        self.frame.put_u64(branch as u64);
-        self.frame.extend_from_slice(first);
-        self.writer.frame(&self.frame)?;
-        for piece in rest.chunks(FRAME) {
-            self.frame.clear();
-            self.frame.push(MORE);
-            self.frame.extend_from_slice(piece);
-            self.writer.frame(&self.frame)?;
-        }
-        self.frame.clear();
-        Ok(())
-    }
-
-    /// What writes rows: lines of JSON, in pieces of any length. It has to be
-    /// [finished](RowsWriter::finish).
-    pub(super) fn rows<'s>(&'s mut self) -> RowsWriter<'s, 'w> {
-        RowsWriter(self)
-    }
-
-    /// Writes the report and which parts of the input it is of, and the end.
-    pub(super) fn end(mut self, report: &Report, parts: &[Part]) -> Result<()> {
-        let mut frame = vec![REPORT];
-        frame.extend_from_slice(&encoded(&(report, parts)));
-        self.writer.frame(&frame)?;
-        self.writer.end()
-    }
-
-    /// As [`end`](Self::end), of a part of the input that was read.
-    pub(super) fn end_of_run(self, report: &Report, coverage: Coverage) -> Result<()> {
-        let part = coverage.part(self.writer.content());
-        self.end(report, part.as_slice())
-    }
-}
-
-/// Writes rows in frames of whole lines.
-pub(super) struct RowsWriter<'s, 'w>(&'s mut StateWriter<'w>);
-
-impl RowsWriter<'_, '_> {
-    /// Writes what is left.
-    pub(super) fn finish(&mut self) -> Result<()> {
-        let StateWriter { writer, frame } = &mut *self.0;
-        if frame.len() > 1 {
-            writer.frame(frame)?;
-        }
-        frame.clear();
-        Ok(())
-    }
-}
-
-impl Write for RowsWriter<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let StateWriter { writer, frame } = &mut *self.0;
-        if frame.is_empty() {
-            frame.push(ROWS);
-        }
-        let mut searched = frame.len();
-        frame.extend_from_slice(bytes);
-        // After the last line that ends within a frame, or else after the first.
-        while frame.len() > FRAME {
-            let within = memchr::memrchr(b'\n', &frame[..FRAME]);
-            let behind = || Some(searched + memchr::memchr(b'\n', frame.get(searched..)?)?);
-            let Some(end) = within.or_else(behind) else { break };
-            writer.frame(&frame[..=end])?;
-            // The first byte of the next frame says what it is of.
-            frame.drain(1..=end);
-            searched = 1;
-        }
-        Ok(())
-    }
-}
 
 /// A state that was written: checked as a whole, and read again as often as it is needed.
 #[derive(Debug, Clone)]
@@ -138,8 +28,10 @@ pub(crate) struct Stored {
     pub(super) plan: Plan,
     pub(super) digest: Digest,
     pub(super) report: Report,
-    /// The parts of the input that it is of, as far as they can be told.
-    pub(super) parts: Vec<Part>,
+    /// The frames of the objects that it is of.
+    objects: Arc<[ChunkPlace]>,
+    /// A reader that stands nowhere.
+    reader: Arc<Reader<io::Empty>>,
     /// Rows that it holds.
     pub(super) rows: u64,
     /// The chunks of each branch of its state.
@@ -153,7 +45,7 @@ pub(crate) struct Stored {
 struct Chunks {
     home: Home,
     /// A reader that stands nowhere.
-    reader: Reader<io::Empty>,
+    reader: Arc<Reader<io::Empty>>,
     indexed: Indexed,
 }
 
@@ -210,6 +102,7 @@ impl Stored {
         let mut report = None;
         let mut rows = 0;
         let mut index = Index::new(&plan);
+        let (mut objects, mut ordered) = (Vec::new(), Ordered::default());
         loop {
             let place = ChunkPlace { frame: reader.frames, at: reader.at, frames: 1 };
             if !reader.next(&mut frame)? {
@@ -218,7 +111,16 @@ impl Stored {
             match frame.split_first() {
                 _ if report.is_some() => return Err(reader.damaged("something follows its report")),
                 Some((&REPORT, bytes)) => {
-                    report = Some(decoded::<(Report, Vec<Part>)>(bytes, name)?);
+                    report = Some(decoded::<Report>(bytes, name)?);
+                }
+                Some((&OBJECTS, bytes)) => {
+                    ordered.check(bytes).map_err(|what| reader.damaged(what))?;
+                    objects.push(place);
+                }
+                _ if !objects.is_empty() => {
+                    return Err(
+                        reader.damaged("something stands between its objects and its report")
+                    );
                 }
                 Some((&ROWS, lines)) if index.is_of_rows() && lines.ends_with(b"\n") => {
                     rows += memchr::memchr_iter(b'\n', lines).count() as u64;
@@ -230,17 +132,17 @@ impl Stored {
                 _ => return Err(reader.damaged("there is a part that nobody knows")),
             }
         }
-        let Some((report, parts)) = report else {
+        let Some(report) = report else {
             return Err(reader.damaged("its report is missing"));
         };
         let indexed = index.finish().map_err(|what| reader.damaged(what))?;
         let (report, size, digest) = (report.shown(), reader.at, reader.digest);
+        let reader = Arc::new(reader.again(io::empty(), 0, 0));
         let chunks = indexed.into_iter().map(|indexed| {
-            let reader = reader.again(io::empty(), 0, 0);
-            Arc::new(Chunks { home: home.clone(), reader, indexed })
+            Arc::new(Chunks { home: home.clone(), reader: Arc::clone(&reader), indexed })
         });
-        let (name, chunks) = (name.into(), chunks.collect());
-        Ok(Self { name, home, digest, plan, report, parts, rows, chunks, size })
+        let (name, chunks, objects) = (name.into(), chunks.collect(), objects.into());
+        Ok(Self { name, home, digest, plan, report, objects, reader, rows, chunks, size })
     }
 
     /// As messages name it.
@@ -261,10 +163,46 @@ impl Stored {
         runs.collect()
     }
 
+    /// The objects that it is of, in the order of their ids.
+    pub(super) fn objects(&self) -> Objects<'_> {
+        Objects { stored: self, frame: 0, objects: Vec::new().into_iter() }
+    }
+
     /// Its rows, one frame after another.
     pub(super) fn frames(&self, context: &Context) -> Frames {
         let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
         Frames { stored: self.clone(), reader: None, frame: Vec::new(), stop, progress }
+    }
+}
+
+/// Reads the objects of a state, a frame of them at a time. The file is opened for each, as for chunks.
+pub(super) struct Objects<'s> {
+    stored: &'s Stored,
+    /// The next of its frames.
+    frame: usize,
+    objects: std::vec::IntoIter<Covered>,
+}
+
+impl Objects<'_> {
+    /// The next of them; `None` after the last.
+    ///
+    /// # Errors
+    /// As for reading a state.
+    pub(super) fn next(&mut self) -> Result<Option<Covered>> {
+        if let Some(object) = self.objects.next() {
+            return Ok(Some(object));
+        }
+        let Stored { name, home, objects, .. } = self.stored;
+        let Some(&place) = objects.get(self.frame) else { return Ok(None) };
+        self.frame += 1;
+        let input =
+            home.open(place.at).map_err(|error| Error::io(Place::object(&**name), error))?;
+        let mut reader = self.stored.reader.again(input, place.frame, place.at);
+        let mut frame = Vec::new();
+        reader.next(&mut frame)?;
+        let objects = Covered::of(frame.get(1..).unwrap_or_default());
+        self.objects = objects.map_err(|what| reader.damaged(what))?.into_iter();
+        Ok(self.objects.next())
     }
 }
 

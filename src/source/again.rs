@@ -59,6 +59,12 @@ impl Object {
         local::error(self.place(), error)
     }
 
+    /// Whether it could not be read, so that the run has none of its records.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_passed_over(&self) -> bool {
+        self.entry().is_refused()
+    }
+
     /// The object as data; `None` for what can be read only once, and here.
     pub(crate) fn known(&self) -> Option<Known> {
         let seen = match &self.home {

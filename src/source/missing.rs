@@ -247,6 +247,13 @@ impl Entry {
         self.becomes(READ) != Err(REFUSED)
     }
 
+    /// Whether it was passed over, as a whole.
+    #[cfg(feature = "cli")]
+    pub(super) fn is_refused(&self) -> bool {
+        let known = self.entries.states.get().and_then(|states| states.get(self.rank));
+        known.is_some_and(|known| known.load(SeqCst) == REFUSED)
+    }
+
     /// Passes the entry over, if the policy and the error allow it.
     ///
     /// # Errors

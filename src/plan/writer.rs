@@ -1,0 +1,142 @@
+//! Writes the state of a run, frame by frame.
+//!
+//! After the frame of the plan come those of rows (whole lines of JSON), or the chunks of the state of a
+//! reduction, branch by branch and in the order of their keys; then the objects that were read, in the order
+//! of their ids; and last the report. Where frames are cut depends on nothing but what is in them.
+//!
+//! A chunk is as small as a state is cut: few keys, in bytes that are read by themselves. So the states of
+//! many files are merged with a chunk of each in memory.
+
+use creel_operators::aggregate::Writer as _;
+
+use super::bytes::{Kind, Writer};
+use super::coverage::{Covered, NAMED};
+use super::data::{Plan, encoded};
+use super::report::Report;
+use crate::Result;
+use crate::sink::Write;
+
+/// What a frame is of: its first byte.
+pub(super) const PLAN: u8 = b'P';
+pub(super) const ROWS: u8 = b'R';
+pub(super) const CHUNK: u8 = b'S';
+/// More of the chunk before.
+pub(super) const MORE: u8 = b'C';
+pub(super) const OBJECTS: u8 = b'O';
+pub(super) const REPORT: u8 = b'T';
+
+/// Bytes of a frame, about.
+const FRAME: usize = if cfg!(test) { 64 } else { 1 << 20 };
+
+/// Bytes of a frame of objects, about: a merge holds one of each state.
+const OBJECTS_FRAME: usize = if cfg!(test) { 64 } else { 16 << 10 };
+
+/// Writes a state.
+pub(super) struct StateWriter<'w> {
+    writer: Writer<'w>,
+    /// The frame that is being filled, or nothing.
+    frame: Vec<u8>,
+    /// Objects that were written with their names.
+    named: usize,
+}
+
+impl<'w> StateWriter<'w> {
+    pub(super) fn new(plan: &Plan, out: &'w mut dyn Write) -> Result<Self> {
+        let mut writer = Writer::new(Kind::State, plan.digest(), out)?;
+        let mut frame = vec![PLAN];
+        frame.extend_from_slice(&plan.encoded());
+        writer.frame(&frame)?;
+        Ok(Self { writer, frame: Vec::new(), named: 0 })
+    }
+
+    /// Writes a chunk of a branch of the state of a reduction.
+    pub(super) fn chunk(&mut self, branch: usize, bytes: &[u8]) -> Result<()> {
+        let (first, rest) = bytes.split_at(bytes.len().min(FRAME));
+        self.frame.clear();
+        self.frame.push(CHUNK);
+        self.frame.put_u64(branch as u64);
+        self.frame.extend_from_slice(first);
+        self.writer.frame(&self.frame)?;
+        for piece in rest.chunks(FRAME) {
+            self.frame.clear();
+            self.frame.push(MORE);
+            self.frame.extend_from_slice(piece);
+            self.writer.frame(&self.frame)?;
+        }
+        self.frame.clear();
+        Ok(())
+    }
+
+    /// What writes rows: lines of JSON, in pieces of any length. It has to be
+    /// [finished](RowsWriter::finish).
+    pub(super) fn rows<'s>(&'s mut self) -> RowsWriter<'s, 'w> {
+        RowsWriter(self)
+    }
+
+    /// Writes an object that was read. They come in the order of their ids.
+    pub(super) fn object(&mut self, object: &Covered) -> Result<()> {
+        if self.frame.is_empty() {
+            self.frame.push(OBJECTS);
+        }
+        self.named += usize::from(object.name.is_some());
+        if self.named > NAMED && object.name.is_some() {
+            let nameless = Covered { name: None, ..object.clone() };
+            self.frame.extend_from_slice(&encoded(&nameless));
+        } else {
+            self.frame.extend_from_slice(&encoded(object));
+        }
+        if self.frame.len() >= OBJECTS_FRAME {
+            self.writer.frame(&self.frame)?;
+            self.frame.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes the report, and the end.
+    pub(super) fn end(mut self, report: &Report) -> Result<()> {
+        if !self.frame.is_empty() {
+            self.writer.frame(&self.frame)?;
+        }
+        let mut frame = vec![REPORT];
+        frame.extend_from_slice(&encoded(report));
+        self.writer.frame(&frame)?;
+        self.writer.end()
+    }
+}
+
+/// Writes rows in frames of whole lines.
+pub(super) struct RowsWriter<'s, 'w>(&'s mut StateWriter<'w>);
+
+impl RowsWriter<'_, '_> {
+    /// Writes what is left.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let StateWriter { writer, frame, .. } = &mut *self.0;
+        if frame.len() > 1 {
+            writer.frame(frame)?;
+        }
+        frame.clear();
+        Ok(())
+    }
+}
+
+impl Write for RowsWriter<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let StateWriter { writer, frame, .. } = &mut *self.0;
+        if frame.is_empty() {
+            frame.push(ROWS);
+        }
+        let mut searched = frame.len();
+        frame.extend_from_slice(bytes);
+        // After the last line that ends within a frame, or else after the first.
+        while frame.len() > FRAME {
+            let within = memchr::memrchr(b'\n', &frame[..FRAME]);
+            let behind = || Some(searched + memchr::memchr(b'\n', frame.get(searched..)?)?);
+            let Some(end) = within.or_else(behind) else { break };
+            writer.frame(&frame[..=end])?;
+            // The first byte of the next frame says what it is of.
+            frame.drain(1..=end);
+            searched = 1;
+        }
+        Ok(())
+    }
+}
