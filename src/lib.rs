@@ -101,6 +101,8 @@ mod block;
 #[doc(hidden)]
 pub mod cli;
 mod error;
+#[cfg(feature = "cli")]
+mod exchange;
 mod graph;
 #[cfg(feature = "cli")]
 pub mod plan;

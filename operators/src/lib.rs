@@ -120,6 +120,7 @@ mod fold;
 mod key;
 pub mod laws;
 mod records;
+pub mod sort;
 mod sorted;
 pub mod table;
 pub mod typed;

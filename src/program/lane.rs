@@ -115,6 +115,7 @@ impl Reduce {
         let phase = &*self.phase;
         let Checked { text, mut tally, wrong } = self.records.text(context, block, phase.format)?;
         let Lane { buffers, state } = lane;
+        state.begin_block(block.order(0));
         let mut end = |text: &str, batch: &mut Batch| state.feed(text, batch);
         let _ = self.records.drive(&text, phase, buffers, &mut end);
         let mut told = buffers.told();
@@ -133,8 +134,10 @@ impl Pass<Block> for Reduce {
         false
     }
 
-    fn start(&self, _: &Context, _: &[Shared]) -> Lane {
-        self.empty()
+    fn start(&self, context: &Context, _: &[Shared]) -> Lane {
+        let mut lane = self.empty();
+        lane.state.prepare(context);
+        lane
     }
 
     fn emptied(&self, _: &Lane) -> Lane {
@@ -163,6 +166,10 @@ impl Pass<Block> for Reduce {
             format!("; for all that is kept, `--memory {}M` would do", memory::least(needed) >> 20)
         });
         run::unfit(&lane.state.name(), lane.state.held(), budget, &least.unwrap_or_default())
+    }
+
+    fn spill(&self, lane: &mut Lane, budget: &Budget) -> Result<bool> {
+        lane.state.spill(budget)
     }
 
     fn parts(&self, lane: Lane, bits: u32) -> Vec<Lane> {

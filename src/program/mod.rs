@@ -41,6 +41,8 @@ mod rows;
 mod search;
 #[cfg(test)]
 mod several_tests;
+#[cfg(test)]
+mod sort_tests;
 mod stage;
 mod syntax;
 #[cfg(test)]

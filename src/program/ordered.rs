@@ -51,6 +51,7 @@ pub(super) fn reduced(
     context: &Context,
 ) -> Result<Box<dyn State>> {
     let mut held = Held::all(pass.empty());
+    held.state.state.prepare(context);
     let mut share = context.budget.as_deref().map(Budget::share);
     let (phase, records) = (&*pass.phase, &pass.records);
     InOrder { phase, stages: &phase.ordered, records, context }.run(input, |driven| {

@@ -7,7 +7,7 @@ use std::slice;
 use std::sync::Arc;
 
 use super::Program;
-use super::end::{ChunkWriter, Run, State, merge};
+use super::end::{Carried, ChunkWriter, Run, State, merge};
 use super::lane::{self, Records};
 use super::ordered;
 use super::phases::{follow, read};
@@ -33,7 +33,8 @@ impl Program {
     /// What a partial result of this program carries.
     pub(crate) fn carries(&self) -> Carries {
         let first = self.first();
-        match first.streams() || !first.ordered.is_empty() {
+        let carries_rows = first.carried() == Some(Carried::Rows);
+        match first.streams() || !first.ordered.is_empty() || carries_rows {
             true => Carries::Rows,
             false => Carries::State,
         }
@@ -73,6 +74,10 @@ pub(crate) fn run_to_state<I: Input<Reader: Reader<Block = Block>>>(
     context: &Context,
     write: WriteChunk<'_>,
 ) -> Result<()> {
+    if program.first().carried() == Some(Carried::Nothing) {
+        let reason = "--partial of several results of which one is a sort is not there yet; run the results one by one";
+        return Err(Error::Plan { reason: reason.to_owned() });
+    }
     let state = lane::reduced(program.first(), input, records, context, false)?;
     let state = fitting(state, context)?;
     let empty = program.branches(records.invalid);

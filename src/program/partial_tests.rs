@@ -41,6 +41,11 @@ const TEXT: &[&str] = &[
     "words | nunique",
     "words | frequencies, (map(length) | sum), count",
     // Rows.
+    "sort",
+    "words | sort(length)",
+    "words | sort(length; desc) | take(3)",
+    "words | map(length) | sort | take(4) | frequencies",
+    "words | map(startswith(\"a\")) | sort",
     ".",
     "words | map(length)",
     "words | filter(length > 1)",
@@ -60,6 +65,9 @@ const TEXT: &[&str] = &[
 ];
 
 const JSON: &[&str] = &[
+    "sort",
+    "sort(.n)",
+    "sort(.k; desc) | take(2)",
     "sum(.n)",
     "min(.n)",
     "max",

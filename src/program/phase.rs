@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::Kind;
-use super::end::{End, State};
+use super::end::{Carried, End, State};
 use super::fields;
 use super::format::InputFormat;
 use super::predicate::Predicate;
@@ -59,7 +59,7 @@ impl Phase {
             Kind::Key => Some(Value::Key),
             Kind::Json => None,
         };
-        let (stages, ordered) = match self.ordered.is_empty() {
+        let (stages, ordered) = match self.ordered.is_empty() && self.end.is_none() {
             // The rows are printed as they are.
             true => (Vec::new(), Vec::new()),
             false => (as_it_was.into_iter().map(Stage::Map).collect(), self.ordered.clone()),
@@ -83,6 +83,11 @@ impl Phase {
     /// Returns true if the end sees all records in their order, on one thread.
     pub(super) fn is_ordered(&self) -> bool {
         !self.ordered.is_empty() || self.end.as_ref().is_some_and(|end| end.is_ordered())
+    }
+
+    /// What leaves the process of a part of the sources, if it has a reduction.
+    pub(super) fn carried(&self) -> Option<Carried> {
+        self.end.as_ref().map(|end| end.carried())
     }
 
     /// Whether records are printed while they are read, rather than a result at the end.

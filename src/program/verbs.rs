@@ -4,12 +4,12 @@ use creel_operators::aggregate;
 
 use super::batch::Kind;
 use super::compile::{Compiler, number_argument, text_argument};
-use super::end::{Frequencies, RowShape};
+use super::end::{Frequencies, RowShape, Sort};
 use super::expression;
 use super::fault::Fault;
 use super::grouping::{self, Grouping};
 use super::stage::Stage;
-use super::syntax::Call;
+use super::syntax::{Call, Node};
 use super::value::Value;
 use super::words::Separator;
 use crate::record::json::Step;
@@ -177,6 +177,13 @@ pub(crate) static VERBS: &[Verb] = &[
         },
     },
     Verb {
+        name: "sort",
+        usage: "sort",
+        help: "all in order; sort(f): by f, ties as they came; sort(f; desc)",
+        arity: (0, 2),
+        build: sorted,
+    },
+    Verb {
         name: "sum",
         usage: "sum",
         help: "the sum of numbers",
@@ -248,6 +255,35 @@ fn ranked(c: &mut Compiler, call: &Call, k: u64) -> Result<(), Fault> {
     Ok(())
 }
 
+/// `sort`, by the records or by `f` of each, ascending or not.
+fn sorted(c: &mut Compiler, call: &Call) -> Result<(), Fault> {
+    let descending = match call.args.get(1).map(|arg| (&arg.node, arg)) {
+        None => false,
+        Some((Node::Call(order), _)) if order.name == "desc" && order.args.is_empty() => true,
+        Some((_, arg)) => {
+            let message = "the order of a sort is `desc`, or is left out";
+            return Err(Fault::new(arg.span.clone(), message).hint("write sort(f; desc)"));
+        }
+    };
+    let by = match call.args.first() {
+        Some(of) => expression::value(of, c.kind)?,
+        None => Value::Identity,
+    };
+    let kind = by.kind(c.kind);
+    if kind == Kind::List {
+        let span = call.args.first().map_or(&call.name_span, |of| &of.span);
+        return Err(Fault::new(span.clone(), "a list is nothing to sort by")
+            .hint("flatten makes a record of each member"));
+    }
+    let by = match by {
+        by if kind.is_json() => Some((expression::then(by, Value::Key), Kind::Key)),
+        Value::Identity => None,
+        by => Some((by, kind)),
+    };
+    c.end(Sort::new(c.kind, by, descending));
+    Ok(())
+}
+
 /// `sum`, `min` and `max`, of the records or of `f` of each.
 fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
     if let Some(of) = call.args.first() {
@@ -284,7 +320,6 @@ static LATER: &[&str] = &[
     "scan",
     "sessions",
     "skip",
-    "sort",
     "sub",
     "time",
     "tojson",
@@ -320,7 +355,8 @@ static SPELLINGS: &[(&str, &str)] = &[
     ("percentile", "p"),
     ("reject", "remove"),
     ("size", "length"),
-    ("sort_by", "topk"),
+    ("order", "sort"),
+    ("sort_by", "sort"),
     ("stddev", "std"),
     ("tokenize", "words"),
     ("tolower", "ascii_downcase"),

@@ -56,6 +56,9 @@ impl<S> Held<S> {
         pass: &impl Pass<B, State = S>,
     ) -> Result<bool> {
         let Some(budget) = &context.budget else { return Ok(false) };
+        if pass.spill(&mut self.state, budget)? {
+            return Ok(true);
+        }
         let start = pass.emptied(&self.state);
         let state = std::mem::replace(&mut self.state, start);
         match saved(pass, budget, state, PUT_AWAY_BITS)? {

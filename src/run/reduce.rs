@@ -56,6 +56,15 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         self.weight(state)
     }
 
+    /// Spills what a state holds, of which it keeps the places, if it is one that spills by itself.
+    ///
+    /// # Errors
+    ///
+    /// If the temporary file cannot be written.
+    fn spill(&self, _: &mut Self::State, _: &Budget) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Why a run cannot go on whose states hold more than they may, if they have no form in bytes.
     fn unfit(&self, state: &Self::State, budget: &Budget) -> Error {
         unfit("lane", self.held(state), budget, "")

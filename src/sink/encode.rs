@@ -62,6 +62,11 @@ impl Encoder {
         self.format
     }
 
+    /// Returns true if a text is written as it is.
+    pub(crate) fn copies_texts(self) -> bool {
+        self.format == Format::Text && !self.terminal
+    }
+
     /// Appends a value and a line end.
     pub(crate) fn value(self, out: &mut Vec<u8>, cell: Cell<'_>) {
         match self.format {

@@ -253,28 +253,39 @@ fn whatever_call_fails_as_states_are_spilled_the_answer_is_right_or_there_is_an_
     // Distinct keys of more than the memory, and one that is common.
     let keys: String = (0..40_000).map(|n| format!("{n:0>1000}\ncommon\n")).collect();
     fs::write(case.folder.path().join("in.txt"), keys).expect("a file");
-    let arguments = ["-j2", "--memory", "64M", "--tmpdir", ".", "frequencies | topk(1)", "in.txt"];
-    for (call, error) in [("pwrite", 28), ("read", 5), ("open", 28)] {
-        // Each of the first, and some of many.
-        for nth in [1, 2].into_iter().chain((1..).map(|power| 1 << (2 * power))) {
-            let output = case.run(shim, &arguments, call, nth, error);
-            let what = format!("{call} {nth}: {}", text(&output.stderr));
-            match output.status.code() {
-                Some(0) => assert_eq!(text(&output.stdout), "[\"common\",40000]\n", "{what}"),
-                Some(2..=4) => {
-                    assert_eq!(output.stdout, b"", "{what}");
-                    assert!(output.stderr.starts_with(b"creel: "), "{what}");
-                }
-                code => panic!("{code:?}: {what}"),
+    for (program, expected) in [
+        ("frequencies | topk(1)", "[\"common\",40000]\n"),
+        ("sort | map(length) | frequencies", "[6,40000]\n[1000,40000]\n"),
+    ] {
+        let arguments = ["-j2", "--memory", "64M", "--tmpdir", ".", program, "in.txt"];
+        for (call, error) in [("pwrite", 28), ("read", 5), ("open", 28)] {
+            calls_fail(&case, shim, &arguments, expected, (call, error));
+        }
+    }
+}
+
+/// Runs a program that spills while a call fails, the first one and some later ones.
+fn calls_fail(case: &Case, shim: &Path, arguments: &[&str], expected: &str, fault: (&str, i32)) {
+    let (call, error) = fault;
+    // Each of the first, and some of many.
+    for nth in [1, 2].into_iter().chain((1..).map(|power| 1 << (2 * power))) {
+        let output = case.run(shim, arguments, call, nth, error);
+        let what = format!("{call} {nth}: {}", text(&output.stderr));
+        match output.status.code() {
+            Some(0) => assert_eq!(text(&output.stdout), expected, "{what}"),
+            Some(2..=4) => {
+                assert_eq!(output.stdout, b"", "{what}");
+                assert!(output.stderr.starts_with(b"creel: "), "{what}");
             }
-            let mut left = names_in(case.folder.path());
-            left.sort();
-            assert_eq!(left, ["in.txt", "out"], "{what}");
-            let met = case.calls().iter().filter(|&name| name == call).count();
-            assert!(met > 0, "nothing was spilled");
-            if met < nth {
-                break;
-            }
+            code => panic!("{code:?}: {what}"),
+        }
+        let mut left = names_in(case.folder.path());
+        left.sort();
+        assert_eq!(left, ["in.txt", "out"], "{what}");
+        let met = case.calls().iter().filter(|&name| name == call).count();
+        assert!(met > 0, "nothing was spilled");
+        if met < nth {
+            break;
         }
     }
 }

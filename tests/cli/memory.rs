@@ -37,6 +37,33 @@ fn counts_that_do_not_fit_are_the_same_counts() {
 }
 
 #[test]
+fn lines_that_do_not_fit_are_sorted_as_in_memory() {
+    let line = |n: u64| {
+        let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        format!("{:x} {:0>120}\n", mixed % 300_000, n % 1000)
+    };
+    let mut lines: Vec<String> = (0..400_000).map(line).collect();
+    let input = lines.concat().into_bytes();
+    let expect = |lines: &[String], program: &str, threads: &str| {
+        let options = [threads, "-t", "text", "--memory", "64MiB", program];
+        let output = creel_with(&input, &options);
+        assert_eq!(text(&output.stderr), "");
+        assert!(output.stdout == lines.concat().into_bytes(), "{program}, {threads}");
+    };
+    let by_number = lines.clone();
+    lines.sort_unstable();
+    for threads in ["-j1", "-j3"] {
+        expect(&lines, "sort", threads);
+        expect(&lines[..70_000], "sort | take(70000)", threads);
+        expect(&lines[..10], "sort | take(10)", threads);
+    }
+    // Equal keys keep the order of the input.
+    let mut by_length = by_number;
+    by_length.sort_by_key(|line| std::cmp::Reverse(line.len()));
+    expect(&by_length, "sort(length; desc)", "-j2");
+}
+
+#[test]
 fn a_folder_that_cannot_take_them_is_named() {
     let options = ["--memory", "64MiB", "--tmpdir", "/there/is/no/such", "words | frequencies"];
     let output = creel_with(&words(), &options);

@@ -3,7 +3,7 @@
 //!
 //! An [`End`] is a part of a compiled phase, and makes the [`State`] of each lane. A file for each:
 //! [`counted`] has how often each record occurs, [`groups`] has aggregates, of groups or of all records,
-//! and [`several`] has several results of the same records.
+//! [`sort`] has the records in order, and [`several`] has several results of the same records.
 
 mod chunks;
 mod counted;
@@ -13,6 +13,7 @@ mod keys;
 mod labels;
 mod pieces;
 mod several;
+mod sort;
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -25,14 +26,17 @@ use self::chunks::Sizes;
 use super::batch::{Batch, Kind};
 use super::failure::Told;
 use crate::Result;
+use crate::progress::InputOrder;
 use crate::record::Invalid;
 use crate::run::Context;
 use crate::sink::Printer;
+use crate::spill::Budget;
 
 pub(super) use chunks::{ChunkWriter, merge};
 pub(crate) use chunks::{ReadChunks, Run};
 pub(super) use counted::Frequencies;
 pub(super) use several::{Branch, Several};
+pub(super) use sort::Sort;
 
 /// What a phase makes of all its records, if it does not print them.
 pub(super) trait End: fmt::Debug + Send + Sync {
@@ -66,6 +70,22 @@ pub(super) trait End: fmt::Debug + Send + Sync {
     fn gives_pairs(&self) -> bool {
         false
     }
+
+    /// What leaves the process of a part of the sources.
+    fn carried(&self) -> Carried {
+        Carried::State
+    }
+}
+
+/// What a process hands on of a part of the sources, for another one to merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// The state.
+    State,
+    /// Its rows, which are records of the same end again.
+    Rows,
+    /// Nothing: one process has to read all sources.
+    Nothing,
 }
 
 /// The rows of an end.
@@ -130,6 +150,13 @@ impl Wanted {
 /// States of a run come from one [`End`], and so are of one type: [`merge`](Self::merge) and
 /// [`join`](Self::join) panic for others. Implemented for each [`LaneState`].
 pub(crate) trait State: fmt::Debug + Send {
+    /// Takes what it has to know of the run, before it is fed.
+    fn prepare(&mut self, context: &Context);
+
+    /// Begins a block, which stands at this place of the input. Records that are handed on by one thread, in
+    /// input order, come without.
+    fn begin_block(&mut self, place: InputOrder);
+
     /// Adds a batch of records. `Break` means that one of them is bad.
     fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()>;
 
@@ -163,6 +190,14 @@ pub(crate) trait State: fmt::Debug + Send {
 
     /// Adds what was saved. Returns false if these are no such bytes.
     fn load(&mut self, bytes: &[u8]) -> bool;
+
+    /// Spills what it holds, of which it keeps the places. Returns false if it is one to be spilled by its
+    /// parts, or holds little.
+    ///
+    /// # Errors
+    ///
+    /// If the temporary file cannot be written.
+    fn spill(&mut self, budget: &Budget) -> Result<bool>;
 
     /// Keeps what is wanted of a state, or of a part of it, to which no more will be added.
     fn settle(self: Box<Self>, context: &Context) -> Result<Box<dyn State>>;
@@ -234,6 +269,10 @@ trait LaneState: fmt::Debug + Send + Sized + 'static {
     /// An empty state of the same end.
     fn fresh(&self) -> Self;
 
+    fn prepare(&mut self, _context: &Context) {}
+
+    fn begin_block(&mut self, _place: InputOrder) {}
+
     fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()>;
 
     fn told(&mut self) -> Told {
@@ -270,6 +309,10 @@ trait LaneState: fmt::Debug + Send + Sized + 'static {
 
     fn load(&mut self, _bytes: &[u8]) -> bool {
         false
+    }
+
+    fn spill(&mut self, _budget: &Budget) -> Result<bool> {
+        Ok(false)
     }
 
     fn settle(self, _context: &Context) -> Result<Box<dyn State>> {
@@ -352,6 +395,14 @@ fn boxed<S: LaneState>(state: S) -> Box<dyn State> {
 }
 
 impl<S: LaneState> State for S {
+    fn prepare(&mut self, context: &Context) {
+        LaneState::prepare(self, context);
+    }
+
+    fn begin_block(&mut self, place: InputOrder) {
+        LaneState::begin_block(self, place);
+    }
+
     fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
         LaneState::feed(self, text, batch)
     }
@@ -394,6 +445,10 @@ impl<S: LaneState> State for S {
 
     fn load(&mut self, bytes: &[u8]) -> bool {
         LaneState::load(self, bytes)
+    }
+
+    fn spill(&mut self, budget: &Budget) -> Result<bool> {
+        LaneState::spill(self, budget)
     }
 
     fn settle(self: Box<Self>, context: &Context) -> Result<Box<dyn State>> {

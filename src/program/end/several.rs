@@ -8,11 +8,13 @@ use creel_operators::aggregate::{Damaged, Reader, Writer};
 use super::super::phase::Phase;
 use super::super::stage::{Scratch, Stage, drive, scratch};
 use super::super::{fields, phases};
-use super::{Batch, End, Kind, LaneState, Rows, State, Told};
+use super::{Batch, Carried, End, Kind, LaneState, Rows, State, Told};
 use crate::Result;
+use crate::progress::InputOrder;
 use crate::record::Invalid;
 use crate::run::Context;
 use crate::sink::Printer;
+use crate::spill::Budget;
 
 /// The end of a phase in several results.
 #[derive(Debug)]
@@ -83,6 +85,11 @@ impl End for Several {
 
     fn numbers_records(&self) -> bool {
         self.branches.iter().any(|branch| branch.numbers_records())
+    }
+
+    fn carried(&self) -> Carried {
+        let all = |branch: &Arc<Branch>| branch.end.carried() == Carried::State;
+        if self.branches.iter().all(all) { Carried::State } else { Carried::Nothing }
     }
 
     fn state_of_lane(&self) -> u64 {
@@ -165,6 +172,22 @@ impl States {
 impl LaneState for States {
     fn fresh(&self) -> Self {
         Self::new(Arc::clone(&self.of), self.policy)
+    }
+
+    fn prepare(&mut self, context: &Context) {
+        self.branches.iter_mut().for_each(|branch| branch.state.prepare(context));
+    }
+
+    fn begin_block(&mut self, place: InputOrder) {
+        self.branches.iter_mut().for_each(|branch| branch.state.begin_block(place));
+    }
+
+    fn spill(&mut self, budget: &Budget) -> Result<bool> {
+        let mut spilled = false;
+        for branch in &mut self.branches {
+            spilled |= branch.state.spill(budget)?;
+        }
+        Ok(spilled)
     }
 
     fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {

@@ -1,0 +1,112 @@
+//! A part that is too large, cut into ranges again.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use creel_operators::sort::Splitters;
+
+use super::part::{Chunk, Part};
+use super::ranges::{Cutter, Ranges, Shared, keys_of};
+use super::sorted::Parts;
+use crate::Result;
+use crate::run::{Context, stream};
+
+/// Chunks and keys of each that are looked at.
+const CHUNKS: usize = 64;
+const KEYS: usize = 128;
+
+/// Parts that were cut out of larger ones so often are sorted as they are.
+pub(super) const MOST_CUTS: u32 = 24;
+
+/// Cuts a part into ranges of about `most` bytes, by all threads.
+pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) -> Result<Vec<Part>> {
+    let budget = context.budget.as_deref();
+    let cuts = part.cuts + 1;
+    let (part, cutter) = sample(part, has_rows, most, context)?;
+    let is_around = matches!(cutter, Cutter::Around(_));
+    let shared = Arc::new(Shared::cut(has_rows, cutter));
+    let share = budget.map(|budget| budget.limit() / 4 / context.threads.max(1) as u64);
+    let idle: Mutex<Vec<Ranges>> = Mutex::default();
+    let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
+    let send = |part: Part| {
+        let popped = idle().pop();
+        let mut ranges = popped.unwrap_or_else(|| Ranges::cutting(&shared));
+        for chunk in part.chunks {
+            ranges.add_chunk(&chunk.load(budget)?);
+        }
+        if let (Some(budget), Some(share)) = (budget, share)
+            && ranges.held() as u64 > share
+        {
+            ranges.spill(budget)?;
+        }
+        idle().push(ranges);
+        Ok(())
+    };
+    let chunks = part.chunks.into_iter().map(|chunk| {
+        let mut part = Part::default();
+        part.push(chunk);
+        part
+    });
+    let chunks = Parts::new(chunks);
+    stream(context, &chunks, send, |()| 0, |()| Ok(ControlFlow::Continue(())))?;
+    let lanes = std::mem::take(&mut *idle());
+    let mut parts = Ranges::parts(lanes);
+    parts.iter_mut().for_each(|part| part.cuts = cuts);
+    match parts.len() {
+        3 if is_around => {
+            let after = parts.pop();
+            let same = parts.pop().unwrap_or_default().pieces(most);
+            Ok(parts.into_iter().chain(same).chain(after).collect())
+        }
+        _ => Ok(parts),
+    }
+}
+
+impl Part {
+    /// Rows that are all the same, in parts of so many bytes.
+    fn pieces(self, most: usize) -> Vec<Self> {
+        let mut pieces: Vec<Self> = Vec::new();
+        for chunk in self.chunks {
+            match pieces.last_mut() {
+                Some(last) if last.bytes + chunk.bytes() <= most => last.push(chunk),
+                _ => {
+                    let mut piece = Self { is_uniform: true, ..Self::default() };
+                    piece.push(chunk);
+                    pieces.push(piece);
+                }
+            }
+        }
+        pieces
+    }
+}
+
+/// Where to cut a part, going by some of its rows; and the part itself.
+fn sample(part: Part, has_rows: bool, most: usize, context: &Context) -> Result<(Part, Cutter)> {
+    let budget = context.budget.as_deref();
+    let bits = (4 * part.weight() / most.max(1)).max(2).ilog2().clamp(1, 11);
+    let step = part.chunks.len().div_ceil(CHUNKS).max(1);
+    let mut sampled: Vec<Vec<u8>> = Vec::new();
+    for chunk in part.chunks.iter().step_by(step) {
+        let loaded;
+        let bytes = match (chunk, budget) {
+            (Chunk::Held(bytes), _) => bytes,
+            (Chunk::Spilled(extent), Some(budget)) => {
+                loaded = budget.read(*extent)?;
+                &loaded
+            }
+            (Chunk::Spilled(_), None) => unreachable!("only a run with a budget spills"),
+        };
+        let rows = keys_of(bytes, has_rows, 1).count();
+        let keys = keys_of(bytes, has_rows, rows.div_ceil(KEYS).max(1));
+        sampled.extend(keys.map(<[u8]>::to_vec));
+    }
+    let mut keys: Vec<&[u8]> = sampled.iter().map(Vec::as_slice).collect();
+    keys.sort_unstable();
+    // Equal keys that are many would never be told apart.
+    let common = keys.chunk_by(|a, b| a == b).max_by_key(|same| same.len());
+    let cutter = match common {
+        Some(same) if same.len() > keys.len() / 4 => Cutter::Around(same[0].to_vec()),
+        _ => Cutter::By(Splitters::of(&mut keys, bits)),
+    };
+    Ok((part, cutter))
+}

@@ -1,0 +1,361 @@
+//! Rows on their way to the parts of their ranges.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use creel_operators::sort::{Row, Splitters, order};
+
+use super::part::{Chunk, HEAD, Part, next, put, take};
+use crate::Result;
+use crate::spill::{Batch, Budget};
+
+/// Bytes of a chunk.
+const CHUNK: usize = if cfg!(test) { 64 } else { 16 << 10 };
+
+/// Bytes of rows that a lane keeps as they come, as a sample, before it sends them to ranges.
+const SAMPLE: usize = if cfg!(test) { 512 } else { 4 << 20 };
+
+/// The most keys of a sample that are looked at.
+const KEYS: usize = 16 << 10;
+
+/// The number of ranges, as a power of two: as many as make ranges of a gigabyte fit the cache.
+const BITS: u32 = if cfg!(test) { 3 } else { 11 };
+
+/// Spilling less than this is not worth it.
+const LEAST: usize = if cfg!(test) { 1 } else { 256 << 10 };
+
+/// What the lanes of one sort have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Whether something stands behind each key.
+    has_rows: bool,
+    bits: u32,
+    /// The ranges, by the sample of the first lane that has one.
+    splitters: OnceLock<Arc<Cutter>>,
+}
+
+impl Shared {
+    /// A sort of keys alone, or of rows that belong to keys, in the memory of a run.
+    pub(crate) fn new(has_rows: bool, budget: Option<&Budget>, lanes: usize) -> Self {
+        // Of each range each lane has a chunk that is half full: those may take a quarter of the memory.
+        let fit = budget
+            .map_or(u64::MAX, |budget| budget.limit() / 2 / CHUNK as u64 / lanes.max(1) as u64);
+        let bits = fit.max(2).ilog2().min(BITS);
+        Self { has_rows, bits, splitters: OnceLock::new() }
+    }
+
+    /// A sort of few rows, all of one range.
+    pub(crate) fn of_few(has_rows: bool) -> Self {
+        Self { has_rows, bits: 0, splitters: OnceLock::new() }
+    }
+
+    /// One of these, for ranges that are cut again.
+    pub(super) fn cut(has_rows: bool, cutter: Cutter) -> Self {
+        Self { has_rows, bits: 0, splitters: Arc::new(cutter).into() }
+    }
+}
+
+/// How keys are told apart.
+#[derive(Debug)]
+pub(super) enum Cutter {
+    By(Splitters),
+    /// Those before a key, the same as this, and behind it.
+    Around(Vec<u8>),
+}
+
+impl Cutter {
+    fn ranges(&self) -> usize {
+        match self {
+            Self::By(splitters) => splitters.ranges(),
+            Self::Around(_) => 3,
+        }
+    }
+
+    fn each(
+        &self,
+        text: &[u8],
+        keys: impl Iterator<Item = Range<usize>>,
+        mut visit: impl FnMut(Range<usize>, usize),
+    ) {
+        match self {
+            Self::By(splitters) => splitters.each(text, keys, visit),
+            Self::Around(middle) => keys.for_each(|key| {
+                let range = text[key.clone()].cmp(middle) as i8 + 1;
+                visit(key, range as usize);
+            }),
+        }
+    }
+}
+
+/// The rows that a lane has seen.
+#[derive(Debug)]
+pub(crate) struct Ranges {
+    shared: Arc<Shared>,
+    /// `None` as long as all rows are of one range.
+    cutter: Option<Arc<Cutter>>,
+    parts: Vec<Part>,
+    /// The chunk of each part that is being filled.
+    open: Vec<Vec<u8>>,
+    /// How many rows each part has.
+    rows: Vec<usize>,
+    /// Chunks that were spilled, to be used again.
+    free: Vec<Vec<u8>>,
+    /// The bytes of memory of all chunks but those that are free.
+    held: usize,
+}
+
+impl Ranges {
+    /// No rows.
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self::of(shared, None)
+    }
+
+    fn of(shared: Arc<Shared>, cutter: Option<Arc<Cutter>>) -> Self {
+        let ranges = cutter.as_ref().map_or(1, |cutter| cutter.ranges());
+        let mut parts = Vec::new();
+        parts.resize_with(ranges, Part::default);
+        let (open, rows) = (vec![Vec::new(); ranges], vec![0; ranges]);
+        Self { shared, cutter, parts, open, rows, free: Vec::new(), held: 0 }
+    }
+
+    /// No rows, for the ranges that are known.
+    pub(super) fn cutting(shared: &Arc<Shared>) -> Self {
+        Self::of(Arc::clone(shared), shared.splitters.get().cloned())
+    }
+
+    /// Adds keys, which are pieces of a text.
+    pub(crate) fn add_keys(&mut self, text: &[u8], keys: impl Iterator<Item = Range<usize>>) {
+        let cutter = self.cutter.clone();
+        match cutter.as_deref() {
+            None => keys.for_each(|key| self.push(0, [&text[key]])),
+            Some(cutter) => cutter.each(text, keys, |key, range| self.push(range, [&text[key]])),
+        }
+        self.settle();
+    }
+
+    /// Adds a row behind its key.
+    pub(crate) fn add(&mut self, key: &[u8], row: &[u8]) {
+        let range = match self.cutter.as_deref() {
+            Some(Cutter::By(splitters)) => splitters.range(key),
+            Some(Cutter::Around(middle)) => (key.cmp(middle) as i8 + 1) as usize,
+            None => 0,
+        };
+        self.push(range, [key, row]);
+        self.settle();
+    }
+
+    /// Adds rows as they stand in a chunk.
+    pub(super) fn add_chunk(&mut self, bytes: &[u8]) {
+        let has_rows = self.shared.has_rows;
+        let cutter = self.cutter.clone();
+        let Some(cutter) = cutter.as_deref() else { unreachable!("rows are sent to ranges") };
+        let mut at = 0;
+        let keys = std::iter::from_fn(|| {
+            (at < bytes.len()).then(|| {
+                let (key, end) = next(bytes, at, has_rows);
+                at = end;
+                key
+            })
+        });
+        // A row goes from behind the one before to its own end.
+        let mut start = 0;
+        cutter.each(bytes, keys, |_, range| {
+            let (_, end) = next(bytes, start, has_rows);
+            self.push_stored(range, &bytes[start..end]);
+            start = end;
+        });
+    }
+
+    #[inline]
+    fn push<const N: usize>(&mut self, range: usize, pieces: [&[u8]; N]) {
+        let bytes = pieces.iter().map(|piece| piece.len() + HEAD).sum();
+        let open = self.room(range, bytes);
+        pieces.iter().for_each(|piece| put(open, piece));
+    }
+
+    fn push_stored(&mut self, range: usize, row: &[u8]) {
+        self.room(range, row.len()).extend_from_slice(row);
+    }
+
+    /// The chunk of a range that has room for so many bytes of one more row.
+    #[inline]
+    fn room(&mut self, range: usize, bytes: usize) -> &mut Vec<u8> {
+        self.rows[range] += 1;
+        let open = &self.open[range];
+        if open.capacity() - open.len() < bytes {
+            self.renew(range, bytes);
+        }
+        &mut self.open[range]
+    }
+
+    #[cold]
+    fn renew(&mut self, range: usize, bytes: usize) {
+        let fresh = match self.free.pop() {
+            Some(free) if free.capacity() >= bytes => free,
+            _ => Vec::with_capacity(CHUNK.max(bytes)),
+        };
+        self.held += fresh.capacity();
+        let full = std::mem::replace(&mut self.open[range], fresh);
+        if !full.is_empty() {
+            self.parts[range].push(Chunk::Held(full));
+        }
+    }
+
+    /// Sends the rows to ranges, once they are a sample.
+    fn settle(&mut self) {
+        if self.cutter.is_none() && self.held >= SAMPLE && self.shared.bits > 0 {
+            self.send();
+        }
+    }
+
+    /// Sends the rows to the ranges of all lanes.
+    fn send(&mut self) {
+        let (shared, has_rows) = (Arc::clone(&self.shared), self.shared.has_rows);
+        self.close();
+        let chunks = std::mem::take(&mut self.parts[0]).chunks;
+        let of_sample = || {
+            let held = chunks.iter().filter_map(|chunk| match chunk {
+                Chunk::Held(bytes) => Some(bytes.as_slice()),
+                Chunk::Spilled(_) => None,
+            });
+            let mut keys = Vec::new();
+            held.for_each(|bytes| keys.extend(keys_of(bytes, has_rows, 1)));
+            let step = keys.len().div_ceil(KEYS).max(1);
+            let mut keys: Vec<&[u8]> = keys.into_iter().step_by(step).collect();
+            Arc::new(Cutter::By(Splitters::of(&mut keys, shared.bits)))
+        };
+        let cutter = Arc::clone(shared.splitters.get_or_init(of_sample));
+        let mut sent = Self::of(Arc::clone(&shared), Some(cutter));
+        for chunk in chunks {
+            match chunk {
+                Chunk::Held(mut bytes) => {
+                    sent.add_chunk(&bytes);
+                    bytes.clear();
+                    sent.free.push(bytes);
+                }
+                Chunk::Spilled(_) => unreachable!("what is spilled was sent before"),
+            }
+        }
+        *self = sent;
+    }
+
+    /// Ends the chunks that are being filled.
+    fn close(&mut self) {
+        for (open, part) in self.open.iter_mut().zip(&mut self.parts) {
+            let open = std::mem::take(open);
+            if !open.is_empty() {
+                part.push(Chunk::Held(open));
+            }
+        }
+    }
+
+    /// The bytes of memory that the rows take, and that sorting them will.
+    pub(crate) fn held(&self) -> usize {
+        self.held + self.held / 4
+    }
+
+    /// Spills all rows, if they are worth it: part by part, one behind the other.
+    pub(crate) fn spill(&mut self, budget: &Budget) -> Result<bool> {
+        if self.held < LEAST {
+            return Ok(false);
+        }
+        if self.cutter.is_none() && self.shared.bits > 0 {
+            self.send();
+        }
+        self.close();
+        let (mut batch, mut spilled) = (Batch::new(budget), Vec::new());
+        let mut bytes = Vec::new();
+        for (range, part) in self.parts.iter_mut().enumerate() {
+            bytes.clear();
+            part.chunks.retain_mut(|chunk| match chunk {
+                Chunk::Held(held) => {
+                    bytes.extend_from_slice(held);
+                    held.clear();
+                    if held.capacity() == CHUNK {
+                        self.free.push(std::mem::take(held));
+                    }
+                    false
+                }
+                Chunk::Spilled(_) => true,
+            });
+            if !bytes.is_empty() {
+                part.bytes -= bytes.len();
+                batch.add(&bytes)?;
+                spilled.push(range);
+            }
+        }
+        for (range, extent) in spilled.into_iter().zip(batch.finish()?) {
+            self.parts[range].push(Chunk::Spilled(extent));
+        }
+        self.held = 0;
+        Ok(true)
+    }
+
+    /// The parts of all lanes, in order.
+    pub(super) fn parts(lanes: Vec<Self>) -> Vec<Part> {
+        let cutter = lanes.iter().find_map(|lane| lane.cutter.clone());
+        let mut all: Vec<Part> = Vec::new();
+        for mut lane in lanes {
+            if lane.cutter.is_none() && cutter.is_some() {
+                // What was spilled has been sent before.
+                lane.send();
+            }
+            lane.close();
+            lane.parts.iter_mut().zip(&lane.rows).for_each(|(part, rows)| part.rows = *rows);
+            if all.is_empty() {
+                all = lane.parts;
+            } else {
+                all.iter_mut().zip(lane.parts).for_each(|(part, other)| part.append(other));
+            }
+        }
+        all
+    }
+}
+
+/// The keys of rows in a chunk, every `step`th.
+pub(super) fn keys_of(bytes: &[u8], has_rows: bool, step: usize) -> impl Iterator<Item = &[u8]> {
+    let mut at = 0;
+    let keys = std::iter::from_fn(move || {
+        (at < bytes.len()).then(|| {
+            let (key, end) = next(bytes, at, has_rows);
+            at = end;
+            &bytes[key]
+        })
+    });
+    keys.step_by(step)
+}
+
+impl Ranges {
+    /// Drops the rows that are in memory and are not among the first `k` of these. Returns the key of the
+    /// last that is left, if there are as many: rows that are not before it need not be added.
+    pub(crate) fn keep_first(&mut self, k: usize) -> Option<Vec<u8>> {
+        self.close();
+        let has_rows = self.shared.has_rows;
+        let part = std::mem::take(&mut self.parts[0]);
+        let (mut bytes, mut kept) = (Vec::new(), Part::default());
+        for chunk in part.chunks {
+            match chunk {
+                Chunk::Held(held) => bytes.extend_from_slice(&held),
+                spilled @ Chunk::Spilled(_) => kept.push(spilled),
+            }
+        }
+        self.parts[0] = kept;
+        (self.held, self.rows[0]) = (0, 0);
+        let (mut rows, mut at) = (Vec::new(), 0);
+        while at < bytes.len() {
+            let (key, end) = next(&bytes, at, has_rows);
+            rows.push(Row::new(key.start as u32, key.len() as u32));
+            at = end;
+        }
+        order(&bytes, &mut rows);
+        rows.truncate(k);
+        for row in &rows {
+            let key = row.key();
+            match has_rows {
+                true => self.push(0, [&bytes[key.clone()], &bytes[take(&bytes, key.end)]]),
+                false => self.push(0, [&bytes[key]]),
+            }
+        }
+        rows.last().filter(|_| rows.len() == k).map(|row| bytes[row.key()].to_vec())
+    }
+}
