@@ -1,6 +1,10 @@
 //! Whatever the code of a caller does, wherever it runs, the run ends and says how.
 
+use std::collections::HashSet;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use creel::operators::{Combiner, Feed};
 use creel::{Bag, Error, ReadOptions, Result, Run};
@@ -99,6 +103,22 @@ fn some<T>(line: &str, value: T) -> T {
     value
 }
 
+/// The threads that have come by.
+#[derive(Default)]
+struct Lanes(Mutex<HashSet<ThreadId>>, Condvar);
+
+impl Lanes {
+    /// Waits until two have, or for a while.
+    fn wait_for_two(&self) {
+        let mut threads = self.0.lock().expect("nobody panics");
+        threads.insert(thread::current().id());
+        self.1.notify_all();
+        let alone = |threads: &mut HashSet<ThreadId>| threads.len() < 2;
+        let waited = self.1.wait_timeout_while(threads, Duration::from_secs(20), alone);
+        assert!(waited.is_ok_and(|(_, waited)| !waited.timed_out()), "two threads work");
+    }
+}
+
 #[test]
 fn a_panic_anywhere_is_an_error() -> Result<()> {
     for threads in [1, 3] {
@@ -110,11 +130,18 @@ fn a_panic_anywhere_is_an_error() -> Result<()> {
             &log()?.lend_bag(|l| l.map(|line| some(line, 1)).collect()).collect(),
         ));
         panicked(run.compute_blocking(&log()?.topk_by(3, |line| some(line, line.len()))));
-        panicked(run.compute_blocking(&log()?.fold(
-            || 0,
-            |n, _| n + 1,
-            |_, _| panic!("as it should"),
-        )));
+        // On one thread there is one state, and nothing to merge.
+        if threads > 1 {
+            let lanes = Lanes::default();
+            panicked(run.compute_blocking(&log()?.fold(
+                || 0,
+                move |n, _| {
+                    lanes.wait_for_two();
+                    n + 1
+                },
+                |_, _| panic!("as it should"),
+            )));
+        }
         panicked(run.compute_blocking(&log()?.count().map(|_| -> u64 { panic!("as it should") })));
         panicked(run.compute_blocking(&log()?.take(1).map(|_| -> u64 { panic!("as it should") })));
         for at in [At::Feed, At::Merge, At::Finish] {

@@ -64,3 +64,52 @@ fn a_sum_of_few_records_uses_all_threads() {
         assert!(meeting.took_place(), "{name}");
     }
 }
+
+#[test]
+fn records_collected_in_order_use_all_threads() {
+    for (name, bag) in bags() {
+        let meeting = Meeting::default();
+        let run = Run::new().threads(THREADS);
+        let all = run.compute_blocking(&attended(bag, &meeting)).expect("no error");
+        assert!(all.into_iter().eq(0..20), "{name}");
+        assert!(meeting.took_place(), "{name}");
+    }
+}
+
+#[test]
+fn folds_in_order_and_takes_use_all_threads() {
+    for (name, bag) in bags() {
+        let (folds, takes) = (Meeting::default(), Meeting::default());
+        let run = Run::new().threads(THREADS);
+        let fold = attended(bag.clone(), &folds).fold(
+            String::new,
+            |all, n| format!("{all}{n} "),
+            |a, b| a + &b,
+        );
+        let expected: String = (0..20).map(|n| format!("{n} ")).collect();
+        assert_eq!(run.compute_blocking(&fold).expect("no error"), expected, "{name}");
+        assert!(folds.took_place(), "{name}");
+        let taken = run.compute_blocking(&attended(bag, &takes).take(15)).expect("no error");
+        assert!(taken.into_iter().eq(0..15), "{name}");
+        assert!(takes.took_place(), "{name}");
+    }
+}
+
+/// A compressed object is read by one thread at a time.
+#[cfg(feature = "gzip")]
+#[test]
+fn lines_of_one_compressed_object_are_worked_on_by_all_threads_in_order() {
+    let file = tempfile::Builder::new().suffix(".gz").tempfile().expect("a file");
+    let text: String = (0..60_000).map(|n| format!("{n}\n")).collect();
+    let mut gzip = flate2::write::GzEncoder::new(file.as_file(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, text.as_bytes()).expect("written");
+    gzip.finish().expect("written");
+    let options = creel::ReadOptions::new().blocksize(10_000);
+    let lines = options.read_text([file.path().to_string_lossy()]).expect("a pattern");
+    let meeting = Meeting::default();
+    let numbers = attended(lines.map(|line| line.parse().expect("a number")), &meeting);
+    let run = Run::new().threads(THREADS);
+    let all = run.compute_blocking(&numbers).expect("no error");
+    assert!(all.into_iter().eq(0..60_000));
+    assert!(meeting.took_place());
+}

@@ -194,3 +194,29 @@ fn a_function_that_makes_an_iterator_is_called_once_a_run() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn records_before_a_failure_may_be_enough_on_any_number_of_threads() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good: String = (0..500).map(|n| format!("{n:07}\n")).collect();
+    fs::write(folder.path().join("1"), [good.as_bytes(), b"\xff\n"].concat()).expect("written");
+    (2..6).for_each(|n| fs::write(folder.path().join(n.to_string()), &good).expect("written"));
+    let options = ReadOptions::new().blocksize(800).partition_size(2_000);
+    let lines = options.read_text([folder.path().to_string_lossy()])?;
+    for threads in 1..5 {
+        let run = Run::new().threads(threads);
+        for _ in 0..20 {
+            for enough in [1, 300, 500] {
+                let first = run.compute_blocking(&lines.clone().combine(First::new(enough)))?;
+                assert!(first.len() == enough && first.is_sorted(), "{threads} threads");
+                let first = run.compute_blocking(&lines.clone().take(enough))?;
+                assert!(first.len() == enough && first.is_sorted(), "{threads} threads");
+            }
+            let one_more = run.compute_blocking(&lines.clone().combine(First::new(501)));
+            assert!(matches!(one_more, Err(creel::Error::Encoding { .. })), "{one_more:?}");
+            let one_more = run.compute_blocking(&lines.clone().take(501));
+            assert!(matches!(one_more, Err(creel::Error::Encoding { .. })), "{one_more:?}");
+        }
+    }
+    Ok(())
+}

@@ -119,7 +119,7 @@ impl<T: Send + 'static> Bag<T> {
             }
             Ok(flow)
         };
-        let input = self.base.origin.open(context, values, Order::Kept)?;
+        let input = Arc::new(self.base.origin.open(context, values, Order::Kept)?);
         // What records have on the heap, nobody tells.
         let weigh = |(records, _): &(Vec<T>, _)| records.capacity() * size_of::<T>();
         stream(context, &input, work, weigh, sink)

@@ -47,7 +47,7 @@ pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) ->
         part.push(chunk);
         part
     });
-    let chunks = Parts::new(chunks);
+    let chunks = Arc::new(Parts::new(chunks));
     stream(context, &chunks, send, |()| 0, |()| Ok(ControlFlow::Continue(())))?;
     let lanes = std::mem::take(&mut *idle());
     let mut parts = Ranges::parts(lanes);

@@ -1,7 +1,7 @@
 //! Parts to rows in order: each part is sorted by itself, several at once.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use creel_operators::sort::{Row, order};
 
@@ -102,7 +102,7 @@ pub(crate) fn in_order(
             parts.extend(cut.into_iter().rev());
             continue;
         }
-        let some = Parts::new(some.into_iter());
+        let some = Arc::new(Parts::new(some.into_iter()));
         stream(context, &some, work, weigh, |mut encoded: Encoded| {
             if let Some(&end) = usize::try_from(left).ok().and_then(|n| encoded.ends.get(n - 1)) {
                 write(&encoded.bytes[..end])?;

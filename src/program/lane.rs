@@ -36,8 +36,8 @@ pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
     out: &mut Printer<'_>,
 ) -> Result<()> {
     match (phase.is_ordered(), phase.streams()) {
-        (false, true) => stream_records(phase, &**input, records, context, out),
-        (true, true) => ordered::print(phase, &phase.ordered, &**input, records, context, out),
+        (false, true) => stream_records(phase, input, records, context, out),
+        (true, true) => ordered::print(phase, &phase.ordered, input, records, context, out),
         (_, false) => reduced(phase, input, records, context, true)?.print(context, out),
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn reduced<I: run::Input<Reader: Reader<Block = Block>>>(
 ) -> Result<Box<dyn State>> {
     let pass = Reduce { phase: Arc::clone(phase), records: records.clone(), settles };
     if phase.is_ordered() {
-        return ordered::reduced(Arc::new(pass), &**input, context);
+        return ordered::reduced(Arc::new(pass), input, context);
     }
     Ok(run::reduce(context, Arc::clone(input), pass)?.state)
 }
@@ -210,7 +210,7 @@ const LARGEST_KEPT: usize = 4 << 20;
 /// Prints the records as they come, in input order.
 fn stream_records(
     phase: &Phase,
-    input: &impl run::Input<Reader: Reader<Block = Block>>,
+    input: &Arc<impl run::Input<Reader: Reader<Block = Block>>>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,

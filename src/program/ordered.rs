@@ -22,7 +22,7 @@ use crate::{Error, Result};
 pub(super) fn print(
     phase: &Phase,
     stages: &[Stage],
-    input: &impl Input<Reader: Reader<Block = Block>>,
+    input: &Arc<impl Input<Reader: Reader<Block = Block>>>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
@@ -47,7 +47,7 @@ pub(super) fn print(
 /// Runs a reduction that has to see all records in their order: its state of all of them.
 pub(super) fn reduced(
     pass: Arc<Reduce>,
-    input: &impl Input<Reader: Reader<Block = Block>>,
+    input: &Arc<impl Input<Reader: Reader<Block = Block>>>,
     context: &Context,
 ) -> Result<Box<dyn State>> {
     let mut held = Held::all(pass.empty());
@@ -111,7 +111,7 @@ impl InOrder<'_> {
     /// Hands the records of each block on, in input order, until one has enough.
     fn run(
         &self,
-        input: &impl Input<Reader: Reader<Block = Block>>,
+        input: &Arc<impl Input<Reader: Reader<Block = Block>>>,
         mut consume: impl FnMut(Driven<'_>) -> Result<(ControlFlow<usize, usize>, Told)> + Send,
     ) -> Result<()> {
         let Self { phase, stages, records, context } = *self;

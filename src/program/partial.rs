@@ -219,7 +219,7 @@ pub(crate) fn run_to_rows<I: Input<Reader: Reader<Block = Block>>>(
     let mut out = Printer::new(Encoder::new(Format::Jsonl, false), None, rows);
     match first.ordered.first() {
         Some(take) => {
-            ordered::print(first, slice::from_ref(take), &**input, records, context, &mut out)?;
+            ordered::print(first, slice::from_ref(take), input, records, context, &mut out)?;
         }
         None => lane::run(first, input, records, context, &mut out)?,
     }

@@ -5,6 +5,7 @@
 //! piece by all threads. Where not all fit into memory at once, parts are spilled when they are sorted.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use creel_operators::{Counts, Piece, Sorted};
 
@@ -196,7 +197,7 @@ fn print_sorted(
     };
     // Told to stop reading, the run still prints what it has counted.
     let context = Context { threads: context.threads, ..Context::default() };
-    let pieces = Pieces(rows.pieces(AT_A_TIME));
+    let pieces = Arc::new(Pieces(rows.pieces(AT_A_TIME)));
     stream(&context, &pieces, encode, Vec::capacity, |encoded: Vec<u8>| {
         out.encoded(&encoded)?;
         Ok(ControlFlow::Continue(()))

@@ -7,7 +7,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::dispatch::Failure;
 use super::{Context, Pass};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
 use crate::spill::{Batch, Budget, Extent};
@@ -15,7 +14,7 @@ use crate::{Error, Result};
 
 /// Bytes of all states from which on they are merged by parts: below, a merge takes less than a
 /// millisecond.
-const BY_PARTS: usize = if cfg!(test) { 1 } else { 4 << 20 };
+pub(super) const BY_PARTS: usize = if cfg!(test) { 1 } else { 4 << 20 };
 
 /// The parts of what is put away, as a power of two: a part of what takes sixty times the memory
 /// that there is fits into it.
@@ -31,21 +30,12 @@ pub(crate) struct Held<S> {
     pub(crate) state: S,
     /// For each time that it was over the budget, all parts.
     away: Vec<Vec<Extent>>,
-    /// The first in input order that it has met, behind what it has seen.
-    failure: Option<Failure>,
 }
 
 impl<S> Held<S> {
     /// A state of which nothing was put away.
     pub(crate) fn all(state: S) -> Self {
-        Self { state, away: Vec::new(), failure: None }
-    }
-
-    /// Keeps a failure, if it is the first.
-    pub(super) fn fails(&mut self, failure: Failure) {
-        if self.failure.as_ref().is_none_or(|first| failure.at < first.at) {
-            self.failure = Some(failure);
-        }
+        Self { state, away: Vec::new() }
     }
 
     /// Puts the state away, and leaves another that has seen nothing; or leaves it as it is, if it has
@@ -138,10 +128,12 @@ pub(crate) fn completed<B: 'static, P: Pass<B>>(state: Arc<Node>, pass: Arc<P>) 
 }
 
 /// The merge of what the lanes of one input hold, which are few: as suits it, once all are there.
+/// `whole` makes the states of it in input order, where that matters.
 pub(super) fn gathered<B: 'static, P: Pass<B>>(
     lanes: Vec<Arc<Node>>,
     pass: Arc<P>,
     needs: Vec<Arc<Node>>,
+    whole: impl Fn(Vec<Held<P::State>>) -> Result<Vec<Held<P::State>>> + Send + Sync + 'static,
 ) -> Arc<Node> {
     if lanes.is_empty() {
         let merged = merged(lanes, Arc::clone(&pass), needs);
@@ -149,7 +141,7 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
     }
     Node::new(Name::Only("merge"), lanes, move |context, inputs| {
         let lanes = inputs.take_all().into_iter().map(Moved::<Held<P::State>>::out_of);
-        let mut lanes = whole(&*pass, lanes.collect())?;
+        let mut lanes = whole(lanes.collect())?;
         let weight: usize = lanes.iter().map(|lane| pass.weight(&lane.state)).sum();
         let limit = context.budget.as_deref().map(Budget::limit);
         let over = |part: u64| limit.is_some_and(|limit| weight as u64 > limit / part);
@@ -196,37 +188,9 @@ pub(crate) fn whole_of<B: 'static, P: Pass<B>>(
     }
     let held = Mutex::new(Some(held));
     let lane = Node::new(Name::Only("lane"), [], move |_, _| Ok(Moved::outcome(once(&held))));
-    let merged = gathered(vec![lane], pass, Vec::new());
+    let merged = gathered(vec![lane], pass, Vec::new(), Ok);
     let mut states = crate::graph::run(context, &[merged])?;
     Ok(Moved::out_of(states.remove(0)))
-}
-
-/// The lanes whose states are wanted, none of which has failed.
-///
-/// Of an ordered pass whose state is full with what stands before a failure, those are the lanes up to
-/// there: nobody had wanted to come so far.
-///
-/// # Errors
-///
-/// The first failure in input order.
-fn whole<B, P: Pass<B>>(pass: &P, mut lanes: Vec<Held<P::State>>) -> Result<Vec<Held<P::State>>> {
-    let failures =
-        lanes.iter_mut().enumerate().filter_map(|(n, lane)| Some((n, lane.failure.take()?)));
-    let Some((n, Failure { error, .. })) = failures.min_by_key(|(_, failure)| failure.at) else {
-        return Ok(lanes);
-    };
-    if !pass.ordered() {
-        return Err(error);
-    }
-    lanes.truncate(n + 1);
-    let states = lanes.into_iter().map(|lane| lane.state).reduce(|mut into, from| {
-        pass.merge(&mut into, from);
-        into
-    });
-    match states {
-        Some(state) if pass.full(&state) => Ok(vec![Held::all(state)]),
-        _ => Err(error),
-    }
 }
 
 fn settled<B: 'static, P: Pass<B>>(state: Arc<Node>, pass: Arc<P>) -> Arc<Node> {

@@ -8,8 +8,11 @@
 //! ```
 //!
 //! A lane is a thread's share of the input. A lane asks for a block, mostly reads it itself (so a local
-//! file needs no second thread, and no queue stands between reading and work), and feeds it to
-//! its state. See [`dispatch`] for which block a lane gets, and [`merge`] for how lanes become one.
+//! file needs no second thread, and no queue stands between reading and work), and works on it. One
+//! [`schedule`] says which block a lane gets, of any partition; three ends say what becomes of it:
+//! [`unordered`] ones have a state a lane, [`segments`] are states of neighbouring blocks that merge as
+//! they meet, and a [`stream`](stream()) hands results on in input order. See [`merge`] for how the
+//! states of lanes become one.
 
 mod common;
 mod dispatch;
@@ -17,7 +20,14 @@ mod input;
 pub(crate) mod memory;
 mod merge;
 mod reduce;
+mod schedule;
+#[cfg(test)]
+mod schedule_tests;
+mod segments;
 mod stream;
+mod unordered;
+#[cfg(test)]
+mod unordered_tests;
 
 use crate::Result;
 use crate::block::Next;

@@ -1,15 +1,15 @@
 //! Many blocks to one state: lanes, and the tree that merges what they hold.
 
-use std::ops::Range;
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::common::Common;
-use super::dispatch::{Dispatch, Failure, Mine};
+use super::dispatch::{Dispatch, Keep};
 use super::merge::{Held, gathered};
-use super::{BlockOf, Context, Input, Reader};
-use crate::graph::{Moved, Name, Node, Outcome, Shared, caught};
+use super::schedule::Policy;
+use super::segments::{self, Segments};
+use super::unordered::{self, FirstFailure};
+use super::{BlockOf, Context, Input};
+use crate::graph::{Moved, Name, Node, Outcome, Shared};
 use crate::spill::Budget;
 use crate::watch::bytes;
 use crate::{Error, Result};
@@ -113,34 +113,57 @@ where
 {
     // Inputs of the lanes, and not captured by them, so that the graph drops them in time.
     let needs: Vec<_> = shared.into_iter().map(ready).collect();
-    let lanes: Vec<_> = if pass.ordered() {
-        let ended = Arc::new(AtomicUsize::new(usize::MAX));
-        let runs = runs_of_partitions(input.partitions(), context.threads).enumerate();
-        runs.map(|(n, run)| {
-            let (input, pass) = (Arc::clone(&input), Arc::clone(&pass));
-            let place = InOrder { n, run, ended: Arc::clone(&ended) };
-            Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {
-                let shared = inputs.take_all();
-                ordered_lane(context, &*input, &*pass, &shared, &place).map(Moved::outcome)
-            })
+    if pass.ordered() {
+        let dispatch = dispatch(context, input, Policy::Runs, Segments::default());
+        let lanes = lanes(&dispatch, &pass, &needs, segments::lane);
+        let merging = Arc::clone(&pass);
+        return gathered(lanes, pass, needs, move |empty| {
+            let segments = std::mem::take(&mut dispatch.lock().kept).whole(&*merging)?;
+            Ok(if segments.is_empty() { empty } else { segments })
+        });
+    }
+    let dispatch = dispatch(context, input, Policy::Any, FirstFailure::default());
+    let common = Arc::new(Common::default());
+    let lanes = lanes(&dispatch, &pass, &needs, move |_, context, dispatch, pass, shared| {
+        unordered::lane(context, dispatch, pass, shared, &common)
+    });
+    gathered(lanes, pass, needs, Ok)
+}
+
+/// The blocks of an input, for a lane a thread.
+fn dispatch<I: Input, K: Keep>(
+    context: &Context,
+    input: Arc<I>,
+    policy: Policy,
+    kept: K,
+) -> Arc<Dispatch<I, K>> {
+    Arc::new(Dispatch::new(input, context.threads.max(1), policy, kept))
+}
+
+/// The tasks of lanes.
+fn lanes<I, P, K>(
+    dispatch: &Arc<Dispatch<I, K>>,
+    pass: &Arc<P>,
+    needs: &[Arc<Node>],
+    lane: impl Fn(usize, &Context, &Dispatch<I, K>, &P, &[Shared]) -> Result<Held<P::State>>
+    + Clone
+    + Send
+    + Sync
+    + 'static,
+) -> Vec<Arc<Node>>
+where
+    I: Input,
+    P: Pass<BlockOf<I>>,
+    K: Keep + Send + 'static,
+{
+    let lanes = (0..dispatch.lanes()).map(|n| {
+        let (dispatch, pass, lane) = (Arc::clone(dispatch), Arc::clone(pass), lane.clone());
+        Node::new(Name::Numbered("lane", n), needs.to_vec(), move |context, inputs| {
+            let shared = inputs.take_all();
+            lane(n, context, &dispatch, &pass, &shared).map(Moved::outcome)
         })
-        .collect()
-    } else {
-        let lanes = context.threads.max(1);
-        let dispatch = Arc::new(Dispatch::new(input, lanes));
-        let common = Arc::new(Common::default());
-        (0..lanes)
-            .map(|n| {
-                let (dispatch, pass) = (Arc::clone(&dispatch), Arc::clone(&pass));
-                let common = Arc::clone(&common);
-                Node::new(Name::Numbered("lane", n), needs.clone(), move |context, inputs| {
-                    let shared = inputs.take_all();
-                    shared_lane(context, &dispatch, &*pass, &shared, &common).map(Moved::outcome)
-                })
-            })
-            .collect()
-    };
-    gathered(lanes, pass, needs)
+    });
+    lanes.collect()
 }
 
 /// The error for states that hold more than they may and cannot be spilled; `least` says what would
@@ -163,137 +186,4 @@ fn ready(value: Shared) -> Arc<Node> {
         let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Outcome::Value(value.unwrap_or_else(|| unreachable!("a task of a run runs once"))))
     })
-}
-
-/// A lane that takes any block.
-fn shared_lane<I, P>(
-    context: &Context,
-    dispatch: &Dispatch<I>,
-    pass: &P,
-    shared: &[Shared],
-    common: &Common<P::State>,
-) -> Result<Held<P::State>>
-where
-    I: Input,
-    P: Pass<BlockOf<I>>,
-{
-    let mut held = Held::all(pass.start(context, shared));
-    let mut share = context.budget.as_deref().map(Budget::share);
-    let mut mine = Mine::default();
-    while let Some(block) = dispatch.next(&mut mine, &context.stop)? {
-        if let Err(error) = pass.feed(context, shared, &mut held.state, block) {
-            dispatch.fails(&mut mine, error)?;
-            continue;
-        }
-        if pass.full(&held.state) {
-            // What other lanes would add changes nothing.
-            dispatch.end();
-            dispatch.done(&mut mine)?;
-            break;
-        }
-        let Some(share) = &mut share else { continue };
-        if share.is_over(pass.held(&held.state), context.threads) {
-            if !held.put_away(context, pass)? {
-                common.add(pass, &mut held.state, share.budget())?;
-            }
-            share.is_over(pass.held(&held.state), context.threads);
-        }
-    }
-    if let Some(share) = &share {
-        common.take_into(pass, &mut held.state, share.budget());
-    }
-    Ok(held)
-}
-
-/// The place of a lane among others, by the order of what they read.
-struct InOrder {
-    n: usize,
-    run: Range<usize>,
-    /// The first lane whose state has no use for more, or that has failed: what stands after it has no
-    /// use either.
-    ended: Arc<AtomicUsize>,
-}
-
-impl InOrder {
-    fn is_wanted(&self) -> bool {
-        self.n <= self.ended.load(Relaxed)
-    }
-
-    fn ends(&self) {
-        self.ended.fetch_min(self.n, Relaxed);
-    }
-}
-
-/// A lane that takes a run of neighbouring partitions, in order.
-fn ordered_lane<I, P>(
-    context: &Context,
-    input: &I,
-    pass: &P,
-    shared: &[Shared],
-    place: &InOrder,
-) -> Result<Held<P::State>>
-where
-    I: Input,
-    P: Pass<BlockOf<I>>,
-{
-    let mut held = Held::all(pass.start(context, shared));
-    let mut share = context.budget.as_deref().map(Budget::share);
-    'partitions: for partition in place.run.clone() {
-        let mut reader = input.open(partition);
-        let mut made = 0;
-        while !context.stop.is_set() && place.is_wanted() {
-            if pass.full(&held.state) {
-                place.ends();
-                break 'partitions;
-            }
-            let next =
-                caught("read", || context.stop.wait(pin!(reader.next())).unwrap_or(Ok(None)));
-            let fed = match next {
-                Ok(Some(block)) => pass.feed(context, shared, &mut held.state, block),
-                Ok(None) => break,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = fed {
-                // Nothing stands before it that could be enough, or fail first.
-                if place.n == 0 && !pass.full(&held.state) {
-                    return Err(error);
-                }
-                held.fails(Failure { at: (partition, made), error });
-                place.ends();
-                break 'partitions;
-            }
-            made += 1;
-            // What is put away comes back in no order.
-            if let Some(share) = &mut share
-                && share.is_over(pass.held(&held.state), context.threads)
-            {
-                return Err(pass.unfit(&held.state, share.budget()));
-            }
-        }
-    }
-    // The state is held on until it is merged.
-    std::mem::forget(share);
-    if context.stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(held) }
-}
-
-/// Cuts partitions into runs of neighbours, four for each thread: enough that a slow one at the
-/// end is a small part, few enough that merging stays cheap.
-fn runs_of_partitions(partitions: usize, threads: usize) -> impl Iterator<Item = Range<usize>> {
-    let runs = partitions.min(threads.max(1) * 4);
-    (0..runs).map(move |n| n * partitions / runs..(n + 1) * partitions / runs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_cover_every_partition_once_and_in_order() {
-        for partitions in 0..70 {
-            for threads in 0..5 {
-                let covered = runs_of_partitions(partitions, threads).flatten();
-                assert!(covered.eq(0..partitions), "{partitions} partitions, {threads} threads");
-            }
-        }
-    }
 }

@@ -14,7 +14,7 @@ mod merge;
 #[cfg(any(feature = "cli", test))]
 mod runs;
 
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Budget, Share};
 pub(crate) use file::{Batch, Extent};
 #[cfg(feature = "cli")]
 pub(crate) use merge::{Merged, merge_into_one};

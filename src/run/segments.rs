@@ -1,0 +1,275 @@
+//! Ends that look at the order of blocks: states of runs of neighbouring blocks, merged as they meet.
+//!
+//! A lane feeds the blocks that it takes one behind the other to one state. Where its next block
+//! stands elsewhere, the state is laid down as a [`Segment`] of the input, and a new one begins. Two
+//! segments that meet are merged by the lane that finds them, outside of the lock:
+//!
+//! ```text
+//!   blocks    0 1 2 3 4 5 6 7 8 9
+//!   lane A    aaaaa . . . a . . .      laid down: [0 1 2], [6]
+//!   lane B    . . . bbbbb . b . .      laid down: [3 4 5], then [7]; [0..6] and [6..8] are merged
+//! ```
+//!
+//! A segment is merged into the one before it if that has as many blocks at least, so that what is
+//! moved is the smaller one, and if neither is large: large ones are merged in the end, part by part
+//! on all threads. But there are never many segments: over [`MOST`] for each lane the shortest
+//! neighbours are merged whatever they are.
+//!
+//! A failure, or a full state, limits what is handed out. In the end the segments up to a failure are
+//! merged; if these are enough, nobody had wanted to come as far as the failure.
+
+use std::collections::BTreeMap;
+
+use super::dispatch::{Dispatch, Failure, Keep, Mine, State, Step};
+use super::merge::{BY_PARTS, Held};
+use super::reduce::Pass;
+use super::schedule::{Position, Schedule, Wake};
+use super::{BlockOf, Context, Input};
+use crate::graph::Shared;
+use crate::spill::{Budget, Share};
+use crate::{Error, Result};
+
+/// How many segments there may be for each lane, before neighbours are merged that would better wait
+/// for others.
+const MOST: usize = 4;
+
+/// A state of neighbouring blocks.
+pub(super) struct Segment<S> {
+    first: Position,
+    last: Position,
+    blocks: usize,
+    /// What merging looks at, and the bytes that it holds of a budget.
+    weight: usize,
+    held: u64,
+    state: S,
+}
+
+/// What was laid down, by the first position, and the first failure.
+pub(super) struct Segments<S> {
+    laid: BTreeMap<Position, Segment<S>>,
+    /// The bytes that all of them hold, also those that are being merged.
+    held: u64,
+    failure: Option<Failure>,
+}
+
+impl<S> Default for Segments<S> {
+    fn default() -> Self {
+        Self { laid: BTreeMap::new(), held: 0, failure: None }
+    }
+}
+
+impl<S> Keep for Segments<S> {
+    fn fails<R, B>(&mut self, _: &mut Schedule<R, B>, failure: Failure) {
+        if self.failure.as_ref().is_none_or(|first| failure.at < first.at) {
+            self.failure = Some(failure);
+        }
+    }
+
+    fn looks<R, B>(&mut self, schedule: &mut Schedule<R, B>) -> Result<()> {
+        if schedule.settled().is_some() {
+            schedule.end();
+        }
+        Ok(())
+    }
+}
+
+impl<S> Segments<S> {
+    /// Takes out two neighbours that are to be merged.
+    fn meet<R, B>(
+        &mut self,
+        schedule: &Schedule<R, B>,
+        lanes: usize,
+    ) -> Option<(Segment<S>, Segment<S>)> {
+        let is_crowded = self.laid.len() > MOST * lanes;
+        let pairs = self.laid.values().zip(self.laid.values().skip(1));
+        let pairs = pairs.filter(|(left, right)| {
+            let is_cheap = left.blocks >= right.blocks && left.weight + right.weight < BY_PARTS;
+            // Behind a failure, another state might make it look as if there was enough before.
+            (is_crowded || is_cheap)
+                && schedule.after(left.last) == right.first
+                && schedule.is_wanted(right.first)
+        });
+        let shortest = pairs.min_by_key(|(left, right)| left.blocks + right.blocks);
+        let (left, right) = shortest.map(|(left, right)| (left.first, right.first))?;
+        self.laid.remove(&left).zip(self.laid.remove(&right))
+    }
+
+    /// What lanes have made, in input order, up to where it is wanted.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in input order, if what stands before it is not enough.
+    pub(super) fn whole<B>(mut self, pass: &impl Pass<B, State = S>) -> Result<Vec<Held<S>>> {
+        if let Some(Failure { at, .. }) = self.failure {
+            self.laid.split_off(&(at.0, at.1 + 1));
+        }
+        let states = self.laid.into_values().map(|segment| segment.state);
+        let Some(Failure { error, .. }) = self.failure else {
+            return Ok(states.map(Held::all).collect());
+        };
+        let merged = states.reduce(|mut into, from| {
+            pass.merge(&mut into, from);
+            into
+        });
+        match merged {
+            Some(state) if pass.full(&state) => Ok(vec![Held::all(state)]),
+            _ => Err(error),
+        }
+    }
+}
+
+/// What a lane does.
+struct Lane<'l, I: Input, P: Pass<BlockOf<I>>> {
+    context: &'l Context,
+    dispatch: &'l Dispatch<I, Segments<P::State>>,
+    pass: &'l P,
+    share: Option<Share<'l>>,
+}
+
+/// A lane that takes any block. Returns a state that has seen nothing.
+pub(super) fn lane<I, P>(
+    n: usize,
+    context: &Context,
+    dispatch: &Dispatch<I, Segments<P::State>>,
+    pass: &P,
+    shared: &[Shared],
+) -> Result<Held<P::State>>
+where
+    I: Input,
+    P: Pass<BlockOf<I>>,
+{
+    let empty = pass.start(context, shared);
+    if pass.full(&empty) {
+        dispatch.end(dispatch.lock());
+        return Ok(Held::all(empty));
+    }
+    let share = context.budget.as_deref().map(Budget::share);
+    let mut lane = Lane { context, dispatch, pass, share };
+    let mut run: Option<Segment<P::State>> = None;
+    let mut mine = Mine::default();
+    while let Some(step) = dispatch.step(&mut mine, &context.stop)? {
+        let Step::Block(at, block) = step else { continue };
+        if let Some(done) = run.take_if(|run| !lane.follows(run.last, at)) {
+            lane.lay(done)?;
+        }
+        let mut segment = run.take().unwrap_or_else(|| Segment {
+            first: at,
+            last: at,
+            blocks: 0,
+            weight: 0,
+            held: 0,
+            state: pass.emptied(&empty),
+        });
+        let fed = pass.feed(context, shared, &mut segment.state, block);
+        (segment.last, segment.blocks) = (at, segment.blocks + 1);
+        if fed.is_ok() && !pass.full(&segment.state) {
+            lane.weigh(&segment)?;
+            run = Some(segment);
+            continue;
+        }
+        mine.is_working = false;
+        // It is raised behind the lanes, and says where it was met.
+        let named = |error: Error| error.in_task(|| (format!("lane {n}"), String::new()));
+        lane.limit(segment, fed.err().map(named))?;
+    }
+    if let Some(done) = run {
+        lane.lay(done)?;
+    }
+    Ok(Held::all(empty))
+}
+
+impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
+    /// Whether a block stands behind another.
+    fn follows(&self, last: Position, at: Position) -> bool {
+        at == (last.0, last.1 + 1) || self.dispatch.lock().schedule.after(last) == at
+    }
+
+    /// Weighs the state that this lane feeds.
+    ///
+    /// # Errors
+    ///
+    /// If all states hold more than they may: those that look at the order cannot be spilled, since
+    /// what was spilled comes back in no order.
+    fn weigh(&mut self, segment: &Segment<P::State>) -> Result<()> {
+        let Some(share) = &mut self.share else { return Ok(()) };
+        match share.is_over(self.pass.held(&segment.state), self.context.threads) {
+            true => Err(self.pass.unfit(&segment.state, share.budget())),
+            false => Ok(()),
+        }
+    }
+
+    /// Lays down a segment whose last block is the last that is wanted, so far: it is full, or has
+    /// failed.
+    fn limit(&mut self, segment: Segment<P::State>, error: Option<Error>) -> Result<()> {
+        let at = segment.last;
+        let mut state = self.dispatch.lock();
+        let State { schedule, kept } = &mut *state;
+        schedule.limit(at);
+        if let Some(error) = error {
+            kept.fails(schedule, Failure { at, error });
+        }
+        drop(state);
+        self.lay(segment)?;
+        // Only now that it is there: lanes may find that nothing is left before it.
+        let mut state = self.dispatch.lock();
+        state.schedule.done(at);
+        let state = self.dispatch.look(state)?;
+        self.dispatch.tell(state, Wake::All);
+        Ok(())
+    }
+
+    /// Lays down a segment, and merges what meets.
+    fn lay(&mut self, segment: Segment<P::State>) -> Result<()> {
+        let mut segment = self.held(segment, 0);
+        self.share = self.context.budget.as_deref().map(Budget::share);
+        let mut state = self.dispatch.lock();
+        state.kept.held += segment.held;
+        loop {
+            state.kept.laid.insert(segment.first, segment);
+            let State { schedule, kept } = &mut *state;
+            let Some((left, right)) = kept.meet(schedule, self.dispatch.lanes()) else { break };
+            drop(state);
+            if self.context.stop.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let Segment { first, last: before, blocks, held, state: mut into, .. } = left;
+            self.pass.merge(&mut into, right.state);
+            let before_held = held + right.held;
+            let blocks = blocks + right.blocks;
+            let merged =
+                Segment { first, last: right.last, blocks, weight: 0, held: 0, state: into };
+            debug_assert!(before < right.first, "segments are merged in input order");
+            segment = self.held(merged, before_held);
+            let is_full = self.pass.full(&segment.state);
+            state = self.dispatch.lock();
+            state.kept.held = state.kept.held + segment.held - before_held;
+            if is_full {
+                state.schedule.limit(segment.last);
+                state = self.dispatch.look(state)?;
+            }
+        }
+        self.fits(&state.kept)
+    }
+
+    /// A segment whose bytes are counted, in place of those that were before.
+    fn held(&self, segment: Segment<P::State>, before: u64) -> Segment<P::State> {
+        let held = self.pass.held(&segment.state) as u64;
+        if let Some(budget) = &self.context.budget {
+            budget.hold(held);
+            budget.release(before);
+        }
+        Segment { weight: self.pass.weight(&segment.state), held, ..segment }
+    }
+
+    /// Checks that segments hold no more than they may, where they have their part in it.
+    fn fits(&self, kept: &Segments<P::State>) -> Result<()> {
+        let Some(budget) = self.context.budget.as_deref() else { return Ok(()) };
+        let is_over = budget.held() > budget.limit();
+        let part = budget.limit() / (2 * self.context.threads.max(1) as u64);
+        let largest = kept.laid.values().max_by_key(|segment| segment.held);
+        match largest.filter(|_| is_over && kept.held >= part) {
+            Some(largest) => Err(self.pass.unfit(&largest.state, budget)),
+            None => Ok(()),
+        }
+    }
+}
