@@ -116,6 +116,7 @@ mod adapt;
 pub mod aggregate;
 pub mod column;
 mod counts;
+pub mod distinct;
 mod fold;
 mod key;
 pub mod laws;

@@ -32,7 +32,7 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         ("filter(. > 5)", "5", "compared with a number"),
         ("filter(length > \"5\")", "\"5\"", "compared with text"),
         ("filter(length > 1.5)", "1.5", "whole number"),
-        ("distinct", "distinct", "not there yet"),
+        ("foldby", "foldby", "not there yet"),
         ("map(words | count)", "words", "cannot stand inside"),
         ("map(frequencies)", "frequencies", "cannot stand inside"),
         ("frequencies | filter(.[1] > \"x\" and words)", "words", "cannot stand inside"),

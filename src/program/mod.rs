@@ -12,6 +12,8 @@ mod batch;
 mod column;
 mod compile;
 mod depth;
+#[cfg(test)]
+mod distinct_tests;
 mod end;
 mod expression;
 mod failure;

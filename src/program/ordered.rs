@@ -11,7 +11,7 @@ use super::lane::{Buffers, Lanes, Records, Reduce, each_cell};
 use super::phase::Phase;
 use super::stage::{Next, Scratch, Stage, drive, scratch};
 use crate::block::Block;
-use crate::progress::Tally;
+use crate::progress::{InputOrder, Tally};
 use crate::record::{Checked, Invalid, RawLines};
 use crate::run::{self, Context, Held, Input, Pass, Reader, stream};
 use crate::sink::Printer;
@@ -56,6 +56,7 @@ pub(super) fn reduced(
     let (phase, records) = (&*pass.phase, &pass.records);
     InOrder { phase, stages: &phase.ordered, records, context }.run(input, |driven| {
         let state = &mut held.state.state;
+        state.begin_block(driven.order);
         let flow = driven.through(&mut |text, batch| state.feed(text, batch));
         let told = state.told();
         if let Some(share) = &mut share
@@ -86,12 +87,14 @@ struct Driven<'d> {
     buffers: &'d mut [Scratch],
     taken: &'d mut Taken,
     one_by_one: bool,
+    /// Where the block begins.
+    order: InputOrder,
 }
 
 impl Driven<'_> {
     /// Sends them through the stages to an end. Says how many the stages have seen.
     fn through(self, end: &mut Next<'_>) -> ControlFlow<usize, usize> {
-        let Self { stages, buffers, taken: Taken { text, batch }, one_by_one } = self;
+        let Self { stages, buffers, taken: Taken { text, batch }, one_by_one, .. } = self;
         let all = batch.len();
         let flow = if one_by_one {
             let mut one = Batch::new(batch.record.kind);
@@ -128,7 +131,8 @@ impl InOrder<'_> {
         let one_by_one = records.invalid != Invalid::Fail;
         let mut enough = None;
         stream(context, input, emit, weight, |(mut taken, settled, block): Ordered| {
-            let driven = Driven { stages, buffers: &mut buffers, taken: &mut taken, one_by_one };
+            let (buffers, order) = (&mut buffers, block.order(0));
+            let driven = Driven { stages, buffers, taken: &mut taken, one_by_one, order };
             let (flow, told_behind) = consume(driven)?;
             let mut told = Told::default();
             buffers.iter_mut().for_each(|buffers| told.add(buffers.told()));

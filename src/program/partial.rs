@@ -1,7 +1,8 @@
 //! Results of a part of the sources: made in one process, and merged and finished in another.
 //!
 //! What a part carries is the [`State`] of the first phase. Where the first phase has none, or a `take`,
-//! which has to see the records of all parts, it is rows: records as JSON, one a line.
+//! which has to see the records of all parts, it is rows: records as JSON, one a line. So it is where rows of
+//! a part are records for the same reduction, and the order of the parts counts.
 
 use std::slice;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub(crate) enum Carries {
     /// The state of the first phase.
     State,
     /// What the first phase would print; or, if there is a `take` in it, the records that reach the
-    /// first one, no more than it takes.
+    /// first one, no more than it takes. Or rows that its reduction takes as records.
     Rows,
 }
 
@@ -221,7 +222,10 @@ pub(crate) fn run_to_rows<I: Input<Reader: Reader<Block = Block>>>(
         Some(take) => {
             ordered::print(first, slice::from_ref(take), input, records, context, &mut out)?;
         }
-        None => lane::run(first, input, records, context, &mut out)?,
+        None => {
+            let part = first.uncounted().map(Arc::new);
+            lane::run(part.as_ref().unwrap_or(first), input, records, context, &mut out)?;
+        }
     }
     out.flush()
 }

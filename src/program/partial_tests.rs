@@ -61,6 +61,14 @@ const TEXT: &[&str] = &[
     "words | map(length) | take(4) | map(. == 2)",
     "split(\"b\") | take(3) | flatten | map(length) | sum",
     "words | map(startswith(\"a\")) | take(4) | frequencies",
+    "distinct",
+    "words | distinct | count",
+    "words | distinct(length)",
+    "words | map(length) | distinct | take(2)",
+    "split(\"b\") | distinct | map(length)",
+    "words | map(startswith(\"a\")) | distinct",
+    "words | take(5) | distinct",
+    "words | sort | count",
     "words | take(5) | filter(startswith(\"a\")) | take(2) | map(length)",
 ];
 
@@ -82,6 +90,10 @@ const JSON: &[&str] = &[
     "map(.k) | take(3) | frequencies",
     "filter(.n > 0)",
     "filter(.n > 0) | take(2) | groupby(.k; sum(.n))",
+    "distinct(.k)",
+    "filter(.n > 0) | distinct(.n) | map(.k)",
+    "map(.n) | distinct | count",
+    "distinct | groupby(.k; sum(.n))",
 ];
 
 /// Chunks in memory.

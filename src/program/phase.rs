@@ -41,15 +41,26 @@ impl Phase {
         fields::resolve(&mut stages, end.as_deref_mut(), &mut fields);
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
-        let search = match stages.first() {
-            Some(Stage::Filter(condition)) if format.reader().is_plain() => Search::new(condition),
-            _ => None,
-        };
+        let search = search(format, &stages);
         Self { format, fields, stages, search, ordered, end: end.map(Arc::from) }
     }
 
-    /// The phase that goes on with the records which reach the first `take` of another, or with the
-    /// rows of one that has no reduction: with these as values of JSON.
+    /// The same with the rows of its end, if only their number is wanted and a part of the sources carries the
+    /// rows.
+    pub(super) fn uncounted(&self) -> Option<Self> {
+        let Self { format, fields, stages, ordered, .. } = self;
+        Some(Self {
+            end: Some(self.end.as_ref()?.uncounted()?),
+            format: *format,
+            fields: fields.clone(),
+            search: search(*format, stages),
+            stages: stages.clone(),
+            ordered: ordered.clone(),
+        })
+    }
+
+    /// The phase that goes on with the rows of a partial result of another, as values of JSON: with the records
+    /// that reach its first `take`, or with its rows, if it has no reduction or one that takes them as records.
     pub(super) fn resumed(&self) -> Self {
         let as_it_was = match self.lane_kind() {
             Kind::Text => Some(Value::StringText),
@@ -114,5 +125,13 @@ impl Phase {
     /// What records are after the stages that lanes run.
     pub(super) fn lane_kind(&self) -> Kind {
         self.stages.iter().fold(self.format.reader().kind(), |kind, stage| stage.kind(kind))
+    }
+}
+
+/// What finds the lines that the first stage lets pass.
+fn search(format: InputFormat, stages: &[Stage]) -> Option<Search> {
+    match stages.first() {
+        Some(Stage::Filter(condition)) if format.reader().is_plain() => Search::new(condition),
+        _ => None,
     }
 }

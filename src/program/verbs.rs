@@ -4,7 +4,7 @@ use creel_operators::aggregate;
 
 use super::batch::Kind;
 use super::compile::{Compiler, number_argument, text_argument};
-use super::end::{Frequencies, RowShape, Sort};
+use super::end::{Distinct, Frequencies, RowShape, Sort};
 use super::expression;
 use super::fault::Fault;
 use super::grouping::{self, Grouping};
@@ -146,6 +146,20 @@ pub(crate) static VERBS: &[Verb] = &[
             c.json_as(Value::Key);
             c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool, Kind::Key])?;
             c.end(Frequencies::new(c.kind));
+            Ok(())
+        },
+    },
+    Verb {
+        name: "distinct",
+        usage: "distinct",
+        help: "the first of equal records; distinct(f): the first of each f",
+        arity: (0, 1),
+        build: |c, call| {
+            let value = match call.args.first() {
+                Some(of) => expression::value(of, c.kind)?,
+                None => Value::Identity,
+            };
+            c.end(Distinct::by(value, c.kind));
             Ok(())
         },
     },
@@ -303,7 +317,6 @@ static LATER: &[&str] = &[
     "accumulate",
     "ascii",
     "bucket",
-    "distinct",
     "explode",
     "fold",
     "foldby",
@@ -362,8 +375,10 @@ static SPELLINGS: &[(&str, &str)] = &[
     ("tolower", "ascii_downcase"),
     ("top", "topk"),
     ("toupper", "ascii_upcase"),
-    ("uniq", "frequencies"),
-    ("unique", "frequencies"),
+    ("uniq", "distinct"),
+    ("unique", "distinct"),
+    ("unique_by", "distinct"),
+    ("dedup", "distinct"),
     ("upper", "ascii_upcase"),
     ("uppercase", "ascii_upcase"),
     ("value_counts", "frequencies"),

@@ -12,7 +12,7 @@ fn a_program_error_has_a_caret_and_a_hint() {
     fails(&creel(&["filter(test(\"(\"))"]), 2, &["bad regular expression", "^^^"]);
     fails(&creel(&["words |"]), 2, &["ends too early"]);
     fails(&creel(&["groupby(.uri)"]), 2, &["write groupby(f; r)", "^^^^"]);
-    fails(&creel(&["distinct"]), 2, &["not there yet", "^^^^^^^^"]);
+    fails(&creel(&["foldby"]), 2, &["not there yet", "^^^^^^"]);
     fails(&creel(&["filter .x"]), 2, &["write filter(.x)"]);
     fails(&creel(&["Cargo.toml", "count"]), 2, &["the program stands before the sources"]);
 }

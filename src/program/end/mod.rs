@@ -3,10 +3,11 @@
 //!
 //! An [`End`] is a part of a compiled phase, and makes the [`State`] of each lane. A file for each:
 //! [`counted`] has how often each record occurs, [`groups`] has aggregates, of groups or of all records,
-//! [`sort`] has the records in order, and [`several`] has several results of the same records.
+//! [`sort`] has the records in order, [`distinct`] has the first record of each key, and [`several`] has several results of the same records.
 
 mod chunks;
 mod counted;
+mod distinct;
 mod group_rows;
 mod groups;
 mod keys;
@@ -35,6 +36,7 @@ use crate::spill::Budget;
 pub(super) use chunks::{ChunkWriter, merge};
 pub(crate) use chunks::{ReadChunks, Run};
 pub(super) use counted::Frequencies;
+pub(super) use distinct::Distinct;
 pub(super) use several::{Branch, Several};
 pub(super) use sort::Sort;
 
@@ -74,6 +76,12 @@ pub(super) trait End: fmt::Debug + Send + Sync {
     /// What leaves the process of a part of the sources.
     fn carried(&self) -> Carried {
         Carried::State
+    }
+
+    /// The same end with its rows, if only their number is wanted: what a part of the sources carries, if
+    /// these are rows.
+    fn uncounted(&self) -> Option<Arc<dyn End>> {
+        None
     }
 }
 
@@ -153,8 +161,7 @@ pub(crate) trait State: fmt::Debug + Send {
     /// Takes what it has to know of the run, before it is fed.
     fn prepare(&mut self, context: &Context);
 
-    /// Begins a block, which stands at this place of the input. Records that are handed on by one thread, in
-    /// input order, come without.
+    /// Begins a block, which stands at this place of the input.
     fn begin_block(&mut self, place: InputOrder);
 
     /// Adds a batch of records. `Break` means that one of them is bad.

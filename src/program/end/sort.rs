@@ -78,6 +78,13 @@ impl End for Sort {
     fn carried(&self) -> Carried {
         Carried::Rows
     }
+
+    fn uncounted(&self) -> Option<Arc<dyn End>> {
+        let Self { by, kind, descending, wanted, .. } = self;
+        let rows = Self::new(*kind, by.clone(), *descending);
+        let wanted_rows = Wanted { counted: false, ..*wanted };
+        wanted.counted.then(|| Arc::new(Self { wanted: wanted_rows, ..rows }) as _)
+    }
 }
 
 /// What a lane has seen of the records of a sort.
