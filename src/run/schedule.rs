@@ -263,7 +263,10 @@ impl<R, B> Schedule<R, B> {
             return (Made::Unwanted(block), wake);
         }
         let is_wanted = self.waiting > self.given.len();
-        self.behind &= is_wanted || self.ready + weight <= READY;
+        let is_window = matches!(self.policy, Policy::Window { .. });
+        // A window has results that wait; so that blocks do not wait besides, none lie ready.
+        let has_room = !is_window && self.ready + weight <= READY;
+        self.behind &= is_wanted || has_room;
         if !self.behind {
             self.working.insert(at);
             let wake = self.release(open);
