@@ -8,7 +8,11 @@ use crate::{command, creel_with, text};
 /// Half a million words, each as often as its number says, from 1 to 3 times; over the least budget
 /// that can be asked for.
 fn words() -> Vec<u8> {
-    let words = (0..500_000_u32).flat_map(|n| {
+    so_many_words(500_000)
+}
+
+fn so_many_words(distinct: u32) -> Vec<u8> {
+    let words = (0..distinct).flat_map(|n| {
         // Some are too long for a slot of a table.
         let word = format!("{n:x}-{}", "long".repeat(n as usize % 7));
         std::iter::repeat_n(word, n as usize % 3 + 1)
@@ -66,7 +70,8 @@ fn lines_that_do_not_fit_are_sorted_as_in_memory() {
 #[test]
 fn a_folder_that_cannot_take_them_is_named() {
     let options = ["--memory", "64MiB", "--tmpdir", "/there/is/no/such", "words | frequencies"];
-    let output = creel_with(&words(), &options);
+    // So many that they do not fit however the lanes share them.
+    let output = creel_with(&so_many_words(1_500_000), &options);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{message}");
     assert!(message.contains("/there/is/no/such"), "{message}");
@@ -75,7 +80,7 @@ fn a_folder_that_cannot_take_them_is_named() {
 
 #[test]
 fn a_temporary_file_over_its_largest_size_is_refused_with_the_option() {
-    let words = words();
+    let words = so_many_words(1_500_000);
     let with = |most| {
         let options = ["--memory", "64MiB", "--spill-max", most, "words | frequencies"];
         creel_with(&words, &options)
