@@ -1,4 +1,4 @@
-//! What a bag is made of: the blocks of a source, or batches of records.
+//! The input of a bag: the blocks of a source, or batches of records.
 
 use std::fmt;
 use std::ops::{ControlFlow, Range};

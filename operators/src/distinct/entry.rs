@@ -2,7 +2,7 @@
 
 use crate::table::saved;
 
-/// What is kept of a record beside its key.
+/// The part of a record that an entry keeps beside its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Nothing: keys are only counted.

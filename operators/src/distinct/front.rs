@@ -25,7 +25,7 @@ pub(super) struct Front {
     looks: usize,
     found: usize,
     is_full: bool,
-    /// Whether it is asked no more.
+    /// Whether look-ups skip this table.
     is_off: bool,
 }
 
@@ -40,7 +40,7 @@ impl Front {
         self.table.weight() + self.bytes.capacity()
     }
 
-    /// Whether it is asked no more.
+    /// Whether look-ups skip this table.
     pub(super) fn is_off(&self) -> bool {
         self.is_off
     }

@@ -86,7 +86,7 @@ impl FirstRecords {
         }
     }
 
-    /// What it keeps of each record.
+    /// The part of each record that it keeps.
     pub fn form(&self) -> Form {
         self.form
     }

@@ -17,7 +17,7 @@ pub(super) struct Table {
     slots: Vec<Slot>,
 }
 
-/// What a look-up has come to.
+/// The result of a look-up.
 pub(super) enum Found {
     /// Where the entry begins, and its slot.
     There { at: usize, slot: usize },

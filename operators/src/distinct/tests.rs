@@ -38,7 +38,7 @@ fn add(first: &mut FirstRecords, records: &[Record]) {
     }
 }
 
-/// What the first records are: in the order of the input.
+/// The first record of each key, in input order.
 fn expected(form: Form, records: &[Record]) -> Vec<Vec<u8>> {
     let mut first = BTreeMap::new();
     for record in records {

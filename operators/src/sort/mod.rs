@@ -18,7 +18,7 @@ pub use splitters::Splitters;
 pub(crate) fn word(bytes: &[u8], at: usize, len: usize) -> u64 {
     if let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let word = u64::from_be_bytes(*eight);
-        // What stands behind the end is not of this key.
+        // Bytes behind the end belong to another key.
         return match len.saturating_sub(at) {
             8.. => word,
             0 => 0,

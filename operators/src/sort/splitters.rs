@@ -20,7 +20,7 @@ use super::word;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Splitters {
-    /// What all keys of the sample begin with.
+    /// The common beginning of all keys of the sample.
     prefix: Vec<u8>,
     bits: u32,
     /// The words that ranges begin with, in the order of a walk by levels, from 1 on.
@@ -107,7 +107,7 @@ impl Splitters {
         }
     }
 
-    /// What tells the range of a key.
+    /// The eight bytes that decide the range of a key.
     #[inline]
     fn word(&self, text: &[u8], key: std::ops::Range<usize>) -> u64 {
         if self.prefix.is_empty() {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use creel_operators::aggregate::{Damaged, Reader, Writer};
 
+use super::super::failure::Told;
 use super::super::phase::Phase;
 use super::super::stage::{Scratch, Stage, drive, scratch};
 use super::super::{fields, phases};
-use super::{Batch, Carried, End, Kind, LaneState, Rows, State, Told};
+use super::{Batch, Carried, End, Kind, LaneState, Rows, State};
 use crate::Result;
 use crate::progress::InputOrder;
 use crate::record::Invalid;

@@ -1,0 +1,392 @@
+//! The state of a lane: the object-safe [`State`] that runs work with, and [`LaneState`], its typed face.
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::ops::ControlFlow;
+
+use creel_operators::aggregate::{Damaged, Reader};
+
+use super::super::batch::Batch;
+use super::super::failure::Told;
+use super::chunks::{Run, Sizes};
+use crate::Result;
+use crate::progress::InputOrder;
+use crate::run::Context;
+use crate::sink::Printer;
+use crate::spill::Budget;
+
+/// What a lane has seen of the records of a phase.
+///
+/// States of a run come from one [`End`], and so are of one type: [`merge`](Self::merge) and
+/// [`join`](Self::join) panic for others. Implemented for each [`LaneState`].
+pub(crate) trait State: fmt::Debug + Send {
+    /// Takes what it has to know of the run, before it is fed.
+    fn prepare(&mut self, context: &Context);
+
+    /// Begins a block, which stands at this place of the input.
+    fn begin_block(&mut self, place: InputOrder);
+
+    /// Adds a batch of records. `Break` means that one of them is bad.
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()>;
+
+    /// What it had to say of bad records since it was last asked.
+    fn told(&mut self) -> Told;
+
+    /// Adds what another lane has seen, of what comes after.
+    fn merge(&mut self, other: Box<dyn State>);
+
+    /// Cuts a state by its keys into `2^bits` parts, if it has any; else the first is all.
+    fn parts(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>>;
+
+    /// Adds the other parts, in their order, to the first.
+    fn join(self: Box<Self>, others: Vec<Box<dyn State>>) -> Box<dyn State>;
+
+    /// Bytes that it may be worth while to merge by parts, or to spill.
+    fn weight(&self) -> usize;
+
+    /// Bytes of memory that it holds, as far as they may be many.
+    fn held(&self) -> usize;
+
+    /// Bytes that would do for all that it may come to, if that is known.
+    fn needed(&self) -> Option<u64>;
+
+    /// What a message about its memory calls it.
+    fn name(&self) -> String;
+
+    /// Appends it to bytes of the spill file, for [`load`](Self::load). Returns false, and nothing is
+    /// appended, if it cannot be spilled.
+    fn save(&self, bytes: &mut Vec<u8>) -> bool;
+
+    /// Adds what was saved. Returns false if these are no such bytes.
+    fn load(&mut self, bytes: &[u8]) -> bool;
+
+    /// Spills what it holds, of which it keeps the places. Returns false if it is one to be spilled by its
+    /// parts, or holds little.
+    ///
+    /// # Errors
+    ///
+    /// If the temporary file cannot be written.
+    fn spill(&mut self, budget: &Budget) -> Result<bool>;
+
+    /// Keeps what is wanted of a state, or of a part of it, to which no more will be added.
+    fn settle(self: Box<Self>, context: &Context) -> Result<Box<dyn State>>;
+
+    /// Appends it to bytes that are the same in every process for the same records.
+    ///
+    /// # Panics
+    ///
+    /// If it is settled.
+    fn encode(&self, bytes: &mut Vec<u8>);
+
+    /// Adds a state of what comes after, from bytes that were [encoded](Self::encode).
+    ///
+    /// # Errors
+    ///
+    /// If no state of this end was; then this one is not to be used any more.
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
+
+    /// An empty state of the same end.
+    fn empty(&self) -> Box<dyn State>;
+
+    /// How many states it is made of: the results of `a, b` have one each.
+    fn width(&self) -> usize;
+
+    /// The states that it is made of, each of which is written and merged by itself.
+    fn branches(self: Box<Self>) -> Vec<Box<dyn State>>;
+
+    /// The state that is made of these, of as many as it is.
+    fn of_branches(self: Box<Self>, branches: Vec<Box<dyn State>>) -> Box<dyn State>;
+
+    /// Whether it shows in what order states are merged.
+    fn is_ordered(&self) -> bool;
+
+    /// Whether it is of keys, so that it can be cut along them, and what is wanted of the parts is kept in
+    /// less memory.
+    fn can_cut(&self) -> bool;
+
+    /// The state of the keys before this one, and that of the rest.
+    fn cut(self: Box<Self>, key: &[u8]) -> (Box<dyn State>, Box<dyn State>);
+
+    /// The first key of a chunk, of which these are the first bytes.
+    fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged>;
+
+    /// Writes chunks of its rows, in the order of the keys. Rows that are less than a chunk are returned as
+    /// one, unless it is the last state that is written.
+    fn write_chunks(
+        self: Box<Self>,
+        sizes: &mut Sizes,
+        last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>>;
+
+    /// Spills it as chunks, if states of the run are spilled.
+    fn store(self: Box<Self>, context: &Context) -> Result<Box<dyn State>>;
+
+    /// The runs that it was spilled as, if it was.
+    fn runs(&mut self) -> Option<Vec<Run>>;
+
+    /// Prints what is wanted of the result.
+    fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()>;
+
+    /// Itself, to be taken as what it is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// The typed face of [`State`]: others of a run come as what they are. See there for what each method
+/// does.
+pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
+    /// An empty state of the same end.
+    fn fresh(&self) -> Self;
+
+    fn prepare(&mut self, _context: &Context) {}
+
+    fn begin_block(&mut self, _place: InputOrder) {}
+
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()>;
+
+    fn told(&mut self) -> Told {
+        Told::default()
+    }
+
+    fn merge(&mut self, other: Self);
+
+    fn parts(self, bits: u32) -> Vec<Self> {
+        let empty: Vec<Self> = (1..1 << bits).map(|_| self.fresh()).collect();
+        std::iter::once(self).chain(empty).collect()
+    }
+
+    fn join(mut self, others: Vec<Self>) -> Self {
+        others.into_iter().for_each(|other| self.merge(other));
+        self
+    }
+
+    fn weight(&self) -> usize {
+        0
+    }
+
+    fn held(&self) -> usize;
+
+    fn needed(&self) -> Option<u64> {
+        None
+    }
+
+    fn name(&self) -> String;
+
+    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    fn load(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    fn spill(&mut self, _budget: &Budget) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn settle(self, _context: &Context) -> Result<Box<dyn State>> {
+        Ok(Box::new(self))
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>);
+
+    /// Makes an empty state that of bytes.
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
+
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let mut other = self.fresh();
+        other.decode(bytes)?;
+        self.merge(other);
+        Ok(())
+    }
+
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn branches(self) -> Vec<Box<dyn State>> {
+        vec![Box::new(self)]
+    }
+
+    fn of_branches(self, mut branches: Vec<Box<dyn State>>) -> Box<dyn State> {
+        branches.pop().unwrap_or_else(|| Box::new(self))
+    }
+
+    fn is_ordered(&self) -> bool {
+        false
+    }
+
+    fn can_cut(&self) -> bool {
+        false
+    }
+
+    fn cut(self, _key: &[u8]) -> (Self, Self) {
+        (self.fresh(), self)
+    }
+
+    fn first_key(&self, _bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        Ok(Vec::new())
+    }
+
+    fn write_chunks(
+        self,
+        _sizes: &mut Sizes,
+        _last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        write(&bytes).map(|()| None)
+    }
+
+    fn store(self, _context: &Context) -> Result<Box<dyn State>> {
+        Ok(Box::new(self))
+    }
+
+    fn runs(&mut self) -> Option<Vec<Run>> {
+        None
+    }
+
+    fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()>;
+}
+
+/// The state that another one is.
+fn same<S: LaneState>(other: Box<dyn State>) -> S {
+    match other.into_any().downcast() {
+        Ok(state) => *state,
+        // All states of a run start from one end, and all parts are settled in one way.
+        Err(_) => unreachable!("a state of another end than {}", type_name::<S>()),
+    }
+}
+
+fn boxed<S: LaneState>(state: S) -> Box<dyn State> {
+    Box::new(state)
+}
+
+impl<S: LaneState> State for S {
+    fn prepare(&mut self, context: &Context) {
+        LaneState::prepare(self, context);
+    }
+
+    fn begin_block(&mut self, place: InputOrder) {
+        LaneState::begin_block(self, place);
+    }
+
+    fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
+        LaneState::feed(self, text, batch)
+    }
+
+    fn told(&mut self) -> Told {
+        LaneState::told(self)
+    }
+
+    fn merge(&mut self, other: Box<dyn State>) {
+        LaneState::merge(self, same(other));
+    }
+
+    fn parts(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>> {
+        LaneState::parts(*self, bits).into_iter().map(boxed).collect()
+    }
+
+    fn join(self: Box<Self>, others: Vec<Box<dyn State>>) -> Box<dyn State> {
+        Box::new(LaneState::join(*self, others.into_iter().map(same).collect()))
+    }
+
+    fn weight(&self) -> usize {
+        LaneState::weight(self)
+    }
+
+    fn held(&self) -> usize {
+        LaneState::held(self)
+    }
+
+    fn needed(&self) -> Option<u64> {
+        LaneState::needed(self)
+    }
+
+    fn name(&self) -> String {
+        LaneState::name(self)
+    }
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        LaneState::save(self, bytes)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        LaneState::load(self, bytes)
+    }
+
+    fn spill(&mut self, budget: &Budget) -> Result<bool> {
+        LaneState::spill(self, budget)
+    }
+
+    fn settle(self: Box<Self>, context: &Context) -> Result<Box<dyn State>> {
+        LaneState::settle(*self, context)
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        LaneState::encode(self, bytes);
+    }
+
+    fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        LaneState::absorb(self, bytes)
+    }
+
+    fn empty(&self) -> Box<dyn State> {
+        Box::new(LaneState::fresh(self))
+    }
+
+    fn width(&self) -> usize {
+        LaneState::width(self)
+    }
+
+    fn branches(self: Box<Self>) -> Vec<Box<dyn State>> {
+        LaneState::branches(*self)
+    }
+
+    fn of_branches(self: Box<Self>, branches: Vec<Box<dyn State>>) -> Box<dyn State> {
+        LaneState::of_branches(*self, branches)
+    }
+
+    fn is_ordered(&self) -> bool {
+        LaneState::is_ordered(self)
+    }
+
+    fn can_cut(&self) -> bool {
+        LaneState::can_cut(self)
+    }
+
+    fn cut(self: Box<Self>, key: &[u8]) -> (Box<dyn State>, Box<dyn State>) {
+        let (below, rest) = LaneState::cut(*self, key);
+        (Box::new(below), Box::new(rest))
+    }
+
+    fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
+        LaneState::first_key(self, bytes)
+    }
+
+    fn write_chunks(
+        self: Box<Self>,
+        sizes: &mut Sizes,
+        last: bool,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Vec<u8>>> {
+        LaneState::write_chunks(*self, sizes, last, write)
+    }
+
+    fn store(self: Box<Self>, context: &Context) -> Result<Box<dyn State>> {
+        LaneState::store(*self, context)
+    }
+
+    fn runs(&mut self) -> Option<Vec<Run>> {
+        LaneState::runs(self)
+    }
+
+    fn print(self: Box<Self>, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        LaneState::print(*self, context, out)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
