@@ -281,3 +281,22 @@ fn several_items_over_the_memory_of_a_run_are_spilled_together() {
         assert!(run.compute_blocking(&both).unwrap() == expected, "{threads} threads");
     }
 }
+
+#[test]
+fn sorted_records_are_those_of_a_stable_sort_in_any_partitions_and_threads() {
+    let records: Vec<(u32, u32)> = (0..5000).map(|n: u32| (n * 7919 % 61, n)).collect();
+    let mut expected = records.clone();
+    expected.sort_by_key(|record| record.0);
+    for threads in [1, 2, 5] {
+        let run = Run::new().threads(threads);
+        let bag = Bag::from_iter(records.clone());
+        let sorted = run.compute_blocking(&bag.clone().sort_by_key(|record| record.0));
+        assert_eq!(sorted.expect("it is sorted"), expected);
+        let sorted = run.compute_blocking(&bag.sort_by(|a, b| b.cmp(a))).expect("it is sorted");
+        assert!(sorted.is_sorted_by(|a, b| a >= b) && sorted.len() == records.len());
+    }
+    // What the records take themselves is refused over the memory of the run.
+    let run = Run::new().threads(2).memory(1000);
+    let error = run.compute_blocking(&Bag::from_iter(records).sort()).expect_err("too little");
+    assert!(matches!(error, Error::Memory { .. }), "{error}");
+}

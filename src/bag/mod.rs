@@ -17,6 +17,7 @@ mod phases;
 mod planned;
 mod read;
 mod sketch;
+mod sorted;
 mod stream;
 mod tasks;
 #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "plans are of this feature"))]

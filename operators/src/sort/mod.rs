@@ -4,10 +4,12 @@
 //! the keys. Then [`order`] puts the rows of a range in order, eight bytes of their keys at a time. Whatever
 //! is to be sorted is made a key that sorts byte by byte: see [`SortKey`].
 
+mod combiner;
 mod key;
 mod order;
 mod splitters;
 
+pub use combiner::Sort;
 pub use key::SortKey;
 pub use order::{Row, order};
 pub use splitters::Splitters;
