@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 use super::super::cut::Bytes;
 
 /// Chunks end at multiples of so many bytes.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 256 << 10;
 
 /// A stream of compressed bytes, of which some are in memory.
 pub(super) struct Chunks {
