@@ -330,6 +330,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_of_stages_fit_into_80_columns() {
+        for line in stages().lines() {
+            assert!(line.chars().count() <= 80, "{line:?} is wrapped");
+        }
+    }
+
+    #[test]
     fn the_options_are_consistent() {
         Args::command().debug_assert();
     }

@@ -26,25 +26,53 @@ pub(crate) struct Failure {
 /// What has become known of bad records since it was last asked.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    pub(crate) count: u64,
+    /// Where each stands in the block's text; several that came of one record stand at one place.
+    places: Vec<usize>,
     /// The first one: where in the block's text, and what is wrong.
     pub(crate) first: Option<(usize, &'static str)>,
 }
 
 impl Told {
     pub(crate) fn tell(&mut self, at: usize, what: &'static str) {
-        self.count += 1;
+        self.places.push(at);
         self.first.get_or_insert((at, what));
     }
 
     /// Adds what another stage has told.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.first = match (self.first, other.first) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+    pub(crate) fn add(&mut self, mut other: Self) {
+        self.places.append(&mut other.places);
+        self.first = earlier(self.first, other.first);
     }
+
+    /// Adds what was told of the same records by another result of theirs: a record that both left out
+    /// is one.
+    pub(crate) fn add_beside(&mut self, mut other: Self) {
+        self.first = earlier(self.first, other.first);
+        self.places.sort_unstable();
+        other.places.sort_unstable();
+        let (mut own, mut others) = (
+            std::mem::take(&mut self.places).into_iter().peekable(),
+            other.places.into_iter().peekable(),
+        );
+        while let Some(at) = own.peek().copied().into_iter().chain(others.peek().copied()).min() {
+            own.next_if_eq(&at);
+            others.next_if_eq(&at);
+            self.places.push(at);
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.places.len() as u64
+    }
+}
+
+/// The first of two bad records.
+fn earlier(
+    one: Option<(usize, &'static str)>,
+    other: Option<(usize, &'static str)>,
+) -> Option<(usize, &'static str)> {
+    one.into_iter().chain(other).min()
 }
 
 /// How a stage deals with the records that it cannot evaluate.
@@ -116,7 +144,7 @@ impl Records {
         if self.invalid != Invalid::Skip {
             return Err(error);
         }
-        Ok(Tally { skipped: told.count, replaced: 0, first: Some((block.order(at), error)) })
+        Ok(Tally { skipped: told.count(), replaced: 0, first: Some((block.order(at), error)) })
     }
 
     /// Where in a block stands what is at an offset of its text, in which something was replaced.

@@ -242,6 +242,11 @@ impl Reducer {
 /// back are rows.
 pub(super) fn single(compiler: &mut Compiler, call: &Call) -> Result<(), Fault> {
     let reducer = Reducer::of_call(call, compiler.kind)?;
+    // The same number, of a state that is spilled in parts: that of one group is not.
+    if reducer.kind.name == "nunique" {
+        verbs::frequencies(compiler, call)?;
+        return compiler.count_rows(call);
+    }
     compiler.end(Grouping::alone(reducer));
     Ok(())
 }

@@ -264,3 +264,33 @@ fn groups_over_the_budget_spill_and_are_restored_in_order() {
     let error = ended.expect_err("states in order cannot be spilled").to_string();
     assert!(error.contains("groupby does not fit"), "{error}");
 }
+
+#[test]
+fn distinct_values_alone_are_counted_as_in_a_row() {
+    let values = [
+        "1",
+        "1.0",
+        "10e-1",
+        "-0",
+        "0.0",
+        "9007199254740993",
+        "9007199254740992.0",
+        "1e400",
+        "null",
+        "true",
+        "\"1\"",
+        "\"a\"",
+        "\"\\u0061\"",
+        "[1, {\"a\":1,\"b\":2}]",
+        "[1.0,{\"b\":2,\"a\":1}]",
+    ];
+    let text: String = values.iter().map(|value| format!("{{\"k\":{value}}}\n")).collect();
+    let text = format!("{text}{{}}\n");
+    for of in [".k", ".k == 1", ".k | type"] {
+        let Ok(_) = Program::compile(&format!("nunique({of})"), InputFormat::JSONL) else {
+            continue;
+        };
+        let alone = printed(&format!("nunique({of})"), &text);
+        assert_eq!(alone, printed(&format!("agg(nunique({of}))"), &text), "{of}");
+    }
+}

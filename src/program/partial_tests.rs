@@ -350,3 +350,36 @@ fn states_over_the_budget_are_the_same_bytes() {
         assert_eq!(printed, whole);
     }
 }
+
+#[test]
+fn states_that_are_larger_in_memory_than_in_bytes_are_merged_some_at_a_time() {
+    let options =
+        Options { input: InputFormat::TEXT, invalid: Invalid::Fail, blocksize: 64, threads: 1 };
+    let program = "words | groupby(.; {n: count, l: mean(length), p: p99(length)})";
+    let program = Program::compile(program, options.input).unwrap();
+    let parts = (0..12).map(|part| {
+        let text: String = (0..40).map(|n| format!("word{}\n", n * 12 + part)).collect();
+        chunks(&program, &text, &options, None)
+    });
+    let states: Vec<_> = parts.collect();
+    let merged = |limit: Option<u64>| {
+        let context = Context { threads: 1, ..Context::default() };
+        let context = with_budget(&context, limit);
+        let mut all = Vec::new();
+        let mut write = |_: usize, bytes: &[u8]| {
+            all.push(bytes.to_vec());
+            Ok(())
+        };
+        let runs = runs(&program, &states);
+        merge_to_state(&program, &runs, Invalid::Fail, &context, &mut write).unwrap();
+        (all, context.budget.map_or(0, |budget| budget.written()))
+    };
+    let (expected, _) = merged(None);
+    // A chunk of each state fits by its bytes, and not in tables.
+    let largest = states.iter().flat_map(|of| &of[0].0).map(Vec::len).max().unwrap() as u64;
+    let (all, written) = merged(Some(12 * 4 * 3 * largest));
+    assert_eq!(all, expected);
+    assert!(written > 0, "all of them were in memory at once");
+    let (all, written) = merged(Some(1 << 30));
+    assert_eq!((all, written), (expected, 0));
+}

@@ -154,6 +154,28 @@ fn the_first_bad_record_of_any_result_is_told() {
 }
 
 #[test]
+fn a_bad_record_is_left_out_of_the_results_that_cannot_use_it_and_told_once() {
+    let text = "{\"a\":\"x\"}\n{\"a\":3}\n{\"a\":null}\n{\"a\":[1]}\nno JSON\n{\"a\":5}\n";
+    for (program, expected, skipped) in [
+        // Two records are no numbers, and one is no JSON, which no result has.
+        ("count, sum(.a), mean(.a)", "5\n8\n4\n", 3),
+        ("sum(.a), count, (count, sum(.a))", "8\n5\n5\n8\n", 3),
+        // A stage that stands before them drops records for all.
+        ("map(.a) | flatten | count, sum", "1\n1\n", 5),
+        // Other records for each: the text and the list, and all but the list.
+        ("sum(.a), (map(.a) | flatten | count)", "8\n1\n", 6),
+        ("agg({c: count, s: sum(.a)})", "{\"c\":3,\"s\":8}\n", 3),
+    ] {
+        for (blocksize, threads) in [(4, 2), (1000, 1)] {
+            let options = options(InputFormat::JSONL, blocksize, threads);
+            let options = Options { invalid: Invalid::Skip, ..options };
+            let (printed, ended) = run_over(program, text, &options);
+            assert_eq!((printed.as_str(), ended.ok()), (expected, Some(skipped)), "{program}");
+        }
+    }
+}
+
+#[test]
 fn a_fault_of_several_results_says_what_to_write() {
     for (program, place, says) in [
         ("words, count", "words", "such as count"),

@@ -138,16 +138,7 @@ pub(crate) static VERBS: &[Verb] = &[
         usage: "frequencies",
         help: "how often each record occurs; frequencies(f): each f of a record",
         arity: (0, 1),
-        build: |c, call| {
-            if let Some(of) = call.args.first() {
-                let value = expression::value(of, c.kind)?;
-                c.map(value);
-            }
-            c.json_as(Value::Key);
-            c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool, Kind::Key])?;
-            c.end(Frequencies::new(c.kind));
-            Ok(())
-        },
+        build: frequencies,
     },
     Verb {
         name: "distinct",
@@ -221,7 +212,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "groupby",
         usage: "groupby(f; r)",
-        help: "r of the records of each f, by f: count, mean(.a), or several, as\nthe fields of a row: {n: count, mean: mean(.a), p99: p99(.a)}",
+        help: "r of the records of each f: count, mean(.a), or several, as the\nfields of a row: {n: count, mean: mean(.a), p99: p99(.a)}",
         arity: (2, 2),
         build: |c, call| {
             let grouping = Grouping::by(call, c.kind)?;
@@ -232,7 +223,7 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "agg",
         usage: "agg(r)",
-        help: "r of all records: mean, p99(.a), ...; creel --aggregates has them all",
+        help: "r of all records: mean, p99(.a); creel --aggregates has them all",
         arity: (1, 1),
         build: |c, call| {
             let grouping = Grouping::of(&call.args[0], c.kind, None)?;
@@ -295,6 +286,18 @@ fn sorted(c: &mut Compiler, call: &Call) -> Result<(), Fault> {
         by => Some((by, kind)),
     };
     c.end(Sort::new(c.kind, by, descending));
+    Ok(())
+}
+
+/// How often each record occurs, or each `f` of a record.
+pub(super) fn frequencies(c: &mut Compiler, call: &Call) -> Result<(), Fault> {
+    if let Some(of) = call.args.first() {
+        let value = expression::value(of, c.kind)?;
+        c.map(value);
+    }
+    c.json_as(Value::Key);
+    c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool, Kind::Key])?;
+    c.end(Frequencies::new(c.kind));
     Ok(())
 }
 
@@ -422,14 +425,15 @@ pub(crate) fn unknown(call: &Call) -> Fault {
     let fault = Fault::new(span, format!("unknown name `{name}`"));
     match nearest(name) {
         Some(known) => fault.hint(format!("did you mean `{known}`?")),
-        None => fault.hint("creel --help lists the stages"),
+        None => fault.hint("creel --help lists the stages, and creel --aggregates the aggregates"),
     }
 }
 
 /// The fault of something that the language has and this version has not.
 pub(crate) fn not_yet(span: std::ops::Range<usize>, what: &str) -> Fault {
     let names: Vec<_> = VERBS.iter().map(|verb| verb.name).collect();
-    Fault::new(span, format!("not there yet: {what}")).hint(format!("so far: {}", names.join(", ")))
+    Fault::new(span, format!("not there yet: {what}"))
+        .hint(format!("so far: {}, and what creel --aggregates lists", names.join(", ")))
 }
 
 fn nearest(name: &str) -> Option<&'static str> {

@@ -143,6 +143,7 @@ impl Kind {
             };
             if !(least..=most).contains(&value) || whole && value.fract() != 0.0 {
                 let kind = if whole { "whole number" } else { "number" };
+                let [least, most, value] = [least, most, value].map(shown);
                 return refuse(format!("{name} is a {kind} from {least} to {most}, not {value}"));
             }
             all.push(value);
@@ -177,6 +178,12 @@ impl Kind {
         reader.end()?;
         Ok(state)
     }
+}
+
+/// A number as a message shows it: of one with very many digits, its exponent.
+fn shown(number: f64) -> String {
+    let is_long = number != 0.0 && !(1e-6..1e16).contains(&number.abs());
+    if is_long { format!("{number:e}") } else { number.to_string() }
 }
 
 /// The help for rows of the table, in lines of up to 80 characters: for each how it is written, and what

@@ -368,14 +368,33 @@ impl<'m> Merging<'m> {
     }
 }
 
+/// The bytes of memory that the largest chunk of a run takes, going by one of them: in tables that is many
+/// times what it takes in bytes, and how many depends on the aggregates.
+fn in_memory(empty: &dyn State, run: &Run) -> Result<u64> {
+    /// What a chunk takes at least, in its bytes.
+    const TIMES: u64 = 3;
+    let (number, mut bytes) = (run.firsts.len() / 2, Vec::new());
+    if run.firsts.is_empty() {
+        return Ok(0);
+    }
+    run.chunks.read(number, &mut bytes)?;
+    let (mut state, mut reader) = (empty.empty(), Reader::new(&bytes));
+    let absorbed = state.absorb(&mut reader).and_then(|()| reader.end());
+    absorbed.map_err(|damaged| run.chunks.damaged(number, &damaged))?;
+    let times = (state.held() as u64).div_ceil(bytes.len().max(1) as u64).max(TIMES);
+    Ok(times.saturating_mul(run.largest as u64))
+}
+
 /// As many runs as may have a chunk in memory at once, made of more in the spill file, if there are more.
 fn fewer(empty: &dyn State, runs: &[Run], context: &Context) -> Result<Option<Vec<Run>>> {
-    /// A chunk takes more in a table than in bytes.
-    const TIMES: u64 = 3;
+    const FEWEST: usize = 4;
     let Some(budget) = context.budget.as_ref().filter(|_| empty.can_cut()) else { return Ok(None) };
-    let largest = runs.iter().map(|run| run.largest).max().unwrap_or(0) as u64;
-    let fit = (budget.limit() / 4 / (TIMES * largest).max(1)).max(4);
-    let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+    let Some(largest) = runs.iter().max_by_key(|run| run.largest) else { return Ok(None) };
+    if runs.len() <= FEWEST {
+        return Ok(None);
+    }
+    let fit = budget.limit() / 2 / in_memory(empty, largest)?.max(1);
+    let fit = usize::try_from(fit).unwrap_or(usize::MAX).max(FEWEST);
     if runs.len() <= fit {
         return Ok(None);
     }

@@ -214,7 +214,7 @@ impl LaneState for States {
 
     fn told(&mut self) -> Told {
         let mut told = Told::default();
-        self.branches.iter_mut().for_each(|branch| told.add(branch.told()));
+        self.branches.iter_mut().for_each(|branch| told.add_beside(branch.told()));
         told
     }
 
