@@ -1,6 +1,7 @@
 //! Values that are ranked by others: what `topk`, `bottomk`, `min_by` and `max_by` hold.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 
 use super::first_k::{self, FirstK};
@@ -27,26 +28,68 @@ pub(super) struct Best {
 pub(super) struct Ranked {
     by: Canonical<'static>,
     /// Unless it is what it is ranked by.
-    value: Option<OwnedDatum>,
+    value: Option<Kept>,
+}
+
+/// A value that is kept, and what it is compared by.
+struct Kept {
+    value: OwnedDatum,
+    /// Its canonical form, once it was compared with a value that is ranked alike, if that form is no part
+    /// of it: to make it of a large record takes far longer than to compare it.
+    canonical: OnceCell<Canonical<'static>>,
+}
+
+impl Kept {
+    fn new(value: OwnedDatum) -> Self {
+        Self { value, canonical: OnceCell::new() }
+    }
+
+    /// What it is compared by.
+    fn canonical(&self) -> Canonical<'_> {
+        if let Some(made) = self.canonical.get() {
+            return made.lend();
+        }
+        let made = self.value.lend().canonical();
+        match made.heap() {
+            0 => made,
+            _ => self.canonical.get_or_init(|| made.into_owned()).lend(),
+        }
+    }
+
+    /// Keeps the canonical form that was made of it already.
+    fn keep(&mut self, made: Option<Canonical<'_>>) {
+        if let Some(made) = made.filter(|made| made.heap() > 0) {
+            self.canonical = OnceCell::from(made.into_owned());
+        }
+    }
+
+    /// The bytes of memory that it points to.
+    fn heap(&self) -> usize {
+        let made = self.canonical.get().map_or(0, Canonical::heap);
+        first_k::allocated(self.value.heap()) + first_k::allocated(made)
+    }
 }
 
 impl Ranked {
     /// The order of values that are ranked alike.
     fn tie(&self, other: &Self) -> Ordering {
         let (Some(a), Some(b)) = (&self.value, &other.value) else { return Ordering::Equal };
-        tie(&a.lend(), &b.lend())
+        tie((&a.value.lend(), || a.canonical()), (&b.value.lend(), || b.canonical()))
     }
 }
 
-/// The order of values that are ranked alike: of equal ones, by how they are written.
-fn tie(a: &Datum<'_>, b: &Datum<'_>) -> Ordering {
-    // The same record again needs no canonical form.
-    if let (Datum::Json(a), Datum::Json(b)) = (a, b)
-        && a == b
-    {
-        return Ordering::Equal;
+/// The order of values that are ranked alike, and of what gives their canonical forms: of equal ones, by how
+/// they are written.
+fn tie<'a, 'b>(
+    (a, canonical_a): (&Datum<'_>, impl FnOnce() -> Canonical<'a>),
+    (b, canonical_b): (&Datum<'_>, impl FnOnce() -> Canonical<'b>),
+) -> Ordering {
+    match (a, b) {
+        // Texts, and the same record again, need no canonical form.
+        (Datum::Text(a), Datum::Text(b)) => a.cmp(b),
+        (Datum::Json(a), Datum::Json(b)) if a == b => Ordering::Equal,
+        _ => canonical_a().cmp(&canonical_b()).then_with(|| written(a).cmp(&written(b))),
     }
-    a.canonical().cmp(&b.canonical()).then_with(|| written(a).cmp(&written(b)))
 }
 
 fn written<'d>(value: &Datum<'d>) -> Cow<'d, str> {
@@ -131,8 +174,8 @@ impl Best {
 
 /// The bytes of memory that a value points to, and what it is ranked by.
 fn heap(ranked: &Ranked) -> usize {
-    let value = ranked.value.as_ref().map_or(0, OwnedDatum::heap);
-    first_k::allocated(ranked.by.heap()) + first_k::allocated(value)
+    let value = ranked.value.as_ref().map_or(0, Kept::heap);
+    first_k::allocated(ranked.by.heap()) + value
 }
 
 impl PerGroup for Best {
@@ -147,18 +190,23 @@ impl PerGroup for Best {
         by.each(|row, datum| {
             let (ranked_by, kept) = (datum.canonical(), &mut states[groups.of(row)]);
             let Some(value) = values.get(row) else { return };
+            let canonical = OnceCell::new();
             // What comes behind the last of the first `k`, or is the same, is not stored at all.
             if let Some(last) = kept.get(last) {
                 let tie = || match &last.value {
-                    Some(last) => tie(&last.lend(), &value),
+                    Some(last) => {
+                        let canonical = || canonical.get_or_init(|| value.canonical()).lend();
+                        tie((&last.value.lend(), || last.canonical()), (&value, canonical))
+                    }
                     None => Ordering::Less,
                 };
                 if self.order(&last.by, &ranked_by).then_with(tie).is_le() {
                     return;
                 }
             }
-            let value = Some(value.to_owned());
-            self.first().push(kept, Ranked { by: ranked_by.into_owned(), value });
+            let mut value = Kept::new(value.to_owned());
+            value.keep(canonical.into_inner());
+            self.first().push(kept, Ranked { by: ranked_by.into_owned(), value: Some(value) });
         });
     }
 
@@ -172,7 +220,7 @@ impl PerGroup for Best {
         for Ranked { by, value } in sorted {
             bytes.put_canonical(by);
             bytes.push(u8::from(value.is_some()));
-            value.iter().for_each(|value| bytes.put_datum(&value.lend()));
+            value.iter().for_each(|kept| bytes.put_datum(&kept.value.lend()));
         }
         Ok(())
     }
@@ -181,7 +229,7 @@ impl PerGroup for Best {
         let mut kept = Vec::new();
         for _ in 0..bytes.count(2)? {
             let by = bytes.canonical()?;
-            let value = bytes.flag()?.then(|| bytes.owned_datum()).transpose()?;
+            let value = bytes.flag()?.then(|| bytes.owned_datum()).transpose()?.map(Kept::new);
             kept.push(Ranked { by, value });
         }
         self.first().settle(&mut kept);
@@ -190,7 +238,7 @@ impl PerGroup for Best {
 
     fn finish(&self, groups: Vec<Self::Group>) -> OwnedColumn {
         let datum = |ranked: &Ranked, into: &mut OwnedColumn| {
-            let value = ranked.value.as_ref().map(OwnedDatum::lend);
+            let value = ranked.value.as_ref().map(|kept| kept.value.lend());
             into.push(Some(value.unwrap_or_else(|| ranked.by.datum())));
         };
         let (mut items, mut ends) = (OwnedColumn::default(), Vec::new());
