@@ -250,19 +250,16 @@ impl<const L: usize> Exact<L> {
 
     /// Appends the sum to bytes: equal sums are equal bytes.
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
-        let (negative, words, unit) = self.parts();
-        let Some(first) = words.iter().position(|word| *word != 0) else { return bytes.put_u64(0) };
-        let zeros = words[first].trailing_zeros();
-        let last = words.iter().rposition(|word| *word != 0).unwrap_or(first);
-        let shifted = |at: usize| {
-            let above = if at < last && zeros > 0 { words[at + 1] << (64 - zeros) } else { 0 };
-            words[at] >> zeros | above
-        };
-        let odd: Vec<u8> = (first..=last).flat_map(|at| shifted(at).to_le_bytes()).collect();
-        let len = odd.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        bytes.put_u64((len as u64) << 1 | u64::from(negative));
-        bytes.put_i64(i64::from(unit) + 64 * first as i64 + i64::from(zeros));
-        bytes.extend_from_slice(&odd[..len]);
+        match &self.wide {
+            Some(wide) => {
+                let (negative, words, unit) = wide.parts();
+                put(negative, &words, unit, bytes);
+            }
+            None => {
+                let (negative, words) = self.magnitude_of_window();
+                put(negative, &words, i32::from(self.unit), bytes);
+            }
+        }
     }
 
     /// Reads a sum.
@@ -283,14 +280,11 @@ impl<const L: usize> Exact<L> {
         if exponent < LEAST || top > i64::from(LEAST) + 32 * (CHUNKS as i64 - 2) {
             return Err(damaged);
         }
-        let mut word = [0; 8];
-        for at in 0..len {
-            word[at as usize % 8] = bytes.byte()?;
-            if at % 8 == 7 || at + 1 == len {
-                let magnitude = u128::from(u64::from_le_bytes(word));
-                sum.add(negative, magnitude, exponent + 8 * (at - at % 8) as i32);
-                word = [0; 8];
-            }
+        for (at, some) in bytes.take(len as usize)?.chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word[..some.len()].copy_from_slice(some);
+            let magnitude = u128::from(u64::from_le_bytes(word));
+            sum.add(negative, magnitude, exponent + 64 * at as i32);
         }
         Ok(sum)
     }
@@ -298,6 +292,23 @@ impl<const L: usize> Exact<L> {
     /// The bytes of memory that it points to.
     pub(crate) fn heap(&self) -> usize {
         if self.wide.is_some() { size_of::<Wide>() } else { 0 }
+    }
+}
+
+/// Appends an integer, given least word first, in units of 2^`unit`: an odd number, and how often it is doubled.
+fn put(negative: bool, words: &[u64], unit: i32, bytes: &mut Vec<u8>) {
+    let Some(first) = words.iter().position(|word| *word != 0) else { return bytes.put_u64(0) };
+    let zeros = words[first].trailing_zeros();
+    let last = words.iter().rposition(|word| *word != 0).unwrap_or(first);
+    let bits = 64 * (last - first) as u32 + 64 - words[last].leading_zeros() - zeros;
+    let mut left = bits.div_ceil(8) as usize;
+    bytes.put_u64((left as u64) << 1 | u64::from(negative));
+    bytes.put_i64(i64::from(unit) + 64 * first as i64 + i64::from(zeros));
+    for at in first..=last {
+        let above = if at < last && zeros > 0 { words[at + 1] << (64 - zeros) } else { 0 };
+        let word = (words[at] >> zeros | above).to_le_bytes();
+        bytes.extend_from_slice(&word[..left.min(8)]);
+        left -= left.min(8);
     }
 }
 

@@ -96,7 +96,7 @@ pub trait PerGroup: Clone + Send + 'static {
     }
 }
 
-/// Groups between the one whose place is asked for and the one that is merged.
+/// Groups between the one whose place is asked for and the one that is merged or encoded.
 const AHEAD: usize = 16;
 
 /// The [`State`] of a [`PerGroup`] aggregate.
@@ -158,7 +158,12 @@ impl<P: PerGroup> State for Each<P> {
     }
 
     fn encode(&self, order: &[u32], bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
-        order.iter().try_for_each(|&group| self.of.encode(&self.groups[group as usize], bytes))
+        order.iter().enumerate().try_for_each(|(at, &group)| {
+            if let Some(&later) = order.get(at + AHEAD) {
+                prefetch(&self.groups[later as usize]);
+            }
+            self.of.encode(&self.groups[group as usize], bytes)
+        })
     }
 
     fn decode(&mut self, groups: usize, bytes: &mut Reader<'_>) -> Result<(), Damaged> {

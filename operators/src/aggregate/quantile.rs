@@ -6,6 +6,7 @@
 //! many pieces they were made: so cuts do not show. (A limit on the numbers of all groups together
 //! would depend on how groups are spread over states.)
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::sketch::Sketch;
@@ -146,18 +147,22 @@ impl Quantile {
     }
 
     /// The numbers that are kept, those of a group behind each other, and where each group's begin.
-    fn by_group(&self) -> (Vec<usize>, Vec<f64>) {
+    fn by_group(&self) -> (Vec<usize>, Cow<'_, [f64]>) {
         let mut kept = vec![0; self.counts.len()];
         self.groups.iter().for_each(|group| kept[*group as usize] += 1);
         let mut starts = starts(&kept);
         starts.push(self.values.len());
+        // As those are that were split or decoded.
+        if self.groups.is_sorted() {
+            return (starts, Cow::Borrowed(&self.values));
+        }
         let (mut next, mut sorted) = (starts.clone(), vec![0.0; self.values.len()]);
         for (&group, &x) in self.groups.iter().zip(&self.values) {
             let at = &mut next[group as usize];
             sorted[*at] = x;
             *at += 1;
         }
-        (starts, sorted)
+        (starts, Cow::Owned(sorted))
     }
 
     /// The large integers, those of a group behind each other and in their order.
@@ -190,6 +195,17 @@ type Large<'l> = &'l (u32, Canonical<'static>);
 
 /// Integers from here on are kept apart.
 const LARGE: u64 = 1 << 53;
+
+/// A number that sorts as a double does, faster than doubles are compared.
+fn key(x: f64) -> u64 {
+    let bits = x.to_bits();
+    bits ^ (((bits as i64 >> 63) as u64) | 1 << 63)
+}
+
+/// The double of a [`key`].
+fn of_key(key: u64) -> f64 {
+    f64::from_bits(key ^ ((!(key as i64 >> 63) as u64) | 1 << 63))
+}
 
 /// The double that is closest to an integer.
 fn double(integer: &Canonical<'_>) -> f64 {
@@ -270,13 +286,21 @@ impl State for Quantile {
         let (q, over, moves_at) = (self.q, self.over, self.moves_at);
         let empty = |size| Self { over, moves_at, counts: vec![0; size], ..Self::new(q) };
         let mut split: Vec<Self> = sizes.into_iter().map(empty).collect();
-        for (group, count) in self.counts.into_iter().enumerate() {
-            split[part[group] as usize].counts[numbers[group] as usize] = count;
+        let (starts, sorted) = self.by_group();
+        let mut kept = vec![0; parts];
+        part.iter().zip(starts.windows(2)).for_each(|(part, of)| {
+            kept[*part as usize] += of[1] - of[0];
+        });
+        for (of, kept) in split.iter_mut().zip(kept) {
+            of.groups.reserve_exact(kept);
+            of.values.reserve_exact(kept);
         }
-        for (group, x) in self.groups.into_iter().zip(self.values) {
-            let into = &mut split[part[group as usize] as usize];
-            into.groups.push(numbers[group as usize]);
-            into.values.push(x);
+        for (group, &part) in part.iter().enumerate() {
+            let (into, number) = (&mut split[part as usize], numbers[group]);
+            let values = &sorted[starts[group]..starts[group + 1]];
+            into.counts[number as usize] = self.counts[group];
+            into.groups.extend(std::iter::repeat_n(number, values.len()));
+            into.values.extend_from_slice(values);
         }
         for (group, integer) in self.large {
             let into = &mut split[part[group as usize] as usize];
@@ -290,9 +314,10 @@ impl State for Quantile {
     }
 
     fn encode(&self, order: &[u32], bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
-        let ((starts, mut sorted), large) = (self.by_group(), self.large_by_group());
+        let ((starts, sorted), large) = (self.by_group(), self.large_by_group());
+        let mut keys = Vec::new();
         for group in order.iter().map(|group| *group as usize) {
-            let numbers = &mut sorted[starts[group]..starts[group + 1]];
+            let numbers = &sorted[starts[group]..starts[group + 1]];
             let large = of_group(&large, group);
             bytes.put_u64(self.counts[group]);
             if self.counts[group] > EXACT as u64 {
@@ -300,8 +325,10 @@ impl State for Quantile {
             } else {
                 bytes.put_u64(large.len() as u64);
                 large.iter().for_each(|(_, integer)| bytes.put_canonical(integer));
-                numbers.sort_unstable_by(f64::total_cmp);
-                numbers.iter().for_each(|x| bytes.put_f64(*x));
+                keys.clear();
+                keys.extend(numbers.iter().map(|x| key(*x)));
+                keys.sort_unstable();
+                keys.iter().for_each(|key| bytes.put_f64(of_key(*key)));
             }
         }
         Ok(())
@@ -334,12 +361,13 @@ impl State for Quantile {
             if doubles as usize > bytes.left() / size_of::<f64>() {
                 return Err(damaged);
             }
-            for _ in 0..doubles {
-                let x = bytes.f64()?;
-                if x.is_nan() {
-                    return Err(damaged);
-                }
-                self.push(group, x);
+            let doubles = bytes.take(doubles as usize * size_of::<f64>())?.as_chunks().0;
+            self.counts[group as usize] += doubles.len() as u64;
+            self.over |= self.counts[group as usize] > EXACT as u64;
+            self.groups.extend(std::iter::repeat_n(group, doubles.len()));
+            self.values.extend(doubles.iter().map(|bytes| f64::from_le_bytes(*bytes) + 0.0));
+            if self.values[self.values.len() - doubles.len()..].iter().any(|x| x.is_nan()) {
+                return Err(damaged);
             }
         }
         Ok(())
@@ -355,7 +383,8 @@ impl State for Quantile {
     }
 
     fn finish(self) -> OwnedColumn {
-        let ((starts, mut sorted), large) = (self.by_group(), self.large_by_group());
+        let ((starts, sorted), large) = (self.by_group(), self.large_by_group());
+        let mut sorted = sorted.into_owned();
         let mut quantiles = OwnedColumn::default();
         for (group, &count) in self.counts.iter().enumerate() {
             let numbers = &mut sorted[starts[group]..starts[group + 1]];

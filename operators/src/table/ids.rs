@@ -8,7 +8,7 @@
 
 use creel_kernels::prefetch;
 
-use super::Seed;
+use super::{Seed, order};
 use crate::column::Span;
 
 /// Numbers texts from 0 on, in the order in which they come first.
@@ -111,20 +111,27 @@ impl TextIds {
     /// assert_eq!(ids.sorted(), [1, 0]);
     /// ```
     pub fn sorted(&self) -> Vec<u32> {
-        // The first eight bytes decide most comparisons without a look at the texts.
-        let first = |text: &str| {
-            let mut bytes = [0; 8];
-            let len = text.len().min(8);
-            bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
-            u64::from_be_bytes(bytes)
-        };
-        let numbers = 0..self.len() as u32;
-        let mut keyed: Vec<(u64, u32)> =
-            numbers.map(|number| (first(self.text(number)), number)).collect();
-        keyed.sort_unstable_by(|(a, m), (b, n)| {
-            a.cmp(b).then_with(|| self.text(*m).cmp(self.text(*n)))
-        });
-        keyed.into_iter().map(|(_, number)| number).collect()
+        order::by_key(0..self.len() as u32, |number| self.text(number).as_bytes()).collect()
+    }
+
+    /// Has the text of a number come near that is asked for soon.
+    ///
+    /// # Panics
+    ///
+    /// If no text has this number.
+    ///
+    /// ```
+    /// # use creel_operators::table::TextIds;
+    /// let mut ids = TextIds::default();
+    /// let number = ids.number("cod");
+    /// ids.ask_for(number);
+    /// assert_eq!(ids.text(number), "cod");
+    /// ```
+    #[inline]
+    pub fn ask_for(&self, number: u32) {
+        if let Some(first) = self.text(number).as_bytes().first() {
+            prefetch(first);
+        }
     }
 
     /// The number of a text, which is a new one for a new text.

@@ -66,11 +66,19 @@ fn sorted<'k, P: Copy>(mut ranks: Vec<Rank<P>>, bytes: impl Fn(P) -> &'k [u8]) -
     ranks
 }
 
+/// Sorts what different keys are found by, by the keys.
+pub(super) fn by_key<'k, P: Copy>(
+    places: impl Iterator<Item = P>,
+    bytes: impl Fn(P) -> &'k [u8],
+) -> impl Iterator<Item = P> {
+    let rank = |place| Rank { rarity: 0, number: number(bytes(place)), place };
+    let ranks = places.map(rank).collect();
+    sorted(ranks, bytes).into_iter().map(|rank| rank.place)
+}
+
 /// Sorts different keys and their counts by the keys alone.
 pub(super) fn sorted_by_key(rows: Vec<(&[u8], u64)>) -> impl Iterator<Item = (&[u8], u64)> {
-    let rank = |row: (_, _)| Rank { rarity: 0, number: number(row.0), place: row };
-    let ranks = rows.into_iter().map(rank).collect();
-    sorted(ranks, |(key, _)| key).into_iter().map(|rank| rank.place)
+    by_key(rows.into_iter(), |(key, _)| key)
 }
 
 /// Sorts keys that are equally common and the same up to a byte.

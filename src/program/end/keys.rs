@@ -211,8 +211,12 @@ impl Keys {
             Self::One => {}
             Self::Texts(keys) => {
                 bytes.put_u64(rows.len() as u64);
-                let groups = order.groups[rows].iter();
-                groups.for_each(|group| bytes.put_bytes(keys.text(*group).as_bytes()));
+                for at in rows {
+                    if let Some(later) = order.groups.get(at + AHEAD) {
+                        keys.ask_for(*later);
+                    }
+                    bytes.put_bytes(keys.text(order.groups[at]).as_bytes());
+                }
             }
             Self::Numbers(_) => {
                 bytes.put_u64(rows.len() as u64);
@@ -306,7 +310,7 @@ impl Keys {
     }
 }
 
-/// Groups between the one whose results are asked for and the one that is visited.
+/// Groups between the one that is asked for and the one that is visited or encoded.
 const AHEAD: usize = 16;
 
 /// Groups in the order of their keys, and the keys, if they are numbers.

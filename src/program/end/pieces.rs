@@ -101,8 +101,7 @@ impl Pieces {
 
     /// Cuts the pieces of these rows that are much larger.
     fn refine(&mut self, rows: &Range<usize>) {
-        const TIMES: usize = 4;
-        let (most, mut at) = (TIMES * rows.len(), 0);
+        let (most, mut at) = (2 * rows.len(), 0);
         while let Some(piece) = self.left.get(at).filter(|piece| piece.start < rows.end) {
             if piece.order.len() <= 2 * most {
                 at += 1;
