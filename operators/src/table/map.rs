@@ -33,7 +33,7 @@ pub struct Map<K> {
     most: usize,
     /// Whether it is one of several parts of a table, which are merged on several threads.
     is_part: bool,
-    /// Of the part that was counted last: how many keys waited, and how many distinct keys they were.
+    /// Of the part that was counted last when it had few keys: how many waited, and how many of them were new.
     last: (usize, usize),
     seed: Seed,
 }
@@ -112,17 +112,18 @@ impl<K: Stored> Map<K> {
         let Self { parts, seed, last, .. } = self;
         let part = &mut parts[at];
         let before = part.len();
-        // Hashes spread keys evenly, so the ratio of distinct keys is about that of the last part. Room for all of
-        // them saves a part from being rehashed as it grows.
+        // Hashes spread keys evenly, so the ratio of new keys is about that of the last part. Room for all of them
+        // saves a part from being rehashed as it grows: also one that has the few keys of before the table was cut.
         let (waited, new) = *last;
-        let new = if before > 0 { 0 } else { len.min(len * (new + new / 16) / waited.max(1)) };
+        let begins = before <= len / 8;
+        let new = if begins { len.min(len * (new + new / 16) / waited.max(1)) } else { 0 };
         part.reserve(new, |(k, _)| seed.hash_key(k));
         for key in waiting.runs(at).flatten() {
             let hash = seed.hash_key(key);
             count(part, |(k, _)| seed.hash_key(k), (hash, key), |key, k| *key == k, 1);
         }
-        if before == 0 {
-            *last = (len, part.len());
+        if begins {
+            *last = (len, part.len() - before);
         }
         waiting.clear(at);
     }
