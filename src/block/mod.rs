@@ -171,9 +171,10 @@ impl Block {
 }
 
 impl Block {
-    /// A block of records that the run itself has made; `name` stands for their object in messages.
+    /// A block of records that the run itself has made; `name` stands for their object in messages, in which
+    /// they begin at `offset`.
     #[cfg(any(feature = "cli", test))]
-    pub(crate) fn made(bytes: &[u8], name: &Arc<str>, partition: usize) -> Self {
+    pub(crate) fn made(bytes: &[u8], name: &Arc<str>, partition: usize, offset: u64) -> Self {
         let mut buffer = Buffer::default();
         buffer.extend(bytes);
         // Behind all that is read.
@@ -183,7 +184,7 @@ impl Block {
             object: Arc::clone(name),
             partition,
             order,
-            offset: 0,
+            offset,
             units: Units::Bytes,
             foreign: false,
             nuls_pass: true,
@@ -200,7 +201,7 @@ impl Block {
 
     /// A block of these bytes, from nowhere.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self { order: InputOrder::default(), ..Self::made(bytes, &"memory".into(), 0) }
+        Self { order: InputOrder::default(), ..Self::made(bytes, &"memory".into(), 0, 0) }
     }
 }
 

@@ -171,7 +171,8 @@ impl<R: Read> Reader<R> {
         let read = fill(&mut input, &mut header).map_err(|error| fault(name, error))?;
         let corrupt = |at: usize, reason: &str| damaged(name, at as u64, reason);
         if header[..MAGIC.len().min(read)] != MAGIC[..MAGIC.len().min(read)] || read == 0 {
-            return Err(corrupt(0, &format!("this is not {}", kind.name())));
+            let reason = format!("this is not {}", kind.name());
+            return Err(Error::Corrupt { place: Place::object(name), reason });
         }
         if read < HEADER {
             return Err(corrupt(read, "it is cut off; write it again"));

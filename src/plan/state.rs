@@ -372,28 +372,37 @@ impl run::Input for StoredRows {
     fn open(&self, partition: usize) -> RowsReader {
         let stored = self.states[partition].clone();
         let (stop, progress) = (self.stop.clone(), Arc::clone(&self.progress));
+        let name = format!("rows of {}", stored.name).into();
         let frames = Frames { stored, reader: None, frame: Vec::new(), stop, progress };
-        RowsReader { frames, partition }
+        RowsReader { frames, name, partition, offset: 0 }
     }
 }
 
 /// The rows of one state.
 pub(super) struct RowsReader {
     frames: Frames,
+    /// As messages name the rows: their bytes are none of the file's.
+    name: Arc<str>,
     partition: usize,
+    /// Where the next rows begin among all of the state.
+    offset: u64,
 }
 
 impl run::Reader for RowsReader {
     type Block = Block;
 
     async fn next(&mut self) -> Result<Option<Block>> {
-        let (name, partition) = (Arc::clone(&self.frames.stored.name), self.partition);
+        let Self { frames, name, partition, offset } = self;
         // What was read until a run is told to stop is its input.
-        let rows = match self.frames.next_rows() {
+        let rows = match frames.next_rows() {
             Err(Error::Cancelled) => None,
             rows => rows?,
         };
-        Ok(rows.map(|rows| Block::made(rows, &name, partition)))
+        Ok(rows.map(|rows| {
+            let block = Block::made(rows, name, *partition, *offset);
+            *offset += rows.len() as u64;
+            block
+        }))
     }
 
     fn weight(block: &Block) -> usize {

@@ -157,7 +157,7 @@ impl run::Input for Parts {
     }
 
     fn open(&self, partition: usize) -> Part {
-        let block = Block::made(&self.0[partition], &"rows".into(), partition);
+        let block = Block::made(&self.0[partition], &"rows".into(), partition, 0);
         Part((!self.0[partition].is_empty()).then_some(block))
     }
 }

@@ -181,7 +181,7 @@ impl Reader for RowReader {
             Some(Stored::Held(bytes)) => bytes,
             Some(Stored::Spilled(budget, extent)) => budget.read(extent)?,
         };
-        Ok(Some(Block::made(&bytes, &self.name, self.partition)))
+        Ok(Some(Block::made(&bytes, &self.name, self.partition, 0)))
     }
 
     fn weight(block: &Block) -> usize {
