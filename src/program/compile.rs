@@ -190,15 +190,13 @@ impl Compiler {
             return Err(wrong_arity(verb, call));
         }
         // These are asked of the reduction itself, which then keeps less.
+        let is_first = verb.name == "take" || verb.name == "count" && call.args.is_empty();
         let limits = match self.end.as_mut().map(|end| end.rows()) {
-            None | Some(Rows::Pairs | Rows::Objects | Rows::Mixed) => false,
-            Some(Rows::Ranked(_) | Rows::Ordered(_) | Rows::Single)
-                if verb.name == "take" || verb.name == "count" && call.args.is_empty() =>
-            {
-                true
-            }
-            Some(Rows::Ranked(_) | Rows::Single) => verb.name == "topk" && call.args.len() == 1,
-            Some(Rows::Ordered(_)) => false,
+            // The number of rows is one row.
+            Some(Rows::Ranked(wanted) | Rows::Ordered(wanted)) if wanted.counted => false,
+            Some(Rows::Ranked(_)) => is_first || verb.name == "topk" && call.args.len() == 1,
+            Some(Rows::Ordered(_)) => is_first,
+            None | Some(Rows::Single | Rows::Pairs | Rows::Objects | Rows::Mixed) => false,
         };
         if !limits {
             self.begin_phase();

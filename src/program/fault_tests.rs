@@ -37,8 +37,6 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         ("map(frequencies)", "frequencies", "cannot stand inside"),
         ("frequencies | filter(.[1] > \"x\" and words)", "words", "cannot stand inside"),
         ("test(\"a\") | length", "length", "have none"),
-        ("frequencies | filter(.[1] > 2) | max | topk(3)", "topk", "single result"),
-        ("count | count", "count", "single result"),
         ("words, count", "words", "such as count"),
         ("def f: length; map(f)", "def f: length; map(f)", "not there yet: a definition"),
         ("take(99999999999999999999)", "99999999999999999999", "largest number"),

@@ -92,6 +92,38 @@ fn topk_of_pairs_that_were_filtered_ranks_by_the_count() {
 }
 
 #[test]
+fn a_single_result_is_one_record_of_what_follows() {
+    let text = "b a b\nc a\nb\n";
+    for (program, expected) in [
+        ("words | count | count", "1\n"),
+        ("words | count | topk(3)", "6\n"),
+        ("words | count | take(0)", ""),
+        ("words | frequencies | count | count", "1\n"),
+        ("words | frequencies | count | take(1)", "3\n"),
+        ("words | frequencies | filter(.[1] > 2) | max | topk(3)", "[\"b\",3]\n"),
+        ("words | sort | count | topk(2)", "6\n"),
+        ("words | nunique | count", "1\n"),
+        // A list is one value, whose members are records once it is flattened.
+        ("words | list | count", "1\n"),
+        ("words | list | flatten | count", "6\n"),
+        ("words | list | topk(2)", "[\"b\",\"a\",\"b\",\"c\",\"a\",\"b\"]\n"),
+        ("words | agg(topk(2)) | count", "1\n"),
+        ("words | agg(topk(2)) | flatten | count", "2\n"),
+        ("words | agg(frequencies) | flatten | topk(1)", "[\"c\",1]\n"),
+        ("words | (list | count), (topk(2) | count), count", "1\n2\n6\n"),
+        // Rows are records, each of them one.
+        ("words | topk(2) | count", "2\n"),
+        ("words | agg({n: count, all: list}) | count", "1\n"),
+    ] {
+        assert_eq!(
+            printed(program, text, &options(InputFormat::TEXT, 4, 2)),
+            expected,
+            "{program}"
+        );
+    }
+}
+
+#[test]
 fn a_row_that_a_phase_cannot_evaluate_is_named_or_left_out() {
     let strict = options(InputFormat::TEXT, 4, 2);
     let (printed, ended) = run_over("words | frequencies | words", "b a b", &strict);

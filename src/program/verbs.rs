@@ -226,6 +226,11 @@ pub(crate) static VERBS: &[Verb] = &[
         help: "r of all records: mean, p99(.a); creel --aggregates has them all",
         arity: (1, 1),
         build: |c, call| {
+            if let Node::Call(reducer) = &call.args[0].node
+                && reducer.name == "nunique"
+            {
+                return grouping::single(c, reducer);
+            }
             let grouping = Grouping::of(&call.args[0], c.kind, None)?;
             c.end(grouping);
             Ok(())
