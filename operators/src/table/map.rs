@@ -78,20 +78,30 @@ impl<K: Stored> Map<K> {
         let Self { parts, seed, .. } = self;
         count(&mut parts[at], |(k, _)| seed.hash_key(k), (hash, key), matches, n);
         if parts.len() == 1 && parts[0].len() > SMALL {
-            self.cut();
+            self.cut(false);
         }
     }
 
-    /// Cuts it into parts.
-    fn cut(&mut self) {
+    /// Cuts it into parts. If keys may wait, those that were seen once do: of many keys these are most, and they
+    /// are then counted with the others of their part, in place of once for each of the tables that are merged.
+    fn cut(&mut self, may_wait: bool) {
         if self.parts.len() > 1 {
             return;
         }
         let whole = std::mem::take(&mut self.parts);
-        self.parts.resize_with(PARTS, HashTable::new);
+        let keys: usize = whole.iter().map(HashTable::len).sum();
+        let each = if may_wait { 0 } else { (keys + keys / 4) / PARTS };
+        self.parts.resize_with(PARTS, || HashTable::with_capacity(each));
         self.waiting = Self::PLAIN.then(|| Scatter::new(PARTS));
         for (key, n) in whole.into_iter().flatten() {
-            self.add_hashed(self.seed.hash_key(&key), key, K::eq, n);
+            let hash = self.seed.hash_key(&key);
+            match &mut self.waiting {
+                Some(waiting) if may_wait && n == 1 => {
+                    waiting.push(part_of(hash), key);
+                    self.waits += 1;
+                }
+                _ => self.add_hashed(hash, key, K::eq, n),
+            }
         }
     }
 
@@ -190,7 +200,18 @@ impl<K: Stored> Table<K> for Map<K> {
         self.add_hashed(hash, key, Q::matches, n);
     }
 
-    fn add_later<Q: Key<Owned = K>>(&mut self, keys: impl Iterator<Item = Q>) {
+    fn add_later<Q: Key<Owned = K>>(&mut self, mut keys: impl Iterator<Item = Q>) {
+        if !Self::PLAIN {
+            return self.add_all(keys);
+        }
+        while let [whole] = self.parts.as_mut_slice() {
+            let Some(key) = keys.next() else { return };
+            let (seed, hash) = (&self.seed, self.seed.hash_key(&key));
+            count(whole, |(k, _)| seed.hash_key(k), (hash, key), Q::matches, 1);
+            if whole.len() > SMALL {
+                self.cut(true);
+            }
+        }
         let Some(waiting) = &mut self.waiting else { return self.add_all(keys) };
         for key in keys {
             let hash = self.seed.hash_key(&key);
@@ -222,7 +243,7 @@ impl<K: Stored> Table<K> for Map<K> {
 
     fn merge(&mut self, mut from: Self) {
         if self.parts.len() == 1 && from.parts.len() > 1 {
-            self.cut();
+            self.cut(from.waits > 0 && !self.is_part);
         }
         // A whole table is merged on one thread: keys that wait go on waiting, so that no key is counted more than
         // once for a table, and moved from there to another. Parts are merged on all threads, and counted there.
@@ -267,7 +288,7 @@ impl<K: Stored> Table<K> for Map<K> {
             return cut;
         }
         for part in &mut cut {
-            part.cut();
+            part.cut(false);
             part.is_part = true;
         }
         for (at, part) in self.parts.into_iter().enumerate() {
