@@ -104,6 +104,7 @@ mod error;
 #[cfg(feature = "cli")]
 mod exchange;
 mod graph;
+mod memory;
 #[cfg(feature = "cli")]
 pub mod plan;
 #[cfg(feature = "cli")]

@@ -255,7 +255,7 @@ pub(crate) struct BlockOptions {
     /// What ends a record.
     pub(crate) delimiter: Delimiter,
     /// The longest record allowed, in bytes without its delimiter; as the memory of the run allows
-    /// if not set, see [`run::memory`](crate::run).
+    /// if not set, see [`memory`](crate::memory).
     pub(crate) max_record: Option<u64>,
     /// What a truncated or broken stream does.
     pub(crate) damaged: Damaged,

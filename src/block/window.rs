@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::codec::Codec;
+use crate::memory::Reservation;
 use crate::progress::InputOrder;
 use crate::spill::Budget;
 
@@ -39,7 +40,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// Who has a window of so many bytes: by listing and object, and a number.
-    held: BTreeMap<(u64, usize, u64), u64>,
+    held: BTreeMap<(u64, usize, u64), (u64, Option<Reservation>)>,
     next: u64,
     waiting: Vec<Waker>,
 }
@@ -108,7 +109,7 @@ impl Windows {
             return Poll::Ready(Err(shared.refusal(codec, bytes)));
         }
         let mut state = shared.lock();
-        let held: u64 = state.held.values().sum();
+        let held: u64 = state.held.values().map(|(bytes, _)| bytes).sum();
         let mine = (order.listing, order.object);
         let is_first = state.held.keys().all(|&(listing, object, _)| (listing, object) >= mine);
         if shared.together && held.saturating_add(bytes) > self.largest() / 2 && !is_first {
@@ -117,10 +118,8 @@ impl Windows {
         }
         state.next += 1;
         let key = (order.listing, order.object, state.next);
-        state.held.insert(key, bytes);
-        if let Some(budget) = shared.budget.get() {
-            budget.hold(bytes);
-        }
+        let reserved = shared.budget.get().map(|budget| budget.reserve(bytes));
+        state.held.insert(key, (bytes, reserved));
         Poll::Ready(Ok(Some(Grant { shared: Arc::clone(shared), key })))
     }
 }
@@ -147,10 +146,7 @@ impl Shared {
 impl Drop for Grant {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        let bytes = state.held.remove(&self.key).unwrap_or(0);
-        if let Some(budget) = self.shared.budget.get() {
-            budget.release(bytes);
-        }
+        state.held.remove(&self.key);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);

@@ -1,15 +1,16 @@
 //! The memory that a run may use: what was asked for, or half of what there is.
 
 use crate::block::Windows;
-use crate::run::memory;
+use crate::memory::{self, LaneNeeds};
+use crate::{Error, Result};
 
 /// How a run divides its memory.
 #[derive(Debug, Clone)]
 pub(super) struct Division {
     /// Threads, as many as were asked for if there is memory for each.
     pub(super) threads: usize,
-    /// Bytes for states; `None` if nobody knows how much there is.
-    pub(super) states: Option<u64>,
+    /// What these need besides states; `None` if nobody knows how much there is.
+    pub(super) needs: Option<LaneNeeds>,
     /// Bytes that are fetched ahead from a store.
     pub(super) ahead: usize,
     /// Bytes of a block: as many as were asked for, if one thread has memory for such blocks.
@@ -33,29 +34,50 @@ pub(super) struct Asked {
     pub(super) max_record: Option<u64>,
     /// The bytes of a thread's state, about.
     pub(super) state: u64,
+    /// The least memory for all states.
+    pub(super) least_state: u64,
 }
 
 /// Divides memory among as many of the threads as it does for.
-pub(super) fn divide(asked: Asked) -> Division {
+///
+/// # Errors
+///
+/// If there is too little even for one thread; the least that would do is named.
+pub(super) fn divide(asked: Asked) -> Result<Division> {
     let Asked { threads, blocksize, .. } = asked;
     let Some(memory) = asked.memory.or_else(memory::default) else {
         let (ahead, windows) = (AHEAD as usize, Windows::default());
-        return Division { threads, states: None, ahead, blocksize, longest_record: None, windows };
+        return Ok(Division {
+            threads,
+            needs: None,
+            ahead,
+            blocksize,
+            longest_record: None,
+            windows,
+        });
     };
-    let blocksize = memory::blocksize(memory, blocksize);
+    let needs = LaneNeeds::new(memory, blocksize);
+    if needs.room(1) < asked.least_state {
+        let (least, memory) = (needs.least(asked.least_state).div_ceil(1 << 20), memory >> 20);
+        let reason = format!(
+            "the results of this program need {least} MiB of memory at least, and there are {memory}; name \
+             --memory {least}M, or run the results one by one"
+        );
+        return Err(Error::Plan { reason });
+    }
+    let blocksize = needs.blocksize();
     let longest = memory::longest_record(memory);
     // Records that are longer than they would be unasked take as much as blocks of that size.
-    let longer = asked.max_record.filter(|&record| record > longest.max(blocksize as u64));
-    let block = longer.map_or(blocksize, |record| usize::try_from(record).unwrap_or(usize::MAX));
-    let threads = memory::threads(memory, threads, block, asked.state);
-    Division {
+    let longer = asked.max_record.filter(|&record| record > longest);
+    let threads = needs.lanes(threads, longer.unwrap_or(0), asked.state);
+    Ok(Division {
         threads,
-        states: Some(memory::for_states(memory, threads, blocksize)),
+        needs: Some(needs),
         ahead: (memory / 8).min(AHEAD) as usize,
         blocksize,
         longest_record: Some(longest),
         windows: Windows::of_lanes(memory, threads),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -66,8 +88,9 @@ mod tests {
     fn memory_bounds_threads_blocks_and_what_is_fetched_ahead() {
         let divided = |memory: u64, blocksize, max_record, state| {
             let memory = Some(memory << 20);
-            let division = divide(Asked { memory, threads: 32, blocksize, max_record, state });
-            let states = division.states.expect("memory was named") >> 20;
+            let asked = Asked { memory, threads: 32, blocksize, max_record, state, least_state: 0 };
+            let division = divide(asked).expect("it is enough");
+            let states = division.needs.expect("memory was named").room(division.threads) >> 20;
             (division.threads, states, division.ahead >> 20, division.blocksize >> 10)
         };
         assert_eq!(divided(4096, 1 << 20, None, 16 << 20), (32, 2385, 32, 1024));

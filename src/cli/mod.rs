@@ -154,7 +154,7 @@ fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) 
         look: args.on_missing == Missing::Fail && program.streams(),
     };
     let source = Source::parse(&args.sources, access)?;
-    let division = divide(args, program);
+    let division = divide(args, program)?;
     let (job, context) = (job(args, source, &division), context(args, &division));
     if let Some(plan) = plan {
         return partial::write(args, &plan, &job, &context);
@@ -254,13 +254,14 @@ fn monitor(args: &Args, context: &Context, streams_to_terminal: bool) -> Monitor
 }
 
 /// Divides the memory of a run of a program.
-fn divide(args: &Args, program: &Program) -> Division {
+fn divide(args: &Args, program: &Program) -> Result<Division> {
     memory::divide(Asked {
         memory: args.memory,
         threads: args.threads.unwrap_or(Context::default().threads),
         blocksize: blocksize(args),
         max_record: args.max_record,
         state: program.state_of_lane(),
+        least_state: program.least_state(),
     })
 }
 
@@ -285,11 +286,11 @@ fn job(args: &Args, source: Source, division: &Division) -> Job {
 }
 
 fn context(args: &Args, division: &Division) -> Context {
-    let &Division { threads, states, .. } = division;
-    let budget = |limit| {
-        Arc::new(Budget::new(limit, args.tmpdir.as_deref()).with_largest_file(args.spill_max))
-    };
-    let budget = states.map(budget);
+    let &Division { threads, needs, .. } = division;
+    let budget = needs.map(|needs| {
+        let budget = Budget::of_lanes(needs, threads, args.tmpdir.as_deref());
+        Arc::new(budget.with_largest_file(args.spill_max))
+    });
     if let Some(budget) = &budget {
         division.windows.count_in(budget);
     }

@@ -93,7 +93,7 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
     let open = |object: &Arc<Object>| Stored::open(object, args.tmpdir.as_deref());
     let partials = Partials::of_one_plan(objects.iter().map(open).collect::<Result<_>>()?)?;
     let (plan, told) = (partials.plan(), partials.report());
-    let division = super::divide(args, plan.compiled_program());
+    let division = super::divide(args, plan.compiled_program())?;
     let context = super::context(args, &division);
     context.progress.add_total(partials.size());
     let missing = plan.missing();

@@ -9,8 +9,9 @@ use super::part::{Chunk, HEAD, Part, next, put, take};
 use crate::Result;
 use crate::spill::{Batch, Budget};
 
-/// Bytes of a chunk.
+/// Bytes of a chunk, and of the first of a range, which may have few rows.
 const CHUNK: usize = if cfg!(test) { 64 } else { 16 << 10 };
+const FIRST_CHUNK: usize = CHUNK / 16;
 
 /// Bytes of rows that a lane keeps as they come, as a sample, before it sends them to ranges.
 const SAMPLE: usize = if cfg!(test) { 512 } else { 4 << 20 };
@@ -192,7 +193,10 @@ impl Ranges {
     fn renew(&mut self, range: usize, bytes: usize) {
         let fresh = match self.free.pop() {
             Some(free) if free.capacity() >= bytes => free,
-            _ => Vec::with_capacity(CHUNK.max(bytes)),
+            _ => {
+                let twice = 2 * self.open[range].capacity();
+                Vec::with_capacity(twice.clamp(FIRST_CHUNK, CHUNK).max(bytes))
+            }
         };
         self.held += fresh.capacity();
         let full = std::mem::replace(&mut self.open[range], fresh);

@@ -15,7 +15,7 @@ use crate::block::{Block, Delimiter};
 use crate::graph::Shared;
 use crate::progress::Tally;
 use crate::record::{Checked, Invalid, RawLines};
-use crate::run::{self, Context, Pass, Reader, memory, stream};
+use crate::run::{self, Context, Pass, Reader, stream};
 use crate::sink::{Cell, Printer};
 use crate::spill::Budget;
 use crate::{Error, Result};
@@ -35,6 +35,7 @@ pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
+    context.budget.iter().for_each(|budget| budget.restore_lanes());
     match (phase.is_ordered(), phase.streams()) {
         (false, true) => stream_records(phase, input, records, context, out),
         (true, true) => ordered::print(phase, &phase.ordered, input, records, context, out),
@@ -163,13 +164,18 @@ impl Pass<Block> for Reduce {
 
     fn unfit(&self, lane: &Lane, budget: &Budget) -> Error {
         let least = lane.state.needed().map(|needed| {
-            format!("; for all that is kept, `--memory {}M` would do", memory::least(needed) >> 20)
+            let least = budget.least(needed) >> 20;
+            format!("; for all that is kept, `--memory {least}M` would do")
         });
         run::unfit(&lane.state.name(), lane.state.held(), budget, &least.unwrap_or_default())
     }
 
     fn spill(&self, lane: &mut Lane, budget: &Budget) -> Result<bool> {
         lane.state.spill(budget)
+    }
+
+    fn detach(&self, lane: &mut Lane) -> Lane {
+        self.lane(lane.state.detach())
     }
 
     fn parts(&self, lane: Lane, bits: u32) -> Vec<Lane> {

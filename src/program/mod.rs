@@ -112,6 +112,12 @@ impl Program {
         phases.map(|phase| phase.state_of_lane()).max().unwrap_or(0)
     }
 
+    /// The least memory for the states of its phases, beside blocks.
+    pub(crate) fn least_state(&self) -> u64 {
+        let phases = std::iter::once(&self.first).chain(&self.rest);
+        phases.map(|phase| phase.least_state()).max().unwrap_or(0)
+    }
+
     /// Whether the order of blocks shows in what is printed.
     pub(crate) fn order(&self) -> Order {
         self.first().order()

@@ -62,8 +62,14 @@ pub(super) fn reduced(
         if let Some(share) = &mut share
             && share.is_over(pass.held(&held.state), 1)
         {
-            if !held.put_away(context, &*pass)? {
-                return Err(pass.unfit(&held.state, share.budget()));
+            let budget = share.budget();
+            let fits = |state: &_| pass.held(state) as u64 <= budget.limit();
+            // Lanes that have no room for what they make wait: one of them is enough.
+            if !held.put_away(context, &*pass)? && !fits(&held.state) {
+                budget.retire(1);
+                if !fits(&held.state) {
+                    return Err(pass.unfit(&held.state, budget));
+                }
             }
             share.is_over(pass.held(&held.state), 1);
         }

@@ -15,7 +15,7 @@ use super::phases::{follow, read};
 use super::stage::Stage;
 use crate::block::Block;
 use crate::record::Invalid;
-use crate::run::{Context, Input, Reader, memory};
+use crate::run::{Context, Input, Reader};
 use crate::sink::{Encoder, Format, Printer, Write};
 use crate::watch::bytes;
 use crate::{Error, Result};
@@ -102,7 +102,8 @@ fn fitting(state: Box<dyn State>, context: &Context) -> Result<Box<dyn State>> {
     const BITS: u32 = 6;
     let Some(budget) = context.budget.as_deref() else { return Ok(state) };
     let is_large = |state: &dyn State| state.held() as u64 > budget.limit() / 2;
-    if !is_large(&*state) {
+    // No lane reads any more.
+    if !is_large(&*state) || budget.retire(1) && !is_large(&*state) {
         return Ok(state);
     }
     budget.spill();
@@ -123,7 +124,7 @@ fn fitting(state: Box<dyn State>, context: &Context) -> Result<Box<dyn State>> {
             "its state takes {}, and --partial needs as much again to write it; give the process fewer \
              sources, or `--memory {}M`",
             bytes(held),
-            memory::least(2 * held) >> 20
+            budget.least(2 * held) >> 20
         ),
     })
 }

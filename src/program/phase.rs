@@ -112,6 +112,11 @@ impl Phase {
         self.end.as_ref().map_or(0, |end| end.state_of_lane())
     }
 
+    /// The least memory for the state of all lanes: what it takes to spill it, and to read it back.
+    pub(super) fn least_state(&self) -> u64 {
+        self.end.as_ref().map_or(0, |end| end.least_state())
+    }
+
     /// Whether the order of blocks shows in what is printed.
     pub(super) fn order(&self) -> Order {
         if self.streams() || self.is_ordered() { Order::Kept } else { Order::Any }

@@ -12,6 +12,7 @@ use super::lane::{self, Records};
 use super::phase::Phase;
 use crate::Result;
 use crate::block::{Block, Delimiter};
+use crate::memory::Reservation;
 use crate::record::Invalid;
 use crate::run::{Context, Input, Reader};
 use crate::sink::{Encoder, Format, Printer, Write};
@@ -90,7 +91,7 @@ struct Rows {
 
 /// A block that waits.
 enum Stored {
-    Held(Vec<u8>),
+    Held { bytes: Vec<u8>, _reserved: Option<Reservation> },
     Spilled(Arc<Budget>, Extent),
 }
 
@@ -133,7 +134,10 @@ impl Rows {
                 self.held -= block.len() as u64;
                 Stored::Spilled(Arc::clone(budget), budget.write(&block)?)
             }
-            _ => Stored::Held(block),
+            budget => {
+                let reserved = budget.as_ref().map(|budget| budget.reserve(block.len() as u64));
+                Stored::Held { bytes: block, _reserved: reserved }
+            }
         };
         self.blocks.push(Mutex::new(Some(stored)));
         Ok(())
@@ -178,7 +182,7 @@ impl Reader for RowReader {
     async fn next(&mut self) -> Result<Option<Block>> {
         let bytes = match self.stored.take() {
             None => return Ok(None),
-            Some(Stored::Held(bytes)) => bytes,
+            Some(Stored::Held { bytes, .. }) => bytes,
             Some(Stored::Spilled(budget, extent)) => budget.read(extent)?,
         };
         Ok(Some(Block::made(&bytes, &self.name, self.partition, 0)))

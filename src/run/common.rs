@@ -1,64 +1,96 @@
 //! What lanes have in common whose states have no form for the disk: where they hold too much together,
 //! they merge what they have, so that what is kept stands in memory once, for any number of lanes.
+//!
+//! Where even that has no room, lanes end one after another, and leave the memory of their blocks to it: a
+//! run that one lane can do is done by any number.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Pass;
 use crate::Result;
+use crate::memory::Reservation;
 use crate::spill::Budget;
 
-/// A state of several lanes, if they have made one, and the bytes that it holds.
+/// A state of several lanes, if they have made one, and the lanes that may add to it.
 #[derive(Debug)]
-pub(super) struct Common<S>(Mutex<Option<(S, u64)>>);
+pub(super) struct Common<S>(Mutex<Inner<S>>);
 
-impl<S> Default for Common<S> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
+#[derive(Debug)]
+struct Inner<S> {
+    state: Option<(S, Reservation)>,
+    /// Lanes that have not ended, as far as is known here.
+    lanes: usize,
+}
+
+/// What a lane does that has added its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It takes the next block.
+    GoOn,
+    /// It takes no block any more, as the others need the memory of its own.
+    Retire,
 }
 
 impl<S> Common<S> {
-    /// Moves what a lane's state has seen here; another that has seen nothing is left.
+    /// Nothing as yet, of so many lanes.
+    pub(super) fn new(lanes: usize) -> Self {
+        Self(Mutex::new(Inner { state: None, lanes }))
+    }
+
+    /// Moves what a lane's state has seen here; another that has seen nothing is left. The last lane has
+    /// it all by itself.
     ///
     /// # Errors
-    /// If what is here then is more than all states may hold.
+    /// If what one lane has then is more than all states may hold.
     pub(super) fn add<B>(
         &self,
         pass: &impl Pass<B, State = S>,
         state: &mut S,
         budget: &Budget,
-    ) -> Result<()> {
+    ) -> Result<Added> {
+        let mut inner = self.lock();
+        if inner.lanes <= 1 {
+            take_into(&mut inner, pass, state);
+            return match pass.held(state) as u64 > budget.limit() && !budget.retire(1) {
+                true => Err(pass.unfit(state, budget)),
+                false => Ok(Added::GoOn),
+            };
+        }
         let empty = pass.emptied(state);
         let own = std::mem::replace(state, empty);
-        let mut common = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = match common.take() {
-            None => own,
-            Some((mut all, held)) => {
-                budget.release(held);
+        let (all, mut reserved) = match inner.state.take() {
+            None => (own, budget.reserve(0)),
+            Some((mut all, reserved)) => {
                 pass.merge(&mut all, own);
-                all
+                (all, reserved)
             }
         };
         let held = pass.held(&all) as u64;
-        if held > budget.limit() {
+        // What the other lanes see may take as much again.
+        let retires = held > budget.limit() / 2 && budget.retire(inner.lanes - 1);
+        if !retires && held > budget.limit() {
             return Err(pass.unfit(&all, budget));
         }
-        budget.hold(held);
-        *common = Some((all, held));
-        Ok(())
+        reserved.set(held);
+        inner.state = Some((all, reserved));
+        inner.lanes -= usize::from(retires);
+        Ok(if retires { Added::Retire } else { Added::GoOn })
     }
 
     /// Takes what is here, for a lane that ends: the last of them takes the last of it.
-    pub(super) fn take_into<B>(
-        &self,
-        pass: &impl Pass<B, State = S>,
-        state: &mut S,
-        budget: &Budget,
-    ) {
-        let common = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((all, held)) = common {
-            budget.release(held);
-            pass.merge(state, all);
-        }
+    pub(super) fn take_into<B>(&self, pass: &impl Pass<B, State = S>, state: &mut S) {
+        let mut inner = self.lock();
+        inner.lanes = inner.lanes.saturating_sub(1);
+        take_into(&mut inner, pass, state);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn take_into<B, S>(inner: &mut Inner<S>, pass: &impl Pass<B, State = S>, state: &mut S) {
+    if let Some((all, _)) = inner.state.take() {
+        pass.merge(state, all);
     }
 }

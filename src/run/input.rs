@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Context, Input, Reader, memory};
+use super::{Context, Input, Reader};
 use crate::block::{Block, BlockOptions, Blocks, Next, Windows, splittable};
+use crate::memory::{self, Reservation};
 use crate::source::{Objects, Partition, Partitions, Pool, Source, partitions};
-use crate::spill::Budget;
 use crate::{Error, Progress, Result};
 
 /// What to read and how, before anything was listed.
@@ -47,7 +47,8 @@ pub(crate) struct Text {
     blocks: BlockOptions,
     pool: Pool,
     progress: Arc<Progress>,
-    _listed: Option<Listed>,
+    /// What the list of objects takes, for as long as it is there.
+    _listed: Option<Reservation>,
 }
 
 impl Job {
@@ -82,13 +83,13 @@ impl Job {
         });
         let size = size.max(total / MOST_PARTITIONS);
         let parts = partitions(objects, size, splittable(&self.blocks));
-        let listed = context.budget.as_ref().map(|budget| Listed::new(budget, objects));
+        let listed = context.budget.as_ref().map(|budget| budget.reserve(objects.weight() as u64));
         Text { _listed: listed, ..self.read_in(parts, context) }
     }
 
     /// These partitions as an input; touches nothing.
     pub(crate) fn read_in(&self, parts: Vec<Partition>, context: &Context) -> Text {
-        let pool = Pool::new(self.blocks.blocksize, context.threads);
+        let pool = Pool::new(self.blocks.blocksize, context.threads).within(context.budget.clone());
         let mut blocks = self.blocks.clone();
         let memory = || context.memory.or_else(memory::default);
         if let Some(memory) = context.memory {
@@ -102,27 +103,6 @@ impl Job {
             progress: Arc::clone(&context.progress),
             _listed: None,
         }
-    }
-}
-
-/// The list of objects, as a part of what states may hold, for as long as it is there.
-#[derive(Debug)]
-struct Listed {
-    budget: Arc<Budget>,
-    weight: u64,
-}
-
-impl Listed {
-    fn new(budget: &Arc<Budget>, objects: &Objects) -> Self {
-        let (budget, weight) = (Arc::clone(budget), objects.weight() as u64);
-        budget.hold(weight);
-        Self { budget, weight }
-    }
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        self.budget.release(self.weight);
     }
 }
 

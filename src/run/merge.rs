@@ -38,27 +38,29 @@ impl<S> Held<S> {
         Self { state, away: Vec::new() }
     }
 
-    /// Puts the state away, and leaves another that has seen nothing; or leaves it as it is, if it has
-    /// no form in bytes.
+    /// Spills what a state holds, and leaves what has no form in bytes. Returns true if it holds less now.
     pub(crate) fn put_away<B>(
         &mut self,
         context: &Context,
         pass: &impl Pass<B, State = S>,
     ) -> Result<bool> {
         let Some(budget) = &context.budget else { return Ok(false) };
-        if pass.spill(&mut self.state, budget)? {
+        let (before, empty) = (pass.held(&self.state), pass.held(&pass.emptied(&self.state)));
+        // What is small beside the rest is spilled when there is more of it.
+        if pass.spill(&mut self.state, budget)? && pass.held(&self.state) < before / 4 {
             return Ok(true);
         }
-        let start = pass.emptied(&self.state);
-        let state = std::mem::replace(&mut self.state, start);
-        match saved(pass, budget, state, PUT_AWAY_BITS)? {
-            Saved::Parts(extents) => self.away.push(extents),
-            Saved::Formless(state) => {
-                self.state = state;
-                return Ok(false);
+        let detached = pass.detach(&mut self.state);
+        if pass.held(&detached) > empty || pass.weight(&detached) > 0 {
+            match saved(pass, budget, detached, PUT_AWAY_BITS)? {
+                Saved::Parts(extents) => self.away.push(extents),
+                Saved::Formless(detached) => pass.merge(&mut self.state, detached),
             }
+        } else {
+            pass.merge(&mut self.state, detached);
         }
-        Ok(true)
+        let rest = pass.held(&self.state);
+        Ok(rest < before / 2 || rest <= empty)
     }
 }
 
@@ -150,9 +152,7 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
         let away = lanes.iter().any(|lane| !lane.away.is_empty()) || lanes.len() > 1 && over(2);
         if away {
             for lane in &mut lanes {
-                if pass.weight(&lane.state) > 0 {
-                    lane.put_away(context, &*pass)?;
-                }
+                lane.put_away(context, &*pass)?;
             }
         }
         Ok(Outcome::Node(match (context.threads, weight) {
@@ -237,7 +237,8 @@ fn by_parts<B: 'static, P: Pass<B>>(
 /// Which part of all it is: for each time that it was cut, by how many bits, and which of the parts.
 type Path = [(u32, usize)];
 
-/// The same part of all states, and of what was put away, settled. `cuts` tells whether it may be cut again.
+/// The same part of all states, and of what was put away before they were made, settled. `cuts` tells whether
+/// it may be cut again.
 fn one_part<B, P: Pass<B>>(
     context: &Context,
     pass: &P,
@@ -245,27 +246,41 @@ fn one_part<B, P: Pass<B>>(
     away: Vec<Extent>,
     (path, cuts): (&Path, bool),
 ) -> Result<P::State> {
-    let mut states = states.into_iter();
-    let mut into = states.next().unwrap_or_else(|| unreachable!("there is a lane"));
+    let mut states = states.into_iter().peekable();
+    let first = states.next_if(|_| away.is_empty());
+    let mut into = match (first, states.peek()) {
+        (Some(first), _) => first,
+        (None, Some(state)) => path.iter().fold(pass.emptied(state), |s, &at| part_of(pass, s, at)),
+        (None, None) => unreachable!("there is a lane"),
+    };
+    let mut away = away.into_iter();
+    let most = largest_part(context).filter(|_| cuts && pass.settles() && path.len() <= MOST_CUTS);
+    let mut reserved = context.budget.as_ref().map(|budget| budget.reserve(0));
+    while let Some(extent) = away.next() {
+        load(context, pass, &mut into, extent)?;
+        let held = pass.held(&into) as u64;
+        // It takes about as much again when it is settled.
+        let fits = reserved.as_mut().is_none_or(|reserved| {
+            let more = (2 * held).saturating_sub(reserved.bytes());
+            reserved.try_grow(more)
+        });
+        if !fits && most.is_some_and(|most| held > most) && away.len() > 0 {
+            drop(reserved);
+            return cut_again(context, pass, into, (states.collect(), away.collect()), path);
+        }
+    }
     for state in states {
         if context.stop.is_cancelled() {
             return Err(Error::Cancelled);
         }
         pass.merge(&mut into, state);
     }
-    let mut away = away.into_iter();
-    let most = largest_part(context).filter(|_| cuts && pass.settles() && path.len() <= MOST_CUTS);
-    while let Some(extent) = away.next() {
-        load(context, pass, &mut into, extent)?;
-        if most.is_some_and(|most| pass.held(&into) as u64 > most) && away.len() > 0 {
-            return cut_again(context, pass, into, away.collect(), path);
-        }
-    }
     pass.settle(context, into)
 }
 
-/// The bytes of a part that is merged at once: as many as there are threads are, and each takes about
-/// as much again when it is settled. `None` without a budget.
+/// The bytes of a part that is merged at once in any case, also where others have reserved all the memory:
+/// as many as there are threads are, and each takes about as much again when it is settled. `None`
+/// without a budget.
 fn largest_part(context: &Context) -> Option<u64> {
     /// Smaller ones are not worth the cutting.
     const LEAST: u64 = if cfg!(test) { 64 } else { 1 << 20 };
@@ -279,7 +294,7 @@ fn cut_again<B, P: Pass<B>>(
     context: &Context,
     pass: &P,
     mut into: P::State,
-    away: Vec<Extent>,
+    (states, away): (Vec<P::State>, Vec<Extent>),
     path: &Path,
 ) -> Result<P::State> {
     let Some(budget) = context.budget.as_deref() else { return pass.settle(context, into) };
@@ -307,14 +322,18 @@ fn cut_again<B, P: Pass<B>>(
         }
     }
     drop(into);
+    let mut cut: Vec<Vec<P::State>> = (0..1 << CUT_BITS).map(|_| Vec::new()).collect();
+    for state in states {
+        let parts = pass.parts(state, CUT_BITS).into_iter();
+        parts.zip(&mut cut).for_each(|(part, states)| states.push(part));
+    }
     // Where nearly all is in one part, more cuts only write it again.
     let held = |part: &Vec<Extent>| part.iter().map(|extent| extent.holds()).sum::<usize>();
     let all: usize = parts.iter().map(held).sum();
     let stuck = parts.iter().any(|part| held(part) > all / 10 * 9);
-    let settled = parts.into_iter().enumerate().map(|(n, away)| {
+    let settled = parts.into_iter().zip(cut).enumerate().map(|(n, (away, states))| {
         let path = [path, &[(CUT_BITS, n)]].concat();
-        let start = vec![part_of(pass, start(), (CUT_BITS, n))];
-        one_part(context, pass, start, away, (&path, !stuck))
+        one_part(context, pass, states, away, (&path, !stuck))
     });
     let settled = settled.collect::<Result<_>>()?;
     pass.settle(context, pass.join(settled))

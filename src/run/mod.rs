@@ -17,7 +17,6 @@
 mod common;
 mod dispatch;
 mod input;
-pub(crate) mod memory;
 mod merge;
 mod reduce;
 mod schedule;
@@ -34,6 +33,7 @@ use crate::block::Next;
 use std::future::Future;
 
 pub(crate) use crate::graph::{Context, Stop};
+pub(crate) use crate::memory::READY;
 pub(crate) use input::{Job, Order, Text};
 #[cfg(feature = "cli")]
 pub(crate) use merge::{Held, whole_of};
@@ -42,10 +42,6 @@ pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::{reduce, unfit};
 pub(crate) use stream::stream;
-
-/// Bytes of blocks that may lie ready for lanes that are busy yet: those that come of gzip while a
-/// lane divides all of a table.
-pub(crate) const READY: usize = 8 << 20;
 
 /// What can be read block by block, in partitions.
 pub(crate) trait Input: Send + Sync + 'static {
@@ -288,6 +284,84 @@ mod tests {
                 assert!(budget.written() > 0, "{threads} threads, {limit} bytes");
             }
         }
+    }
+
+    /// States of MiBs that have no form in bytes.
+    #[cfg(feature = "cli")]
+    struct Formless(Collect);
+
+    #[cfg(feature = "cli")]
+    impl Pass<Vec<u32>> for Formless {
+        type State = Vec<u32>;
+
+        fn ordered(&self) -> bool {
+            false
+        }
+
+        fn start(&self, context: &Context, shared: &[Shared]) -> Vec<u32> {
+            self.0.start(context, shared)
+        }
+
+        fn emptied(&self, state: &Vec<u32>) -> Vec<u32> {
+            self.0.emptied(state)
+        }
+
+        fn feed(
+            &self,
+            context: &Context,
+            shared: &[Shared],
+            state: &mut Vec<u32>,
+            block: Vec<u32>,
+        ) -> Result<()> {
+            self.0.feed(context, shared, state, block)
+        }
+
+        fn merge(&self, into: &mut Vec<u32>, from: Vec<u32>) {
+            self.0.merge(into, from);
+        }
+
+        fn weight(&self, state: &Vec<u32>) -> usize {
+            state.len() << 20
+        }
+
+        fn parts(&self, state: Vec<u32>, bits: u32) -> Vec<Vec<u32>> {
+            self.0.parts(state, bits)
+        }
+
+        fn join(&self, parts: Vec<Vec<u32>>) -> Vec<u32> {
+            parts.concat()
+        }
+
+        fn save(&self, _: &Vec<u32>, _: &mut Vec<u8>) -> bool {
+            false
+        }
+
+        fn load(&self, _: &mut Vec<u32>, _: &[u8]) -> bool {
+            false
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn states_that_one_lane_can_hold_are_held_by_any_number() {
+        use crate::memory::LaneNeeds;
+        // One lane leaves 28 MiB for states, two 21, and more 15.
+        let needs = LaneNeeds::new(64 << 20, 1 << 20);
+        for (partitions, blocks) in [(1, 28), (28, 1), (4, 7)] {
+            for threads in 1..7 {
+                let budget = Some(Arc::new(Budget::of_lanes(needs, threads, None)));
+                let context = Context { threads, budget, ..Context::default() };
+                let input = Numbers::new(partitions, blocks);
+                let pass = Formless(Collect::default());
+                let mut seen = reduce(&context, Arc::new(input.clone()), pass).expect("it fits");
+                seen.sort_unstable();
+                assert_eq!(seen, input.all());
+            }
+        }
+        let budget = Some(Arc::new(Budget::of_lanes(needs, 1, None)));
+        let context = Context { threads: 1, budget, ..Context::default() };
+        let refused = reduce(&context, Arc::new(Numbers::new(1, 29)), Formless(Collect::default()));
+        assert!(matches!(refused, Err(Error::Memory { .. })), "{refused:?}");
     }
 
     #[test]

@@ -56,13 +56,20 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         self.weight(state)
     }
 
-    /// Spills what a state holds, of which it keeps the places, if it is one that spills by itself.
+    /// Spills what a state holds, of which it keeps the places, if it is one that spills by itself. Returns
+    /// true if something was spilled.
     ///
     /// # Errors
     ///
     /// If the temporary file cannot be written.
     fn spill(&self, _: &mut Self::State, _: &Budget) -> Result<bool> {
         Ok(false)
+    }
+
+    /// Moves out of a state what may be saved; the rest stays, such as what spills by itself.
+    fn detach(&self, state: &mut Self::State) -> Self::State {
+        let empty = self.emptied(state);
+        std::mem::replace(state, empty)
     }
 
     /// Why a run cannot go on whose states hold more than they may, if they have no form in bytes.
@@ -123,7 +130,7 @@ where
         });
     }
     let dispatch = dispatch(context, input, Policy::Any, FirstFailure::default());
-    let common = Arc::new(Common::default());
+    let common = Arc::new(Common::new(dispatch.lanes()));
     let lanes = lanes(&dispatch, &pass, &needs, move |_, context, dispatch, pass, shared| {
         unordered::lane(context, dispatch, pass, shared, &common)
     });

@@ -26,6 +26,7 @@ use super::reduce::Pass;
 use super::schedule::{Position, Schedule, Wake};
 use super::{BlockOf, Context, Input};
 use crate::graph::Shared;
+use crate::memory::Reservation;
 use crate::spill::{Budget, Share};
 use crate::{Error, Result};
 
@@ -38,9 +39,10 @@ pub(super) struct Segment<S> {
     first: Position,
     last: Position,
     blocks: usize,
-    /// What merging looks at, and the bytes that it holds of a budget.
+    /// What merging looks at, and the bytes that it holds of a budget, reserved once it is laid down.
     weight: usize,
     held: u64,
+    reserved: Option<Reservation>,
     state: S,
 }
 
@@ -158,6 +160,7 @@ where
             blocks: 0,
             weight: 0,
             held: 0,
+            reserved: None,
             state: pass.emptied(&empty),
         });
         let fed = pass.feed(context, shared, &mut segment.state, block);
@@ -220,7 +223,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
 
     /// Lays down a segment, and merges what meets.
     fn lay(&mut self, segment: Segment<P::State>) -> Result<()> {
-        let mut segment = self.held(segment, 0);
+        let mut segment = self.held(segment);
         self.share = self.context.budget.as_deref().map(Budget::share);
         let mut state = self.dispatch.lock();
         state.kept.held += segment.held;
@@ -232,14 +235,13 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
             if self.context.stop.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            let Segment { first, last: before, blocks, held, state: mut into, .. } = left;
-            self.pass.merge(&mut into, right.state);
-            let before_held = held + right.held;
-            let blocks = blocks + right.blocks;
-            let merged =
-                Segment { first, last: right.last, blocks, weight: 0, held: 0, state: into };
-            debug_assert!(before < right.first, "segments are merged in input order");
-            segment = self.held(merged, before_held);
+            debug_assert!(left.last < right.first, "segments are merged in input order");
+            let before_held = left.held + right.held;
+            let mut merged =
+                Segment { last: right.last, blocks: left.blocks + right.blocks, ..left };
+            self.pass.merge(&mut merged.state, right.state);
+            segment = self.held(merged);
+            drop(right.reserved);
             let is_full = self.pass.full(&segment.state);
             state = self.dispatch.lock();
             state.kept.held = state.kept.held + segment.held - before_held;
@@ -251,20 +253,17 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         self.fits(&state.kept)
     }
 
-    /// A segment whose bytes are counted, in place of those that were before.
-    fn held(&self, segment: Segment<P::State>, before: u64) -> Segment<P::State> {
+    /// A segment whose bytes are reserved.
+    fn held(&self, segment: Segment<P::State>) -> Segment<P::State> {
         let held = self.pass.held(&segment.state) as u64;
-        if let Some(budget) = &self.context.budget {
-            budget.hold(held);
-            budget.release(before);
-        }
-        Segment { weight: self.pass.weight(&segment.state), held, ..segment }
+        let reserved = self.context.budget.as_ref().map(|budget| budget.reserve(held));
+        Segment { weight: self.pass.weight(&segment.state), held, reserved, ..segment }
     }
 
     /// Checks that segments hold no more than they may, where they have their part in it.
     fn fits(&self, kept: &Segments<P::State>) -> Result<()> {
         let Some(budget) = self.context.budget.as_deref() else { return Ok(()) };
-        let is_over = budget.held() > budget.limit();
+        let is_over = budget.is_over();
         let part = budget.limit() / (2 * self.context.threads.max(1) as u64);
         let largest = kept.laid.values().max_by_key(|segment| segment.held);
         match largest.filter(|_| is_over && kept.held >= part) {

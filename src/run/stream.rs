@@ -17,6 +17,7 @@ use super::dispatch::{Dispatch, Failure, Keep, Mine, State, Step};
 use super::schedule::{Policy, Position, Schedule, Wake};
 use super::{BlockOf, Context, Input};
 use crate::graph::{Lineage, caught};
+use crate::memory::Reservation;
 use crate::spill::Budget;
 use crate::{Error, Result};
 
@@ -28,8 +29,9 @@ const ROOM: usize = 4;
 struct Results<T, S> {
     /// Results that wait, and the bytes that each takes.
     waiting: BTreeMap<Position, (usize, Result<T>)>,
-    /// The bytes of all of these.
+    /// The bytes of all of these, reserved of the budget of a run that has one.
     weight: usize,
+    reserved: Option<Reservation>,
     budget: Option<Arc<Budget>>,
     /// `None` while a lane gives it results.
     sink: Option<S>,
@@ -39,13 +41,20 @@ struct Results<T, S> {
 
 impl<T, S> Keep for Results<T, S> {
     fn is_full(&self) -> bool {
-        let Some(budget) = &self.budget else { return false };
-        self.weight as u64 > budget.limit().saturating_sub(budget.held())
+        self.weight > 0 && self.budget.as_ref().is_some_and(|budget| budget.is_over())
     }
 
     fn fails<R, B>(&mut self, schedule: &mut Schedule<R, B>, Failure { at, error }: Failure) {
         schedule.result();
         self.waiting.insert(at, (0, Err(error)));
+    }
+}
+
+impl<T, S> Results<T, S> {
+    /// Enters what all results that wait take.
+    fn weighs(&mut self, weight: usize) {
+        self.weight = weight;
+        self.reserved.iter_mut().for_each(|reserved| reserved.set(weight as u64));
     }
 }
 
@@ -72,7 +81,8 @@ where
     let lanes = context.threads.max(1);
     let policy = Policy::Window { room: ROOM * lanes };
     let (waiting, budget) = (BTreeMap::new(), context.budget.clone());
-    let results = Results { waiting, weight: 0, budget, sink: Some(sink), outcome: None };
+    let reserved = budget.as_ref().map(|budget| budget.reserve(0));
+    let results = Results { waiting, weight: 0, reserved, budget, sink: Some(sink), outcome: None };
     let dispatch = Dispatch::new(Arc::clone(input), lanes, policy, results);
     let lane = || lane(context, &dispatch, &work, weigh);
     let lineage = Lineage::of_this_thread();
@@ -119,7 +129,8 @@ fn lane<I, T, S>(
         if result.is_err() {
             state.schedule.limit(at);
         }
-        state.kept.weight += weight;
+        let waiting = state.kept.weight + weight;
+        state.kept.weighs(waiting);
         state.kept.waiting.insert(at, (weight, result));
         hand_on(dispatch, state);
     }
@@ -161,7 +172,7 @@ fn hand_on<'s, I, T, S>(
 fn next<I: Input, T, S>(state: &mut State<I, Results<T, S>>) -> Option<Result<T>> {
     let State { schedule, kept } = state;
     let (weight, result) = kept.waiting.remove(&schedule.next())?;
-    kept.weight -= weight;
+    kept.weighs(kept.weight - weight);
     schedule.handed_on();
     Some(result)
 }

@@ -1,10 +1,10 @@
 //! Ends that do not look at the order of blocks: a lane has one state of all blocks that it takes.
 
-use super::common::Common;
+use super::common::{Added, Common};
 use super::dispatch::{Dispatch, Failure, Keep, Mine, Step};
 use super::merge::Held;
 use super::reduce::Pass;
-use super::schedule::{Position, Schedule};
+use super::schedule::{Position, Schedule, Wake};
 use super::{BlockOf, Context, Input, Stop};
 use crate::graph::Shared;
 use crate::spill::Budget;
@@ -65,6 +65,22 @@ impl<I: Input> Dispatch<I, FirstFailure> {
         self.enter(state, Failure { at, error })
     }
 
+    /// A lane takes no block any more; the others go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`block`](Self::block).
+    pub(super) fn retires(&self, mine: &mut Mine) -> Result<()> {
+        let mut state = self.lock();
+        if let Some(at) = mine.block() {
+            mine.is_working = false;
+            state.schedule.done(at);
+            state = self.look(state)?;
+        }
+        self.tell(state, Wake::All);
+        Ok(())
+    }
+
     /// A lane has all that the run comes to, unless that fails.
     ///
     /// # Errors
@@ -112,14 +128,15 @@ where
         }
         let Some(share) = &mut share else { continue };
         if share.is_over(pass.held(&held.state), context.threads) {
-            if !held.put_away(context, pass)? {
-                common.add(pass, &mut held.state, share.budget())?;
+            let goes_on = held.put_away(context, pass)?
+                || common.add(pass, &mut held.state, share.budget())? == Added::GoOn;
+            if !goes_on {
+                dispatch.retires(&mut mine)?;
+                return Ok(held);
             }
             share.is_over(pass.held(&held.state), context.threads);
         }
     }
-    if let Some(share) = &share {
-        common.take_into(pass, &mut held.state, share.budget());
-    }
+    common.take_into(pass, &mut held.state);
     Ok(held)
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use creel_kernels::{reserve, zeroed};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::spill::Budget;
+
 /// The smallest block: less is not worth a buffer.
 const LEAST_BLOCK: usize = 64;
 
@@ -121,13 +123,20 @@ pub(crate) struct Pool {
     blocksize: usize,
     /// Buffers kept at most; what comes back beyond them is freed.
     kept: usize,
+    /// The memory of the run: while that is over its limit, none are kept.
+    budget: Option<Arc<Budget>>,
 }
 
 impl Pool {
     /// A pool of buffers for blocks of this many bytes, of readers on this many threads.
     pub(crate) fn new(blocksize: usize, threads: usize) -> Self {
         let blocksize = blocksize.clamp(LEAST_BLOCK, LARGEST_BLOCK);
-        Self { free: Arc::default(), blocksize, kept: 4 * (threads + 1) }
+        Self { free: Arc::default(), blocksize, kept: 4 * (threads + 1), budget: None }
+    }
+
+    /// The same, of a run with so much memory.
+    pub(crate) fn within(self, budget: Option<Arc<Budget>>) -> Self {
+        Self { budget, ..self }
     }
 
     /// Bytes of a block, as far as they are granted.
@@ -153,7 +162,9 @@ impl Pool {
     /// Takes a buffer back; one that a long record made much larger is freed.
     fn give(&self, buffer: Vec<u8>) {
         let mut free = self.lock();
-        if free.len() < self.kept && buffer.len() <= 2 * (self.blocksize + SPARE) {
+        if self.budget.as_ref().is_some_and(|budget| budget.is_over()) {
+            free.clear();
+        } else if free.len() < self.kept && buffer.len() <= 2 * (self.blocksize + SPARE) {
             free.push(buffer);
         }
     }
@@ -194,5 +205,19 @@ mod tests {
         drop(buffer);
         assert_eq!(pool.lock().len(), pool.kept - 1);
         assert!(pool.take().is_empty());
+    }
+
+    #[test]
+    fn no_buffers_are_kept_while_the_run_holds_more_than_it_may() {
+        let budget = Arc::new(Budget::new(100, None));
+        let pool = Pool::new(1000, 1).within(Some(Arc::clone(&budget)));
+        drop([pool.take(), pool.take()]);
+        assert_eq!(pool.lock().len(), 2);
+        let reserved = budget.reserve(101);
+        drop(pool.take());
+        assert!(pool.lock().is_empty());
+        drop(reserved);
+        drop(pool.take());
+        assert_eq!(pool.lock().len(), 1);
     }
 }

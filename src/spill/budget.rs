@@ -1,68 +1,125 @@
-//! The bytes that the states of a run may hold.
+//! The memory of the states of a run, and the file for what does not fit.
 //!
-//! States of combiners are weighed while they grow. When all of them are over the budget, a lane spills its
+//! States of combiners are weighed while they grow. When a run holds more than it may, a lane spills its
 //! own state, in parts, and begins anew. In the end the same parts of all are read back and merged, a part
 //! after another.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
+#[cfg(any(feature = "cli", test))]
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::file::{Extent, SpillFile};
+use crate::memory::{LaneNeeds, Manager, Reservation};
 use crate::{Error, Result};
 
-/// What the states of a run may hold, and the file for the rest.
+/// The memory of a run, what its lanes have of it, and the file for the rest.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    limit: u64,
-    held: AtomicU64,
+    manager: Arc<Manager>,
+    lanes: Option<Lanes>,
     pub(super) file: SpillFile,
     /// Whether states are known not to fit, before any is written.
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     spills: AtomicBool,
 }
 
+/// What lanes have reserved for their blocks.
+#[derive(Debug)]
+struct Lanes {
+    needs: LaneNeeds,
+    /// As many as there are in the beginning.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    all: usize,
+    now: Mutex<(usize, Reservation)>,
+}
+
 /// What one lane holds of a budget; given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share<'b> {
     budget: &'b Budget,
-    held: u64,
+    held: Reservation,
 }
 
 impl Budget {
-    /// So many bytes, and a folder for the file; nothing is made as yet.
+    /// So many bytes for states and what else is reserved, and a folder for the file; nothing is made as yet.
     pub(crate) fn new(limit: u64, folder: Option<&Path>) -> Self {
         let folder = folder.map_or_else(std::env::temp_dir, Path::to_owned);
         Self {
-            limit,
-            held: AtomicU64::new(0),
+            manager: Manager::new(limit),
+            lanes: None,
             file: SpillFile::new(folder),
             spills: AtomicBool::new(false),
         }
     }
 
-    /// The bytes that states may hold.
+    /// The memory of a run of so many lanes, which reserve what they need for blocks.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_lanes(needs: LaneNeeds, lanes: usize, folder: Option<&Path>) -> Self {
+        let budget = Self::new(needs.all(), folder);
+        let reserved = budget.reserve(needs.all() - needs.room(lanes));
+        let now = Mutex::new((lanes, reserved));
+        Self { lanes: Some(Lanes { needs, all: lanes, now }), ..budget }
+    }
+
+    /// The bytes that all but the blocks of lanes may hold.
     pub(crate) fn limit(&self) -> u64 {
-        self.limit
+        let of_lanes = self
+            .lanes
+            .as_ref()
+            .map_or(0, |lanes| lanes.now.lock().unwrap_or_else(PoisonError::into_inner).1.bytes());
+        self.manager.limit() - of_lanes
     }
 
-    /// Counts bytes that something else than a state holds, for as long as it does.
-    pub(crate) fn hold(&self, bytes: u64) {
-        self.held.fetch_add(bytes, Relaxed);
+    /// Ends the reservations of all but so many lanes, which begin no block any more. Returns false if there
+    /// are no more than these.
+    pub(crate) fn retire(&self, left: usize) -> bool {
+        let Some(Lanes { needs, now, .. }) = &self.lanes else { return false };
+        let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
+        let (lanes, reserved) = &mut *now;
+        if *lanes <= left {
+            return false;
+        }
+        *lanes = left;
+        reserved.set(needs.all() - needs.room(left));
+        true
     }
 
-    /// Counts them no more.
-    pub(crate) fn release(&self, bytes: u64) {
-        self.held.fetch_sub(bytes, Relaxed);
+    /// Reserves what all lanes need: those that ended are there again for another input.
+    #[cfg(feature = "cli")]
+    pub(crate) fn restore_lanes(&self) {
+        let Some(Lanes { needs, all, now }) = &self.lanes else { return };
+        let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.0 = *all;
+        now.1.set(needs.all() - needs.room(*all));
     }
 
-    /// The bytes that are held now.
-    pub(crate) fn held(&self) -> u64 {
-        self.held.load(Relaxed)
+    /// The memory that a run needs for a state of so many bytes, on one lane at least.
+    #[cfg(feature = "cli")]
+    pub(crate) fn least(&self, state: u64) -> u64 {
+        self.lanes.as_ref().map_or(state, |lanes| lanes.needs.least(state))
+    }
+
+    /// Reserves bytes that something else than a state holds, also over the limit.
+    pub(crate) fn reserve(&self, bytes: u64) -> Reservation {
+        self.manager.reserve(bytes)
+    }
+
+    /// Whether all that is reserved is more than the run may hold.
+    pub(crate) fn is_over(&self) -> bool {
+        self.manager.is_over()
+    }
+
+    /// The bytes that nobody has reserved.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> u64 {
+        self.manager.free()
     }
 
     /// What a lane holds, nothing as yet.
     pub(crate) fn share(&self) -> Share<'_> {
-        Share { budget: self, held: 0 }
+        Share { budget: self, held: self.reserve(0) }
     }
 
     /// Bytes that were written so far.
@@ -124,22 +181,12 @@ impl Share<'_> {
         self.budget
     }
 
-    /// Tells what the lane holds now. Whether it is to put that away: all lanes hold more than they
-    /// may, and this one has its part in it.
+    /// Reserves what the lane holds now. Returns true if it should spill: the run is over its limit, and
+    /// this lane of so many has its part in that.
     pub(crate) fn is_over(&mut self, weight: usize, lanes: usize) -> bool {
         let weight = weight as u64;
-        let before = self.budget.held.fetch_add(weight, Relaxed);
-        self.budget.held.fetch_sub(self.held, Relaxed);
-        let all = before + weight - self.held;
-        self.held = weight;
-        let limit = self.budget.limit;
-        all > limit && weight >= limit / (2 * lanes.max(1) as u64)
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.held, Relaxed);
+        self.held.set(weight);
+        self.budget.is_over() && weight >= self.budget.limit() / (2 * lanes.max(1) as u64)
     }
 }
 
@@ -157,5 +204,19 @@ mod tests {
         assert!(!small.is_over(100, 2) && small.is_over(101, 2));
         drop(small);
         assert!(!large.is_over(100, 2));
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn lanes_that_end_leave_their_memory_to_states() {
+        let needs = LaneNeeds::new(64 << 20, 1 << 20);
+        let budget = Budget::of_lanes(needs, 6, None);
+        assert_eq!((budget.limit(), budget.free()), (15 << 20, 15 << 20));
+        let _state = budget.reserve(20 << 20);
+        assert!(budget.is_over() && !budget.retire(6));
+        assert!(budget.retire(1) && !budget.retire(1));
+        assert_eq!((budget.limit(), budget.free()), (28 << 20, 8 << 20));
+        budget.restore_lanes();
+        assert!(budget.is_over() && budget.limit() == 15 << 20);
     }
 }

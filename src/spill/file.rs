@@ -111,11 +111,10 @@ impl SpillFile {
     fn write(&self, bytes: &[u8]) -> Result<u64> {
         let file = self.file()?;
         let len = bytes.len() as u64;
-        let at = self.reserved.fetch_add(len, Relaxed);
-        if let Some(most) = self.most.filter(|most| at.saturating_add(len) > *most) {
-            self.reserved.fetch_sub(len, Relaxed);
-            return Err(self.over(most));
-        }
+        // A refused write reserves nothing: another thread may reserve the range behind it at the same time.
+        let most = self.most.unwrap_or(u64::MAX);
+        let end = |at: u64| at.checked_add(len).filter(|end| *end <= most);
+        let at = self.reserved.fetch_update(Relaxed, Relaxed, end).map_err(|_| self.over(most))?;
         write_all_at(file, bytes, at).map_err(|error| self.fault(error))?;
         self.written.fetch_add(len, Relaxed);
         Ok(at)
@@ -435,6 +434,28 @@ mod tests {
         let small = budget.write(&noise[..100]).expect("there is room");
         assert_eq!(budget.read(extent).expect("it is there"), noise);
         assert_eq!(budget.read(small).expect("it is there"), noise[..100]);
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn writes_that_are_refused_leave_the_ranges_of_others_alone() {
+        let budget = Budget::new(0, None).with_largest_file(Some(200_000));
+        std::thread::scope(|scope| {
+            for lane in 1..5_u8 {
+                let budget = &budget;
+                scope.spawn(move || {
+                    let noise = |n: usize| -> Vec<u8> {
+                        (0..n).map(|m| ((m * m * 7919) >> 8) as u8 ^ lane).collect()
+                    };
+                    // Large ones are refused in between from some time on, small ones to the end.
+                    for n in (0..200).map(|n| if n % 2 == 0 { 50 } else { 9_000 }) {
+                        let Ok(extent) = budget.write(&noise(n)) else { continue };
+                        assert_eq!(budget.read(extent).expect("it is there"), noise(n));
+                    }
+                });
+            }
+        });
+        assert_eq!(budget.written(), budget.file.reserved.load(Relaxed));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 mod archives;
 mod blocks;
+#[cfg(target_os = "linux")]
+mod budgets;
 mod codecs;
 mod content;
 mod depth;

@@ -11,10 +11,10 @@ use super::command;
 /// What the command may take beyond `--memory`, as README.md says.
 ///
 /// A debug build has some MiB more of its own code resident.
-const BEYOND: u64 = if cfg!(debug_assertions) { 12 << 20 } else { 8 << 20 };
+pub(super) const BEYOND: u64 = if cfg!(debug_assertions) { 12 << 20 } else { 8 << 20 };
 
 /// Texts of sixteen hexadecimal digits, hardly one of them twice, five a line.
-fn texts(path: &Path, lines: u32) {
+pub(super) fn texts(path: &Path, lines: u32) {
     let mut out = BufWriter::new(File::create(path).expect("a file"));
     let mut seed = 1_u64;
     let mut next = || {
@@ -29,7 +29,7 @@ fn texts(path: &Path, lines: u32) {
 }
 
 /// How it ended: the exit code, the most bytes that were resident, and what it said.
-fn measured(folder: &Path, args: &[&str]) -> (Option<i32>, u64, String) {
+pub(super) fn measured(folder: &Path, args: &[&str]) -> (Option<i32>, u64, String) {
     let said = folder.join("said");
     let mut child = command(args)
         .current_dir(folder)
@@ -54,7 +54,7 @@ fn measured(folder: &Path, args: &[&str]) -> (Option<i32>, u64, String) {
 }
 
 /// Records of JSON with a text, numbers and a list each.
-fn records(path: &Path, records: u32) {
+pub(super) fn records(path: &Path, records: u32) {
     let mut out = BufWriter::new(File::create(path).expect("a file"));
     for n in 0..records {
         let key = n.wrapping_mul(0x9e37_79b1);

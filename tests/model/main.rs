@@ -18,6 +18,9 @@ mod waits;
 
 #[path = "../../src/error/mod.rs"]
 mod error;
+#[path = "../../src/memory/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod memory;
 #[path = "../../src/progress.rs"]
 mod progress;
 #[path = "../../src/spill/mod.rs"]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use creel_operators::aggregate::{Damaged, Reader};
 
 use super::{Batch, LaneState, State};
-use crate::run::{Context, memory};
+use crate::run::Context;
 use crate::sink::Printer;
 use crate::spill::{Budget, Extent};
 use crate::watch::bytes as shown;
@@ -342,7 +342,8 @@ impl<'m> Merging<'m> {
         let Some(budget) = self.budget.filter(|_| !self.cuts) else { return Ok(()) };
         let held = self.held() as u64;
         // What is read of the next chunk, and what is made of all in the end, take as much again.
-        if held <= budget.limit() / 2 {
+        // No lane reads beside it.
+        if held <= budget.limit() / 2 || budget.retire(1) && held <= budget.limit() / 2 {
             return Ok(());
         }
         Err(Error::Memory {
@@ -352,7 +353,7 @@ impl<'m> Merging<'m> {
                 "its states take {} when some of them are merged, and it has to be in memory as a whole; for these, \
                  `--memory {}M` would do",
                 shown(held),
-                memory::least(2 * held) >> 20
+                budget.least(2 * held) >> 20
             ),
         })
     }

@@ -119,6 +119,10 @@ impl LaneState for Texts {
         self.counts.load(bytes)
     }
 
+    fn has_form(&self) -> bool {
+        true
+    }
+
     fn settle(self, context: &Context) -> Result<Box<dyn State>> {
         let Self { of, counts } = self;
         let rows = rows::Rows::settle(counts, context, of.wanted)?;

@@ -283,6 +283,10 @@ impl LaneState for Seen {
         self.first.load(bytes)
     }
 
+    fn has_form(&self) -> bool {
+        true
+    }
+
     fn settle(self, context: &Context) -> Result<Box<dyn State>> {
         Ok(Box::new(Settled::of(self, context)?))
     }

@@ -297,15 +297,20 @@ impl LaneState for Groups {
     }
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        /// Beside larger ones a state of one group is spilled, which is loaded at once again.
-        const SMALL: usize = 64 << 10;
-        // What is spilled comes back in no order.
-        let saves = !self.grouping.has_ordered()
-            && (!matches!(self.keys, Keys::One) || LaneState::held(self) <= SMALL);
+        let saves = LaneState::has_form(self);
         if saves {
             LaneState::encode(self, bytes);
         }
         saves
+    }
+
+    fn has_form(&self) -> bool {
+        /// Beside larger ones a state of one group is spilled, which is loaded at once again.
+        const SMALL: usize = 64 << 10;
+        // A state that looks at the order is of one lane, and what that spills comes back in order; but the
+        // next one of it must number records from where this one is.
+        !self.grouping.draws()
+            && (!matches!(self.keys, Keys::One) || LaneState::held(self) <= SMALL)
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {

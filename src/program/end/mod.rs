@@ -60,6 +60,12 @@ pub(super) trait End: fmt::Debug + Send + Sync {
         0
     }
 
+    /// The least memory for a state: what it takes to spill it, and to read it back.
+    fn least_state(&self) -> u64 {
+        const LEAST: u64 = 4 << 20;
+        self.state_of_lane().min(LEAST)
+    }
+
     /// Returns true if its rows are pairs of a key and a count, commonest first.
     fn gives_pairs(&self) -> bool {
         false

@@ -56,6 +56,12 @@ impl Branch {
         let following = self.following.iter().map(|phase| phase.state_of_lane());
         following.chain([self.end.state_of_lane()]).max().unwrap_or(0)
     }
+
+    /// The least memory for the states of any of its phases, about.
+    fn least_state(&self) -> u64 {
+        let following = self.following.iter().map(|phase| phase.least_state());
+        following.chain([self.end.least_state()]).max().unwrap_or(0)
+    }
 }
 
 impl Several {
@@ -95,6 +101,10 @@ impl End for Several {
 
     fn state_of_lane(&self) -> u64 {
         self.branches.iter().map(|branch| branch.state_of_lane()).fold(0, u64::saturating_add)
+    }
+
+    fn least_state(&self) -> u64 {
+        self.branches.iter().map(|branch| branch.least_state()).fold(0, u64::saturating_add)
     }
 }
 
@@ -261,13 +271,13 @@ impl LaneState for States {
         largest.map(|state| state.name()).unwrap_or_default()
     }
 
+    /// Those that cannot be saved are nothing here: they stay where they are, see [`detach`](Self::detach).
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        let (start, mut own) = (bytes.len(), Vec::new());
+        let mut own = Vec::new();
         for state in self.states() {
             own.clear();
-            if !state.save(&mut own) {
-                bytes.truncate(start);
-                return false;
+            if state.has_form() {
+                state.save(&mut own);
             }
             bytes.put_bytes(&own);
         }
@@ -276,9 +286,22 @@ impl LaneState for States {
 
     fn load(&mut self, bytes: &[u8]) -> bool {
         let mut bytes = Reader::new(bytes);
-        let mut load =
-            |branch: &mut BranchState| bytes.bytes().is_ok_and(|own| branch.state.load(own));
+        let mut load = |branch: &mut BranchState| {
+            bytes.bytes().is_ok_and(|own| own.is_empty() || branch.state.load(own))
+        };
         self.branches.iter_mut().all(&mut load) && bytes.end().is_ok()
+    }
+
+    fn has_form(&self) -> bool {
+        self.states().any(|state| state.has_form())
+    }
+
+    fn detach(&mut self) -> Self {
+        let mut detached = self.fresh();
+        for (out, branch) in detached.branches.iter_mut().zip(&mut self.branches) {
+            out.state = branch.state.detach();
+        }
+        detached
     }
 
     fn width(&self) -> usize {
@@ -326,7 +349,19 @@ impl LaneState for States {
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
         let policy = self.policy;
-        self.branches.into_iter().try_for_each(|BranchState { of, state, .. }| {
+        // While one is printed, the others hold what they have, of which as much is spilled as can be.
+        let mut waiting = LaneState::held(&self);
+        let mut branches = self.branches;
+        if let Some(budget) = &context.budget
+            && waiting as u64 > budget.limit() / 4
+        {
+            branches.iter_mut().try_for_each(|branch| branch.state.spill(budget).map(drop))?;
+            waiting = branches.iter().map(|branch| branch.state.held()).sum();
+        }
+        let mut reserved = context.budget.as_ref().map(|budget| budget.reserve(0));
+        branches.into_iter().try_for_each(|BranchState { of, state, .. }| {
+            waiting = waiting.saturating_sub(state.held());
+            reserved.iter_mut().for_each(|reserved| reserved.set(waiting as u64));
             phases::follow(&of.following, policy, context, out, |out| state.print(context, out))
         })
     }

@@ -310,7 +310,7 @@ impl LaneState for Sorting {
     }
 
     fn held(&self) -> usize {
-        self.ranges.as_ref().map_or(0, Ranges::held)
+        self.ranges.iter().chain(&self.others).map(Ranges::held).sum()
     }
 
     fn name(&self) -> String {
@@ -319,7 +319,11 @@ impl LaneState for Sorting {
 
     fn spill(&mut self, budget: &Budget) -> Result<bool> {
         let kept = self.of.kept();
-        let Some(ranges) = &mut self.ranges else { return Ok(false) };
+        let mut spilled = false;
+        for other in &mut self.others {
+            spilled |= other.spill(budget)?;
+        }
+        let Some(ranges) = &mut self.ranges else { return Ok(spilled) };
         if let Some(k) = kept {
             let before = ranges.held();
             self.last = ranges.keep_first(k).or(self.last.take());
@@ -328,7 +332,7 @@ impl LaneState for Sorting {
                 return Ok(true);
             }
         }
-        ranges.spill(budget)
+        Ok(ranges.spill(budget)? | spilled)
     }
 
     fn encode(&self, _: &mut Vec<u8>) {
@@ -340,6 +344,8 @@ impl LaneState for Sorting {
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        let reserved = LaneState::held(&self) as u64;
+        let _reserved = context.budget.as_ref().map(|budget| budget.reserve(reserved));
         let Self { of, ranges, others, number, .. } = self;
         if of.wanted.counted {
             return out.value(Cell::Number(i128::from(

@@ -60,6 +60,12 @@ pub(crate) trait State: fmt::Debug + Send {
     /// Adds what was saved. Returns false if these are no such bytes.
     fn load(&mut self, bytes: &[u8]) -> bool;
 
+    /// Whether it can be saved.
+    fn has_form(&self) -> bool;
+
+    /// Moves out what can be saved; the rest stays.
+    fn detach(&mut self) -> Box<dyn State>;
+
     /// Spills what it holds, of which it keeps the places. Returns false if it is one to be spilled by its
     /// parts, or holds little.
     ///
@@ -178,6 +184,15 @@ pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
 
     fn load(&mut self, _bytes: &[u8]) -> bool {
         false
+    }
+
+    fn has_form(&self) -> bool {
+        false
+    }
+
+    fn detach(&mut self) -> Self {
+        let fresh = self.fresh();
+        if self.has_form() { std::mem::replace(self, fresh) } else { fresh }
     }
 
     fn spill(&mut self, _budget: &Budget) -> Result<bool> {
@@ -314,6 +329,14 @@ impl<S: LaneState> State for S {
 
     fn load(&mut self, bytes: &[u8]) -> bool {
         LaneState::load(self, bytes)
+    }
+
+    fn has_form(&self) -> bool {
+        LaneState::has_form(self)
+    }
+
+    fn detach(&mut self) -> Box<dyn State> {
+        Box::new(LaneState::detach(self))
     }
 
     fn spill(&mut self, budget: &Budget) -> Result<bool> {
