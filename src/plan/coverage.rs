@@ -118,7 +118,8 @@ impl Coverage {
         }
         let Some(known) = object.known() else { return };
         let path = match object.local() {
-            Some(Local::Path(path)) => Some(self.absolute(path)),
+            Some(Local::File(file)) => Some(self.absolute(file.path())),
+            Some(Local::Pipe(path)) => Some(self.absolute(path)),
             _ => None,
         };
         if let Some(id) = id(path.as_deref(), &known) {

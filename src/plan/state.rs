@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use creel_operators::aggregate::{Damaged, Reader as AggregateReader};
@@ -17,7 +17,7 @@ use crate::block::Block;
 use crate::program::{ReadChunks, Run};
 use crate::progress::Progress;
 use crate::run::{self, Context, Stop};
-use crate::source::{Local, Object};
+use crate::source::{Local, Object, Opener};
 use crate::{Error, Place, Result};
 
 /// A state that was written: checked as a whole, and read again as often as it is needed.
@@ -53,7 +53,7 @@ struct Chunks {
 #[derive(Debug, Clone)]
 enum Home {
     Memory(Arc<[u8]>),
-    Path(PathBuf),
+    File(Opener),
     /// What came through a pipe.
     Spooled(Arc<File>),
 }
@@ -73,8 +73,8 @@ impl Stored {
                 return Err(Error::Unsupported { place, reason: reason.to_owned() });
             }
             Some(Local::Stdin) => Home::Spooled(spooled(&mut io::stdin().lock(), object, folder)?),
-            Some(Local::Path(path)) if object.is_file() => Home::Path(path.to_owned()),
-            Some(Local::Path(path)) => {
+            Some(Local::File(file)) => Home::File(file.opener()),
+            Some(Local::Pipe(path)) => {
                 let mut pipe = File::open(path).map_err(|error| object.failed(error))?;
                 Home::Spooled(spooled(&mut pipe, object, folder)?)
             }
@@ -266,8 +266,8 @@ impl Home {
                 Box::new(cursor)
             }
             Self::Spooled(file) => Box::new(FromStart { file: Arc::clone(file), at }),
-            Self::Path(path) => {
-                let mut file = File::open(path)?;
+            Self::File(opener) => {
+                let mut file = opener.open()?;
                 file.seek(SeekFrom::Start(at))?;
                 Box::new(file)
             }

@@ -83,12 +83,14 @@ impl Temporary {
         rustix::fs::unlinkat(&self.folder, &self.name, AtFlags::empty())
     }
 
-    /// Removes the file if no process has it: a file of this user under this name alone.
+    /// Removes the file if no process has it: a file of this user under this name alone. The
+    /// superuser may have given it to the owner of the file that it was to replace.
     fn remove_if_left(&self) -> Result<(), Errno> {
         let file = rustix::fs::openat(&self.folder, &self.name, OPEN, Mode::empty())?;
         let stat = rustix::fs::fstat(&file)?;
+        let user = rustix::process::geteuid();
         let ours = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-            && stat.st_uid == rustix::process::geteuid().as_raw()
+            && (user.is_root() || stat.st_uid == user.as_raw())
             && stat.st_nlink == 1;
         if ours {
             rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;

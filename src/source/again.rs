@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::local;
 use super::missing::Listing;
 use super::object::{Home, Object};
+use super::one_file::OneFile;
 use super::pattern::{Pattern, Scheme};
 use super::version::Version;
 use super::{Access, Source};
@@ -37,8 +38,9 @@ pub(crate) enum Seen {
 /// Where an object is that is read from its start to its end, here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Local<'o> {
-    /// A file, a pipe or a device.
-    Path(&'o Path),
+    File(&'o OneFile),
+    /// A pipe or a device.
+    Pipe(&'o Path),
     Stdin,
 }
 
@@ -46,8 +48,8 @@ impl Object {
     /// Where the object is on this machine; `None` for one in a store.
     pub(crate) fn local(&self) -> Option<Local<'_>> {
         match &self.home {
-            Home::File(file) => Some(Local::Path(file.path())),
-            Home::Pipe(path) => Some(Local::Path(path)),
+            Home::File(file) => Some(Local::File(file)),
+            Home::Pipe(path) => Some(Local::Pipe(path)),
             Home::Stdin => Some(Local::Stdin),
             #[cfg(feature = "cloud")]
             Home::Remote(_) => None,

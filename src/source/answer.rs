@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{
-    CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED,
+    RETRY_AFTER,
 };
 
 use super::trouble::Trouble;
@@ -71,6 +72,10 @@ impl Asked {
             };
         };
         let told = told.ok_or_else(|| disagrees("it has no Content-Range".to_owned()))?;
+        let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+        if kind.to_ascii_lowercase().starts_with(b"multipart/byteranges") {
+            return Err(disagrees("it has several parts, to a GET of one range".to_owned()));
+        }
         let wrong = |why: &str| {
             let (told, last) = (snippet(told), range.end - 1);
             Err(disagrees(format!(
@@ -194,6 +199,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_agree_is_named() {
+        let parts = ("content-type", "Multipart/byteranges; boundary=x");
+        let said = verdict(Some(10..20), 206, &[("content-range", "bytes 10-19/100"), parts]);
+        assert!(said.contains("several parts"), "{said}");
         let range = |told| [("content-range", told)];
         for told in [
             "bytes 10-18/100",

@@ -161,7 +161,7 @@ impl Fetch {
             }
             Home::Stdin => {
                 let failed = |e| local::error(slice.object.place(), e);
-                let inner = Pipe::stdin().map_err(failed)?;
+                let inner = Pipe::stdin(slice.object.place()).map_err(failed)?;
                 Box::pin(Counted { inner, progress, uncounted })
             }
             #[cfg(feature = "cloud")]

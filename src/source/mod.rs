@@ -60,6 +60,8 @@ mod pipe;
 mod pool;
 #[cfg(feature = "cloud")]
 mod range;
+#[cfg(unix)]
+mod redirect;
 #[cfg(feature = "cloud")]
 mod refused;
 #[cfg(feature = "cloud")]
@@ -107,6 +109,8 @@ use object::Home;
 #[cfg(any(feature = "tar", feature = "cli"))]
 pub(crate) use object::Object;
 pub(crate) use objects::Objects;
+#[cfg(feature = "cli")]
+pub(crate) use one_file::Opener;
 #[cfg(feature = "cli")]
 pub(crate) use pack::Slice;
 pub(crate) use pack::{Partition, Partitions, partitions};

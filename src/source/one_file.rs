@@ -17,10 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::evidence::{Evidence, Range};
 use super::local;
 use super::version::{Fate, Version, is_made_when_read};
+#[cfg(feature = "cli")]
+use crate::{Error, Place};
 
 /// A file, as it was listed, and what is known of it since.
 #[derive(Debug)]
-pub(super) struct OneFile {
+pub(crate) struct OneFile {
     path: PathBuf,
     listed: Version,
     /// From the first reader until all was read.
@@ -64,8 +66,14 @@ impl OneFile {
 
     /// Where it is.
     #[cfg(feature = "cli")]
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What opens it again and again, for one who reads it in no order.
+    #[cfg(feature = "cli")]
+    pub(crate) fn opener(&self) -> Opener {
+        Opener { path: self.path.clone(), listed: self.listed }
     }
 
     /// What it was as it was listed.
@@ -176,6 +184,31 @@ impl OneFile {
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<State>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens a file by its name, each time as it was listed.
+#[cfg(feature = "cli")]
+#[derive(Debug, Clone)]
+pub(crate) struct Opener {
+    path: PathBuf,
+    listed: Version,
+}
+
+#[cfg(feature = "cli")]
+impl Opener {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is not the file that was listed, or may have been written to since.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        match self.listed.fate(&Version::of(&file.metadata()?), &file) {
+            Fate::Same => Ok(file),
+            _ => {
+                Err(Error::Changed { place: Place::object(self.path.display().to_string()) }.into())
+            }
+        }
     }
 }
 
@@ -326,5 +359,27 @@ mod tests {
         assert!(matches!(one.open(true), Err(None)), "another");
         fs::rename(root.path().join("other"), &one.path).unwrap();
         assert!(one.open(true).is_ok(), "the same, renamed twice");
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn a_file_that_is_opened_again_is_the_one_that_was_listed() {
+        let replace: [fn(&Path); 3] = [
+            |path| fs::write(path, "a life").unwrap(),
+            |path| fs::write(path, "a file that is longer").unwrap(),
+            |path| {
+                fs::write(path.with_extension("new"), "a file").unwrap();
+                fs::rename(path.with_extension("new"), path).unwrap();
+            },
+        ];
+        for replace in replace {
+            let (_root, one) = file();
+            let opener = one.opener();
+            assert!(opener.open().is_ok() && opener.open().is_ok());
+            while one.listed.is_fresh() {}
+            replace(&one.path);
+            let error = Error::io(Place::object("x"), opener.open().unwrap_err());
+            assert!(matches!(error, Error::Changed { .. }), "{error}");
+        }
     }
 }

@@ -69,8 +69,10 @@ impl Slot {
     /// Why it is none, or not the one that was asked for.
     pub(super) fn put(&self, body: &[u8]) -> Result<(), NoPage> {
         let page = Page::read(self.kind, body)?;
-        let other = page.objects.iter().map(|object| &object.key);
-        let other = other.chain(&page.prefix).find(|key| !key.starts_with(&*self.prefix));
+        let mut keys = page.objects.iter().map(|object| &object.key);
+        // A page of a longer prefix lacks objects, even if all that it has are below this one.
+        let other = page.prefix.as_ref().filter(|prefix| **prefix != *self.prefix);
+        let other = other.or_else(|| keys.find(|key| !key.starts_with(&*self.prefix)));
         if let Some(other) = other {
             return Err(NoPage::OtherPrefix(snippet(other.as_bytes())));
         }

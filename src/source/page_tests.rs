@@ -55,6 +55,8 @@ fn a_page_of_another_prefix_is_none() {
     assert!(slot.put(page("", "logs/a").as_bytes()).is_ok());
     assert!(slot.put(page("", "zzz/a").as_bytes()).is_err());
     assert!(slot.put(page("zzz/", "logs/a").as_bytes()).is_err());
+    assert!(slot.put(page("logs/a", "logs/a").as_bytes()).is_err(), "other objects are missing");
+    assert!(slot.put(page("log", "logs/a").as_bytes()).is_err());
     assert_eq!(slot.take().map(|page| page.objects.len()), Some(1));
 }
 

@@ -18,6 +18,9 @@ use tokio::sync::mpsc;
 
 use super::fetch::Feed;
 use super::one_file::unblocked;
+#[cfg(unix)]
+use super::redirect::Redirect;
+use crate::Place;
 
 /// What a pipe holds on Linux, so one read empties a full one.
 const CHUNK: usize = 64 << 10;
@@ -46,19 +49,29 @@ impl Pipe {
         })
     }
 
-    /// Reads standard input.
+    /// Reads standard input, which messages name by this place.
     ///
     /// # Errors
     /// If some of it was read before, in this process.
-    pub(super) fn stdin() -> io::Result<Self> {
+    pub(super) fn stdin(place: Place) -> io::Result<Self> {
         if STDIN_READ.load(SeqCst) {
             return Err(io::Error::other(
                 "an earlier computation has read it, and it can be read only once; compute \
                  together what needs it, or keep its records",
             ));
         }
-        Self::start(|send, unwanted| {
+        #[cfg(unix)]
+        let mut file = Redirect::of_stdin(place)?;
+        #[cfg(not(unix))]
+        drop(place);
+        Self::start(move |send, unwanted| {
             let read = |chunk: &mut [u8]| {
+                #[cfg(unix)]
+                let read = match &mut file {
+                    Some(file) => file.read(chunk)?,
+                    None => read_stdin(chunk)?,
+                };
+                #[cfg(not(unix))]
                 let read = read_stdin(chunk)?;
                 STDIN_READ.store(true, SeqCst);
                 Ok(read)

@@ -21,14 +21,25 @@ fn lines() -> Vec<u8> {
     (0..LINES).flat_map(|n| format!("old {n:07} and some more text\n").into_bytes()).collect()
 }
 
+/// How the command gets a file.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    Name,
+    StandardInput,
+}
+
 /// Runs the command over a file, which is changed when the first output has come, while the rest of
 /// the output waits for its reader.
-fn run(old: &[u8], change: impl FnOnce(&Path)) -> (Output, TempDir, PathBuf) {
+fn run(by: By, old: &[u8], change: impl FnOnce(&Path)) -> (Output, TempDir, PathBuf) {
     let root = tempfile::tempdir().expect("a folder");
     let path = root.path().join("file");
     fs::write(&path, old).expect("a file");
-    let name = path.to_str().expect("a name in UTF-8");
-    let mut child = command(&["-j", "2", "-t", "text", ".", name]).spawn().expect("it starts");
+    let mut command = command(&["-j", "2", "-t", "text", "."]);
+    match by {
+        By::Name => command.arg(&path),
+        By::StandardInput => command.stdin(File::open(&path).expect("the file")),
+    };
+    let mut child = command.spawn().expect("it starts");
     let mut stdout = child.stdout.take().expect("its output");
     let mut printed = vec![0; LINE * 1000];
     stdout.read_exact(&mut printed).expect("the first lines");
@@ -39,17 +50,21 @@ fn run(old: &[u8], change: impl FnOnce(&Path)) -> (Output, TempDir, PathBuf) {
     (output, root, path)
 }
 
-fn is_read_as_it_was(what: &str, old: &[u8], change: impl FnOnce(&Path)) {
-    let (output, _root, _) = run(old, change);
-    assert_eq!(text(&output.stderr), "", "{what}");
-    assert!(output.status.success() && output.stdout == old, "{what}");
+fn is_read_as_it_was(what: &str, old: &[u8], change: impl Fn(&Path)) {
+    for by in [By::Name, By::StandardInput] {
+        let (output, _root, _) = run(by, old, &change);
+        assert_eq!(text(&output.stderr), "", "{what}, {by:?}");
+        assert!(output.status.success() && output.stdout == old, "{what}, {by:?}");
+    }
 }
 
-fn is_an_error(what: &str, old: &[u8], change: impl FnOnce(&Path)) {
-    let (output, _root, _) = run(old, change);
-    let said = text(&output.stderr);
-    assert!(said.contains("changed while it was being read"), "{what}: {said}");
-    assert_eq!(output.status.code(), Some(3), "{what}");
+fn is_an_error(what: &str, old: &[u8], change: impl Fn(&Path)) {
+    for by in [By::Name, By::StandardInput] {
+        let (output, _root, _) = run(by, old, &change);
+        let said = text(&output.stderr);
+        assert!(said.contains("changed while it was being read"), "{what}, {by:?}: {said}");
+        assert_eq!(output.status.code(), Some(3), "{what}, {by:?}");
+    }
 }
 
 fn write_sparsely(path: &Path) {
