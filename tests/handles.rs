@@ -252,7 +252,7 @@ impl Observer for Told {
 #[test]
 fn only_the_tasks_of_records_that_are_taken_and_a_few_ahead_are_planned() {
     for is_held in [false, true] {
-        let parts: Vec<_> = (0..100_000_u64).map(|n| delayed([n])).collect();
+        let parts: Vec<_> = (0..1_000_000_u64).map(|n| delayed([n])).collect();
         let held = is_held.then(|| parts.clone());
         let told = Told::default();
         let run = Run::new().threads(2).observer(told.clone());

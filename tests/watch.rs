@@ -10,6 +10,8 @@ use std::thread::{self, ThreadId};
 use creel::Run;
 use creel::delayed::{Delayed, all, delayed};
 use creel::watch::{Event, Observer, Profile, Trace, What};
+use futures::TryStreamExt;
+use futures::executor::block_on;
 use serde_json::Value;
 
 /// Tasks of all sorts: at once, futures, such as fail at first, run others, or become others.
@@ -99,6 +101,27 @@ fn a_profile_tells_what_was_read() {
     let run = Run::new().observer(Arc::clone(&profile));
     run.compute_blocking(&creel::Bag::from_iter(0..5000).count()).expect("nothing fails");
     assert_eq!(read(&profile), (0, 5000));
+}
+
+#[test]
+fn lanes_of_takes_and_streams_are_tasks_that_observers_see() {
+    let log = std::fs::read_to_string("fixtures/access.log").expect("the log is there");
+    let (bytes, lines) = (log.len() as u64, log.lines().count() as u64);
+    let bag = creel::read_text("fixtures/access.log").expect("a pattern");
+    for streams in [false, true] {
+        let profile = Arc::new(Profile::new());
+        let run = Run::new().threads(3).observer(Arc::clone(&profile));
+        let records = match streams {
+            true => block_on(run.stream(bag.clone()).try_collect::<Vec<_>>()),
+            false => run.compute_blocking(&bag.clone().take(usize::MAX)),
+        };
+        assert_eq!(records.expect("the log is there").len() as u64, lines);
+        let kinds = profile.kinds();
+        let lanes = kinds.iter().find(|kind| kind.name == "lane").expect("they are tasks");
+        assert_eq!((lanes.tasks, lanes.failed), (3, 0), "{kinds:?}");
+        assert_eq!((lanes.bytes, lanes.records), (bytes, lines), "they read all");
+        assert_eq!(profile.under_way(), 0, "{kinds:?}");
+    }
 }
 
 #[test]

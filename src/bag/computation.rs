@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::base::{self, Base};
 use super::broadcast::Env;
 use super::chain::Chunk;
-use super::item::{Erased, Finish, Item, Reduced, Reduction, Work};
+use super::item::{Erased, Finish, Item, Made, Reduced, Reduction, Work};
 use super::origin::Origin;
 use super::phases::{Phase, Phases};
 use super::sketch;
@@ -159,8 +159,15 @@ impl Computation {
                     let mut sketch = (alone.sketch)();
                     sketch.steps.extend_from_slice(steps);
                     Node::new(named(sketch), inputs, move |context, inputs| {
-                        let value = (alone.work)(context, inputs.take_all())?;
-                        Ok(Moved::outcome(vec![finish(value)]))
+                        Ok(match (alone.work)(context, inputs.take_all())? {
+                            Made::Value(value) => Moved::outcome(vec![finish(value)]),
+                            Made::Tasks(last, made) => {
+                                let finish = Arc::clone(&finish);
+                                let made = move || Moved::outcome(vec![finish(made())]);
+                                let name = Name::Only("finish");
+                                Outcome::Node(Node::new(name, [last], move |_, _| Ok(made())))
+                            }
+                        })
                     })
                 }
                 Work::Task(node) => {

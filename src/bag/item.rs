@@ -62,9 +62,17 @@ pub(super) type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;
 
 type Make = dyn Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync;
 
-type AloneWork = dyn Fn(&Context, Vec<Shared>) -> Result<Value> + Send + Sync;
+type AloneWork = dyn Fn(&Context, Vec<Shared>) -> Result<Made<Value>> + Send + Sync;
 
 type LazyWork = dyn Fn(&Context) -> Result<Value> + Send + Sync;
+
+/// What work comes to that reads its origin in its own way.
+pub(super) enum Made<T> {
+    /// A value.
+    Value(T),
+    /// Tasks, and what makes the value once the last of them is done.
+    Tasks(Arc<Node>, Box<dyn Fn() -> T + Send + Sync>),
+}
 
 /// A bag that is combined.
 pub(super) struct Reduced {
@@ -148,6 +156,7 @@ impl<T: Send + 'static> Item<T> {
     ) -> Self {
         let (inputs, operation) = (move || inputs.clone(), sketch.operation);
         let sketch = (operation, move || sketch.clone());
+        let work = move |context: &Context, values| work(context, values).map(Made::Value);
         Self::alone_or_lazy(verbs, sketch, inputs, work, None::<fn(&Context) -> Result<T>>)
     }
 
@@ -157,11 +166,14 @@ impl<T: Send + 'static> Item<T> {
         verbs: Verbs,
         (operation, sketch): (&'static str, impl Fn() -> Sketch + Send + Sync + 'static),
         inputs: impl Fn() -> Vec<Arc<Node>> + Send + Sync + 'static,
-        work: impl Fn(&Context, Vec<Shared>) -> Result<T> + Send + Sync + 'static,
+        work: impl Fn(&Context, Vec<Shared>) -> Result<Made<T>> + Send + Sync + 'static,
         lazy: Option<impl Fn(&Context) -> Result<T> + Send + Sync + 'static>,
     ) -> Self {
-        let work = move |context: &Context, values| -> Result<Value> {
-            Ok(Box::new(work(context, values)?))
+        let work = move |context: &Context, values| -> Result<Made<Value>> {
+            Ok(match work(context, values)? {
+                Made::Value(value) => Made::Value(Box::new(value)),
+                Made::Tasks(last, made) => Made::Tasks(last, Box::new(move || Box::new(made()))),
+            })
         };
         let lazy = lazy
             .map(|lazy| -> Box<LazyWork> { Box::new(move |context| Ok(Box::new(lazy(context)?))) });

@@ -12,10 +12,11 @@ use futures::{SinkExt, Stream, StreamExt};
 
 use super::broadcast::Env;
 use super::chain::Chunk;
+use super::item::Made;
 use super::verbs::Text;
 use super::{Bag, Item, Run};
 use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, Step, caught};
-use crate::run::{Context, Order, Stop, stream};
+use crate::run::{Context, Order, Stop, streaming};
 use crate::{Error, Place, Result};
 
 /// Batches that may wait for a consumer before the lanes do: one to be taken while the next is
@@ -54,9 +55,11 @@ impl<T: Send + 'static> Bag<T> {
         let inputs = move || base.inputs();
         let (bag, tasks) = (self.clone(), self.base.origin.tasks().cloned());
         let all = move |context: &Context, values| {
-            let taken = Taken::new(n);
-            self.each_block(context, values, n, |records| Ok(taken.add(records)))?;
-            Ok(taken.all())
+            let taken = Arc::new(Taken::new(n));
+            let adds = Arc::clone(&taken);
+            let add = move |_: &Context, records| Ok(adds.add(records));
+            let last = self.each_block(context, values, n, add)?;
+            Ok(Made::Tasks(last, Box::new(move || taken.all())))
         };
         let few = tasks.map(|tasks| {
             move |context: &Context| {
@@ -89,31 +92,32 @@ impl<T: Send + 'static> Bag<T> {
         Run::new().stream(self)
     }
 
-    /// Gives `sink` the records of block after block, in order, until it breaks. Of one block no
-    /// more than `most` are made.
+    /// The tasks that give `sink` the records of block after block, in order, until it breaks; the
+    /// last of them ends when it has. Of one block no more than `most` are made.
     fn each_block(
         &self,
         context: &Context,
         mut values: Vec<Shared>,
         most: usize,
-        mut sink: impl FnMut(Vec<T>) -> Result<ControlFlow<()>> + Send,
-    ) -> Result<()> {
+        mut sink: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+    ) -> Result<Arc<Node>> {
         let shared = values.split_off(values.len() - self.base.needs.len());
-        let env = Env { progress: &context.progress, needs: &self.base.needs, values: &shared };
-        let work = |mut chunk: Chunk| {
-            context.read(|| self.base.origin.amount(&chunk));
+        let bag = self.clone();
+        let work = move |context: &Context, shared: &[Shared], mut chunk: Chunk| {
+            context.read(|| bag.base.origin.amount(&chunk));
+            let env = Env { progress: &context.progress, needs: &bag.base.needs, values: shared };
             let mut records = Vec::new();
             let mut append = |batch: &mut Vec<T>| {
                 records.append(batch);
                 let enough = records.len() >= most;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             };
-            let ran = chunk.with("stream", |chunk| self.stage.run(chunk, &env, &mut append));
+            let ran = chunk.with("stream", |chunk| bag.stage.run(chunk, &env, &mut append));
             Ok((records, ran.map(drop)))
         };
         // What stands before a bad record is given before the run fails, or may be enough.
-        let sink = |(records, ran): (Vec<T>, Result<()>)| {
-            let flow = sink(records)?;
+        let sink = move |context: &Context, (records, ran): (Vec<T>, Result<()>)| {
+            let flow = sink(context, records)?;
             if flow.is_continue() {
                 ran?;
             }
@@ -122,7 +126,7 @@ impl<T: Send + 'static> Bag<T> {
         let input = Arc::new(self.base.origin.open(context, values, Order::Kept)?);
         // What records have on the heap, nobody tells.
         let weigh = |(records, _): &(Vec<T>, _)| records.capacity() * size_of::<T>();
-        stream(context, &input, work, weigh, sink)
+        Ok(streaming(context, input, shared, work, weigh, sink))
     }
 }
 
@@ -186,13 +190,12 @@ impl<T: Send + 'static> Bag<T> {
         }
         // A task of its own, so that observers see what it reads.
         let name = Name::Sketched(Arc::new(self.base.streamed()), None);
-        let (needs, give) = (self.base.needs.clone(), Mutex::new(give));
+        let (needs, give) = (self.base.needs.clone(), Mutex::new(Some(give)));
         let node = Node::new(name, needs, move |context, inputs| {
-            let mut give = give.lock().unwrap_or_else(PoisonError::into_inner);
-            let give = &mut *give;
-            let sink = |records| give(context, records);
-            self.each_block(context, inputs.take_all(), usize::MAX, sink)?;
-            Ok(Outcome::value(()))
+            let give = give.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let give = give.unwrap_or_else(|| unreachable!("a task of a run runs once"));
+            let last = self.each_block(context, inputs.take_all(), usize::MAX, give)?;
+            Ok(Outcome::Node(last))
         });
         graph::run(context, &[node]).map(drop)
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Stop;
-use super::node::Node;
+use super::engine::next_number;
+use super::node::{Name, Node, Outcome};
 use super::seats::StandIns;
-use crate::Progress;
+use super::worker::caught;
 use crate::spill::Budget;
-use crate::watch::{Event, Observers, What};
+use crate::watch::{self, Event, Observers, What};
+use crate::{Progress, Result};
 
 /// Where and how a run happens; while a task works, what it is given to know of that.
 #[derive(Debug, Clone)]
@@ -44,6 +46,32 @@ impl Context {
         if let Some((id, node)) = &self.task {
             self.observers.tell(&Event { at, task: node.task(*id), what });
         }
+    }
+
+    /// Does work on this thread that those who watch see as a task of this name, though it is none
+    /// of a graph.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Panic`](crate::Error::Panic) for an observer that panics.
+    pub(crate) fn within_task<T>(&self, name: Name, work: impl FnOnce(&Self) -> T) -> Result<T> {
+        let id = next_number() << 32;
+        let node = Node::new(name, [], |_, _| Ok(Outcome::value(())));
+        let span = watch::span(node.task(id));
+        let _entered = span.enter();
+        if self.observers.is_empty() {
+            return Ok(work(self));
+        }
+        let context = Self { task: Some((id, node)), ..self.clone() };
+        let tell = |what: &[What<'_>]| {
+            caught("that an observer watches", || {
+                what.iter().for_each(|what| context.tell(*what));
+                Ok(())
+            })
+        };
+        tell(&[What::Planned, What::Ready, What::Started])?;
+        let result = work(&context);
+        tell(&[What::Done, What::Dropped]).map(|()| result)
     }
 
     /// Counts a block that the task has read; those who watch are told the bytes and the records.

@@ -35,6 +35,11 @@ use crate::{Error, Place, Result};
 /// The number of the next engine.
 static NUMBER: AtomicU64 = AtomicU64::new(1);
 
+/// A number for an engine.
+pub(super) fn next_number() -> u64 {
+    NUMBER.fetch_add(1, Relaxed)
+}
+
 /// A plan, and what the workers share.
 pub(super) struct Engine {
     pub(super) context: Context,
@@ -58,7 +63,7 @@ impl Engine {
 
     /// An engine that is started by a thread of this lineage.
     fn within(context: Context, lineage: Lineage, is_client: bool) -> Arc<Self> {
-        let number = NUMBER.fetch_add(1, Relaxed);
+        let number = next_number();
         let state = Mutex::new(EngineState::new(&context, number));
         let crew = lineage.crew(context.threads);
         let changed = Condvar::new();

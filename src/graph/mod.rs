@@ -26,7 +26,7 @@ mod seats;
 mod sketch;
 mod state;
 mod stop;
-mod sync;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -49,7 +49,7 @@ pub(crate) use crew::Lineage;
 pub use delayed::{Delayed, delayed};
 pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
 pub(crate) use sketch::{Sketch, Step};
-pub(crate) use stop::Stop;
+pub(crate) use stop::{Entry as StopEntry, Stop};
 pub(crate) use tree::tree;
 pub(crate) use turns::take_in_turn;
 pub(crate) use visualize::draw;

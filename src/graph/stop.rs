@@ -115,7 +115,7 @@ impl Stop {
     }
 
     /// Has this woken when the run is told to end, until the entry is dropped.
-    pub(super) fn enter(&self, waker: Waker) -> Entry {
+    pub(crate) fn enter(&self, waker: Waker) -> Entry {
         let mut listeners = self.listeners();
         listeners.entered += 1;
         let key = listeners.entered;
@@ -144,7 +144,7 @@ impl Stop {
 
 /// A place among those that are woken.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     stop: Stop,
     key: u64,
 }

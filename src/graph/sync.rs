@@ -1,9 +1,10 @@
-//! The primitives that the engine's core stands on, in one place so that a model checker can put
-//! its own here.
+//! The primitives that the core of the engine and that of the lanes of a run stand on, in one place
+//! so that a model checker can put its own here.
 
 use std::io;
-pub(super) use std::sync::atomic::{AtomicU8, AtomicUsize};
-pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+pub(super) use std::sync::atomic::AtomicU8;
+pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 pub(super) use std::thread::{JoinHandle, Thread, current, park};
 pub(super) use std::thread_local;

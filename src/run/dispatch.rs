@@ -1,15 +1,19 @@
 //! Hands the blocks of an input to lanes: the [schedule](super::schedule) behind a lock.
 
-use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use futures::future::{Either, select};
-use tokio::sync::Semaphore;
+use futures::stream::unfold;
+use futures::{Stream, StreamExt};
+use tokio::task::unconstrained;
 
 use super::schedule::{Made, Open, Policy, Position, Schedule, Told, Turn, Wake};
+use super::signal::Signal;
 use super::{BlockOf, Input, Reader, Stop};
 use crate::block::Next;
-use crate::graph::caught;
+use crate::graph::sync::{Mutex, MutexGuard};
+use crate::graph::{StopEntry, caught};
 use crate::{Error, Result};
 
 /// Where a run has failed, and of what.
@@ -42,19 +46,48 @@ pub(super) trait Keep {
 
 /// The blocks of an input, and what an end keeps.
 pub(super) struct Dispatch<I: Input, K> {
-    input: Arc<I>,
+    pub(super) input: Arc<I>,
     lanes: usize,
     state: Mutex<State<I, K>>,
-    changed: Condvar,
-    /// Never has a permit, and is closed when there is enough: that wakes the lanes that wait for
-    /// bytes, which may never come.
-    wanted: Semaphore,
+    signal: Arc<Signal>,
 }
 
 /// What the lock guards.
 pub(super) struct State<I: Input, K> {
-    pub(super) schedule: Schedule<I::Reader, BlockOf<I>>,
+    pub(super) schedule: Schedule<OpenReader<BlockOf<I>>, BlockOf<I>>,
     pub(super) kept: K,
+}
+
+/// A reader, on any thread: what it makes, one after another, and what it calls when bytes have come
+/// that it has waited for.
+pub(super) struct OpenReader<B> {
+    made: Pin<Box<dyn Stream<Item = Result<Next<B>>> + Send>>,
+    waker: Waker,
+}
+
+/// A reader that has been opened of an input, and what a lane is to do with one.
+type OpenOf<I> = Open<OpenReader<BlockOf<I>>>;
+type TurnOf<I> = Turn<OpenReader<BlockOf<I>>, BlockOf<I>>;
+
+impl<B: Send> OpenReader<B> {
+    /// A reader for so many lanes.
+    fn new<R: Reader<Block = B>>(reader: R, lanes: usize, waker: Waker) -> Self {
+        // In a box, as it is large and moves into each step.
+        let made = unfold(Box::new(reader), move |mut reader| async move {
+            let next = reader.step(lanes).await.transpose()?;
+            Some((next, reader))
+        });
+        Self { made: Box::pin(made), waker }
+    }
+
+    /// What it makes next; `None` after the last.
+    ///
+    /// Unconstrained, as this thread may be inside of a task of the caller's runtime: tokio would
+    /// have that task yield after so many channel operations, which it cannot do from here.
+    fn poll(&mut self) -> Poll<Result<Option<Next<B>>>> {
+        let next = pin!(unconstrained(self.made.next()));
+        next.poll(&mut Context::from_waker(&self.waker)).map(Option::transpose)
+    }
 }
 
 /// What a lane has: the partition that it has read last, the block that it has worked on last, and
@@ -64,6 +97,8 @@ pub(super) struct Mine {
     pub(super) partition: Option<usize>,
     pub(super) last: Option<Position>,
     pub(super) is_working: bool,
+    /// Its place among those that are woken when the run is told to end, once it has waited.
+    pub(super) hears: Option<StopEntry>,
 }
 
 impl Mine {
@@ -87,9 +122,8 @@ pub(super) enum Step<B> {
 
 impl<I: Input, K: Keep> Dispatch<I, K> {
     pub(super) fn new(input: Arc<I>, lanes: usize, policy: Policy, kept: K) -> Self {
-        let schedule = Schedule::new(input.partitions(), policy);
-        let (state, changed) = (Mutex::new(State { schedule, kept }), Condvar::new());
-        Self { input, lanes, state, changed, wanted: Semaphore::const_new(0) }
+        let schedule = Schedule::new(input.partitions(), lanes, policy);
+        Self { input, lanes, state: Mutex::new(State { schedule, kept }), signal: Arc::default() }
     }
 
     /// How many lanes there are.
@@ -110,13 +144,13 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
                 mine.works(at);
                 Ok(Some(Step::Block(at, block)))
             }
-            Some(Turn::Read(open)) => self.read(open, mine, stop).map(Some),
+            Some(Turn::Read(open)) => self.read(open, mine).map(Some),
             _ if stop.is_cancelled() => Err(Error::Cancelled),
             _ => Ok(None),
         }
     }
 
-    fn turn(&self, mine: &mut Mine, stop: &Stop) -> Result<Option<Turn<I::Reader, BlockOf<I>>>> {
+    fn turn(&self, mine: &mut Mine, stop: &Stop) -> Result<Option<TurnOf<I>>> {
         let mut state = self.lock();
         if let Some(at) = mine.block() {
             mine.is_working = false;
@@ -129,17 +163,23 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
                 () if stop.is_set() => Told::Stop,
                 () => Told::GoOn,
             };
+            self.calls(&mut state);
             let is_full = state.kept.is_full();
-            let open = |partition| self.input.open(partition);
+            let open = |partition| self.open(partition);
             match state.schedule.turn((mine.partition, mine.last), told, is_full, open) {
                 Turn::Wait => {
+                    mine.hears.get_or_insert_with(|| self.signal.hear(stop));
                     state.schedule.waits(true);
-                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    self.signal.wait(state, stop);
+                    state = self.lock();
                     state.schedule.waits(false);
                 }
                 Turn::Home => {
+                    let unwanted = state.schedule.take_unwanted();
                     // The others may have looked before the run was told to end.
                     self.tell(state, Wake::All);
+                    // With them go their requests.
+                    drop(unwanted);
                     return Ok(None);
                 }
                 turn => return Ok(Some(turn)),
@@ -147,19 +187,37 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
         }
     }
 
+    /// Opens a partition.
+    pub(super) fn open(&self, partition: usize) -> OpenReader<BlockOf<I>> {
+        OpenReader::new(self.input.open(partition), self.lanes, self.signal.waker(partition))
+    }
+
+    /// Enters which readers can go on.
+    fn calls(&self, state: &mut State<I, K>) {
+        for partition in self.signal.take_called() {
+            state.schedule.came(partition);
+        }
+    }
+
     /// Reads a partition, until there is a block for this lane or the reader is let go.
-    fn read(
-        &self,
-        mut open: Open<I::Reader>,
-        mine: &mut Mine,
-        stop: &Stop,
-    ) -> Result<Step<BlockOf<I>>> {
+    fn read(&self, mut open: OpenOf<I>, mine: &mut Mine) -> Result<Step<BlockOf<I>>> {
         mine.partition = Some(open.partition);
         loop {
             // A reader that panics must not leave the others waiting for its return.
-            let next = caught("read", || self.next_of(&mut open.reader, stop));
+            let next = caught("read", || match open.reader.poll() {
+                Poll::Ready(next) => next.map(Poll::Ready),
+                Poll::Pending => Ok(Poll::Pending),
+            });
             match next {
-                Ok(Some(Next::Block(block))) => match self.made(open, block) {
+                Ok(Poll::Pending) => {
+                    let mut state = self.lock();
+                    self.calls(&mut state);
+                    if let Some(wake) = state.schedule.pends(open) {
+                        self.tell(state, wake);
+                    }
+                    break;
+                }
+                Ok(Poll::Ready(Some(Next::Block(block)))) => match self.made(open, block) {
                     Made::Work(at, block) => {
                         mine.works(at);
                         return Ok(Step::Block(at, block));
@@ -167,7 +225,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
                     Made::ReadOn(again) => open = again,
                     Made::Given | Made::Unwanted(_) => break,
                 },
-                Ok(Some(Next::Undecoded(piece))) => {
+                Ok(Poll::Ready(Some(Next::Undecoded(piece)))) => {
                     let mut state = self.lock();
                     let wake = state.schedule.release(open);
                     self.tell(state, wake);
@@ -178,7 +236,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
                     });
                     break;
                 }
-                Ok(None) => {
+                Ok(Poll::Ready(None)) => {
                     let mut state = self.lock();
                     let wake = state.schedule.ended(open.partition, open.made);
                     let state = self.look(state)?;
@@ -197,17 +255,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
         Ok(Step::Read)
     }
 
-    /// The next block of a reader; `None` after its last, and when nobody wants it any more.
-    fn next_of(&self, reader: &mut I::Reader, stop: &Stop) -> Result<Option<Next<BlockOf<I>>>> {
-        let next = pin!(reader.step(self.lanes));
-        let unwanted = pin!(self.wanted.acquire());
-        match stop.wait(select(next, unwanted)) {
-            Some(Either::Left((next, _))) => next,
-            Some(Either::Right(_)) | None => Ok(None),
-        }
-    }
-
-    fn made(&self, open: Open<I::Reader>, block: BlockOf<I>) -> Made<I::Reader, BlockOf<I>> {
+    fn made(&self, open: OpenOf<I>, block: BlockOf<I>) -> Made<OpenReader<BlockOf<I>>, BlockOf<I>> {
         let weight = I::Reader::weight(&block);
         let mut state = self.lock();
         let is_full = state.kept.is_full();
@@ -250,8 +298,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
         let had_enough = schedule.has_enough();
         let looked = kept.looks(schedule);
         if looked.is_err() || schedule.has_enough() && !had_enough {
-            self.wanted.close();
-            self.changed.notify_all();
+            self.signal.tell(Wake::All);
         }
         looked.map(|()| state)
     }
@@ -259,28 +306,19 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     /// No lane has use for another block.
     pub(super) fn end(&self, mut state: MutexGuard<'_, State<I, K>>) {
         state.schedule.end();
-        drop(state);
-        self.wanted.close();
-        self.changed.notify_all();
+        self.tell(state, Wake::All);
     }
 
     /// Wakes lanes that wait for a change, if there are some: telling nobody costs as much.
     pub(super) fn tell(&self, state: MutexGuard<'_, State<I, K>>, wake: Wake) {
         let is_told = state.schedule.has_waiting();
         drop(state);
-        match wake {
-            Wake::One if is_told => self.changed.notify_one(),
-            Wake::All if is_told => self.changed.notify_all(),
-            _ => {}
+        if is_told {
+            self.signal.tell(wake);
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<I, K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What was kept, once no lane has it any more.
-    pub(super) fn into_kept(self) -> K {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).kept
     }
 }

@@ -7,7 +7,7 @@
 //!        or by parts; what is over the budget in files
 //! ```
 //!
-//! A lane is a thread's share of the input. A lane asks for a block, mostly reads it itself (so a local
+//! A lane is a thread's share of the input, and a task to those who watch; see [`lanes`]. A lane asks for a block, mostly reads it itself (so a local
 //! file needs no second thread, and no queue stands between reading and work), and works on it. One
 //! [`schedule`] says which block a lane gets, of any partition; three ends say what becomes of it:
 //! [`unordered`] ones have a state a lane, [`segments`] are states of neighbouring blocks that merge as
@@ -17,12 +17,16 @@
 mod common;
 mod dispatch;
 mod input;
+mod lanes;
 mod merge;
+#[cfg(test)]
+mod pending_tests;
 mod reduce;
 mod schedule;
 #[cfg(test)]
 mod schedule_tests;
 mod segments;
+mod signal;
 mod stream;
 mod unordered;
 #[cfg(test)]
@@ -41,7 +45,7 @@ pub(crate) use merge::{completed, merged};
 pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::{reduce, unfit};
-pub(crate) use stream::stream;
+pub(crate) use stream::{stream, streaming};
 
 /// What can be read block by block, in partitions.
 pub(crate) trait Input: Send + Sync + 'static {

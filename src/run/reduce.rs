@@ -1,15 +1,15 @@
 //! Many blocks to one state: lanes, and the tree that merges what they hold.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::common::Common;
-use super::dispatch::{Dispatch, Keep};
-use super::merge::{Held, gathered};
+use super::lanes;
+use super::merge::gathered;
 use super::schedule::Policy;
 use super::segments::{self, Segments};
 use super::unordered::{self, FirstFailure};
 use super::{BlockOf, Context, Input};
-use crate::graph::{Moved, Name, Node, Outcome, Shared};
+use crate::graph::{Moved, Node, Shared};
 use crate::spill::Budget;
 use crate::watch::bytes;
 use crate::{Error, Result};
@@ -119,58 +119,24 @@ where
     P: Pass<BlockOf<I>>,
 {
     // Inputs of the lanes, and not captured by them, so that the graph drops them in time.
-    let needs: Vec<_> = shared.into_iter().map(ready).collect();
+    let needs: Vec<_> = shared.into_iter().map(lanes::ready).collect();
+    let (feeding, merging) = (Arc::clone(&pass), Arc::clone(&pass));
     if pass.ordered() {
-        let dispatch = dispatch(context, input, Policy::Runs, Segments::default());
-        let lanes = lanes(&dispatch, &pass, &needs, segments::lane);
-        let merging = Arc::clone(&pass);
+        let dispatch = lanes::dispatch(context, input, Policy::Runs, Segments::default());
+        let lanes = lanes::tasks(&dispatch, &needs, move |n, context, dispatch, shared| {
+            segments::lane(n, context, dispatch, &*feeding, shared).map(Moved::outcome)
+        });
         return gathered(lanes, pass, needs, move |empty| {
             let segments = std::mem::take(&mut dispatch.lock().kept).whole(&*merging)?;
             Ok(if segments.is_empty() { empty } else { segments })
         });
     }
-    let dispatch = dispatch(context, input, Policy::Any, FirstFailure::default());
+    let dispatch = lanes::dispatch(context, input, Policy::Any, FirstFailure::default());
     let common = Arc::new(Common::new(dispatch.lanes()));
-    let lanes = lanes(&dispatch, &pass, &needs, move |_, context, dispatch, pass, shared| {
-        unordered::lane(context, dispatch, pass, shared, &common)
+    let lanes = lanes::tasks(&dispatch, &needs, move |_, context, dispatch, shared| {
+        unordered::lane(context, dispatch, &*feeding, shared, &common).map(Moved::outcome)
     });
     gathered(lanes, pass, needs, Ok)
-}
-
-/// The blocks of an input, for a lane a thread.
-fn dispatch<I: Input, K: Keep>(
-    context: &Context,
-    input: Arc<I>,
-    policy: Policy,
-    kept: K,
-) -> Arc<Dispatch<I, K>> {
-    Arc::new(Dispatch::new(input, context.threads.max(1), policy, kept))
-}
-
-/// The tasks of lanes.
-fn lanes<I, P, K>(
-    dispatch: &Arc<Dispatch<I, K>>,
-    pass: &Arc<P>,
-    needs: &[Arc<Node>],
-    lane: impl Fn(usize, &Context, &Dispatch<I, K>, &P, &[Shared]) -> Result<Held<P::State>>
-    + Clone
-    + Send
-    + Sync
-    + 'static,
-) -> Vec<Arc<Node>>
-where
-    I: Input,
-    P: Pass<BlockOf<I>>,
-    K: Keep + Send + 'static,
-{
-    let lanes = (0..dispatch.lanes()).map(|n| {
-        let (dispatch, pass, lane) = (Arc::clone(dispatch), Arc::clone(pass), lane.clone());
-        Node::new(Name::Numbered("lane", n), needs.to_vec(), move |context, inputs| {
-            let shared = inputs.take_all();
-            lane(n, context, &dispatch, &pass, &shared).map(Moved::outcome)
-        })
-    });
-    lanes.collect()
 }
 
 /// The error for states that hold more than they may and cannot be spilled; `least` says what would
@@ -184,13 +150,4 @@ pub(crate) fn unfit(what: &str, held: usize, budget: &Budget, least: &str) -> Er
             bytes(held as u64)
         ),
     }
-}
-
-/// A task that hands on its value, once, and keeps nothing: others keep the task.
-fn ready(value: Shared) -> Arc<Node> {
-    let value = Mutex::new(Some(value));
-    Node::new(Name::Only("shared"), [], move |_, _| {
-        let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(Outcome::Value(value.unwrap_or_else(|| unreachable!("a task of a run runs once"))))
-    })
 }

@@ -11,6 +11,10 @@
 //! helps with another lane's. Through a [`Window`](Policy::Window), where results wait for those
 //! before them, the first partition comes first instead.
 //!
+//! **Pending readers.** A reader whose bytes are on their way is put aside, and its lane takes what
+//! is ready: a block, or another reader. No more partitions are open than there are lanes, so that
+//! what is fetched for them takes no more memory for it. A lane waits only where nothing is ready.
+//!
 //! **Given blocks.** A reader that all lanes share stays with the lane that has it, as long as others
 //! wait for blocks: a lane that waits is given a block, and from then on some may lie ready, so that
 //! a block that takes long to work on, as where a table grows, does not stop the reading. As soon as
@@ -70,8 +74,7 @@ pub(super) enum Wake {
 pub(super) struct Open<R> {
     pub(super) partition: usize,
     pub(super) made: usize,
-    /// In a box, as it is large and moves from lane to lane.
-    pub(super) reader: Box<R>,
+    pub(super) reader: R,
 }
 
 /// What a lane is to do.
@@ -111,13 +114,19 @@ struct Given<B> {
 #[derive(Debug, Clone)]
 pub(super) struct Schedule<R, B> {
     policy: Policy,
+    lanes: usize,
     partitions: usize,
     /// The first partition that nobody has opened.
     unopened: usize,
     /// Readers that nobody holds.
     idle: Vec<Open<R>>,
-    /// Partitions whose readers are held by lanes that make a block right now.
-    reading: Vec<usize>,
+    /// Partitions whose readers are held by lanes that make a block right now, and whether their
+    /// bytes have come meanwhile.
+    reading: Vec<(usize, bool)>,
+    /// Readers that have been put aside until their bytes have come.
+    pending: Vec<Open<R>>,
+    /// Readers that nobody wants any more.
+    unwanted: Vec<Open<R>>,
     /// Blocks for others than the lane that has read them.
     given: VecDeque<Given<B>>,
     /// What all of these weigh.
@@ -141,13 +150,16 @@ pub(super) struct Schedule<R, B> {
 }
 
 impl<R, B> Schedule<R, B> {
-    pub(super) fn new(partitions: usize, policy: Policy) -> Self {
+    pub(super) fn new(partitions: usize, lanes: usize, policy: Policy) -> Self {
         Self {
             policy,
+            lanes,
             partitions,
             unopened: 0,
             idle: Vec::new(),
             reading: Vec::new(),
+            pending: Vec::new(),
+            unwanted: Vec::new(),
             given: VecDeque::new(),
             ready: 0,
             working: BTreeSet::new(),
@@ -184,11 +196,10 @@ impl<R, B> Schedule<R, B> {
             return Turn::Home;
         }
         if let Some(open) = self.reader(own, is_full, open) {
-            self.reading.push(open.partition);
+            self.reading.push((open.partition, false));
             return Turn::Read(open);
         }
-        let all_read = self.idle.is_empty() && self.unopened == self.partitions;
-        if self.reading.is_empty() && all_read {
+        if self.open() == 0 && self.unopened == self.partitions {
             return Turn::Home;
         }
         self.behind = true;
@@ -222,23 +233,31 @@ impl<R, B> Schedule<R, B> {
         let first = self.idle.iter().enumerate().min_by_key(|(_, open)| open.partition);
         let first = first.map(|(n, open)| (n, open.partition));
         let (partition, ahead) = (self.unopened, self.ahead());
-        let opens = partition < self.partitions && self.has_room(partition, is_full, ahead);
+        let opens = partition < self.partitions
+            && self.open() < self.lanes
+            && self.has_room(partition, is_full, ahead);
         match first {
             Some((n, of)) if is_window && self.has_room(of, is_full, ahead) => {
                 Some(self.idle.swap_remove(n))
             }
             _ if opens => {
                 self.unopened += 1;
-                Some(Open { partition, made: 0, reader: Box::new(open(partition)) })
+                Some(Open { partition, made: 0, reader: open(partition) })
             }
             Some((n, _)) if !is_window => Some(self.idle.swap_remove(n)),
             _ => None,
         }
     }
 
+    /// How many partitions are open.
+    fn open(&self) -> usize {
+        self.idle.len() + self.reading.len() + self.pending.len()
+    }
+
     /// Blocks and results that may have to wait for the one that is next.
     fn ahead(&self) -> usize {
-        self.results + self.working.len() + self.given.len() + self.reading.len()
+        let coming = self.reading.len() + self.pending.len();
+        self.results + self.working.len() + self.given.len() + coming
     }
 
     /// Whether a block of a partition may be read, beside so many ahead.
@@ -285,10 +304,45 @@ impl<R, B> Schedule<R, B> {
     /// Gives a reader back for anyone to take.
     pub(super) fn release(&mut self, open: Open<R>) -> Wake {
         self.let_go(open.partition);
-        if !self.enough && self.limit.is_none_or(|limit| open.partition < limit.0) {
-            self.idle.push(open);
+        let is_wanted = self.wants(open.partition);
+        if is_wanted {
+            self.idle.push(open)
+        } else {
+            self.unwanted.push(open)
         }
         self.freed()
+    }
+
+    /// Puts a reader aside until its bytes have come; they may have come meanwhile. Says whom to wake,
+    /// if that changes anything for others.
+    pub(super) fn pends(&mut self, open: Open<R>) -> Option<Wake> {
+        let has_come = self.reading.contains(&(open.partition, true));
+        if has_come || !self.wants(open.partition) {
+            return Some(self.release(open));
+        }
+        self.let_go(open.partition);
+        self.pending.push(open);
+        None
+    }
+
+    /// The bytes that the reader of a partition waits for have come. Who tells of that wakes a lane.
+    pub(super) fn came(&mut self, partition: usize) {
+        if let Some(n) = self.pending.iter().position(|open| open.partition == partition) {
+            self.idle.push(self.pending.swap_remove(n));
+        }
+        for (reading, has_come) in &mut self.reading {
+            *has_come |= *reading == partition;
+        }
+    }
+
+    /// Whether the rest of a partition is wanted.
+    fn wants(&self, partition: usize) -> bool {
+        !self.enough && self.limit.is_none_or(|limit| partition < limit.0)
+    }
+
+    /// Readers that nobody wants, to be dropped where others need not wait for it.
+    pub(super) fn take_unwanted(&mut self) -> Vec<Open<R>> {
+        std::mem::take(&mut self.unwanted)
     }
 
     /// A partition has ended, after so many blocks.
@@ -308,7 +362,7 @@ impl<R, B> Schedule<R, B> {
     }
 
     fn let_go(&mut self, partition: usize) {
-        if let Some(n) = self.reading.iter().position(|&reading| reading == partition) {
+        if let Some(n) = self.reading.iter().position(|&(reading, _)| reading == partition) {
             self.reading.swap_remove(n);
         }
     }
@@ -330,7 +384,9 @@ impl<R, B> Schedule<R, B> {
             return;
         }
         self.limit = Some(at);
-        self.idle.retain(|open| open.partition < at.0);
+        let is_behind = |open: &mut Open<R>| open.partition >= at.0;
+        self.unwanted.extend(self.idle.extract_if(.., is_behind));
+        self.unwanted.extend(self.pending.extract_if(.., is_behind));
         self.unopened = self.partitions;
         self.given.retain(|given| given.at <= at);
         self.ready = self.given.iter().map(|given| given.weight).sum();
@@ -351,13 +407,15 @@ impl<R, B> Schedule<R, B> {
     fn is_settled(&self, at: Position) -> bool {
         !(self.working.first().is_some_and(|first| *first < at)
             || self.given.iter().any(|given| given.at < at)
-            || self.reading.iter().any(|&partition| partition < at.0)
-            || self.idle.iter().any(|open| open.partition < at.0))
+            || self.reading.iter().any(|&(partition, _)| partition < at.0)
+            || self.idle.iter().chain(&self.pending).any(|open| open.partition < at.0))
     }
 
     /// Nothing is wanted any more.
     pub(super) fn end(&mut self) {
         self.enough = true;
+        self.unwanted.append(&mut self.idle);
+        self.unwanted.append(&mut self.pending);
     }
 
     pub(super) fn has_enough(&self) -> bool {

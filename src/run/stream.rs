@@ -11,12 +11,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, MutexGuard};
-use std::thread;
 
 use super::dispatch::{Dispatch, Failure, Keep, Mine, State, Step};
+use super::lanes;
 use super::schedule::{Policy, Position, Schedule, Wake};
 use super::{BlockOf, Context, Input};
-use crate::graph::{Lineage, caught};
+use crate::graph::{Name, Node, Outcome, Shared, caught};
 use crate::memory::Reservation;
 use crate::spill::Budget;
 use crate::{Error, Result};
@@ -51,11 +51,63 @@ impl<T, S> Keep for Results<T, S> {
 }
 
 impl<T, S> Results<T, S> {
+    /// A window for so many lanes.
+    fn new(context: &Context, sink: S) -> (Policy, Self) {
+        let policy = Policy::Window { room: ROOM * context.threads.max(1) };
+        let (waiting, budget) = (BTreeMap::new(), context.budget.clone());
+        let reserved = budget.as_ref().map(|budget| budget.reserve(0));
+        (policy, Self { waiting, weight: 0, reserved, budget, sink: Some(sink), outcome: None })
+    }
+
     /// Enters what all results that wait take.
     fn weighs(&mut self, weight: usize) {
         self.weight = weight;
         self.reserved.iter_mut().for_each(|reserved| reserved.set(weight as u64));
     }
+
+    /// How it ended, when no lane is left.
+    fn ended(&mut self, context: &Context) -> Result<()> {
+        match self.outcome.take() {
+            Some(outcome) => outcome,
+            None if context.stop.is_cancelled() => Err(Error::Cancelled),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The tasks that run `work` over every block and give its results to `sink`, in input order and one
+/// after another, until it breaks: lanes, which look at the shared values, and a last one that ends
+/// when all has been given. `weigh` is that of [`stream`].
+///
+/// # Errors
+///
+/// The last task fails with the first failure in input order: what comes before is given to `sink`.
+pub(crate) fn streaming<I, T, W, S>(
+    context: &Context,
+    input: Arc<I>,
+    shared: Vec<Shared>,
+    work: W,
+    weigh: fn(&T) -> usize,
+    sink: S,
+) -> Arc<Node>
+where
+    I: Input,
+    T: Send + 'static,
+    W: Fn(&Context, &[Shared], BlockOf<I>) -> Result<T> + Send + Sync + 'static,
+    S: FnMut(&Context, T) -> Result<ControlFlow<()>> + Send + 'static,
+{
+    let (policy, results) = Results::new(context, sink);
+    let dispatch = lanes::dispatch(context, input, policy, results);
+    let needs: Vec<_> = shared.into_iter().map(lanes::ready).collect();
+    let work = Arc::new(work);
+    let lanes = lanes::tasks(&dispatch, &needs, move |_, context, dispatch, shared| {
+        let work = |block| work(context, shared, block);
+        lane(context, dispatch, &work, weigh, &|sink: &mut S, result| sink(context, result));
+        Ok(Outcome::value(()))
+    });
+    Node::new(Name::Only("end"), lanes, move |context, _| {
+        dispatch.lock().kept.ended(context).map(Outcome::value)
+    })
 }
 
 /// Runs `work` over every block on `context.threads` threads, of which the caller's is one, and
@@ -78,46 +130,27 @@ where
     W: Fn(BlockOf<I>) -> Result<T> + Sync,
     S: FnMut(T) -> Result<ControlFlow<()>> + Send,
 {
-    let lanes = context.threads.max(1);
-    let policy = Policy::Window { room: ROOM * lanes };
-    let (waiting, budget) = (BTreeMap::new(), context.budget.clone());
-    let reserved = budget.as_ref().map(|budget| budget.reserve(0));
-    let results = Results { waiting, weight: 0, reserved, budget, sink: Some(sink), outcome: None };
-    let dispatch = Dispatch::new(Arc::clone(input), lanes, policy, results);
-    let lane = || lane(context, &dispatch, &work, weigh);
-    let lineage = Lineage::of_this_thread();
-    thread::scope(|scope| {
-        for n in 2..=context.threads {
-            // Within a task there is a helper for each thread that the run has idle. One thread can
-            // do it all, also where no other can be started.
-            let Some(helper) = lineage.help(context.threads) else { break };
-            let named = thread::Builder::new().name(format!("creel {n}"));
-            let _ = named.spawn_scoped(scope, || helper.work(lane));
-        }
-        lane();
-    });
-    match dispatch.into_kept().outcome {
-        Some(outcome) => outcome,
-        None if context.stop.is_cancelled() => Err(Error::Cancelled),
-        None => Ok(()),
-    }
+    let (policy, results) = Results::new(context, sink);
+    let dispatch = lanes::dispatch(context, Arc::clone(input), policy, results);
+    let give = |sink: &mut S, result| sink(result);
+    let watched = lanes::scoped(context, |context| lane(context, &dispatch, &work, weigh, &give));
+    let ended = dispatch.lock().kept.ended(context);
+    ended.and(watched)
 }
 
-/// One lane: block after block until none is left.
-fn lane<I, T, S>(
+/// One lane: block after block until none is left. `give` gives a result to the sink.
+fn lane<I: Input, T, S>(
     context: &Context,
     dispatch: &Dispatch<I, Results<T, S>>,
     work: &impl Fn(BlockOf<I>) -> Result<T>,
     weigh: fn(&T) -> usize,
-) where
-    I: Input,
-    S: FnMut(T) -> Result<ControlFlow<()>>,
-{
+    give: &impl Fn(&mut S, T) -> Result<ControlFlow<()>>,
+) {
     let mut mine = Mine::default();
     // A cancelled run is told so by the one that has called for it.
     while let Ok(Some(step)) = dispatch.step(&mut mine, &context.stop) {
         let Step::Block(at, block) = step else {
-            hand_on(dispatch, dispatch.lock());
+            hand_on(dispatch, dispatch.lock(), give);
             continue;
         };
         let result = caught("stream", || work(block));
@@ -132,18 +165,16 @@ fn lane<I, T, S>(
         let waiting = state.kept.weight + weight;
         state.kept.weighs(waiting);
         state.kept.waiting.insert(at, (weight, result));
-        hand_on(dispatch, state);
+        hand_on(dispatch, state, give);
     }
 }
 
 /// Gives the sink all results that are next, unless another lane does so already.
-fn hand_on<'s, I, T, S>(
+fn hand_on<'s, I: Input, T, S>(
     dispatch: &'s Dispatch<I, Results<T, S>>,
     mut state: MutexGuard<'s, State<I, Results<T, S>>>,
-) where
-    I: Input,
-    S: FnMut(T) -> Result<ControlFlow<()>>,
-{
+    give: &impl Fn(&mut S, T) -> Result<ControlFlow<()>>,
+) {
     while state.kept.outcome.is_none()
         && let Some(mut sink) = state.kept.sink.take()
     {
@@ -152,7 +183,7 @@ fn hand_on<'s, I, T, S>(
             break;
         };
         dispatch.tell(state, Wake::All);
-        let flow = result.and_then(|result| caught("stream", || sink(result)));
+        let flow = result.and_then(|result| caught("stream", || give(&mut sink, result)));
         state = dispatch.lock();
         state.kept.sink = Some(sink);
         state.kept.outcome = match flow {

@@ -9,7 +9,7 @@ use super::dispatch::{Dispatch, Mine};
 use super::schedule::{Made, Policy, Told, Turn};
 use super::tests::Numbers;
 use super::unordered::FirstFailure;
-use super::{Input, READY, Stop};
+use super::{READY, Stop};
 use crate::{Error, Place, Result};
 
 fn dispatch(input: Numbers) -> Dispatch<Numbers, FirstFailure> {
@@ -26,7 +26,7 @@ fn blocks_that_lie_ready_are_worked_on_when_the_run_is_stopped_and_not_when_it_i
     for is_cancelled in [false, true] {
         let (dispatch, stop) = (dispatch(Numbers::new(1, 0)), Stop::default());
         let mut state = dispatch.lock();
-        let open = |partition| Numbers::new(1, 0).open(partition);
+        let open = |partition| dispatch.open(partition);
         let Turn::Read(reader) = state.schedule.turn((None, None), Told::GoOn, false, open) else {
             unreachable!("nobody has read it")
         };

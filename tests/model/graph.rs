@@ -42,8 +42,9 @@ pub(crate) use crew::Lineage;
 pub(crate) use node::{Name, Node};
 pub(crate) use seats::StandIns;
 pub(crate) use sketch::Sketch;
-pub(crate) use stop::Stop;
+pub(crate) use stop::{Entry as StopEntry, Stop};
 pub(crate) use turns::take_in_turn;
+pub(crate) use worker::caught;
 
 /// As in `src/graph/mod.rs`.
 pub(crate) fn run(context: &Context, roots: &[Arc<node::Node>]) -> Result<Vec<node::Shared>> {
@@ -51,11 +52,12 @@ pub(crate) fn run(context: &Context, roots: &[Arc<node::Node>]) -> Result<Vec<no
 }
 
 /// What `src/graph/sync.rs` is elsewhere.
-mod sync {
+pub(crate) mod sync {
     use std::io;
 
-    pub(super) use loom::sync::atomic::{AtomicU8, AtomicUsize};
-    pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(super) use loom::sync::atomic::AtomicU8;
+    pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
+    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
     pub(super) use loom::thread::JoinHandle;
 
     loom::thread_local! {

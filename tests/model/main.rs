@@ -1,6 +1,6 @@
-//! The engine under a model checker: its sources are built here once more on loom's locks, atomics
-//! and threads, and small runs of it are gone through in every order that two or three
-//! preemptions can make. An order in which a wake-up is lost is a deadlock, and that is an error.
+//! The engine, and what hands blocks to lanes, under a model checker: their sources are built here
+//! once more on loom's locks, atomics and threads, and small runs are gone through in every order that
+//! two or three preemptions can make. An order in which a wake-up is lost is a deadlock, and that is an error.
 
 #![allow(dead_code, unused_imports, reason = "models use a part of the engine")]
 #![allow(
@@ -13,8 +13,23 @@
 )]
 
 mod graph;
+mod run;
 mod runtime;
 mod waits;
+
+/// As in `src/block/mod.rs`, as far as lanes know it.
+mod block {
+    pub(crate) enum Next<B> {
+        Block(B),
+        Undecoded(Undecoded),
+    }
+
+    pub(crate) struct Undecoded;
+
+    impl Undecoded {
+        pub(crate) fn decode(self) {}
+    }
+}
 
 #[path = "../../src/error/mod.rs"]
 mod error;
@@ -452,7 +467,8 @@ fn main() {
         ("tasks that wait for each other in a row", tasks_that_wait_for_each_other_in_a_row),
         ("a task that waits for itself", a_task_that_waits_for_itself),
     ];
-    let trials = models.into_iter().chain(waits::MODELS).map(|(name, model)| {
+    let models = models.into_iter().chain(waits::MODELS).chain(run::MODELS);
+    let trials = models.map(|(name, model)| {
         Trial::test(name, move || {
             model();
             Ok(())

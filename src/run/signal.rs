@@ -1,0 +1,109 @@
+//! What wakes lanes that wait: other lanes, the bytes that a reader waits for, and the end of a run.
+//!
+//! A lane never waits for a network with a reader in its hands. A reader that has to wait is put
+//! aside, and calls its [waker](Signal::waker) when its bytes have come, on whatever thread; that
+//! takes none of the locks that lanes work under. The lane waits only when nothing else is ready,
+//! and then for all readers at once.
+
+use std::sync::{Arc, PoisonError};
+use std::task::{Wake as Wakes, Waker};
+
+use super::Stop;
+use super::schedule::Wake;
+use crate::graph::StopEntry;
+use crate::graph::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Signal {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// How many partitions have been called for: none, mostly.
+    called: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Partitions whose readers can go on.
+    called: Vec<usize>,
+    /// Lanes that wait.
+    waiting: usize,
+}
+
+impl Signal {
+    /// The partitions whose readers have called since this was asked last.
+    pub(super) fn take_called(&self) -> Vec<usize> {
+        if self.called.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let mut state = self.lock();
+        self.called.store(0, Ordering::Release);
+        std::mem::take(&mut state.called)
+    }
+
+    /// Waits until there may be something to do. `looked_at` is the lock under which the caller has
+    /// found that there is nothing: it is released only when no signal can be missed any more.
+    pub(super) fn wait<L>(&self, looked_at: L, stop: &Stop) {
+        let mut state = self.lock();
+        if !state.called.is_empty() || stop.is_set() {
+            return;
+        }
+        state.waiting += 1;
+        drop(looked_at);
+        state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+    }
+
+    /// Wakes lanes that wait.
+    pub(super) fn tell(&self, wake: Wake) {
+        self.tell_under(&self.lock(), wake);
+    }
+
+    fn tell_under(&self, state: &MutexGuard<'_, State>, wake: Wake) {
+        match wake {
+            // To tell nobody is a system call too.
+            _ if state.waiting == 0 => {}
+            Wake::One => self.changed.notify_one(),
+            Wake::All => self.changed.notify_all(),
+        }
+    }
+
+    /// What the reader of a partition is to call when it can go on.
+    pub(super) fn waker(self: &Arc<Self>, partition: usize) -> Waker {
+        Waker::from(Arc::new(Caller { signal: Arc::clone(self), partition: Some(partition) }))
+    }
+
+    /// Wakes lanes when a run is told to end, until what this returns is dropped.
+    pub(super) fn hear(self: &Arc<Self>, stop: &Stop) -> StopEntry {
+        stop.enter(Waker::from(Arc::new(Caller { signal: Arc::clone(self), partition: None })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls for a reader, or for all lanes.
+struct Caller {
+    signal: Arc<Signal>,
+    partition: Option<usize>,
+}
+
+impl Wakes for Caller {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut state = self.signal.lock();
+        let wake = match self.partition {
+            Some(partition) => {
+                state.called.push(partition);
+                self.signal.called.store(state.called.len(), Ordering::Release);
+                Wake::One
+            }
+            None => Wake::All,
+        };
+        self.signal.tell_under(&state, wake);
+    }
+}
