@@ -377,6 +377,44 @@ fn runs_within_tasks_share_the_threads_of_the_outer_run() {
 }
 
 #[test]
+fn threads_of_a_run_within_a_task_take_the_place_of_idle_ones() {
+    let _alone = alone();
+    for streams in [false, true] {
+        let outer = Arc::new(Barrier::new(4));
+        // Four threads are started.
+        let first = (0..4_u32).map(|n| {
+            let meet = Arc::clone(&outer);
+            delayed(n).map(move |_| meet.wait().is_leader())
+        });
+        let last = all(first).map(move |_| {
+            let at_work = Arc::new(AtomicUsize::new(0));
+            let meets = move |n: u64| {
+                at_work.fetch_add(1, SeqCst);
+                // Helpers come if they are to be had.
+                for _ in 0..10_000 {
+                    if at_work.load(SeqCst) < 4 {
+                        std::thread::yield_now();
+                    }
+                }
+                // Two runs of four threads have seven, if none of those that are idle ends.
+                while threads() > 4 {
+                    std::thread::yield_now();
+                }
+                n
+            };
+            let records = Bag::from_sequence((0..4_u64).collect::<Vec<_>>(), 4).map(meets);
+            let run = Run::new().threads(4);
+            match streams {
+                true => block_on(run.stream(records).try_fold(0, async |sum, n| Ok(sum + n))),
+                false => run.compute_blocking(&records.sum()).map(|sum| sum as u64),
+            }
+        });
+        let sum = Run::new().threads(4).compute_blocking(&last).expect("nothing fails");
+        assert_eq!(sum.as_ref().expect("nothing fails"), &6);
+    }
+}
+
+#[test]
 fn a_run_within_the_only_task_has_all_threads() {
     let _alone = alone();
     let meet = Arc::new(Barrier::new(4));

@@ -2,7 +2,8 @@
 //!
 //! A run that a task starts works on that task's thread. Helpers it has only for threads that its
 //! outermost run leaves idle: were each run to start all of its threads, a machine of `T` cores
-//! would have `T` squared of them.
+//! would have `T` squared of them. For each helper one of the idle threads ends, so that a run within
+//! another does not double their number; the outermost run starts others when it has work again.
 //!
 //! The tasks of clients that called for the work of a thread cannot return while that thread
 //! waits. The thread knows their seats, to have other workers take their place for so long.
@@ -10,8 +11,8 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::engine::Engine;
 use super::seats::AtSeat;
@@ -25,16 +26,37 @@ thread_local! {
 }
 
 /// The threads that work for a run and for those within it.
-#[derive(Debug)]
 pub(crate) struct Crew {
     working: AtomicUsize,
     /// How many the outermost run may use.
     most: usize,
+    /// The outermost run. A client is none: its threads end as it sees fit.
+    outermost: OnceLock<Weak<Engine>>,
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.working.load(Relaxed), self.most)
+    }
 }
 
 impl Crew {
     fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { working: AtomicUsize::new(0), most })
+        Arc::new(Self { working: AtomicUsize::new(0), most, outermost: OnceLock::new() })
+    }
+
+    /// Names the run that these threads work for.
+    pub(super) fn serves(&self, outermost: &Arc<Engine>) {
+        // It is the first that comes.
+        let _ = self.outermost.set(Arc::downgrade(outermost));
+    }
+
+    /// Another thread is about to start for a run within the outermost: one that is idle there is not
+    /// needed beside it.
+    pub(super) fn replace_idle(&self) {
+        if let Some(outermost) = self.outermost.get().and_then(Weak::upgrade) {
+            outermost.retire_idle();
+        }
     }
 
     /// Another thread works.
@@ -159,7 +181,13 @@ impl Lineage {
     /// The same, for a thread that helps another of the run; `None` if there are enough of them.
     pub(crate) fn help(&self, threads: usize) -> Option<Helper> {
         let crew = self.crew.clone();
-        let joined = crew.as_ref().is_none_or(|crew| crew.try_join(threads));
+        let joined = crew.as_ref().is_none_or(|crew| {
+            let joined = crew.try_join(threads);
+            if joined {
+                crew.replace_idle();
+            }
+            joined
+        });
         joined.then(|| Helper { crew, lineage: self.clone() })
     }
 }

@@ -67,7 +67,11 @@ impl Engine {
         let state = Mutex::new(EngineState::new(&context, number));
         let crew = lineage.crew(context.threads);
         let changed = Condvar::new();
-        Arc::new(Self { context, number, lineage, crew, is_client, state, changed })
+        let engine = Arc::new(Self { context, number, lineage, crew, is_client, state, changed });
+        if engine.lineage.is_outermost() && !is_client {
+            engine.crew.serves(&engine);
+        }
+        engine
     }
 
     /// Runs what the roots need on this thread and helpers, and gives the roots' values.
@@ -266,6 +270,17 @@ impl Engine {
         }
     }
 
+    /// Has a helper end that is idle, if there is one: a run within this starts another.
+    pub(super) fn retire_idle(&self) {
+        let mut state = self.lock();
+        if state.idle > state.retiring {
+            state.retiring += 1;
+            drop(state);
+            // The one that is woken may be the caller's thread, which stays.
+            self.changed.notify_all();
+        }
+    }
+
     /// Takes a place for a helper: a run within another has those that are idle there.
     fn crew_has_place(&self) -> bool {
         if self.lineage.is_outermost() {
@@ -279,6 +294,10 @@ impl Engine {
     fn start(self: &Arc<Self>, state: &mut EngineState) {
         let engine = Arc::clone(self);
         let name = format!("creel {}", state.workers);
+        state.retiring = 0;
+        if !self.lineage.is_outermost() {
+            self.crew.replace_idle();
+        }
         // Seated here, so that it counts where it was counted however late it comes.
         let seated = state.sit(self.context.stop.child());
         let seat = seated.seat;

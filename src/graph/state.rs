@@ -26,6 +26,8 @@ pub(super) struct EngineState {
     pub(super) shift: u32,
     pub(super) workers: usize,
     pub(super) idle: usize,
+    /// Helpers that are to end, of those that are idle.
+    pub(super) retiring: usize,
     pub(super) running: usize,
     /// Workers of this shift that have a thread, also those that wait inside of their tasks.
     pub(super) started: usize,
@@ -158,10 +160,15 @@ impl EngineState {
     }
 
     /// Lets a worker go home that is not wanted any more: all is done, others came for it while it
-    /// waited inside of a task, or it is the guest of another run and finds nothing to do.
+    /// waited inside of a task, another thread works for a run within in its place, or it is the guest
+    /// of another run and finds nothing to do.
     pub(super) fn leaves(&mut self, worker: &Worker, threads: usize) -> bool {
         let current = worker.shift == self.shift;
-        let leaves = self.is_over() || self.workers > threads || worker.is_guest;
+        let mut leaves = self.is_over() || self.workers > threads || worker.is_guest;
+        if !leaves && worker.is_helper && self.retiring > 0 {
+            self.retiring -= 1;
+            leaves = true;
+        }
         if current && leaves {
             self.goes_home(worker.seat);
         }

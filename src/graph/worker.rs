@@ -75,6 +75,8 @@ pub(super) struct Worker {
     pub(super) waste: Waste,
     /// Whether it helps a run within another, for as long as it finds work at once.
     pub(super) is_guest: bool,
+    /// Whether its thread was started for the engine.
+    pub(super) is_helper: bool,
     /// Whether it has a place of its own in the crew.
     has_place: bool,
     /// The stop of the task that called for this work, if the thread is on one.
@@ -127,6 +129,7 @@ impl Worker {
             spare,
             waste,
             is_guest: is_nested && role == Role::Helper,
+            is_helper: role == Role::Helper,
             has_place,
             outer,
             _lineage: lineage,
