@@ -57,22 +57,49 @@ pub(super) struct Range {
 impl Range {
     /// Whether a file still holds these bytes. Reads them again, with pauses.
     pub(super) async fn is_held_by(&self, file: &File) -> io::Result<bool> {
-        let mut bytes = vec![0; AGAIN];
-        let mut sum = Sum::default();
-        let mut at = self.from;
-        while at < self.to {
-            let most = usize::try_from(self.to - at).unwrap_or(AGAIN).min(AGAIN);
-            let read = read_at(file, &mut bytes[..most], at)?;
-            if read == 0 {
-                return Ok(false);
-            }
-            sum.write(&bytes[..read]);
-            at += read as u64;
-            if (at / AGAIN as u64).is_multiple_of(TURN) {
+        let mut again = Again::new(self);
+        while again.read(file)? {
+            if (again.at / AGAIN as u64).is_multiple_of(TURN) {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(self.sum.is_none_or(|expected| expected == sum.finish()))
+        Ok(again.found(self))
+    }
+
+    /// The same without pauses, for a thread that does nothing else.
+    #[cfg(unix)]
+    pub(super) fn is_held_now(&self, file: &File) -> io::Result<bool> {
+        let mut again = Again::new(self);
+        while again.read(file)? {}
+        Ok(again.found(self))
+    }
+}
+
+/// A range that is read again.
+struct Again {
+    bytes: Vec<u8>,
+    sum: Sum,
+    at: u64,
+    to: u64,
+}
+
+impl Again {
+    fn new(range: &Range) -> Self {
+        Self { bytes: vec![0; AGAIN], sum: Sum::default(), at: range.from, to: range.to }
+    }
+
+    /// Reads some more; `false` at the end of the range or of the file.
+    fn read(&mut self, file: &File) -> io::Result<bool> {
+        let most = usize::try_from(self.to - self.at).unwrap_or(AGAIN).min(AGAIN);
+        let read = read_at(file, &mut self.bytes[..most], self.at)?;
+        self.sum.write(&self.bytes[..read]);
+        self.at += read as u64;
+        Ok(read > 0)
+    }
+
+    /// Whether all of it was there, and the same.
+    fn found(&self, range: &Range) -> bool {
+        self.at == self.to && range.sum.is_none_or(|expected| expected == self.sum.finish())
     }
 }
 

@@ -72,7 +72,7 @@ impl Redirect {
             _ => {
                 let sum = Some(self.sum.finish());
                 let range = Range { from: self.from, to: self.at, sum, fresh: false };
-                futures::executor::block_on(range.is_held_by(&self.file))?
+                range.is_held_now(&self.file)?
             }
         };
         if held {
