@@ -11,9 +11,12 @@ use super::sorted::Parts;
 use crate::Result;
 use crate::run::{Context, stream};
 
-/// Chunks and keys of each that are looked at.
+/// Chunks and keys of each that are looked at, and the bytes that these keys may have.
 const CHUNKS: usize = 64;
 const KEYS: usize = 128;
+const SAMPLE: usize = 2 << 20;
+/// Chunks are looked at by strides of so many, a prime.
+const STRIDE: usize = 23;
 
 /// Parts that were cut out of larger ones so often are sorted as they are.
 pub(super) const MOST_CUTS: u32 = 24;
@@ -85,10 +88,16 @@ fn sample(part: Part, has_rows: bool, most: usize, context: &Context) -> Result<
     let budget = context.budget.as_deref();
     let bits = (4 * part.weight() / most.max(1)).max(2).ilog2().clamp(1, 11);
     let step = part.chunks.len().div_ceil(CHUNKS).max(1);
-    let mut sampled: Vec<Vec<u8>> = Vec::new();
-    for chunk in part.chunks.iter().step_by(step) {
+    let looked: Vec<&Chunk> = part.chunks.iter().step_by(step).collect();
+    let (mut sampled, mut weight) = (Vec::<Vec<u8>>::new(), 0);
+    // Not one after another: where keys are so long that they are few, they are of all of the part.
+    let stride = if looked.len().is_multiple_of(STRIDE) { 1 } else { STRIDE };
+    for turn in 0..looked.len() {
+        if weight > SAMPLE {
+            break;
+        }
         let loaded;
-        let bytes = match (chunk, budget) {
+        let bytes = match (looked[turn * stride % looked.len()], budget) {
             (Chunk::Held(bytes), _) => bytes,
             (Chunk::Spilled(extent), Some(budget)) => {
                 loaded = budget.read(*extent)?;
@@ -97,8 +106,10 @@ fn sample(part: Part, has_rows: bool, most: usize, context: &Context) -> Result<
             (Chunk::Spilled(_), None) => unreachable!("only a run with a budget spills"),
         };
         let rows = keys_of(bytes, has_rows, 1).count();
-        let keys = keys_of(bytes, has_rows, rows.div_ceil(KEYS).max(1));
-        sampled.extend(keys.map(<[u8]>::to_vec));
+        for key in keys_of(bytes, has_rows, rows.div_ceil(KEYS).max(1)) {
+            weight += key.len();
+            sampled.push(key.to_vec());
+        }
     }
     let mut keys: Vec<&[u8]> = sampled.iter().map(Vec::as_slice).collect();
     keys.sort_unstable();

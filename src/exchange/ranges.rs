@@ -22,6 +22,10 @@ const KEYS: usize = 16 << 10;
 /// The number of ranges, as a power of two: as many as make ranges of a gigabyte fit the cache.
 const BITS: u32 = if cfg!(test) { 3 } else { 11 };
 
+/// The most bytes of rows that are spilled together: whoever cuts a part again has as much of it in
+/// memory. A longer row is spilled by itself.
+const EXTENT: usize = if cfg!(test) { 200 } else { 1 << 20 };
+
 /// Spilling less than this is not worth it.
 const LEAST: usize = if cfg!(test) { 1 } else { 256 << 10 };
 
@@ -270,22 +274,32 @@ impl Ranges {
         let (mut batch, mut spilled) = (Batch::new(budget), Vec::new());
         let mut bytes = Vec::new();
         for (range, part) in self.parts.iter_mut().enumerate() {
-            bytes.clear();
-            part.chunks.retain_mut(|chunk| match chunk {
-                Chunk::Held(held) => {
-                    bytes.extend_from_slice(held);
-                    held.clear();
-                    if held.capacity() == CHUNK {
-                        self.free.push(std::mem::take(held));
+            let mut kept = Vec::new();
+            for chunk in std::mem::take(&mut part.chunks) {
+                let mut held = match chunk {
+                    Chunk::Held(held) => held,
+                    spilled @ Chunk::Spilled(_) => {
+                        kept.push(spilled);
+                        continue;
                     }
-                    false
+                };
+                if !bytes.is_empty() && bytes.len() + held.len() > EXTENT {
+                    batch.add(&bytes)?;
+                    spilled.push(range);
+                    bytes.clear();
                 }
-                Chunk::Spilled(_) => true,
-            });
+                part.bytes -= held.len();
+                bytes.extend_from_slice(&held);
+                if held.capacity() == CHUNK {
+                    held.clear();
+                    self.free.push(held);
+                }
+            }
+            part.chunks = kept;
             if !bytes.is_empty() {
-                part.bytes -= bytes.len();
                 batch.add(&bytes)?;
                 spilled.push(range);
+                bytes.clear();
             }
         }
         for (range, extent) in spilled.into_iter().zip(batch.finish()?) {
