@@ -225,27 +225,30 @@ impl<T: Clone + Send + Sync + 'static> Bag<T> {
 mod tests {
     use super::*;
 
-    /// The sizes of batches of a thousand records, which take so long each to work on.
-    fn sizes(each: Duration, records: usize) -> Vec<usize> {
-        let open = Arc::new(FromFn(move || 0..records)).open(0);
-        let sizes = open.map(|batch| {
-            let pace = batch.pace.as_ref().expect("batches of an iterator are paced");
-            pace.took(batch.len, each * batch.len as u32);
-            batch.len
+    /// The sizes of the first batches, whose records take so long each to make and to work on.
+    fn sizes(read: Duration, work: Duration) -> Vec<usize> {
+        let (pace, mut last) = (Pace::default(), 0);
+        let sizes = std::iter::from_fn(|| {
+            last = pace.next(last, read * last as u32);
+            pace.took(last, work * last as u32);
+            Some(last)
         });
-        sizes.collect()
+        sizes.take(12).collect()
     }
 
     #[test]
     fn batches_of_expensive_records_have_one_each() {
-        assert_eq!(sizes(Duration::from_millis(10), 5), [1; 5]);
+        let (short, long) = (Duration::from_nanos(10), Duration::from_millis(10));
+        assert_eq!(sizes(short, long), [1; 12]);
+        assert_eq!(sizes(long, short), [1; 12]);
     }
 
     #[test]
     fn batches_grow_to_the_measured_time_or_the_most_records() {
-        let sizes = sizes(Duration::from_micros(100), 40);
-        assert_eq!(sizes[..4], [1, 2, 4, 8]);
-        assert!(sizes[4..].iter().all(|size| *size <= 10), "{sizes:?}");
+        let (short, some) = (Duration::from_nanos(10), Duration::from_micros(100));
+        assert_eq!(sizes(short, some), [1, 2, 4, 8, 10, 10, 10, 10, 10, 10, 10, 10]);
+        assert_eq!(sizes(some, short)[3..6], [8, 10, 10]);
+        assert_eq!(sizes(short, short)[9..], [512, BATCH, BATCH]);
     }
 
     #[test]
