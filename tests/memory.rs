@@ -33,7 +33,7 @@ fn states_that_cannot_be_spilled_are_refused_over_the_memory_of_a_run() {
         let errors = [
             refused(threads, &numbers.clone().frequencies()),
             refused(threads, &numbers.clone().topk(200_000)),
-            refused(threads, &texts.clone().topk(20_000)),
+            refused(threads, &texts.clone().topk(50_000)),
         ];
         for error in errors {
             assert!(matches!(error, Error::Memory { limit: 0x0010_0000, .. }), "{error}");
