@@ -54,6 +54,7 @@ impl Context {
     /// # Errors
     ///
     /// [`Error::Panic`](crate::Error::Panic) for an observer that panics.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn within_task<T>(&self, name: Name, work: impl FnOnce(&Self) -> T) -> Result<T> {
         let id = next_number() << 32;
         let node = Node::new(name, [], |_, _| Ok(Outcome::value(())));

@@ -179,6 +179,7 @@ impl Lineage {
     }
 
     /// The same, for a thread that helps another of the run; `None` if there are enough of them.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn help(&self, threads: usize) -> Option<Helper> {
         let crew = self.crew.clone();
         let joined = crew.as_ref().is_none_or(|crew| {
@@ -203,6 +204,7 @@ impl Drop for Entered {
 }
 
 /// A place in a crew for a thread that is about to start.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub(crate) struct Helper {
     crew: Option<Arc<Crew>>,
     lineage: Lineage,
@@ -210,6 +212,7 @@ pub(crate) struct Helper {
 
 impl Helper {
     /// Does the work of the thread.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn work<T>(self, work: impl FnOnce() -> T) -> T {
         let _entered = self.lineage.clone().enter();
         work()

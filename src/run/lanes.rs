@@ -62,6 +62,7 @@ pub(super) fn ready(value: Shared) -> Arc<Node> {
 /// # Errors
 ///
 /// [`Error::Panic`] for an observer that panics.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub(super) fn scoped(context: &Context, lane: impl Fn(&Context) + Sync) -> Result<()> {
     let lineage = Lineage::of_this_thread();
     let failed: Mutex<Option<Error>> = Mutex::new(None);

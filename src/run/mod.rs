@@ -45,6 +45,7 @@ pub(crate) use merge::{completed, merged};
 pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::{reduce, unfit};
+#[cfg_attr(not(feature = "cli"), allow(unused_imports))]
 pub(crate) use stream::{stream, streaming};
 
 /// What can be read block by block, in partitions.

@@ -117,6 +117,7 @@ where
 /// # Errors
 ///
 /// The first in input order, whatever lane met it first: what comes before is given to `sink`.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub(crate) fn stream<I, T, W, S>(
     context: &Context,
     input: &Arc<I>,
