@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
+use super::InputFormat;
 use super::tests::{Options, run_over, run_within};
-use super::{InputFormat, Program};
 use crate::record::Invalid;
 
 fn options(input: InputFormat, blocksize: usize, threads: usize) -> Options {
@@ -67,15 +67,6 @@ fn a_record_without_a_key_fails_the_run_or_is_left_out() {
     options.invalid = Invalid::Skip;
     let (rows, ended) = run_over("distinct(.k)", text, &options);
     assert_eq!((rows.as_str(), ended.unwrap()), ("{\"k\":\"a\"}\n{\"k\":\"b\"}\n", 1));
-}
-
-#[test]
-fn the_first_records_of_an_input_without_end_are_taken_in_order() {
-    for limit in [1_u64, 10_000, 10_001] {
-        let program = Program::compile(&format!("distinct | take({limit})"), InputFormat::TEXT);
-        // They are known to be the first as soon as there are so many.
-        assert_eq!(program.unwrap().first().is_ordered(), limit <= 10_000, "{limit}");
-    }
 }
 
 /// Lines of which many, half or none are one line, or all are; or a few very long ones.

@@ -1,6 +1,9 @@
 //! How long a record may be, and which bytes count.
 
-use crate::{creel, creel_with, fails, prints};
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::{command, creel, creel_with, fails, prints, text};
 
 #[test]
 fn the_limit_counts_the_record_and_not_its_delimiter() {
@@ -90,4 +93,20 @@ fn a_delimiter_that_is_not_text_is_told_with_the_option_that_names_it() {
     let output = crate::creel_with(b"one\xe9two\n", &["--delimiter", "\\xE9", "count"]);
     fails(&output, 4, &["\\xe9", "name a delimiter in valid UTF-8 (--delimiter)"]);
     assert!(!crate::text(&output.stderr).contains("as bytes"), "the command has no such option");
+}
+
+#[test]
+fn reading_ends_as_soon_as_the_first_distinct_records_are_there() {
+    for (limit, line) in [(1, 10), (5000, 200)] {
+        let mut command =
+            command(&["-f", "text", "-t", "text", &format!("distinct | take({limit})")]);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("its input");
+        let writer = std::thread::spawn(move || {
+            (0..(32 << 20) / line).try_for_each(|n| writeln!(stdin, "{n:0line$}"))
+        });
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(text(&output.stdout).lines().count(), limit, "{}", text(&output.stderr));
+        assert!(writer.join().expect("no panic").is_err(), "all of its input was read");
+    }
 }

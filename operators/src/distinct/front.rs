@@ -25,11 +25,18 @@ pub(super) struct Front {
     looks: usize,
     found: usize,
     is_full: bool,
-    /// Whether look-ups skip this table.
+    /// Whether it takes entries of any size, as they are few.
+    is_of_few: bool,
+    /// Look-ups skip this table.
     is_off: bool,
 }
 
 impl Front {
+    /// One whose entries may take more than the cache.
+    pub(super) fn of_few() -> Self {
+        Self { is_of_few: true, ..Self::default() }
+    }
+
     /// How many keys there are.
     pub(super) fn keys(&self) -> usize {
         self.keys
@@ -40,7 +47,7 @@ impl Front {
         self.table.weight() + self.bytes.capacity()
     }
 
-    /// Whether look-ups skip this table.
+    /// Look-ups skip this table.
     pub(super) fn is_off(&self) -> bool {
         self.is_off
     }
@@ -71,7 +78,7 @@ impl Front {
 
     /// Adds an entry, if there is room.
     fn add(&mut self, form: Form, hash: u64, entry: &Entry<'_>, slot: usize) -> bool {
-        if self.bytes.len() + entry.room() > MOST.1 {
+        if !self.is_of_few && self.bytes.len() + entry.room() > MOST.1 {
             // One that is long by itself leaves room for others.
             self.is_full = entry.room() < MOST.1 / 8;
             return false;

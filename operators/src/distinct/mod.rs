@@ -86,6 +86,21 @@ impl FirstRecords {
         }
     }
 
+    /// No records, for a run that ends as soon as there are a [`few`](Self::few) keys, however long their
+    /// records are.
+    ///
+    /// ```
+    /// use creel_operators::distinct::{FirstRecords, Form, Place};
+    ///
+    /// let mut first = FirstRecords::of_few(Form::Keys);
+    /// let keys = ["cod", "eel"].map(|key| key.repeat(1 << 20));
+    /// first.add_all(&mut Place::default(), keys.iter().map(|key| (key.as_bytes(), b"".as_slice())));
+    /// assert_eq!(first.few(), Some(2));
+    /// ```
+    pub fn of_few(form: Form) -> Self {
+        Self { front: Front::of_few(), ..Self::new(form) }
+    }
+
     /// The part of each record that it keeps.
     pub fn form(&self) -> Form {
         self.form

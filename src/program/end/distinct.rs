@@ -34,6 +34,9 @@ use crate::spill::{Budget, Merged, RowWriter, Run, merge_into_one};
 /// The most records that reading may stop after: they are told apart as they come, on one thread.
 const EARLY: u64 = 10_000;
 
+/// So many records are added before it is asked whether there are enough.
+const TOGETHER: usize = 64;
+
 /// The end of a phase in the first record of each key.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Distinct {
@@ -50,6 +53,11 @@ impl Distinct {
         let is_json = value.kind(kind).is_json();
         let key = if is_json { expression::then(value, Value::Key) } else { value };
         Self { key, kind, wanted: Wanted::default() }
+    }
+
+    /// How many records are wanted, if these are so few that reading ends as soon as they are there.
+    fn early(&self) -> Option<u64> {
+        self.wanted.limit.filter(|limit| *limit <= EARLY)
     }
 
     /// What is kept of each record.
@@ -86,7 +94,7 @@ impl End for Distinct {
 
     /// If few are wanted, reading stops as soon as they are there.
     fn is_ordered(&self) -> bool {
-        self.wanted.limit.is_some_and(|limit| limit <= EARLY)
+        self.early().is_some()
     }
 
     /// The rows of a part are in its order, which counts.
@@ -169,8 +177,12 @@ impl Texts {
 
 impl Seen {
     fn new(of: Arc<Distinct>, policy: Invalid) -> Self {
+        let first = match of.early() {
+            Some(_) => FirstRecords::of_few(of.form()),
+            None => FirstRecords::new(of.form()),
+        };
         Self {
-            first: FirstRecords::new(of.form()),
+            first,
             place: Place::default(),
             evaluated: Evaluated::new(of.key.kind(of.kind)),
             texts: Default::default(),
@@ -201,6 +213,27 @@ impl Seen {
     }
 }
 
+/// Adds records, or the first ones, as soon as there are as many keys as are wanted; returns true then.
+fn add<'a>(
+    first: &mut FirstRecords,
+    place: &mut Place,
+    records: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    early: Option<u64>,
+) -> bool {
+    let Some(limit) = early else {
+        first.add_all(place, records);
+        return false;
+    };
+    let mut records = records.peekable();
+    while records.peek().is_some() {
+        first.add_all(place, records.by_ref().take(TOGETHER));
+        if first.few().is_some_and(|few| few as u64 >= limit) {
+            return true;
+        }
+    }
+    false
+}
+
 impl LaneState for Seen {
     fn fresh(&self) -> Self {
         Self::new(Arc::clone(&self.of), self.failures.policy)
@@ -221,31 +254,26 @@ impl LaneState for Seen {
             return self.feed_without_bad(text, batch);
         }
         let Self { first, place, evaluated, texts: [keys, records], .. } = self;
-        match of.form() {
+        let early = of.early();
+        let is_enough = match of.form() {
             Form::Pairs => {
                 let (key_text, keys) = keys.of(base.of(&evaluated.text), &evaluated.batch.record);
                 let (text, records) = records.of(text, &batch.record);
                 let both = keys.iter().zip(records);
-                first.add_all(
-                    place,
-                    both.map(|(key, record)| {
-                        (key.of(key_text).as_bytes(), record.of(text).as_bytes())
-                    }),
-                );
+                let both = both
+                    .map(|(key, record)| (key.of(key_text).as_bytes(), record.of(text).as_bytes()));
+                add(first, place, both, early)
             }
             Form::Keys | Form::Records => {
                 let (text, keys) = match &of.key {
                     Value::Identity => keys.of(text, &batch.record),
                     _ => keys.of(base.of(&evaluated.text), &evaluated.batch.record),
                 };
-                first.add_all(place, keys.iter().map(|key| (key.of(text).as_bytes(), &b""[..])));
+                let keys = keys.iter().map(|key| (key.of(text).as_bytes(), &b""[..]));
+                add(first, place, keys, early)
             }
-        }
-        let is_enough = |limit| first.few().is_some_and(|few| few as u64 >= limit);
-        match of.wanted.limit.filter(|_| of.is_ordered()) {
-            Some(limit) if is_enough(limit) => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
+        };
+        if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn told(&mut self) -> Told {
