@@ -66,7 +66,7 @@ type AloneWork = dyn Fn(&Context, Vec<Shared>) -> Result<Made<Value>> + Send + S
 
 type LazyWork = dyn Fn(&Context) -> Result<Value> + Send + Sync;
 
-/// What work comes to that reads its origin in its own way.
+/// The result of work that reads its origin in its own way.
 pub(super) enum Made<T> {
     /// A value.
     Value(T),

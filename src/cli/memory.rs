@@ -9,7 +9,7 @@ use crate::{Error, Result};
 pub(super) struct Division {
     /// Threads, as many as were asked for if there is memory for each.
     pub(super) threads: usize,
-    /// What these need besides states; `None` if nobody knows how much there is.
+    /// The memory that threads need besides states; `None` if the limit of the machine is not known.
     pub(super) needs: Option<LaneNeeds>,
     /// Bytes that are fetched ahead from a store.
     pub(super) ahead: usize,

@@ -19,7 +19,7 @@ const LEAST_BLOCK: u64 = 64 << 10;
 /// Of the room of one lane, the part that the allocator keeps, and what is cut and written takes.
 const OVERHEAD: u64 = 8;
 
-/// What the lanes of a run need besides their states.
+/// The memory that lanes of a run need besides their states.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "cli"), allow(dead_code))]
 pub(crate) struct LaneNeeds {

@@ -1,4 +1,4 @@
-//! What a run may hold, and what its owners have reserved of it.
+//! The memory limit of a run, and the bytes that its owners have reserved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -30,7 +30,7 @@ impl Manager {
         self.limit.saturating_sub(self.reserved.load(Relaxed))
     }
 
-    /// Whether owners hold more than they may.
+    /// Returns true if owners have reserved more than the limit.
     pub(crate) fn is_over(&self) -> bool {
         self.reserved.load(Relaxed) > self.limit
     }

@@ -14,6 +14,7 @@ mod compile;
 mod depth;
 #[cfg(test)]
 mod distinct_tests;
+mod edits;
 mod end;
 mod expression;
 mod failure;

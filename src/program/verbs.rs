@@ -4,6 +4,7 @@ use creel_operators::aggregate;
 
 use super::batch::Kind;
 use super::compile::{Compiler, number_argument, text_argument};
+use super::edits::distance;
 use super::end::{Distinct, Frequencies, RowShape, Sort};
 use super::expression;
 use super::fault::Fault;
@@ -457,26 +458,6 @@ fn nearest(name: &str) -> Option<&'static str> {
         .min()
         .filter(|(distance, known)| *distance <= known.len().max(name.len()).div_ceil(3))
         .map(|(_, known)| known)
-}
-
-/// Edits from one name to the other: insertions, deletions, replacements and swaps of neighbours.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
-    for i in 0..=from.len() {
-        for j in 0..=to.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
-                let edited = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                let swapped =
-                    i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
-                if swapped { edited.min(rows[i - 2][j - 2] + 1) } else { edited }
-            };
-        }
-    }
-    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]

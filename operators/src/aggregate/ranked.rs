@@ -44,7 +44,7 @@ impl Kept {
         Self { value, canonical: OnceCell::new() }
     }
 
-    /// What it is compared by.
+    /// Its canonical form, by which values that rank alike are ordered.
     fn canonical(&self) -> Canonical<'_> {
         if let Some(made) = self.canonical.get() {
             return made.lend();
