@@ -174,6 +174,7 @@ fn a_panic_beside_others_does_not_wait_for_them() -> Result<()> {
     let bad = |_| -> u64 { panic!("as it should") };
     panicked(creel::compute_all_blocking(&(endless().map(bad).take(1), endless().count())));
     panicked(creel::compute_all_blocking(&(endless().map(bad).sum(), endless().count())));
+    panicked(creel::compute_all_blocking(&(endless().map(bad).collect(), endless().count())));
     Ok(())
 }
 

@@ -120,14 +120,14 @@ where
 {
     // Inputs of the lanes, and not captured by them, so that the graph drops them in time.
     let needs: Vec<_> = shared.into_iter().map(lanes::ready).collect();
-    let (feeding, merging) = (Arc::clone(&pass), Arc::clone(&pass));
+    let feeding = Arc::clone(&pass);
     if pass.ordered() {
         let dispatch = lanes::dispatch(context, input, Policy::Runs, Segments::default());
         let lanes = lanes::tasks(&dispatch, &needs, move |n, context, dispatch, shared| {
             segments::lane(n, context, dispatch, &*feeding, shared).map(Moved::outcome)
         });
         return gathered(lanes, pass, needs, move |empty| {
-            let segments = std::mem::take(&mut dispatch.lock().kept).whole(&*merging)?;
+            let segments = std::mem::take(&mut dispatch.lock().kept).whole();
             Ok(if segments.is_empty() { empty } else { segments })
         });
     }

@@ -15,8 +15,10 @@
 //! on all threads. But there are never many segments: over [`MOST`] for each lane the shortest
 //! neighbours are merged whatever they are.
 //!
-//! A failure, or a full state, limits what is handed out. In the end the segments up to a failure are
-//! merged; if these are enough, nobody had wanted to come as far as the failure.
+//! A failure, or a full state, limits what is handed out. The last lane that feeds merges the segments
+//! up to a failure; if these are enough, nobody had wanted to come as far as the failure. It does not
+//! leave this to the merge of all lanes: a lane that was not started yet may wait for a thread until
+//! other passes end, and a failure ends these too.
 
 use std::collections::BTreeMap;
 
@@ -52,11 +54,13 @@ pub(super) struct Segments<S> {
     /// The bytes that all of them hold, also those that are being merged.
     held: u64,
     failure: Option<Failure>,
+    /// Lanes that may still lay down a segment.
+    feeding: usize,
 }
 
 impl<S> Default for Segments<S> {
     fn default() -> Self {
-        Self { laid: BTreeMap::new(), held: 0, failure: None }
+        Self { laid: BTreeMap::new(), held: 0, failure: None, feeding: 0 }
     }
 }
 
@@ -96,27 +100,17 @@ impl<S> Segments<S> {
         self.laid.remove(&left).zip(self.laid.remove(&right))
     }
 
-    /// What lanes have made, in input order, up to where it is wanted.
-    ///
-    /// # Errors
-    ///
-    /// The first failure in input order, if what stands before it is not enough.
-    pub(super) fn whole<B>(mut self, pass: &impl Pass<B, State = S>) -> Result<Vec<Held<S>>> {
-        if let Some(Failure { at, .. }) = self.failure {
-            self.laid.split_off(&(at.0, at.1 + 1));
-        }
-        let states = self.laid.into_values().map(|segment| segment.state);
-        let Some(Failure { error, .. }) = self.failure else {
-            return Ok(states.map(Held::all).collect());
-        };
-        let merged = states.reduce(|mut into, from| {
-            pass.merge(&mut into, from);
-            into
-        });
-        match merged {
-            Some(state) if pass.full(&state) => Ok(vec![Held::all(state)]),
-            _ => Err(error),
-        }
+    /// What lanes have made, in input order.
+    pub(super) fn whole(self) -> Vec<Held<S>> {
+        self.laid.into_values().map(|segment| Held::all(segment.state)).collect()
+    }
+
+    /// A lane feeds no more. The last gets the failure, if there is one, and the segments up to it.
+    fn leave(&mut self) -> Option<(Failure, BTreeMap<Position, Segment<S>>)> {
+        self.feeding -= 1;
+        let failure = self.failure.take_if(|_| self.feeding == 0)?;
+        self.laid.split_off(&(failure.at.0, failure.at.1 + 1));
+        Some((failure, std::mem::take(&mut self.laid)))
     }
 }
 
@@ -147,6 +141,7 @@ where
     }
     let share = context.budget.as_deref().map(Budget::share);
     let mut lane = Lane { context, dispatch, pass, share };
+    dispatch.lock().kept.feeding += 1;
     let mut run: Option<Segment<P::State>> = None;
     let mut mine = Mine::default();
     while let Some(step) = dispatch.step(&mut mine, &context.stop)? {
@@ -171,13 +166,14 @@ where
             continue;
         }
         mine.is_working = false;
-        // It is raised behind the lanes, and says where it was met.
+        // Another lane may raise it, and it says where it was met.
         let named = |error: Error| error.in_task(|| (format!("lane {n}"), String::new()));
         lane.limit(segment, fed.err().map(named))?;
     }
     if let Some(done) = run {
         lane.lay(done)?;
     }
+    lane.leave()?;
     Ok(Held::all(empty))
 }
 
@@ -219,6 +215,28 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         let state = self.dispatch.look(state)?;
         self.dispatch.tell(state, Wake::All);
         Ok(())
+    }
+
+    /// Feeds no more.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in input order, if no other lane feeds and what stands before it is not
+    /// enough.
+    fn leave(&self) -> Result<()> {
+        let left = self.dispatch.lock().kept.leave();
+        let Some((failure, segments)) = left else { return Ok(()) };
+        let merged = segments.into_values().reduce(|mut into, from| {
+            self.pass.merge(&mut into.state, from.state);
+            into
+        });
+        match merged {
+            Some(enough) if self.pass.full(&enough.state) => {
+                self.dispatch.lock().kept.laid.insert(enough.first, enough);
+                Ok(())
+            }
+            _ => Err(failure.error),
+        }
     }
 
     /// Lays down a segment, and merges what meets.

@@ -81,7 +81,7 @@ impl<T, S> Results<T, S> {
 ///
 /// # Errors
 ///
-/// The last task fails with the first failure in input order: what comes before is given to `sink`.
+/// A task fails with the first failure in input order: what comes before is given to `sink`.
 pub(crate) fn streaming<I, T, W, S>(
     context: &Context,
     input: Arc<I>,
@@ -103,7 +103,10 @@ where
     let lanes = lanes::tasks(&dispatch, &needs, move |_, context, dispatch, shared| {
         let work = |block| work(context, shared, block);
         lane(context, dispatch, &work, weigh, &|sink: &mut S, result| sink(context, result));
-        Ok(Outcome::value(()))
+        // Not left to the last task: a lane that was not started yet may wait for a thread until
+        // other passes end, and a failure ends these too.
+        let failure = dispatch.lock().kept.outcome.take_if(|outcome| outcome.is_err());
+        failure.unwrap_or(Ok(())).map(Outcome::value)
     });
     Node::new(Name::Only("end"), lanes, move |context, _| {
         dispatch.lock().kept.ended(context).map(Outcome::value)
