@@ -11,7 +11,7 @@ use super::part::{Failed, Part};
 use super::{BlockOptions, Compression, Delimiter, Windows, splittable};
 use crate::error::{Place, snippet};
 use crate::progress::{InputOrder, Progress};
-use crate::source::{HEAD, Pool};
+use crate::source::{HEAD, Object, Pool};
 use crate::{Error, Result};
 
 /// The byte order marks, and what follows them.
@@ -135,6 +135,19 @@ impl Open {
         }
         let (_, units) = self.units(head);
         content::find(head, Expected { units, nul_delimited: self.nul_delimited })
+    }
+
+    /// The error for an object that its store names a content coding of, with which it is no text.
+    pub(super) fn undecoded(&self, object: &Object, head: &[u8]) -> Option<Error> {
+        if self.allow_binary || self.encoding == Encoding::Raw {
+            return None;
+        }
+        let coding = object.undecoded(head)?;
+        Some(Error::NotText {
+            place: object.into(),
+            found: format!("data in the Content-Encoding {:?}", snippet(coding.as_bytes())),
+            mend: "decode it first, or correct the metadata of the object".to_owned(),
+        })
     }
 
     /// Decompresses an object whose first bytes were gathered, and gathers again. Whether it is read

@@ -118,12 +118,19 @@ impl Blocks {
         };
         if slice.start > 0 {
             let head = Box::pin(slice.object.head()).await?;
+            if self.open.undecoded(&slice.object, head).is_some() {
+                return Ok(None);
+            }
             return Ok(self.open.later(part, head));
         }
         self.open.gather(&mut part).await?;
         // Who reads the other slices asks for it; a whole object has none.
         if slice.end.is_some() {
             slice.object.set_head(&part.read[..part.read.len().min(HEAD)]);
+        }
+        let head = &part.read[..part.read.len().min(HEAD)];
+        if let Some(error) = self.open.undecoded(&slice.object, head) {
+            return Err(error);
         }
         let whole = self.open.decode(&mut part).await?;
         #[cfg(feature = "tar")]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED,
-    RETRY_AFTER,
+    RETRY_AFTER, TRANSFER_ENCODING,
 };
 
 use super::trouble::Trouble;
@@ -53,6 +53,12 @@ impl Asked {
                 let asked = if self.range.is_some() { "a range" } else { "an object" };
                 return Err(disagrees(format!("it has the status {status}, to a GET of {asked}")));
             }
+        }
+        // The client undoes chunks, and takes all else as it comes.
+        let coded = headers.get_all(TRANSFER_ENCODING).iter();
+        if let Some(coded) = coded.map(|value| value.as_bytes()).find(|coding| !is_known(coding)) {
+            let coded = snippet(coded);
+            return Err(disagrees(format!("it has the Transfer-Encoding {coded:?}, unasked")));
         }
         for name in [CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED] {
             one(headers, &name)?;
@@ -106,6 +112,12 @@ impl Asked {
             _ => false,
         }
     }
+}
+
+/// Whether a transfer coding leaves nothing to undo.
+fn is_known(coding: &[u8]) -> bool {
+    let coding = coding.trim_ascii();
+    [&b"chunked"[..], b"identity", b""].iter().any(|known| coding.eq_ignore_ascii_case(known))
 }
 
 /// First byte, last byte and size in a Content-Range.
@@ -220,6 +232,11 @@ mod tests {
         }
         let short = [("content-range", "bytes 10-19/100"), ("content-length", "9")];
         assert!(verdict(Some(10..20), 206, &short).contains("Content-Length 9"));
+        for coding in ["xchunked", "gzip, chunked", "gzip"] {
+            let said = verdict(None, 200, &[("transfer-encoding", coding)]);
+            assert!(said.contains("Transfer-Encoding") && said.contains(coding), "{said}");
+        }
+        assert_eq!(verdict(None, 200, &[("transfer-encoding", "Chunked")]), "agrees");
         assert!(verdict(Some(10..20), 206, &[]).contains("no Content-Range"));
         assert!(verdict(None, 206, &range("bytes 0-9/10")).contains("206"));
         assert!(verdict(None, 200, &range("bytes 0-9/10")).contains("GET of all"));

@@ -1,16 +1,18 @@
 //! An object in a store, and what is known of it: its version, its size, and how its server
 //! answers.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use object_store::ObjectMeta;
+use object_store::{GetResult, ObjectMeta};
 
+use super::coding::Coding;
 use super::spell::Name;
 use super::store::Store;
 use super::sums::Sums;
 use super::transport::UNTOLD;
+use crate::error::snippet;
 
 /// An object in a store.
 #[derive(Debug)]
@@ -21,10 +23,13 @@ pub(super) struct Remote {
     pub(super) listed: Instant,
     /// ETag and date, as listed or as the first answer told them.
     pub(super) version: OnceLock<ObjectMeta>,
-    /// The first ETag that an answer named, where the listing or the first answer named none.
+    /// The ETag that the first answer named, where the listing named none.
     adopted: OnceLock<String>,
-    /// An answer has named an ETag, as all others have to then.
-    tagged: AtomicBool,
+    /// Whether the first answer named an ETag, as all others have to then, and none if it did not: a
+    /// date, which is to the second, does not tell that bytes are of the version of an ETag.
+    tagged: OnceLock<bool>,
+    /// What the first answer named as its content coding.
+    coding: OnceLock<String>,
     size: Mutex<Size>,
     /// Whether its server was found to know ranges.
     pub(super) ranged: AtomicBool,
@@ -76,7 +81,8 @@ impl Remote {
             listed: Instant::now(),
             version,
             adopted: OnceLock::new(),
-            tagged: AtomicBool::new(false),
+            tagged: OnceLock::new(),
+            coding: OnceLock::new(),
             size: Mutex::new(size),
             ranged: AtomicBool::new(false),
             whole: AtomicBool::new(false),
@@ -138,20 +144,38 @@ impl Remote {
         self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Remembers what the first answer tells of the object, as all others have to.
+    pub(super) fn admit(&self, answer: &GetResult) -> Result<(), Mismatch> {
+        self.learn(&answer.meta)?;
+        let now = answer.extensions.get::<Coding>().map_or("", |coding| &coding.0);
+        let known = self.coding.get_or_init(|| now.to_owned());
+        // Stores may leave out what bytes tell themselves. What they cannot tell is looked at once.
+        match known == now || Coding::is_told(now) {
+            true => Ok(()),
+            false => {
+                let why = format!(
+                    "it names the Content-Encoding {:?}, and an answer before {:?}",
+                    snippet(now.as_bytes()),
+                    snippet(known.as_bytes())
+                );
+                Err(Mismatch::Disagrees(why))
+            }
+        }
+    }
+
+    /// The content coding that its store names and that is not undone, given its first bytes.
+    pub(super) fn undecoded(&self, head: &[u8]) -> Option<&str> {
+        let coding = self.coding.get()?;
+        Coding::undecoded(coding, head, self.likely_size())
+    }
+
     /// Remembers the version of the first answer, which all others have to be of. The size that a
     /// listing told is a hint; that of an answer counts.
-    pub(super) fn learn(&self, now: &ObjectMeta) -> Result<(), Mismatch> {
+    fn learn(&self, now: &ObjectMeta) -> Result<(), Mismatch> {
         let known = self.version.get_or_init(|| now.clone());
         let dates = [known, now].map(|meta| meta.last_modified.timestamp());
         // To the second, as the header is; 0 where there is none.
         let same_date = dates[0] == dates[1] && dates[0] > 0;
-        if known.e_tag.is_none()
-            && same_date
-            && let Some(tag) = &now.e_tag
-        {
-            // From now on it is named by that.
-            let _ = self.adopted.set(tag.clone());
-        }
         let tags = [self.tag(), now.e_tag.as_deref()]
             .map(|tag| Some(tag?.trim_start_matches("W/").trim_matches('"')));
         let same = match tags {
@@ -159,15 +183,20 @@ impl Remote {
             [Some(_), Some(_)] => return Err(Mismatch::Changed),
             [None, None] if dates[0] == dates[1] => same_date,
             [None, None] if dates[0] > 0 && dates[1] > 0 => return Err(Mismatch::Changed),
-            // A listing, and the answers before, may name less. But where one named an ETag, the
-            // date alone, which is to the second, does not tell that another is of its version.
-            _ if same_date && (now.e_tag.is_some() || !self.tagged.load(Relaxed)) => true,
-            _ => {
-                let why = "one answer names a version (ETag, Last-Modified), and another does not";
-                return Err(Mismatch::Disagrees(why.to_owned()));
-            }
+            // A listing may name less.
+            _ if same_date => true,
+            _ => return Err(unnamed()),
         };
-        self.tagged.fetch_or(now.e_tag.is_some(), Relaxed);
+        if *self.tagged.get_or_init(|| now.e_tag.is_some()) != now.e_tag.is_some() {
+            return Err(unnamed());
+        }
+        if known.e_tag.is_none()
+            && let Some(tag) = &now.e_tag
+            // From now on it is named by that.
+            && self.adopted.get_or_init(|| tag.clone()) != tag
+        {
+            return Err(Mismatch::Changed);
+        }
         match told(now.size).map_or(Ok(()), |size| self.confirm(size)) {
             Ok(()) => Ok(()),
             Err(known) if same => Err(Mismatch::Disagrees(format!(
@@ -177,6 +206,11 @@ impl Remote {
             Err(_) => Err(Mismatch::Changed),
         }
     }
+}
+
+fn unnamed() -> Mismatch {
+    let why = "one answer names a version (ETag, Last-Modified), and another does not";
+    Mismatch::Disagrees(why.to_owned())
 }
 
 /// A size, if the server told it.

@@ -24,6 +24,8 @@ mod checksum;
 #[cfg(feature = "cloud")]
 mod client;
 #[cfg(feature = "cloud")]
+mod coding;
+#[cfg(feature = "cloud")]
 mod coming;
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 mod credentials;
@@ -106,7 +108,6 @@ use missing::Listing;
 pub use missing::Missing;
 pub(crate) use object::HEAD;
 use object::Home;
-#[cfg(any(feature = "tar", feature = "cli"))]
 pub(crate) use object::Object;
 pub(crate) use objects::Objects;
 #[cfg(feature = "cli")]

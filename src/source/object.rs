@@ -104,6 +104,16 @@ impl Object {
         self.head.get().map_or(&[], AsRef::as_ref)
     }
 
+    /// The content coding that its store names and that is not undone, given its first bytes.
+    #[cfg_attr(not(feature = "cloud"), allow(unused_variables))]
+    pub(crate) fn undecoded(&self, head: &[u8]) -> Option<&str> {
+        match &self.home {
+            #[cfg(feature = "cloud")]
+            Home::Remote(remote) => remote.undecoded(head),
+            _ => None,
+        }
+    }
+
     /// Remembers the first bytes, which whoever reads from byte 0 has seen anyway.
     pub(crate) fn set_head(&self, bytes: &[u8]) {
         // Losing a race means that the same bytes are there already.

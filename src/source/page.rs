@@ -26,9 +26,11 @@ use crate::error::snippet;
 pub(super) struct Page {
     pub(super) objects: Vec<Found>,
     pub(super) next: Option<String>,
+    /// Of which bucket it says that it is.
+    bucket: Option<String>,
     /// Of which prefix it says that it is.
     prefix: Option<String>,
-    /// Which token it says that it was asked for with.
+    /// Which token it says that it was asked for with; an empty one for the first page.
     token: Option<String>,
     /// It begins behind a key, it says.
     starts_after: bool,
@@ -48,6 +50,8 @@ pub(super) struct Found {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) kind: Kind,
+    /// The bucket, where pages name it as requests do.
+    bucket: Option<Arc<str>>,
     prefix: Arc<str>,
     /// The page that comes after the one that gave this.
     token: Option<Arc<str>>,
@@ -60,7 +64,12 @@ impl Slot {
     /// For the page behind a token, or the first one.
     pub(super) fn new(kind: Kind, prefix: &str, token: Option<&str>, level: bool) -> Self {
         let token = token.map(Arc::from);
-        Self { kind, prefix: prefix.into(), token, level, page: Arc::default() }
+        Self { kind, bucket: None, prefix: prefix.into(), token, level, page: Arc::default() }
+    }
+
+    /// The same, whose page has to be of this bucket if it names one.
+    pub(super) fn of_bucket(self, bucket: Option<&str>) -> Self {
+        Self { bucket: bucket.map(Arc::from), ..self }
     }
 
     /// Reads the page out of an answer.
@@ -69,6 +78,11 @@ impl Slot {
     /// Why it is none, or not the one that was asked for.
     pub(super) fn put(&self, body: &[u8]) -> Result<(), NoPage> {
         let page = Page::read(self.kind, body)?;
+        if let (Some(asked), Some(named)) = (&self.bucket, &page.bucket)
+            && **asked != **named
+        {
+            return Err(NoPage::OtherBucket(snippet(named.as_bytes())));
+        }
         let mut keys = page.objects.iter().map(|object| &object.key);
         // A page of a longer prefix lacks objects, even if all that it has are below this one.
         let other = page.prefix.as_ref().filter(|prefix| **prefix != *self.prefix);
@@ -77,9 +91,7 @@ impl Slot {
             return Err(NoPage::OtherPrefix(snippet(other.as_bytes())));
         }
         // Stores that say nothing of these are not asked to.
-        if page.starts_after
-            || page.token.is_some() && page.token.as_deref() != self.token.as_deref()
-        {
+        if page.starts_after || !self.is_asked_with(page.token.as_deref()) {
             return Err(NoPage::OtherPage);
         }
         // What is below them would be missing.
@@ -88,6 +100,17 @@ impl Slot {
         }
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
         Ok(())
+    }
+
+    /// Whether a page that says that it was asked for with this token can be the one that was.
+    fn is_asked_with(&self, told: Option<&str>) -> bool {
+        match told {
+            None => true,
+            // Stores like Azure's may say nothing by this. A bucket that names no token says that this
+            // is the first page.
+            Some("") => self.kind == Kind::Azure || self.token.is_none(),
+            Some(told) => self.token.as_deref() == Some(told),
+        }
     }
 
     pub(super) fn take(&self) -> Option<Page> {
@@ -124,6 +147,8 @@ pub(super) enum NoPage {
     Nothing,
     #[error("the answer to a listing says that it has {told} entries, and has {came}")]
     Count { told: u64, came: u64 },
+    #[error("the answer to a listing is one of another bucket: {0}")]
+    OtherBucket(String),
     #[error("the answer to a listing is one of another prefix: {0}")]
     OtherPrefix(String),
     #[error("the answer to a listing is another page than the one that was asked for")]
@@ -252,6 +277,15 @@ impl Reading {
         self.encoded = start.attributes().flatten().any(|attribute| {
             attribute.key.as_ref() == b"Encoded" && attribute.value.as_ref() == b"true"
         });
+        if self.open.is_empty() {
+            let named = start.attributes().flatten();
+            let mut named = named.filter(|attribute| attribute.key.as_ref() == b"ContainerName");
+            if let Some(named) = named.next() {
+                // Versions of Azure before 2013-08-15 name its address.
+                let name = String::from_utf8_lossy(&named.value).into_owned();
+                self.add_bucket(name.trim_end_matches('/').rsplit('/').next().unwrap_or_default())?;
+            }
+        }
         self.open.push(name);
         self.text.clear();
         if matches!(self.path()[..], [_, "Contents"] | [_, "Blobs", "Blob"]) {
@@ -271,6 +305,14 @@ impl Reading {
         }
         self.text.push_str(text);
         Ok(())
+    }
+
+    /// Keeps the name of the bucket; an empty one names none.
+    fn add_bucket(&mut self, name: &str) -> Result<(), NoPage> {
+        match name {
+            "" => Ok(()),
+            name => once(&mut self.page.bucket, name.to_owned(), "its bucket"),
+        }
     }
 
     fn path(&self) -> Vec<&str> {
@@ -316,7 +358,9 @@ impl Reading {
             [_, "CommonPrefixes", "Prefix"] | [_, "Blobs", "BlobPrefix", "Name"] => {
                 self.page.folder.get_or_insert(text);
             }
-            [_, "ContinuationToken" | "Marker"] if !text.is_empty() => {
+            [_, "Name"] => self.add_bucket(&text)?,
+            [_, "Marker"] if text.is_empty() => {}
+            [_, "ContinuationToken" | "Marker"] => {
                 once(&mut self.page.token, text, "which page it is")?;
             }
             [_, "StartAfter"] => self.page.starts_after = !text.is_empty(),

@@ -61,6 +61,33 @@ fn a_page_of_another_prefix_is_none() {
 }
 
 #[test]
+fn a_page_of_another_bucket_is_none() {
+    let s3 = |name: &str| {
+        format!("<ListBucketResult>{name}<IsTruncated>false</IsTruncated></ListBucketResult>")
+    };
+    let azure = |name: &str| {
+        format!("<EnumerationResults {name}><Blobs></Blobs><NextMarker/></EnumerationResults>")
+    };
+    for (kind, body, right) in [
+        (Kind::S3, s3("<Name>logs</Name>"), true),
+        (Kind::Gcs, s3("<Name>logs</Name>"), true),
+        (Kind::S3, s3(""), true),
+        (Kind::S3, s3("<Name></Name>"), true),
+        (Kind::S3, s3("<Name>other</Name>"), false),
+        (Kind::Gcs, s3("<Name>logs2</Name>"), false),
+        (Kind::S3, s3("<Name>logs</Name><Name>logs</Name>"), false),
+        (Kind::Azure, azure("ContainerName=\"logs\""), true),
+        (Kind::Azure, azure("ContainerName=\"https://a.blob.core.windows.net/logs\""), true),
+        (Kind::Azure, azure("ServiceEndpoint=\"https://a/\""), true),
+        (Kind::Azure, azure("ContainerName=\"other\""), false),
+    ] {
+        let put = |bucket| Slot::new(kind, "", None, false).of_bucket(bucket).put(body.as_bytes());
+        assert_eq!(put(Some("logs")).is_ok(), right, "{kind:?} {body}");
+        assert_eq!(put(None).is_ok(), !body.contains("</Name><Name>"), "{kind:?} {body}");
+    }
+}
+
+#[test]
 fn a_page_that_says_it_is_another_one_is_none() {
     let s3 = |says: &str| {
         format!("<ListBucketResult><IsTruncated>false</IsTruncated>{says}</ListBucketResult>")
@@ -74,7 +101,11 @@ fn a_page_that_says_it_is_another_one_is_none() {
     let cases = [
         (Kind::S3, Some("t1"), token("t1"), true),
         (Kind::S3, Some("t1"), token("t2"), false),
-        (Kind::S3, Some("t1"), token(""), true),
+        (Kind::S3, Some("t1"), token(""), false),
+        (Kind::Gcs, Some("t1"), token(""), false),
+        (Kind::S3, Some("t1"), s3(""), true),
+        (Kind::S3, None, token(""), true),
+        (Kind::Azure, Some("t1"), marker(""), true),
         (Kind::S3, None, token("t1"), false),
         (Kind::S3, None, after(""), true),
         (Kind::S3, None, after("zzz"), false),

@@ -145,7 +145,7 @@ async fn ranged(
                     remote.ranged.store(true, Relaxed);
                     end = end.min(answer.meta.size);
                 }
-                match remote.learn(&answer.meta) {
+                match remote.admit(&answer) {
                     Ok(()) => {
                         let before = at;
                         // Of all, as much as there is, whatever a listing said.
@@ -238,7 +238,7 @@ async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> R
     let mut patience = Patience::default();
     loop {
         let fault = match remote.request(None).await {
-            Ok(mut answer) => match remote.learn(&answer.meta) {
+            Ok(mut answer) => match remote.admit(&answer) {
                 Ok(()) => {
                     let before = sent;
                     // Without a length the end of the body is the end.

@@ -125,7 +125,7 @@ impl Remote {
             return Ok(true);
         }
         let answer = self.request(Some(0..1)).await.map_err(Fault::Store)?;
-        match self.learn(&answer.meta) {
+        match self.admit(&answer) {
             Ok(()) => Ok(told(answer.meta.size).is_some_and(|size| size <= at)),
             // The next answer says so as well.
             Err(Mismatch::Changed) => Ok(false),

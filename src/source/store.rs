@@ -331,10 +331,23 @@ impl Store {
         let Some(pages) = &self.pages.0 else { return Ok(Page::default()) };
         let level = options.delimiter.is_some();
         let slot = Slot::new(self.kind, prefix, options.page_token.as_deref(), level);
+        let slot = slot.of_bucket(self.bucket());
         options.extensions.insert(slot.clone());
         let asked = pages.list_paginated(some(prefix), options).await;
         asked.map_err(|e| self.explain(prefix, &e))?;
         slot.take().ok_or_else(|| self.unsound(prefix, "the listing came without an answer"))
+    }
+
+    /// The bucket or the container, if pages call it as its URL does.
+    fn bucket(&self) -> Option<&str> {
+        let (_, named) = self.base.split_once("://")?;
+        // An access point stands for a bucket of another name.
+        let stands = ["-s3alias", "--ol-s3", ".mrap"].iter().any(|end| named.ends_with(end));
+        match self.kind {
+            Kind::S3 if stands || named.starts_with("arn:") => None,
+            Kind::Azure => named.split('@').next(),
+            _ => Some(named),
+        }
     }
 
     /// The error for a server whose listings cannot be trusted.

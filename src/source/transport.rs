@@ -24,6 +24,7 @@ use object_store::{ClientConfigKey, ClientOptions};
 use super::answer::{Asked, Told, retry_after};
 use super::checksum::Checksum;
 use super::client::client;
+use super::coding::Coding;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Slot};
 use super::patience::{Patience, REASONED, SILENT, pause, silent, timeout};
@@ -145,6 +146,9 @@ impl Plain {
         let sized = response.headers().contains_key("content-length");
         let whole = asked.is_whole(response.headers());
         response.extensions_mut().insert(Told { sized, whole });
+        if let Some(coding) = Coding::of(response.headers()) {
+            response.extensions_mut().insert(coding);
+        }
         if let Some(sum) = Checksum::of(whole, |name| header(&response, name)) {
             response.extensions_mut().insert(sum);
         }

@@ -81,6 +81,44 @@ fn a_size_that_a_listing_tells_is_a_hint() {
     }
 }
 
+/// Runs `.` over an object whose store names this content coding.
+fn coded(coding: &'static str, content: &[u8], args: &[&str]) -> Output {
+    let server = serve(Bucket::new(&[("m/a", content)]), move |request, reply| {
+        match request.target.contains("list-type") {
+            true => reply,
+            false => reply.with("Content-Encoding", coding),
+        }
+    });
+    creel(&server, &[args, &["-t", "text", ".", "s3://b/m/a", "s3://b/m/*"]].concat())
+}
+
+#[test]
+fn a_content_coding_that_is_not_undone_is_named_and_its_data_is_no_text() {
+    let lines = "YSBsaW5l\n".repeat(100_000);
+    for (coding, content) in [("base64", "YSBsaW5l\n"), ("gzip, x-new", &*lines)] {
+        let output = coded(coding, content.as_bytes(), &["--blocksize", "64k"]);
+        let named = coding.rsplit(' ').next().expect("a name");
+        fails(&output, 3, &["s3://b/m/a", &format!("Content-Encoding \"{named}\""), "-a reads it"]);
+        let twice = content.repeat(2);
+        prints(&coded(coding, content.as_bytes(), &["-a"]), &twice);
+    }
+    for coding in ["identity", "", "utf-8", "gzip", "aws-chunked", "aws-chunked,gzip"] {
+        prints(&coded(coding, b"12\nplain\n", &[]), "12\nplain\n12\nplain\n");
+    }
+}
+
+#[test]
+fn the_chunks_of_an_upload_are_no_text_where_a_store_has_kept_them() {
+    let signature = "ab".repeat(32);
+    let signed = format!(
+        "7;chunk-signature={signature}\r\na line\n\r\n0;chunk-signature={signature}\r\n\r\n"
+    );
+    for body in [&*signed, "7\r\na line\n\r\n0\r\nx-amz-checksum-crc32c:4waSgw==\r\n\r\n"] {
+        let output = coded("aws-chunked", body.as_bytes(), &[]);
+        fails(&output, 3, &["s3://b/m/a", "Content-Encoding \"aws-chunked\"", "decode it first"]);
+    }
+}
+
 #[test]
 fn an_object_is_empty_only_if_a_full_answer_says_so() {
     let server = serve(Bucket::new(&[("m/a", b""), ("m/b", b"one\n")]), |_, reply| reply);

@@ -34,7 +34,7 @@ const WRONG: &[Wrong] = &[
 
 /// Fields of a page, and what an error says that names each.
 const OF_BUCKET: &[(&str, &[&str])] = &[
-    ("Name", &[]),
+    ("Name", &["bucket"]),
     ("Prefix", &["prefix"]),
     ("KeyCount", &["entries", "count"]),
     ("MaxKeys", &[]),
