@@ -190,7 +190,9 @@ impl<'p> Alternatives<'p> {
             }
             for &(start, end) in &node.ends {
                 for &(pattern, next) in self.alike(at, name, start as usize, end as usize) {
-                    if wild::matches(pattern, name) {
+                    // Folders on disk have no entries of these names, and keys do.
+                    let dots = matches!(name, "." | "..") && wild::stands_for(pattern, name);
+                    if dots || wild::matches(pattern, name) {
                         self.enter(next, &mut after);
                     }
                 }
@@ -249,9 +251,31 @@ impl<'p> Alternatives<'p> {
         self.nodes(reached).map(|node| node.first).min().unwrap_or_default()
     }
 
+    /// The alternatives that match the key of an object, from first to last. One that ends in a slash
+    /// and is no folder's mark is read by the name before it, and by all that stands for what is below.
+    #[cfg(any(feature = "cloud", test))]
+    pub(super) fn match_object(&self, key: &str) -> Vec<usize> {
+        let mut matched = self.match_key(key.trim_end_matches('/'));
+        if let Some(folder) = key.strip_suffix('/') {
+            let reached = self.reach(folder);
+            let below = self.nodes(&reached).zip(&reached.0).filter(|(node, _)| node.repeats);
+            let stars = below.flat_map(|(_, at)| self.alike(*at, "", 0, 0));
+            let stars = stars.filter(|(pattern, _)| *pattern == "*");
+            matched.extend(stars.flat_map(|(_, star)| &self.nodes[*star as usize].matched));
+            matched.sort_unstable();
+            matched.dedup();
+        }
+        matched
+    }
+
     /// The alternatives that match a key, from first to last.
     #[cfg(any(feature = "cloud", test))]
     pub(super) fn match_key(&self, key: &str) -> Vec<usize> {
+        self.matched(&self.reach(key)).collect()
+    }
+
+    #[cfg(any(feature = "cloud", test))]
+    fn reach(&self, key: &str) -> Reached {
         let mut reached = self.start();
         for name in key.split('/') {
             if reached.is_empty() {
@@ -259,7 +283,7 @@ impl<'p> Alternatives<'p> {
             }
             reached = self.after(&reached, name, true);
         }
-        self.matched(&reached).collect()
+        reached
     }
 }
 
@@ -308,6 +332,22 @@ mod tests {
         assert!(matches("m//*.txt", "m//a.txt") && !matches("m/*.txt", "m//a.txt"));
         assert!(matches("/*", "/lead.txt") && matches("**", "/lead.txt"));
         assert!(!matches("*", "/lead.txt") && !matches("m/**", "m/"));
+    }
+
+    #[test]
+    fn dots_and_slashes_in_keys_are_names_like_others() {
+        let reads = |pattern: &str, key: &str| {
+            Alternatives::of_keys([(7, pattern)]).unwrap().match_object(key) == [7]
+        };
+        for key in [".", "..", "/", "//", "a/.", "a/..", "a/../b", "x/", "x//", "/x", "./b"] {
+            assert!(reads("**", key) && reads("", key), "{key}");
+        }
+        assert!(reads("*", "..") && reads("?", ".") && reads("a/*", "a/.") && !reads("?", ".."));
+        assert!(reads("a/**", "a/") && reads("a/", "a/") && reads("a/", "a//"));
+        assert!(!reads("b/**", "a/") && !reads("a/*", "a/") && reads("*", "x/"));
+        for hidden in [".a", "...", "a/.b", ".a/b", ".a/"] {
+            assert!(!reads("**", hidden) && !reads("*", hidden), "{hidden}");
+        }
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Ask<'_> {
             if is_marker(row) {
                 continue;
             }
-            for number in patterns.match_key(row.name.trim_end_matches('/')) {
+            for number in patterns.match_object(&row.name) {
                 if !standing.contains_key(&number) {
                     add(&mut matches, number, row)?;
                 }

@@ -92,7 +92,7 @@ impl Summed {
 #[derive(Debug, thiserror::Error)]
 #[allow(dead_code, reason = "not every store signs")]
 pub(super) enum Unspelled {
-    #[error("this key cannot be spelled in a URL of this store")]
+    #[error("this key cannot be spelled in a URL: copy the object to another key")]
     Url,
     #[error("a request for this key cannot be signed: {0}")]
     Unsigned(object_store::Error),
@@ -111,7 +111,12 @@ impl Spelled {
         let uri = request.uri().to_string();
         let (before, after) = uri.rsplit_once(PLACEHOLDER).ok_or(Unspelled::Url)?;
         let key = encoded(&self.key);
-        let uri = format!("{before}{}{after}", unresolved(&key));
+        let sent = unresolved(&key);
+        // One that is nothing else is resolved all the same, and would name the bucket.
+        if matches!(&*sent, "." | "..") {
+            return Err(Unspelled::Url);
+        }
+        let uri = format!("{before}{sent}{after}");
         // What is signed is the path with the key as it stands.
         let path = request.uri().path().replace(PLACEHOLDER, &key);
         *request.uri_mut() = uri.parse().map_err(|_| Unspelled::Url)?;

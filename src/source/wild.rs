@@ -103,9 +103,12 @@ pub(super) fn plain_ends(pattern: &str) -> (&str, &str) {
 /// Whether a name matches a pattern that was checked. As in a shell, no name is empty, and a
 /// leading dot is matched only by one that is written.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    if name.is_empty() || name.starts_with('.') && !pattern.starts_with('.') {
-        return false;
-    }
+    let hidden = name.starts_with('.') && !pattern.starts_with('.');
+    !name.is_empty() && !hidden && stands_for(pattern, name)
+}
+
+/// The same, where no name is hidden.
+pub(super) fn stands_for(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern, name);
     // What follows the last star, and where in the name it was tried. No earlier star has to be
     // looked at again: the last can stand for whatever they would.

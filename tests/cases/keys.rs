@@ -41,6 +41,28 @@ fn odd_keys_are_read_and_hurt_no_pattern_that_does_not_match_them() {
 }
 
 #[test]
+fn no_key_of_dots_and_slashes_is_passed_over_in_silence() {
+    let one: &[u8] = b"one\n";
+    let keys = ["/", "//", "a/.", "a/..", "a/../b", "./b", "../b", "/x", "x/"];
+    let objects: Vec<_> = keys.iter().map(|key| (*key, one)).collect();
+    let server = serve(&objects);
+    prints(&creel(&server, &["count", "s3://b/**"]), "9\n");
+    prints(&creel(&server, &["count", "s3://b"]), "9\n");
+    prints(&creel(&server, &["count", "s3://b/a/*"]), "2\n");
+    prints(&creel(&server, &["count", "s3://b/x/"]), "1\n");
+    // No URL names these: each client on the way would resolve it.
+    for key in [".", ".."] {
+        let server = serve(&[(key, one), ("a", one)]);
+        for pattern in ["s3://b/**", "s3://b/*"] {
+            let output = creel(&server, &["--on-missing", "fail", "count", pattern]);
+            fails(&output, 3, &[&format!("s3://b/{key} (byte 0): "), "cannot be spelled in a URL"]);
+        }
+        let skipped = creel(&server, &["--on-missing", "skip", "count", "s3://b/**"]);
+        assert_eq!((text(&skipped.stdout), skipped.status.code()), ("1\n", Some(0)));
+    }
+}
+
+#[test]
 fn any_character_of_a_key_arrives() {
     let keys = [
         "a b+c&d=e?f#g%20h%.txt",
