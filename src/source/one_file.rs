@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::evidence::{Evidence, Range};
 use super::local;
-use super::version::{Fate, Version, is_made_when_read};
+use super::version::{Fate, Version, is_made_when_read, numbers_files_anew};
 #[cfg(feature = "cli")]
 use crate::{Error, Place};
 
@@ -106,8 +106,10 @@ impl OneFile {
         };
         match state.begun {
             None => match self.listed.fate(&now, &file) {
-                // Nothing was read, but the slices may be those of another.
+                // Nothing was read, but the slices may be those of another. Nothing tells a file that was
+                // written to and whose time was set back from one that was renamed or shared.
                 Fate::Changed | Fate::Written => return Err(None),
+                Fate::Touched if !numbers_files_anew(&file) => return Err(None),
                 Fate::Same | Fate::Touched | Fate::Grown => state.begun = Some(now),
             },
             Some(_) => state.look(&self.listed, &now, &file)?,

@@ -192,7 +192,7 @@ pub(super) fn is_made_when_read(file: &File) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn numbers_files_anew(file: &File) -> bool {
+pub(super) fn numbers_files_anew(file: &File) -> bool {
     is_on(file, &RENUMBERED)
 }
 
@@ -202,7 +202,7 @@ pub(super) fn is_made_when_read(_: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn numbers_files_anew(_: &File) -> bool {
+pub(super) fn numbers_files_anew(_: &File) -> bool {
     false
 }
 

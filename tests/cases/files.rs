@@ -131,3 +131,69 @@ fn a_file_whose_content_changes_is_an_error_however_little_of_it_does() {
         File::options().write(true).open(path).and_then(|file| file.set_len(100)).expect("cut");
     });
 }
+
+/// Runs the command over two files, the second of which is changed before it is opened: output of the
+/// first waits for its reader.
+fn run_listed(change: impl FnOnce(&Path)) -> Output {
+    let root = tempfile::tempdir().expect("a folder");
+    let (first, second) = (root.path().join("first"), root.path().join("second"));
+    fs::write(&first, lines()).expect("a file");
+    fs::write(&second, "a line\n").expect("a file");
+    let mut command = command(&["-j", "1", "-t", "text", "."]);
+    let mut child = command.arg(&first).arg(&second).spawn().expect("it starts");
+    let mut stdout = child.stdout.take().expect("its output");
+    let mut printed = vec![0; LINE * 1000];
+    stdout.read_exact(&mut printed).expect("the first lines");
+    change(&second);
+    stdout.read_to_end(&mut printed).expect("the other lines");
+    let mut output = child.wait_with_output().expect("it ends");
+    output.stdout = printed;
+    output
+}
+
+/// What is done to a file, in words and in deed.
+type Change<'a> = (&'a str, &'a dyn Fn(&Path));
+
+#[test]
+fn a_file_that_was_listed_and_is_changed_before_it_is_opened_is_an_error() {
+    let time_of =
+        |path: &Path| fs::metadata(path).and_then(|found| found.modified()).expect("its time");
+    let set = |path: &Path, time| {
+        let file = File::options().append(true).open(path).expect("the file");
+        file.set_modified(time).expect("its time");
+    };
+    let write = |path: &Path| {
+        let time = time_of(path);
+        fs::write(path, "A LINE\n").expect("written");
+        set(path, time);
+    };
+    let changes: [Change<'_>; 4] = [
+        ("written to, and its time set back", &write),
+        ("replaced by one that may have its number", &|path| {
+            let time = time_of(path);
+            fs::remove_file(path).expect("removed");
+            fs::write(path, "A LINE\n").expect("written");
+            set(path, time);
+        }),
+        ("replaced by a link to one that may have its number", &|path| {
+            let (time, other) = (time_of(path), path.with_extension("other"));
+            fs::remove_file(path).expect("removed");
+            fs::write(&other, "A LINE\n").expect("written");
+            set(&other, time);
+            std::os::unix::fs::symlink(&other, path).expect("a link");
+        }),
+        ("written over by a shorter one", &|path| fs::write(path, "A\n").expect("written")),
+    ];
+    for (what, change) in changes {
+        let output = run_listed(change);
+        let said = text(&output.stderr);
+        assert!(said.contains("second (byte 0): changed"), "{what}: {said}");
+        assert_eq!(output.status.code(), Some(3), "{what}");
+        assert!(output.stdout == lines(), "{what}: the rest is read");
+    }
+    let grown = run_listed(|path| {
+        let mut file = File::options().append(true).open(path).expect("the file");
+        file.write_all(b"more\n").expect("written");
+    });
+    assert!(grown.stdout == [lines(), b"a line\n".to_vec()].concat(), "a log that grows");
+}
