@@ -74,6 +74,14 @@ fn no_spelling_of_a_url_shows_its_secrets() {
         "//u:S3CRETq7@h/x",
         "s3//AKIA:S3CRETq7@b/x",
         "abfss://S3CRETq7@h@x/y",
+        "az://c/x%3Fsig%3DS3CRETq7",
+        "az://c/x?sig%3DS3CRETq7",
+        "s3://b/x%3fs%69g%253DS3CRETq7",
+        "http://127.0.0.1:1/x;jsessionid=S3CRETq7",
+        "http://[S3CRETq7",
+        "u:S3CRETq7@h/x",
+        "u:S3CRETq7@h:/x",
+        "file://localhost/u:S3CRETq7@h",
     ];
     // Some wait for a server that is not there.
     std::thread::scope(|scope| {
@@ -197,6 +205,12 @@ fn messages_of_a_store_are_shown_without_secrets() {
         "x-amz-security-token: S3CRETq7",
         "aws_secret_access_key = S3CRETq7, session_token='S3CRETq7'",
         "{&quot;secret_access_key&quot;: &quot;S3CRETq7&quot;}",
+        "https%3A%2F%2Fh%2Fx%3Fsv%3D1%26sig%3DS3CRETq7",
+        "s%69g=S3CRETq7 and sig%253DS3CRETq7",
+        "Bearer token S3CRETq7 is not valid",
+        "user u password S3CRETq7",
+        "apikey S3CRETq7, key=S3CRETq7",
+        "u:S3CRETq7@h/x",
     ] {
         let body = format!("<Error><Code>Wrong</Code><Message>It says {said}</Message></Error>");
         let server = Server::start(move |_, _| Reply::new(403, body.clone()));
@@ -206,6 +220,28 @@ fn messages_of_a_store_are_shown_without_secrets() {
             assert!(text(&output.stderr).contains("It says"), "{}", text(&output.stderr));
             is_silent_about_it(&output, said);
         }
+    }
+}
+
+#[test]
+fn a_state_holds_no_secret_of_its_sources_and_knows_them_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(|_, _| Reply::new(200, "a line\n").with("ETag", "\"1\""));
+    let (s3, http) = ("s3://b/x%3Fsig%3D", format!("{}/x;jsessionid=", server.url()));
+    for start in [s3, &*http] {
+        let one = |file: &str, secret: &str| {
+            let url = format!("{start}{secret}");
+            let args = ["--partial", file, "-q", "count", &url];
+            let output = run(folder.path(), &args, &[("AWS_ENDPOINT", &*server.url())]);
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+            let state = std::fs::read(folder.path().join(file)).expect("a state");
+            assert!(!String::from_utf8_lossy(&state).contains("S3CRET"), "{start}");
+        };
+        one("one", "S3CRETq7");
+        one("same", "S3CRETq7");
+        let merged = run(folder.path(), &["--merge", "one", "same"], &[]);
+        assert!(text(&merged.stderr).contains("both have read"), "{}", text(&merged.stderr));
+        is_silent_about_it(&merged, start);
     }
 }
 

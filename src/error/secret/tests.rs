@@ -1,0 +1,243 @@
+//! Promises about secrets in texts that are shown.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn urls_are_shown_without_logins_and_queries_however_they_are_spelled() {
+    for (given, shown) in [
+        ("https://u:S3CRET@h:8080/x?sig=S3CRET#S3CRET", "https://h:8080/x"),
+        ("HTTPS://h/x?S3CRET", "HTTPS://h/x"),
+        ("http://S3CRET@h", "http://h"),
+        ("http://h?S3CRET", "http://h"),
+        ("http://u:S3/CRET@h/x", "http://h/x"),
+        ("http://h:8080/a@b", "http://h:8080/a@b"),
+        ("http://[::1]:8080/x", "http://[::1]:8080/x"),
+        ("ftp://u:S3CRET@h/x?S3CRET", "ftp://h/x"),
+        ("file://u:S3CRET@h/x", "file://h/x"),
+        ("s3://AKIA:S3CRET@b/x", "s3://b/x"),
+        ("s3://AKIA:S3/CRE+T@b/x", "s3://b/x"),
+        ("s3://S3CRET@b/x", "s3://b/x"),
+        ("s3://AKIA:S3CRET", "s3://AKIA"),
+        ("s3://b/x?Signature=S3CRET", "s3://b/x"),
+        ("s3://b/x?/y=????/*?.gz", "s3://b/x?/y=????/*?.gz"),
+        (
+            "s3://arn:aws:s3:us-west-2:1:accesspoint/p/x",
+            "s3://arn:aws:s3:us-west-2:1:accesspoint/p/x",
+        ),
+        ("az://c/x?sv=1&sig=S3CRET", "az://c/x"),
+        (
+            "abfss://box@account.dfs.core.windows.net/x",
+            "abfss://box@account.dfs.core.windows.net/x",
+        ),
+        ("abfss://u:S3CRET@h/x", "abfss://h/x"),
+        ("https:/h/x?sig=S3CRET", "https:/h/x"),
+        ("https:h/x?S3CRET", "https:h/x"),
+        (" https://h/x?S3CRET", " https://h/x"),
+        ("h/x?a=1&X-Amz-Signature=S3CRET", "h/x?a=1&X-Amz-Signature=***"),
+        ("C:\\logs\\a=b.txt", "C:\\logs\\a=b.txt"),
+        ("dt=2024-01-01/a.log", "dt=2024-01-01/a.log"),
+        ("page.html?id=3", "page.html?id=3"),
+        ("http://h/y,http://u:S3CRET@h/x", "http://h/y,http://h/x"),
+        ("{http://h/y,http://u:S3CRET@h/x}", "{http://h/y,http://h/x}"),
+        ("http://h,https://u:S3CRET@h/x", "http://h,https://h/x"),
+        ("http://h/a;https://u:S3CRET@h/b?S3CRET", "http://h/a;https://h/b"),
+        ("http://h/redirect=https://u:S3CRET@h/b", "http://h/redirect=https://h/b"),
+        ("s3://b/x,s3://u:S3CRET@b/y,az://u:S3CRET@c/z", "s3://b/x,s3://b/y,az://c/z"),
+        ("://://://", "://://://"),
+        ("s3://b/user_key=5/x", "s3://b/user_key=5/x"),
+        ("http://h/x%3Fsig=S3CRET", "http://h/x%3Fsig=***"),
+        ("//u:S3CRET@h/x", "//h/x"),
+        ("s3//AKIA:S3CRET@b/x", "s3//b/x"),
+        ("--s3:AKIA:S3CRET@b/x", "--s3:b/x"),
+        ("abfss://S3CRET@h@x/y", "abfss://x/y"),
+        ("a/10:30@home/x", "a/10:30@home/x"),
+        ("user_key=5/x", "user_key=5/x"),
+        ("h/x?a=1&x-functions-key=S3CRET", "h/x?a=1&x-functions-key=***"),
+        ("10:30?.log", "10:30?.log"),
+    ] {
+        assert_eq!(concealed_url(given), shown);
+    }
+}
+
+#[test]
+fn texts_are_shown_without_the_secrets_of_urls_in_them() {
+    for (said, shown) in [
+        ("GET (https://h/x?sig=S3CRET): refused", "GET (https://h/x refused"),
+        (
+            "'HTTPS://u:S3CRET@h/x' and \"s3://b/k?AWSAccessKeyId=S3CRET\".",
+            "'HTTPS://h/x' and \"s3://b/k\".",
+        ),
+        ("é://x?S3CRET é", "é://x é"),
+        ("sent token=S3CRET, then Password=S3CRET", "sent token=***, then Password=***"),
+        ("a = b, c=d", "a = b, c=d"),
+        ("AWS4 Credential=S3CRET/x, Signature=S3CRET", "AWS4 Credential=***, Signature=***"),
+        ("Authorization: Bearer S3CRET, x", "Authorization: Bearer ***, x"),
+        ("authorization=bearer  S3CRET", "authorization=bearer  ***"),
+        ("Authorization: SharedKey a:S3CRET", "Authorization: SharedKey ***"),
+        ("authorization: S3CRET", "authorization: ***"),
+        ("x-amz-security-token: S3CRET.", "x-amz-security-token: ***"),
+        ("aws_secret_access_key = S3CRET end", "aws_secret_access_key = *** end"),
+        (
+            "{\"secret_access_key\": \"S3C RET\", \"a\": 1}",
+            "{\"secret_access_key\": \"***\", \"a\": 1}",
+        ),
+        ("{'token':'S3CRET'}", "{'token':'***'}"),
+        ("<SessionToken>S3C RET</SessionToken>", "<SessionToken>***</SessionToken>"),
+        ("Set-Cookie: S3CRET", "Set-Cookie: ***"),
+        (
+            "no credentials: looked at a key: it is short",
+            "no credentials: looked at a key: it is short",
+        ),
+        ("unexpected token: a -> b > c", "unexpected token: a -> b > c"),
+        ("a basic word", "a basic word"),
+        ("sent Bearer S3CRET", "sent Bearer ***"),
+        ("Proxy-Authorization: Basic S3CRET", "Proxy-Authorization: Basic ***"),
+        ("://", "://"),
+    ] {
+        assert_eq!(concealed(said), shown);
+    }
+}
+
+#[test]
+fn parsers_are_quoted_without_what_they_found() {
+    for (said, shown) in [
+        (
+            "invalid type: string \"S3CRET\", expected struct at line 1 column 9",
+            "invalid type: string ..., expected struct at line 1 column 9",
+        ),
+        ("unknown variant `S3CRET`, expected `a`", "unknown variant ..."),
+        ("invalid type: string \"S3CRET", "invalid type: string ..."),
+    ] {
+        assert_eq!(without_quotes(said), shown);
+    }
+}
+
+#[test]
+fn secrets_are_hidden_however_they_are_encoded() {
+    for (given, shown) in [
+        ("az://c/x%3Fsig%3DS3CRET", "az://c/x%3Fsig%3D***"),
+        ("az://c/x?sig%3DS3CRET", "az://c/x?sig%3D***"),
+        ("s3://b/x%3fs%69g%253DS3CRET", "s3://b/x%3fs%69g%253D***"),
+        ("http://h/x;jsessionid=S3CRET", "http://h/x;jsessionid=***"),
+        ("http://h/x;jsessionid=S3CRET/y", "http://h/x;jsessionid=***"),
+        ("http://u%3AS3CRET%40h/x", "http://***%40h/x"),
+        ("http://[S3CRET", "http://"),
+        ("http://[S3CRET]/x", "http:///x"),
+        ("http://[fe80::1%25eth0]:80/x", "http://[fe80::1%25eth0]:80/x"),
+        ("u:S3CRET9@h/x", "u:***@h/x"),
+        ("u:hunter@h:/x", "u:***@h:/x"),
+        ("/u:S3CRET9@h", "/u:***@h"),
+        ("a/10:30@home/x", "a/10:30@home/x"),
+        ("10:30@home/x", "10:30@home/x"),
+        ("logs/host:8080@rack1/x", "logs/host:8080@rack1/x"),
+        ("s3://b/100%/a%20b/%C3%A9", "s3://b/100%/a%20b/%C3%A9"),
+        ("s3://b/session_id=5/key=5/x", "s3://b/session_id=5/key=5/x"),
+    ] {
+        assert_eq!(concealed_url(given), shown, "{given}");
+    }
+    for (said, shown) in [
+        ("sig%3DS3CRET is bad", "sig%3D*** is bad"),
+        ("s%69g=S3CRET.", "s%69g=***"),
+        ("https%3A%2F%2Fh%2Fx%3Fsv%3D1%26sig%3DS3CRET", "https%3A%2F%2Fh%2Fx%3F***"),
+        ("https%3A%2F%2Fh%2Fx%3FS3CRET", "https%3A%2F%2Fh%2Fx%3F***"),
+        ("a?x=1\\u0026sig\\u003dS3CRET", "a?x=1\\u0026sig\\u003d***"),
+        ("a&amp;sig&#61;S3CRET", "a&amp;sig&#61;***"),
+    ] {
+        assert_eq!(concealed(said), shown, "{said}");
+    }
+}
+
+#[test]
+fn words_that_look_like_secrets_are_hidden_behind_what_names_them() {
+    for (said, shown) in [
+        ("Bearer token S3CRET9 is not valid", "Bearer token *** is not valid"),
+        ("The token 'S3CRET9' has expired", "The token '***' has expired"),
+        ("the AWS Access Key Id you gave (S3CRET9) is", "the AWS Access Key Id you gave (***) is"),
+        ("String to sign used was AKIA\\nS3CRET9", "String to sign used was ***"),
+        ("jwt S3CRET9", "jwt ***"),
+        ("user u password S3CRET9", "user u password ***"),
+        ("password 'hunter' is wrong", "password '***' is wrong"),
+        ("Signature aB3/x+S3CRET== does not match", "Signature *** does not match"),
+        ("apikey S3CRET9; other x9y9z9", "apikey ***; other x9y9z9"),
+        ("bad api key: S3CRET9", "bad api key: ***"),
+        ("said: key=S3CRET9", "said: key=***"),
+        ("said u:S3CRET9@h/x", "said u:***@h/x"),
+    ] {
+        assert_eq!(concealed(said), shown, "{said}");
+    }
+}
+
+#[test]
+fn ordinary_names_and_messages_are_shown_as_they_are() {
+    for said in [
+        "The request signature we calculated does not match the signature you provided. Check your \
+         key and signing method.",
+        "The provided token has expired. (RequestId: 4442587FB7D0A2F9)",
+        "the AWS Access Key Id you provided does not exist in our records.",
+        "the region 'us-east-1' is wrong; expecting 'eu-west-1'",
+        "the credential should be scoped to a valid region, as us-east-1",
+        "signature version AWS4-HMAC-SHA256 of 2024-01-01T00:00:00Z",
+        "token expired at 2024-01-01T00:00:00Z, 1700000000 seconds",
+        "unexpected token '}' at line 12 column 9",
+        "s3://b/logs/part-00001.c000.gz (byte 17): changed while it was being read",
+        "a key=value pair, sort key=5",
+        "at 10:30@home, mail to mailto:someone9@example.com",
+        "C:\\logs\\x9y9@b",
+        "100% of 5 & more; a\\tb",
+        "unknown name `frequency`; did you mean `frequencies`?",
+    ] {
+        assert_eq!(concealed(said), said);
+    }
+}
+
+/// A character, spelled in some way that stands for it.
+fn spelled(c: char, how: u8) -> String {
+    let code = u32::from(c);
+    match how % 8 {
+        0 => format!("%{code:02X}"),
+        1 => format!("%{code:02x}"),
+        2 => format!("%25{code:02x}"),
+        3 => format!("\\u00{code:02x}"),
+        4 => format!("&#{code};"),
+        5 => format!("&#x{code:x};"),
+        _ => c.to_string(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_spelling_of_a_secret_is_shown(
+        before in "[a-z /?&]{0,6}", after in "( is bad|&x=1| |)",
+        name in prop::sample::select(vec![
+            "sig=", "X-Amz-Signature=", "password=", "https://h/x?sig=", "token=", "https://u:",
+            "AccountKey=", "x;jsessionid=", "client_secret=",
+        ]),
+        secret in "[A-Za-z0-9]{0,9}S3CRETq7[A-Za-z0-9]{0,9}",
+        how in prop::collection::vec(any::<u8>(), 60),
+    ) {
+        let host = if name.ends_with(':') { "@h/x" } else { "" };
+        let plain = format!("{name}{secret}{host}");
+        let text: String = plain.chars().zip(&how).map(|(c, how)| spelled(c, *how)).collect();
+        for shown in [concealed(&format!("{before} {text}{after}")).into_owned(), concealed_url(&text)] {
+            let last = spelled::levels(&shown).last().map_or(shown.clone(), |last| last.text);
+            prop_assert!(!last.contains("S3CRETq7"), "{} of {}", shown, text);
+        }
+    }
+
+    #[test]
+    fn names_without_marks_of_secrets_are_shown_as_they_are(
+        name in "[a-zA-Z0-9_.~+*?/-]{1,30}", scheme in "(s3://b/|gs://b/|az://c/|file:///|)",
+    ) {
+        let given = format!("{scheme}{name}");
+        prop_assert_eq!(concealed_url(&given), given);
+    }
+
+    #[test]
+    fn any_text_is_shown(text in "[a-z:/@?&=%#\\[\\] .;3DS\\\\\"'<>-]{0,40}|\\PC{0,30}") {
+        // At most a character becomes a mark that something is hidden.
+        prop_assert!(concealed_url(&text).len() <= 3 * text.len());
+        prop_assert!(concealed(&text).len() <= 3 * text.len());
+    }
+}
