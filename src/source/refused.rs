@@ -9,7 +9,7 @@ use super::pattern::Kind;
 use super::store::Store;
 use super::trouble::{Trouble, causes, http, no_descriptors};
 use super::variable::without_values;
-use crate::error::{snippet, without_quotes};
+use crate::error::{concealed, snippet, without_quotes};
 use crate::{Error, Place};
 
 /// The error of ours for an error of a store.
@@ -175,7 +175,11 @@ fn summary(status: u16, said: &str) -> String {
     let line = if line.is_empty() { status.to_string() } else { line.to_owned() };
     match told.is_empty() {
         true => format!("the store answered {line}"),
-        false => format!("the store answered {line} ({})", snippet(told.join(": ").as_bytes())),
+        // Before it is cut: half of a secret does not look like one.
+        false => {
+            let told = concealed(&told.join(": ")).into_owned();
+            format!("the store answered {line} ({})", snippet(told.as_bytes()))
+        }
     }
 }
 

@@ -39,6 +39,11 @@ fn said(reply: &mut Reply, lines: &[&str]) {
     reply.length = Length::Said(lines.iter().map(|&line| line.to_owned()).collect());
 }
 
+/// Puts something in the place of a text in a page.
+fn swap(reply: &mut Reply, text: &str, other: &str) {
+    reply.body = String::from_utf8_lossy(&reply.body).replace(text, other).into();
+}
+
 /// To a request of any kind.
 pub(crate) const ANY: &[Fault] = &[
     fault(
@@ -227,6 +232,19 @@ pub(crate) const OBJECT: &[Fault] = &[
         but: &[Kind::Http],
         ..fault("an error with 200", |_, r| *r = Reply::new("200 OK", ERROR), &["agree", "ETag"])
     },
+    lasting(
+        "a content coding that nobody knows",
+        |_, r| r.headers.push(("Content-Encoding".to_owned(), "gzip, x-new".to_owned())),
+        &["Content-Encoding"],
+    ),
+    fault(
+        "a transfer coding that nobody knows",
+        |_, r| {
+            let length = format!("Content-Length: {}", r.body.len());
+            said(r, &[&length, "Transfer-Encoding: x-new"]);
+        },
+        &["Transfer-Encoding", "HTTP"],
+    ),
     fault(
         "an error with 206",
         |q, r| {
@@ -429,41 +447,48 @@ pub(crate) const PAGE: &[Fault] = &[
     fault(
         "more, and not where",
         |_, r| {
-            let text = String::from_utf8_lossy(&r.body).into_owned();
-            let text = text.replace("NextContinuationToken>", "Prefix>");
-            r.body = text.replace("<IsTruncated>false", "<IsTruncated>true").into();
+            swap(r, "NextContinuationToken>", "Prefix>");
+            swap(r, "<IsTruncated>false", "<IsTruncated>true");
         },
         &["not how to ask"],
     ),
     fault(
         "a folder in place of its objects",
         |_, r| {
-            let text = String::from_utf8_lossy(&r.body).into_owned();
-            let s3 = "<CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes></ListBucketResult>";
-            let text = text.replace("</ListBucketResult>", s3);
-            let azure = "<BlobPrefix><Name>d/</Name></BlobPrefix></Blobs>";
-            r.body = text.replace("</Blobs>", azure).into();
+            swap(r, "</List", "<CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes></List");
+            swap(r, "</Blobs>", "<BlobPrefix><Name>d/</Name></BlobPrefix></Blobs>");
         },
         &["folder", "entries"],
     ),
     fault(
         "the page of another token",
         |_, r| {
-            let text = String::from_utf8_lossy(&r.body).into_owned();
-            let s3 = "<ContinuationToken>other</ContinuationToken></ListBucketResult>";
-            let text = text.replace("</ListBucketResult>", s3);
-            r.body = text.replace("<Blobs>", "<Marker>other</Marker><Blobs>").into();
+            swap(r, "</List", "<ContinuationToken>other</ContinuationToken></List");
+            swap(r, "<Blobs>", "<Marker>other</Marker><Blobs>");
+        },
+        &["another page"],
+    ),
+    fault(
+        "a page of another bucket",
+        |_, r| {
+            swap(r, "<ListBucketResult>", "<ListBucketResult><Name>other</Name>");
+            swap(r, "<EnumerationResults>", "<EnumerationResults ContainerName=\"other\">");
+        },
+        &["another bucket"],
+    ),
+    fault(
+        "no token, where there was one",
+        |_, r| {
+            swap(r, "</List", "<ContinuationToken></ContinuationToken></List");
         },
         &["another page"],
     ),
     lasting(
         "the same token for ever",
         |_, r| {
-            let text = String::from_utf8_lossy(&r.body).into_owned();
             let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>second</NextContinuationToken>";
-            let text = text.replace("<IsTruncated>false</IsTruncated>", more);
-            r.body =
-                text.replace("<NextMarker></NextMarker>", "<NextMarker>second</NextMarker>").into();
+            swap(r, "<IsTruncated>false</IsTruncated>", more);
+            swap(r, "<NextMarker></NextMarker>", "<NextMarker>second</NextMarker>");
         },
         &["circle", "twice"],
     ),
