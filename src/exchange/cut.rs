@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use creel_operators::sort::Splitters;
 
 use super::part::{Chunk, Part};
+use super::parts::Parts;
 use super::ranges::{Cutter, Ranges, Shared, keys_of};
-use super::sorted::Parts;
+
 use crate::Result;
 use crate::run::{Context, stream};
 

@@ -7,8 +7,9 @@ use creel_operators::sort::{Row, order};
 
 use super::cut::{MOST_CUTS, cut};
 use super::part::{Part, next, take};
+use super::parts::Parts;
 use super::ranges::Ranges;
-use crate::run::{Context, Input, Reader, stream};
+use crate::run::{Context, stream};
 use crate::{Error, Result};
 
 /// The largest part that is sorted as it is, in bytes, and the least that may be asked for.
@@ -158,39 +159,5 @@ impl Scratch {
             at = end;
         }
         Ok(())
-    }
-}
-
-/// Parts, each of them a partition of one block.
-#[derive(Debug)]
-pub(super) struct Parts(Vec<Mutex<Option<Part>>>);
-
-impl Parts {
-    pub(super) fn new(parts: impl Iterator<Item = Part>) -> Self {
-        Self(parts.map(|part| Mutex::new(Some(part))).collect())
-    }
-}
-
-impl Input for Parts {
-    type Reader = OnePart;
-
-    fn partitions(&self) -> usize {
-        self.0.len()
-    }
-
-    fn open(&self, partition: usize) -> OnePart {
-        OnePart(self.0[partition].lock().unwrap_or_else(PoisonError::into_inner).take())
-    }
-}
-
-/// Gives a part, once.
-#[derive(Debug)]
-pub(super) struct OnePart(Option<Part>);
-
-impl Reader for OnePart {
-    type Block = Part;
-
-    async fn next(&mut self) -> Result<Option<Part>> {
-        Ok(self.0.take())
     }
 }

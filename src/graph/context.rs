@@ -34,6 +34,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The same for the rows of what was read: a run that is told to stop reading prints these.
+    #[cfg(feature = "cli")]
+    pub(crate) fn after_reading(&self) -> Self {
+        Self {
+            threads: self.threads,
+            budget: self.budget.clone(),
+            progress: Arc::clone(&self.progress),
+            ..Self::default()
+        }
+    }
+
     /// Tells those who watch what happens to the task.
     pub(super) fn tell(&self, what: What<'_>) {
         if self.task.is_some() {

@@ -125,6 +125,26 @@ impl Failures {
     }
 }
 
+/// Adds what is left of a batch to a state, without the records that failed.
+#[cold]
+pub(crate) fn feed_without_bad<S>(
+    state: &mut S,
+    failures: fn(&mut S) -> &mut Failures,
+    batch: &mut Batch,
+    feed: impl FnOnce(&mut S, &mut Batch) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let origins = batch.origins.clone();
+    let mut keep = vec![true; batch.len()];
+    let fresh = Failures::new(failures(state).policy);
+    let mut found = std::mem::replace(failures(state), fresh);
+    let flow = found.settle(&origins, batch, &mut keep, |batch| match batch.len() {
+        0 => ControlFlow::Continue(()),
+        _ => feed(state, batch),
+    });
+    *failures(state) = found;
+    flow
+}
+
 impl Records {
     /// Fails for the bad record that was told of, or counts those that were left out.
     pub(crate) fn settle(&self, told: Told, block: &Block) -> Result<Tally> {

@@ -69,13 +69,7 @@ pub(super) fn read<I: Input<Reader: Reader<Block = Block>>>(
     out: &mut Printer<'_>,
 ) -> Result<()> {
     let records = Records { delimiter: Delimiter::Line, invalid };
-    // A run that is told to stop reading goes on with the rows of what it has read.
-    let context = Context {
-        threads: context.threads,
-        budget: context.budget.clone(),
-        progress: Arc::clone(&context.progress),
-        ..Context::default()
-    };
+    let context = context.after_reading();
     lane::run(phase, rows, &records, &context, out)
 }
 

@@ -169,6 +169,16 @@ impl Budget {
         self.file.read(extent)
     }
 
+    /// Appends spilled bytes to a buffer.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn append(&self, extent: Extent, bytes: &mut Vec<u8>) -> Result<()> {
+        self.file.append(extent, bytes)
+    }
+
     /// The error for an extent that is not what was written there.
     pub(crate) fn damaged(&self, extent: Extent, what: &str) -> Error {
         self.file.damaged(extent, what)

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use creel_kernels::zeroed;
+use creel_kernels::{reserve, zeroed};
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
 use twox_hash::XxHash3_64;
 
@@ -123,18 +123,40 @@ impl SpillFile {
     /// Reads the bytes of an extent.
     pub(super) fn read(&self, extent: Extent) -> Result<Vec<u8>> {
         let mut frame = zeroed(extent.len);
-        read_exact_at(self.file()?, &mut frame, extent.at).map_err(|error| self.fault(error))?;
-        if XxHash3_64::oneshot(&frame) != extent.sum {
-            return Err(self.damaged(extent, "its checksum is another"));
-        }
+        self.read_frame(extent, &mut frame)?;
         if !extent.packed {
             return Ok(frame);
         }
         let mut bytes = zeroed(extent.holds);
-        match unpack(&frame, &mut bytes) {
-            Some(()) => Ok(bytes),
-            None => Err(self.damaged(extent, "it is not LZ4")),
+        self.unpack(extent, &frame, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Appends the bytes of an extent to a buffer.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(super) fn append(&self, extent: Extent, bytes: &mut Vec<u8>) -> Result<()> {
+        let start = bytes.len();
+        reserve(bytes, extent.holds);
+        bytes.resize(start + extent.holds, 0);
+        if !extent.packed {
+            return self.read_frame(extent, &mut bytes[start..]);
         }
+        let mut frame = zeroed(extent.len);
+        self.read_frame(extent, &mut frame)?;
+        self.unpack(extent, &frame, &mut bytes[start..])
+    }
+
+    /// Reads an extent as it stands in the file.
+    fn read_frame(&self, extent: Extent, frame: &mut [u8]) -> Result<()> {
+        read_exact_at(self.file()?, frame, extent.at).map_err(|error| self.fault(error))?;
+        match XxHash3_64::oneshot(frame) == extent.sum {
+            true => Ok(()),
+            false => Err(self.damaged(extent, "its checksum is another")),
+        }
+    }
+
+    fn unpack(&self, extent: Extent, frame: &[u8], bytes: &mut [u8]) -> Result<()> {
+        unpack(frame, bytes).ok_or_else(|| self.damaged(extent, "it is not LZ4"))
     }
 
     /// The error for an extent that is not what was written there.
@@ -473,6 +495,9 @@ mod tests {
             assert_eq!(extents.len(), 20);
             for (n, extent) in extents.into_iter().enumerate() {
                 assert_eq!(budget.read(extent).expect("it is there"), piece(n));
+                let mut bytes = vec![1, 2];
+                budget.append(extent, &mut bytes).expect("it is there");
+                assert_eq!(bytes, [&[1, 2], piece(n).as_slice()].concat());
             }
         }
     }

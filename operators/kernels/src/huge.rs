@@ -46,7 +46,7 @@ unsafe impl<T: Send> Send for Huge<T> {}
 // SAFETY: a shared one gives shared references to its values only.
 unsafe impl<T: Sync> Sync for Huge<T> {}
 
-/// Whether this is mapped by itself. (No map is aligned to more than a small page unasked.)
+/// Whether this is mapped by itself, and so zeros. (No map is aligned to more than a small page unasked.)
 #[cfg(all(target_os = "linux", not(miri)))]
 fn is_mapped(layout: Layout) -> bool {
     layout.size() >= MAPPED && (layout.align() <= 4096 || layout.align() == PAGE)
@@ -115,6 +115,12 @@ fn whole_pages(layout: Layout) -> usize {
     layout.size().next_multiple_of(PAGE)
 }
 
+/// Nothing is mapped: what an allocator gives may have been used before.
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn is_mapped(_: Layout) -> bool {
+    false
+}
+
 #[cfg(not(all(target_os = "linux", not(miri))))]
 fn memory(layout: Layout) -> *mut u8 {
     // SAFETY: the layout's size is not 0: the caller has looked.
@@ -141,6 +147,27 @@ impl<T: Copy> Huge<T> {
         for at in 0..len {
             // SAFETY: `at` is below `len`, for which the memory was allocated, with the alignment of T.
             unsafe { start.add(at).write(value) };
+        }
+        Self { start, len }
+    }
+}
+
+impl Huge<u8> {
+    /// A slice of zeros, whose pages are touched when they are used.
+    ///
+    /// # Panics
+    ///
+    /// If it were longer than memory can be. Unwinds with [`Refused`] if the system has no memory for it.
+    ///
+    /// ```
+    /// assert_eq!(creel_kernels::Huge::zeroed(300_000).iter().max(), Some(&0));
+    /// ```
+    pub fn zeroed(len: usize) -> Self {
+        let start = Self::allocate(len);
+        if !is_mapped(Self::layout(len)) {
+            // SAFETY: memory was allocated for `len` bytes; for none the pointer is only aligned, as is
+            // asked for.
+            unsafe { start.write_bytes(0, len) };
         }
         Self { start, len }
     }
@@ -262,6 +289,16 @@ mod tests {
             }
             drop(slice);
             assert_eq!(clone.iter().sum::<u64>(), len as u64 + u64::from(len > 0));
+        }
+    }
+
+    #[test]
+    fn zeros_are_zeros_where_other_memory_was_given_back() {
+        for len in [0, 1, 1000, 16 << 10, (1 << 20) + 1, PAGE + 1] {
+            drop(Huge::filled(7_u8, len));
+            let mut zeros = Huge::zeroed(len);
+            assert!(zeros.len() == len && zeros.iter().all(|&byte| byte == 0));
+            zeros.fill(7);
         }
     }
 

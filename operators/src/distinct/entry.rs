@@ -41,21 +41,29 @@ impl<'a> Entry<'a> {
         self.key.len() + self.place.len() + self.record.len() + 2 * LENGTH + 1
     }
 
+    /// Writes it to the front of bytes, of which there are enough. Returns how many it takes.
+    #[inline]
+    pub(super) fn write(&self, form: Form, to: &mut [u8]) -> usize {
+        let mut at = put_length(to, 0, self.key.len());
+        match form {
+            Form::Keys => return copy(to, at, self.key),
+            Form::Records => {}
+            Form::Pairs => at = put_length(to, at, self.record.len()),
+        }
+        to[at] = self.place.len() as u8;
+        at = copy(to, at + 1, self.place);
+        at = copy(to, at, self.key);
+        if form == Form::Pairs { copy(to, at, self.record) } else { at }
+    }
+
     /// Appends it.
     #[inline]
-    pub(super) fn write(&self, form: Form, bytes: &mut Vec<u8>) {
-        saved::put(bytes, self.key.len() as u64);
-        match form {
-            Form::Keys => return bytes.extend_from_slice(self.key),
-            Form::Records => {}
-            Form::Pairs => saved::put(bytes, self.record.len() as u64),
-        }
-        bytes.push(self.place.len() as u8);
-        bytes.extend_from_slice(self.place);
-        bytes.extend_from_slice(self.key);
-        if form == Form::Pairs {
-            bytes.extend_from_slice(self.record);
-        }
+    pub(super) fn append(&self, form: Form, bytes: &mut Vec<u8>) {
+        let at = bytes.len();
+        creel_kernels::reserve(bytes, self.room());
+        bytes.resize(at + self.room(), 0);
+        let len = self.write(form, &mut bytes[at..]);
+        bytes.truncate(at + len);
     }
 
     /// Takes an entry off the front of bytes; `None` if none begins there.
@@ -74,6 +82,49 @@ impl<'a> Entry<'a> {
         let key = split(bytes, key)?;
         let record = if form == Form::Pairs { split(bytes, record)? } else { key };
         Some(Self { key, place, record })
+    }
+}
+
+/// The next entry of bytes that hold whole entries; `None` at their end.
+#[inline]
+pub(super) fn next<'b>(form: Form, bytes: &mut &'b [u8]) -> Option<Entry<'b>> {
+    if bytes.is_empty() { None } else { Entry::take(form, bytes) }
+}
+
+/// Writes a number of seven bits a byte. Returns where it ends.
+#[inline]
+fn put_length(to: &mut [u8], mut at: usize, mut length: usize) -> usize {
+    while length >= 0x80 {
+        to[at] = length as u8 | 0x80;
+        (at, length) = (at + 1, length >> 7);
+    }
+    to[at] = length as u8;
+    at + 1
+}
+
+/// Copies bytes to a place. Returns where they end.
+///
+/// Most keys have 8 to 32 bytes: two copies of fixed length, which overlap, are no call.
+#[inline]
+fn copy(to: &mut [u8], at: usize, from: &[u8]) -> usize {
+    let end = at + from.len();
+    let to = &mut to[at..end];
+    match from.len() {
+        16..=32 => copy_ends::<16>(to, from),
+        8..16 => copy_ends::<8>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+    end
+}
+
+/// Copies the first and the last bytes of a slice, as long as the other.
+#[inline]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *to = *from;
     }
 }
 
@@ -120,7 +171,7 @@ mod tests {
                 let place = place(numbers);
                 let entry = Entry { key, place: &place, record };
                 let before = bytes.len();
-                entry.write(form, &mut bytes);
+                entry.append(form, &mut bytes);
                 prop_assert!(bytes.len() - before <= entry.room());
             }
             let mut rest = &bytes[..];

@@ -84,7 +84,7 @@ impl Front {
             return false;
         }
         self.table.set(slot, hash, self.bytes.len());
-        entry.write(form, &mut self.bytes);
+        entry.append(form, &mut self.bytes);
         true
     }
 
@@ -122,13 +122,8 @@ impl Front {
         let Self { bytes, .. } = std::mem::take(self);
         self.is_off = off;
         let mut rest = bytes.as_slice();
-        while let Some(entry) = super::log::next(form, &mut rest) {
+        while let Some(entry) = super::entry::next(form, &mut rest) {
             visit(entry);
         }
-    }
-
-    /// The bytes of all entries.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
     }
 }

@@ -1,8 +1,7 @@
 //! The entries of a buffer by their keys, in 8 bytes a slot.
 
 use super::Form;
-use super::entry::Entry;
-use super::log::{Log, next};
+use super::entry::{Entry, next};
 use crate::table::Seed;
 
 /// Bits of a slot that hold where an entry begins, and one more; the others are of its hash.
@@ -87,42 +86,43 @@ impl Table {
         self.slots[slot] = tag(hash) | (at as u64 + 1);
     }
 
-    /// How many keys there are in a log.
+    /// Counts the keys of so many entries. `None` if the bytes hold another number of entries.
     pub(super) fn count(
         &mut self,
         form: Form,
         seed: &Seed,
-        log: &Log,
-        bytes: &mut Vec<u8>,
-    ) -> usize {
-        log.gather(bytes);
-        self.clear(log.entries());
-        let (all, mut at, mut keys) = (bytes.as_slice(), 0, 0);
-        while let Some((entry, len)) = entry_at(form, all, at) {
+        bytes: &[u8],
+        entries: usize,
+    ) -> Option<usize> {
+        self.clear(entries);
+        let (mut at, mut left, mut keys) = (0, entries, 0);
+        while let Some((entry, len)) = entry_at(form, bytes, at) {
+            left = left.checked_sub(1)?;
             let hash = hash_of(seed, entry.key);
-            if let Found::Free { slot } = self.find(form, hash, entry.key, all) {
+            if let Found::Free { slot } = self.find(form, hash, entry.key, bytes) {
                 self.set(slot, hash, at);
                 keys += 1;
             }
             at += len;
         }
-        keys
+        (left == 0).then_some(keys)
     }
 
-    /// Leaves the first entry of each key, of entries of a log, in `bytes`. Returns how many there are.
-    pub(super) fn unique(
+    /// Leaves the first entry of each key, of so many entries. Returns how many are left; `None` if the
+    /// bytes hold another number of entries.
+    pub(super) fn reduce(
         &mut self,
         form: Form,
         seed: &Seed,
-        log: &Log,
         bytes: &mut Vec<u8>,
-    ) -> usize {
-        log.gather(bytes);
-        self.clear(log.entries());
-        let (mut at, mut end, mut keys) = (0, 0, 0);
+        entries: usize,
+    ) -> Option<usize> {
+        self.clear(entries);
+        let (mut at, mut end, mut left, mut keys) = (0, 0, entries, 0);
         // Entries of which another came that stands before them in the input.
         let mut replaced = Vec::new();
         while let Some((entry, len)) = entry_at(form, bytes, at) {
+            left = left.checked_sub(1)?;
             let hash = hash_of(seed, entry.key);
             let (slot, stays) = match self.find(form, hash, entry.key, bytes) {
                 Found::Free { slot } => {
@@ -152,7 +152,7 @@ impl Table {
         if !replaced.is_empty() {
             without(form, bytes, replaced);
         }
-        keys
+        (left == 0).then_some(keys)
     }
 }
 

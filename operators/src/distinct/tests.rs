@@ -55,8 +55,42 @@ fn expected(form: Form, records: &[Record]) -> Vec<Vec<u8>> {
     rows.into_iter().map(row).collect()
 }
 
+/// The first records of all that lanes have seen, with their places, log by log.
+fn reduced(lanes: &mut [FirstRecords], splits: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
+    lanes.iter_mut().for_each(FirstRecords::finish);
+    let form = lanes[0].form();
+    let mut rows = Vec::new();
+    let mut take = |unique: &mut Unique| {
+        assert_eq!(unique.count(), unique.reduce());
+        rows.extend(unique.iter().map(|(place, record)| (place.to_vec(), record.to_vec())));
+        unique.clear();
+    };
+    let mut unique = Unique::new(form);
+    for log in 0..1 << LOG_BITS {
+        for lane in &*lanes {
+            lane.logs().pieces(log).for_each(|(piece, records)| unique.add(piece, records));
+        }
+        if !splits {
+            take(&mut unique);
+            continue;
+        }
+        let mut logs = Logs::default();
+        unique.split(LOG_BITS, &mut logs);
+        for log in 0..logs.len() {
+            logs.pieces(log).for_each(|(piece, records)| unique.add(piece, records));
+            assert_eq!(
+                logs.pieces(log).map(|(_, records)| records).sum::<usize>(),
+                logs.entries(log)
+            );
+            take(&mut unique);
+        }
+    }
+    rows.sort();
+    rows
+}
+
 fn sorted(first: FirstRecords) -> Vec<Vec<u8>> {
-    first.into_sorted(None).iter().map(|(_, record)| record.to_vec()).collect()
+    reduced(&mut [first], false).into_iter().map(|(_, record)| record).collect()
 }
 
 fn form() -> impl Strategy<Value = Form> {
@@ -65,58 +99,39 @@ fn form() -> impl Strategy<Value = Form> {
 
 proptest! {
     #[test]
-    fn the_first_records_are_those_of_a_map_however_records_are_fed_cut_spilled_and_merged(
+    fn first_records_are_those_of_a_map_however_they_are_fed_merged_cleared_and_split(
         draws in prop::collection::vec(any::<(u16, bool)>(), 0..300),
         keys in prop::sample::select(vec![1_u16, 3, 20, 200, u16::MAX]),
         length in prop::sample::select(vec![1_usize, 1, 1, 30, 200]),
         heavy: bool,
         form in form(),
         lanes in 1..4_usize,
-        cuts in prop::collection::vec(1..4_u32, 0..4),
-        spills: u8,
+        merges: bool,
+        clears: bool,
+        splits: bool,
     ) {
         let records = records(&draws, keys, length, heavy);
         let expected = expected(form, &records);
         // Lanes have any records, and in any order.
         let mut fed: Vec<FirstRecords> = (0..lanes).map(|_| FirstRecords::new(form)).collect();
+        if clears {
+            for first in &mut fed {
+                add(first, &records);
+                first.flush();
+                first.clear_logs();
+                prop_assert_eq!(first.logs().held(), 0);
+            }
+        }
         let mut shuffled = records.clone();
         shuffled.sort_by_key(|record| record.text.iter().map(|byte| u32::from(*byte).pow(2)).sum::<u32>() % 7);
         for (n, some) in shuffled.chunks(10).enumerate() {
             add(&mut fed[n % lanes], some);
         }
-        let mut counted = 0;
-        let mut work: Vec<(Vec<FirstRecords>, usize)> = vec![(fed, 0)];
-        let mut rows: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        while let Some((fed, depth)) = work.pop() {
-            if let Some(bits) = cuts.get(depth) {
-                let mut parts: Vec<Vec<FirstRecords>> = (0..1 << bits).map(|_| Vec::new()).collect();
-                for lane in fed {
-                    lane.parts(*bits).into_iter().zip(&mut parts).for_each(|(part, parts)| parts.push(part));
-                }
-                work.extend(parts.into_iter().map(|part| (part, depth + 1)));
-                continue;
-            }
-            let mut lanes = fed.into_iter();
-            let mut all = lanes.next().unwrap();
-            for (n, lane) in lanes.enumerate() {
-                if spills >> n & 1 == 0 {
-                    all.merge(lane);
-                } else {
-                    let mut bytes = Vec::new();
-                    lane.save(&mut bytes);
-                    prop_assert!(all.load(&bytes));
-                }
-            }
-            let mut saved = Vec::new();
-            all.save(&mut saved);
-            let mut again = FirstRecords::part(form, all.cut);
-            prop_assert!(again.load(&saved));
-            counted += again.count();
-            let part = all.into_sorted(None);
-            rows.extend(part.iter().map(|(place, record)| (place.to_vec(), record.to_vec())));
+        if merges {
+            let mut others = fed.split_off(1);
+            others.drain(..).for_each(|other| fed[0].merge(other));
         }
-        rows.sort();
-        prop_assert_eq!(counted, expected.len());
+        let rows = reduced(&mut fed, splits);
         prop_assert_eq!(rows.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), expected);
     }
 
@@ -129,35 +144,25 @@ proptest! {
         let records = records(&draws, keys, 1, heavy);
         let mut first = FirstRecords::new(Form::Keys);
         add(&mut first, &records);
-        let parts = first.parts(2).into_iter().map(FirstRecords::count).sum::<usize>();
-        prop_assert_eq!(parts, expected(Form::Records, &records).len());
+        let counted = sorted(first).len();
+        prop_assert_eq!(counted, expected(Form::Records, &records).len());
     }
 
     #[test]
-    fn bytes_that_were_not_saved_are_refused(bytes: Vec<u8>, at: usize, form in form()) {
-        let _ = FirstRecords::new(form).load(&bytes);
-        let mut first = FirstRecords::new(form);
-        let records = records(&[(1, true), (2, false), (1, false)], 9, 40, false);
-        add(&mut first, &records);
-        let mut saved = Vec::new();
-        first.save(&mut saved);
-        saved.truncate(at % saved.len());
-        prop_assert!(!FirstRecords::new(form).load(&saved));
-    }
-}
+    fn bytes_that_are_no_records_are_refused(bytes: Vec<u8>, entries in 0..4_usize, form in form()) {
+        let mut unique = Unique::new(form);
+        unique.add(&bytes, entries);
+        prop_assert!(unique.count().is_none_or(|keys| keys <= entries));
+        unique.reduce();
 
-#[test]
-fn no_more_first_records_are_sorted_than_are_wanted() {
-    let draws: Vec<(u16, bool)> = (0..200).map(|n| (n * 7 % 50, false)).collect();
-    let records = records(&draws, 100, 1, false);
-    for limit in [0, 1, 7, 50, 100] {
-        let mut first = FirstRecords::new(Form::Records);
-        add(&mut first, &records);
-        let rows = first.into_sorted(Some(limit));
-        let all = expected(Form::Records, &records);
-        let most = all.len().min(limit as usize);
-        assert!(rows.iter().map(|(_, record)| record).eq(all[..most].iter().map(Vec::as_slice)));
-        assert_eq!((rows.len(), rows.is_empty()), (most, limit == 0));
+        let mut first = FirstRecords::new(form);
+        add(&mut first, &records(&[(1, true), (2, false), (1, false)], 9, 40, false));
+        first.flush();
+        let mut unique = Unique::new(form);
+        for log in 0..first.logs().len() {
+            first.logs().pieces(log).for_each(|(piece, records)| unique.add(piece, records + 1));
+        }
+        prop_assert_eq!((unique.count(), unique.reduce()), (None, None));
     }
 }
 
@@ -170,10 +175,10 @@ fn records_that_repeat_do_not_pile_up() {
     let mut most = 0;
     for some in records(&draws, 97, 1, false).chunks(10) {
         add(&mut first, some);
-        most = most.max(first.weight);
+        most = most.max(first.logs().held());
     }
     assert!(most < 4_000, "{most} bytes for 97 keys");
-    assert_eq!(first.count(), 97);
+    assert_eq!(sorted(first).len(), 97);
 }
 
 #[test]

@@ -1,35 +1,33 @@
 //! `distinct`: the first record of each key, in input order.
 //!
 //! A lane keeps records with their places in logs by the hashes of their keys, see
-//! [`creel_operators::distinct`]; what is over the budget is spilled as it stands there. Of each part only
-//! the first records are left in the end, in the order of their places, and the parts are merged as they
-//! are printed.
+//! [`creel_operators::distinct`]; what is over the budget is spilled as it stands there. In the end the
+//! first records of each log are found and sent to ranges of their places, which are sorted, log by log and
+//! range by range on all threads: see [`exchange`](crate::exchange).
 
-use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use creel_operators::aggregate::{Damaged, Reader};
 use creel_operators::column::Span;
-use creel_operators::distinct::{FirstRecords, Form, Place, SortedRecords};
+use creel_operators::distinct::{FirstRecords, Form, Place};
 
 use super::super::batch::{Batch, Kind};
 use super::super::column::ColumnBuffer;
 use super::super::expression;
-use super::super::failure::{Failures, Told};
+use super::super::failure::{Failures, Told, feed_without_bad};
 use super::super::fields;
 use super::super::value::{Base, Evaluated, Value};
+use super::rows::encode;
 use super::{Carried, End, LaneState, Rows, State, Wanted};
 use crate::Result;
+use crate::exchange::{Hashed, count, first_records, in_order};
 use crate::progress::InputOrder;
 use crate::record::Invalid;
 use crate::record::json::write_string;
 use crate::run::Context;
 use crate::sink::{Cell, Printer};
-use crate::spill::{Budget, Merged, RowWriter, Run, merge_into_one};
+use crate::spill::Budget;
 
 /// The most records that reading may stop after: they are told apart as they come, on one thread.
 const EARLY: u64 = 10_000;
@@ -66,15 +64,6 @@ impl Distinct {
             _ if self.wanted.counted => Form::Keys,
             Value::Identity => Form::Records,
             _ => Form::Pairs,
-        }
-    }
-
-    /// A record, as it is printed.
-    fn cell<'r>(&self, record: &'r str) -> Cell<'r> {
-        match self.kind {
-            Kind::Text => Cell::Text(record),
-            Kind::Key => Cell::Key(record),
-            Kind::Number | Kind::Bool | Kind::List | Kind::Json => Cell::Json(record),
         }
     }
 }
@@ -117,7 +106,9 @@ impl End for Distinct {
 /// What a lane has seen.
 struct Seen {
     of: Arc<Distinct>,
-    first: FirstRecords,
+    own: Hashed,
+    /// What other lanes have seen.
+    others: Vec<Hashed>,
     /// Where the next record stands.
     place: Place,
     /// The keys of a batch.
@@ -129,7 +120,7 @@ struct Seen {
 
 impl std::fmt::Debug for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seen").field("first", &self.first).finish_non_exhaustive()
+        f.debug_struct("Seen").field("own", &self.own).finish_non_exhaustive()
     }
 }
 
@@ -177,12 +168,13 @@ impl Texts {
 
 impl Seen {
     fn new(of: Arc<Distinct>, policy: Invalid) -> Self {
-        let first = match of.early() {
-            Some(_) => FirstRecords::of_few(of.form()),
-            None => FirstRecords::new(of.form()),
+        let own = match of.early() {
+            Some(_) => Hashed::of_few(of.form()),
+            None => Hashed::new(of.form()),
         };
         Self {
-            first,
+            own,
+            others: Vec::new(),
             place: Place::default(),
             evaluated: Evaluated::new(of.key.kind(of.kind)),
             texts: Default::default(),
@@ -190,26 +182,12 @@ impl Seen {
             of,
         }
     }
+}
 
-    /// The same with other records.
-    fn with(&self, first: FirstRecords) -> Self {
-        Self { first, ..self.fresh() }
-    }
-
-    /// Adds what is left of a batch without the records that have no key.
-    #[cold]
-    fn feed_without_bad(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
-        let origins = batch.origins.clone();
-        let mut keep = vec![true; batch.len()];
-        let policy = self.failures.policy;
-        let mut failures = std::mem::replace(&mut self.failures, Failures::new(policy));
-        failures.found.append(&mut self.evaluated.failures);
-        let flow = failures.settle(&origins, batch, &mut keep, |batch| match batch.len() {
-            0 => ControlFlow::Continue(()),
-            _ => LaneState::feed(self, text, batch),
-        });
-        self.failures = failures;
-        flow
+impl Seen {
+    /// What all lanes have seen whose states were merged.
+    fn lanes(&self) -> impl Iterator<Item = &Hashed> {
+        std::iter::once(&self.own).chain(&self.others)
     }
 }
 
@@ -251,10 +229,16 @@ impl LaneState for Seen {
             value => value.evaluate(text, batch, &mut self.evaluated),
         };
         if !self.evaluated.failures.is_empty() {
-            return self.feed_without_bad(text, batch);
+            self.failures.found.append(&mut self.evaluated.failures);
+            return feed_without_bad(
+                self,
+                |seen| &mut seen.failures,
+                batch,
+                |seen, batch| LaneState::feed(seen, text, batch),
+            );
         }
-        let Self { first, place, evaluated, texts: [keys, records], .. } = self;
-        let early = of.early();
+        let Self { own, place, evaluated, texts: [keys, records], .. } = self;
+        let (first, early) = (own.records_mut(), of.early());
         let is_enough = match of.form() {
             Form::Pairs => {
                 let (key_text, keys) = keys.of(base.of(&evaluated.text), &evaluated.batch.record);
@@ -281,42 +265,28 @@ impl LaneState for Seen {
     }
 
     fn merge(&mut self, other: Self) {
-        self.first.merge(other.first);
-    }
-
-    fn parts(mut self, bits: u32) -> Vec<Self> {
-        let empty = FirstRecords::new(self.first.form());
-        let first = std::mem::replace(&mut self.first, empty);
-        first.parts(bits).into_iter().map(|part| self.with(part)).collect()
-    }
-
-    fn weight(&self) -> usize {
-        if self.first.is_empty() { 0 } else { self.first.held() }
+        if self.of.is_ordered() {
+            self.own.merge(other.own);
+        } else {
+            self.others.push(other.own);
+        }
+        self.others.extend(other.others);
     }
 
     fn held(&self) -> usize {
-        self.first.held()
+        self.lanes().map(|lane| lane.records().held()).sum()
     }
 
     fn name(&self) -> String {
         "distinct".to_owned()
     }
 
-    fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        self.first.save(bytes);
-        true
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> bool {
-        self.first.load(bytes)
-    }
-
-    fn has_form(&self) -> bool {
-        true
-    }
-
-    fn settle(self, context: &Context) -> Result<Box<dyn State>> {
-        Ok(Box::new(Settled::of(self, context)?))
+    fn spill(&mut self, budget: &Budget) -> Result<bool> {
+        let mut spilled = self.own.spill(budget)?;
+        for other in &mut self.others {
+            spilled |= other.spill(budget)?;
+        }
+        Ok(spilled)
     }
 
     fn encode(&self, _: &mut Vec<u8>) {
@@ -328,140 +298,17 @@ impl LaneState for Seen {
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
-        LaneState::print(Settled::of(self, context)?, context, out)
-    }
-}
-
-/// What is wanted of first records, to which no more will be added.
-#[derive(Debug)]
-struct Settled {
-    of: Arc<Distinct>,
-    /// How many there are, if that is all that is wanted.
-    number: usize,
-    sorted: Vec<SortedRecords>,
-    /// Runs in the spill file.
-    runs: Vec<Run>,
-}
-
-impl Settled {
-    fn empty(of: Arc<Distinct>) -> Self {
-        Self { of, number: 0, sorted: Vec::new(), runs: Vec::new() }
-    }
-
-    /// Keeps what is wanted of a state.
-    fn of(seen: Seen, context: &Context) -> Result<Self> {
-        let Seen { of, first, .. } = seen;
-        let limit = of.wanted.limit;
-        let mut settled = Self::empty(of);
-        let budget = context.budget.as_deref().filter(|budget| budget.is_spilling());
-        match budget {
-            _ if settled.of.wanted.counted => settled.number = first.count(),
-            None => settled.sorted.push(first.into_sorted(limit)),
-            Some(budget) => {
-                let mut writer = RowWriter::new(budget);
-                first.each_sorted(limit, |place, record| writer.add(place, record))?;
-                settled.runs.push(writer.finish()?);
-            }
-        }
-        Ok(settled)
-    }
-
-    /// Spills what is in memory beside runs that were spilled.
-    fn spill(&mut self, budget: &Budget) -> Result<()> {
-        for sorted in self.sorted.drain(..) {
-            let mut writer = RowWriter::new(budget);
-            sorted.iter().try_for_each(|(place, record)| writer.add(place, record))?;
-            self.runs.push(writer.finish()?);
-        }
-        Ok(())
-    }
-}
-
-/// A record that was kept as bytes.
-fn text(record: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(record)
-}
-
-impl LaneState for Settled {
-    fn fresh(&self) -> Self {
-        Self::empty(Arc::clone(&self.of))
-    }
-
-    fn feed(&mut self, _: &str, _: &mut Batch) -> ControlFlow<()> {
-        unreachable!("lanes are fed before their states are settled")
-    }
-
-    fn merge(&mut self, other: Self) {
-        let Self { of: _, number, sorted, runs } = other;
-        self.number += number;
-        self.sorted.extend(sorted);
-        self.runs.extend(runs);
-    }
-
-    fn held(&self) -> usize {
-        self.sorted.iter().map(SortedRecords::weight).sum()
-    }
-
-    fn name(&self) -> String {
-        "distinct".to_owned()
-    }
-
-    fn settle(mut self, context: &Context) -> Result<Box<dyn State>> {
-        let Some(budget) = context.budget.as_deref().filter(|_| !self.runs.is_empty()) else {
-            return Ok(Box::new(self));
-        };
-        self.spill(budget)?;
-        if self.runs.len() > 1 {
-            let runs = std::mem::take(&mut self.runs);
-            let limit = self.of.wanted.of(usize::MAX);
-            self.runs.push(merge_into_one(budget, runs, limit)?);
-        }
-        Ok(Box::new(self))
-    }
-
-    fn encode(&self, _: &mut Vec<u8>) {
-        unreachable!("states are encoded before they are settled")
-    }
-
-    fn decode(&mut self, _: &mut Reader<'_>) -> Result<(), Damaged> {
-        unreachable!("states that are encoded are not settled")
-    }
-
-    fn print(mut self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
-        let wanted = self.of.wanted;
+        let Self { of, own, mut others, .. } = self;
+        let (form, wanted, kind) = (of.form(), of.wanted, of.kind);
+        others.push(own);
+        let context = context.after_reading();
         if wanted.counted {
-            return out.value(Cell::Number(wanted.of(self.number) as i128));
+            let keys = count(form, others, &context)?;
+            return out.value(Cell::Number(wanted.of(keys) as i128));
         }
-        let of = Arc::clone(&self.of);
-        let mut left = wanted.of(usize::MAX);
-        let mut print = |record: &str| -> Result<ControlFlow<()>> {
-            if left == 0 {
-                return Ok(ControlFlow::Break(()));
-            }
-            left -= 1;
-            out.value(of.cell(record)).map(ControlFlow::Continue)
-        };
-        if let Some(budget) = context.budget.as_deref().filter(|_| !self.runs.is_empty()) {
-            self.spill(budget)?;
-            let runs = std::mem::take(&mut self.runs);
-            let mut rows = Merged::new(budget, runs, wanted.of(usize::MAX))?;
-            return rows.try_for_each(|row| print(&text(&row?.1)).map(drop));
-        }
-        // The next record of each part; the first of all is on top.
-        let mut parts: Vec<_> = self.sorted.iter().map(SortedRecords::iter).collect();
-        let firsts = parts.iter_mut().enumerate();
-        let firsts = firsts.filter_map(|(n, part)| Some(Reverse((part.next()?, n))));
-        let mut heads: BinaryHeap<_> = firsts.collect();
-        while let Some(mut head) = heads.peek_mut() {
-            let Reverse(((_, record), n)) = *head;
-            if print(&text(record))?.is_break() {
-                break;
-            }
-            match parts[n].next() {
-                Some(record) => *head = Reverse((record, n)),
-                None => drop(PeekMut::pop(head)),
-            }
-        }
-        Ok(())
+        let encoder = out.encoder();
+        let ranges = first_records(form, others, &context)?;
+        let encode = |_: &[u8], row: &[u8], out: &mut Vec<u8>| encode(encoder, kind, row, out);
+        in_order(ranges, true, wanted.limit, &context, encode, &mut |bytes| out.encoded(bytes))
     }
 }

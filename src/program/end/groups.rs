@@ -7,7 +7,7 @@ use std::sync::Arc;
 use creel_operators::aggregate::{Aggregate, Damaged, Reader};
 use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn, Positions};
 
-use super::super::failure::{Failures, Told};
+use super::super::failure::{Failures, Told, feed_without_bad};
 use super::super::fields;
 use super::super::grouping::{Grouping, Reducer, Shape};
 use super::super::value::{Base, Evaluated, Value};
@@ -175,7 +175,12 @@ impl Groups {
             self.failures.found.append(&mut evaluated.failures);
         }
         if !self.failures.found.is_empty() {
-            return self.feed_without_bad(text, batch);
+            return feed_without_bad(
+                self,
+                |groups| &mut groups.failures,
+                batch,
+                |groups, batch| groups.feed_evaluated(text, batch),
+            );
         }
         let columns = values.zip(&self.evaluated).zip(&bases);
         let columns = columns.map(|(((value, _), evaluated), base)| match value {
@@ -203,21 +208,6 @@ impl Groups {
             state.update(groups, &self.places.of(Columns::arguments(batch.len(), &own)));
         }
         ControlFlow::Continue(())
-    }
-
-    /// Adds what is left of a batch without the records that failed.
-    #[cold]
-    fn feed_without_bad(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
-        let origins = batch.origins.clone();
-        let mut keep = vec![true; batch.len()];
-        let policy = self.failures.policy;
-        let mut failures = std::mem::replace(&mut self.failures, Failures::new(policy));
-        let flow = failures.settle(&origins, batch, &mut keep, |batch| match batch.len() {
-            0 => ControlFlow::Continue(()),
-            _ => self.feed_evaluated(text, batch),
-        });
-        self.failures = failures;
-        flow
     }
 }
 

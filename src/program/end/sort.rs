@@ -8,19 +8,20 @@ use creel_operators::aggregate::{Damaged, Reader};
 use creel_operators::sort::SortKey;
 
 use super::super::column::ColumnBuffer;
-use super::super::failure::{Failures, Told};
+use super::super::failure::{Failures, Told, feed_without_bad};
 use super::super::fields;
 use super::super::lane::each_cell;
 use super::super::value::{Evaluated, Value};
 use super::keys::number_bytes;
+use super::rows::encode;
 use super::{Batch, Carried, End, Kind, LaneState, Rows, State, Wanted};
+use crate::Result;
 use crate::exchange::{Ranges, Shared, in_order};
 use crate::progress::InputOrder;
 use crate::record::Invalid;
 use crate::run::Context;
 use crate::sink::{Cell, Encoder, Format, Printer};
 use crate::spill::Budget;
-use crate::{Error, Place, Result};
 
 /// The most rows that are kept by themselves, where only the first ones are wanted.
 const MOST_KEPT: u64 = 1 << 16;
@@ -190,24 +191,14 @@ impl Sorting {
                 self.add_keyed(text, batch, base.of(&evaluated.text), &evaluated.batch.record);
                 ControlFlow::Continue(())
             }
-            false => self.feed_without_bad(text, batch),
+            false => feed_without_bad(
+                self,
+                |state| &mut state.failures,
+                batch,
+                |state, batch| state.feed_keyed(text, batch),
+            ),
         };
         self.evaluated = evaluated;
-        flow
-    }
-
-    /// Adds what is left of a batch without the records that failed.
-    #[cold]
-    fn feed_without_bad(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
-        let origins = batch.origins.clone();
-        let mut keep = vec![true; batch.len()];
-        let policy = self.failures.policy;
-        let mut failures = std::mem::replace(&mut self.failures, Failures::new(policy));
-        let flow = failures.settle(&origins, batch, &mut keep, |batch| match batch.len() {
-            0 => ControlFlow::Continue(()),
-            _ => self.feed_keyed(text, batch),
-        });
-        self.failures = failures;
         flow
     }
 
@@ -247,26 +238,6 @@ impl Sorting {
         });
         self.key = key;
     }
-}
-
-/// Appends a record as it is printed.
-fn encode(encoder: Encoder, kind: Kind, row: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    if kind == Kind::Text && encoder.copies_texts() {
-        out.extend_from_slice(row);
-        out.push(b'\n');
-        return Ok(());
-    }
-    let text = std::str::from_utf8(row).map_err(|_| Error::Corrupt {
-        place: Place::object("the temporary file"),
-        reason: "a row of it is no text".to_owned(),
-    })?;
-    let cell = match kind {
-        Kind::Text => Cell::Text(text),
-        Kind::Key => Cell::Key(text),
-        Kind::Json | Kind::Number | Kind::Bool | Kind::List => Cell::Json(text),
-    };
-    encoder.value(out, cell);
-    Ok(())
 }
 
 impl LaneState for Sorting {
@@ -352,13 +323,7 @@ impl LaneState for Sorting {
                 of.wanted.limit.map_or(number, |limit| limit.min(number)),
             )));
         }
-        // A run that is told to stop reading prints what it has read.
-        let context = Context {
-            threads: context.threads,
-            budget: context.budget.clone(),
-            progress: Arc::clone(&context.progress),
-            ..Context::default()
-        };
+        let context = context.after_reading();
         let (encoder, kind, is_plain) = (out.encoder(), of.kind, of.is_plain());
         let encode = |key: &[u8], row: &[u8], out: &mut Vec<u8>| {
             encode(encoder, kind, if is_plain { key } else { row }, out)
