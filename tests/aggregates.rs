@@ -1,6 +1,6 @@
 //! Aggregates of a bag: the same however the input is cut and however many threads there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 
 use creel::aggregate::{
@@ -298,5 +298,38 @@ fn sorted_records_are_those_of_a_stable_sort_in_any_partitions_and_threads() {
     // What the records take themselves is refused over the memory of the run.
     let run = Run::new().threads(2).memory(1000);
     let error = run.compute_blocking(&Bag::from_iter(records).sort()).expect_err("too little");
+    assert!(matches!(error, Error::Memory { .. }), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn distinct_records_are_the_first_of_each_key_in_any_partitions_and_threads(
+        records in prop::collection::vec((0..40_u8, any::<u16>()), 0..600),
+        partitions in 1..9_usize,
+        threads in 1..5_usize,
+        n in 0..50_usize,
+    ) {
+        let run = Run::new().threads(threads);
+        let first_of = |key: &dyn Fn(&(u8, u16)) -> u32| {
+            let mut seen = HashSet::new();
+            records.iter().copied().filter(|record| seen.insert(key(record))).collect::<Vec<_>>()
+        };
+        let by_key = first_of(&|record| record.0.into());
+        let whole = first_of(&|record| u32::from(record.0) << 16 | u32::from(record.1));
+        let bag = Bag::from_sequence(records.clone(), partitions);
+        let distinct = run.compute_blocking(&bag.clone().distinct_by(|record| record.0));
+        prop_assert_eq!(distinct.expect("they are found"), by_key);
+        let distinct = run.compute_blocking(&bag.clone().distinct()).expect("they are found");
+        prop_assert_eq!(&distinct, &whole);
+        let first = run.compute_blocking(&bag.first_distinct(n)).expect("they are found");
+        prop_assert_eq!(first, &whole[..n.min(whole.len())]);
+    }
+}
+
+#[test]
+fn distinct_records_over_the_memory_of_the_run_are_refused() {
+    let run = Run::new().threads(2).memory(1000);
+    let error = run.compute_blocking(&Bag::from_iter(0..5000).distinct()).expect_err("too little");
     assert!(matches!(error, Error::Memory { .. }), "{error}");
 }

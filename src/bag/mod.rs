@@ -8,6 +8,7 @@ mod chain;
 mod computation;
 mod compute;
 mod delayed;
+mod distinct;
 mod item;
 mod lend;
 mod memory;

@@ -6,7 +6,10 @@
 //! cache at each key. The logs as they are can be written to a file, and read back. So that records that
 //! repeat do not pile up, a small table stands in front which drops those of the keys that came first, and
 //! logs of which much repeats are cut down to the first records each time that they have doubled.
+//!
+//! [`Distinct`] does the same for records of any type, in memory.
 
+mod combiner;
 mod entry;
 mod front;
 mod logs;
@@ -15,6 +18,7 @@ mod table;
 mod unique;
 
 use crate::table::Seed;
+pub use combiner::{Distinct, Kept, KeysOf, Whole};
 use entry::Entry;
 pub use entry::Form;
 use front::Front;
