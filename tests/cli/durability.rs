@@ -256,6 +256,8 @@ fn whatever_call_fails_as_states_are_spilled_the_answer_is_right_or_there_is_an_
     for (program, expected) in [
         ("frequencies | topk(1)", "[\"common\",40000]\n"),
         ("sort | map(length) | frequencies", "[6,40000]\n[1000,40000]\n"),
+        ("distinct | map(length) | frequencies", "[1000,40000]\n[6,1]\n"),
+        ("distinct | count", "40001\n"),
     ] {
         let arguments = ["-j2", "--memory", "64M", "--tmpdir", ".", program, "in.txt"];
         for (call, error) in [("pwrite", 28), ("read", 5), ("open", 28)] {
@@ -385,6 +387,40 @@ fn a_run_that_is_killed_at_any_time_leaves_the_output_whole_or_absent_and_the_ne
     let mut left = names_in(path);
     left.sort();
     assert_eq!(left, ["in.txt", "out"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_is_killed_while_it_spills_leaves_no_file() {
+    let case = Case::new();
+    let path = case.folder.path();
+    let keys: String = (0..60_000).map(|n| format!("{n:0>1000}\n")).collect();
+    fs::write(path.join("in.txt"), keys).expect("a file");
+    let spills = path.join("spills");
+    fs::create_dir(&spills).expect("a folder");
+    for program in ["sort", "distinct", "distinct | count"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_creel"));
+        command.args(["-j2", "--memory", "64M", "--tmpdir", "spills", program, "in.txt"]);
+        command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("it starts");
+        // The open file has no name, but the system still tells how large it is.
+        let descriptors = format!("/proc/{}/fd", child.id());
+        let is_spilled = || {
+            let files = fs::read_dir(&descriptors).into_iter().flatten().flatten();
+            files.map(|file| file.path()).any(|file| {
+                let of_folder = fs::read_link(&file).is_ok_and(|name| name.starts_with(&spills));
+                of_folder && fs::metadata(&file).is_ok_and(|file| file.len() > 1 << 20)
+            })
+        };
+        while !is_spilled() {
+            let ended = child.try_wait().expect("it is asked");
+            assert!(ended.is_none(), "{program} ended, and spilled nothing");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        child.kill().expect("it is ours");
+        assert!(!child.wait().expect("it ends").success(), "{program}");
+        assert_eq!(names_in(&spills), Vec::<String>::new(), "{program}");
+    }
 }
 
 #[test]
