@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::origin::Origin;
+use super::repartition::Cut;
 use super::verbs::{Text, Verbs};
 use crate::graph::{Node, Step};
 
@@ -10,6 +11,8 @@ use crate::graph::{Node, Step};
 #[derive(Clone)]
 pub(super) struct Base {
     pub(super) origin: Origin,
+    /// Other partitions than those of the origin, of the records behind some of the steps.
+    pub(super) cut: Option<Arc<dyn Cut>>,
     /// The tasks whose values the steps look at, each once.
     pub(super) needs: Vec<Arc<Node>>,
     /// From the one that made the first bag on.
@@ -20,7 +23,8 @@ pub(super) struct Base {
 
 impl Base {
     pub(super) fn new(origin: Origin, step: Step) -> Self {
-        Self { origin, needs: Vec::new(), steps: vec![step], verbs: Verbs::default() }
+        let (cut, needs, verbs) = (None, Vec::new(), Verbs::default());
+        Self { origin, cut, needs, steps: vec![step], verbs }
     }
 
     /// One step more, of a closure.

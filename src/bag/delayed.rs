@@ -54,25 +54,31 @@ impl<T: Send + Sync + 'static> Bag<T> {
     fn listed(&self) -> Item<Vec<Delayed<Vec<T>>>> {
         let bag = self.clone();
         let sketch = Sketch { operation: "list", ..Sketch::default() };
-        Item::alone(Verbs::default(), sketch, Vec::new(), move |context, _| {
-            if let Origin::Tasks(tasks) = &bag.base.origin {
-                return Ok(bag.over(tasks));
-            }
-            let opened = bag.base.origin.open(context, Vec::new(), Order::Any)?;
-            let input = Arc::new(opened.apart());
-            let sketch = Arc::new(bag.base.partition());
-            let partitions = (0..input.partitions()).map(|partition| {
-                let (bag, input) = (bag.clone(), Arc::clone(&input));
-                let name = Name::Sketched(Arc::clone(&sketch), Some(partition));
-                let needs = bag.base.needs.clone();
-                let node = Node::new(name, needs, move |context, inputs| {
-                    let shared = inputs.take_all();
-                    bag.partition(context, &shared, &input, partition).map(Outcome::value)
-                });
-                Delayed::of(node)
+        Item::alone(Verbs::default(), sketch, Vec::new(), move |context, _| bag.handles(context))
+    }
+
+    /// A handle on each partition. The source is listed here.
+    pub(super) fn handles(&self, context: &Context) -> Result<Vec<Delayed<Vec<T>>>> {
+        if let Some(cut) = &self.base.cut {
+            return Ok(self.over(&cut.tasks(context)?));
+        }
+        if let Origin::Tasks(tasks) = &self.base.origin {
+            return Ok(self.over(tasks));
+        }
+        let opened = self.base.origin.open(context, Vec::new(), Order::Any)?;
+        let input = Arc::new(opened.apart());
+        let sketch = Arc::new(self.base.partition());
+        let partitions = (0..input.partitions()).map(|partition| {
+            let (bag, input) = (self.clone(), Arc::clone(&input));
+            let name = Name::Sketched(Arc::clone(&sketch), Some(partition));
+            let needs = bag.base.needs.clone();
+            let node = Node::new(name, needs, move |context, inputs| {
+                let shared = inputs.take_all();
+                bag.partition(context, &shared, &input, partition).map(Outcome::value)
             });
-            Ok(partitions.collect())
-        })
+            Delayed::of(node)
+        });
+        Ok(partitions.collect())
     }
 
     /// The records of one partition.

@@ -17,6 +17,7 @@ mod phases;
 #[cfg(feature = "cli")]
 mod planned;
 mod read;
+mod repartition;
 mod sketch;
 mod sorted;
 mod stream;
