@@ -167,7 +167,8 @@ fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) 
     let replaced = output.is_replaced();
     let calls = Arc::new(Calls::default());
     // Before there is a temporary file to remove, or a pipe to wait for.
-    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
+    let first = signals::First::of(replaced);
+    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls), first);
     let mut target = output.open(!args.no_sync, &calls)?;
     let start = Instant::now();
     let records = Records { delimiter: job.blocks.delimiter.clone(), invalid: args.invalid };
@@ -175,8 +176,10 @@ fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) 
         let input = Arc::new(job.open(&context, program.order())?);
         program::run(program, &input, &records, &context, printer)
     });
-    if let Err(error) = computed {
-        return report::failed(args, &context.progress, error);
+    match computed {
+        Err(Error::Cancelled) if interrupted.is_set() => {}
+        Err(error) => return report::failed(args, &context.progress, error),
+        Ok(()) => {}
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {

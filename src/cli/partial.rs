@@ -55,8 +55,10 @@ pub(super) fn write(args: &Args, plan: &Plan, job: &Job, context: &Context) -> R
             told.clone()
         })
     };
-    if let Err(error) = run() {
-        return report::failed(args, &context.progress, error);
+    match run() {
+        Err(Error::Cancelled) if interrupted.is_set() => {}
+        Err(error) => return report::failed(args, &context.progress, error),
+        Ok(()) => {}
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
@@ -123,7 +125,8 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
     let output = super::output(args)?;
     let replaced = output.is_replaced();
     let calls = Arc::new(Calls::default());
-    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
+    let first = signals::First::of(replaced);
+    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls), first);
     let mut target = output.open(!args.no_sync, &calls)?;
     let printed = super::print(args, plan.compiled_program(), &context, &mut target, |printer| {
         partials.print(&context, printer)
@@ -185,7 +188,8 @@ fn is_program(args: &Args, error: &Error) -> bool {
 fn target(args: &Args, path: &Path, context: &Context) -> Result<(Target, signals::Interrupted)> {
     let output: Output = super::output_at(path, false)?;
     let calls = Arc::new(Calls::default());
-    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls));
+    let first = signals::First::of(output.is_replaced());
+    let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls), first);
     let target = output.open(!args.no_sync, &calls)?;
     if target.is_terminal() {
         let reason = "a state is no text; name a file";

@@ -23,10 +23,25 @@ impl Interrupted {
     }
 }
 
-/// Lets the first Ctrl-C end the input, so that what was read is still printed, and anything
-/// after it kill the process. Either way no temporary file stays. Output that nobody takes is not
-/// waited for any more after the first.
-pub(crate) fn watch(stop: Stop, calls: Arc<Calls>) -> Interrupted {
+/// What the first Ctrl-C does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    /// It ends the input, so that what was read is still printed.
+    EndsInput,
+    /// It ends the run, of which nothing is written then.
+    EndsRun,
+}
+
+impl First {
+    /// What it does where the output is `replaced` as a whole, or written as it is made.
+    pub(crate) fn of(replaced: bool) -> Self {
+        if replaced { Self::EndsRun } else { Self::EndsInput }
+    }
+}
+
+/// Has the first Ctrl-C end the input or the run, and anything after it kill the process. Either way
+/// no temporary file stays. Output that nobody takes is not waited for any more after the first.
+pub(crate) fn watch(stop: Stop, calls: Arc<Calls>, first: First) -> Interrupted {
     let interrupted = Interrupted::default();
     // The fuzzer runs in one process many times.
     if cfg!(fuzzing) {
@@ -43,7 +58,10 @@ pub(crate) fn watch(stop: Stop, calls: Arc<Calls>) -> Interrupted {
         let watching = start("creel signals", move || {
             for signal in signals.forever() {
                 if signal == SIGINT && !flag.0.swap(true, SeqCst) {
-                    stop.stop();
+                    match first {
+                        First::EndsInput => stop.stop(),
+                        First::EndsRun => stop.cancel(),
+                    }
                     let calls = Arc::clone(&calls);
                     // Without it, the second signal ends a run whose output nobody takes.
                     let _ = start("creel patience", move || give_up(&calls));

@@ -39,6 +39,7 @@ impl Context {
     pub(crate) fn after_reading(&self) -> Self {
         Self {
             threads: self.threads,
+            stop: self.stop.after_reading(),
             budget: self.budget.clone(),
             progress: Arc::clone(&self.progress),
             ..Self::default()

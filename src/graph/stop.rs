@@ -62,13 +62,25 @@ impl Stop {
 
     /// Another, which is told what this is told.
     pub(crate) fn child(&self) -> Self {
+        self.follower(STOPPED)
+    }
+
+    /// Another, which is told only that the run was abandoned: for what is done after reading.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn after_reading(&self) -> Self {
+        self.follower(CANCELLED)
+    }
+
+    /// Another, which is told what this is told from this state on.
+    fn follower(&self, least: u8) -> Self {
         let child = Self(Arc::new_cyclic(|child| {
-            let follower = Follower { child: Weak::clone(child), parent: Arc::downgrade(&self.0) };
+            let (child, parent) = (Weak::clone(child), Arc::downgrade(&self.0));
+            let follower = Follower { child, parent, least };
             let follows = Some(self.enter(Waker::from(Arc::new(follower))));
             Shared { _follows: follows, ..Shared::default() }
         }));
         // Only now, so that what happened before it listened is not missed.
-        child.set(self.state());
+        child.hear(self.state(), least);
         child
     }
 
@@ -123,6 +135,13 @@ impl Stop {
         Entry { stop: self.clone(), key }
     }
 
+    /// Takes over a state, if it is this one at least.
+    fn hear(&self, state: u8, least: u8) {
+        if state >= least {
+            self.set(state);
+        }
+    }
+
     fn state(&self) -> u8 {
         self.0.state.load(Ordering::Acquire)
     }
@@ -164,12 +183,13 @@ impl Drop for Entry {
 struct Follower {
     child: Weak<Shared>,
     parent: Weak<Shared>,
+    least: u8,
 }
 
 impl Wake for Follower {
     fn wake(self: Arc<Self>) {
         if let (Some(child), Some(parent)) = (self.child.upgrade(), self.parent.upgrade()) {
-            Stop(child).set(Stop(parent).state());
+            Stop(child).hear(Stop(parent).state(), self.least);
         }
     }
 }
@@ -232,5 +252,16 @@ mod tests {
         assert!(grandchild.is_cancelled() && first.child().is_cancelled());
         second.child().cancel();
         assert!(!second.is_set(), "a child's end is its own");
+    }
+
+    #[test]
+    fn work_after_reading_goes_on_when_a_run_is_stopped_and_ends_when_it_is_cancelled() {
+        let stop = Stop::default();
+        let before = stop.after_reading();
+        stop.stop();
+        let after = stop.after_reading();
+        assert!(!before.is_set() && !after.is_set());
+        stop.cancel();
+        assert!(before.is_cancelled() && after.is_cancelled());
     }
 }
