@@ -58,6 +58,8 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         ("frequencies[0", "[", "not closed"),
         ("frequencies[0]", "frequencies[0", "not there yet: a path"),
         ("words | $", "", "ends too early: expected identifier"),
+        ("sort desc", "desc", "write sort(.; desc)"),
+        ("sort()", ")", "write sort, or its arguments"),
         ("WORDS", "WORDS", "did you mean `words`?"),
     ] {
         let (at, message) = fault(program);

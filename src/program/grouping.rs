@@ -174,7 +174,9 @@ impl Reducer {
     /// A call of an aggregate: its parameters, then its columns; without columns, the record itself.
     pub(super) fn of_call(call: &Call, kind: Kind) -> Result<Self, Fault> {
         let Some(found) = aggregate::find(&call.name) else {
-            return Err(match expression::FUNCTIONS.contains(&call.name.as_str()) {
+            let name = call.name.as_str();
+            let is_other = expression::FUNCTIONS.contains(&name) || verbs::find(name).is_some();
+            return Err(match is_other {
                 true => {
                     Fault::new(call.name_span.clone(), format!("`{}` is no aggregate", call.name))
                         .hint("an aggregate is, such as count, mean(.rt), p99(.rt)")

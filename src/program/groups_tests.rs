@@ -184,6 +184,7 @@ fn a_fault_of_a_grouping_points_at_its_place_and_says_what_to_write() {
         ("groupby(.a; {n: count}) | topk(3)", "topk", "topk(3; .n)"),
         ("groupby(.a; {n: count}) | filter(.n > 1) | bottomk(3)", "bottomk", "bottomk(3; .n)"),
         ("groupby(.a; {n: length})", "length", "`length` is no aggregate"),
+        ("groupby(.a; sort)", "sort", "`sort` is no aggregate"),
         ("map(.a) | words | mean", "mean", "needs numbers"),
         ("agg(sample)", "sample", "write sample(n)"),
         ("map({a: .b})", "{a: .b}", "an object"),

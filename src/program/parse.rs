@@ -128,12 +128,22 @@ fn parse_fault(text: &str, errors: &[parse::TError<'_, &str>]) -> Fault {
     habit(fault, found.as_str())
 }
 
+/// The word at the end of a text, which may be empty.
+fn last_word(text: &str) -> &str {
+    text.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
 /// `take 10`, `words count` and `not test("a")` are not jq; the word before the surprise tells what
 /// was meant.
 fn misplaced(text: &str, found: &str, at: &Span) -> Option<Fault> {
     let before = text[..at.start].trim_end();
-    let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
     let fault = |message: String| Fault::new(at.clone(), message);
+    if let (")", Some(called)) = (found, before.strip_suffix('(')) {
+        let name = Some(last_word(called)).filter(|name| verbs::is_known(name))?;
+        let fault = fault(format!("`{name}` has no argument in its parentheses"));
+        return Some(fault.hint(format!("write {name}, or its arguments")));
+    }
+    let name = last_word(before);
     if name == "not" {
         let fault = fault("`not` stands behind what it denies".to_owned());
         Some(fault.hint("write (p | not), or remove(p)"))
@@ -145,7 +155,8 @@ fn misplaced(text: &str, found: &str, at: &Span) -> Option<Fault> {
     } else if found.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '"' | '$' | '-'))
     {
         let fault = fault(format!("`{name}` takes its argument in parentheses"));
-        Some(fault.hint(format!("write {name}({found})")))
+        let of_itself = if (name, found) == ("sort", "desc") { ".; " } else { "" };
+        Some(fault.hint(format!("write {name}({of_itself}{found})")))
     } else {
         None
     }
