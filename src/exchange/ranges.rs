@@ -26,6 +26,9 @@ const BITS: u32 = if cfg!(test) { 3 } else { 11 };
 /// memory. A longer row is spilled by itself.
 const EXTENT: usize = if cfg!(test) { 200 } else { 1 << 20 };
 
+/// The most bytes of rows of which the first are told apart, as places in them have 32 bits.
+const MOST_TOLD_APART: usize = if cfg!(test) { 4000 } else { u32::MAX as usize };
+
 /// Spilling less than this is not worth it.
 const LEAST: usize = if cfg!(test) { 1 } else { 256 << 10 };
 
@@ -345,8 +348,12 @@ pub(super) fn keys_of(bytes: &[u8], has_rows: bool, step: usize) -> impl Iterato
 
 impl Ranges {
     /// Drops the rows that are in memory and are not among the first `k` of these. Returns the key of the
-    /// last that is left, if there are as many: rows that are not before it need not be added.
+    /// last that is left, if there are as many: rows that are not before it need not be added. Drops
+    /// none where all of them take more than 4 GiB.
     pub(crate) fn keep_first(&mut self, k: usize) -> Option<Vec<u8>> {
+        if self.held > MOST_TOLD_APART {
+            return None;
+        }
         self.close();
         let has_rows = self.shared.has_rows;
         let part = std::mem::take(&mut self.parts[0]);

@@ -15,6 +15,19 @@ use crate::spill::Budget;
 
 type KeyedRow = (Vec<u8>, Vec<u8>);
 
+#[test]
+fn rows_whose_places_do_not_fit_are_all_kept_where_the_first_are_wanted() {
+    let mut few = Ranges::new(Arc::new(Shared::of_few(false)));
+    let mut key = *b"a key of thirty-two bytes, 00000";
+    for n in 0..1000_u32 {
+        key[28..].copy_from_slice(&(1000 - n).to_be_bytes());
+        few.add_keys(&key, std::iter::once(0..key.len()));
+    }
+    let held = few.held();
+    assert_eq!(few.keep_first(3), None);
+    assert_eq!(few.held(), held);
+}
+
 /// Sorts rows that lanes take in turns.
 fn sorted(
     rows: &[KeyedRow],

@@ -162,8 +162,8 @@ impl SpillFile {
     /// The error for an extent that is not what was written there.
     pub(super) fn damaged(&self, extent: Extent, what: &str) -> Error {
         let reason = format!(
-            "what was put away there has changed ({what}); the disk may be failing, so choose another \
-             folder"
+            "what was spilled there has changed ({what}); the disk may be failing, so choose another \
+             folder (--tmpdir)"
         );
         Error::Corrupt { place: self.place().at(extent.at), reason }
     }
@@ -174,7 +174,7 @@ impl SpillFile {
 
     fn fault(&self, error: io::Error) -> Error {
         let remedy = match remedy(&error) {
-            "" => "; choose another folder, or allow more memory",
+            "" => "; choose another folder (--tmpdir), or allow more memory (--memory)",
             remedy => remedy,
         };
         let told = format!("{error}{remedy}");
@@ -184,7 +184,7 @@ impl SpillFile {
     /// The error for a file that would outgrow its limit.
     fn over(&self, most: u64) -> Error {
         let told = format!(
-            "it would outgrow the {} that it may have; allow a larger file with --spill-max, or more memory",
+            "it would outgrow the {} that it may have; allow a larger file (--spill-max), or more memory (--memory)",
             shown(most)
         );
         let source = io::Error::new(io::ErrorKind::QuotaExceeded, told);
