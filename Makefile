@@ -56,7 +56,7 @@ bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table an
 	tests/servers/install.sh
 	$(CARGO) build --release --manifest-path benches/peers/chains/Cargo.toml --target-dir target/bench/chains
 	$(CARGO) build --release --bin creel --example lent_count --example owned_count --example generate \
-		--example generate_json --example integers --example decompress --example fetch --example delay \
+		--example generate_json --example generate_keys --example integers --example decompress --example fetch --example delay \
 		--example expensive --example tasks
 	$(PYTHON) benches/run.py $(BENCH)
 
