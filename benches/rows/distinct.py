@@ -12,7 +12,7 @@ def run(bench):
     path = measure.DATA / f"keys-{KEYS}-{MOST}.txt"
     bench.made(path, bench.example("generate_keys"), KEYS, MOST)
     measure.warm([path])
-    creel = [bench.creel, "-j", bench.threads, "--format", "text"]
+    creel = [bench.creel, "-j", bench.threads, "-f", "text"]
     program = "distinct | count"
     tools = {
         "creel": [*creel, program, path],

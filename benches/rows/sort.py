@@ -13,7 +13,7 @@ def run(bench):
     [path] = bench.mail(files=1, mebibytes=1024)
     threads = bench.threads
     outs = {name: measure.DATA / f"sorted-{name}" for name in ("creel", "creel-256", "clickhouse", "duckdb")}
-    creel = [bench.creel, "-j", threads, "--no-sync", "--format", "text"]
+    creel = [bench.creel, "-j", threads, "--no-sync", "-f", "text", "-t", "text"]
     tools = {
         "creel": [*creel, "-o", outs["creel"], "sort", path],
         "ClickHouse": bench.peer("clickhouse_lines.py", "sort", threads, "none", outs["clickhouse"], path),

@@ -49,16 +49,15 @@ impl Run {
     ///
     /// A run in which none of these is left fails with [`Error::Memory`], which says who holds what.
     ///
-    /// What combiners hold while records are read is bounded by as much again, as far as they tell
+    /// What combiners hold while records are read comes out of the same bytes, as far as they tell
     /// ([`Combiner::held`](crate::operators::Combiner::held)): counts of texts, and groups whose keys
     /// and states have a form in bytes, go to a file without a name in the folder for temporary files
-    /// when they outgrow it, and are merged from there; counts of other keys, the largest of many
+    /// when all together outgrow these, and are merged from there; counts of other keys, the largest of many
     /// records, lists and folds of groups, whatever is computed in one pass with one of these, and
     /// items that see records in order are refused then, by [`Error::Memory`]. The result itself has
     /// to fit.
     ///
-    /// Results of [`stream`](crate::Run::stream) that wait for those before them are bounded by as much
-    /// again, by the size of their records without what these point to. The window of a decoder (zstd,
+    /// Results of [`stream`](crate::Run::stream) that wait for those before them are part of it, by the size of their records without what these point to. The window of a decoder (zstd,
     /// xz) is a quarter of this at most, on each thread: data that ask for more are an error. Beside
     /// this a run has about 8 blocks a thread, and on each the longest record some times over.
     ///

@@ -59,6 +59,8 @@ impl EngineState {
         let mut state = Self::default();
         state.plan.number = number;
         state.plan.limit = context.memory;
+        let budget = context.budget.as_ref().filter(|_| context.memory.is_some());
+        state.plan.reserved = budget.map(|budget| budget.reserve(0));
         state.plan.since = (!context.observers.is_empty()).then(HashMap::new);
         state
     }

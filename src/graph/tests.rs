@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::delayed::{Delayed, all, call, delayed, join};
+use super::{Context, Name, Node, Outcome, run, typed};
+use crate::spill::Budget;
 use crate::{Error, Result, Run};
 
 pub(super) fn on<T: Clone + Send + Sync + 'static>(threads: usize, task: &Delayed<T>) -> Result<T> {
@@ -381,4 +383,20 @@ fn the_last_holder_of_a_value_is_given_it_uncloned() {
     on(2, &made).expect("it is not cloned");
     let seen = made.map(|_| 1);
     crate::compute_all_blocking(&(seen, made)).expect("it is not cloned");
+}
+
+#[test]
+fn values_of_tasks_are_reserved_of_the_memory_of_their_run() {
+    let budget = Arc::new(Budget::new(100, None));
+    let context =
+        Context { memory: Some(100), budget: Some(Arc::clone(&budget)), ..Context::default() };
+    let value = delayed(1).map(|n| *n).weighed(|_| 60);
+    let free = Node::new(Name::Only("free"), [Arc::clone(value.node())], |context, _| {
+        let free = context.budget.as_ref().map(|budget| budget.free());
+        Ok(Outcome::value(free))
+    });
+    // The value is a root too, so it is held until the end.
+    let values = run(&context, &[Arc::clone(value.node()), free]).expect("no failure");
+    assert_eq!(*typed::<Option<u64>>(Arc::clone(&values[1])), Some(40));
+    assert_eq!(budget.free(), 100, "the run gives back what it reserved");
 }

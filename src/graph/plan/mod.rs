@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use super::node::{Inputs, Key, Node, Shared};
 use crate::Error;
+use crate::memory::Reservation;
 pub(super) use circle::Circle;
 use order::Order;
 pub(super) use slot::{Arrived, Id, State, Ticket, Tried};
@@ -67,6 +68,8 @@ pub(super) struct Plan {
     /// Bytes that values hold, and how many they may before nothing new is started.
     held: u64,
     pub(super) limit: Option<u64>,
+    /// The same bytes, reserved of the memory of the run: its states have what is left.
+    pub(super) reserved: Option<Reservation>,
     /// If somebody watches, since when tasks can run, by number.
     pub(super) since: Option<HashMap<u32, Instant>>,
     pub(super) waste: Waste,

@@ -27,10 +27,20 @@ impl Plan {
         })
     }
 
+    /// Enters that values hold so many bytes more, and so many less.
+    fn weigh(&mut self, more: u64, less: u64) {
+        self.held = self.held + more - less;
+        if more != less
+            && let Some(reserved) = &mut self.reserved
+        {
+            reserved.set(self.held);
+        }
+    }
+
     /// A task is done; its users may be ready.
     pub(crate) fn done(&mut self, id: Id, value: Shared, weight: u64) {
         self.leave(id, State::Done);
-        self.held += weight;
+        self.weigh(weight, 0);
         let slot = self.slot(id);
         (slot.value, slot.weight) = (Some(value), weight);
         let users = std::mem::take(&mut slot.users);
@@ -199,8 +209,9 @@ impl Plan {
             if let State::Done = slot.state {
                 slot.state = State::Failed(Box::new(error.clone()));
                 slot.users.clear();
-                self.held -= std::mem::take(&mut slot.weight);
-                self.waste.values.extend(slot.value.take());
+                let (weight, value) = (std::mem::take(&mut slot.weight), slot.value.take());
+                self.weigh(0, weight);
+                self.waste.values.extend(value);
             }
         }
     }
@@ -245,7 +256,7 @@ impl Plan {
         if let Some(since) = &mut self.since {
             since.remove(&number);
         }
-        self.held -= weight;
+        self.weigh(0, weight);
         self.waste.values.extend(value);
         let next = self.free.replace(at);
         self.at(at).state = State::Free(next);
