@@ -27,6 +27,7 @@ mod numbers;
 mod order;
 mod output;
 mod records;
+mod replaced;
 #[cfg(all(feature = "s3", feature = "gcs", feature = "azure", feature = "http"))]
 mod secrets;
 #[cfg(all(unix, feature = "s3"))]
