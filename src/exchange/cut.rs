@@ -16,6 +16,9 @@ use crate::run::{Context, stream};
 const CHUNKS: usize = 64;
 const KEYS: usize = 128;
 const SAMPLE: usize = 2 << 20;
+/// The bytes of a key that are looked at: a few keys of megabytes would make few ranges. Where these are the
+/// same, whole keys are.
+const PREFIX: usize = if cfg!(test) { 40 } else { 4 << 10 };
 /// Chunks are looked at by strides of so many, a prime.
 const STRIDE: usize = 23;
 
@@ -26,7 +29,10 @@ pub(super) const MOST_CUTS: u32 = 24;
 pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) -> Result<Vec<Part>> {
     let budget = context.budget.as_deref();
     let cuts = part.cuts + 1;
-    let (part, cutter) = sample(part, has_rows, most, context)?;
+    let (mut part, mut cutter) = sample(part, has_rows, most, PREFIX, context)?;
+    if matches!(&cutter, Cutter::Around(prefix) if prefix.len() == PREFIX) {
+        (part, cutter) = sample(part, has_rows, most, usize::MAX, context)?;
+    }
     let is_around = matches!(cutter, Cutter::Around(_));
     let shared = Arc::new(Shared::cut(has_rows, cutter));
     let share = budget.map(|budget| budget.limit() / 4 / context.threads.max(1) as u64);
@@ -84,8 +90,15 @@ impl Part {
     }
 }
 
-/// Where to cut a part, going by some of its rows; and the part itself.
-fn sample(part: Part, has_rows: bool, most: usize, context: &Context) -> Result<(Part, Cutter)> {
+/// Where to cut a part, going by the first `longest` bytes of the keys of some of its rows; and the part
+/// itself.
+fn sample(
+    part: Part,
+    has_rows: bool,
+    most: usize,
+    longest: usize,
+    context: &Context,
+) -> Result<(Part, Cutter)> {
     let budget = context.budget.as_deref();
     let bits = (4 * part.weight() / most.max(1)).max(2).ilog2().clamp(1, 11);
     let step = part.chunks.len().div_ceil(CHUNKS).max(1);
@@ -108,6 +121,7 @@ fn sample(part: Part, has_rows: bool, most: usize, context: &Context) -> Result<
         };
         let rows = keys_of(bytes, has_rows, 1).count();
         for key in keys_of(bytes, has_rows, rows.div_ceil(KEYS).max(1)) {
+            let key = &key[..key.len().min(longest)];
             weight += key.len();
             sampled.push(key.to_vec());
         }
