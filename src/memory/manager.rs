@@ -24,6 +24,11 @@ impl Manager {
         self.limit
     }
 
+    /// The bytes that all owners hold.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.reserved.load(Relaxed)
+    }
+
     /// The bytes that nobody has reserved.
     #[cfg(test)]
     pub(crate) fn free(&self) -> u64 {

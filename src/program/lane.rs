@@ -18,6 +18,7 @@ use crate::record::{Checked, Invalid, RawLines};
 use crate::run::{self, Context, Pass, Reader, stream};
 use crate::sink::{Cell, Printer};
 use crate::spill::Budget;
+use crate::watch::bytes;
 use crate::{Error, Result};
 
 /// How blocks become records.
@@ -168,6 +169,40 @@ impl Pass<Block> for Reduce {
             format!("; for all that is kept, `--memory {least}M` would do")
         });
         run::unfit(&lane.state.name(), lane.state.held(), budget, &least.unwrap_or_default())
+    }
+
+    fn pieces(&self, lane: Lane, bits: u32) -> Vec<Lane> {
+        // A state that is written has all that it has seen.
+        let states = match self.settles {
+            true => lane.state.pieces(bits),
+            false => return vec![lane, self.empty()],
+        };
+        states.into_iter().map(|state| self.lane(state)).collect()
+    }
+
+    fn condensed(&self, lane: Lane) -> Lane {
+        self.lane(lane.state.condensed())
+    }
+
+    fn merging(&self, lane: &Lane) -> usize {
+        lane.state.merging()
+    }
+
+    fn grows(&self, lane: &Lane) -> bool {
+        lane.state.grows()
+    }
+
+    fn too_large(&self, lane: &Lane, needs: u64, budget: &Budget) -> Error {
+        Error::Memory {
+            task: lane.state.name(),
+            limit: budget.limit(),
+            held: format!(
+                "what is merged of one key takes {}, and has to be in memory as a whole; for this, \
+                 `--memory {}M` would do",
+                bytes(needs),
+                budget.least(needs) >> 20
+            ),
+        }
     }
 
     fn spill(&self, lane: &mut Lane, budget: &Budget) -> Result<bool> {

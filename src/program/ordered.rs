@@ -65,7 +65,7 @@ pub(super) fn reduced(
             let budget = share.budget();
             let fits = |state: &_| pass.held(state) as u64 <= budget.limit();
             // Lanes that have no room for what they make wait: one of them is enough.
-            if !held.put_away(context, &*pass)? && !fits(&held.state) {
+            if !held.spill(context, &*pass)? && !fits(&held.state) {
                 budget.retire(1);
                 if !fits(&held.state) {
                     return Err(pass.unfit(&held.state, budget));

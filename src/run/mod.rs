@@ -19,6 +19,7 @@ mod dispatch;
 mod input;
 mod lanes;
 mod merge;
+mod parts;
 #[cfg(test)]
 mod pending_tests;
 mod reduce;
@@ -27,6 +28,7 @@ mod schedule;
 mod schedule_tests;
 mod segments;
 mod signal;
+mod spilled;
 mod stream;
 mod unordered;
 #[cfg(test)]
@@ -40,11 +42,13 @@ pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use crate::memory::READY;
 pub(crate) use input::{Job, Order, Text};
 #[cfg(feature = "cli")]
-pub(crate) use merge::{Held, whole_of};
+pub(crate) use merge::whole_of;
 pub(crate) use merge::{completed, merged};
 pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::{reduce, unfit};
+#[cfg(feature = "cli")]
+pub(crate) use spilled::Held;
 #[cfg_attr(not(feature = "cli"), allow(unused_imports))]
 pub(crate) use stream::{stream, streaming};
 
@@ -275,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_the_budget_is_put_away_and_comes_back() {
+    fn states_over_budget_spill_and_are_restored() {
         for threads in 1..5 {
             for limit in [0, 7, 100] {
                 let budget = Arc::new(Budget::new(limit, None));

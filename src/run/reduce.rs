@@ -82,6 +82,36 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
     fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool;
     fn load(&self, into: &mut Self::State, bytes: &[u8]) -> bool;
 
+    /// Cuts a state by the values of its keys into `2^bits` pieces, each with all keys. The first may be all,
+    /// and is all of an aggregate that looks at the order.
+    fn pieces(&self, state: Self::State, bits: u32) -> Vec<Self::State> {
+        let empty: Vec<_> = (1..1 << bits).map(|_| self.emptied(&state)).collect();
+        std::iter::once(state).chain(empty).collect()
+    }
+
+    /// The result of one of the [`pieces`](Self::pieces) of all states, to be merged with the others: it may
+    /// take less memory than the piece.
+    fn condensed(&self, piece: Self::State) -> Self::State {
+        piece
+    }
+
+    /// The bytes of memory that it takes to merge more into a state, and to [`settle`](Self::settle) it.
+    fn merging(&self, state: &Self::State) -> usize {
+        2 * self.held(state)
+    }
+
+    /// Whether a single key of it may have nearly all that it holds.
+    fn grows(&self, _state: &Self::State) -> bool {
+        false
+    }
+
+    /// The error for a part of all states that has to be in memory as a whole and does not fit, of which a
+    /// state is given; it needs so many bytes.
+    fn too_large(&self, state: &Self::State, needs: u64, budget: &Budget) -> Error {
+        let _ = needs;
+        self.unfit(state, budget)
+    }
+
     /// Whether what [`settle`](Self::settle) keeps takes little memory, whatever the state does.
     fn settles(&self) -> bool {
         false

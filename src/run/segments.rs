@@ -23,9 +23,10 @@
 use std::collections::BTreeMap;
 
 use super::dispatch::{Dispatch, Failure, Keep, Mine, State, Step};
-use super::merge::{BY_PARTS, Held};
+use super::merge::BY_PARTS;
 use super::reduce::Pass;
 use super::schedule::{Position, Schedule, Wake};
+use super::spilled::Held;
 use super::{BlockOf, Context, Input};
 use crate::graph::Shared;
 use crate::memory::Reservation;

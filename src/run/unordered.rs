@@ -2,9 +2,9 @@
 
 use super::common::{Added, Common};
 use super::dispatch::{Dispatch, Failure, Keep, Mine, Step};
-use super::merge::Held;
 use super::reduce::Pass;
 use super::schedule::{Position, Schedule, Wake};
+use super::spilled::Held;
 use super::{BlockOf, Context, Input, Stop};
 use crate::graph::Shared;
 use crate::spill::Budget;
@@ -128,7 +128,7 @@ where
         }
         let Some(share) = &mut share else { continue };
         if share.is_over(pass.held(&held.state), context.threads) {
-            let goes_on = held.put_away(context, pass)?
+            let goes_on = held.spill(context, pass)?
                 || common.add(pass, &mut held.state, share.budget())? == Added::GoOn;
             if !goes_on {
                 dispatch.retires(&mut mine)?;

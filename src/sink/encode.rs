@@ -116,6 +116,13 @@ impl Encoder {
         };
     }
 
+    /// Appends a part of a list or an object of JSON, which is cut at no character of a text.
+    pub(crate) fn part(self, out: &mut Vec<u8>, json: &str) {
+        if !json.is_empty() {
+            self.json(out, Cell::Json(json));
+        }
+    }
+
     fn json(self, out: &mut Vec<u8>, cell: Cell<'_>) {
         let start = out.len();
         // Writing to a vector cannot fail, and neither can texts be turned into JSON.

@@ -76,6 +76,19 @@ impl<'t> Printer<'t> {
         self.spill()
     }
 
+    /// Prints some of the JSON of a list or an object, which [`last_part`](Self::last_part) ends.
+    pub(crate) fn part(&mut self, json: &str) -> Result<()> {
+        self.encoder.part(&mut self.buffer, json);
+        self.spill()
+    }
+
+    /// Prints the rest of a value, of which parts were printed.
+    pub(crate) fn last_part(&mut self, json: &str) -> Result<()> {
+        self.encoder.part(&mut self.buffer, json);
+        self.buffer.push(b'\n');
+        self.spill()
+    }
+
     /// Prints rows of keys and counts.
     pub(crate) fn pairs<'a>(&mut self, rows: impl Iterator<Item = (Cell<'a>, u64)>) -> Result<()> {
         if self.encoder.format() == Format::Table {

@@ -111,6 +111,11 @@ impl Budget {
         self.manager.is_over()
     }
 
+    /// The bytes that are reserved besides those of the blocks of lanes.
+    pub(crate) fn used(&self) -> u64 {
+        (self.manager.reserved() + self.limit()).saturating_sub(self.manager.limit())
+    }
+
     /// The bytes that nobody has reserved.
     #[cfg(test)]
     pub(crate) fn free(&self) -> u64 {

@@ -20,6 +20,7 @@ mod json;
 #[cfg(all(unix, feature = "s3"))]
 mod keys;
 #[cfg(target_os = "linux")]
+mod large_groups;
 mod limits;
 #[cfg(target_os = "linux")]
 mod memory;

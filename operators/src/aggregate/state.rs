@@ -63,6 +63,15 @@ pub trait Aggregate: Send {
     /// If they are of another kind, or have other groups.
     fn join(self: Box<Self>, others: Vec<Box<dyn Aggregate>>) -> Box<dyn Aggregate>;
 
+    /// Cuts what all groups hold by its values into `2^bits` pieces, each with all groups: those that are
+    /// equal come to the same piece in all states of a process. The first may be all.
+    fn divide_values(self: Box<Self>, bits: u32) -> Vec<Box<dyn Aggregate>>;
+
+    /// Makes the same piece of all states, which [`divide_values`](Self::divide_values) gave, its result, if
+    /// that takes less memory. It may be merged with those of other pieces then and finished, and nothing
+    /// else.
+    fn condense(&mut self);
+
     /// Appends the states of groups, in this order, to bytes: canonical ones, that are equal if the
     /// states are, however they came to be, in whatever process. To put what a group holds in order
     /// may take as much memory again: [divide](Self::divide) a large state first.
@@ -135,16 +144,16 @@ pub trait State: Sized + Send + 'static {
 
     /// Cuts what groups hold. Unless it is said otherwise, the first piece is all.
     fn divide(self, bits: u32) -> Vec<Self> {
-        let groups = self.groups();
-        let empty = || {
-            let mut empty = self.fresh();
-            empty.resize(groups);
-            empty
-        };
-        let mut pieces: Vec<Self> = std::iter::repeat_with(empty).take((1 << bits) - 1).collect();
-        pieces.insert(0, self);
-        pieces
+        first_is_all(self, bits)
     }
+
+    /// Cuts what groups hold by its values. Unless it is said otherwise, the first piece is all.
+    fn divide_values(self, bits: u32) -> Vec<Self> {
+        first_is_all(self, bits)
+    }
+
+    /// Makes a piece of all states its result, if that takes less memory.
+    fn condense(&mut self) {}
 
     /// Adds the pieces of a divided state.
     fn join(mut self, others: Vec<Self>) -> Self {
@@ -184,6 +193,18 @@ pub trait State: Sized + Send + 'static {
     fn finish(self) -> OwnedColumn;
 }
 
+/// As many pieces of a state, of which the first has all that it holds.
+pub(super) fn first_is_all<S: State>(state: S, bits: u32) -> Vec<S> {
+    let empty = || {
+        let mut empty = state.fresh();
+        empty.resize(state.groups());
+        empty
+    };
+    let mut pieces: Vec<S> = std::iter::repeat_with(empty).take((1 << bits) - 1).collect();
+    pieces.insert(0, state);
+    pieces
+}
+
 /// The state that another is.
 fn same<S: State>(other: Box<dyn Aggregate>) -> S {
     match other.into_any().downcast() {
@@ -220,6 +241,14 @@ impl<S: State> Aggregate for S {
 
     fn divide(self: Box<Self>, bits: u32) -> Vec<Box<dyn Aggregate>> {
         boxed(State::divide(*self, bits))
+    }
+
+    fn divide_values(self: Box<Self>, bits: u32) -> Vec<Box<dyn Aggregate>> {
+        boxed(State::divide_values(*self, bits))
+    }
+
+    fn condense(&mut self) {
+        State::condense(self);
     }
 
     fn join(self: Box<Self>, others: Vec<Box<dyn Aggregate>>) -> Box<dyn Aggregate> {

@@ -5,7 +5,7 @@
 //! counted.
 
 use super::dictionary::Dictionary;
-use super::state::numbered;
+use super::state::{first_is_all, numbered};
 use super::tables::{Tables, commonest_first};
 use super::{Damaged, NoBytes, Reader, State, Writer};
 use crate::Counts;
@@ -21,6 +21,8 @@ enum Body {
     /// Of at most one group.
     One(Box<Tables>),
     Many(Dictionary),
+    /// How many values there are in each group, to which values that are not among them may come.
+    Numbers(Vec<u64>),
 }
 
 impl<const ROWS: bool> Tally<ROWS> {
@@ -28,12 +30,21 @@ impl<const ROWS: bool> Tally<ROWS> {
     pub(super) fn tables(self) -> Option<Tables> {
         match self.body {
             Body::One(tables) => Some(*tables),
-            Body::Many(_) => None,
+            Body::Many(_) | Body::Numbers(_) => None,
         }
     }
 
     pub(super) fn new() -> Self {
         Self { groups: 0, body: Body::One(Box::default()) }
+    }
+
+    /// How many values each group has.
+    fn sizes(&self) -> Vec<u64> {
+        match &self.body {
+            Body::One(one) => vec![one.len() as u64; self.groups],
+            Body::Many(many) => many.sizes(self.groups),
+            Body::Numbers(numbers) => numbers.clone(),
+        }
     }
 
     /// Makes counts of one group those of the first of several.
@@ -46,6 +57,7 @@ impl<const ROWS: bool> Tally<ROWS> {
         match &mut self.body {
             Body::Many(many) => many,
             Body::One(_) => unreachable!("it was made one of several"),
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
         }
     }
 
@@ -62,6 +74,7 @@ impl<const ROWS: bool> Tally<ROWS> {
             Body::Many(many) => {
                 many.rows().for_each(|(group, value, n)| groups[group as usize].push((value, n)));
             }
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
         }
         let mut ordered = |group: &u32| {
             let mut rows = std::mem::take(&mut groups[*group as usize]);
@@ -83,7 +96,9 @@ impl<const ROWS: bool> State for Tally<ROWS> {
 
     fn resize(&mut self, groups: usize) {
         self.groups = groups.max(self.groups);
-        if self.groups > 1 {
+        if let Body::Numbers(numbers) = &mut self.body {
+            numbers.resize(self.groups, 0);
+        } else if self.groups > 1 {
             self.many();
         }
     }
@@ -99,6 +114,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
             (Body::Many(many), groups) => column.each(|row, datum| {
                 many.add(groups.of(row) as u32, datum.canonical(), 1);
             }),
+            (Body::Numbers(_), _) => unreachable!("values are gone that were counted"),
         }
     }
 
@@ -114,6 +130,14 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                 from.rows().for_each(|(value, n)| into.add(group, value, n));
             }
             (Body::Many(into), Body::Many(from)) => into.merge(from, map),
+            (Body::Numbers(into), Body::Numbers(from)) => {
+                for (n, group) in from.into_iter().zip(map) {
+                    into[*group as usize] += n;
+                }
+            }
+            (Body::Numbers(_), _) | (_, Body::Numbers(_)) => {
+                unreachable!("pieces are merged before they are condensed, or after")
+            }
         }
     }
 
@@ -139,9 +163,11 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                     match &mut into.body {
                         Body::One(one) => one.add(&value, n),
                         Body::Many(many) => many.add(numbers[group as usize], value, n),
+                        Body::Numbers(_) => unreachable!("it is empty"),
                     }
                 }
             }
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
         }
         split
     }
@@ -159,8 +185,27 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                     |(((texts, keys), integers), floats)| Tables { texts, keys, integers, floats };
                 all.map(|all| Body::One(Box::new(one(all)))).collect()
             }
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
         };
         bodies.drain(..).map(|body| Self { groups, body }).collect()
+    }
+
+    fn divide_values(mut self, bits: u32) -> Vec<Self> {
+        if ROWS {
+            // The rows of all pieces would be there in the end.
+            return first_is_all(self, bits);
+        }
+        let groups = self.groups;
+        // Tables of one group cut numbers in no way, and texts in another.
+        self.many();
+        let Body::Many(many) = self.body else { unreachable!("it was made one of several") };
+        many.divide(bits).into_iter().map(|many| Self { groups, body: Body::Many(many) }).collect()
+    }
+
+    fn condense(&mut self) {
+        if !ROWS {
+            self.body = Body::Numbers(self.sizes());
+        }
     }
 
     fn join(self, others: Vec<Self>) -> Self {
@@ -173,7 +218,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
             Body::One(one) => [&one.texts, &one.keys]
                 .iter()
                 .any(|counts| 1_usize.checked_shl(counts.part_bits()) != Some(pieces)),
-            Body::Many(_) => true,
+            Body::Many(_) | Body::Numbers(_) => true,
         };
         if bodies.iter().any(whole) {
             let mut joined = Self { groups, body: Body::One(Box::default()) };
@@ -228,6 +273,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                 match &mut self.body {
                     Body::One(one) => one.add(&value, n),
                     Body::Many(many) => many.add(group, value, n),
+                    Body::Numbers(_) => unreachable!("it is empty"),
                 }
             }
         }
@@ -238,16 +284,13 @@ impl<const ROWS: bool> State for Tally<ROWS> {
         match &self.body {
             Body::One(one) => one.weight(),
             Body::Many(many) => many.weight(),
+            Body::Numbers(numbers) => numbers.capacity() * size_of::<u64>(),
         }
     }
 
     fn finish(self) -> OwnedColumn {
-        let sizes = || match &self.body {
-            Body::One(one) => vec![one.len() as u64; self.groups],
-            Body::Many(many) => many.sizes(self.groups),
-        };
         if !ROWS {
-            return OwnedColumn::counts(sizes());
+            return OwnedColumn::counts(self.sizes());
         }
         let (mut values, mut counts, mut ends) = (OwnedColumn::default(), Vec::new(), Vec::new());
         let mut put = |rows: Vec<(Canonical<'_>, u64)>| {
@@ -264,6 +307,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                     put(rows);
                 }
             }
+            Body::Numbers(_) => unreachable!("rows are not condensed"),
         }
         let pairs = OwnedData::Tuples(vec![values, OwnedColumn::counts(counts)]);
         OwnedColumn::new(OwnedData::Lists { ends, items: Box::new(OwnedColumn::new(pairs)) })
@@ -289,6 +333,50 @@ mod tests {
         state.resize(groups);
         state.update(Groups::Each(&of), &Columns::arguments(6000, &columns));
         state
+    }
+
+    #[test]
+    fn pieces_of_all_states_that_are_condensed_have_the_numbers_of_values() {
+        let same: Vec<u32> = (0..3).collect();
+        let state = |from| {
+            let rows = counted(from, 3);
+            Tally::<false> { groups: rows.groups, body: rows.body }
+        };
+        let mut pieces = state(0).divide_values(3);
+        pieces
+            .iter_mut()
+            .zip(state(2500).divide_values(3))
+            .for_each(|(into, from)| into.merge(from, &same));
+        pieces.iter_mut().for_each(State::condense);
+        let all = pieces.into_iter().reduce(|mut all, piece| {
+            all.merge(piece, &same);
+            all
+        });
+        let mut whole = state(0);
+        whole.merge(state(2500), &same);
+        assert_eq!(all.unwrap().finish().to_json(), whole.finish().to_json());
+        // A state of one group is cut in the same way as one of several.
+        let one = |n: u64| {
+            let mut one = Tally::<false>::new();
+            one.resize(1);
+            (0..n).for_each(|n| match &mut one.body {
+                Body::One(tables) => {
+                    tables.add(&crate::column::Datum::Integer(n as i64).canonical(), 1)
+                }
+                _ => unreachable!("it is of one group"),
+            });
+            one
+        };
+        let mut pieces = one(500).divide_values(2);
+        let mut others = one(300);
+        others.resize(2);
+        pieces
+            .iter_mut()
+            .zip(others.divide_values(2))
+            .for_each(|(into, from)| into.merge(from, &[0, 0]));
+        pieces.iter_mut().for_each(State::condense);
+        let of_each = pieces.iter().map(|piece| piece.sizes()[0]);
+        assert!(of_each.clone().all(|n| n > 0) && of_each.sum::<u64>() == 500);
     }
 
     #[test]

@@ -107,6 +107,11 @@ impl LaneState for Texts {
         self.counts.held()
     }
 
+    fn merging(&self) -> usize {
+        // A table that grows has its old and its new place at once.
+        2 * self.counts.weight()
+    }
+
     fn name(&self) -> String {
         "frequencies".to_owned()
     }

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use creel_operators::aggregate::{Aggregate, Damaged, Reader};
-use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn, Positions};
+use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn};
 
 use super::super::failure::{Failures, Told, feed_without_bad};
 use super::super::fields;
@@ -16,6 +16,7 @@ use super::group_rows::SpilledRows;
 use super::keys::Keys;
 use super::labels::Labels;
 use super::pieces::Pieces;
+use super::places::Places;
 use super::{Batch, End, Kind, LaneState, Rows, State};
 use crate::Result;
 use crate::record::Invalid;
@@ -83,36 +84,6 @@ struct Groups {
     failures: Failures,
 }
 
-/// The numbers of records, in the order of the input: for aggregates that draw records by these.
-#[derive(Default)]
-struct Places {
-    /// Whether any aggregate does.
-    needed: bool,
-    /// How many records came before those of the batch at hand.
-    before: u64,
-    /// The numbers of those of the batch at hand.
-    rows: Vec<u64>,
-}
-
-impl Places {
-    /// Numbers the records of the next batch.
-    fn go_on(&mut self, records: usize) {
-        if self.needed {
-            self.before += self.rows.len() as u64;
-            self.rows.clear();
-            self.rows.extend(self.before..self.before + records as u64);
-        }
-    }
-
-    /// Columns with the numbers of their records.
-    fn of<'c>(&'c self, columns: Columns<'c>) -> Columns<'c> {
-        match self.needed {
-            true => columns.with_positions(Positions { partition: 0, rows: &self.rows }),
-            false => columns,
-        }
-    }
-}
-
 impl fmt::Debug for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Groups").field("groups", &self.keys.len()).finish_non_exhaustive()
@@ -137,12 +108,18 @@ impl Groups {
             is_direct: is_direct(&grouping),
             keys: Keys::new(grouping.kind_of_key()),
             cut: 0,
-            places: Places { needed: grouping.draws(), ..Places::default() },
+            places: Places::new(grouping.draws()),
             grouping,
             states,
             groups: Vec::new(),
             failures: Failures::new(policy),
         }
+    }
+
+    /// As many parts as `2^bits`, of which it is the first and the others have seen nothing.
+    fn first_of(self, bits: u32) -> Vec<Self> {
+        let empty: Vec<Self> = (1..1 << bits).map(|_| self.fresh()).collect();
+        std::iter::once(self).chain(empty).collect()
     }
 
     /// Adds a batch to the only group of the only aggregate, whose column is the record itself.
@@ -238,22 +215,52 @@ impl LaneState for Groups {
     }
 
     fn parts(self, bits: u32) -> Vec<Self> {
+        if matches!(self.keys, Keys::One) {
+            return self.first_of(bits);
+        }
         let (part, keys) = self.keys.parts(self.cut, bits);
         let mut parts: Vec<Self> = keys
             .into_iter()
             .map(|keys| Self { keys, cut: self.cut + bits, states: Vec::new(), ..self.fresh() })
             .collect();
-        let all_in_first = matches!(self.keys, Keys::One);
         for state in self.states {
             let split = state.split(&part, 1 << bits);
-            for (into, mut state) in parts.iter_mut().zip(split) {
-                if all_in_first {
-                    state.resize(1);
-                }
-                into.states.push(state);
-            }
+            parts.iter_mut().zip(split).for_each(|(part, state)| part.states.push(state));
         }
         parts
+    }
+
+    fn merging(&self) -> usize {
+        // That is in `held` already for groups.
+        let held = LaneState::held(self);
+        if matches!(self.keys, Keys::One) { 2 * held } else { held }
+    }
+
+    fn grows(&self) -> bool {
+        let states: usize = self.states.iter().map(|state| state.weight()).sum();
+        !matches!(self.keys, Keys::One) && states > self.keys.weight()
+    }
+
+    fn pieces(self, bits: u32) -> Vec<Self> {
+        if matches!(self.keys, Keys::One) {
+            return self.first_of(bits);
+        }
+        let empty =
+            || Self { keys: self.keys.clone(), cut: self.cut, states: Vec::new(), ..self.fresh() };
+        let mut pieces: Vec<Self> = (0..1 << bits).map(|_| empty()).collect();
+        for state in self.states {
+            let cut = state.divide_values(bits);
+            pieces.iter_mut().zip(cut).for_each(|(piece, state)| piece.states.push(state));
+        }
+        pieces
+    }
+
+    fn condensed(mut self) -> Self {
+        // A state of one group may be whole in what follows.
+        if !matches!(self.keys, Keys::One) {
+            self.states.iter_mut().for_each(|state| state.condense());
+        }
+        self
     }
 
     fn held(&self) -> usize {
@@ -398,7 +405,7 @@ impl LaneState for Groups {
         let (labels, mut row) = (Labels::new(&grouping.shape), String::new());
         let mut writer = RowWriter::new(budget);
         keys.each_sorted(kind, ask_for(&results), |order, key, group| {
-            labels.write(Some(key), &results, group as usize, &mut row);
+            labels.write(Some(key), &results, group as usize, &mut row, &mut |_| Ok(()))?;
             writer.add(order, row.as_bytes())
         })?;
         Ok(Box::new(SpilledRows::new(writer)?))
@@ -423,8 +430,17 @@ impl LaneState for Groups {
         }
         let labels = Labels::new(&grouping.shape);
         let mut print = |key: Option<&str>, group: u32| {
-            labels.write(key, &results, group as usize, &mut row);
-            out.value(Cell::Json(&row))
+            let mut is_cut = false;
+            labels.write(key, &results, group as usize, &mut row, &mut |part| {
+                is_cut = true;
+                out.part(part)?;
+                part.clear();
+                Ok(())
+            })?;
+            match is_cut {
+                true => out.last_part(&row),
+                false => out.value(Cell::Json(&row)),
+            }
         };
         match grouping.kind_of_key() {
             None => print(None, 0),

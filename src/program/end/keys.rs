@@ -13,6 +13,7 @@ use crate::Result;
 use crate::record::json::{write_string, write_value};
 
 /// The numbers of groups by their keys.
+#[derive(Clone)]
 pub(super) enum Keys {
     /// All records are of one group.
     One,

@@ -3,7 +3,11 @@
 use creel_operators::column::OwnedColumn;
 
 use super::super::grouping::Shape;
+use crate::Result;
 use crate::record::json::write_string;
+
+/// Bytes of a row that are handed on before it is whole.
+const PART: usize = 64 << 10;
 
 /// What stands around the values of a row.
 pub(super) struct Labels {
@@ -33,14 +37,20 @@ impl Labels {
         }
     }
 
-    /// Writes the row of a group.
+    /// Writes the row of a group. `part` may take what there is of it after each member of a list: a list
+    /// may be as large as the memory.
+    ///
+    /// # Errors
+    ///
+    /// If `part` fails.
     pub(super) fn write(
         &self,
         key: Option<&str>,
         results: &[OwnedColumn],
         group: usize,
         row: &mut String,
-    ) {
+        part: &mut dyn FnMut(&mut String) -> Result<()>,
+    ) -> Result<()> {
         row.clear();
         let (open, close) = match (self.is_object, key) {
             (true, _) => ("{", "}"),
@@ -57,8 +67,24 @@ impl Labels {
                 row.push(',');
             }
             row.push_str(self.names.get(at).map_or("", String::as_str));
-            result.write_json(group, row);
+            match result.members(group) {
+                Some((members, range)) => {
+                    row.push('[');
+                    for (n, member) in range.enumerate() {
+                        if n > 0 {
+                            row.push(',');
+                        }
+                        members.write_json(member, row);
+                        if row.len() >= PART {
+                            part(row)?;
+                        }
+                    }
+                    row.push(']');
+                }
+                None => result.write_json(group, row),
+            }
         }
         row.push_str(close);
+        Ok(())
     }
 }

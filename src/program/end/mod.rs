@@ -13,6 +13,7 @@ mod groups;
 mod keys;
 mod labels;
 mod pieces;
+mod places;
 mod rows;
 mod several;
 mod sort;

@@ -244,6 +244,32 @@ impl LaneState for States {
         parts
     }
 
+    fn pieces(self, bits: u32) -> Vec<Self> {
+        let mut pieces: Vec<Self> = (0..1 << bits).map(|_| self.fresh()).collect();
+        for (at, state) in self.into_states().enumerate() {
+            for (piece, state) in pieces.iter_mut().zip(state.pieces(bits)) {
+                piece.branches[at].state = state;
+            }
+        }
+        pieces
+    }
+
+    fn condensed(self) -> Self {
+        let mut condensed = self.fresh();
+        for (into, state) in condensed.branches.iter_mut().zip(self.into_states()) {
+            into.state = state.condensed();
+        }
+        condensed
+    }
+
+    fn merging(&self) -> usize {
+        self.states().map(|state| state.merging()).sum()
+    }
+
+    fn grows(&self) -> bool {
+        self.states().any(|state| state.grows())
+    }
+
     fn join(self, others: Vec<Self>) -> Self {
         let mut of_each: Vec<Vec<Box<dyn State>>> = Vec::new();
         of_each.resize_with(self.branches.len(), Vec::new);

@@ -47,6 +47,18 @@ pub(crate) trait State: fmt::Debug + Send {
     /// Bytes of memory that it holds, as far as they may be many.
     fn held(&self) -> usize;
 
+    /// Bytes of memory that it takes to merge more into it, and to settle it.
+    fn merging(&self) -> usize;
+
+    /// Whether a single key may have nearly all that it holds.
+    fn grows(&self) -> bool;
+
+    /// Cuts it by the values of its keys into `2^bits` pieces, each with all keys; the first may be all.
+    fn pieces(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>>;
+
+    /// The result of one of the [`pieces`](Self::pieces) of all states, to be merged with the others.
+    fn condensed(self: Box<Self>) -> Box<dyn State>;
+
     /// Bytes that would do for all that it may come to, if that is known.
     fn needed(&self) -> Option<u64>;
 
@@ -171,6 +183,23 @@ pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
     }
 
     fn held(&self) -> usize;
+
+    fn merging(&self) -> usize {
+        2 * self.held()
+    }
+
+    fn grows(&self) -> bool {
+        false
+    }
+
+    fn pieces(self, bits: u32) -> Vec<Self> {
+        let empty: Vec<Self> = (1..1 << bits).map(|_| self.fresh()).collect();
+        std::iter::once(self).chain(empty).collect()
+    }
+
+    fn condensed(self) -> Self {
+        self
+    }
 
     fn needed(&self) -> Option<u64> {
         None
@@ -313,6 +342,22 @@ impl<S: LaneState> State for S {
 
     fn held(&self) -> usize {
         LaneState::held(self)
+    }
+
+    fn merging(&self) -> usize {
+        LaneState::merging(self)
+    }
+
+    fn grows(&self) -> bool {
+        LaneState::grows(self)
+    }
+
+    fn pieces(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>> {
+        LaneState::pieces(*self, bits).into_iter().map(boxed).collect()
+    }
+
+    fn condensed(self: Box<Self>) -> Box<dyn State> {
+        Box::new(LaneState::condensed(*self))
     }
 
     fn needed(&self) -> Option<u64> {

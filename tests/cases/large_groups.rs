@@ -1,0 +1,117 @@
+//! One key or one result that is as large as the memory: answered within it, or refused with the memory that
+//! would do.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use super::memory::{BEYOND, measured, texts};
+
+/// Records of which nearly all have one key, with a value that hardly one other has.
+fn skewed(path: &Path, records: u64) {
+    let mut out = BufWriter::new(File::create(path).expect("a file"));
+    for n in 0..records {
+        let value = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let key = if n % 20 == 0 { n % 1000 } else { 0 };
+        writeln!(out, r#"{{"k":"k{key}","v":"{value:016x}","n":{value}}}"#).expect("it is written");
+    }
+    out.flush().expect("it is written");
+}
+
+/// Runs a program within so many MiB, and checks that the result is that of a run that has memory for all.
+fn same_within(folder: &Path, memory: u64, program: &str, input: &str) {
+    let result = |name: &str| fs::read(folder.join(name)).expect("a result");
+    let whole = ["-j", "2", "--memory", "4G", "-o", "whole", "--no-sync", program, input];
+    assert_eq!(measured(folder, &whole).0, Some(0), "{program}");
+    for threads in ["1", "8"] {
+        let limit = format!("{memory}M");
+        let args = ["-j", threads, "--memory", &limit, "--tmpdir", ".", "-o", "one"];
+        let (code, most, said) =
+            measured(folder, &[&args[..], &["--no-sync", program, input]].concat());
+        let run = format!("-j {threads} --memory {limit} '{program}'");
+        assert_eq!((code, &*said), (Some(0), ""), "{run}");
+        assert!(most <= (memory << 20) + BEYOND, "{run}: {} MiB", most >> 20);
+        assert!(result("one") == result("whole"), "{run}: the result is another");
+    }
+}
+
+#[test]
+fn values_of_a_key_that_does_not_fit_are_counted_within_the_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    skewed(&folder.join("records.jsonl"), 200_000);
+    for program in
+        ["groupby(.k; {n: count, u: nunique(.n), l: max(.v)})", "groupby(.k; nunique(.v)), count"]
+    {
+        same_within(folder, 64, program, "records.jsonl");
+    }
+}
+
+#[test]
+fn rows_of_a_key_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    for (program, records) in
+        [("groupby(.k; frequencies(.v))", 200_000), ("groupby(.k; list(.v))", 400_000)]
+    {
+        skewed(&folder.join("records.jsonl"), records);
+        for threads in ["1", "8"] {
+            let run = |memory: &str| {
+                let args = ["-j", threads, "--memory", memory, "--tmpdir", ".", program];
+                measured(folder, &[&args[..], &["records.jsonl"]].concat())
+            };
+            let (code, most, said) = run("64M");
+            assert_eq!(code, Some(3), "{said}");
+            assert!(most <= (64 << 20) + BEYOND, "-j {threads} {program}: {} MiB", most >> 20);
+            let least = said.split("`--memory ").nth(1).and_then(|rest| rest.split('`').next());
+            let least = least.expect("it says what would do");
+            let (code, most, said) = run(least);
+            assert_eq!(code, Some(0), "-j {threads} {least} {program}: {said}");
+            let mib: u64 = least.trim_end_matches('M').parse().expect("a number");
+            assert!(most <= (mib << 20) + BEYOND, "{least} {program}: {} MiB", most >> 20);
+        }
+    }
+}
+
+#[test]
+fn a_list_that_fits_is_printed_within_the_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 200_000);
+    same_within(folder, 64, "agg(list)", "texts");
+    same_within(
+        folder,
+        128,
+        "words | frequencies, sort, distinct, groupby(.; count), list",
+        "texts",
+    );
+}
+
+#[test]
+fn long_rows_are_spilled_twice_at_most() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (mut out, mut seed) =
+        (BufWriter::new(File::create(folder.join("long")).expect("a file")), 1);
+    for _ in 0..30 {
+        // Characters that do not compress much.
+        let line: Vec<u8> = std::iter::repeat_with(|| {
+            seed = 6_364_136_223_846_793_005_u64.wrapping_mul(seed).wrapping_add(1);
+            b' ' + ((seed >> 33) % 94) as u8
+        })
+        .take(4_000_000)
+        .collect();
+        out.write_all(&line).and_then(|()| out.write_all(b"\n")).expect("it is written");
+    }
+    out.into_inner().expect("it is written");
+    for program in ["frequencies", "sort", "distinct | count"] {
+        for threads in ["1", "8"] {
+            // A tenth more for what is written beside the rows, and rows that share a part.
+            let args =
+                ["-j", threads, "--memory", "64M", "--spill-max", "264M", "--max-record", "5M"];
+            let args = [&args[..], &["--tmpdir", ".", program, "long"]].concat();
+            let (code, _, said) = measured(folder, &args);
+            assert_eq!((code, &*said), (Some(0), ""), "-j {threads} {program}");
+        }
+    }
+}
