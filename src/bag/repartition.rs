@@ -160,11 +160,11 @@ impl<T: Clone + Send + Sync + 'static> Bag<T> {
     /// not be known: the source is listed with the handles.
     ///
     /// ```
-    /// let numbers = creel::Bag::from_iter(0..10).repartition(3).map(|n| n * n);
+    /// let numbers = creel::Bag::from_iter(0..10_i64).repartition(3).map(|n| n * n);
     /// let parts = numbers.to_delayed_blocking()?;
     /// assert_eq!(parts.len(), 3);
     /// assert_eq!(parts[1].compute_blocking()?, [9, 16, 25]);
-    /// assert_eq!(numbers.sum().compute_blocking()?, 285);
+    /// assert_eq!(numbers.max().compute_blocking()?, Some(81));
     /// # Ok::<(), creel::Error>(())
     /// ```
     #[track_caller]
