@@ -53,8 +53,11 @@ const LIKELY: [&str; 4] = ["key", "sid", "auth", "session"];
 /// Words of plain sentences, behind which a colon says nothing.
 const WORDS: [&str; 7] =
     ["credential", "credentials", "key", "secret", "signature", "token", "cookie"];
-/// Ways to sign in, before what is sent. The first two are no words of plain sentences.
-const SCHEMES: [&str; 5] = ["bearer", "sharedkey", "basic", "digest", "negotiate"];
+/// Ways to sign in, before what is sent.
+const SCHEMES: [&str; 8] =
+    ["bearer", "sharedkey", "sharedkeylite", "basic", "digest", "negotiate", "ntlm", "aws"];
+/// How many of them are no words of plain sentences: the first.
+const PLAIN_SCHEMES: usize = 3;
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
@@ -223,7 +226,8 @@ fn sent(text: &str) -> Vec<Range<usize>> {
         if scheme && words::is_noun(&plain(word), &Default::default()) {
             continue;
         }
-        if scheme && !word.is_empty() && !word.contains('=') {
+        // Base64 may end so; a name before its value is found elsewhere.
+        if scheme && !word.is_empty() && !word.trim_end_matches('=').contains('=') {
             found.push(at..at + word.len());
         }
         if word.is_empty() && token == " " {
@@ -232,7 +236,7 @@ fn sent(text: &str) -> Vec<Range<usize>> {
         let (before, named) = word.split_at(word.rfind([':', '=']).map_or(0, |at| at + 1));
         let known = SCHEMES.iter().position(|scheme| scheme.eq_ignore_ascii_case(named));
         let sure = header || !before.is_empty();
-        scheme = token.ends_with(' ') && known.is_some_and(|at| at < 2 || sure);
+        scheme = token.ends_with(' ') && known.is_some_and(|at| at < PLAIN_SCHEMES || sure);
         header = word.ends_with([':', '=']);
     }
     found
