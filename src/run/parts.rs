@@ -186,9 +186,18 @@ impl<S> Part<S> {
         let pieces = all.div_ceil((budget.limit() / 4).max(1)).max(2).ilog2() + 1;
         let pieces = pass.pieces(pass.join(parts), pieces.min(MOST_PIECES));
         if is_stuck(pass, &pieces) {
-            // Tables and lists double as they grow.
-            let needs = all.saturating_mul(2).saturating_add(budget.used());
-            return Err(pass.too_large(&self.states[0], needs, budget));
+            drop(pieces);
+            self.extents.extend(extents);
+            // What a merge takes is told with a table that doubles, and values of extents may be the same: it
+            // is tried, up to two thirds of what was told.
+            return match self.fit(context, pass, budget.limit() / 4 * 3)? {
+                Merged::All(state) => Ok(state),
+                Merged::TooLarge(part) => {
+                    // Tables and lists double as they grow.
+                    let needs = all.saturating_mul(2).saturating_add(budget.used());
+                    Err(pass.too_large(&part.states[0], needs, budget))
+                }
+            };
         }
         self.by_values(context, pass, budget, (pieces, rest))
     }

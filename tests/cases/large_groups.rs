@@ -48,6 +48,20 @@ fn values_of_a_key_that_does_not_fit_are_counted_within_the_memory() {
 }
 
 #[test]
+fn numbers_of_one_key_are_counted_and_ranked_within_the_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut out = BufWriter::new(File::create(folder.join("one.jsonl")).expect("a file"));
+    for n in 0..700_000 {
+        writeln!(out, r#"{{"k":1,"v":{n}}}"#).expect("it is written");
+    }
+    out.into_inner().expect("it is written");
+    for program in ["groupby(.k; nunique(.v))", "groupby(.k; p99(.v))"] {
+        same_within(folder, 64, program, "one.jsonl");
+    }
+}
+
+#[test]
 fn rows_of_a_key_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

@@ -95,12 +95,18 @@ impl Dictionary {
         sizes
     }
 
-    /// Cuts it by the hashes of values, which are the same in all of a process.
+    /// Of so many pieces, as a power of two, the one that a value belongs to: the same in all of a process.
+    pub(super) fn piece(&self, value: &Canonical<'_>, bits: u32) -> usize {
+        (u128::from(Self::hash(&self.seed, value)) << bits >> 64) as usize
+    }
+
+    /// Cuts it by the hashes of values.
     pub(super) fn divide(self, bits: u32) -> Vec<Self> {
         let mut pieces: Vec<Self> = std::iter::repeat_with(Self::default).take(1 << bits).collect();
         let mut places = Vec::with_capacity(self.values.len());
+        let of = Self::default();
         for value in self.values {
-            let piece = (u128::from(Self::hash(&self.seed, &value)) << bits >> 64) as usize;
+            let piece = of.piece(&value, bits);
             places.push((piece, pieces[piece].place(value)));
         }
         for Pair { group, place, count } in self.pairs {

@@ -190,16 +190,26 @@ impl<const ROWS: bool> State for Tally<ROWS> {
         bodies.drain(..).map(|body| Self { groups, body }).collect()
     }
 
-    fn divide_values(mut self, bits: u32) -> Vec<Self> {
+    fn divide_values(self, bits: u32) -> Vec<Self> {
         if ROWS {
             // The rows of all pieces would be there in the end.
             return first_is_all(self, bits);
         }
         let groups = self.groups;
-        // Tables of one group cut numbers in no way, and texts in another.
-        self.many();
-        let Body::Many(many) = self.body else { unreachable!("it was made one of several") };
-        many.divide(bits).into_iter().map(|many| Self { groups, body: Body::Many(many) }).collect()
+        let pieces: Vec<Body> = match self.body {
+            Body::Many(many) => many.divide(bits).into_iter().map(Body::Many).collect(),
+            // Tables cut numbers in no way, and texts in another. They stay tables: values of a dictionary
+            // take some times the memory of numbers in a table.
+            Body::One(one) => {
+                let of = Dictionary::default();
+                let mut pieces: Vec<Box<Tables>> = Vec::new();
+                pieces.resize_with(1 << bits, Box::default);
+                one.rows().for_each(|(value, n)| pieces[of.piece(&value, bits)].add(&value, n));
+                pieces.into_iter().map(Body::One).collect()
+            }
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
+        };
+        pieces.into_iter().map(|body| Self { groups, body }).collect()
     }
 
     fn condense(&mut self) {
