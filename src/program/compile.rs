@@ -320,7 +320,12 @@ fn wrong_arity(verb: &verbs::Verb, call: &Call) -> Fault {
         (Some(first), Some(last)) => first.span.start..last.span.end,
         _ => call.name_span.clone(),
     };
-    Fault::new(span, format!("`{}` with {given}", verb.name)).hint(format!("write {usage}"))
+    let hint = match verb.arity {
+        // The help says what it does with arguments.
+        (0, 1..) => format!("write {usage}: {}", verb.help),
+        _ => format!("write {usage}"),
+    };
+    Fault::new(span, format!("`{}` with {given}", verb.name)).hint(hint)
 }
 
 /// An argument that has to be a string.

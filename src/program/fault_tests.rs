@@ -59,6 +59,7 @@ fn a_fault_points_at_its_place_and_says_what_to_write() {
         ("frequencies[0]", "frequencies[0", "not there yet: a path"),
         ("words | $", "", "ends too early: expected identifier"),
         ("sort desc", "desc", "write sort(.; desc)"),
+        ("sort(.; desc; 1)", ".; desc; 1", "write sort: all in order; sort(f): by f"),
         ("sort()", ")", "write sort, or its arguments"),
         ("WORDS", "WORDS", "did you mean `words`?"),
     ] {
