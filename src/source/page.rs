@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 use reqwest::header::HeaderValue;
 
 use super::pattern::Kind;
@@ -274,17 +274,12 @@ impl Reading {
         if self.open.len() == DEEPEST {
             return Err(NoPage::NotXml("its elements are nested too deep".to_owned()));
         }
-        self.encoded = start.attributes().flatten().any(|attribute| {
-            attribute.key.as_ref() == b"Encoded" && attribute.value.as_ref() == b"true"
-        });
-        if self.open.is_empty() {
-            let named = start.attributes().flatten();
-            let mut named = named.filter(|attribute| attribute.key.as_ref() == b"ContainerName");
-            if let Some(named) = named.next() {
-                // Versions of Azure before 2013-08-15 name its address.
-                let name = String::from_utf8_lossy(&named.value).into_owned();
-                self.add_bucket(name.trim_end_matches('/').rsplit('/').next().unwrap_or_default())?;
-            }
+        self.encoded = attribute(start, "Encoded")?.is_some_and(|value| value == "true");
+        if self.open.is_empty()
+            && let Some(name) = attribute(start, "ContainerName")?
+        {
+            // Versions of Azure before 2013-08-15 name its address.
+            self.add_bucket(name.trim_end_matches('/').rsplit('/').next().unwrap_or_default())?;
         }
         self.open.push(name);
         self.text.clear();
@@ -444,6 +439,20 @@ impl Reading {
         }
         Ok(self.page)
     }
+}
+
+/// The value of an attribute, as it reads once what is escaped in it is decoded.
+fn attribute(start: &BytesStart<'_>, name: &str) -> Result<Option<String>, NoPage> {
+    let mut value = None;
+    for found in start.attributes() {
+        // One that is there twice is no XML.
+        let found = found.map_err(|e| no_xml(&e))?;
+        if found.key.as_ref() == name.as_bytes() {
+            let read = found.normalized_value(XmlVersion::Implicit1_0).map_err(|e| no_xml(&e))?;
+            value = Some(read.into_owned());
+        }
+    }
+    Ok(value)
 }
 
 /// Sets what a page says once.

@@ -80,10 +80,31 @@ fn a_page_of_another_bucket_is_none() {
         (Kind::Azure, azure("ContainerName=\"https://a.blob.core.windows.net/logs\""), true),
         (Kind::Azure, azure("ServiceEndpoint=\"https://a/\""), true),
         (Kind::Azure, azure("ContainerName=\"other\""), false),
+        (Kind::Azure, azure("ContainerName=\"&#x6c;o&#103;s\""), true),
+        (Kind::Azure, azure("ContainerName=\"https:&#47;&#47;a&#47;logs&#x2F;\""), true),
+        (Kind::Azure, azure("ContainerName=\"logs&amp;\""), false),
     ] {
         let put = |bucket| Slot::new(kind, "", None, false).of_bucket(bucket).put(body.as_bytes());
         assert_eq!(put(Some("logs")).is_ok(), right, "{kind:?} {body}");
         assert_eq!(put(None).is_ok(), !body.contains("</Name><Name>"), "{kind:?} {body}");
+    }
+}
+
+#[test]
+fn what_is_escaped_in_an_attribute_is_decoded() {
+    let page = |root: &str, name: &str| {
+        format!(
+            "<EnumerationResults{root}><Blobs><Blob><Name{name}>a%41</Name><Properties>\
+             <Content-Length>1</Content-Length></Properties></Blob></Blobs><NextMarker/>\
+             </EnumerationResults>"
+        )
+    };
+    for (name, key) in [(" Encoded=\"tr&#117;e\"", "aA"), (" Encoded=\"false\"", "a%41")] {
+        let page = Page::read(Kind::Azure, page("", name).as_bytes()).unwrap();
+        assert_eq!(page.objects[0].key, key);
+    }
+    for root in [" ContainerName=\"&nothing;\"", " ContainerName=\"&#0;\"", " x=\"1\" x=\"2\""] {
+        assert!(Page::read(Kind::Azure, page(root, "").as_bytes()).is_err(), "{root}");
     }
 }
 
