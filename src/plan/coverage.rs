@@ -201,7 +201,8 @@ fn id(path: Option<&Path>, Known { name, size, seen }: &Known) -> Option<Id> {
     let version = match seen {
         Seen::Nothing => return None,
         Seen::Tag(tag) => format!("tag {tag}"),
-        Seen::Written(at) => format!("size {size:?}, written at {at}"),
+        // That it was touched since does not make its records others: a link to it may have been made.
+        Seen::Written { at, .. } => format!("size {size:?}, written at {at}"),
     };
     let mut hash = Sha256::new();
     // Behind its length, so that no other name and version are the same bytes.
@@ -222,21 +223,26 @@ mod tests {
         Known { name: name.to_owned(), size: Some(7), seen }
     }
 
+    fn written(at: i128) -> Seen {
+        Seen::Written { at, touched: Some((at as i64, 1)) }
+    }
+
     #[test]
     fn an_object_is_told_by_its_name_and_version() {
-        let one = id(None, &known("a", Seen::Written(1)));
+        let one = id(None, &known("a", written(1)));
         assert!(one.is_some());
-        assert_eq!(id(Some(Path::new("a")), &known("other", Seen::Written(1))), one);
-        let larger = Known { size: Some(8), ..known("a", Seen::Written(1)) };
+        assert_eq!(id(Some(Path::new("a")), &known("other", written(1))), one);
+        let larger = Known { size: Some(8), ..known("a", written(1)) };
         for other in [
-            known("b", Seen::Written(1)),
-            known("a", Seen::Written(2)),
+            known("b", written(1)),
+            known("a", written(2)),
             known("a", Seen::Tag("1".to_owned())),
             larger,
         ] {
             let other = id(None, &other);
             assert!(other.is_some() && other != one);
         }
+        assert_eq!(id(None, &known("a", Seen::Written { at: 1, touched: None })), one);
         assert_eq!(id(None, &known("a", Seen::Nothing)), None);
         // Named exactly in a store, and found by a pattern.
         let tagged = known("s3://b/a", Seen::Tag("1".to_owned()));

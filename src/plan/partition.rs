@@ -53,7 +53,7 @@ struct Listed {
 enum Version {
     Unknown,
     Tag(String),
-    Written(i128),
+    Written { at: i128, touched: Option<(i64, i64)> },
 }
 
 /// A range of an object: the records that begin in it. Without an end it is to the object's.
@@ -204,7 +204,7 @@ fn listed(Known { name, size, seen }: Known) -> Listed {
     let version = match seen {
         Seen::Nothing => Version::Unknown,
         Seen::Tag(tag) => Version::Tag(tag),
-        Seen::Written(at) => Version::Written(at),
+        Seen::Written { at, touched } => Version::Written { at, touched },
     };
     Listed { name, size, version }
 }
@@ -213,7 +213,7 @@ fn known(listed: &Listed) -> Known {
     let seen = match &listed.version {
         Version::Unknown => Seen::Nothing,
         Version::Tag(tag) => Seen::Tag(tag.clone()),
-        Version::Written(at) => Seen::Written(*at),
+        Version::Written { at, touched } => Seen::Written { at: *at, touched: *touched },
     };
     Known { name: listed.name.clone(), size: listed.size, seen }
 }
@@ -228,7 +228,8 @@ mod tests {
         let version = prop_oneof![
             Just(Version::Unknown),
             ".{0,9}".prop_map(Version::Tag),
-            any::<i128>().prop_map(Version::Written),
+            any::<(i128, Option<(i64, i64)>)>()
+                .prop_map(|(at, touched)| Version::Written { at, touched }),
         ];
         let object = ("[a-z/]{1,9}", any::<Option<u64>>(), version)
             .prop_map(|(name, size, version)| Listed { name, size, version });
@@ -245,6 +246,39 @@ mod tests {
                 let list = List { objects, partitions, report: Report::default() };
                 Partitions { digest: Digest::of(b"a plan"), list }
             })
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_another_one_is_told_in_another_process_also_with_its_times_set_back() {
+        use crate::plan::{self, InputFormat};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "one\n").unwrap();
+        let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+        let source = path.display().to_string();
+        let plan = Plan::new("count", InputFormat::TEXT, [source.clone()]).unwrap();
+        let bytes = plan::list(&plan).unwrap().to_bytes();
+        let run = || plan::run(&plan, &Partitions::from_bytes(&bytes).unwrap());
+        assert!(run().is_ok());
+        // The clock that stamps files has to have moved on.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        for content in ["two\n", "1\n2\n", "longer\n"] {
+            std::fs::write(&path, content).unwrap();
+            std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(written)
+                .unwrap();
+            let error = run().unwrap_err();
+            assert!(
+                matches!(&error, Error::Changed { place } if place.object == source),
+                "{error}"
+            );
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(run(), Err(Error::NotFound { .. })));
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use super::missing::Listing;
 use super::object::{Home, Object};
 use super::one_file::OneFile;
 use super::pattern::{Pattern, Scheme};
-use super::version::Version;
+use super::version::{Version, is_made_when_read, numbers_files_anew};
 use super::{Access, Source};
 use crate::{Error, Place, Progress, Result};
 
@@ -31,8 +31,14 @@ pub(crate) enum Seen {
     Nothing,
     /// Its ETag.
     Tag(String),
-    /// When it was last written to, in nanoseconds since 1970.
-    Written(i128),
+    /// Of a file.
+    Written {
+        /// When it was last written to, in nanoseconds since 1970.
+        at: i128,
+        /// When it, its name or its mode last changed, which nobody can set: in seconds and
+        /// nanoseconds since 1970, where files have that.
+        touched: Option<(i64, i64)>,
+    },
 }
 
 /// Where an object is that is read from its start to its end, here.
@@ -157,14 +163,48 @@ fn file(known: &Known, into: &mut Listing<'_>) -> Result<()> {
         return Err(read_once(&known.name));
     }
     let version = Version::of(&found);
-    if known.size != Some(found.len()) || known.seen != written(&version) {
+    let now = written(&version);
+    if known.size != Some(found.len())
+        || known.seen.written() != now.written()
+        || is_touched(path, known, &now)
+    {
         return Err(Error::Changed { place: Place::object(&known.name) });
     }
     into.push_file(path.to_owned(), version)
 }
 
+/// Whether a file was touched since it was listed. Nothing tells one that was written to and whose time
+/// was set back from one that was renamed or shared: as within one process, it is taken for another.
+fn is_touched(path: &Path, known: &Known, now: &Seen) -> bool {
+    let (Some(then), Some(now)) = (known.seen.touched(), now.touched()) else { return false };
+    // A file that cannot be opened says so as it is read.
+    then != now
+        && known.size != Some(0)
+        && fs::File::open(path)
+            .is_ok_and(|file| !is_made_when_read(&file) && !numbers_files_anew(&file))
+}
+
 fn written(version: &Version) -> Seen {
-    version.modified().map_or(Seen::Nothing, |time| Seen::Written(since_1970(time)))
+    version.modified().map_or(Seen::Nothing, |time| Seen::Written {
+        at: since_1970(time),
+        touched: version.touched(),
+    })
+}
+
+impl Seen {
+    fn written(&self) -> Option<i128> {
+        match self {
+            Self::Written { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    fn touched(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::Written { touched, .. } => *touched,
+            _ => None,
+        }
+    }
 }
 
 fn since_1970(time: SystemTime) -> i128 {

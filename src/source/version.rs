@@ -72,6 +72,12 @@ impl Version {
         self.modified
     }
 
+    /// When it, its name or its mode last changed.
+    #[cfg(feature = "cli")]
+    pub(super) fn touched(&self) -> Option<(i64, i64)> {
+        self.touched
+    }
+
     /// What has become of a file that was of this version, and of which this is an open one now.
     pub(super) fn fate(&self, now: &Self, file: &File) -> Fate {
         match self.compare(now) {
