@@ -130,7 +130,9 @@ impl Ask<'_> {
             }
             let folders = row.name.match_indices('/').map(|(at, _)| &row.name[..=at]);
             let folders = folders.filter(|folder| is_glob(folder) && *folder != row.name);
-            for name in folders.chain([row.name.as_str()]) {
+            // A slash at the end names a folder: an object of that name is one of those in it.
+            let object = Some(&*row.name).filter(|name| !name.ends_with('/') || is_glob(name));
+            for name in folders.chain(object) {
                 for &number in by_key.get(name).into_iter().flatten() {
                     add(&mut standing, number, row)?;
                 }

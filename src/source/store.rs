@@ -158,7 +158,8 @@ impl Stores {
     /// meant, as on disk.
     async fn stands(&self, pattern: &Pattern, kind: Kind, into: &mut Listing<'_>) -> Result<bool> {
         let url = Url::split(&pattern.given, kind)?;
-        if pattern.alternatives == [pattern.given.as_str()] {
+        // A slash at the end names a folder, whatever object has that name.
+        if pattern.alternatives == [pattern.given.as_str()] || url.key.ends_with('/') {
             return Ok(false);
         }
         let store = self.store(url.base, url, kind)?;

@@ -100,6 +100,36 @@ fn folder_markers_are_no_objects_unless_they_hold_something() {
 }
 
 #[test]
+fn an_object_with_the_name_of_a_folder_is_one_of_those_in_it() {
+    let server = serve(&[
+        ("x/", b"marker\n"),
+        ("x/a", b"1\n2\n"),
+        ("x/y/b", b"1\n2\n3\n4\n"),
+        ("[f]/", b"marker\n"),
+        ("[f]/a", b"1\n2\n"),
+        ("{p,q}/", b"marker\n"),
+        ("p/a", b"1\n2\n"),
+        ("q/", b""),
+        ("q/a", b"1\n2\n3\n4\n"),
+        ("alone/", b"1\n2\n"),
+    ]);
+    for (source, lines) in [
+        ("x/", "7\n"),
+        ("x/**", "7\n"),
+        ("{x,y}/", "7\n"),
+        ("x/y/", "4\n"),
+        ("[f]/", "3\n"),
+        ("{p,q}/", "6\n"),
+        ("q/", "4\n"),
+        ("alone/", "2\n"),
+    ] {
+        prints(&creel(&server, &["count", &format!("s3://b/{source}")]), lines);
+    }
+    let named = creel(&server, &["-n", "count", "s3://b/x/"]);
+    assert_eq!(text(&named.stdout), "7\ts3://b/x/\n4\ts3://b/x/a\n8\ts3://b/x/y/b\n");
+}
+
+#[test]
 fn a_name_with_wildcards_is_taken_as_it_stands_if_there_is_one() {
     let server = serve(&[
         ("m/a[1].txt", b"one\n"),
