@@ -17,10 +17,16 @@ pub(super) struct Coding(pub(super) String);
 /// Codings that the first bytes tell.
 const TOLD: [&str; 9] =
     ["gzip", "x-gzip", "zstd", "x-zstd", "bzip2", "x-bzip2", "bz2", "xz", "lz4"];
-/// Names for nothing, and how those begin that are charsets.
+/// Names for nothing.
 const NOTHING: [&str; 10] =
     ["", "identity", "none", "null", "binary", "7bit", "8bit", "text", "plain", "text/plain"];
-const CHARSETS: [&str; 6] = ["utf", "us-ascii", "ascii", "iso-8859", "latin", "windows-12"];
+/// Charsets, without the marks in their names, and how those begin that end in a number. That a charset
+/// is told does not change bytes; which one they are of is seen in them, or is told to the command.
+const CHARSETS: [&str; 10] = [
+    "utf8", "utf16", "utf16le", "utf16be", "utf32", "utf32le", "utf32be", "usascii", "ascii",
+    "latin",
+];
+const NUMBERED: [&str; 4] = ["iso8859", "latin", "windows125", "cp125"];
 /// Chunks but for the last have so many bytes, at least.
 const LEAST: u64 = 8 << 10;
 /// What follows the last of them, before some lines.
@@ -60,37 +66,92 @@ fn names(named: &str) -> impl Iterator<Item = &str> {
 fn is_told(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is = |known: &&str| *known == name;
-    TOLD.iter().any(is)
-        || NOTHING.iter().any(is)
-        || CHARSETS.iter().any(|start| name.starts_with(start))
+    TOLD.iter().any(is) || NOTHING.iter().any(is) || is_charset(&name)
 }
 
-/// Whether an object begins with a chunk of `aws-chunked`: a line with its length in hexadecimal and
-/// with its signature, if it is signed. A number alone may begin any text. But chunks are long, and a
-/// short one is the last: then the end of all follows.
-fn is_chunked(head: &[u8], size: Option<u64>) -> bool {
-    let line = &head[..head.len().min(LONGEST_LINE)];
-    let Some(end) = line.windows(2).position(|two| two == b"\r\n") else { return false };
-    let Ok(line) = str::from_utf8(&line[..end]) else { return false };
-    let (length, signed) = match line.split_once(';') {
-        Some((length, more)) => (length, more.starts_with("chunk-signature=")),
-        None => (line, false),
+/// Whether a name is one of a charset in which text may be read as it stands, or is refused for what is in
+/// it. `utf-7` is none: all of it looks like ASCII.
+fn is_charset(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| !"-_".contains(*c)).collect();
+    let numbered = |start: &&str| {
+        let number = plain.strip_prefix(*start);
+        number.is_some_and(|rest| {
+            (1..=2).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit())
+        })
     };
-    let digits = length.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let Some(length) = u64::from_str_radix(length, 16).ok().filter(|_| digits) else {
-        return false;
-    };
-    if signed || line.contains(';') {
-        return signed;
+    CHARSETS.contains(&&*plain) || NUMBERED.iter().any(numbered)
+}
+
+/// The line before a chunk of `aws-chunked`.
+struct ChunkLine {
+    length: u64,
+    /// It is signed, as no line of a text is.
+    signed: bool,
+    /// Its bytes, with its end; `None` if that is not among those that were seen.
+    bytes: Option<usize>,
+    padded: bool,
+}
+
+impl ChunkLine {
+    /// The line at the start of some bytes: a length in hexadecimal, and what may follow a semicolon.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let seen = &bytes[..bytes.len().min(LONGEST_LINE)];
+        let end = seen.iter().position(|byte| *byte == b'\n');
+        let line = &seen[..end.unwrap_or(seen.len())];
+        let whole = line.strip_suffix(b"\r");
+        let line = whole.unwrap_or(line);
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (length, more) = line.split_at(digits);
+        let length = u64::from_str_radix(str::from_utf8(length).ok()?, 16).ok()?;
+        let more = more.trim_ascii_start();
+        if !more.is_empty() && !more.starts_with(b";") {
+            return None;
+        }
+        let name = b"chunk-signature=";
+        let signed = more.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name));
+        // A line end of another kind is none between chunks.
+        let bytes = end.filter(|_| whole.is_some()).map(|end| end + 1);
+        if end.is_some() && bytes.is_none() && !signed {
+            return None;
+        }
+        Some(Self { length, signed, bytes, padded: line.starts_with(b"0") })
     }
-    let (Some(size), after) = (size, (end as u64 + 2).saturating_add(length)) else { return false };
-    let rest = size.checked_sub(after).filter(|_| length > 0);
-    let seen = usize::try_from(after).ok().and_then(|after| head.get(after..after + LAST.len()));
-    match (rest, seen) {
-        (None, _) => false,
-        (Some(_), Some(seen)) => seen == LAST,
-        (Some(rest), None) if length < LEAST => (LAST.len() as u64..TRAILERS).contains(&rest),
-        (Some(rest), None) => rest >= LAST.len() as u64 && !line.starts_with('0'),
+}
+
+/// Whether an object is in chunks of `aws-chunked`, of which the head was seen. Signed ones say so. A
+/// number alone may begin any text, and so may one before a semicolon: then the chunks have to lead
+/// from one to the next, as far as was seen, and to the end of the object.
+fn is_chunked(head: &[u8], size: Option<u64>) -> bool {
+    let mut at = 0;
+    loop {
+        let more = size.is_some_and(|size| size > head.len() as u64);
+        let Some(line) = ChunkLine::read(&head[at..]) else {
+            return at > 0 && at == head.len() && more;
+        };
+        if line.signed {
+            return true;
+        }
+        let Some(size) = size else { return false };
+        let Some(bytes) = line.bytes else {
+            // As far as was seen, the chunks before lead to it.
+            return at > 0 && at + LONGEST_LINE > head.len() && more;
+        };
+        let begins = (at + bytes) as u64;
+        if line.length == 0 {
+            return at > 0 && size - begins.min(size) < TRAILERS;
+        }
+        let after = begins.saturating_add(line.length);
+        let Some(rest) = size.checked_sub(after) else { return false };
+        let next = usize::try_from(after).ok().and_then(|after| head.get(after..after + 2));
+        match next {
+            Some(b"\r\n") => at = after as usize + 2,
+            Some(_) => return false,
+            // Chunks but for the last are long, and behind the last the end of all follows.
+            None if line.length < LEAST => {
+                return (LAST.len() as u64..TRAILERS).contains(&rest);
+            }
+            None => return rest >= LAST.len() as u64 && (at > 0 || !line.padded),
+        }
     }
 }
 
@@ -100,9 +161,21 @@ mod tests {
 
     #[test]
     fn names_that_bytes_tell_or_that_stand_for_nothing_are_read() {
-        for named in
-            ["", "identity", "gzip", "GZIP, identity", "utf-8", "UTF8", "iso-8859-1", "none"]
-        {
+        for named in [
+            "",
+            "identity",
+            "gzip",
+            "GZIP, identity",
+            "utf-8",
+            "UTF8",
+            "iso-8859-1",
+            "ISO8859_15",
+            "Latin1",
+            "us-ascii",
+            "utf-16le",
+            "windows-1252",
+            "none",
+        ] {
             assert_eq!(Coding::undecoded(named, b"a line\n", Some(7)), None, "{named}");
             assert!(Coding::is_told(named), "{named}");
         }
@@ -115,6 +188,12 @@ mod tests {
             ("gzip, x-other", "x-other"),
             ("br", "br"),
             ("deflate", "deflate"),
+            ("utf-7", "utf-7"),
+            ("UTF-7-IMAP", "UTF-7-IMAP"),
+            ("utf-8, ascii85", "ascii85"),
+            ("ascii-armor", "ascii-armor"),
+            ("latin-9x", "latin-9x"),
+            ("utf-8-base64", "utf-8-base64"),
         ] {
             assert_eq!(Coding::undecoded(named, b"YSBsaW5lCg==", Some(12)), Some(told));
             assert!(!Coding::is_told(named), "{named}");
@@ -133,8 +212,28 @@ mod tests {
         assert!(of_size(6 + 6144 + 5).is_some() && of_size(90_000).is_none());
         assert!(Coding::undecoded("gzip,AWS-Chunked", long.as_bytes(), Some(70_000)).is_some());
         assert!(Coding::undecoded("aws-chunked", b"20240101\r\nmore\r\n", Some(7000)).is_none());
+        for chunks in [
+            "4;name=x\r\nabcd\r\n0;name=x\r\n\r\n",
+            "4 \r\nabcd\r\n5\r\nabcde\r\n0\r\nx-amz-checksum-crc32c:4waSgw==\r\n\r\n",
+            "00000004\r\nabcd\r\n00\r\n\r\n",
+            "4 ; CHUNK-SIGNATURE=ab\r\nabcd",
+            "4;name=x;chunk-signature=ab\nabcd\n",
+        ] {
+            assert!(of(chunks.as_bytes()), "{}", chunks.escape_debug());
+        }
+        let many = "2000\r\n".to_owned() + &"x".repeat(0x2000) + "\r\n";
+        let many = many.repeat(3);
+        for seen in [0x2000, 0x2007, 0x2008, 0x2009, 0x200c, 0x200e, 0x2800, 0x4010, many.len()] {
+            let of_size =
+                |size| Coding::undecoded("aws-chunked", &many.as_bytes()[..seen], Some(size));
+            assert!(of_size(many.len() as u64 + 5).is_some(), "{seen}");
+        }
         for text in [
             &b"a line\n"[..],
+            b"4;name=x\r\nabcdefghij\r\n",
+            b"2\r\nab\r\nmore\r\n",
+            b"5;b\r\n6;c\r\n7;d\r\n",
+            b"4\nabcd\n0\n\n",
             b"12\r\n13\r\n14\r\n15\r\n16\r\n17\r\n18\r\n",
             b"0\r\n",
             b"",

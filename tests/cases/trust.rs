@@ -95,7 +95,12 @@ fn coded(coding: &'static str, content: &[u8], args: &[&str]) -> Output {
 #[test]
 fn a_content_coding_that_is_not_undone_is_named_and_its_data_is_no_text() {
     let lines = "YSBsaW5l\n".repeat(100_000);
-    for (coding, content) in [("base64", "YSBsaW5l\n"), ("gzip, x-new", &*lines)] {
+    for (coding, content) in [
+        ("base64", "YSBsaW5l\n"),
+        ("gzip, x-new", &*lines),
+        ("utf-7", "a +AGIAYw-\n"),
+        ("ascii85", "87cURD]j7BEbo80\n"),
+    ] {
         let output = coded(coding, content.as_bytes(), &["--blocksize", "64k"]);
         let named = coding.rsplit(' ').next().expect("a name");
         fails(&output, 3, &["s3://b/m/a", &format!("Content-Encoding \"{named}\""), "-a reads it"]);
@@ -113,7 +118,11 @@ fn the_chunks_of_an_upload_are_no_text_where_a_store_has_kept_them() {
     let signed = format!(
         "7;chunk-signature={signature}\r\na line\n\r\n0;chunk-signature={signature}\r\n\r\n"
     );
-    for body in [&*signed, "7\r\na line\n\r\n0\r\nx-amz-checksum-crc32c:4waSgw==\r\n\r\n"] {
+    for body in [
+        &*signed,
+        "7\r\na line\n\r\n0\r\nx-amz-checksum-crc32c:4waSgw==\r\n\r\n",
+        "7;name=x\r\na line\n\r\n7\r\na line\n\r\n0\r\n\r\n",
+    ] {
         let output = coded("aws-chunked", body.as_bytes(), &[]);
         fails(&output, 3, &["s3://b/m/a", "Content-Encoding \"aws-chunked\"", "decode it first"]);
     }
