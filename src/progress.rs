@@ -259,6 +259,16 @@ impl Progress {
         self.read.fetch_add(bytes, Relaxed);
     }
 
+    /// So many bytes were made of all that was read: how many it would be of all that there is to read, as far
+    /// as that is known.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_all(&self, bytes: u64) -> Option<u64> {
+        let (read, total) = (self.read.load(Relaxed), self.total.load(Relaxed));
+        // Some bytes are read twice, where an object is read in slices.
+        let all = u128::from(bytes) * u128::from(total.max(read)) / u128::from(read.max(1));
+        (0 < read.min(total)).then(|| u64::try_from(all).unwrap_or(u64::MAX))
+    }
+
     pub(crate) fn add_block(&self) {
         self.blocks.fetch_add(1, Relaxed);
     }

@@ -163,12 +163,21 @@ impl Pass<Block> for Reduce {
         lane.state.held()
     }
 
-    fn unfit(&self, lane: &Lane, budget: &Budget) -> Error {
-        let least = lane.state.needed().map(|needed| {
-            let least = budget.least(needed) >> 20;
-            format!("; for all that is kept, `--memory {least}M` would do")
-        });
-        run::unfit(&lane.state.name(), lane.state.held(), budget, &least.unwrap_or_default())
+    fn unfit(&self, context: &Context, lane: &Lane, budget: &Budget) -> Error {
+        let held = lane.state.held();
+        let least = |state: u64| budget.least(state) >> 20;
+        let would_do = match (lane.state.needed(), context.progress.of_all(held as u64)) {
+            (Some(most), _) => {
+                format!("; for all that is kept, `--memory {}M` would do", least(most))
+            }
+            // Lists double as they grow.
+            (None, Some(all)) => format!(
+                "; if all of the input is like the part that was read, `--memory {}M` would do",
+                least(all.saturating_mul(2))
+            ),
+            (None, None) => String::new(),
+        };
+        run::unfit(&lane.state.name(), held, budget, &would_do)
     }
 
     fn pieces(&self, lane: Lane, bits: u32) -> Vec<Lane> {
@@ -193,6 +202,7 @@ impl Pass<Block> for Reduce {
     }
 
     fn too_large(&self, lane: &Lane, needs: u64, budget: &Budget) -> Error {
+        let needs = lane.state.needed().map_or(needs, |most| needs.min(most));
         Error::Memory {
             task: lane.state.name(),
             limit: budget.limit(),

@@ -68,7 +68,7 @@ pub(super) fn reduced(
             if !held.spill(context, &*pass)? && !fits(&held.state) {
                 budget.retire(1);
                 if !fits(&held.state) {
-                    return Err(pass.unfit(&held.state, budget));
+                    return Err(pass.unfit(context, &held.state, budget));
                 }
             }
             share.is_over(pass.held(&held.state), 1);

@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Pass;
+use super::{Context, Pass};
 use crate::Result;
 use crate::memory::Reservation;
 use crate::spill::Budget;
@@ -44,6 +44,7 @@ impl<S> Common<S> {
     /// If what one lane has then is more than all states may hold.
     pub(super) fn add<B>(
         &self,
+        context: &Context,
         pass: &impl Pass<B, State = S>,
         state: &mut S,
         budget: &Budget,
@@ -52,7 +53,7 @@ impl<S> Common<S> {
         if inner.lanes <= 1 {
             take_into(&mut inner, pass, state);
             return match pass.held(state) as u64 > budget.limit() && !budget.retire(1) {
-                true => Err(pass.unfit(state, budget)),
+                true => Err(pass.unfit(context, state, budget)),
                 false => Ok(Added::GoOn),
             };
         }
@@ -69,7 +70,7 @@ impl<S> Common<S> {
         // What the other lanes see may take as much again.
         let retires = held > budget.limit() / 2 && budget.retire(inner.lanes - 1);
         if !retires && held > budget.limit() {
-            return Err(pass.unfit(&all, budget));
+            return Err(pass.unfit(context, &all, budget));
         }
         reserved.set(held);
         inner.state = Some((all, reserved));

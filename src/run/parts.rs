@@ -51,8 +51,8 @@ pub(super) struct Part<S> {
 /// The result of merging a part.
 enum Merged<S> {
     All(S),
-    /// It does not fit; the part is as it was.
-    TooLarge(Part<S>),
+    /// It does not fit: the part as it was, and the error where it cannot be cut.
+    TooLarge(Box<(Part<S>, Error)>),
 }
 
 impl<S> Part<S> {
@@ -72,7 +72,7 @@ impl<S> Part<S> {
             let _beside = gate.read().unwrap_or_else(PoisonError::into_inner);
             match self.fit(context, pass, largest_part(context))? {
                 Merged::All(state) => return Ok(state),
-                Merged::TooLarge(part) => part,
+                Merged::TooLarge(part) => part.0,
             }
         };
         let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -118,15 +118,18 @@ impl<S> Part<S> {
             true => self.states.remove(0),
             false => self.start(pass),
         };
-        let mut reserved = context.budget.as_ref().map(|budget| budget.reserve(0));
+        let mut reserved = context.budget.as_deref().map(|budget| (budget, budget.reserve(0)));
+        let mut loaded = 0;
         for extent in &self.extents {
             self.load(context, pass, &mut into, *extent)?;
+            loaded += extent.holds() as u64;
             let needs = pass.merging(&into) as u64;
-            let fits = reserved
-                .as_mut()
-                .is_none_or(|reserved| reserved.try_grow(needs.saturating_sub(reserved.bytes())));
-            if !fits && pass.settles() && needs > 2 * least {
-                return Ok(Merged::TooLarge(self));
+            let Some((budget, reserved)) = &mut reserved else { continue };
+            let fits = reserved.try_grow(needs.saturating_sub(reserved.bytes()));
+            if !fits && pass.settles() && needs / 2 > least {
+                let all = of_all(needs, loaded, holds(&self.extents));
+                let error = pass.too_large(&into, room_of_one(all), budget);
+                return Ok(Merged::TooLarge(Box::new((self, error))));
             }
         }
         for state in self.states {
@@ -142,7 +145,7 @@ impl<S> Part<S> {
     fn alone<B, P: Pass<B, State = S>>(self, context: &Context, pass: &P) -> Result<S> {
         let part = match self.fit(context, pass, LEAST)? {
             Merged::All(state) => return Ok(state),
-            Merged::TooLarge(part) => part,
+            Merged::TooLarge(part) => part.0,
         };
         // No lane reads any more.
         match context.budget.as_deref().is_some_and(|budget| budget.retire(1)) {
@@ -156,11 +159,11 @@ impl<S> Part<S> {
         let Some(budget) = context.budget.as_deref() else {
             unreachable!("without a budget each part fits")
         };
-        let bytes = self.extents.iter().map(|extent| extent.holds() as u64).sum::<u64>();
+        let bytes = holds(&self.extents);
         let extents = std::mem::take(&mut self.extents);
         let mut rest = extents.clone().into_iter();
         let into = self.load_some(context, pass, &mut rest)?;
-        let left = rest.as_slice().iter().map(|extent| extent.holds() as u64).sum::<u64>();
+        let left = holds(rest.as_slice());
         let needs = pass.merging(&into) as u64;
         let grows = pass.grows(&into);
         let parts = pass.parts(into, CUT_BITS);
@@ -171,54 +174,43 @@ impl<S> Part<S> {
                 false => self.by_keys(context, pass, budget, (parts, rest)),
             };
         }
-        // If all extents are like those that were loaded.
-        let all = u128::from(needs) * u128::from(bytes) / u128::from((bytes - left).max(1));
-        let all = u64::try_from(all).unwrap_or(u64::MAX);
+        let all = of_all(needs, bytes - left, bytes);
         if !grows || all <= SMALL {
             // A key that is long.
             drop(parts);
             self.extents.extend(extents);
-            return match self.fit(context, pass, u64::MAX / 2)? {
-                Merged::All(state) => Ok(state),
-                Merged::TooLarge(_) => unreachable!("it takes less than all addresses"),
-            };
+            return self.whole(context, pass, u64::MAX);
         }
         let pieces = all.div_ceil((budget.limit() / 4).max(1)).max(2).ilog2() + 1;
         let pieces = pass.pieces(pass.join(parts), pieces.min(MOST_PIECES));
         if is_stuck(pass, &pieces) {
             drop(pieces);
             self.extents.extend(extents);
-            // What a merge takes is told with a table that doubles, and values of extents may be the same: it
-            // is tried, up to two thirds of what was told.
-            return match self.fit(context, pass, budget.limit() / 4 * 3)? {
-                Merged::All(state) => Ok(state),
-                Merged::TooLarge(part) => {
-                    // Tables and lists double as they grow.
-                    let needs = all.saturating_mul(2).saturating_add(budget.used());
-                    Err(pass.too_large(&part.states[0], needs, budget))
-                }
-            };
+            // `merging` counts a table that doubles, and extents may hold the same values: it is tried.
+            return self.whole(context, pass, most_of_one(budget.limit()));
         }
         self.by_values(context, pass, budget, (pieces, rest))
     }
 
-    /// Merges it part by part, and reads all of it for each: what is little is not written again, however
-    /// long its keys are.
-    fn by_reading<B, P: Pass<B, State = S>>(mut self, context: &Context, pass: &P) -> Result<S> {
-        let states = cut_all(pass, std::mem::take(&mut self.states), READ_BITS);
-        let merged = states.into_iter().enumerate().map(|(n, states)| {
-            let path = [&*self.path, &[(READ_BITS, n)]].concat();
-            let extents = self.extents.clone();
-            Self { states, extents, path, uncut: self.uncut + 1, _reserved: None }
-                .alone(context, pass)
-        });
-        let merged = merged.collect::<Result<_>>()?;
-        pass.settle(context, pass.join(merged))
+    /// Merges a part that cannot be cut, if it takes no more than `least` bytes.
+    fn whole<B, P: Pass<B, State = S>>(self, context: &Context, pass: &P, least: u64) -> Result<S> {
+        match self.fit(context, pass, least)? {
+            Merged::All(state) => Ok(state),
+            Merged::TooLarge(part) => Err(part.1),
+        }
+    }
+
+    /// Merges it part by part, and reads all of it for each: a little is not written again, however long its
+    /// keys are.
+    fn by_reading<B, P: Pass<B, State = S>>(self, context: &Context, pass: &P) -> Result<S> {
+        let extents = vec![self.extents.clone(); 1 << READ_BITS];
+        let uncut = self.uncut + 1;
+        self.part_by_part(context, pass, READ_BITS, (extents, uncut))
     }
 
     /// Cuts it by its keys, of which some are cut already, and merges part by part.
     fn by_keys<B, P: Pass<B, State = S>>(
-        mut self,
+        self,
         context: &Context,
         pass: &P,
         budget: &Budget,
@@ -226,10 +218,21 @@ impl<S> Part<S> {
     ) -> Result<S> {
         let cut = |state| pass.parts(state, CUT_BITS);
         let extents = self.spill_cut(context, pass, budget, (first, rest), cut)?;
-        let states = cut_all(pass, std::mem::take(&mut self.states), CUT_BITS);
+        self.part_by_part(context, pass, CUT_BITS, (extents, 0))
+    }
+
+    /// Merges its parts, whose extents are given and have so many cuts before them, one after another.
+    fn part_by_part<B, P: Pass<B, State = S>>(
+        self,
+        context: &Context,
+        pass: &P,
+        bits: u32,
+        (extents, uncut): (Vec<Vec<Extent>>, usize),
+    ) -> Result<S> {
+        let states = cut_all(pass, self.states, bits);
         let merged = extents.into_iter().zip(states).enumerate().map(|(n, (extents, states))| {
-            let path = [&*self.path, &[(CUT_BITS, n)]].concat();
-            Self { states, extents, path, uncut: 0, _reserved: None }.alone(context, pass)
+            let path = [&*self.path, &[(bits, n)]].concat();
+            Self { states, extents, path, uncut, _reserved: None }.alone(context, pass)
         });
         let merged = merged.collect::<Result<_>>()?;
         pass.settle(context, pass.join(merged))
@@ -318,6 +321,29 @@ impl<S> Part<S> {
         }
         Ok(into)
     }
+}
+
+/// The bytes of some extents.
+fn holds(extents: &[Extent]) -> u64 {
+    extents.iter().map(|extent| extent.holds() as u64).sum()
+}
+
+/// The memory that a merge of extents of `bytes` needs, if all are like those of `loaded` bytes, which need
+/// so much.
+fn of_all(needs: u64, loaded: u64, bytes: u64) -> u64 {
+    let all = u128::from(needs) * u128::from(bytes) / u128::from(loaded.max(1));
+    u64::try_from(all).unwrap_or(u64::MAX)
+}
+
+/// Of this room, the bytes of a state that can be merged in it alone: `merging` tells twice as many.
+fn most_of_one(room: u64) -> u64 {
+    room / 4 * 3
+}
+
+/// The room in which a state can be merged alone, of which `merging` tells so many bytes as yet: the table or
+/// list of it may double once more.
+fn room_of_one(merging: u64) -> u64 {
+    (merging / 3 + 1).saturating_mul(4)
 }
 
 /// The parts of some states: those of all states for each.

@@ -73,7 +73,7 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
     }
 
     /// Why a run cannot go on whose states hold more than they may, if they have no form in bytes.
-    fn unfit(&self, state: &Self::State, budget: &Budget) -> Error {
+    fn unfit(&self, _: &Context, state: &Self::State, budget: &Budget) -> Error {
         unfit("lane", self.held(state), budget, "")
     }
 
@@ -105,11 +105,11 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         false
     }
 
-    /// The error for a part of all states that has to be in memory as a whole and does not fit, of which a
-    /// state is given; it needs so many bytes.
+    /// The error for a part of all states that has to be in memory as a whole and does not fit. `state` is
+    /// as much of it as was merged, and in `needs` bytes of room all could be.
     fn too_large(&self, state: &Self::State, needs: u64, budget: &Budget) -> Error {
-        let _ = needs;
-        self.unfit(state, budget)
+        let least = format!("; {} would do", bytes(needs));
+        unfit("lane", self.held(state), budget, &least)
     }
 
     /// Whether what [`settle`](Self::settle) keeps takes little memory, whatever the state does.

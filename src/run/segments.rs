@@ -193,7 +193,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     fn weigh(&mut self, segment: &Segment<P::State>) -> Result<()> {
         let Some(share) = &mut self.share else { return Ok(()) };
         match share.is_over(self.pass.held(&segment.state), self.context.threads) {
-            true => Err(self.pass.unfit(&segment.state, share.budget())),
+            true => Err(self.pass.unfit(self.context, &segment.state, share.budget())),
             false => Ok(()),
         }
     }
@@ -286,7 +286,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         let part = budget.limit() / (2 * self.context.threads.max(1) as u64);
         let largest = kept.laid.values().max_by_key(|segment| segment.held);
         match largest.filter(|_| is_over && kept.held >= part) {
-            Some(largest) => Err(self.pass.unfit(&largest.state, budget)),
+            Some(largest) => Err(self.pass.unfit(self.context, &largest.state, budget)),
             None => Ok(()),
         }
     }

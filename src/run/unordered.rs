@@ -129,7 +129,7 @@ where
         let Some(share) = &mut share else { continue };
         if share.is_over(pass.held(&held.state), context.threads) {
             let goes_on = held.spill(context, pass)?
-                || common.add(pass, &mut held.state, share.budget())? == Added::GoOn;
+                || common.add(context, pass, &mut held.state, share.budget())? == Added::GoOn;
             if !goes_on {
                 dispatch.retires(&mut mine)?;
                 return Ok(held);

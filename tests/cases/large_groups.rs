@@ -65,17 +65,22 @@ fn numbers_of_one_key_are_counted_and_ranked_within_the_memory() {
 fn rows_of_a_key_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    for (program, records) in
-        [("groupby(.k; frequencies(.v))", 200_000), ("groupby(.k; list(.v))", 400_000)]
-    {
+    for (program, records, threads) in [
+        ("groupby(.k; frequencies(.v))", 200_000, &["1", "8"][..]),
+        ("groupby(.k; list(.v)), count", 400_000, &["1", "8"]),
+        ("agg(list(.v))", 600_000, &["8"]),
+        ("sample(1000000; 3)", 300_000, &["8"]),
+    ] {
         skewed(&folder.join("records.jsonl"), records);
-        for threads in ["1", "8"] {
+        for threads in threads {
             let run = |memory: &str| {
                 let args = ["-j", threads, "--memory", memory, "--tmpdir", ".", program];
                 measured(folder, &[&args[..], &["records.jsonl"]].concat())
             };
             let (code, most, said) = run("64M");
-            assert_eq!(code, Some(3), "{said}");
+            assert_eq!(code, Some(3), "-j {threads} {program}: {said}");
+            let verb = program.split('(').next().map(|verb| verb.replace("agg", "list"));
+            assert!(said.contains(&verb.expect("a verb")), "{said}");
             assert!(most <= (64 << 20) + BEYOND, "-j {threads} {program}: {} MiB", most >> 20);
             let least = said.split("`--memory ").nth(1).and_then(|rest| rest.split('`').next());
             let least = least.expect("it says what would do");
@@ -83,6 +88,7 @@ fn rows_of_a_key_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
             assert_eq!(code, Some(0), "-j {threads} {least} {program}: {said}");
             let mib: u64 = least.trim_end_matches('M').parse().expect("a number");
             assert!(most <= (mib << 20) + BEYOND, "{least} {program}: {} MiB", most >> 20);
+            assert_ne!(run(&format!("{}M", mib / 4)).0, Some(0), "a fourth of {least}: {program}");
         }
     }
 }

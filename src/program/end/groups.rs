@@ -116,6 +116,19 @@ impl Groups {
         }
     }
 
+    /// The bytes that it holds if its states take so many.
+    fn held_for(&self, states: usize) -> usize {
+        /// A table that grows has its old and its new place at once; a state that is cut to be spilled,
+        /// itself and its parts, which grow too.
+        const TIMES: usize = 3;
+        match self.keys {
+            Keys::One => states,
+            Keys::Texts(_) | Keys::Numbers(_) => {
+                self.keys.weight().saturating_add(states).saturating_mul(TIMES)
+            }
+        }
+    }
+
     /// As many parts as `2^bits`, of which it is the first and the others have seen nothing.
     fn first_of(self, bits: u32) -> Vec<Self> {
         let empty: Vec<Self> = (1..1 << bits).map(|_| self.fresh()).collect();
@@ -264,22 +277,12 @@ impl LaneState for Groups {
     }
 
     fn held(&self) -> usize {
-        /// A table that grows has its old and its new place at once; a state that is cut to be spilled,
-        /// itself and its parts, which grow too.
-        const TIMES: usize = 3;
-        let held =
-            self.keys.weight() + self.states.iter().map(|state| state.weight()).sum::<usize>();
-        if matches!(self.keys, Keys::One) { held } else { TIMES * held }
+        self.held_for(self.states.iter().map(|state| state.weight()).sum())
     }
 
     fn needed(&self) -> Option<u64> {
-        match self.keys {
-            Keys::One => {
-                let most: Option<usize> = self.states.iter().map(|state| state.most_weight()).sum();
-                most.map(|most| most as u64)
-            }
-            Keys::Texts(_) | Keys::Numbers(_) => None,
-        }
+        let most: Option<usize> = self.states.iter().map(|state| state.most_weight()).sum();
+        most.map(|most| self.held_for(most) as u64)
     }
 
     fn name(&self) -> String {

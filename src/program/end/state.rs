@@ -59,7 +59,8 @@ pub(crate) trait State: fmt::Debug + Send {
     /// The result of one of the [`pieces`](Self::pieces) of all states, to be merged with the others.
     fn condensed(self: Box<Self>) -> Box<dyn State>;
 
-    /// Bytes that would do for all that it may come to, if that is known.
+    /// Bytes of memory that it holds at most if no further key comes, whatever the records are, if that is
+    /// known.
     fn needed(&self) -> Option<u64>;
 
     /// What a message about its memory calls it.
