@@ -239,7 +239,7 @@ impl<T: Send + 'static> Bag<T> {
     }
 
     /// The number that the share `q` of all does not exceed, from 0 to 1; `None` of nothing. It is
-    /// exact up to a million numbers, then to 0.4 %.
+    /// exact up to a million numbers, then to 0.4 %, and below 2^-1022 to 2^-1030.
     ///
     /// ```
     /// assert_eq!(creel::Bag::from_iter(0..=100).quantile(0.9).compute_blocking()?, Some(90.0));

@@ -148,7 +148,8 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
         return Ok(message::INTERRUPTED);
     }
     printed?;
-    super::finish(args, target, replaced, missing, told, args.verbose.then_some(read))
+    let told = partials.report_of_all(&context.progress, &message::with_options);
+    super::finish(args, target, replaced, missing, &told, args.verbose.then_some(read))
 }
 
 /// The files and pipes of states that were named, as sources are: by paths, folders and patterns.

@@ -117,13 +117,17 @@ pub fn merge(plan: &Plan, states: &[State]) -> Result<State> {
 /// # Errors
 /// [`Error::Plan`] for a state of another plan, and as for computing an item.
 pub fn finish(plan: &Plan, state: &State) -> Result<Rows> {
-    let mut lines = Vec::new();
+    let (context, mut lines) = (Context::default(), Vec::new());
     let mut printer = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut lines);
-    partials(plan, std::slice::from_ref(state))?.print(&Context::default(), &mut printer)?;
+    let partials = partials(plan, std::slice::from_ref(state))?;
+    partials.print(&context, &mut printer)?;
     printer.flush()?;
     drop(printer);
     let text = String::from_utf8(lines);
-    Ok(Rows { text: text.unwrap_or_else(|_| unreachable!("rows are JSON")) })
+    Ok(Rows {
+        text: text.unwrap_or_else(|_| unreachable!("rows are JSON")),
+        report: partials.report_of_all(&context.progress, &ToString::to_string),
+    })
 }
 
 /// States of one plan.
@@ -186,12 +190,30 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
     text: String,
+    report: Report,
 }
 
 impl Rows {
     /// The rows, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.text.lines()
+    }
+
+    /// What was passed over by all: by the runs of the parts, and by the stages behind the first reduction.
+    ///
+    /// ```
+    /// use creel::plan::{self, InputFormat, Plan};
+    ///
+    /// // A word has no fields: the stage behind the counts leaves all of them out.
+    /// let plan = Plan::new("words | frequencies | map(.[0].a)", InputFormat::TEXT, ["fixtures/access.log"])?;
+    /// let plan = plan.invalid(creel::Invalid::Skip);
+    /// let state = plan::run(&plan, &plan::list(&plan)?)?;
+    /// assert_eq!(state.report().records_skipped(), 0);
+    /// assert!(plan::finish(&plan, &state)?.report().records_skipped() > 0);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn report(&self) -> &Report {
+        &self.report
     }
 }
 
@@ -377,6 +399,18 @@ impl Partials {
                 program::finish_states(program, &self.runs(context), &records, context, out)
             }
         }
+    }
+
+    /// What was passed over by all, and by the stages that ran when they were [printed](Self::print), whose
+    /// run has told it; in the words of `tell`.
+    pub(crate) fn report_of_all(
+        &self,
+        progress: &crate::Progress,
+        tell: &dyn Fn(&Error) -> String,
+    ) -> Report {
+        let mut report = self.report.clone();
+        report.add(Report::of(progress, 0, tell).without_partitions());
+        report
     }
 
     /// The chunks of all states, for each branch.

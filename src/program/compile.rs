@@ -221,10 +221,17 @@ impl Compiler {
         let fault = Fault::new(call.name_span.clone(), message);
         Err(match (self.kind, name.as_str()) {
             (Kind::List, _) => fault.hint("flatten makes a record of each member"),
-            (Kind::Text, "sum") => fault.hint("for the sum of lengths: map(length) | sum"),
             (Kind::Text, "flatten") => fault.hint("split(\" \") makes lists, words makes words"),
             _ => fault,
         })
+    }
+
+    /// Makes of the records what the aggregate of a stage takes.
+    pub(super) fn fit(&mut self, call: &Call, of: Option<&Expr>) -> Result<(), Fault> {
+        let place = of.map_or(&call.name_span, |of| &of.span);
+        let value = grouping::fit(grouping::row(&call.name), self.kind, place)?;
+        self.map(value);
+        Ok(())
     }
 
     /// Makes of values of JSON what a stage needs of them; leaves others as they are.

@@ -7,7 +7,7 @@ use super::compile::Compiler;
 use super::end::Wanted;
 use super::expression;
 use super::fault::Fault;
-use super::syntax::{Call, Expr, Node};
+use super::syntax::{Call, Expr, Node, Span};
 use super::value::Value;
 use super::verbs;
 use crate::record::json::Step;
@@ -81,7 +81,7 @@ impl Grouping {
 
     /// One aggregate of the records themselves, of a kind.
     pub(super) fn of_records(name: &str, parameters: Vec<f64>, kind: Kind) -> Self {
-        let found = aggregate::find(name).unwrap_or_else(|| unreachable!("a row of the table"));
+        let found = row(name);
         let columns = if found.columns.0 == 0 { 0 } else { 1 };
         let columns = std::iter::repeat_n((Value::Identity, kind), columns).collect();
         Self::alone(Reducer::new(found, parameters, columns))
@@ -89,7 +89,7 @@ impl Grouping {
 
     /// The records with the largest, or the smallest, values of an expression.
     pub(super) fn ranked_by(name: &str, k: f64, kind: Kind, by: (Value, Kind)) -> Self {
-        let found = aggregate::find(name).unwrap_or_else(|| unreachable!("a row of the table"));
+        let found = row(name);
         Self::alone(Reducer::new(found, vec![k], vec![(Value::Identity, kind), by]))
     }
 
@@ -213,30 +213,45 @@ impl Reducer {
             let kind = value.kind(kind);
             columns.push((value, kind));
         }
-        let place = |at: usize| arguments.get(at).map_or(&call.name_span, |of| &of.span);
-        if found.needs == Needs::Numbers {
-            for (at, (value, kind)) in columns.iter_mut().enumerate() {
-                if kind.is_json() {
-                    // As for the stage `sum`: what is no number is an error of its record.
-                    *value =
-                        expression::then(std::mem::replace(value, Value::Identity), Value::Summand);
-                    *kind = value.kind(*kind);
-                } else if *kind == Kind::Text {
-                    let message = format!("`{}` needs numbers, and these are texts", call.name);
-                    return Err(Fault::new(place(at).clone(), message)
-                        .hint(format!("for that of lengths: {}(length)", call.name)));
-                }
-            }
-        }
-        if let Some(at) = columns.iter().position(|(_, kind)| *kind == Kind::List) {
-            let place = place(at);
-            return Err(Fault::new(
-                place.clone(),
-                format!("`{}` of lists is not there yet", call.name),
-            )
-            .hint("flatten makes a record of each member"));
+        // The record itself, which no argument names, comes first.
+        let unnamed = columns.len() - arguments.len();
+        for (at, (value, kind)) in columns.iter_mut().enumerate() {
+            let argument = at.checked_sub(unnamed).and_then(|at| arguments.get(at));
+            let place = argument.map_or(&call.name_span, |of| &of.span);
+            let fitted = fit(found, *kind, place)?;
+            *value = expression::then(std::mem::replace(value, Value::Identity), fitted);
+            *kind = value.kind(*kind);
         }
         Ok(Self::new(found, parameters, columns))
+    }
+}
+
+/// What is made of values of a kind before an aggregate takes them; a fault at their place in the program
+/// if it does not take them. Every form in which an aggregate is called asks here.
+pub(super) fn fit(found: &aggregate::Kind, kind: Kind, place: &Span) -> Result<Value, Fault> {
+    let refused = |message: String, hint: &str| Err(Fault::new(place.clone(), message).hint(hint));
+    let name = found.name;
+    match (found.needs, kind) {
+        (_, Kind::List) => refused(
+            format!("`{name}` of lists is not there yet"),
+            "flatten makes a record of each member",
+        ),
+        // What is no number is an error of its record.
+        (Needs::Numbers, Kind::Json | Kind::Key) => Ok(Value::Summand),
+        (Needs::Numbers, Kind::Text) => refused(
+            format!("`{name}` needs numbers, and these are texts"),
+            "length is a number: the length of each text",
+        ),
+        // A condition is no number, and `true` of JSON is none either.
+        (Needs::Numbers, Kind::Bool) => refused(
+            format!("`{name}` needs numbers, and these are true or false"),
+            "count(p) is how many are true; beside count it gives their share",
+        ),
+        (Needs::Numbers, Kind::Number)
+        | (
+            Needs::Conditions | Needs::Values | Needs::Records,
+            Kind::Number | Kind::Text | Kind::Bool | Kind::Json | Kind::Key,
+        ) => Ok(Value::Identity),
     }
 }
 
@@ -251,6 +266,11 @@ pub(super) fn single(compiler: &mut Compiler, call: &Call) -> Result<(), Fault> 
     }
     compiler.end(Grouping::alone(reducer));
     Ok(())
+}
+
+/// The row of an aggregate that stages are made of.
+pub(super) fn row(name: &str) -> &'static aggregate::Kind {
+    aggregate::find(name).unwrap_or_else(|| unreachable!("a row of the table"))
 }
 
 fn usage(call: &Call, kind: &aggregate::Kind, message: &str) -> Fault {

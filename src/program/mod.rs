@@ -11,6 +11,8 @@
 mod batch;
 mod column;
 mod compile;
+#[cfg(test)]
+mod conditions_tests;
 mod depth;
 #[cfg(test)]
 mod distinct_tests;

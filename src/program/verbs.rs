@@ -189,27 +189,15 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (0, 2),
         build: sorted,
     },
-    Verb {
-        name: "sum",
-        usage: "sum",
-        help: "the sum of numbers",
-        arity: (0, 1),
-        build: |c, call| numeric(c, call, &[Kind::Number, Kind::Json]),
-    },
+    Verb { name: "sum", usage: "sum", help: "the sum of numbers", arity: (0, 1), build: reduced },
     Verb {
         name: "min",
         usage: "min, max",
         help: "the smallest, the largest",
         arity: (0, 1),
-        build: |c, call| numeric(c, call, VALUES),
+        build: reduced,
     },
-    Verb {
-        name: "max",
-        usage: "",
-        help: "",
-        arity: (0, 1),
-        build: |c, call| numeric(c, call, VALUES),
-    },
+    Verb { name: "max", usage: "", help: "", arity: (0, 1), build: reduced },
     Verb {
         name: "groupby",
         usage: "groupby(f; r)",
@@ -239,9 +227,6 @@ pub(crate) static VERBS: &[Verb] = &[
     },
 ];
 
-/// What `topk`, `bottomk`, `min` and `max` compare.
-const VALUES: &[Kind] = &[Kind::Number, Kind::Text, Kind::Json];
-
 /// `topk` and `bottomk` of the records: by `f`, by the values of groups, or by themselves.
 fn ranked(c: &mut Compiler, call: &Call, k: u64) -> Result<(), Fault> {
     // No input has as many records as the largest parameter.
@@ -259,7 +244,7 @@ fn ranked(c: &mut Compiler, call: &Call, k: u64) -> Result<(), Fault> {
                 .hint(format!("say by which: {name}({k}; .n)")));
         }
         (None, RowShape::Values) => {
-            c.needs(call, VALUES)?;
+            c.fit(call, None)?;
             c.end(Grouping::of_records(&call.name, vec![k], c.kind));
         }
     }
@@ -302,21 +287,18 @@ pub(super) fn frequencies(c: &mut Compiler, call: &Call) -> Result<(), Fault> {
         c.map(value);
     }
     c.json_as(Value::Key);
-    c.needs(call, &[Kind::Text, Kind::Number, Kind::Bool, Kind::Key])?;
+    c.fit(call, call.args.first())?;
     c.end(Frequencies::new(c.kind));
     Ok(())
 }
 
 /// `sum`, `min` and `max`, of the records or of `f` of each.
-fn numeric(c: &mut Compiler, call: &Call, kinds: &[Kind]) -> Result<(), Fault> {
+fn reduced(c: &mut Compiler, call: &Call) -> Result<(), Fault> {
     if let Some(of) = call.args.first() {
         let value = expression::value(of, c.kind)?;
         c.map(value);
     }
-    if call.name == "sum" {
-        c.json_as(Value::Summand);
-    }
-    c.needs(call, kinds)?;
+    c.fit(call, call.args.first())?;
     c.end(Grouping::of_records(&call.name, Vec::new(), c.kind));
     Ok(())
 }
@@ -411,7 +393,8 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
 pub(crate) fn aggregates() -> String {
     format!(
         "Aggregates: of all records by agg(r), of those of each f by groupby(f; r), or\n\
-         alone behind |. To those of numbers null and missing values add nothing.\n\n{}",
+         alone behind |. To those of numbers null and missing values add nothing; they\n\
+         take no condition, such as .rt > 1: count(.rt > 1) is how many meet it.\n\n{}",
         aggregate::help(aggregate::KINDS.iter().copied()),
     )
 }

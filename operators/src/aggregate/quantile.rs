@@ -1,7 +1,8 @@
 //! `quantile`, `p`, `p50`, `p90`, `p99`: the number that a share of all does not exceed.
 //!
 //! Of a group of up to 2^20 numbers, which take 8 MiB, it is exact; of more it is read from counts
-//! of numbers by size, with a relative error of at most 1/256. Which it is depends on how many
+//! of numbers by size, with a relative error of at most 1/256, of numbers nearer to zero than 2^-1022 of at most 2^-1030.
+//! Which it is depends on how many
 //! numbers the group has in all, and counts by size are the same in whatever order and in however
 //! many pieces they were made: so cuts do not show. (A limit on the numbers of all groups together
 //! would depend on how groups are spread over states.)
@@ -20,7 +21,7 @@ pub(super) const EXACT: usize = if cfg!(test) { 4 } else { 1 << 20 };
 pub(super) static QUANTILE: Kind = Kind {
     name: "quantile",
     usage: "quantile(q), quantile(q; f)",
-    help: "the number that the share q of all does not exceed, from 0 to 1;\nexact up to a million numbers, then to 0.4 %",
+    help: "the number that the share q of all does not exceed, from 0 to 1;\nexact up to a million numbers, then to 0.4 % (not below 2^-1022)",
     parameters: &[Parameter { name: "q", default: None, least: 0.0, most: 1.0, whole: false }],
     new: |of| Box::new(Quantile::new(of[0])),
     ..P50

@@ -1,8 +1,8 @@
 //! Counts of numbers by size: what is known of numbers that are too many to keep.
 //!
 //! A number is counted by its sign, its exponent and the first seven bits behind it. Each interval is
-//! 1/128 of its lower bound wide, and stands for its middle: no number but those below 2^-1022 is
-//! further from it than 1/256 of itself. Counts are added up, so no order shows; and there is no
+//! 1/128 of its lower bound wide, and stands for its middle: no number is further from it than 1/256 of
+//! itself, or of those nearer to zero than 2^-1022, whose intervals are all 2^-1029 wide, than 2^-1030. Counts are added up, so no order shows; and there is no
 //! logarithm, which machines round differently.
 
 use super::{Damaged, Reader, Writer};
@@ -197,6 +197,23 @@ mod tests {
                 let ours = sketch.quantile(rank as u64);
                 prop_assert!((ours - x).abs() <= x.abs() / 256.0, "{} {}", ours, x);
                 prop_assert!(sorted[0] <= ours && ours <= sorted[sorted.len() - 1]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_below_2_to_the_minus_1022_are_within_their_stated_error(
+            numbers in prop::collection::vec(prop::num::f64::SUBNORMAL, 1..50),
+        ) {
+            let mut sketch = Sketch::default();
+            numbers.iter().for_each(|x| sketch.add(*x));
+            let mut sorted = numbers;
+            sorted.sort_by(f64::total_cmp);
+            // 2^-1030
+            let most = f64::from_bits(1 << 44);
+            for (rank, x) in sorted.iter().enumerate() {
+                prop_assert!((sketch.quantile(rank as u64) - x).abs() <= most);
             }
         }
     }

@@ -214,7 +214,7 @@ where
 }
 
 /// The number that the share `q` of all does not exceed, from 0 to 1; `None` of nothing. It is exact
-/// up to a million numbers in a group, then to 0.4 %.
+/// up to a million numbers in a group, then to 0.4 %, and below 2^-1022 to 2^-1030.
 ///
 /// # Panics
 ///
