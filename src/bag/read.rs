@@ -238,7 +238,13 @@ impl ReadOptions {
     ) -> Result<Bag<String>> {
         let sources = sources(patterns);
         let job = self.job(&sources)?;
-        let place = || Place::object(job.source.shown().collect::<Vec<_>>().join(" "));
+        let place = || {
+            let (first, others) = (job.source.shown().next().unwrap_or_default(), sources.len());
+            match others {
+                0 | 1 => Place::object(first),
+                _ => Place::object(format!("{first} and {} more", others - 1)),
+            }
+        };
         fits(&self.blocks.delimiter, place)?;
         let verbs = Verbs::reading(sources, self.clone());
         Ok(Bag::read(job, self.invalid, Step::here("read_text"), verbs))

@@ -32,7 +32,7 @@ pub(crate) fn list(args: &Args, job: &Job, context: &Context, order: Order) -> R
         bytes += object.size().unwrap_or(0);
         unknown += usize::from(object.size().is_none());
         // Writing to a vector cannot fail.
-        let _ = writeln!(text, "{size}\t{}", Shown::new(object.name()));
+        let _ = writeln!(text, "{size}\t{}", Shown::name(object.name()));
         if text.len() >= WRITTEN {
             target.write(&text)?;
             text.clear();

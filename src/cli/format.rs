@@ -1,6 +1,6 @@
 //! What sources hold, by their names where nobody says it.
 
-use crate::error::printable;
+use crate::error::Shown;
 use crate::program::{FORMATS, InputFormat};
 
 const ARCHIVES: &[&str] = &["tar", "tgz", "tbz2", "txz", "tzst"];
@@ -23,9 +23,9 @@ pub(crate) fn of(asked: Option<InputFormat>, sources: &[String]) -> Result<Input
     let [a, b] = [one, two].map(|source| self::told(source));
     Err(format!(
         "{} is {} by its name, and {} is {}: say -f {} or -f {}",
-        printable(one),
+        Shown::name(one),
         a.reader().title(),
-        printable(two),
+        Shown::name(two),
         b.reader().title(),
         a.name(),
         b.name()

@@ -8,7 +8,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::Error;
-use crate::error::{Shown, concealed, concealed_url, is_hidden, printable};
+use crate::error::{Shown, concealed, concealed_url, is_hidden};
 use crate::program::Fault;
 use crate::record::json::TORN;
 use crate::record::{NAME_DELIMITER, NAME_ENCODING};
@@ -30,6 +30,11 @@ static LOST: AtomicBool = AtomicBool::new(false);
 /// Prints a line on standard error; whatever is in it shows no secret and does nothing to a terminal.
 pub(crate) fn say(message: impl std::fmt::Display) {
     print(&format!("creel: {}\n", Shown::new(message)));
+}
+
+/// The same, of words of ours, of names, and of what was made a message before.
+pub(crate) fn say_ours(message: impl std::fmt::Display) {
+    print(&format!("creel: {}\n", Shown::ours(message)));
 }
 
 /// The same, of a text of several lines.
@@ -68,7 +73,7 @@ fn print(text: &str) {
 
 /// Says what failed, with the options that would mend it, and gives the exit code.
 pub(crate) fn fail(error: &Error) -> u8 {
-    say(with_options(error));
+    say_ours(with_options(error));
     code(error)
 }
 
@@ -77,7 +82,7 @@ fn one_a_line(object: &str) -> String {
     let from = match object {
         "standard input" => String::new(),
         url if url.contains("://") => " of it".to_owned(),
-        path => format!(" {}", printable(path)),
+        path => format!(" {}", Shown::name(path)),
     };
     format!("JSON over several lines is read with jq -c .{from} | creel -f jsonl ...")
 }
@@ -100,7 +105,9 @@ fn unfit(task: &str, limit: u64, held: &str) -> String {
     };
     let mend = if held.contains("--memory") { "" } else { "; allow more with --memory" };
     let limit = bytes(limit);
-    format!("{task} does not fit into {memory}, of which {limit} are for states: {held}{mend}")
+    let said =
+        format!("{task} does not fit into {memory}, of which {limit} are for states: {held}{mend}");
+    Shown::new(said).to_string()
 }
 
 /// An error's message, and the options that would mend it.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use args::{Args, When};
-use message::{fail, say};
+use message::{fail, say, say_ours};
 use monitor::{Monitor, Shown};
 
 use self::memory::{Asked, Division};
@@ -116,7 +116,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let input = match format::of(args.from, &args.sources) {
         Ok(input) => input,
         Err(message) => {
-            say(message);
+            say_ours(message);
             return message::USAGE;
         }
     };
@@ -183,7 +183,7 @@ fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) 
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
-        say(match &args.output {
+        say_ours(match &args.output {
             Some(path) if replaced => {
                 format!("interrupted: {read}; {} was not written", report::shown(path))
             }

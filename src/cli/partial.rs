@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::args::Args;
-use super::message::{self, say};
+use super::message::{self, say, say_ours};
 use super::{monitor, report, signals};
 use crate::block::Delimiter;
-use crate::error::printable;
+use crate::error::Shown;
 use crate::plan::{Coverage, Partials, Plan, Report, RunOf, Stored};
 use crate::program::{InputFormat, Program};
 use crate::run::{Context, Job};
@@ -62,7 +62,7 @@ pub(super) fn write(args: &Args, plan: &Plan, job: &Job, context: &Context) -> R
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
-        say(format_args!("interrupted: {read}; {} was not written", report::shown(path)));
+        say_ours(format_args!("interrupted: {read}; {} was not written", report::shown(path)));
         return Ok(message::INTERRUPTED);
     }
     // Also of what is damaged: the state says so, and the merge will.
@@ -106,7 +106,7 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
         let written = partials.write(&context, &mut target);
         drop(monitor);
         if interrupted.is_set() {
-            say(format_args!("interrupted: {} was not written", report::shown(path)));
+            say_ours(format_args!("interrupted: {} was not written", report::shown(path)));
             return Ok(message::INTERRUPTED);
         }
         written?;
@@ -133,7 +133,7 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
     });
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() && matches!(printed, Ok(()) | Err(Error::Cancelled)) {
-        say(match (&args.output, &printed) {
+        say_ours(match (&args.output, &printed) {
             (Some(path), _) if replaced => {
                 format!("interrupted: {read}; {} was not written", report::shown(path))
             }
@@ -168,7 +168,7 @@ fn found(given: &[String]) -> Result<Vec<Arc<Object>>> {
         if !known.insert(path) {
             let reason = format!(
                 "{} is named twice, and its records would be counted twice; name it once",
-                printable(object.name())
+                Shown::name(object.name())
             );
             return Err(Error::Plan { reason });
         }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::args::Args;
-use super::message::{self, say};
-use crate::error::concealed_url;
+use super::message::{self, say, say_ours};
+use crate::error::Shown;
 use crate::plan::Report;
 use crate::source::Missing;
 use crate::{Error, Progress, Result};
@@ -20,7 +20,7 @@ pub(super) fn tell_unread<'r>(args: &Args, missing: Missing, told: &'r Report) -
         }
         return Vec::new();
     }
-    unread.iter().for_each(say);
+    unread.iter().for_each(say_ours);
     let more = number.saturating_sub(unread.len() as u64);
     if more > 0 {
         say(format_args!("and {more} more"));
@@ -44,7 +44,7 @@ pub(super) fn failed(args: &Args, progress: &Progress, error: Error) -> Result<u
 
 /// A path as messages name it.
 pub(super) fn shown(path: &Path) -> String {
-    concealed_url(&path.display().to_string())
+    Shown::name(&path.display().to_string()).to_string()
 }
 
 /// Says what went wrong without ending the run; returns the exit code.
@@ -53,7 +53,7 @@ pub(super) fn tell(args: &Args, replaced: bool, told: &Report, unread: bool) -> 
         if records > 0 && !args.quiet {
             let plural = if records == 1 { "record" } else { "records, the first" };
             let (place, wrong) = first.unwrap_or(("", "not in valid UTF-8"));
-            say(format_args!("{what} {records} {plural} at {place}: {wrong}"));
+            say_ours(format_args!("{what} {records} {plural} at {place}: {wrong}"));
         }
     };
     let mut first = told.first_invalid();
@@ -62,9 +62,9 @@ pub(super) fn tell(args: &Args, replaced: bool, told: &Report, unread: bool) -> 
     }
     summarise(told.records_skipped(), "skipped", first);
     if !args.quiet {
-        told.notes().for_each(say);
+        told.notes().for_each(say_ours);
     }
-    told.damaged().for_each(say);
+    told.damaged().for_each(say_ours);
     let more = told.streams_damaged().saturating_sub(told.damaged().count() as u64);
     if more > 0 {
         say(format_args!("and {more} more"));
@@ -73,7 +73,7 @@ pub(super) fn tell(args: &Args, replaced: bool, told: &Report, unread: bool) -> 
         return if unread { message::SOURCE } else { 0 };
     }
     match &args.output {
-        Some(path) if replaced => say(format_args!("{} was not written", shown(path))),
+        Some(path) if replaced => say_ours(format_args!("{} was not written", shown(path))),
         _ if args.partial.is_some() => say("the state is of what could be read"),
         _ => say("the result is of what could be read"),
     }

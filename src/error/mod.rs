@@ -19,9 +19,11 @@ use text::shown;
 pub(crate) use panic::is_caught;
 pub(crate) use panic::{catch_panics, caught, fault, refused, thrown};
 pub use place::Place;
+#[cfg(any(feature = "cli", feature = "cloud"))]
+pub(crate) use secret::concealed;
+pub(crate) use secret::concealed_url;
 #[cfg(feature = "cloud")]
 pub(crate) use secret::without_quotes;
-pub(crate) use secret::{concealed, concealed_url};
 #[cfg(feature = "cli")]
 pub(crate) use text::is_hidden;
 pub(crate) use text::{Shown, printable, snippet};
@@ -242,61 +244,68 @@ impl fmt::Display for Error {
 
 impl Error {
     /// The message: of a type that whatever is in a field cannot come through unescaped.
-    fn message(&self) -> Shown {
-        match self {
+    pub(crate) fn message(&self) -> Shown {
+        let said = match self {
             Self::Pattern { pattern, reason } => {
-                shown!("cannot use the source {pattern:?}: {reason}")
+                let named = shown!("cannot use the source ").and(Shown::quoted(pattern));
+                return named.and(shown!(": {reason}"));
             }
-            Self::NotFound { place, reason } => shown!("{place}: not found: {reason}"),
-            Self::PermissionDenied { place, reason } => {
-                shown!("{place}: permission denied: {reason}")
+            // Of ours and of names; what a store has said was made a message before.
+            Self::NotFound { reason, .. } => Shown::ours(format_args!(": not found: {reason}")),
+            Self::PermissionDenied { reason, .. } => shown!(": permission denied: {reason}"),
+            Self::Unauthenticated { reason, .. } => shown!(": no credentials: {reason}"),
+            Self::Changed { .. } => {
+                shown!(": changed while it was being read; run again once it is complete")
             }
-            Self::Unauthenticated { place, reason } => {
-                shown!("{place}: no credentials: {reason}")
-            }
-            Self::Changed { place } => {
-                shown!("{place}: changed while it was being read; run again once it is complete")
-            }
-            Self::Truncated { place, codec, at } => shown!(
-                "{place}: {codec} {} truncated at byte {at} of the {}; fetch it again",
+            Self::Truncated { codec, at, .. } => shown!(
+                ": {codec} {} truncated at byte {at} of the {}; fetch it again",
                 if *codec == "tar" { "archive" } else { "data" },
                 if *codec == "tar" { "archive" } else { "compressed data" },
             ),
-            Self::Corrupt { place, reason } => shown!("{place}: {reason}"),
-            Self::Unsupported { place, reason } => shown!("{place}: {reason}"),
-            Self::Trailing { place, codec, at } => shown!(
-                "{place}: what follows the end of the {codec} data, from byte {at} on, is left out"
-            ),
-            Self::Ratio { place, compressed, decoded, limit } => shown!(
-                "{place}: {compressed} compressed bytes stand for {decoded} or more, over {limit} \
-                 times as many; raise the limit if that is meant"
-            ),
-            Self::NotText { place, found, mend } => {
-                shown!("{place}: this is {found}, not UTF-8 text; {mend}")
+            Self::Corrupt { reason, .. } | Self::Unsupported { reason, .. } => {
+                shown!(": {reason}")
             }
-            Self::Encoding { place, encoding, snippet, mend } => {
-                shown!("{place}: not valid {encoding}: {snippet}; {mend}")
+            Self::Trailing { codec, at, .. } => {
+                shown!(": what follows the end of the {codec} data, from byte {at} on, is left out")
             }
-            Self::Record { place, reason, snippet } => shown!("{place}: {reason}: {snippet}"),
-            Self::RecordTooLong { place, limit } => shown!(
-                "{place}: a record is longer than {limit} bytes; raise the limit, or name another delimiter"
+            Self::Ratio { compressed, decoded, limit, .. } => shown!(
+                ": {compressed} compressed bytes stand for {decoded} or more, over {limit} times as \
+                 many; raise the limit if that is meant"
             ),
-            Self::Io { place, source } => shown!("{place}: {source}{}", remedy(source)),
+            Self::NotText { found, mend, .. } => {
+                shown!(": this is {found}, not UTF-8 text; {mend}")
+            }
+            Self::Encoding { encoding, snippet, mend, .. } => {
+                shown!(": not valid {encoding}: {snippet}; {mend}")
+            }
+            Self::Record { reason, snippet, .. } => shown!(": {reason}: {snippet}"),
+            Self::RecordTooLong { limit, .. } => shown!(
+                ": a record is longer than {limit} bytes; raise the limit, or name another delimiter"
+            ),
+            Self::Io { source, .. } => shown!(": {source}{}", remedy(source)),
             Self::Output { path, source } => {
-                shown!("cannot write {}: {source}{}", concealed_url(path), remedy(source))
+                let named = shown!("cannot write ").and(Shown::name(path));
+                return named.and(shown!(": {source}{}", remedy(source)));
             }
             Self::Panic { task, path, message, place } => {
-                shown!("the task {task} panicked: {message}{}{}", block(place), way(path))
+                let said = shown!("the task {task} panicked: {message}");
+                return said.and(block(place)).and(way(path));
             }
             Self::Task { task, path, source } => {
-                shown!("the task {task} failed: {source}{}", way(path))
+                let said = ours(&**source).map_or_else(|| shown!("{source}"), Self::message);
+                return shown!("the task {task} failed: ").and(said).and(way(path));
             }
             Self::Memory { task, limit, held } => shown!(
                 "the task {task} does not fit into the memory limit of {limit} bytes: {held}; \
                  raise the limit, or drop handles"
             ),
-            Self::Plan { reason } => shown!("{reason}"),
+            // Of ours and of names; programs were made messages before.
+            Self::Plan { reason } => Shown::ours(reason),
             Self::Cancelled => shown!("cancelled"),
+        };
+        match (self, self.place()) {
+            (Self::Panic { .. } | Self::Task { .. }, _) | (_, None) => said,
+            (_, Some(place)) => place.shown().and(said),
         }
     }
 }
@@ -403,6 +412,12 @@ impl Error {
     }
 }
 
+/// The error of ours that a cause is, or that travelled inside of it.
+fn ours<'e>(source: &'e (dyn StdError + Send + Sync + 'static)) -> Option<&'e Error> {
+    let inner = || source.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();
+    source.downcast_ref().or_else(inner)
+}
+
 /// So many tasks that failed because another did are named in an error.
 const LONGEST_CHAIN: usize = 64;
 
@@ -466,13 +481,16 @@ fn is_exhausted(error: &io::Error) -> bool {
 }
 
 /// The part of a message that says which records a function was given.
-fn block(place: &Option<Box<Place>>) -> String {
-    place.as_ref().map_or_else(String::new, |place| format!(", in the block at {place}"))
+fn block(place: &Option<Box<Place>>) -> Shown {
+    match place {
+        Some(place) => shown!(", in the block at ").and(place.shown()),
+        None => shown!(""),
+    }
 }
 
 /// The part of a message that says how a task is needed; nothing for the root itself.
-fn way(path: &str) -> String {
-    if path.contains(" > ") { format!(" (in {path})") } else { String::new() }
+fn way(path: &str) -> Shown {
+    if path.contains(" > ") { shown!(" (in {path})") } else { shown!("") }
 }
 
 impl From<Error> for io::Error {

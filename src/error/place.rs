@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Shown, concealed, concealed_url};
+use super::{Shown, concealed_url};
 
 /// Where in the input something happened.
 ///
@@ -22,13 +22,14 @@ pub struct Place {
 impl Place {
     /// An object as a whole.
     pub fn object(name: impl Into<String>) -> Self {
-        let name = name.into();
-        // Several patterns have spaces between them.
-        let object = match name.contains(' ') {
-            true => concealed(&name).into_owned(),
-            false => concealed_url(&name),
-        };
-        Self { object, partition: None, offset: None }
+        Self { object: concealed_url(&name.into()), partition: None, offset: None }
+    }
+
+    /// The place as a message names it.
+    pub(super) fn shown(&self) -> Shown {
+        let Self { object, partition, offset } = self;
+        let behind = Self { object: String::new(), partition: *partition, offset: *offset };
+        Shown::name(object).and(Shown::new(behind))
     }
 
     /// The same place, in this partition.
@@ -44,7 +45,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Shown::new(&self.object))?;
+        write!(f, "{}", Shown::name(&self.object))?;
         match (self.partition, self.offset) {
             (Some(p), Some(o)) => write!(f, " (partition {p}, byte {o})"),
             (None, Some(o)) => write!(f, " (byte {o})"),

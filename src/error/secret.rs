@@ -4,13 +4,15 @@
 //! so is the query of a web address; of a bucket, whose keys may hold question marks, only what looks like
 //! a query. In any other text the values of parameters are left out whose names say that they are secret;
 //! passwords before an `@`; and words behind a noun such as `token` that are letters and digits mixed.
-//! All of that holds for what a text says once it is decoded, too.
+//! All of that holds for what a text says once it is decoded, too. A name is no sentence: the words of a
+//! path or a key are shown, whatever they are.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 mod spelled;
 mod url;
+mod value;
 mod words;
 
 #[cfg(test)]
@@ -67,16 +69,23 @@ const HIDDEN: &str = "***";
 enum Reading {
     /// A sentence, which may have names in it.
     Prose,
+    /// A sentence of ours, of which all that is foreign is names or was read as a sentence before.
+    Ours,
     /// A name: a path, a pattern or a URL.
     Name,
 }
 
-fn is_name(reading: Reading) -> bool {
-    reading == Reading::Name
-}
-
 /// A text without the secrets of the URLs in it.
 pub(crate) fn concealed(text: &str) -> Cow<'_, str> {
+    without(text, Reading::Prose)
+}
+
+/// A text of ours without the secrets of the URLs in it: its words, and those of the names in it, stay.
+pub(super) fn concealed_in_ours(text: &str) -> Cow<'_, str> {
+    without(text, Reading::Ours)
+}
+
+fn without(text: &str, reading: Reading) -> Cow<'_, str> {
     if !text.contains([':', '=', '>', ' ', '%', '\\', '&']) {
         return Cow::Borrowed(text);
     }
@@ -89,11 +98,15 @@ pub(crate) fn concealed(text: &str) -> Cow<'_, str> {
         out.push_str(&url::without_login(&word[start..]));
         out.push_str(&token[word.len()..]);
     }
-    Cow::Owned(without_values(&out, Reading::Prose))
+    Cow::Owned(without_values(&out, reading))
 }
 
-/// A pattern or an address, all of it, without secrets: also where it is misspelled.
+/// A pattern or an address, all of it, without secrets: also where it is misspelled. Messages show names
+/// so, and so do plans and states write them.
 pub(crate) fn concealed_url(given: &str) -> String {
+    if !given.contains([':', '=', '>', '%', '\\', '&']) && !given.contains("//") {
+        return given.to_owned();
+    }
     without_values(&url::without_login(given), Reading::Name)
 }
 
@@ -119,10 +132,10 @@ fn without_values(text: &str, reading: Reading) -> String {
 
 /// What is secret in a text as it stands.
 fn values(text: &str, reading: Reading) -> Vec<Range<usize>> {
-    let mut found = parameters(text);
-    found.extend(sent(text));
-    found.extend(words::logins(text, reading));
-    if !is_name(reading) {
+    let mut found = parameters(text, reading);
+    found.extend(sent(text, reading));
+    found.extend(words::logins(text, reading == Reading::Name));
+    if reading == Reading::Prose {
         found.extend(words::secrets(text));
     }
     found
@@ -138,34 +151,26 @@ fn plain(word: &str) -> String {
 }
 
 /// The values of parameters, headers and fields that are secret.
-fn parameters(text: &str) -> Vec<Range<usize>> {
+fn parameters(text: &str, reading: Reading) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(mark) = text[at..].find(['=', ':', '>']).map(|mark| at + mark) {
         at = mark + 1;
-        let rest = &text[at..];
-        let kind = text.as_bytes()[mark];
-        let secret = secrecy(text, mark, kind);
+        let (secret, field) = secrecy(text, mark, reading);
         if secret == Secrecy::None {
             continue;
         }
-        let spaces = if kind == b'>' { 0 } else { rest.len() - rest.trim_start_matches(' ').len() };
-        let quoted = rest[spaces..].starts_with(['"', '\'']);
-        let (space, value) = rest.split_at(spaces + usize::from(quoted));
-        let length = match (kind, quoted) {
-            (b'>', _) => value.find('<'),
-            (_, true) => value.find(&space[spaces..]),
-            _ => value.find(ends_value),
+        let value = match text.as_bytes()[mark] {
+            b'>' => at..text[at..].find('<').map_or(text.len(), |end| at + end),
+            _ => value::after(text, at, field),
         };
-        let value = &value[..length.unwrap_or(value.len())];
-        if secret == Secrecy::Likely && !words::looks_secret(value) {
+        if secret == Secrecy::Likely && !words::looks_secret(&text[value.clone()]) {
             continue;
         }
-        let start = at + space.len();
-        at = start + value.len();
+        at = value.end;
         // What follows the name of a scheme is found by `sent`.
-        if !SCHEMES.contains(&&*value.to_ascii_lowercase()) {
-            found.push(start..at);
+        if !SCHEMES.contains(&&*text[value.clone()].to_ascii_lowercase()) {
+            found.push(value);
         }
     }
     found
@@ -176,7 +181,7 @@ fn ends_value(c: char) -> bool {
 }
 
 /// What the name before a mark says of what follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Secrecy {
     None,
     /// It is secret if it looks like that.
@@ -184,22 +189,35 @@ enum Secrecy {
     Certain,
 }
 
-fn secrecy(text: &str, mark_at: usize, mark: u8) -> Secrecy {
-    let before = &text[..mark_at];
-    let trimmed = if mark == b'>' { before } else { before.trim_end_matches(' ') };
-    let (named, quoted) = match trimmed.strip_suffix(['"', '\'']) {
-        Some(named) => (named, true),
-        None => (trimmed, false),
+/// What the name before a mark says, and whether it stands in quotes, as that of a field does.
+fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
+    let (before, mark) = (&text[..mark_at], text.as_bytes()[mark_at]);
+    let (named, quoted) = match value::in_quotes(before) {
+        Some(named) if mark != b'>' => (named, true),
+        _ if mark == b'>' || reading != Reading::Prose => (before, false),
+        _ => (before.trim_end_matches(' '), false),
     };
+    let (named, indices) = value::without_indices(named);
     let start = named.trim_end_matches(is_name_part).len();
     let within = &named[..start];
     if mark == b'>' && !within.ends_with('<') {
-        return Secrecy::None;
+        return (Secrecy::None, false);
     }
-    let name = named[start..].to_ascii_lowercase();
+    let names = std::iter::once(&named[start..]).chain(indices);
+    let secrecy = names.map(|name| secrecy_of(name, within, mark, quoted, reading));
+    (secrecy.max().unwrap_or(Secrecy::None), quoted)
+}
+
+/// What one name says that stands behind this before a mark.
+fn secrecy_of(name: &str, within: &str, mark: u8, quoted: bool, reading: Reading) -> Secrecy {
+    let name = name.to_ascii_lowercase();
     // Behind a mark that is encoded, as `%3f` and `%26`.
     let name = name.rfind('%').and_then(|at| name.get(at + 3..)).unwrap_or(&name);
     let name = plain(name);
+    // Names may have a colon between their words; no file is named by a header that is sent.
+    if reading != Reading::Prose && mark == b':' && !quoted && !name.ends_with("authorization") {
+        return Secrecy::None;
+    }
     // Of folders, which may be named so, only a key of some kind is meant.
     let folder = within.is_empty() || within.ends_with('/');
     let secret = SHORT.contains(&&*name)
@@ -214,9 +232,13 @@ fn secrecy(text: &str, mark_at: usize, mark: u8) -> Secrecy {
 }
 
 /// What follows the name of a way to sign in.
-fn sent(text: &str) -> Vec<Range<usize>> {
+fn sent(text: &str, reading: Reading) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let (mut scheme, mut header) = (false, false);
+    let is_header = |word: &str| {
+        let named = reading == Reading::Prose || plain(word).ends_with("authorization");
+        named && word.ends_with([':', '='])
+    };
     let mut start = 0;
     for token in text.split_inclusive(ends_value) {
         let at = start;
@@ -235,9 +257,10 @@ fn sent(text: &str) -> Vec<Range<usize>> {
         }
         let (before, named) = word.split_at(word.rfind([':', '=']).map_or(0, |at| at + 1));
         let known = SCHEMES.iter().position(|scheme| scheme.eq_ignore_ascii_case(named));
-        let sure = header || !before.is_empty();
-        scheme = token.ends_with(' ') && known.is_some_and(|at| at < PLAIN_SCHEMES || sure);
-        header = word.ends_with([':', '=']);
+        let sure = header || is_header(before);
+        let plain = reading == Reading::Prose && known.is_some_and(|at| at < PLAIN_SCHEMES);
+        scheme = token.ends_with(' ') && known.is_some() && (plain || sure);
+        header = is_header(word);
     }
     found
 }

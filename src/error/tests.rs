@@ -66,6 +66,7 @@ fn our_error_survives_the_way_through_io() {
 
 /// Text that would move the cursor, retitle the window, turn the line around, or give away a secret.
 const HOSTILE: &str = "a\x1b]0;t\x07\x1b[2J\r\n\0\x7f\u{9b}\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{e0041} \
+    {\\\"access_token\\\":\\\"a\\\\\\\"S3CRET\\\"} az://c/x%3Fsig[]=S3CRET https:\\/\\/u:S3CRET@h \
     https://u:S3CRET@h/x?X-Amz-Signature=S3CRET HTTPS://h?S3CRET s3://AKIA:S3/CRET@b/k?sig=S3CRET token=S3CRET";
 
 /// Every variant with hostile text in every field.
@@ -153,6 +154,51 @@ fn no_message_lets_hostile_text_through() {
             assert!(!message.chars().any(super::text::is_hidden), "{message:?}");
             assert!(!message.contains("CRET"), "{message}");
         }
+    }
+}
+
+#[test]
+fn the_words_of_a_name_are_shown_wherever_it_stands() {
+    for name in [
+        "report secret 2024a.csv",
+        "my token: abc123.txt",
+        "basic Bearer notes9.txt",
+        "notes: basic training4u.txt",
+        "logs/the password 'x9y9z9'/a.log",
+        "s3://b/api key a1b2c3/x",
+        "a b/10:30 c:d@e.txt",
+    ] {
+        let place = Place::object(name).at(7);
+        assert_eq!(place.to_string(), format!("{name} (byte 7)"));
+        let changed = Error::Changed { place: place.clone() };
+        let reason = format!("the longest part of it that exists is {name}");
+        let absent = Error::NotFound { place: place.clone(), reason };
+        let plan = Error::Plan { reason: format!("both have read {name}") };
+        let output = Error::Output { path: name.into(), source: io::Error::other("full").into() };
+        let panic = Error::Panic {
+            task: "t".into(),
+            path: "t".into(),
+            message: "m".into(),
+            place: Some(Box::new(place.clone())),
+        };
+        let pattern = Error::Pattern { pattern: name.into(), reason: "r".into() };
+        for error in [changed, absent, plan, output, panic, pattern] {
+            let said = error.to_string();
+            assert!(said.contains(name), "{said}");
+            for task in [Error::task(error.clone()), Error::task(io::Error::from(error))] {
+                assert_eq!(
+                    task.in_task(|| ("t".into(), "t".into())).to_string(),
+                    format!("the task t failed: {said}")
+                );
+            }
+        }
+        // What a name says is no word of what is said of it.
+        let foreign =
+            Error::Io { place, source: io::Error::other("the token S3CRET9 is old").into() };
+        assert!(!foreign.to_string().contains("S3CRET9"), "{foreign}");
+    }
+    for url in ["a b https://u:S3CRET@h/x", "my notes?sig=S3CRET", "s3://b/my x?token=S3CRET y"] {
+        assert!(!Place::object(url).to_string().contains("S3CRET"), "{url}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::secret::concealed;
+use super::secret::{concealed, concealed_in_ours, concealed_url};
 
 /// A message that may be shown to people: there is no way to make one that leaves secrets in it, or what
 /// does something to a terminal.
@@ -13,6 +13,27 @@ impl Shown {
     /// A message of anything.
     pub(crate) fn new(message: impl fmt::Display) -> Self {
         Self(printable(&concealed(&message.to_string())))
+    }
+
+    /// A path, a pattern or a URL. Its words are no sentence, in which one behind `secret` may be one.
+    pub(crate) fn name(name: &str) -> Self {
+        Self(printable(&concealed_url(name)))
+    }
+
+    /// A name in quotes.
+    pub(super) fn quoted(name: &str) -> Self {
+        Self(printable(&format!("{:?}", concealed_url(name))))
+    }
+
+    /// A message of ours: all in it that is foreign is names, or was made a message before.
+    pub(crate) fn ours(message: impl fmt::Display) -> Self {
+        Self(printable(&concealed_in_ours(&message.to_string())))
+    }
+
+    /// The same, with another behind it.
+    pub(crate) fn and(mut self, more: Self) -> Self {
+        self.0.push_str(&more.0);
+        self
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bytes::{Digest, Kind, Writer, only_frame};
 use super::question::Question;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, MAX_RATIO, Windows};
-use crate::error::{concealed_url, printable};
+use crate::error::{Shown, concealed_url, printable};
 use crate::program::{self, InputFormat, Program};
 use crate::record::Invalid;
 use crate::run::Job;
@@ -346,7 +346,8 @@ fn wrong(program: &str, fault: &program::Fault) -> Error {
     let program::Fault { span, message, hint } = fault;
     let at = program.get(span.clone()).unwrap_or_default();
     let hint = hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
-    Error::Plan { reason: format!("{message}, at byte {} ({:?}){hint}", span.start, printable(at)) }
+    let reason = format!("{message}, at byte {} ({:?}){hint}", span.start, printable(at));
+    Error::Plan { reason: Shown::new(reason).to_string() }
 }
 
 #[cfg(test)]
@@ -422,6 +423,13 @@ mod tests {
             "https://host/a?token=secret",
             "az://container/a?sv=1&sig=secret",
             "{https://host/a,https://user:secret@host/b}",
+            "az://container/a?sig[]=secret",
+            "az://container/a?sig%5B0%5D=secret",
+            "az://container/a%3Fsig%253Dsecret",
+            "az://container/a?\\u0073ig=secret",
+            "az://container/a?{\\\"sig\\\":\\\"secret\\\"}",
+            "https:\\/\\/user:secret@host\\/a",
+            "user:secret@host/a",
         ] {
             let error = Plan::new("count", InputFormat::TEXT, [source]).unwrap_err().to_string();
             assert!(error.contains("a plan holds no credential"), "{error}");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Compression, Delimiter, Encoding};
-use crate::error::printable;
+use crate::error::{Shown, printable};
 use crate::program::InputFormat;
 use crate::record::Invalid;
 use crate::source::Missing;
@@ -155,7 +155,7 @@ impl Question {
     /// if both ask the same.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         if self.program != other.program {
-            let [own, others] = [self, other].map(|question| printable(&question.program));
+            let [own, others] = [self, other].map(|question| Shown::new(&question.program));
             return Some(format!("its program is '{own}', not '{others}'"));
         }
         let differs = |option: &str, value: &dyn Fn(&Self) -> String| {

@@ -100,9 +100,9 @@ impl Report {
         self.each(&without_partition)
     }
 
-    /// The same, as it may be shown whoever has written it.
+    /// The same, as it may be shown whoever has written it. It was made a message there.
     pub(super) fn shown(self) -> Self {
-        self.each(&|text| Shown::new(text).to_string())
+        self.each(&|text| Shown::ours(text).to_string())
     }
 
     /// The same, of which each text was changed.

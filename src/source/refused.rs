@@ -9,7 +9,7 @@ use super::pattern::Kind;
 use super::store::Store;
 use super::trouble::{Trouble, causes, http, no_descriptors};
 use super::variable::without_values;
-use crate::error::{concealed, snippet, without_quotes};
+use crate::error::{Shown, concealed, snippet, without_quotes};
 use crate::{Error, Place};
 
 /// The error of ours for an error of a store.
@@ -54,6 +54,7 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
             Error::NotFound { place: object, reason: missing(store, &said) }
         }
         (Some(400), _) if refuses_key(&said) => {
+            let reason = Shown::new(reason);
             let reason = format!("{reason}; this store takes no request for such a key");
             Error::NotFound { place: object, reason }
         }

@@ -82,6 +82,11 @@ fn no_spelling_of_a_url_shows_its_secrets() {
         "u:S3CRETq7@h/x",
         "u:S3CRETq7@h:/x",
         "file://localhost/u:S3CRETq7@h",
+        "az://c/x?sig[]=S3CRETq7",
+        "az://c/x%3Fsig%5B0%5D=S3CRETq7",
+        "my notes https://u:S3CRETq7@h/x",
+        "https:\\/\\/u:S3CRETq7@h\\/x",
+        "{\\\"access_token\\\":\\\"S3CRETq7\\\"}",
     ];
     // Some wait for a server that is not there.
     std::thread::scope(|scope| {
@@ -105,6 +110,49 @@ fn no_spelling_of_a_url_shows_its_secrets() {
             });
         }
     });
+}
+
+#[test]
+fn the_words_of_a_name_are_no_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = "report secret 2024a.csv";
+    let said = |args: &[&str]| {
+        let output = run(folder.path(), args, &[]);
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    for args in [
+        &["count", name][..],
+        &["-n", "count", name],
+        &["--on-missing", "report", "count", name, "Cargo.toml"],
+        &["count", "report secret 2024a.csv/*"],
+        &["count", "s3://b/report secret 2024a.csv"],
+        &["-o", "no folder/report secret 2024a.csv", "count", "-"],
+    ] {
+        let said = said(args);
+        assert!(said.contains(name) && !said.contains("***"), "{args:?}: {said}");
+    }
+    std::fs::write(folder.path().join(name), b"one\n{\n\xff\n").expect("a file");
+    let json = folder.path().join("password a1b2c3.jsonl");
+    std::fs::write(&json, "{}\n{\n").expect("a file");
+    for (args, name) in [
+        (&["-n", "count", name][..], name),
+        (&["-f", "jsonl", "count", name], name),
+        (&["--invalid", "skip", "count", "password a1b2c3.jsonl"], "password a1b2c3.jsonl"),
+        (
+            &["--partial", "s.creel", "--invalid", "skip", "count", "password a1b2c3.jsonl"],
+            "password a1b2c3.jsonl",
+        ),
+        (&["--merge", "s.creel"], "password a1b2c3.jsonl"),
+        (&["--merge", "s.creel", "s.creel"], "s.creel"),
+        (&["--merge", name], name),
+        (&["count", name, "password a1b2c3.jsonl"], name),
+    ] {
+        let said = said(args);
+        assert!(said.contains(name) && !said.contains("***"), "{args:?}: {said}");
+    }
+    let state = std::fs::read(folder.path().join("s.creel")).expect("a state");
+    let holds = |name: &str| state.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+    assert!(holds("password a1b2c3.jsonl") && !holds("***"));
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Texts as they read once what is escaped in them is decoded, with the way back.
 //!
 //! Decoded are ASCII characters, which is all that names, marks and logins are made of: `%3D`, as URLs
-//! have it, `\\u003d` and `\\x3d`, as JSON and messages have it, `&#61;`, `&#x3d;` and `&amp;`, as XML
-//! has it; and what is encoded twice, or more often.
+//! have it, `\\u003d`, `\\x3d`, `\\"` and `\\/`, as JSON and messages have it, `&#61;`, `&#x3d;` and
+//! `&amp;`, as XML has it; and what is encoded twice, or more often.
 
 use std::ops::Range;
 
-/// So often is a text decoded. What is encoded more often nobody reads as what it was.
+/// So often is a text decoded as a whole; then at once until nothing is left to decode.
 const LEVELS: usize = 6;
+/// The longest escape, in bytes: `&#x0000003d;`.
+const LONGEST: usize = 12;
 /// Names of characters in XML.
 const NAMED: [(&str, char); 6] =
     [("amp;", '&'), ("lt;", '<'), ("gt;", '>'), ("quot;", '"'), ("apos;", '\''), ("equals;", '=')];
@@ -46,13 +48,53 @@ impl Decoded {
         next.at.push(self.at[self.text.len()]);
         (next.text.len() < self.text.len()).then_some(next)
     }
+
+    /// The same, decoded until nothing is encoded in it: what ends an escape is decoded as it comes, and
+    /// may end another one. So it takes no longer than to read the text, however often it was encoded.
+    fn innermost(&self) -> Self {
+        let mut out = Self { text: String::with_capacity(self.text.len()), at: Vec::new() };
+        for (from, c) in self.text.char_indices() {
+            out.at.extend((0..c.len_utf8()).map(|byte| self.at[from + byte]));
+            out.text.push(c);
+            while let Some((start, c)) = out.escape_at_end() {
+                out.text.truncate(start);
+                out.at.truncate(start + 1);
+                out.text.push(c);
+            }
+        }
+        out.at.push(self.at[self.text.len()]);
+        out
+    }
+
+    /// Where the escape begins that the text ends with, and what it stands for.
+    fn escape_at_end(&self) -> Option<(usize, char)> {
+        let text = &*self.text;
+        let last = text.len().saturating_sub(LONGEST);
+        let starts = (last..text.len()).rev().filter(|at| b"%\\&".contains(&text.as_bytes()[*at]));
+        let mut escapes = starts.filter_map(|at| {
+            let (c, length) = escaped(&text[at..])?;
+            (at + length == text.len()).then_some((at, c))
+        });
+        escapes.next()
+    }
 }
 
 /// A text decoded once, twice and so on, as long as there is something to decode.
-pub(super) fn levels(text: &str) -> impl Iterator<Item = Decoded> {
+pub(super) fn levels(text: &str) -> Vec<Decoded> {
+    let mut levels = Vec::new();
+    if !text.contains(['%', '\\', '&']) {
+        return levels;
+    }
     let plain = Decoded { text: text.to_owned(), at: (0..=text.len()).collect() };
-    let encoded = text.contains(['%', '\\', '&']).then_some(plain);
-    std::iter::successors(encoded.and_then(|text| text.again()), Decoded::again).take(LEVELS)
+    levels.extend(plain.again());
+    while let Some(next) = levels.last().and_then(Decoded::again) {
+        if levels.len() == LEVELS {
+            levels.push(next.innermost());
+            break;
+        }
+        levels.push(next);
+    }
+    levels
 }
 
 /// The character that an escape at the start of a text stands for, and the length of the escape.
@@ -70,6 +112,16 @@ fn escaped(text: &str) -> Option<(char, usize)> {
     }
     if text.starts_with("\\x") {
         return Some((hex(2, 2)?.into(), 4));
+    }
+    if let Some(escape) = text.strip_prefix('\\') {
+        let c = match escape.chars().next()? {
+            c @ ('\\' | '"' | '\'' | '/') => c,
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            _ => return None,
+        };
+        return Some((c, 2));
     }
     let entity = text.strip_prefix('&')?;
     if let Some(number) = entity.strip_prefix('#') {
@@ -97,16 +149,37 @@ mod tests {
             ("a\\u0026b\\x3dc", "a&b=c"),
             ("a&amp;#61;b&#x3D;", "a=b="),
             ("é%25é", "é%é"),
+            (r#"a\\\"b\/c"#, "a\"b/c"),
+            (r"a\\\\u003db", "a=b"),
+            (r"a\nb\\tc", "a\nb\tc"),
         ] {
-            let decoded = levels(text).last().unwrap();
+            let decoded = levels(text).pop().unwrap();
             assert_eq!(decoded.text, last);
             assert_eq!(decoded.source(0..last.len()), 0..text.len());
         }
-        let decoded = levels("xé%3Dy").last().unwrap();
+        let decoded = levels("xé%3Dy").pop().unwrap();
         assert_eq!((decoded.source(3..4), decoded.source(4..5)), (3..6, 6..7));
         assert!(decoded.was_encoded(3..4) && !decoded.was_encoded(0..3));
         for plain in ["", "a=b", "100%", "%C3%A9", "&; &#; &#x110000; \\u \\", "%+1"] {
-            assert!(levels(plain).next().is_none(), "{plain}");
+            assert!(levels(plain).is_empty(), "{plain}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_any_number_of_times_is_decoded_in_the_end() {
+        for (often, once) in [(7, "%"), (50, "%"), (9, "\\"), (50, "&")] {
+            let mut text = "é=é".replace('=', "%3D");
+            for _ in 0..often {
+                text = match once {
+                    "%" => text.replace('%', "%25"),
+                    "&" => text.replace('%', "&#37;").replace('&', "&amp;"),
+                    _ => text.replace('%', "\\u0025").replace('\\', "\\\\"),
+                };
+            }
+            let decoded = levels(&text).pop().unwrap();
+            assert_eq!(decoded.text, "é=é");
+            assert_eq!(decoded.source(0..5), 0..text.len());
+            assert_eq!(decoded.source(2..3), 2..text.len() - 2);
         }
     }
 }

@@ -123,6 +123,10 @@ fn parsers_are_quoted_without_what_they_found() {
 fn secrets_are_hidden_however_they_are_encoded() {
     for (given, shown) in [
         ("az://c/x%3Fsig%3DS3CRET", "az://c/x%3Fsig%3D***"),
+        ("az://c/x?sig[]=S3CRET", "az://c/x?sig[]=***"),
+        ("az://c/x?sig%5B0%5D=S3CRET", "az://c/x"),
+        ("az://c/x%3Fsig%5B0%5D=S3CRET", "az://c/x%3Fsig%5B0%5D=***"),
+        ("az://c/x?\"sig\"=S3CRET", "az://c/x?\"sig\"=***"),
         ("az://c/x?sig%3DS3CRET", "az://c/x?sig%3D***"),
         ("s3://b/x%3fs%69g%253DS3CRET", "s3://b/x%3fs%69g%253D***"),
         ("http://h/x;jsessionid=S3CRET", "http://h/x;jsessionid=***"),
@@ -149,6 +153,30 @@ fn secrets_are_hidden_however_they_are_encoded() {
         ("https%3A%2F%2Fh%2Fx%3FS3CRET", "https%3A%2F%2Fh%2Fx%3F***"),
         ("a?x=1\\u0026sig\\u003dS3CRET", "a?x=1\\u0026sig\\u003d***"),
         ("a&amp;sig&#61;S3CRET", "a&amp;sig&#61;***"),
+    ] {
+        assert_eq!(concealed(said), shown, "{said}");
+    }
+}
+
+#[test]
+fn secrets_in_quotes_are_hidden_whatever_quotes_them() {
+    for (said, shown) in [
+        (r#"{\"access_token\":\"S3CRET\"}"#, r#"{\"access_token\":\"***\"}"#),
+        (
+            r#"{\\\"token\\\" : \\\"S3 CRET\\\", \"a\":1}"#,
+            r#"{\\\"token\\\" : \\\"***\\\", \"a\":1}"#,
+        ),
+        (r#"{"password":"a\"S3CRET","b":"c"}"#, r#"{"password":"***","b":"c"}"#),
+        (r#"{\"password\":\"a\\\"S3 CRET\",\"b\":1}"#, r#"{\"password\":\"***\",\"b\":1}"#),
+        ("{\"secret_key\"\n:\n  \"S3CRET\"}", "{\"secret_key\"\n:\n  \"***\"}"),
+        (r#"{\"secret_key\":\n  \"S3CRET\"}"#, r#"{\"secret_key\":***  \"***\"}"#),
+        (r#"https:\/\/u:S3CRET@h\/x is bad"#, r#"https:\/\/***@h\/x is bad"#),
+        (r#"{\"u\":\"https:\/\/h\/x?sig=S3CRET\"}"#, r#"{\"u\":\"https:\/\/h\/x"}"#),
+        ("{'password': b'S3CRET'}", "{'password': ***'}"),
+        ("Login { password: Some(\"S3CRET\"), a: 1 }", "Login { password: ***\"), a: 1 }"),
+        ("{\"token\": [\"S3CRET\", \"S3CRET\"], \"a\": 1}", "{\"token\": ***, \"a\": 1}"),
+        ("x?sig[]=S3CRET&b=1", "x?sig[]=***&b=1"),
+        ("x?login[password]=S3CRET&b=1", "x?login[password]=***&b=1"),
     ] {
         assert_eq!(concealed(said), shown, "{said}");
     }
@@ -226,8 +254,33 @@ proptest! {
         let plain = format!("{name}{secret}{host}");
         let text: String = plain.chars().zip(&how).map(|(c, how)| spelled(c, *how)).collect();
         for shown in [concealed(&format!("{before} {text}{after}")).into_owned(), concealed_url(&text)] {
-            let last = spelled::levels(&shown).last().map_or(shown.clone(), |last| last.text);
+            let last = spelled::levels(&shown).pop().map_or(shown.clone(), |last| last.text);
             prop_assert!(!last.contains("S3CRETq7"), "{} of {}", shown, text);
+        }
+    }
+
+    #[test]
+    fn no_quoting_of_a_secret_shows_it(
+        often in 0..9_usize, percent in 0..4_usize, late in any::<bool>(),
+        name in prop::sample::select(vec!["access_token", "client_secret", "password", "AccountKey"]),
+        before in "[a-z \"\\\\]{0,3}", after in "[a-z \"\\\\]{0,3}",
+    ) {
+        let mut text = format!("{{{:?}:{:?},\"a\":1}}", name, format!("{before}S3CRETq7{after}"));
+        let encode = |text: &str, often| (0..often).fold(text.to_owned(), |text, n| match n {
+            0 => text.replace('%', "%25").replace('"', "%22").replace('\\', "%5C"),
+            _ => text.replace('%', "%25"),
+        });
+        if !late {
+            text = encode(&text, percent);
+        }
+        for _ in 0..often {
+            text = format!("{text:?}");
+        }
+        if late {
+            text = encode(&text, percent);
+        }
+        for shown in [concealed(&format!("said {text}")).into_owned(), concealed_url(&text)] {
+            prop_assert!(!shown.contains("S3CRETq7"), "{} of {}", shown, text);
         }
     }
 

@@ -60,7 +60,8 @@ fn url(given: &str) -> String {
 /// The first URL of a text without its login and its query.
 fn one(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let kind = scheme.trim().to_ascii_lowercase();
+    // Words of a name may stand before it.
+    let kind = scheme[scheme_start(scheme, scheme.len())..].to_ascii_lowercase();
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     let (host, path) = match login(&kind, authority, rest) {
         Login::None => rest.split_at(authority.len()),

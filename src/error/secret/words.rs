@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use super::is_name;
-
 /// Nouns behind which a secret may follow.
 const NOUNS: [&str; 16] = [
     "token",
@@ -119,18 +117,20 @@ pub(super) fn is_noun(word: &str, before: &[String; 2]) -> bool {
         || word == "sign" && *before == ["string", "to"]
 }
 
-/// Passwords in `user:password@host` without a scheme. Where a path of several parts, or a sentence, has
-/// one, it has to look like a secret: colons and `@` may stand in names.
-pub(super) fn logins(text: &str, reading: super::Reading) -> Vec<Range<usize>> {
+/// Passwords in `user:password@host` without a scheme. Where a path of several parts, another word of a
+/// name, or a sentence has one, it has to look like a secret: colons and `@` may stand in names.
+pub(super) fn logins(text: &str, is_name: bool) -> Vec<Range<usize>> {
     let ends = |c: char| c.is_whitespace() || "\"'`<>(){},|".contains(c);
     let mut found = Vec::new();
     let mut start = 0;
     for token in text.split_inclusive(ends) {
         let mut at = start;
         start += token.len();
+        // A word of a name is no other name.
+        let begins = is_name && !text[..at].trim_start().ends_with(char::is_whitespace);
         for (number, part) in token.split('/').enumerate() {
             if let Some(password) = password(part) {
-                let first = number == 0 && is_name(reading);
+                let first = number == 0 && begins;
                 if first || looks_secret(&part[password.clone()]) {
                     found.push(at + password.start..at + password.end);
                 }
