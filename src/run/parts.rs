@@ -229,7 +229,7 @@ impl<S> Part<S> {
         bits: u32,
         (extents, uncut): (Vec<Vec<Extent>>, usize),
     ) -> Result<S> {
-        let states = cut_all(pass, self.states, bits);
+        let states = cut_each(self.states, 1 << bits, |state| pass.parts(state, bits));
         let merged = extents.into_iter().zip(states).enumerate().map(|(n, (extents, states))| {
             let path = [&*self.path, &[(bits, n)]].concat();
             Self { states, extents, path, uncut, _reserved: None }.alone(context, pass)
@@ -259,9 +259,10 @@ impl<S> Part<S> {
                 Saved::Formless(detached) => pass.merge(state, detached),
             }
         }
+        let starts: Vec<S> = pieces.iter().map(|_| self.start(pass)).collect();
+        let states = cut_each(std::mem::take(&mut self.states), 1 << bits, cut);
         let mut all: Option<S> = None;
-        for extents in pieces {
-            let mut into = self.start(pass);
+        for ((extents, states), mut into) in pieces.into_iter().zip(states).zip(starts) {
             let mut reserved = budget.reserve(0);
             for extent in extents {
                 load(context, pass, &mut into, extent)?;
@@ -270,14 +271,14 @@ impl<S> Part<S> {
                     return Err(pass.too_large(&into, 4 * held + budget.used(), budget));
                 }
             }
+            states.into_iter().for_each(|state| pass.merge(&mut into, state));
             let left = pass.condensed(into);
             match &mut all {
                 Some(all) => pass.merge(all, left),
                 none => *none = Some(left),
             }
         }
-        let mut all = all.unwrap_or_else(|| unreachable!("there are two pieces or more"));
-        self.states.into_iter().for_each(|state| pass.merge(&mut all, pass.condensed(state)));
+        let all = all.unwrap_or_else(|| unreachable!("there are two pieces or more"));
         pass.settle(context, all)
     }
 
@@ -346,12 +347,11 @@ fn room_of_one(merging: u64) -> u64 {
     (merging / 3 + 1).saturating_mul(4)
 }
 
-/// The parts of some states: those of all states for each.
-fn cut_all<B, P: Pass<B>>(pass: &P, states: Vec<P::State>, bits: u32) -> Vec<Vec<P::State>> {
-    let mut all: Vec<Vec<P::State>> = (0..1 << bits).map(|_| Vec::new()).collect();
+/// Cuts states into so many parts each: those of all states for each part.
+fn cut_each<S>(states: Vec<S>, parts: usize, cut: impl Fn(S) -> Vec<S>) -> Vec<Vec<S>> {
+    let mut all: Vec<Vec<S>> = (0..parts).map(|_| Vec::new()).collect();
     for state in states {
-        let parts = pass.parts(state, bits).into_iter();
-        parts.zip(&mut all).for_each(|(part, states)| states.push(part));
+        cut(state).into_iter().zip(&mut all).for_each(|(part, states)| states.push(part));
     }
     all
 }

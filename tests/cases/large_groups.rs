@@ -56,7 +56,8 @@ fn numbers_of_one_key_are_counted_and_ranked_within_the_memory() {
         writeln!(out, r#"{{"k":1,"v":{n}}}"#).expect("it is written");
     }
     out.into_inner().expect("it is written");
-    for program in ["groupby(.k; nunique(.v))", "groupby(.k; p99(.v))"] {
+    let whole = "agg({n: count, u: nunique(.v), m: mean(.v)})";
+    for program in ["groupby(.k; nunique(.v))", "groupby(.k; p99(.v))", whole] {
         same_within(folder, 64, program, "one.jsonl");
     }
 }
@@ -68,7 +69,7 @@ fn rows_of_a_key_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
     for (program, records, threads) in [
         ("groupby(.k; frequencies(.v))", 200_000, &["1", "8"][..]),
         ("groupby(.k; list(.v)), count", 400_000, &["1", "8"]),
-        ("agg(list(.v))", 600_000, &["8"]),
+        ("agg(list(.v))", 600_000, &["2"]),
         ("sample(1000000; 3)", 300_000, &["8"]),
     ] {
         skewed(&folder.join("records.jsonl"), records);
@@ -90,6 +91,32 @@ fn rows_of_a_key_that_do_not_fit_are_refused_with_the_memory_that_would_do() {
             assert!(most <= (mib << 20) + BEYOND, "{least} {program}: {} MiB", most >> 20);
             assert_ne!(run(&format!("{}M", mib / 4)).0, Some(0), "a fourth of {least}: {program}");
         }
+    }
+}
+
+#[test]
+fn states_of_a_few_large_groups_are_written_and_merged_within_the_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut out = BufWriter::new(File::create(folder.join("few.jsonl")).expect("a file"));
+    for n in 0..600_000_u64 {
+        let value = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        writeln!(out, r#"{{"k":{},"v":"{value:016x}"}}"#, n % 30).expect("it is written");
+    }
+    out.into_inner().expect("it is written");
+    let within = |memory: &str, args: &[&str]| {
+        let (code, most, said) = measured(folder, &[&["--memory", memory], args].concat());
+        assert_eq!((code, &*said), (Some(0), ""), "{args:?}");
+        (most, fs::read(folder.join("result")).unwrap_or_default())
+    };
+    let program = "groupby(.k; nunique(.v))";
+    let to = ["-o", "result", "--no-sync"];
+    let (_, whole) = within("4G", &[&to[..], &[program, "few.jsonl"]].concat());
+    let (written, _) = within("64M", &["--partial", "state.creel", program, "few.jsonl"]);
+    let (merged, result) = within("64M", &[&to[..], &["--merge", "state.creel"]].concat());
+    assert!(result == whole, "the result is another");
+    for most in [written, merged] {
+        assert!(most <= (64 << 20) + BEYOND, "{} MiB", most >> 20);
     }
 }
 

@@ -88,6 +88,11 @@ impl Dictionary {
             .map(|pair| (pair.group, self.values[pair.place as usize].lend(), pair.count))
     }
 
+    /// Whether no group has a value.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// How many values each group has.
     pub(super) fn sizes(&self, groups: usize) -> Vec<u64> {
         let mut sizes = vec![0; groups];

@@ -67,9 +67,13 @@ pub trait Aggregate: Send {
     /// equal come to the same piece in all states of a process. The first may be all.
     fn divide_values(self: Box<Self>, bits: u32) -> Vec<Box<dyn Aggregate>>;
 
+    /// Whether [`divide_values`](Self::divide_values) cuts a large state and [`condense`](Self::condense) makes
+    /// its pieces small, so that the result of states of any size is made in little memory.
+    fn condenses(&self) -> bool;
+
     /// Makes the same piece of all states, which [`divide_values`](Self::divide_values) gave, its result, if
-    /// that takes less memory. It may be merged with those of other pieces then and finished, and nothing
-    /// else.
+    /// that takes less memory. It may be merged with those of other pieces, and with states of no records, and
+    /// finished, and nothing else.
     fn condense(&mut self);
 
     /// Appends the states of groups, in this order, to bytes: canonical ones, that are equal if the
@@ -150,6 +154,11 @@ pub trait State: Sized + Send + 'static {
     /// Cuts what groups hold by its values. Unless it is said otherwise, the first piece is all.
     fn divide_values(self, bits: u32) -> Vec<Self> {
         first_is_all(self, bits)
+    }
+
+    /// Whether its pieces are small once they are condensed.
+    fn condenses(&self) -> bool {
+        false
     }
 
     /// Makes a piece of all states its result, if that takes less memory.
@@ -245,6 +254,10 @@ impl<S: State> Aggregate for S {
 
     fn divide_values(self: Box<Self>, bits: u32) -> Vec<Box<dyn Aggregate>> {
         boxed(State::divide_values(*self, bits))
+    }
+
+    fn condenses(&self) -> bool {
+        State::condenses(self)
     }
 
     fn condense(&mut self) {

@@ -25,6 +25,17 @@ enum Body {
     Numbers(Vec<u64>),
 }
 
+impl Body {
+    /// Whether it has seen no value.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::One(one) => one.len() == 0,
+            Self::Many(many) => many.is_empty(),
+            Self::Numbers(numbers) => numbers.iter().all(|n| *n == 0),
+        }
+    }
+}
+
 impl<const ROWS: bool> Tally<ROWS> {
     /// The tables of a state of one group.
     pub(super) fn tables(self) -> Option<Tables> {
@@ -119,6 +130,15 @@ impl<const ROWS: bool> State for Tally<ROWS> {
     }
 
     fn merge(&mut self, other: Self, map: &[u32]) {
+        match (&self.body, &other.body) {
+            (Body::Numbers(_), Body::Numbers(_)) => {}
+            (Body::Numbers(_), _) if other.body.is_empty() => return,
+            (_, Body::Numbers(_)) if other.body.is_empty() => return,
+            (_, Body::Numbers(_)) if self.body.is_empty() => {
+                self.body = Body::Numbers(vec![0; self.groups]);
+            }
+            _ => {}
+        }
         match (&mut self.body, other.body) {
             (Body::One(into), Body::One(from)) => into.merge(*from),
             (Body::One(_), Body::Many(from)) => {
@@ -210,6 +230,10 @@ impl<const ROWS: bool> State for Tally<ROWS> {
             Body::Numbers(_) => unreachable!("values are gone that were counted"),
         };
         pieces.into_iter().map(|body| Self { groups, body }).collect()
+    }
+
+    fn condenses(&self) -> bool {
+        !ROWS
     }
 
     fn condense(&mut self) {
@@ -387,6 +411,11 @@ mod tests {
         pieces.iter_mut().for_each(State::condense);
         let of_each = pieces.iter().map(|piece| piece.sizes()[0]);
         assert!(of_each.clone().all(|n| n > 0) && of_each.sum::<u64>() == 500);
+        // A part of no records may be condensed or not.
+        let mut whole = one(0);
+        pieces.into_iter().for_each(|piece| whole.merge(piece, &[0]));
+        whole.merge(one(0), &[0]);
+        assert_eq!(whole.sizes(), [500]);
     }
 
     #[test]

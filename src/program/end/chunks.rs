@@ -54,7 +54,8 @@ pub(crate) struct Run {
 }
 
 /// How many rows chunks have: as many as come to the bytes of a chunk, going by the one before, so that
-/// where they are cut depends on nothing but the rows.
+/// where they are cut depends on nothing but the rows. The first has one row, since a row may be large:
+/// with 64, up to 64 large rows were in memory at once, and were decoded again for each that came.
 #[derive(Debug)]
 pub(crate) struct Sizes {
     rows: usize,
@@ -62,7 +63,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    const FIRST: usize = if cfg!(test) { 2 } else { 64 };
+    const FIRST: usize = 1;
     const MOST: usize = 1 << 14;
 
     /// Those of chunks that leave the process.

@@ -121,12 +121,15 @@ impl Groups {
         /// A table that grows has its old and its new place at once; a state that is cut to be spilled,
         /// itself and its parts, which grow too.
         const TIMES: usize = 3;
-        match self.keys {
-            Keys::One => states,
-            Keys::Texts(_) | Keys::Numbers(_) => {
-                self.keys.weight().saturating_add(states).saturating_mul(TIMES)
-            }
+        match self.is_cut() {
+            false => states,
+            true => self.keys.weight().saturating_add(states).saturating_mul(TIMES),
         }
+    }
+
+    /// Whether a large one is cut: by its keys, or by the values of one group.
+    fn is_cut(&self) -> bool {
+        !matches!(self.keys, Keys::One) || self.states.iter().any(|state| state.condenses())
     }
 
     /// As many parts as `2^bits`, of which it is the first and the others have seen nothing.
@@ -244,20 +247,17 @@ impl LaneState for Groups {
     }
 
     fn merging(&self) -> usize {
-        // That is in `held` already for groups.
+        // That is in `held` already for those that are cut.
         let held = LaneState::held(self);
-        if matches!(self.keys, Keys::One) { 2 * held } else { held }
+        if self.is_cut() { held } else { 2 * held }
     }
 
     fn grows(&self) -> bool {
         let states: usize = self.states.iter().map(|state| state.weight()).sum();
-        !matches!(self.keys, Keys::One) && states > self.keys.weight()
+        self.is_cut() && states > self.keys.weight()
     }
 
     fn pieces(self, bits: u32) -> Vec<Self> {
-        if matches!(self.keys, Keys::One) {
-            return self.first_of(bits);
-        }
         let empty =
             || Self { keys: self.keys.clone(), cut: self.cut, states: Vec::new(), ..self.fresh() };
         let mut pieces: Vec<Self> = (0..1 << bits).map(|_| empty()).collect();
@@ -269,10 +269,7 @@ impl LaneState for Groups {
     }
 
     fn condensed(mut self) -> Self {
-        // A state of one group may be whole in what follows.
-        if !matches!(self.keys, Keys::One) {
-            self.states.iter_mut().for_each(|state| state.condense());
-        }
+        self.states.iter_mut().for_each(|state| state.condense());
         self
     }
 
@@ -297,7 +294,8 @@ impl LaneState for Groups {
     }
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        let saves = LaneState::has_form(self);
+        // Several that were spilled when they were small may be large together.
+        let saves = !self.grouping.draws();
         if saves {
             LaneState::encode(self, bytes);
         }
@@ -305,12 +303,15 @@ impl LaneState for Groups {
     }
 
     fn has_form(&self) -> bool {
-        /// Beside larger ones a state of one group is spilled, which is loaded at once again.
+        /// Of one group, states that are loaded at once again are spilled beside larger ones.
         const SMALL: usize = 64 << 10;
         // A state that looks at the order is of one lane, and what that spills comes back in order; but the
         // next one of it must number records from where this one is.
-        !self.grouping.draws()
-            && (!matches!(self.keys, Keys::One) || LaneState::held(self) <= SMALL)
+        let is_small = || {
+            let whole = self.states.iter().filter(|state| !state.condenses());
+            whole.map(|state| state.weight()).sum::<usize>() <= SMALL
+        };
+        !self.grouping.draws() && (!matches!(self.keys, Keys::One) || is_small())
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {

@@ -302,8 +302,8 @@ impl LaneState for States {
         let mut own = Vec::new();
         for state in self.states() {
             own.clear();
-            if state.has_form() {
-                state.save(&mut own);
+            if !state.save(&mut own) {
+                own.clear();
             }
             bytes.put_bytes(&own);
         }

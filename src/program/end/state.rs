@@ -73,10 +73,10 @@ pub(crate) trait State: fmt::Debug + Send {
     /// Adds what was saved. Returns false if these are no such bytes.
     fn load(&mut self, bytes: &[u8]) -> bool;
 
-    /// Whether it can be saved.
+    /// Whether it is worth while to spill it, and it can be saved.
     fn has_form(&self) -> bool;
 
-    /// Moves out what can be saved; the rest stays.
+    /// Moves out what is to be spilled; the rest stays.
     fn detach(&mut self) -> Box<dyn State>;
 
     /// Spills what it holds, of which it keeps the places. Returns false if it is one to be spilled by its
