@@ -22,10 +22,10 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 5;
+const FORMAT: u16 = 6;
 
 /// The version of the language. It goes up when a program of before would give another answer.
-const LANGUAGE: u16 = 1;
+const LANGUAGE: u16 = 2;
 
 /// Bytes of a header, the last eight of which are its checksum.
 const HEADER: usize = 56;

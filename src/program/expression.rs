@@ -3,6 +3,8 @@
 //! Each shape here is evaluated natively. A shape that is not will be handed to jq one day, which
 //! changes only the places that now answer "not there yet".
 
+use creel_operators::column::LONGEST_INTEGER;
+
 use super::batch::Kind;
 use super::compile::{number, text_argument};
 use super::fault::Fault;
@@ -252,18 +254,21 @@ impl Constant<'_> {
         }
     }
 
-    /// The same, for values of JSON.
-    fn json(&self) -> Result<json::Constant, std::num::ParseFloatError> {
-        Ok(json::Constant::new(&match self {
+    /// The same, for values of JSON; `None` for a number that no record may hold either.
+    fn json(&self) -> Option<json::Constant> {
+        Some(json::Constant::new(&match self {
             Self::Null => "null".to_owned(),
             Self::Bool(value) => value.to_string(),
             // jq's literals may lack a digit where those of JSON may not, and begin with zeros.
             Self::Number(digits) if digits.contains(['.', 'e', 'E']) => {
-                json::shortest(digits.parse::<f64>()?)
+                json::shortest(digits.parse::<f64>().ok()?)
             }
             Self::Number(digits) => {
                 let (sign, digits) = digits.strip_prefix('-').map_or(("", *digits), |of| ("-", of));
                 let digits = digits.trim_start_matches('0');
+                if digits.len() > LONGEST_INTEGER {
+                    return None;
+                }
                 format!("{sign}{}", if digits.is_empty() { "0" } else { digits })
             }
             Self::Text(text) => serde_json::Value::from(*text).to_string(),
@@ -318,7 +323,8 @@ fn compare(
     let value_kind = value.kind(kind);
     if value_kind.is_json() {
         let with = with.json();
-        let with = with.map_err(|_| Fault::new(with_span.clone(), "this number cannot be read"))?;
+        let with =
+            with.ok_or_else(|| Fault::new(with_span.clone(), "this number cannot be read"))?;
         return Ok(on(value, Predicate::Json(order, Box::new(with))));
     }
     let predicate = match (value_kind, with) {

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::RandomState;
 
 use super::{Damaged, Each, Kind, Needs, NoBytes, Order, Parameter, PerGroup, Reader, Writer};
-use crate::column::{
-    Canonical, CanonicalValue as Value, Columns, Datum, Groups, Number, OwnedColumn, OwnedData,
-};
+use crate::column::{Canonical, Columns, Datum, Groups, Number, OwnedColumn, OwnedData};
 
 pub(super) static HISTOGRAM: Kind = Kind {
     name: "histogram",
@@ -118,21 +116,17 @@ fn integer(number: &Number<'_>) -> Option<i128> {
     match number {
         Number::Integer(integer) => Some(i128::from(*integer)),
         Number::Long(digits) => digits.parse().ok(),
-        Number::Double(_) => match number.datum().canonical().value() {
-            Value::Integer(integer) => Some(i128::from(*integer)),
-            Value::Float(_) | Value::Text(_) | Value::Key(_) => None,
-        },
+        Number::Double(x) => (x.fract() == 0.0 && x.abs() < 2_f64.powi(127)).then_some(*x as i128),
     }
 }
 
-/// Appends a bound: as a double, if it is one. JSON has no infinities: as elsewhere, they are the largest
-/// doubles.
+/// Appends a bound. JSON has no infinities: as elsewhere, they are the largest doubles.
 fn push_far(bound: &Canonical<'_>, into: &mut OwnedColumn) {
-    let number = bound.datum().number().map(|number| number.to_f64());
+    if bound.datum().number().is_some() {
+        return into.push(Some(bound.datum()));
+    }
     let largest = if *bound < Datum::Integer(0).canonical() { f64::MIN } else { f64::MAX };
-    let double = Datum::Float(number.unwrap_or(largest));
-    let is_double = number.is_none() || double.canonical() == *bound;
-    into.push(Some(if is_double { double } else { bound.datum() }));
+    into.push(Some(Datum::Float(largest)));
 }
 
 /// An integer as a value.
@@ -269,6 +263,10 @@ mod tests {
         assert_eq!(rows(1.0, &near), apart);
         assert_eq!(rows(0.25, &near), apart);
         assert_eq!(rows(2.0, &near), "[[-9007199254740994,1],[9007199254740992,2]]");
+        // A double is in the interval of the integer that it is.
+        let equal = ["1180591620717411303424", "1180591620717411303424.0"];
+        assert_eq!(rows(1.0, &equal), "[[1180591620717411303424,2]]");
+        assert_eq!(rows(3.0, &equal), "[[1180591620717411303423,2]]");
         let long = ["9223372036854775807", "9223372036854775808", "-18446744073709551617", "1"];
         let rows_of_ten = "[[-18446744073709551620,1],[0,1],[9223372036854775800,2]]";
         assert_eq!(rows(10.0, &long), rows_of_ten);

@@ -52,8 +52,8 @@
 //! `min`, `max`, `topk`, `bottomk`, `min_by` and `max_by` go by an order of values.
 //!
 //! - Values of columns are in jq's order, that of [`Canonical`](crate::column::Canonical): null, false,
-//!   true, numbers, strings, lists, objects. Numbers are compared by value: `-0.0` is `0.0`, an integer
-//!   is compared with a double as it is, and NaN is below all numbers.
+//!   true, numbers, strings, lists, objects. Numbers are compared by value: `-0.0` is `0.0`, a double
+//!   has the value of its bits, which an integer of any size may equal, and NaN is below all numbers.
 //! - Records of a type are in the order of their [`Value`](crate::Value). That of `f64` and `f32` is the
 //!   total order of IEEE 754, as `f64::total_cmp` has it: `-0.0` is below `0.0`, and NaN is above all
 //!   numbers, or with its sign set below all. A Rust type has no value but its bits, so two floats of

@@ -5,6 +5,8 @@
 //! variance is one fraction of integers, `(n * sum(x^2) - sum(x)^2) / n^2`, that is rounded once: it
 //! is never negative, and bit-equal whatever the cuts.
 
+use num_bigint::{BigInt, BigUint, Sign};
+
 use super::exact::{Exact, parts, ratio};
 use super::{Damaged, Reader, Writer};
 use crate::column::{Column, Groups, Number};
@@ -14,6 +16,8 @@ pub(crate) struct Moments {
     count: u64,
     sum: Exact<2>,
     squares: Exact<4>,
+    /// The sums of integers beyond 64 bits, whose squares an addition has no room for, and of their squares.
+    long: Option<Box<(BigInt, BigUint)>>,
     /// NaN or an infinity was among them: there is no variance.
     infinite: bool,
 }
@@ -28,8 +32,7 @@ impl Moments {
             match number {
                 Number::Integer(n) => state.add_integer(n),
                 Number::Double(x) => state.add_double(x),
-                // The square of one of more than 64 bits does not fit an addition.
-                Number::Long(_) => state.add_double(number.to_f64()),
+                Number::Long(digits) => state.add_long(&digits),
             }
         });
     }
@@ -39,6 +42,14 @@ impl Moments {
         let magnitude = u128::from(n.unsigned_abs());
         self.sum.add(n < 0, magnitude, 0);
         self.squares.add(false, magnitude * magnitude, 0);
+    }
+
+    #[cold]
+    fn add_long(&mut self, digits: &str) {
+        let integer: BigInt = digits.parse().unwrap_or_default();
+        let (sum, squares) = &mut **self.long.get_or_insert_default();
+        *squares += integer.magnitude() * integer.magnitude();
+        *sum += integer;
     }
 
     #[inline]
@@ -57,6 +68,11 @@ impl Moments {
         self.count += other.count;
         self.sum.merge(&other.sum);
         self.squares.merge(&other.squares);
+        if let Some(other) = &other.long {
+            let (sum, squares) = &mut **self.long.get_or_insert_default();
+            *sum += &other.0;
+            *squares += &other.1;
+        }
         self.infinite |= other.infinite;
     }
 
@@ -68,15 +84,20 @@ impl Moments {
         if self.infinite {
             return Some(f64::NAN);
         }
-        let ((sum, unit), (squares, square_unit)) = (self.sum.to_big(), self.squares.to_big());
+        let ((sum, sum_unit), (squares, square_unit)) = (self.sum.to_big(), self.squares.to_big());
+        // In units of one power of two for the sum, and of its square for the squares.
+        let unit = sum_unit.min(square_unit.div_euclid(2)).min(0);
+        let mut sum = sum << (sum_unit - unit).unsigned_abs();
+        let mut squares = squares << (square_unit - 2 * unit).unsigned_abs();
+        if let Some(long) = &self.long {
+            sum += &long.0 << unit.unsigned_abs();
+            squares += BigInt::from(&long.1 << (2 * unit).unsigned_abs());
+        }
         let (left, right) = (squares * self.count, &sum * &sum);
-        let unit = square_unit.min(2 * unit);
-        let left = left << (square_unit - unit).unsigned_abs();
-        let right = right << (2 * self.sum.to_big().1 - unit).unsigned_abs();
         // By the inequality of Cauchy and Schwarz it is not negative; of damaged sums it may be.
         let numerator = (left - right).to_biguint().unwrap_or_default();
-        let count = num_bigint::BigUint::from(self.count);
-        Some(ratio(&numerator, &(&count * &count), unit))
+        let count = BigUint::from(self.count);
+        Some(ratio(&numerator, &(&count * &count), 2 * unit))
     }
 
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
@@ -84,21 +105,39 @@ impl Moments {
         bytes.push(u8::from(self.infinite));
         self.sum.encode(bytes);
         self.squares.encode(bytes);
+        bytes.push(u8::from(self.long.is_some()));
+        if let Some(long) = &self.long {
+            bytes.push(u8::from(long.0.sign() == Sign::Minus));
+            bytes.put_bytes(&long.0.magnitude().to_bytes_le());
+            bytes.put_bytes(&long.1.to_bytes_le());
+        }
     }
 
     pub(crate) fn decode(bytes: &mut Reader<'_>) -> Result<Self, Damaged> {
         let (count, infinite) = (bytes.records()?, bytes.flag()?);
-        Ok(Self { count, infinite, sum: Exact::decode(bytes)?, squares: Exact::decode(bytes)? })
+        let (sum, squares) = (Exact::decode(bytes)?, Exact::decode(bytes)?);
+        let long = match bytes.flag()? {
+            false => None,
+            true => {
+                let sign = if bytes.flag()? { Sign::Minus } else { Sign::Plus };
+                let sum = BigInt::from_biguint(sign, BigUint::from_bytes_le(bytes.bytes()?));
+                Some(Box::new((sum, BigUint::from_bytes_le(bytes.bytes()?))))
+            }
+        };
+        Ok(Self { count, infinite, sum, squares, long })
     }
 
     pub(crate) fn heap(&self) -> usize {
-        self.sum.heap() + self.squares.heap()
+        let words = |bits: u64| bits as usize / 8 + 32;
+        let long = self.long.as_ref().map_or(0, |long| words(long.0.bits()) + words(long.1.bits()));
+        self.sum.heap() + self.squares.heap() + long
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::column::{Form, Span};
     use proptest::prelude::*;
 
     fn variance(numbers: &[f64]) -> f64 {
@@ -129,6 +168,46 @@ mod tests {
         assert_eq!(variance(&[large - 1, large]), 0.25);
         assert_eq!(variance(&[i64::MIN, i64::MIN + 2, i64::MIN + 4]), 8.0 / 3.0);
         assert_eq!(variance(&[i64::MIN, i64::MAX]), (2_f64.powi(64) - 1.0).powi(2) / 4.0);
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_exact() {
+        let variance = |numbers: &[&str]| {
+            let mut halves = numbers.chunks(numbers.len().div_ceil(2)).map(|numbers| {
+                let (text, mut at) = (numbers.concat(), 0);
+                let spans = numbers.iter().map(|number| {
+                    at += number.len();
+                    Span::new(at - number.len(), at)
+                });
+                let spans: Vec<_> = spans.collect();
+                let mut state = [Moments::default()];
+                Moments::update(&mut state, Groups::One, &Column::texts(Form::Json, &text, &spans));
+                let mut bytes = Vec::new();
+                state[0].encode(&mut bytes);
+                let mut reader = Reader::new(&bytes);
+                let decoded = Moments::decode(&mut reader).unwrap();
+                assert!(reader.end().is_ok());
+                decoded
+            });
+            let mut all = halves.next().unwrap();
+            halves.for_each(|half| all.merge(&half));
+            all.variance().unwrap()
+        };
+        assert_eq!(variance(&["9223372036854775808", "9223372036854775809"]), 0.25);
+        assert_eq!(variance(&["18446744073709551616", "18446744073709551618"]), 1.0);
+        assert_eq!(variance(&["-18446744073709551616", "-18446744073709551618"]), 1.0);
+        let huge = format!("1{}", "0".repeat(400));
+        let next = format!("1{}6", "0".repeat(399));
+        assert_eq!(variance(&[&huge, &next]), 9.0);
+        assert_eq!(variance(&[&huge, &huge, &huge]), 0.0);
+        assert_eq!(variance(&[&huge, "0"]), f64::INFINITY);
+        // With doubles among them, and with an addition of a fraction.
+        assert_eq!(variance(&["9223372036854775808", "9223372036854775808.0"]), 0.0);
+        assert_eq!(variance(&["18446744073709551617", "18446744073709551616.0"]), 0.25);
+        assert_eq!(
+            variance(&["18446744073709551616", "-18446744073709551616", "0.5"]),
+            "226854911280625642308916404954512140970.72222222222222".parse::<f64>().unwrap()
+        );
     }
 
     proptest! {

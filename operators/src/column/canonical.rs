@@ -4,15 +4,16 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Datum;
+use super::decimal::Decimal;
 use super::json::{rank, unescaped, within_quotes};
 use super::key::{self, FALSE, NEGATIVE, NULL, NUMBER, OBJECT, STRING, TRUE};
-use super::number::{Decimal, EXACT, Number};
+use super::number::{EXACT, Number};
 
 /// A value as it is compared: two are equal if the values are, whatever columns they came from, and
 /// they sort as jq sorts: null, false, true, numbers, strings, arrays, objects.
 ///
-/// Numbers are compared by value (1, 1.0 and 1e0 are one), NaN is below all numbers, and strings go
-/// by code points. Only lists, objects and strings with escapes are copied to be made canonical.
+/// Numbers are compared by value (1, 1.0 and 1e0 are one, and so are the double 2^53 and the integer: a
+/// double has the value of its bits), NaN is below all numbers, and strings go by code points. Only lists, objects and strings with escapes are copied to be made canonical.
 ///
 /// ```
 /// use creel_operators::column::{Canonical, Datum};
@@ -193,10 +194,9 @@ fn of_double(double: f64) -> Value<'static> {
 
 #[cold]
 fn of_large_double(double: f64) -> Value<'static> {
-    if double.is_finite()
-        && let Some(integer) = Decimal::of_double(double).to_i64()
-    {
-        return Value::Integer(integer);
+    // All of them are integers, and -2^63 to 2^63 are doubles.
+    if (i64::MIN as f64..-(i64::MIN as f64)).contains(&double) {
+        return Value::Integer(double as i64);
     }
     let mut key = String::new();
     key::double_key(double, &mut key);
@@ -242,10 +242,16 @@ fn of_key(key: &str) -> Value<'_> {
     }
 }
 
+/// The digits of the largest integers below [`EXACT`].
+const EXACT_DIGITS: i32 = 16;
+
 fn of_number_key(key: &str) -> Value<'_> {
     let Some(decimal) = key::number_of_key(key) else { return Value::Key(Cow::Borrowed(key)) };
     if let Some(integer) = decimal.to_i64() {
         return Value::Integer(integer);
+    }
+    if decimal.point > EXACT_DIGITS {
+        return Value::Key(Cow::Borrowed(key));
     }
     let mut raw = String::new();
     decimal.write(&mut raw);
@@ -350,6 +356,23 @@ mod tests {
         "-1e300",
         "12345678901234567",
         "123456789e3",
+        "36028797018963968",
+        "36028797018963968.0",
+        "9223372036854775807",
+        "9223372036854775808.0",
+        "9223372036854775809",
+        "-9223372036854775808.0",
+        "1180591620717411300001",
+        "1180591620717411303423",
+        "1180591620717411303424",
+        "1180591620717411303424.0",
+        "1180591620717411303425",
+        "-1180591620717411303423",
+        "-1180591620717411303424.0",
+        "-1180591620717411303425",
+        "1000000000000000000000",
+        "1e21",
+        "1e22",
         "5e-324",
         "9007199254740993",
         "9007199254740992.5",

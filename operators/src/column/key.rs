@@ -2,14 +2,15 @@
 //!
 //! A first byte tells the type. A string is a quote and what it stands for, which for most strings is
 //! how they stand in the record but for the closing quote: nothing is copied. A number is where its
-//! point stands, then the digits of its value without zeros at the end: no key is much longer than what
-//! it is of. Within arrays and objects each part ends with a NUL, which is below whatever may go on.
+//! point stands, then the digits of its value without zeros at the end. An integer of more than 21 digits
+//! has those of the largest double that is not beyond it, and then how much it is above that: the shortest
+//! digits of 1e300 are one and all of them 301, so no key is much longer than what it is of. Within arrays and objects each part ends with a NUL, which is below whatever may go on.
 
 use std::borrow::Cow;
 
 use super::canonical::Value;
+use super::decimal::{Decimal, shortest};
 use super::json::{elements, entries, rank, unescaped, within_quotes, write_string};
-use super::number::{Decimal, shortest};
 use super::{Column, Datum};
 
 pub(super) const NULL: char = '\u{1}';
@@ -32,6 +33,10 @@ const ESCAPE: char = '\u{1}';
 const POINT: (u32, u32) = (0x200, 0xd600);
 /// The same for zero, below all that are positive.
 const ZERO: char = '\u{20}';
+/// Stands before how much a number is above its digits: below any digit that they could go on with.
+const ABOVE: char = ' ';
+/// The same for negative numbers: above any digit, and below the end of those that are no further from zero.
+const FURTHER: char = '}';
 /// In the place of a point, what no other number has: NaN, below all, and the infinities.
 pub(super) const NAN_KEY: &str = "\u{4}\u{1}";
 pub(super) const LEAST_KEY: &str = "\u{4}\u{2}";
@@ -68,15 +73,24 @@ pub fn write_key(json: &str, out: &mut String) {
 pub(super) fn number_key(number: &Decimal<'_>, out: &mut String) {
     let marker =
         |code: Option<u32>| code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
-    match number {
-        Decimal { digits, .. } if digits.is_empty() => out.extend([NUMBER, ZERO]),
-        Decimal { negative: false, digits, point } => {
+    let Decimal { negative, digits, point, above } = number;
+    match negative {
+        _ if digits.is_empty() => out.extend([NUMBER, ZERO]),
+        false => {
             out.extend([NUMBER, marker(POINT.0.checked_add_signed(*point))]);
             out.push_str(digits);
+            if !above.is_empty() {
+                out.extend([ABOVE, marker(Some(POINT.0 + above.len() as u32))]);
+                out.push_str(above);
+            }
         }
-        Decimal { negative: true, digits, point } => {
+        true => {
             out.extend([NEGATIVE, marker(POINT.1.checked_add_signed(-point))]);
             out.extend(digits.chars().map(complement));
+            if !above.is_empty() {
+                out.extend([FURTHER, marker(POINT.1.checked_sub(above.len() as u32))]);
+                out.extend(above.chars().map(complement));
+            }
             // Above all digits: of two negatives the one with more digits is the smaller.
             out.push('~');
         }
@@ -157,12 +171,21 @@ fn read_number(negative: bool, key: &str) -> Decimal<'_> {
     let mut chars = key.chars();
     let code = chars.next().map_or(0, |marker| u32::from(marker) as i32);
     let written = chars.as_str().trim_end_matches('~');
-    let (digits, point) = match negative {
-        _ if !written.bytes().all(|byte| byte.is_ascii_digit()) => (Cow::Borrowed(""), 0),
-        false => (Cow::Borrowed(written), code - POINT.0 as i32),
-        true => (written.chars().map(complement).collect(), POINT.1 as i32 - code),
+    let (digits, above) = written.split_once([ABOVE, FURTHER]).unwrap_or((written, ""));
+    // How many they are is told before them.
+    let above = above.char_indices().nth(1).map_or("", |(at, _)| &above[at..]);
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (digits, point, above) = match negative {
+        _ if digits.is_empty() || !are_digits(digits) || !are_digits(above) => {
+            (Cow::Borrowed(""), 0, Cow::Borrowed(""))
+        }
+        false => (Cow::Borrowed(digits), code - POINT.0 as i32, Cow::Borrowed(above)),
+        true => {
+            let read = |digits: &str| digits.chars().map(complement).collect();
+            (read(digits), POINT.1 as i32 - code, read(above))
+        }
     };
-    Decimal { negative: negative && !digits.is_empty(), digits, point }
+    Decimal { negative: negative && !digits.is_empty(), digits, point, above }
 }
 
 fn complement(digit: char) -> char {

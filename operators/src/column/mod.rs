@@ -25,9 +25,12 @@
 mod batch;
 mod canonical;
 mod datum;
+mod decimal;
 mod json;
 mod key;
 mod number;
+#[cfg(test)]
+mod number_tests;
 #[cfg(test)]
 mod order_tests;
 mod owned;
@@ -39,9 +42,10 @@ pub use batch::{Columns, Groups, Positions};
 pub use canonical::Canonical;
 pub(crate) use canonical::Value as CanonicalValue;
 pub use datum::{Datum, OwnedDatum};
+pub use decimal::shortest;
 pub use json::{has_escape, rank, unescape, write_string};
 pub use key::{write_key, write_value};
-pub use number::{Number, shortest, small_integer};
+pub use number::{LONGEST_INTEGER, Number, small_integer};
 pub use owned::{OwnedColumn, OwnedData};
 
 /// A piece of a text: an offset and a length in bytes. Texts under spans have less than 4 GiB.

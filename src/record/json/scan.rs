@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use creel_kernels::plain;
+use creel_operators::column::LONGEST_INTEGER;
 
 use super::DEEPEST;
 
@@ -273,6 +274,10 @@ impl Cursor<'_> {
         if zero && digits > 1 {
             self.at -= digits - 1;
             return self.wrong("a number does not begin with a zero");
+        }
+        if digits > LONGEST_INTEGER && !matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            self.at -= digits;
+            return self.wrong("an integer of more than 50,000 digits");
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
