@@ -48,7 +48,8 @@
 //!   are refused, with both named. Damaged bytes are refused, whatever the damage; no bytes make
 //!   a reader panic, or take memory that they do not justify.
 //! - No credential is in a plan: the process that reads finds its own.
-//! - What could not be read, or was left out, is remembered in a state: [`State::report`].
+//! - What could not be read, or was left out, is remembered in a state: [`State::report`]. [`Rows::report`] adds
+//!   what the stages behind the first reduction left out.
 //!
 //! # The program is text
 //!

@@ -61,6 +61,7 @@ pub fn write_key(json: &str, out: &mut String) {
         0 => out.push(NULL),
         1 => out.push(FALSE),
         2 => out.push(TRUE),
+        3 if short_key(json, out) => {}
         3 => number_key(&Decimal::of(json), out),
         4 => {
             out.push(STRING);
@@ -70,9 +71,30 @@ pub fn write_key(json: &str, out: &mut String) {
     }
 }
 
+/// Appends the key of a positive integer of few digits, as most numbers that are told apart are; returns false,
+/// and appends nothing, for any other.
+#[inline]
+fn short_key(raw: &str, out: &mut String) -> bool {
+    /// The most digits of 64 bits.
+    const FEW: usize = 20;
+    let bytes = raw.as_bytes();
+    if bytes.len() > FEW || bytes[0] == b'0' || !bytes.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let zeros = bytes.iter().rev().take_while(|byte| **byte == b'0').count();
+    out.push(NUMBER);
+    out.push(marker(Some(POINT.0 + bytes.len() as u32)));
+    out.push_str(&raw[..raw.len() - zeros]);
+    true
+}
+
+/// The character that stands for a place, or a number of digits.
+#[inline]
+fn marker(code: Option<u32>) -> char {
+    code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
 pub(super) fn number_key(number: &Decimal<'_>, out: &mut String) {
-    let marker =
-        |code: Option<u32>| code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
     let Decimal { negative, digits, point, above } = number;
     match negative {
         _ if digits.is_empty() => out.extend([NUMBER, ZERO]),
