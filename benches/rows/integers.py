@@ -1,7 +1,8 @@
-"""How often each of 100 million integers occurs, 20 million distinct, beside ClickHouse.
+"""How often each of 100 million integers occurs, 20 million distinct, beside ClickHouse and Polars.
 
-creel counts a bag in memory; ClickHouse reads the same integers, eight bytes each, out of the page cache, which is
-the form that it reads fastest. Of creel the run alone is shown, of ClickHouse the query alone.
+creel counts a bag in memory, and its run alone is shown. ClickHouse and Polars are shown as whole processes that
+read a text file with an integer a line; and ClickHouse once more by its query alone over the same integers, eight
+bytes each, which is the form that it reads fastest. All files are in the page cache.
 """
 
 import measure
@@ -9,18 +10,43 @@ import measure
 INTEGERS, DISTINCT = 100_000_000, 20_000_000
 
 
+def text_of(path):
+    """The integers of a file, one a line."""
+    text = path.with_suffix(".txt")
+    if not text.exists():
+        made = text.with_suffix(".made")
+        with path.open("rb") as integers, made.open("wb") as out:
+            while block := integers.read(8 << 20):
+                numbers = memoryview(block).cast("Q")
+                out.write(b"".join(b"%d\n" % number for number in numbers))
+        made.rename(text)
+    return text
+
+
 def run(bench):
     program = bench.example("integers")
     path = measure.DATA / f"integers-{INTEGERS}-{DISTINCT}.u64"
     bench.made(path, program, INTEGERS, DISTINCT)
-    measure.warm([path])
+    text = text_of(path)
+    measure.warm([path, text])
     creel = [program, path, bench.threads]
-    clickhouse = bench.peer("clickhouse_integers.py", bench.threads, path)
-    agreed = bench.rounds({"creel": creel, "ClickHouse": clickhouse}, work="answers", repeats=1)
+    timed = {"creel": creel, "ClickHouse, query": bench.peer("clickhouse_integers.py", bench.threads, path)}
+    whole = {
+        "ClickHouse": bench.peer("text_integers.py", "clickhouse", bench.threads, text),
+        "Polars": bench.peer("text_integers.py", "polars", bench.threads, text),
+    }
+    agreed = bench.rounds({**timed, **whole}, work="answers", repeats=1)
     runs = {name: [] for name in agreed}
     for _ in range(bench.repeats):
-        for name, command in (("creel", creel), ("ClickHouse", clickhouse)):
-            if name in runs:
-                runs[name].append({"wall": bench.printed([*command, "time"])})
+        for name in agreed:
+            if name in timed:
+                runs[name].append({"wall": bench.printed([*timed[name], "time"])})
+            else:
+                runs[name].append(measure.measure(whole[name])[1])
     bench.raw["integers"] = runs
-    return [bench.line("100 M integers, 20 M distinct", runs, "creel", "ClickHouse", reach=0.35)]
+    work = "100 M integers, 20 M distinct"
+    return [
+        bench.line(work, runs, "creel", "ClickHouse", reach=0.35),
+        bench.line(work, runs, "creel", "Polars", reach=0.35),
+        bench.line(work, runs, "creel", "ClickHouse, query"),
+    ]

@@ -255,6 +255,30 @@ impl<K: Stored> Counts<K> {
         self.table.save(bytes)
     }
 
+    /// [Saves](Self::save) each of the [parts](Self::parts) and gives their bytes in their order, until `write`
+    /// returns `false`. Returns `false`, and gives none, if these keys have no form in bytes.
+    ///
+    /// ```
+    /// # use creel_operators::Counts;
+    /// let mut parts = vec![Counts::<String>::default(); 4];
+    /// let mut of_each = parts.iter_mut();
+    /// let counts = Counts::from_iter(["a", "b", "c", "a"]);
+    /// assert!(counts.save_parts(2, |bytes| of_each.next().is_some_and(|part| part.load(bytes))));
+    /// assert_eq!(parts.iter().map(|part| part.get("a")).sum::<u64>(), 2);
+    /// assert_eq!(parts.iter().map(Counts::len).sum::<usize>(), 3);
+    /// ```
+    pub fn save_parts(self, bits: u32, mut write: impl FnMut(&[u8]) -> bool) -> bool {
+        if Self::HAS_PARTS {
+            return self.table.save_parts(bits, &mut write);
+        }
+        let mut bytes = Vec::new();
+        let saved = self.save(&mut bytes);
+        if saved && write(&bytes) {
+            let _ = (1..1 << bits).all(|_| write(&[]));
+        }
+        saved
+    }
+
     /// Adds what was [`save`](Self::save)d. `false`, and some of it may have been added, if these
     /// are not the bytes of counts of such keys.
     pub fn load(&mut self, bytes: &[u8]) -> bool {

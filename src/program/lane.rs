@@ -235,6 +235,16 @@ impl Pass<Block> for Reduce {
         }
     }
 
+    fn save_parts(
+        &self,
+        lane: Lane,
+        bits: u32,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Lane>> {
+        let left = lane.state.save_parts(bits, write)?;
+        Ok(left.map(|state| self.lane(state)))
+    }
+
     fn save(&self, lane: &Lane, bytes: &mut Vec<u8>) -> bool {
         lane.state.save(bytes)
     }

@@ -48,7 +48,7 @@ pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::{reduce, unfit};
 #[cfg(feature = "cli")]
-pub(crate) use spilled::Held;
+pub(crate) use spilled::{Held, save_each};
 #[cfg_attr(not(feature = "cli"), allow(unused_imports))]
 pub(crate) use stream::{stream, streaming};
 

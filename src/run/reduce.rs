@@ -7,6 +7,7 @@ use super::lanes;
 use super::merge::gathered;
 use super::schedule::Policy;
 use super::segments::{self, Segments};
+use super::spilled::save_each;
 use super::unordered::{self, FirstFailure};
 use super::{BlockOf, Context, Input};
 use crate::graph::{Moved, Node, Shared};
@@ -81,6 +82,23 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
     fn join(&self, parts: Vec<Self::State>) -> Self::State;
     fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool;
     fn load(&self, into: &mut Self::State, bytes: &[u8]) -> bool;
+
+    /// Gives the bytes of each of the [`parts`](Self::parts), in their order; or returns the state if it has no
+    /// form in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`.
+    fn save_parts(
+        &self,
+        state: Self::State,
+        bits: u32,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Self::State>> {
+        let parts = self.parts(state, bits);
+        let left = save_each(parts, |part, bytes| self.save(part, bytes), write)?;
+        Ok(left.map(|parts| self.join(parts)))
+    }
 
     /// Cuts a state by the values of its keys into `2^bits` pieces, each with all keys. The first may be all,
     /// and is all of an aggregate that looks at the order.

@@ -39,9 +39,10 @@ impl<S> Held<S> {
         }
         let detached = pass.detach(&mut self.state);
         if pass.held(&detached) > empty || pass.weight(&detached) > 0 {
-            match saved(pass, budget, pass.parts(detached, SPILL_BITS))? {
-                Saved::Parts(extents) => self.spills.push(extents),
-                Saved::Formless(detached) => pass.merge(&mut self.state, detached),
+            let mut batch = Batch::new(budget);
+            match pass.save_parts(detached, SPILL_BITS, &mut |bytes| batch.add(bytes))? {
+                None => self.spills.push(batch.finish()?),
+                Some(detached) => pass.merge(&mut self.state, detached),
             }
         } else {
             pass.merge(&mut self.state, detached);
@@ -65,19 +66,31 @@ pub(super) fn saved<B, P: Pass<B>>(
     budget: &Budget,
     parts: Vec<P::State>,
 ) -> Result<Saved<P::State>> {
-    let mut parts = parts.into_iter();
     let mut batch = Batch::new(budget);
-    let mut bytes = Vec::new();
+    let save = |part: &P::State, bytes: &mut Vec<u8>| pass.save(part, bytes);
+    match save_each(parts, save, &mut |bytes| batch.add(bytes))? {
+        Some(parts) => Ok(Saved::Formless(pass.join(parts))),
+        None => Ok(Saved::Parts(batch.finish()?)),
+    }
+}
+
+/// Gives the bytes of each part, which is dropped then; or returns the parts, which all have a form in bytes or
+/// none.
+pub(crate) fn save_each<S>(
+    parts: Vec<S>,
+    save: impl Fn(&S, &mut Vec<u8>) -> bool,
+    write: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<Option<Vec<S>>> {
+    let (mut parts, mut bytes) = (parts.into_iter(), Vec::new());
     while let Some(part) = parts.next() {
         bytes.clear();
-        if !pass.save(&part, &mut bytes) {
-            // All parts have a form, or none.
-            return Ok(Saved::Formless(pass.join(std::iter::once(part).chain(parts).collect())));
+        if !save(&part, &mut bytes) {
+            return Ok(Some(std::iter::once(part).chain(parts).collect()));
         }
         drop(part);
-        batch.add(&bytes)?;
+        write(&bytes)?;
     }
-    Ok(Saved::Parts(batch.finish()?))
+    Ok(None)
 }
 
 /// Reads a spilled part back into a state.

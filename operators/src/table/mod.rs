@@ -111,6 +111,22 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
         false
     }
 
+    /// Gives the bytes of each of the [`parts`](Self::parts), in their order, until `write` returns `false`;
+    /// returns `false`, and gives none, if these keys have no form in bytes.
+    fn save_parts(self, bits: u32, write: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let mut bytes = Vec::new();
+        for part in self.parts(bits) {
+            bytes.clear();
+            if !part.save(&mut bytes) {
+                return false;
+            }
+            if !write(&bytes) {
+                break;
+            }
+        }
+        true
+    }
+
     /// Adds what was saved; `false` if that is not what the bytes are.
     fn load(&mut self, _bytes: &[u8]) -> bool {
         false

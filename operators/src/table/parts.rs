@@ -1,5 +1,6 @@
 //! A table for text in parts, and whole again.
 
+use super::saved;
 use super::shard::Shard;
 use super::text::TextTable;
 
@@ -36,6 +37,33 @@ impl<K> TextTable<K> {
             }
         }
         parts
+    }
+
+    /// As [`Table::save_parts`](super::Table::save_parts).
+    ///
+    /// Rows go from the slots to the bytes of their parts. To cut the table first, and save its parts, moves each
+    /// row up to six times more: a third of the time of a count of which half is spilled.
+    pub(super) fn save_cut(mut self, bits: u32, write: &mut dyn FnMut(&[u8]) -> bool) {
+        let mut parts = vec![Vec::new(); 1 << bits];
+        let (places, mut place, mut written) = (self.directory.len(), 0, 0);
+        while place < places {
+            // Dropped as soon as its rows are bytes.
+            let shard = std::mem::take(&mut self.shards[self.directory[place] as usize]);
+            place += places >> (shard.depth - self.skip);
+            shard.each_row(&self.seed, |hash, key, n| {
+                let part = u64::from(hash << self.skip) << bits >> 32;
+                saved::save(&mut parts[part as usize], key, n);
+            });
+            drop(shard);
+            // Shards are in the order of hashes: none that comes has keys of the parts before its first.
+            let complete = (place << bits) / places;
+            for part in &mut parts[written..complete] {
+                if !write(&std::mem::take(part)) {
+                    return;
+                }
+            }
+            written = complete;
+        }
     }
 
     /// As [`Table::join`](super::Table::join).

@@ -115,6 +115,17 @@ impl Shard {
         slots.map(|slot| self.row(slot))
     }
 
+    /// Visits the hash of each key, the key and its count, in the order of [`groups`](Self::groups).
+    pub(super) fn each_row(&self, seed: &Seed, mut visit: impl FnMut(u32, &[u8], u64)) {
+        for group in self.groups() {
+            self.ask_for_bytes(group);
+            for slot in group.iter().filter(|slot| slot.is_taken()) {
+                let (key, n) = self.row(slot);
+                visit(Self::hash(slot, seed), key, n);
+            }
+        }
+    }
+
     /// The key after so many slots, in the order of [`groups`](Self::groups), and its count. The number
     /// moves behind it.
     pub(super) fn row_from(&self, seen: &mut usize) -> Option<(&[u8], u64)> {

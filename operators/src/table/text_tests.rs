@@ -70,6 +70,24 @@ proptest! {
     }
 
     #[test]
+    fn parts_that_are_saved_are_the_parts_also_of_a_part(
+        keys in keys(),
+        first in 0..4_u32,
+        bits in 0..7_u32,
+    ) {
+        for part in table(&keys).parts(first) {
+            let mut parts = part.clone().parts(bits).into_iter();
+            part.save_parts(bits, &mut |bytes| {
+                let mut loaded = TextTable::<Vec<u8>>::default();
+                assert!(loaded.load(bytes));
+                assert_eq!(lent(&loaded), lent(&parts.next().expect("no more than there are")));
+                true
+            });
+            prop_assert!(parts.next().is_none());
+        }
+    }
+
+    #[test]
     fn parts_merged_apart_and_joined_are_the_table(
         first in keys(),
         second in keys(),

@@ -48,8 +48,8 @@ impl End for Frequencies {
     fn resolve(&mut self, _: &mut Vec<Box<str>>) {}
 
     fn state_of_lane(&self) -> u64 {
-        /// Counts that are cut, saved and compressed as they are spilled.
-        const COUNTS: u64 = 16 << 20;
+        /// Counts that are saved and compressed as they are spilled, part by part.
+        const COUNTS: u64 = 8 << 20;
         COUNTS
     }
 
@@ -118,6 +118,20 @@ impl LaneState for Texts {
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
         self.counts.save(bytes)
+    }
+
+    fn save_parts(
+        self,
+        bits: u32,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Self>> {
+        let mut written = Ok(());
+        let saved = self.counts.save_parts(bits, |bytes| {
+            written = write(bytes);
+            written.is_ok()
+        });
+        debug_assert!(saved, "texts have a form in bytes");
+        written.map(|()| None)
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {

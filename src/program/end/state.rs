@@ -11,7 +11,7 @@ use super::super::failure::Told;
 use super::chunks::{Run, Sizes};
 use crate::Result;
 use crate::progress::InputOrder;
-use crate::run::Context;
+use crate::run::{Context, save_each};
 use crate::sink::Printer;
 use crate::spill::Budget;
 
@@ -69,6 +69,18 @@ pub(crate) trait State: fmt::Debug + Send {
     /// Appends it to bytes of the spill file, for [`load`](Self::load). Returns false, and nothing is
     /// appended, if it cannot be spilled.
     fn save(&self, bytes: &mut Vec<u8>) -> bool;
+
+    /// Saves each of its [`parts`](Self::parts) and gives their bytes in their order; or returns the state, if
+    /// it cannot be spilled.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`.
+    fn save_parts(
+        self: Box<Self>,
+        bits: u32,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Box<dyn State>>>;
 
     /// Adds what was saved. Returns false if these are no such bytes.
     fn load(&mut self, bytes: &[u8]) -> bool;
@@ -210,6 +222,19 @@ pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
 
     fn save(&self, _bytes: &mut Vec<u8>) -> bool {
         false
+    }
+
+    fn save_parts(
+        self,
+        bits: u32,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Self>> {
+        let left = save_each(self.parts(bits), Self::save, write)?;
+        Ok(left.map(|parts| {
+            let mut parts = parts.into_iter();
+            let first = parts.next().unwrap_or_else(|| unreachable!("one has no form"));
+            first.join(parts.collect())
+        }))
     }
 
     fn load(&mut self, _bytes: &[u8]) -> bool {
@@ -371,6 +396,14 @@ impl<S: LaneState> State for S {
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
         LaneState::save(self, bytes)
+    }
+
+    fn save_parts(
+        self: Box<Self>,
+        bits: u32,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<Box<dyn State>>> {
+        Ok(LaneState::save_parts(*self, bits, write)?.map(boxed))
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {
