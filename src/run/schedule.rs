@@ -231,11 +231,11 @@ impl<R, B> Schedule<R, B> {
             return Some(self.idle.swap_remove(n));
         }
         let first = self.idle.iter().enumerate().min_by_key(|(_, open)| open.partition);
-        let first = first.map(|(n, open)| (n, open.partition));
+        let first = first.map(|(n, open)| (n, (open.partition, open.made)));
         let (partition, ahead) = (self.unopened, self.ahead());
         let opens = partition < self.partitions
             && self.open() < self.lanes
-            && self.has_room(partition, is_full, ahead);
+            && self.has_room((partition, 0), is_full, ahead);
         match first {
             Some((n, of)) if is_window && self.has_room(of, is_full, ahead) => {
                 Some(self.idle.swap_remove(n))
@@ -260,11 +260,11 @@ impl<R, B> Schedule<R, B> {
         self.results + self.working.len() + self.given.len() + coming
     }
 
-    /// Whether a block of a partition may be read, beside so many ahead.
-    fn has_room(&self, partition: usize, is_full: bool, ahead: usize) -> bool {
+    /// Whether a block may be read, beside so many ahead: always the one that all others wait for.
+    fn has_room(&self, at: Position, is_full: bool, ahead: usize) -> bool {
         let Policy::Window { room } = self.policy else { return true };
-        let is_first = partition == self.next.0;
-        if is_first { ahead < 2 * room } else { ahead < room && !is_full }
+        let room = if at.0 == self.next.0 { 2 * room } else { room };
+        at == self.next || ahead < room && !is_full
     }
 
     /// A reader has made a block of so many bytes.
@@ -293,7 +293,7 @@ impl<R, B> Schedule<R, B> {
         }
         self.ready += weight;
         self.given.push_back(Given { at, weight, block });
-        if self.has_room(open.partition, is_full, self.ahead() - 1) {
+        if self.has_room((open.partition, open.made), is_full, self.ahead() - 1) {
             (Made::ReadOn(open), Wake::One)
         } else {
             self.release(open);

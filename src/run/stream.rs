@@ -41,7 +41,8 @@ struct Results<T, S> {
 
 impl<T, S> Keep for Results<T, S> {
     fn is_full(&self) -> bool {
-        self.weight > 0 && self.budget.as_ref().is_some_and(|budget| budget.is_over())
+        let Some(budget) = &self.budget else { return false };
+        budget.has_retired() || self.weight > 0 && budget.is_over()
     }
 
     fn fails<R, B>(&mut self, schedule: &mut Schedule<R, B>, Failure { at, error }: Failure) {
@@ -215,8 +216,9 @@ fn next<I: Input, T, S>(state: &mut State<I, Results<T, S>>) -> Option<Result<T>
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
     use std::task::Poll;
+    use std::time::Duration;
 
     use super::*;
     use crate::run::Reader;
@@ -289,6 +291,32 @@ mod tests {
                 .expect("nothing fails");
             let expected: Vec<u32> = (0..4).flat_map(|partition| [partition; 5]).collect();
             assert_eq!(seen, expected, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn results_that_fill_the_memory_hold_back_the_blocks_behind_them() {
+        let blocks = 60;
+        for threads in 1..6 {
+            let budget = Some(Arc::new(Budget::new(0, None)));
+            let context = Context { threads, budget, ..Context::default() };
+            let (made, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let work = |block: Vec<u32>| {
+                made.fetch_add(1, SeqCst);
+                Ok(block)
+            };
+            let mut given = 0;
+            let sink = |_| {
+                std::thread::sleep(Duration::from_millis(1));
+                most.fetch_max(made.load(SeqCst) - given, SeqCst);
+                given += 1;
+                Ok(ControlFlow::Continue(()))
+            };
+            stream(&context, &Arc::new(Numbers::new(1, blocks)), work, Vec::len, sink)
+                .expect("nothing fails");
+            assert_eq!(given, blocks);
+            // Each lane may have had a block when the first result came to wait.
+            assert!(most.load(SeqCst) <= threads + 2, "{most:?} results of {threads} threads");
         }
     }
 

@@ -30,7 +30,6 @@ pub(crate) struct Budget {
 struct Lanes {
     needs: LaneNeeds,
     /// As many as there are in the beginning.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     all: usize,
     now: Mutex<(usize, Reservation)>,
 }
@@ -84,6 +83,12 @@ impl Budget {
         *lanes = left;
         reserved.set(needs.all() - needs.room(left));
         true
+    }
+
+    /// Whether lanes have ended so that states have their memory.
+    pub(crate) fn has_retired(&self) -> bool {
+        let Some(Lanes { all, now, .. }) = &self.lanes else { return false };
+        now.lock().unwrap_or_else(PoisonError::into_inner).0 < *all
     }
 
     /// Reserves what all lanes need: those that ended are there again for another input.
@@ -215,7 +220,7 @@ mod tests {
         let (mut small, mut large) = (budget.share(), budget.share());
         assert!(!small.is_over(20, 2) && !large.is_over(80, 2));
         assert!(large.is_over(81, 2) && !small.is_over(20, 2));
-        assert!(!large.is_over(0, 2), "it was put away");
+        assert!(!large.is_over(0, 2), "it was spilled");
         assert!(!small.is_over(100, 2) && small.is_over(101, 2));
         drop(small);
         assert!(!large.is_over(100, 2));
