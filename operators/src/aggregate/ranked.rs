@@ -88,7 +88,26 @@ fn tie<'a, 'b>(
         // Texts, and the same record again, need no canonical form.
         (Datum::Text(a), Datum::Text(b)) => a.cmp(b),
         (Datum::Json(a), Datum::Json(b)) if a == b => Ordering::Equal,
-        _ => canonical_a().cmp(&canonical_b()).then_with(|| written(a).cmp(&written(b))),
+        _ => canonical_a()
+            .cmp(&canonical_b())
+            .then_with(|| written(a).cmp(&written(b)))
+            .then_with(|| form(a).cmp(&form(b))),
+    }
+}
+
+/// The form of a value. The same value in two forms is encoded as different bytes, so one of them comes first:
+/// null may be JSON, or an empty piece of it.
+fn form(value: &Datum<'_>) -> u8 {
+    match value {
+        Datum::Null => 0,
+        Datum::Bool(_) => 1,
+        Datum::Integer(_) => 2,
+        Datum::Float(_) => 3,
+        Datum::Number(_) => 4,
+        Datum::Text(_) => 5,
+        Datum::Key(_) => 6,
+        Datum::Json(_) => 7,
+        Datum::List(_) => 8,
     }
 }
 

@@ -393,3 +393,22 @@ fn owned_results_are_columns_again() {
     let lent = column.lend(0..2, &mut spans, &mut text);
     assert_eq!(one("sum", &[], &[lent]), "3");
 }
+
+#[test]
+fn of_values_that_are_alike_in_two_forms_the_same_is_kept_in_any_order() {
+    for kind in ["min_by", "max_by", "topk", "bottomk"] {
+        let parameters = if kind.contains("by") { &[][..] } else { &[1.0][..] };
+        let state = |spans: [Span; 2]| {
+            let mut state = find(kind).unwrap().make(parameters).unwrap();
+            state.resize(1);
+            let columns = [Column::texts(Form::Json, "null", &spans), Column::bools(&[true; 2])];
+            state.update(Groups::One, &Columns::arguments(2, &columns));
+            let mut bytes = Vec::new();
+            state.encode(&[0], &mut bytes).unwrap();
+            bytes
+        };
+        // Null as JSON, and as an empty piece of it.
+        let (null, empty) = (Span::new(0, 4), Span::new(0, 0));
+        assert_eq!(state([null, empty]), state([empty, null]), "{kind}");
+    }
+}
