@@ -148,8 +148,10 @@ async fn ranged(
                 match remote.admit(&answer) {
                     Ok(()) => {
                         let before = at;
-                        // Of all, as much as there is, whatever a listing said.
-                        let due = if all { told(answer.meta.size) } else { Some(end - at) };
+                        // Of all, as much as the answer says, whatever a listing said; but a body without a
+                        // length may be that of an error, or be cut, so what was listed is due.
+                        let said = told(answer.meta.size).filter(|_| all);
+                        let due = Some(said.unwrap_or(end - at));
                         if at == start {
                             sum = remote.sum_of(&mut answer);
                         }

@@ -145,7 +145,7 @@ pub(crate) const ANY: &[Fault] = &[
         |_, r| {
             said(r, &[&format!("Content-Length: {}", r.body.len() / 2)]);
         },
-        &["Content-Length", "listing", "ends before"],
+        &["Content-Length", "listing", "ends before", "checksum"],
     ),
     fault(
         "no length, and a cut",
@@ -232,6 +232,16 @@ pub(crate) const OBJECT: &[Fault] = &[
         but: &[Kind::Http],
         ..fault("an error with 200", |_, r| *r = Reply::new("200 OK", ERROR), &["agree", "ETag"])
     },
+    fault(
+        "an error without a length under the object's version",
+        |_, r| (r.body, r.length) = (ERROR.as_bytes().to_vec(), Length::Chunked(1000)),
+        &["agree"],
+    ),
+    fault(
+        "no bytes without a length under the object's version",
+        |_, r| (r.body, r.length) = (Vec::new(), Length::Chunked(1000)),
+        &["agree"],
+    ),
     lasting(
         "a content coding that nobody knows",
         |_, r| r.headers.push(("Content-Encoding".to_owned(), "gzip, x-new".to_owned())),
@@ -341,7 +351,7 @@ pub(crate) const OBJECT: &[Fault] = &[
                 r.set("Content-Range", &[&told]);
             }
         },
-        &["bytes", "Content-Range"],
+        &["bytes", "Content-Range", "changed while"],
     ),
     lasting("another version", |_, r| r.set("ETag", &["\"other\""]), &["changed", "agree"]),
     Fault {

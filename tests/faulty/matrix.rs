@@ -24,7 +24,8 @@ const OFTEN: [(&str, usize, usize); 3] =
 /// How many runs are under way in each test: most of them wait.
 const SIDE_BY_SIDE: usize = 4;
 
-fn run(kind: Kind, asks: Asks, faults: &[Fault]) {
+/// Runs all cases, which read what is named below the bucket.
+fn run(kind: Kind, asks: Asks, named: &str, faults: &[Fault]) {
     let objects = objects();
     // Two stores share most of their clients: one of them is enough for the first answer.
     let skipped = usize::from(matches!(kind, Kind::Gcs | Kind::Azure));
@@ -39,20 +40,20 @@ fn run(kind: Kind, asks: Asks, faults: &[Fault]) {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
                 while let Some(&(fault, often)) = cases.get(next.fetch_add(1, Relaxed)) {
-                    let found = case(kind, asks, &objects, fault, often);
+                    let found = case(kind, (asks, named), &objects, fault, often);
                     wrong.lock().expect("no panic in a case").extend(found);
                 }
             });
         }
     });
     let wrong = wrong.into_inner().expect("no panic in a case");
-    assert!(wrong.is_empty(), "{kind:?}, {asks:?}:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{kind:?}, {asks:?}, {named}:\n{}", wrong.join("\n"));
 }
 
 /// Runs one case; tells what is wrong.
 fn case(
     kind: Kind,
-    asks: Asks,
+    (asks, named): (Asks, &str),
     objects: &Objects,
     fault: &Fault,
     (often, skip, times): (&str, usize, usize),
@@ -62,10 +63,11 @@ fn case(
     let (_, base) = server.environment();
     let (ran, right) = match asks {
         Asks::Object | Asks::Head => {
-            let ran = creel(&server, &["-t", "text", ".", &format!("{base}a.txt")]);
-            (ran, objects[0].1.clone())
+            let ran = creel(&server, &["-t", "text", ".", &format!("{base}{named}")]);
+            let right = if named.starts_with('a') { &objects[0] } else { &objects[1] };
+            (ran, right.1.clone())
         }
-        Asks::Page => (creel(&server, &["count", &format!("{base}**")]), b"20002\n".to_vec()),
+        Asks::Page => (creel(&server, &["count", &format!("{base}{named}")]), b"20002\n".to_vec()),
     };
     let why = judge(fault, times > 1, &ran, &right)?;
     let Ran { code, out, err } = ran;
@@ -99,26 +101,32 @@ fn judge(fault: &Fault, always: bool, ran: &Ran, right: &[u8]) -> Option<&'stati
 }
 
 macro_rules! matrix {
-    ($($name:ident: $kind:ident, $asks:ident, $faults:expr;)*) => {
-        $(#[test] fn $name() { run(Kind::$kind, Asks::$asks, $faults); })*
+    ($($name:ident: $kind:ident, $asks:ident, $named:expr, $faults:expr;)*) => {
+        $(#[test] fn $name() { run(Kind::$kind, Asks::$asks, $named, $faults); })*
     };
 }
 
+// An object by its name, and those that a listing names, whose size and version are known before.
 matrix! {
-    s3_objects: S3, Object, ANY;
-    s3_objects_alone: S3, Object, OBJECT;
-    s3_pages: S3, Page, ANY;
-    s3_pages_alone: S3, Page, PAGE;
-    gcs_objects: Gcs, Object, ANY;
-    gcs_objects_alone: Gcs, Object, OBJECT;
-    gcs_pages: Gcs, Page, ANY;
-    gcs_pages_alone: Gcs, Page, PAGE;
-    azure_objects: Azure, Object, ANY;
-    azure_objects_alone: Azure, Object, OBJECT;
-    azure_pages: Azure, Page, ANY;
-    azure_pages_alone: Azure, Page, PAGE;
-    http_objects: Http, Object, ANY;
-    http_objects_alone: Http, Object, OBJECT;
+    s3_objects: S3, Object, "a.txt", ANY;
+    s3_objects_alone: S3, Object, "a.txt", OBJECT;
+    s3_listed_objects: S3, Object, "a*", ANY;
+    s3_listed_objects_alone: S3, Object, "a*", OBJECT;
+    s3_short_listed_objects_alone: S3, Object, "b*", OBJECT;
+    s3_pages: S3, Page, "**", ANY;
+    s3_pages_alone: S3, Page, "**", PAGE;
+    gcs_objects: Gcs, Object, "a.txt", ANY;
+    gcs_objects_alone: Gcs, Object, "a.txt", OBJECT;
+    gcs_listed_objects_alone: Gcs, Object, "a*", OBJECT;
+    gcs_pages: Gcs, Page, "**", ANY;
+    gcs_pages_alone: Gcs, Page, "**", PAGE;
+    azure_objects: Azure, Object, "a.txt", ANY;
+    azure_objects_alone: Azure, Object, "a.txt", OBJECT;
+    azure_listed_objects_alone: Azure, Object, "a*", OBJECT;
+    azure_pages: Azure, Page, "**", ANY;
+    azure_pages_alone: Azure, Page, "**", PAGE;
+    http_objects: Http, Object, "a.txt", ANY;
+    http_objects_alone: Http, Object, "a.txt", OBJECT;
 }
 
 #[test]
