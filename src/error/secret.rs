@@ -180,7 +180,7 @@ fn ends_value(c: char) -> bool {
     c.is_whitespace() || "&\"'`<>)#;,".contains(c)
 }
 
-/// What the name before a mark says of what follows.
+/// How sure it is, by the name before a mark, that a secret follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Secrecy {
     None,
@@ -189,7 +189,8 @@ enum Secrecy {
     Certain,
 }
 
-/// What the name before a mark says, and whether it stands in quotes, as that of a field does.
+/// Whether a secret follows the mark, by the name before it; and whether that name stands in quotes, as the
+/// name of a field does.
 fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
     let (before, mark) = (&text[..mark_at], text.as_bytes()[mark_at]);
     let (named, quoted) = match value::in_quotes(before) {
@@ -208,7 +209,7 @@ fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
     (secrecy.max().unwrap_or(Secrecy::None), quoted)
 }
 
-/// What one name says that stands behind this before a mark.
+/// Whether a secret follows the mark, by one name before it. `within` is the text before the name.
 fn secrecy_of(name: &str, within: &str, mark: u8, quoted: bool, reading: Reading) -> Secrecy {
     let name = name.to_ascii_lowercase();
     // Behind a mark that is encoded, as `%3f` and `%26`.

@@ -192,7 +192,7 @@ fn the_words_of_a_name_are_shown_wherever_it_stands() {
                 );
             }
         }
-        // What a name says is no word of what is said of it.
+        // The words of a name do not stand for those of the message about it.
         let foreign =
             Error::Io { place, source: io::Error::other("the token S3CRET9 is old").into() };
         assert!(!foreign.to_string().contains("S3CRET9"), "{foreign}");

@@ -199,7 +199,8 @@ impl Rows {
         self.text.lines()
     }
 
-    /// What was passed over by all: by the runs of the parts, and by the stages behind the first reduction.
+    /// The report of the records and entries that the runs of the parts and the stages behind the first
+    /// reduction passed over.
     ///
     /// ```
     /// use creel::plan::{self, InputFormat, Plan};
@@ -325,7 +326,7 @@ impl Partials {
         &self.plan
     }
 
-    /// What was passed over by all.
+    /// The report of the records and entries that the runs of the parts passed over.
     pub(crate) fn report(&self) -> &Report {
         &self.report
     }
@@ -401,8 +402,8 @@ impl Partials {
         }
     }
 
-    /// What was passed over by all, and by the stages that ran when they were [printed](Self::print), whose
-    /// run has told it; in the words of `tell`.
+    /// The report of the runs of the parts and of the stages that ran when the rows were
+    /// [printed](Self::print), of which `progress` tells; in the words of `tell`.
     pub(crate) fn report_of_all(
         &self,
         progress: &crate::Progress,

@@ -91,7 +91,7 @@ fn a_page_of_another_bucket_is_none() {
 }
 
 #[test]
-fn what_is_escaped_in_an_attribute_is_decoded() {
+fn escapes_in_attributes_are_decoded() {
     let page = |root: &str, name: &str| {
         format!(
             "<EnumerationResults{root}><Blobs><Blob><Name{name}>a%41</Name><Properties>\

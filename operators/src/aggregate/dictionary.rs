@@ -88,7 +88,7 @@ impl Dictionary {
             .map(|pair| (pair.group, self.values[pair.place as usize].lend(), pair.count))
     }
 
-    /// Whether no group has a value.
+    /// Returns true if no group has a value.
     pub(super) fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }

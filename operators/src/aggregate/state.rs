@@ -67,8 +67,8 @@ pub trait Aggregate: Send {
     /// equal come to the same piece in all states of a process. The first may be all.
     fn divide_values(self: Box<Self>, bits: u32) -> Vec<Box<dyn Aggregate>>;
 
-    /// Whether [`divide_values`](Self::divide_values) cuts a large state and [`condense`](Self::condense) makes
-    /// its pieces small, so that the result of states of any size is made in little memory.
+    /// Returns true if [`divide_values`](Self::divide_values) cuts a large state into pieces that
+    /// [`condense`](Self::condense) makes small. The result of a state of any size then takes little memory.
     fn condenses(&self) -> bool;
 
     /// Makes the same piece of all states, which [`divide_values`](Self::divide_values) gave, its result, if
@@ -156,7 +156,7 @@ pub trait State: Sized + Send + 'static {
         first_is_all(self, bits)
     }
 
-    /// Whether its pieces are small once they are condensed.
+    /// Returns true if its pieces are small once they are condensed.
     fn condenses(&self) -> bool {
         false
     }

@@ -26,7 +26,7 @@ enum Body {
 }
 
 impl Body {
-    /// Whether it has seen no value.
+    /// Returns true if no value was added.
     fn is_empty(&self) -> bool {
         match self {
             Self::One(one) => one.len() == 0,

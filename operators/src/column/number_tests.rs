@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn numbers_compare_by_their_exact_values_in_every_form(
         (a, b) in (any_number(), any_number()).prop_flat_map(|(a, b)| {
-            // What is next to the first is where rounding would show.
+            // Rounding shows at the neighbours of the first.
             let near = neighbours(&a);
             (Just(a), prop_oneof![Just(b), prop::sample::select(near)])
         }),
@@ -142,7 +142,7 @@ proptest! {
                 prop_assert_eq!(left == right, order.is_eq(), "{} and {}", a, b);
             }
         }
-        // What is written of a key is the same value, and not much longer than what it is of.
+        // A key is written as the same value, and takes not much more text than the number did.
         let (mut text, of) = (String::new(), of_key(&a));
         write_value(&of, &mut text);
         prop_assert_eq!(exact(&text), exact(&a), "{} as {}", a, text);

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_any_number_of_times_is_decoded_in_the_end() {
+    fn text_that_is_encoded_any_number_of_times_is_decoded() {
         for (often, once) in [(7, "%"), (50, "%"), (9, "\\"), (50, "&")] {
             let mut text = "é=é".replace('=', "%3D");
             for _ in 0..often {
