@@ -164,7 +164,114 @@ fn text_outside_of_the_root_is_no_page_however_it_is_spelled() {
 fn elements_inside_of_each_other_without_end_are_no_page() {
     let body = format!("<ListBucketResult>{}", "<a>".repeat(300_000));
     let error = Page::read(Kind::S3, body.as_bytes()).unwrap_err();
-    assert!(error.to_string().contains("nested"), "{error}");
+    assert!(error.to_string().contains("a/a"), "{error}");
+}
+
+#[test]
+fn an_element_that_changes_which_objects_a_page_names_stands_where_it_has_to() {
+    let object = "<Contents><Key>b</Key><Size>1</Size></Contents>";
+    let s3 = |more: &str| {
+        format!("<ListBucketResult><IsTruncated>false</IsTruncated>{more}</ListBucketResult>")
+    };
+    let blob =
+        "<Blob><Name>b</Name><Properties><Content-Length>1</Content-Length></Properties></Blob>";
+    let azure = |more: &str| {
+        format!("<EnumerationResults><Blobs></Blobs><NextMarker/>{more}</EnumerationResults>")
+    };
+    for (kind, body) in [
+        (Kind::S3, s3(&format!("<Page>{object}</Page>"))),
+        (Kind::Gcs, s3(&format!("<Page><More>{object}</More></Page>"))),
+        (Kind::S3, s3("<contents><Key>b</Key><Size>1</Size></contents>")),
+        (Kind::S3, s3("<contents/>")),
+        (Kind::S3, s3("<Contents><key>b</key><Key>a</Key><Size>1</Size></Contents>")),
+        (Kind::S3, s3("<Contents><Key>a</Key><Size>1</Size><size>2</size></Contents>")),
+        (Kind::S3, s3(&format!("<Contents><Key>a</Key><Size>1</Size>{object}</Contents>"))),
+        (Kind::S3, s3("<Q><IsTruncated>true</IsTruncated></Q>")),
+        (
+            Kind::S3,
+            s3("<Contents><Key>a</Key><Size>1</Size><IsTruncated>true</IsTruncated></Contents>"),
+        ),
+        (Kind::S3, s3("<isTruncated>true</isTruncated>")),
+        (Kind::S3, s3("<Nextcontinuationtoken>t</Nextcontinuationtoken>")),
+        (Kind::S3, s3("<Key>b</Key>")),
+        (Kind::S3, s3("<Version><Key>b</Key><Size>1</Size></Version>")),
+        (Kind::S3, s3("<DeleteMarker><VersionId>1</VersionId></DeleteMarker>")),
+        (Kind::S3, s3("<commonprefixes><Prefix>d/</Prefix></commonprefixes>")),
+        (Kind::Azure, azure(blob)),
+        (Kind::Azure, azure(&format!("<Page>{blob}</Page>"))),
+        (Kind::Azure, azure("<nextMarker>t</nextMarker>")),
+        (Kind::Azure, azure("").replace("<Blobs>", &format!("<Blobs><Group>{blob}</Group>"))),
+        (Kind::Azure, azure("").replace("<Blobs>", "<Blobs><blob><Name>b</Name></blob>")),
+    ] {
+        let error = Page::read(kind, body.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("has an element that no listing has there"), "{body}: {error}");
+    }
+    // Fields of stores' own, and of users, change nothing.
+    for (kind, body) in [
+        (Kind::S3, s3("<RequestCharged>requester</RequestCharged><Delimiter/>")),
+        (
+            Kind::S3,
+            s3(
+                "<Contents><Key>a</Key><Size>1</Size><Type>Normal</Type><StorageClass>X</StorageClass>\
+             <Owner><ID>1</ID><DisplayName>size</DisplayName></Owner><Generation>1</Generation>\
+             <ChecksumAlgorithm>CRC32</ChecksumAlgorithm></Contents>",
+            ),
+        ),
+        (
+            Kind::Azure,
+            azure("<MaxResults>5</MaxResults>").replace(
+                "<Blobs>",
+                "<Blobs><Blob><Name>a</Name><Properties><Content-Length>1</Content-Length>\
+             <BlobType>BlockBlob</BlobType></Properties><Metadata><name>n</name><Key>k</Key>\
+             </Metadata><Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>\
+             <OrMetadata/><VersionId>1</VersionId></Blob>",
+            ),
+        ),
+    ] {
+        let page = Page::read(kind, body.as_bytes());
+        assert!(page.is_ok(), "{body}: {page:?}");
+    }
+}
+
+#[test]
+fn a_full_page_that_says_nothing_of_more_is_none() {
+    let page = |most: u8| {
+        format!(
+            "<ListBucketResult><MaxKeys>{most}</MaxKeys><Contents><Key>a</Key><Size>1</Size>\
+             </Contents></ListBucketResult>"
+        )
+    };
+    assert!(Page::read(Kind::S3, page(1).as_bytes()).is_err());
+    assert!(Page::read(Kind::S3, page(2).as_bytes()).is_ok());
+}
+
+#[test]
+fn a_page_in_another_encoding_is_none() {
+    let page = |declared: &str| format!("<?xml version=\"1.0\"{declared}?>{}", &S3[21..]);
+    for declared in ["", " encoding=\"UTF-8\"", " encoding='utf-8'", " encoding=\"US-ASCII\""] {
+        assert!(Page::read(Kind::S3, page(declared).as_bytes()).is_ok(), "{declared}");
+    }
+    for declared in ["UTF-16", "ISO-8859-1", "utf-7", "windows-1252", ""] {
+        let page = page(&format!(" encoding=\"{declared}\""));
+        let error = Page::read(Kind::S3, page.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(declared) && error.contains("UTF-8"), "{declared}: {error}");
+    }
+    for mark in [[0xff, 0xfe], [0xfe, 0xff]] {
+        let wide = S3.encode_utf16().map(|unit| match mark[0] {
+            0xff => unit.to_le_bytes(),
+            _ => unit.to_be_bytes(),
+        });
+        let wide: Vec<u8> = wide.flatten().collect();
+        assert!(Page::read(Kind::S3, &wide).is_err());
+        assert!(Page::read(Kind::S3, &[&mark[..], &wide].concat()).is_err());
+    }
+}
+
+#[test]
+fn a_second_page_behind_the_first_is_named_as_such() {
+    let body = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".repeat(2);
+    let error = Page::read(Kind::S3, body.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "the answer to a listing goes on behind its end");
 }
 
 #[test]
