@@ -152,6 +152,14 @@ impl<'p> Listing<'p> {
         entry.pass_over(error, self.progress, Progress::add_listed_unread)
     }
 
+    /// The same for a fault after which the list would lack entries that are there: no policy passes
+    /// over it.
+    #[cfg(feature = "cloud")]
+    pub(super) fn fail(&mut self, error: Error) -> Error {
+        self.progress.fails(Entry::new(&self.entries, self.found).order());
+        error
+    }
+
     /// The objects, when all entries were added.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ mod evidence;
 mod faults;
 mod fetch;
 mod file;
+#[cfg(feature = "cloud")]
+mod gathered;
 mod glob;
 #[cfg(feature = "cloud")]
 mod host;
@@ -74,6 +76,8 @@ mod remote_tests;
 mod request;
 mod room;
 mod rows;
+#[cfg(feature = "cloud")]
+mod said;
 #[cfg(feature = "cloud")]
 mod settings;
 #[cfg(feature = "s3")]

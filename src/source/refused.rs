@@ -6,10 +6,11 @@ use std::io;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::pattern::Kind;
+use super::said::{Refusal, told};
 use super::store::Store;
 use super::trouble::{Trouble, causes, http, no_descriptors};
 use super::variable::without_values;
-use crate::error::{Shown, concealed, snippet, without_quotes};
+use crate::error::{Shown, without_quotes};
 use crate::{Error, Place};
 
 /// The error of ours for an error of a store.
@@ -49,6 +50,12 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
     // The next ones are about the object, not about a byte of it.
     let object = Place { offset: None, ..place.clone() };
     let reason = status.map_or_else(|| said.clone(), |status| summary(status, &said));
+    // What a store says in an answer of 200 decides as the status that it has for it.
+    let status = match Trouble::find(error) {
+        Some(Trouble::Refused { refusal: Some(Refusal::Missing), .. }) => Some(404),
+        Some(Trouble::Refused { refusal: Some(Refusal::Denied), .. }) => Some(403),
+        _ => status,
+    };
     match (status, error) {
         (Some(404), _) | (_, object_store::Error::NotFound { .. }) => {
             Error::NotFound { place: object, reason: missing(store, &said) }
@@ -157,30 +164,14 @@ fn status(said: &str) -> Option<u16> {
     rest.get(..3)?.parse().ok()
 }
 
-/// The status line, and code and message of the store if its answer has them. The rest of an
-/// answer may hold identifiers of keys, or what was signed.
+/// The status line, and code and message of the store if its answer has them.
 fn summary(status: u16, said: &str) -> String {
     let line = said.split_once("status code: ").map_or(said, |(_, rest)| rest);
     let line = line.split_once(':').map_or(line, |(line, _)| line);
-    let between = |start: &str, end: &str| {
-        let (_, rest) = said.split_once(start)?;
-        rest.split_once(end).map(|(text, _)| text.trim().to_owned())
-    };
-    let code = between("<Code>", "</Code>");
-    // Names of secrets are not found behind escapes.
-    let plain =
-        |text: String| quick_xml::escape::unescape(&text).map(Into::into).unwrap_or(text.clone());
-    let message =
-        between("<Message>", "</Message>").map(plain).or_else(|| between("\"message\": \"", "\""));
-    let told: Vec<_> = [code, message].into_iter().flatten().collect();
     let line = if line.is_empty() { status.to_string() } else { line.to_owned() };
-    match told.is_empty() {
-        true => format!("the store answered {line}"),
-        // Before it is cut: half of a secret does not look like one.
-        false => {
-            let told = concealed(&told.join(": ")).into_owned();
-            format!("the store answered {line} ({})", snippet(told.as_bytes()))
-        }
+    match told(said) {
+        None => format!("the store answered {line}"),
+        Some(told) => format!("the store answered {line} ({told})"),
     }
 }
 

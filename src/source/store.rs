@@ -16,6 +16,7 @@ use object_store::path::Path;
 use twox_hash::XxHash3_64;
 
 use super::Access;
+use super::gathered::Gathered;
 use super::known::Remote;
 use super::listings::{Alternative, Ask, Matches, asks, literal_prefix};
 use super::missing::Listing;
@@ -23,8 +24,7 @@ use super::object::Home;
 use super::page::{Found, LONGEST_NAME, Page, Slot};
 use super::pattern::{Kind, Pattern, Url, is_glob, shown};
 use super::refused;
-use super::room::{Room, Taken};
-use super::rows::{Row, Rows};
+use super::room::Room;
 use super::settings::build;
 use super::spell::{Name, Signer};
 use crate::runtime::REQUESTS;
@@ -142,7 +142,9 @@ impl Stores {
             if let Some(ask) = asks.remove(&number) {
                 match store.matches(&ask, into.room()).await {
                     Ok(more) => matches.extend(more),
-                    Err(error) => into.refuse(error)?,
+                    Err(Unlisted { error, began: false }) => into.refuse(error)?,
+                    // What its first pages name is there: to pass over that would be to lose it.
+                    Err(Unlisted { error, began: true }) => return Err(into.fail(error)),
                 }
             }
             let Some(found) = matches.remove(&number) else { continue };
@@ -264,14 +266,18 @@ impl Store {
     }
 
     /// What the alternatives of one listing match.
-    async fn matches(self: &Arc<Self>, ask: &Ask<'_>, room: &Room) -> Result<Matches> {
+    async fn matches(self: &Arc<Self>, ask: &Ask<'_>, room: &Room) -> Result<Matches, Unlisted> {
         let (store, prefix, level) = (Arc::clone(self), ask.prefix.to_owned(), ask.level);
         let of_list = room.clone();
-        let listed = async move { store.listed(&prefix, level, &of_list).await };
-        let Gathered { found, taken, .. } = self.requested(listed).await?;
+        let listed = async move {
+            let mut began = false;
+            let listed = store.listed(&prefix, level, &of_list, &mut began).await;
+            Ok(listed.map_err(|error| Unlisted { error, began }))
+        };
+        let Gathered { found, taken, .. } = self.requested(listed).await??;
         let matches = ask.matches(&found, room);
         drop(taken);
-        matches
+        Ok(matches?)
     }
 
     /// Runs a request beside the caller.
@@ -283,8 +289,15 @@ impl Store {
         REQUESTS.spawn(request).map_err(place)?.await.map_err(place)?
     }
 
-    /// Every object below a literal prefix, or only those at its level; sorted by key.
-    async fn listed(&self, prefix: &str, level: bool, room: &Room) -> Result<Gathered> {
+    /// Every object below a literal prefix, or only those at its level; sorted by key. Also tells when
+    /// there is a part of them.
+    async fn listed(
+        &self,
+        prefix: &str,
+        level: bool,
+        room: &Room,
+        began: &mut bool,
+    ) -> Result<Gathered> {
         let mut gathered = Gathered::new(room);
         if self.pages.0.is_none() {
             let directory = prefix.rsplit_once('/').map(|(directory, _)| Path::from(directory));
@@ -304,6 +317,7 @@ impl Store {
                 ..Default::default()
             };
             let page = self.page(prefix, options).await?;
+            *began = true;
             empty = if page.objects.is_empty() { empty + 1 } else { 0 };
             for found in page.objects {
                 if let Some(twice) = gathered.add(found)? {
@@ -362,78 +376,22 @@ impl Store {
     }
 }
 
+/// Why there is no listing, and whether a part of it came before.
+#[derive(Debug)]
+struct Unlisted {
+    error: Error,
+    began: bool,
+}
+
+impl From<Error> for Unlisted {
+    fn from(error: Error) -> Self {
+        Self { error, began: false }
+    }
+}
+
 /// What stands for a token among those that were seen: a token may have kibibytes.
 fn digest(token: &str) -> [u64; 2] {
     [0, 1].map(|seed| XxHash3_64::oneshot_with_seed(seed, token.as_bytes()))
-}
-
-/// The objects of a listing, as its pages come.
-struct Gathered {
-    found: Rows,
-    /// The last key, if all came in order.
-    last: Option<String>,
-    /// All keys, where they do not: one may come twice.
-    keys: Option<HashSet<String>>,
-    taken: Taken,
-}
-
-impl Gathered {
-    fn new(room: &Room) -> Self {
-        Self { found: Rows::default(), last: None, keys: None, taken: room.taken() }
-    }
-
-    /// Adds an object, or gives its key back, if there is one of it already.
-    ///
-    /// # Errors
-    /// If there is no room for it.
-    fn add(&mut self, Found { key, meta }: Found) -> Result<Option<String>> {
-        if self.last.as_ref().is_some_and(|last| *last >= key) && self.keys.is_none() {
-            self.keys = Some(self.names()?);
-        }
-        if let Some(keys) = &mut self.keys {
-            self.taken.more(weight(&key))?;
-            if !keys.insert(key.clone()) {
-                return Ok(Some(key));
-            }
-        }
-        let before = self.found.weight();
-        let date = meta.last_modified.timestamp();
-        let numbers = [meta.size as i64, date, 0, 0, 0, 0, 0, 0, 0];
-        self.found.push(&key, numbers, meta.e_tag.as_deref());
-        self.taken.more(self.found.weight() - before)?;
-        self.last = Some(key);
-        Ok(None)
-    }
-
-    /// The keys so far.
-    fn names(&mut self) -> Result<HashSet<String>> {
-        let (mut rows, mut keys) = (self.found.from(0), HashSet::new());
-        while let Some(row) = rows.advance() {
-            self.taken.more(weight(&row.name))?;
-            keys.insert(row.name.clone());
-        }
-        Ok(keys)
-    }
-
-    /// The same, sorted by key.
-    ///
-    /// # Errors
-    /// If there is no room for that.
-    fn sorted(mut self) -> Result<Self> {
-        if self.keys.take().is_some() {
-            let mut rows = self.found.from(0);
-            while let Some(row) = rows.advance() {
-                self.taken.more(weight(&row.name) + size_of::<Row>())?;
-            }
-            self.found = std::mem::take(&mut self.found).sorted();
-        }
-        Ok(self)
-    }
-}
-
-/// What a key takes by itself, about.
-fn weight(key: &str) -> usize {
-    key.len() + 2 * size_of::<String>()
 }
 
 fn some(prefix: &str) -> Option<&str> {

@@ -28,6 +28,7 @@ use super::coding::Coding;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Slot};
 use super::patience::{Patience, REASONED, SILENT, pause, silent, timeout};
+use super::said::is_of_a_store;
 use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
 
@@ -192,6 +193,10 @@ impl Plain {
                 tokio::time::timeout(timeout(SILENT), read).await.map_err(|_| Trouble::Slow)??
             }
         };
+        if slot.is_some() && parts.status == 404 && !is_of_a_store(&bytes) {
+            // Taken for the store's, it would be a bucket that is not there.
+            return Err(Trouble::Stray(parts.status));
+        }
         if let Some(slot) = slot.filter(|_| parts.status.is_success()) {
             if parts.status != 200 {
                 let status = parts.status.as_u16();

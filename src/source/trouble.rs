@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 use super::host::Host;
 use super::page::NoPage;
 use super::patience::{Class, SILENT, SLOW, timeout};
+use super::said::{Asks, Refusal, asks, code};
 use super::settings::CONNECT;
 use super::spell::Unspelled;
 
@@ -48,6 +49,15 @@ pub(super) enum Trouble {
         throttled: Option<Option<Duration>>,
         answered: bool,
     },
+    /// A store says in an answer of 200 that it has no page, and why.
+    #[error("status code: {}: {said}", StatusCode::OK)]
+    Refused { said: String, refusal: Option<Refusal> },
+    /// A status that says something of a bucket, from somebody who is not its store.
+    #[error(
+        "the answer {0} to a listing does not come from a store, but from something before it; check \
+         the endpoint"
+    )]
+    Stray(StatusCode),
     #[error("no answer")]
     Unreached { answered: bool, lost: Duration, host: Arc<Host>, source: HttpError },
     /// Another request has found that there is no answer.
@@ -94,14 +104,21 @@ impl Trouble {
         Self::Unwell { status, reason, throttled: throttled.then_some(after), answered }
     }
 
-    /// A body that is no page of a listing. An error is one whatever its status.
+    /// A body that is no page of a listing. An error of the store is one whatever its status; one whose
+    /// code nobody knows is asked for again a few times.
     pub(super) fn no_page(why: NoPage, body: &[u8]) -> Self {
-        match why {
-            NoPage::OtherKind { ref found, .. } if found == "Error" => {
-                let body = &body[..body.len().min(4096)];
-                Self::unwell(StatusCode::INTERNAL_SERVER_ERROR, body, None, true)
-            }
-            _ => Self::NoPage(why),
+        if !matches!(&why, NoPage::OtherKind { found, .. } if found == "Error") {
+            return Self::NoPage(why);
+        }
+        // It may stand behind the part of a page that went well.
+        let text = String::from_utf8_lossy(body);
+        let said = text.rfind("<Error").map_or(&*text, |at| &text[at..]);
+        let said: String = said.chars().take(4096).collect();
+        match code(&said).map(asks) {
+            None => Self::NoPage(why),
+            Some(Some(Asks::Again)) => Self::unwell(StatusCode::OK, said.as_bytes(), None, true),
+            Some(Some(Asks::Nothing(refusal))) => Self::Refused { said, refusal: Some(refusal) },
+            Some(None) => Self::Refused { said, refusal: None },
         }
     }
 
@@ -140,9 +157,14 @@ impl Trouble {
             | Self::Corrupt(_)
             | Self::Dead(_)
             | Self::Unspelled(_) => Class::Final,
-            Self::PastEnd { .. } | Self::Disagrees(_) | Self::NoPage(_) => Class::Wrong,
+            Self::Refused { refusal: Some(_), .. } => Class::Final,
+            Self::PastEnd { .. }
+            | Self::Disagrees(_)
+            | Self::NoPage(_)
+            | Self::Stray(_)
+            | Self::Refused { refusal: None, .. } => Class::Wrong,
             Self::Unwell { throttled: Some(after), .. } => Class::Throttled { after: *after },
-            &Self::Unwell { answered, .. } => Class::Unwell { answered },
+            Self::Unwell { .. } => Class::Unwell,
             Self::Unreached { source, .. } if is_hopeless(source) => Class::Final,
             // Not HTTP, or not by its rules.
             Self::Unreached { source, .. } if is_unread(source) => Class::Wrong,
@@ -265,7 +287,28 @@ mod tests {
         assert_eq!(class(503, "<Code>ServerBusy</Code>", second), throttled(second));
         assert_eq!(class(429, "", None), throttled(None));
         assert_eq!(class(503, "<html>", second), throttled(second));
-        assert_eq!(class(503, "<html>", None), Class::Unwell { answered: false });
-        assert_eq!(class(500, "InternalError", second), Class::Unwell { answered: false });
+        assert_eq!(class(503, "<html>", None), Class::Unwell);
+        assert_eq!(class(500, "InternalError", second), Class::Unwell);
+    }
+
+    #[test]
+    fn an_error_in_place_of_a_page_is_final_or_not_by_its_code() {
+        let class = |body: &str| {
+            let why = NoPage::OtherKind { found: "Error".to_owned(), expected: "ListBucketResult" };
+            Trouble::no_page(why, body.as_bytes()).class()
+        };
+        for code in ["AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"]
+        {
+            assert_eq!(
+                class(&format!("<Error><Code>{code}</Code></Error>")),
+                Class::Final,
+                "{code}"
+            );
+        }
+        assert_eq!(class("<Error><Code>InternalError</Code></Error>"), Class::Unwell);
+        let busy = Class::Throttled { after: None };
+        assert_eq!(class("<L><Contents/><Error><Code>SlowDown</Code></Error></L>"), busy);
+        assert_eq!(class("<Error><Code>Surprise</Code></Error>"), Class::Wrong);
+        assert_eq!(class("<Error/>"), Class::Wrong);
     }
 }

@@ -34,6 +34,8 @@ const fn lasting(
 const HTML: &str = "<html><head><title>Gateway</title></head><body>Please log in</body></html>";
 const ERROR: &str = "<?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>";
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>Please slow down</Message></Error>";
+const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>No</Message></Error>";
+const UNKNOWN: &str = "<Error><Code>Surprise</Code></Error>";
 
 fn said(reply: &mut Reply, lines: &[&str]) {
     reply.length = Length::Said(lines.iter().map(|&line| line.to_owned()).collect());
@@ -418,6 +420,36 @@ pub(crate) const PAGE: &[Fault] = &[
     fault("a page of a gateway", |_, r| *r = Reply::new("200 OK", HTML), PAGES),
     fault("an error with 200", |_, r| *r = Reply::new("200 OK", ERROR), &["InternalError"]),
     fault("SlowDown with 200", |_, r| *r = Reply::new("200 OK", SLOW_DOWN), &["SlowDown"]),
+    lasting("AccessDenied with 200", |_, r| *r = Reply::new("200 OK", DENIED), &["AccessDenied"]),
+    fault("an unknown error with 200", |_, r| *r = Reply::new("200 OK", UNKNOWN), &["Surprise"]),
+    fault("404 of a gateway", |_, r| *r = Reply::new("404 Not Found", HTML), &["before it"]),
+    fault("404 without a reason", |_, r| *r = Reply::new("404 Not Found", ""), &["before it"]),
+    fault(
+        "objects in an element that nobody knows",
+        |_, r| {
+            swap(r, "<Contents>", "<Page><Contents>");
+            swap(r, "</Contents>", "</Contents></Page>");
+            swap(r, "<Blob>", "<Page><Blob>");
+            swap(r, "</Blob>", "</Blob></Page>");
+        },
+        &["Page/"],
+    ),
+    fault(
+        "objects in another case",
+        |_, r| {
+            swap(r, "Contents>", "contents>");
+            swap(r, "Blob>", "blob>");
+        },
+        &["/contents", "/blob"],
+    ),
+    fault(
+        "a page in another encoding",
+        |_, r| {
+            swap(r, "encoding=\"UTF-8\"", "encoding=\"UTF-16\"");
+            swap(r, "encoding=\"utf-8\"", "encoding=\"UTF-16\"");
+        },
+        &["UTF-16"],
+    ),
     fault("206", |_, r| r.status = "206 Partial Content".to_owned(), &["206"]),
     fault("nothing", |_, r| *r = Reply::new("200 OK", ""), PAGES),
     fault("JSON", |_, r| *r = Reply::new("200 OK", "{\"kind\":\"storage#objects\"}"), PAGES),

@@ -6,6 +6,7 @@ mod checksums;
 mod credentials;
 mod faults;
 mod fields;
+mod listings;
 mod matrix;
 mod patterns;
 mod property;
