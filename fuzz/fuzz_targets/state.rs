@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use creel::plan::{self, InputFormat, Partitions, Plan, State, sealed};
 use libfuzzer_sys::fuzz_target;
 
-const PROGRAMS: [(&str, InputFormat); 10] = [
+const PROGRAMS: [(&str, InputFormat); 12] = [
     ("words | frequencies | topk(3)", InputFormat::TEXT),
     ("map(length) | frequencies", InputFormat::TEXT),
     ("words", InputFormat::TEXT),
@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, InputFormat); 10] = [
     ("map(.b) | take(4) | sum", InputFormat::JSONL),
     ("frequencies(.a) | filter(.[1] > 1) | map(.[0])", InputFormat::JSONL),
     ("agg({first: first(.a), last: last(.b), any: any(.a == 1), bars: histogram(2; .b)})", InputFormat::JSONL),
+    ("sort(.b), count, (distinct(.a) | take(2)), frequencies(.a)", InputFormat::JSONL),
+    ("words | sort(length; desc) | take(4)", InputFormat::TEXT),
 ];
 
 const RECORDS: &str = r#"{"a":1,"b":2.5} 

@@ -137,7 +137,7 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
             (Some(path), _) if replaced => {
                 format!("interrupted: {read}; {} was not written", report::shown(path))
             }
-            (_, Ok(())) if partials.are_rows() => {
+            (_, Ok(())) if partials.have_rows() => {
                 format!("interrupted: the result is of what was read until then: {read}")
             }
             (_, Ok(())) => {

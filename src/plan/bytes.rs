@@ -22,7 +22,7 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 6;
+const FORMAT: u16 = 7;
 
 /// The version of the language. It goes up when a program of before would give another answer.
 const LANGUAGE: u16 = 2;
@@ -402,10 +402,10 @@ mod tests {
     #[test]
     fn another_version_and_another_kind_are_named_with_ours() {
         let mut bytes = written(&[]);
-        bytes[8] = 7;
+        bytes[8] = 9;
         let message = read(&bytes).unwrap_err().to_string();
         assert!(
-            message.contains("version 7 of the format")
+            message.contains("version 9 of the format")
                 && message.contains(&format!("has version {FORMAT}"))
         );
         let mut bytes = written(&[]);

@@ -1,4 +1,4 @@
-//! Where the chunks of a state are, by their first keys: made as a file is checked.
+//! Where the chunks of a state are, by their first keys, and where rows are: made as a file is checked.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use creel_operators::aggregate::Reader;
 use super::data::Plan;
 use crate::program::{Carries, State};
 
-/// Where a chunk is: the frames and the bytes before it, and how many frames it takes.
+/// Where frames are that stand one behind the other: the frames and the bytes before the first, and how many
+/// they are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChunkPlace {
     pub(super) frame: u64,
@@ -15,70 +16,117 @@ pub(super) struct ChunkPlace {
     pub(super) frames: u64,
 }
 
-/// The chunks of a branch, in the order of their keys.
+/// What a file has of a result.
 #[derive(Debug)]
-pub(super) struct Indexed {
+pub(super) enum Indexed {
+    Chunks(IndexedChunks),
+    Rows(IndexedRows),
+}
+
+/// The chunks of a state, in the order of their keys.
+#[derive(Debug)]
+pub(super) struct IndexedChunks {
     pub(super) places: Vec<ChunkPlace>,
     pub(super) firsts: Arc<[Box<[u8]>]>,
     /// Bytes of the largest.
     pub(super) largest: usize,
 }
 
+/// The frames of rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct IndexedRows {
+    pub(super) place: Option<ChunkPlace>,
+    pub(super) rows: u64,
+}
+
 /// An index, as it is made.
 pub(super) struct Index {
-    /// Empty states of the branches that the plan has; none if its states are rows.
-    empty: Vec<Box<dyn State>>,
-    branches: Vec<Branch>,
+    results: Vec<IndexOf>,
+    /// The result whose frames are read.
+    at: usize,
+    /// The bytes of the last chunk.
+    bytes: usize,
     /// What was seen of the last chunk, if its first key was not yet.
     head: Option<Vec<u8>>,
-    /// Bytes of the last chunk.
-    bytes: usize,
+}
+
+/// What is known of a result of the plan.
+enum IndexOf {
+    /// An empty state, and chunks of others.
+    Chunks(Box<dyn State>, Chunks),
+    Rows(IndexedRows),
 }
 
 #[derive(Default)]
-struct Branch {
+struct Chunks {
     places: Vec<ChunkPlace>,
     firsts: Vec<Box<[u8]>>,
     largest: usize,
 }
 
-/// What is wrong with a chunk.
+/// What is wrong with a frame.
 type Wrong = &'static str;
+
+/// The number of a result that a frame begins with, and what is behind it.
+fn result(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut reader = Reader::new(bytes);
+    let result = usize::try_from(reader.u64().ok()?).ok()?;
+    Some((result, &bytes[bytes.len() - reader.left()..]))
+}
+
+/// The rows of a frame behind the number of their result.
+pub(super) fn rows(bytes: &[u8]) -> &[u8] {
+    result(bytes).map_or(&[], |(_, lines)| lines)
+}
 
 impl Index {
     pub(super) fn new(plan: &Plan) -> Self {
-        let empty = match plan.program.carries() {
-            Carries::State => plan.program.branches(plan.records().invalid),
-            Carries::Rows => Vec::new(),
+        let results = plan.program.carries(plan.records().invalid).into_iter().map(|of| match of {
+            Carries::State(empty) => IndexOf::Chunks(empty, Chunks::default()),
+            Carries::Rows | Carries::Records => IndexOf::Rows(IndexedRows::default()),
+        });
+        Self { results: results.collect(), at: 0, bytes: 0, head: None }
+    }
+
+    /// Rows in a frame, behind the number of their result.
+    pub(super) fn add_rows(&mut self, place: ChunkPlace, bytes: &[u8]) -> Result<(), Wrong> {
+        self.end_chunk()?;
+        let wrong = "rows are of no result; write it again";
+        let (result, lines) = result(bytes).ok_or(wrong)?;
+        let Some(IndexOf::Rows(of)) = self.results.get_mut(result).filter(|_| result >= self.at)
+        else {
+            return Err(wrong);
         };
-        Self { empty, branches: Vec::new(), head: None, bytes: 0 }
+        if !lines.ends_with(b"\n") {
+            return Err("a row has no end; write it again");
+        }
+        self.at = result;
+        of.place.get_or_insert(ChunkPlace { frames: 0, ..place }).frames += 1;
+        of.rows += memchr::memchr_iter(b'\n', lines).count() as u64;
+        Ok(())
     }
 
-    /// Whether states of the plan are rows.
-    pub(super) fn is_of_rows(&self) -> bool {
-        self.empty.is_empty()
-    }
-
-    /// A chunk begins with these bytes, behind the number of its branch.
+    /// A chunk begins with these bytes, behind the number of its result.
     pub(super) fn begin(&mut self, place: ChunkPlace, bytes: &[u8]) -> Result<(), Wrong> {
         self.end_chunk()?;
-        let mut reader = Reader::new(bytes);
-        let branch = reader.u64().map_err(|_| "a chunk is of no branch; write it again")?;
-        let branch = usize::try_from(branch).unwrap_or(usize::MAX);
-        if branch >= self.empty.len() || branch + 1 < self.branches.len() {
-            return Err("a chunk is of no branch; write it again");
-        }
-        self.branches.resize_with(branch + 1, Branch::default);
-        let Some(last) = self.branches.last_mut() else { return Ok(()) };
-        last.places.push(place);
-        self.head = Some(Vec::new());
-        self.bytes = 0;
-        self.add(&bytes[bytes.len() - reader.left()..])
+        let wrong = "a chunk is of no result; write it again";
+        let (result, bytes) = result(bytes).ok_or(wrong)?;
+        let Some(IndexOf::Chunks(_, chunks)) =
+            self.results.get_mut(result).filter(|_| result >= self.at)
+        else {
+            return Err(wrong);
+        };
+        chunks.places.push(place);
+        (self.at, self.bytes, self.head) = (result, 0, Some(Vec::new()));
+        self.add(bytes)
     }
 
     /// The last chunk goes on with these bytes.
     pub(super) fn go_on(&mut self, bytes: &[u8]) -> Result<(), Wrong> {
-        let last = self.branches.last_mut().and_then(|branch| branch.places.last_mut());
+        let last = match self.results.get_mut(self.at) {
+            Some(IndexOf::Chunks(_, chunks)) => chunks.places.last_mut(),
+            Some(IndexOf::Rows(_)) | None => None,
+        };
         let Some(last) = last else { return Err("a chunk has no beginning; write it again") };
         last.frames += 1;
         self.add(bytes)
@@ -86,17 +134,18 @@ impl Index {
 
     fn add(&mut self, bytes: &[u8]) -> Result<(), Wrong> {
         self.bytes += bytes.len();
-        let at = self.branches.len().saturating_sub(1);
-        let Some(branch) = self.branches.get_mut(at) else { return Ok(()) };
-        branch.largest = branch.largest.max(self.bytes);
+        let Some(IndexOf::Chunks(empty, chunks)) = self.results.get_mut(self.at) else {
+            return Ok(());
+        };
+        chunks.largest = chunks.largest.max(self.bytes);
         let Some(head) = &mut self.head else { return Ok(()) };
         head.extend_from_slice(bytes);
         // A key may be longer than a frame.
-        let Ok(first) = self.empty[at].first_key(head) else { return Ok(()) };
-        if branch.firsts.last().is_some_and(|before| **before >= *first) {
+        let Ok(first) = empty.first_key(head) else { return Ok(()) };
+        if chunks.firsts.last().is_some_and(|before| **before >= *first) {
             return Err("its chunks are not in the order of their keys; write it again");
         }
-        branch.firsts.push(first.into());
+        chunks.firsts.push(first.into());
         self.head = None;
         Ok(())
     }
@@ -108,14 +157,14 @@ impl Index {
         }
     }
 
-    /// The chunks of each branch of the plan.
+    /// What there is of each result of the plan.
     pub(super) fn finish(mut self) -> Result<Vec<Indexed>, Wrong> {
         self.end_chunk()?;
-        self.branches.resize_with(self.empty.len(), Branch::default);
-        let indexed = self.branches.into_iter().map(|Branch { places, firsts, largest }| Indexed {
-            places,
-            firsts: firsts.into(),
-            largest,
+        let indexed = self.results.into_iter().map(|of| match of {
+            IndexOf::Rows(rows) => Indexed::Rows(rows),
+            IndexOf::Chunks(_, Chunks { places, firsts, largest }) => {
+                Indexed::Chunks(IndexedChunks { places, firsts: firsts.into(), largest })
+            }
         });
         Ok(indexed.collect())
     }

@@ -64,13 +64,19 @@
 //!
 //! # States in bytes
 //!
-//! A state is its plan, then the rows of the first phase or the state of its reduction, then the objects
-//! that were read, then its report. The
-//! state of a reduction is in chunks, in the order of their keys, each of which is read by itself: a state
-//! that is larger than memory is written chunk by chunk, and many of them are merged key range by key range.
-//! A phase before a `take` hands on the records that reach it, cut to as many as it may take, and the merge
-//! takes again. A reduction without a `take` before it hands on its state. Stages behind the first
-//! reduction run at the merge.
+//! A state is its plan, then what there is of each result of the first phase, then the objects that were read,
+//! then its report. Of a result there is what its reduction carries:
+//!
+//! - The state of an aggregate or of counts, in chunks, in the order of their keys, each of which is read by
+//!   itself: a state that is larger than memory is written chunk by chunk, and many of them are merged key
+//!   range by key range.
+//! - The rows of a `sort` or a `distinct`, as JSON, one a line: the records of the part in their order, and the first
+//!   ones of the part. They are records of the same reduction again, and a merge writes the rows that it makes
+//!   of those of all states.
+//!
+//! A phase that prints records, or one with a `take`, has its records instead: those that reach the `take`, cut to
+//! as many as it may take, and the merge takes again. So has a `sample`, which draws by the numbers that records
+//! have in the whole input. Stages behind the first reduction run at the merge.
 
 mod bytes;
 mod coverage;

@@ -8,8 +8,8 @@ use super::overlap;
 use super::partition::Partitions;
 use super::report::Report;
 use super::state::{Stored, StoredRows};
-use super::writer::{RowsWriter, StateWriter};
-use crate::program::{self, Carries, Run};
+use super::writer::StateWriter;
+use crate::program::{self, Carries, Carry as _, Parts};
 use crate::run::{Context, Job, Text};
 use crate::sink::{Encoder, Format, Printer, Write};
 use crate::source::Missing;
@@ -248,18 +248,7 @@ impl RunOf<'_> {
         let Self { plan, input, listed, coverage, context } = self;
         let (program, records) = (&plan.program, plan.records());
         let mut writer = StateWriter::new(plan, out)?;
-        match program.carries() {
-            Carries::Rows => {
-                let mut rows = writer.rows();
-                program::run_to_rows(program, input, &records, context, &mut rows)?;
-                rows.finish()?;
-            }
-            Carries::State => {
-                program::run_to_state(program, input, &records, context, &mut |branch, bytes| {
-                    writer.chunk(branch, bytes)
-                })?;
-            }
-        }
+        program::run_part(program, input, &records, context, &mut writer)?;
         let report = report(&context.progress, *listed).without_partitions();
         coverage().into_covered().try_for_each(|object| writer.object(&object))?;
         writer.end(&report)
@@ -304,7 +293,7 @@ impl Partials {
         for state in &states {
             let told = state.report.clone();
             report.add(if rows >= enough { told.of_the_listing() } else { told });
-            rows = rows.saturating_add(state.rows);
+            rows = rows.saturating_add(state.rows(0));
         }
         Ok(Self { plan, states, report })
     }
@@ -336,9 +325,13 @@ impl Partials {
         self.states.iter().map(|state| state.size).sum()
     }
 
-    /// Whether they are rows, of which a merge that is interrupted has printed what it read.
-    pub(crate) fn are_rows(&self) -> bool {
-        self.plan.program.carries() == Carries::Rows
+    /// Whether they have rows, of which a merge that is interrupted has printed what it read.
+    pub(crate) fn have_rows(&self) -> bool {
+        self.carries().iter().any(|of| matches!(of, Carries::Rows | Carries::Records))
+    }
+
+    fn carries(&self) -> Vec<Carries> {
+        self.plan.program.carries(self.plan.records().invalid)
     }
 
     /// Writes one state of all.
@@ -348,58 +341,41 @@ impl Partials {
     /// one of all.
     pub(crate) fn write(&self, context: &Context, out: &mut dyn Write) -> Result<()> {
         let mut writer = StateWriter::new(&self.plan, out)?;
-        match self.plan.program.carries() {
-            Carries::Rows => {
-                self.write_rows(context, &mut writer.rows())?;
-            }
-            Carries::State => {
+        match self.carries().as_slice() {
+            [Carries::Records] => self.write_records(context, &mut writer)?,
+            _ => {
                 let (program, invalid) = (&self.plan.program, self.plan.records().invalid);
-                let mut write = |branch: usize, bytes: &[u8]| writer.chunk(branch, bytes);
-                program::merge_to_state(
-                    program,
-                    &self.runs(context),
-                    invalid,
-                    context,
-                    &mut write,
-                )?;
+                program::merge_parts(program, self.parts(context), invalid, context, &mut writer)?;
             }
         }
         overlap::union(&self.states, &mut |object| writer.object(&object))?;
         writer.end(&self.report)
     }
 
-    /// Writes the rows of all, no more than a `take` behind them takes.
-    fn write_rows(&self, context: &Context, rows: &mut RowsWriter<'_, '_>) -> Result<()> {
+    /// Writes the records of all, no more than a `take` behind them takes.
+    fn write_records(&self, context: &Context, writer: &mut StateWriter<'_>) -> Result<()> {
         let mut wanted = self.plan.program.first_take().unwrap_or(u64::MAX);
         for state in &self.states {
-            let mut frames = state.frames(context);
+            let mut frames = state.frames(0, &context.stop, &context.progress);
             while wanted > 0
                 && let Some(lines) = frames.next_rows()?
             {
                 let last = usize::try_from(wanted - 1).unwrap_or(usize::MAX);
                 let end = memchr::memchr_iter(b'\n', lines).nth(last);
-                rows.write(end.map_or(lines, |end| &lines[..=end]))?;
+                writer.rows(0, end.map_or(lines, |end| &lines[..=end]))?;
                 wanted = match end {
                     Some(_) => 0,
                     None => wanted - memchr::memchr_iter(b'\n', lines).count() as u64,
                 };
             }
         }
-        rows.finish()
+        Ok(())
     }
 
     /// Prints what one run over all would print.
     pub(crate) fn print(&self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
         let (program, records) = (&self.plan.program, self.plan.records());
-        match program.carries() {
-            Carries::Rows => {
-                let rows = Arc::new(StoredRows::new(&self.states, context));
-                program::finish_rows(program, &rows, &records, context, out)
-            }
-            Carries::State => {
-                program::finish_states(program, &self.runs(context), &records, context, out)
-            }
-        }
+        program::finish_parts(program, self.parts(context), &records, context, out)
     }
 
     /// The report of the runs of the parts and of the stages that ran when the rows were
@@ -414,19 +390,18 @@ impl Partials {
         report
     }
 
-    /// The chunks of all states, for each branch.
-    fn runs(&self, context: &Context) -> Vec<Vec<Run>> {
-        let mut branches: Vec<Vec<Run>> = Vec::new();
-        for state in &self.states {
-            let runs = state.runs(context);
-            branches.resize_with(runs.len(), Vec::new);
-            branches.iter_mut().zip(runs).for_each(|(branch, run)| branch.push(run));
-        }
-        if branches.is_empty() {
-            let width = self.plan.program.branches(self.plan.records().invalid).len();
-            branches.resize_with(width, Vec::new);
-        }
-        branches
+    /// What all states have of each result.
+    fn parts(&self, context: &Context) -> Vec<Parts<StoredRows>> {
+        let parts = self.carries().into_iter().enumerate().map(|(result, of)| match of {
+            Carries::State(_) => {
+                let runs = self.states.iter().filter_map(|state| state.run(result, context));
+                Parts::Chunks(runs.collect())
+            }
+            Carries::Rows | Carries::Records => {
+                Parts::Rows(Arc::new(StoredRows::new(&self.states, result, context)))
+            }
+        });
+        parts.collect()
     }
 }
 

@@ -10,7 +10,7 @@ use creel_operators::aggregate::{Damaged, Reader as AggregateReader};
 use super::bytes::{Digest, Kind, Reader};
 use super::coverage::{Covered, Ordered};
 use super::data::{Plan, decoded};
-use super::index::{ChunkPlace, Index, Indexed};
+use super::index::{ChunkPlace, Index, Indexed, IndexedChunks, IndexedRows, rows};
 use super::report::Report;
 use super::writer::{CHUNK, MORE, OBJECTS, PLAN, REPORT, ROWS};
 use crate::block::Block;
@@ -32,21 +32,26 @@ pub(crate) struct Stored {
     objects: Arc<[ChunkPlace]>,
     /// A reader that stands nowhere.
     reader: Arc<Reader<io::Empty>>,
-    /// Rows that it holds.
-    pub(super) rows: u64,
-    /// The chunks of each branch of its state.
-    chunks: Vec<Arc<Chunks>>,
+    /// What it has of each result of the plan.
+    results: Vec<Of>,
     /// Bytes that it takes.
     pub(super) size: u64,
 }
 
-/// The chunks of a branch of a state, and where they are.
+/// What a file has of a result.
+#[derive(Debug, Clone)]
+enum Of {
+    Chunks(Arc<Chunks>),
+    Rows(IndexedRows),
+}
+
+/// The chunks of a state, and where they are.
 #[derive(Debug)]
 struct Chunks {
     home: Home,
     /// A reader that stands nowhere.
     reader: Arc<Reader<io::Empty>>,
-    indexed: Indexed,
+    indexed: IndexedChunks,
 }
 
 /// Where the bytes are.
@@ -100,7 +105,6 @@ impl Stored {
             _ => return Err(reader.damaged("its plan is missing")),
         };
         let mut report = None;
-        let mut rows = 0;
         let mut index = Index::new(&plan);
         let (mut objects, mut ordered) = (Vec::new(), Ordered::default());
         loop {
@@ -122,8 +126,8 @@ impl Stored {
                         reader.damaged("something stands between its objects and its report")
                     );
                 }
-                Some((&ROWS, lines)) if index.is_of_rows() && lines.ends_with(b"\n") => {
-                    rows += memchr::memchr_iter(b'\n', lines).count() as u64;
+                Some((&ROWS, bytes)) => {
+                    index.add_rows(place, bytes).map_err(|what| reader.damaged(what))?;
                 }
                 Some((&CHUNK, bytes)) => {
                     index.begin(place, bytes).map_err(|what| reader.damaged(what))?;
@@ -138,11 +142,15 @@ impl Stored {
         let indexed = index.finish().map_err(|what| reader.damaged(what))?;
         let (report, size, digest) = (report.shown(), reader.at, reader.digest);
         let reader = Arc::new(reader.again(io::empty(), 0, 0));
-        let chunks = indexed.into_iter().map(|indexed| {
-            Arc::new(Chunks { home: home.clone(), reader: Arc::clone(&reader), indexed })
+        let results = indexed.into_iter().map(|indexed| match indexed {
+            Indexed::Rows(rows) => Of::Rows(rows),
+            Indexed::Chunks(indexed) => {
+                let (home, reader) = (home.clone(), Arc::clone(&reader));
+                Of::Chunks(Arc::new(Chunks { home, reader, indexed }))
+            }
         });
-        let (name, chunks, objects) = (name.into(), chunks.collect(), objects.into());
-        Ok(Self { name, home, digest, plan, report, objects, reader, rows, chunks, size })
+        let (name, results, objects) = (name.into(), results.collect(), objects.into());
+        Ok(Self { name, home, digest, plan, report, objects, reader, results, size })
     }
 
     /// As messages name it.
@@ -150,17 +158,25 @@ impl Stored {
         &self.name
     }
 
-    /// The chunks of each branch of its state.
-    pub(super) fn runs(&self, context: &Context) -> Vec<Run> {
-        let runs = self.chunks.iter().map(|chunks| Run {
-            firsts: Arc::clone(&chunks.indexed.firsts),
-            largest: chunks.indexed.largest,
-            chunks: Arc::new(StoredChunks {
-                chunks: Arc::clone(chunks),
-                progress: Arc::clone(&context.progress),
-            }),
-        });
-        runs.collect()
+    /// The chunks that it has of a result, if that is carried in chunks.
+    pub(super) fn run(&self, result: usize, context: &Context) -> Option<Run> {
+        let Of::Chunks(chunks) = self.results.get(result)? else { return None };
+        let IndexedChunks { firsts, largest, .. } = &chunks.indexed;
+        let (chunks, progress) = (Arc::clone(chunks), Arc::clone(&context.progress));
+        let (firsts, largest) = (Arc::clone(firsts), *largest);
+        Some(Run { firsts, largest, chunks: Arc::new(StoredChunks { chunks, progress }) })
+    }
+
+    fn indexed_rows(&self, result: usize) -> IndexedRows {
+        match self.results.get(result) {
+            Some(Of::Rows(rows)) => *rows,
+            Some(Of::Chunks(_)) | None => IndexedRows::default(),
+        }
+    }
+
+    /// How many rows it has of a result.
+    pub(super) fn rows(&self, result: usize) -> u64 {
+        self.indexed_rows(result).rows
     }
 
     /// The objects that it is of, in the order of their ids.
@@ -168,10 +184,11 @@ impl Stored {
         Objects { stored: self, frame: 0, objects: Vec::new().into_iter() }
     }
 
-    /// Its rows, one frame after another.
-    pub(super) fn frames(&self, context: &Context) -> Frames {
-        let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
-        Frames { stored: self.clone(), reader: None, frame: Vec::new(), stop, progress }
+    /// The rows of a result, one frame after another.
+    pub(super) fn frames(&self, result: usize, stop: &Stop, progress: &Arc<Progress>) -> Frames {
+        let place = self.indexed_rows(result).place;
+        let (stop, progress) = (stop.clone(), Arc::clone(progress));
+        Frames { stored: self.clone(), place, reader: None, frame: Vec::new(), stop, progress }
     }
 }
 
@@ -309,9 +326,11 @@ impl ReadChunks for StoredChunks {
     }
 }
 
-/// The frames of the rows of a file. It is opened when the first is asked for.
+/// The frames of the rows of a result in a file. It is opened when the first is asked for.
 pub(super) struct Frames {
     stored: Stored,
+    /// Where those are that were not read.
+    place: Option<ChunkPlace>,
     reader: Option<Reader<Box<dyn Read + Send>>>,
     frame: Vec<u8>,
     stop: Stop,
@@ -319,46 +338,48 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// The next rows; `None` after the last. They were checked before, so other frames are no more than
-    /// passed over.
+    /// The next rows; `None` after the last.
     ///
     /// # Errors
     /// [`Error::Cancelled`] if the run is told to stop, and as for reading a state.
     pub(super) fn next_rows(&mut self) -> Result<Option<&[u8]>> {
+        if self.stop.is_set() {
+            return Err(Error::Cancelled);
+        }
+        let Some(place) = self.place.as_mut().filter(|place| place.frames > 0) else {
+            return Ok(None);
+        };
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            none => none.insert(open(&self.stored.name, &self.stored.home)?),
+            none => {
+                let Stored { name, home, reader, .. } = &self.stored;
+                let input = home.open(place.at);
+                let input = input.map_err(|error| Error::io(Place::object(&**name), error))?;
+                none.insert(reader.again(input, place.frame, place.at))
+            }
         };
-        loop {
-            if self.stop.is_set() {
-                return Err(Error::Cancelled);
-            }
-            let before = reader.at;
-            let more = reader.next(&mut self.frame)?;
-            self.progress.add_read(reader.at - before);
-            if !more {
-                return Ok(None);
-            }
-            if self.frame.first() == Some(&ROWS) {
-                return Ok(self.frame.get(1..));
-            }
-        }
+        place.frames -= 1;
+        let before = reader.at;
+        reader.next(&mut self.frame)?;
+        self.progress.add_read(reader.at - before);
+        Ok(Some(rows(self.frame.get(1..).unwrap_or_default())))
     }
 }
 
-/// The rows of several states, one after another, as an input of blocks.
+/// The rows of a result of several states, one after another, as an input of blocks.
 #[derive(Debug)]
-pub(super) struct StoredRows {
+pub(crate) struct StoredRows {
     states: Vec<Stored>,
+    result: usize,
     stop: Stop,
     progress: Arc<Progress>,
 }
 
 impl StoredRows {
-    /// Those of these states, which a run reads.
-    pub(super) fn new(states: &[Stored], context: &Context) -> Self {
+    /// Those of a result of these states, which a run reads.
+    pub(super) fn new(states: &[Stored], result: usize, context: &Context) -> Self {
         let (stop, progress) = (context.stop.clone(), Arc::clone(&context.progress));
-        Self { states: states.to_vec(), stop, progress }
+        Self { states: states.to_vec(), result, stop, progress }
     }
 }
 
@@ -370,16 +391,15 @@ impl run::Input for StoredRows {
     }
 
     fn open(&self, partition: usize) -> RowsReader {
-        let stored = self.states[partition].clone();
-        let (stop, progress) = (self.stop.clone(), Arc::clone(&self.progress));
+        let stored = &self.states[partition];
         let name = format!("rows of {}", stored.name).into();
-        let frames = Frames { stored, reader: None, frame: Vec::new(), stop, progress };
+        let frames = stored.frames(self.result, &self.stop, &self.progress);
         RowsReader { frames, name, partition, offset: 0 }
     }
 }
 
 /// The rows of one state.
-pub(super) struct RowsReader {
+pub(crate) struct RowsReader {
     frames: Frames,
     /// As messages name the rows: their bytes are none of the file's.
     name: Arc<str>,

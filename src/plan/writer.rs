@@ -1,7 +1,7 @@
 //! Writes the state of a run, frame by frame.
 //!
-//! After the frame of the plan come those of rows (whole lines of JSON), or the chunks of the state of a
-//! reduction, branch by branch and in the order of their keys; then the objects that were read, in the order
+//! After the frame of the plan come those of each result of the first phase, by its number: the chunks of a state,
+//! in the order of their keys, or rows (whole lines of JSON); then the objects that were read, in the order
 //! of their ids; and last the report. Where frames are cut depends on nothing but what is in them.
 //!
 //! A chunk is as small as a state is cut: few keys, in bytes that are read by themselves. So the states of
@@ -14,6 +14,7 @@ use super::coverage::{Covered, NAMED};
 use super::data::{Plan, encoded};
 use super::report::Report;
 use crate::Result;
+use crate::program::Carry;
 use crate::sink::Write;
 
 /// What a frame is of: its first byte.
@@ -36,6 +37,8 @@ pub(super) struct StateWriter<'w> {
     writer: Writer<'w>,
     /// The frame that is being filled, or nothing.
     frame: Vec<u8>,
+    /// The result whose rows are in that frame, and the bytes of it that say so.
+    rows: Option<(usize, usize)>,
     /// Objects that were written with their names.
     named: usize,
 }
@@ -46,15 +49,26 @@ impl<'w> StateWriter<'w> {
         let mut frame = vec![PLAN];
         frame.extend_from_slice(&plan.encoded());
         writer.frame(&frame)?;
-        Ok(Self { writer, frame: Vec::new(), named: 0 })
+        Ok(Self { writer, frame: Vec::new(), rows: None, named: 0 })
     }
 
-    /// Writes a chunk of a branch of the state of a reduction.
-    pub(super) fn chunk(&mut self, branch: usize, bytes: &[u8]) -> Result<()> {
+    /// Writes the rows that are less than a frame, to which no more are added.
+    fn end_rows(&mut self) -> Result<()> {
+        let Self { writer, frame, rows, .. } = self;
+        if let Some((_, head)) = rows.take() {
+            if frame.len() > head {
+                writer.frame(frame)?;
+            }
+            frame.clear();
+        }
+        Ok(())
+    }
+
+    fn write_chunk(&mut self, result: usize, bytes: &[u8]) -> Result<()> {
         let (first, rest) = bytes.split_at(bytes.len().min(FRAME));
-        self.frame.clear();
+        self.end_rows()?;
         self.frame.push(CHUNK);
-        self.frame.put_u64(branch as u64);
+        self.frame.put_u64(result as u64);
         self.frame.extend_from_slice(first);
         self.writer.frame(&self.frame)?;
         for piece in rest.chunks(FRAME) {
@@ -67,14 +81,34 @@ impl<'w> StateWriter<'w> {
         Ok(())
     }
 
-    /// What writes rows: lines of JSON, in pieces of any length. It has to be
-    /// [finished](RowsWriter::finish).
-    pub(super) fn rows<'s>(&'s mut self) -> RowsWriter<'s, 'w> {
-        RowsWriter(self)
+    fn write_rows(&mut self, result: usize, lines: &[u8]) -> Result<()> {
+        if self.rows.is_none_or(|(of, _)| of != result) {
+            self.end_rows()?;
+            self.frame.push(ROWS);
+            self.frame.put_u64(result as u64);
+            self.rows = Some((result, self.frame.len()));
+        }
+        let Self { writer, frame, rows: Some((_, head)), .. } = self else { return Ok(()) };
+        // Piece by piece: one that is printed may be many frames.
+        for piece in lines.chunks(FRAME) {
+            let mut searched = frame.len();
+            frame.extend_from_slice(piece);
+            // After the last line that ends within a frame, or else after the first.
+            while frame.len() > FRAME {
+                let within = memchr::memrchr(b'\n', &frame[*head..FRAME]).map(|at| *head + at);
+                let behind = || Some(searched + memchr::memchr(b'\n', frame.get(searched..)?)?);
+                let Some(end) = within.or_else(behind) else { break };
+                writer.frame(&frame[..=end])?;
+                frame.drain(*head..=end);
+                searched = *head;
+            }
+        }
+        Ok(())
     }
 
     /// Writes an object that was read. They come in the order of their ids.
     pub(super) fn object(&mut self, object: &Covered) -> Result<()> {
+        self.end_rows()?;
         if self.frame.is_empty() {
             self.frame.push(OBJECTS);
         }
@@ -94,6 +128,7 @@ impl<'w> StateWriter<'w> {
 
     /// Writes the report, and the end.
     pub(super) fn end(mut self, report: &Report) -> Result<()> {
+        self.end_rows()?;
         if !self.frame.is_empty() {
             self.writer.frame(&self.frame)?;
         }
@@ -104,39 +139,12 @@ impl<'w> StateWriter<'w> {
     }
 }
 
-/// Writes rows in frames of whole lines.
-pub(super) struct RowsWriter<'s, 'w>(&'s mut StateWriter<'w>);
-
-impl RowsWriter<'_, '_> {
-    /// Writes what is left.
-    pub(super) fn finish(&mut self) -> Result<()> {
-        let StateWriter { writer, frame, .. } = &mut *self.0;
-        if frame.len() > 1 {
-            writer.frame(frame)?;
-        }
-        frame.clear();
-        Ok(())
+impl Carry for StateWriter<'_> {
+    fn chunk(&mut self, result: usize, bytes: &[u8]) -> Result<()> {
+        self.write_chunk(result, bytes)
     }
-}
 
-impl Write for RowsWriter<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let StateWriter { writer, frame, .. } = &mut *self.0;
-        if frame.is_empty() {
-            frame.push(ROWS);
-        }
-        let mut searched = frame.len();
-        frame.extend_from_slice(bytes);
-        // After the last line that ends within a frame, or else after the first.
-        while frame.len() > FRAME {
-            let within = memchr::memrchr(b'\n', &frame[..FRAME]);
-            let behind = || Some(searched + memchr::memchr(b'\n', frame.get(searched..)?)?);
-            let Some(end) = within.or_else(behind) else { break };
-            writer.frame(&frame[..=end])?;
-            // The first byte of the next frame says what it is of.
-            frame.drain(1..=end);
-            searched = 1;
-        }
-        Ok(())
+    fn rows(&mut self, result: usize, lines: &[u8]) -> Result<()> {
+        self.write_rows(result, lines)
     }
 }

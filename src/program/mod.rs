@@ -63,9 +63,7 @@ pub use format::InputFormat;
 #[cfg(fuzzing)]
 pub(crate) use format::spelled;
 pub(crate) use lane::Records;
-pub(crate) use partial::{
-    Carries, finish_rows, finish_states, merge_to_state, run_to_rows, run_to_state,
-};
+pub(crate) use partial::{Carries, Carry, Parts, finish_parts, merge_parts, run_part};
 pub(crate) use phases::run;
 pub(crate) use verbs::{VERBS, aggregates};
 

@@ -1,44 +1,67 @@
 //! Results of a part of the sources: made in one process, and merged and finished in another.
 //!
-//! What a part carries is the [`State`] of the first phase. Where the first phase has none, or a `take`,
-//! which has to see the records of all parts, it is rows: records as JSON, one a line. So it is where rows of
-//! a part are records for the same reduction, and the order of the parts counts.
+//! Each of the results of the first phase is carried by itself, by what its end says: as the chunks of a
+//! [`State`], or as the rows that it gives of the part, which are records of the same end again: one that merges
+//! takes the rows of all parts, in their order, and gives the rows of all. A phase without an end, or with a
+//! `take`, which has to see the records of all parts, carries records instead. Rows and records are JSON,
+//! one a line.
 
 use std::slice;
 use std::sync::Arc;
 
 use super::Program;
-use super::end::{Carried, ChunkWriter, Run, State, merge};
+use super::end::{Carried, ChunkWriter, End, Run, State, each_result, merge, print_results};
 use super::lane::{self, Records};
 use super::ordered;
+use super::phase::Phase;
 use super::phases::{follow, read};
 use super::stage::Stage;
-use crate::block::Block;
+use crate::block::{Block, Delimiter};
 use crate::record::Invalid;
 use crate::run::{Context, Input, Reader};
 use crate::sink::{Encoder, Format, Printer, Write};
 use crate::watch::bytes;
 use crate::{Error, Result};
 
-/// What a partial result of a program carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One of the results of a program's first phase, as a partial result carries it.
+#[derive(Debug)]
 pub(crate) enum Carries {
-    /// The state of the first phase.
-    State,
-    /// What the first phase would print; or, if there is a `take` in it, the records that reach the
-    /// first one, no more than it takes. Or rows that its reduction takes as records.
+    /// Chunks of a state; this one is of no records.
+    State(Box<dyn State>),
+    /// Rows of an end, which are records of the same end again.
     Rows,
+    /// What the first phase would print; or, if there is a `take` in it, the records that reach the first
+    /// one, no more than it takes.
+    Records,
+}
+
+/// Where a partial result goes: result by result, by their numbers.
+pub(crate) trait Carry: Send {
+    /// Takes a chunk of a state.
+    fn chunk(&mut self, result: usize, bytes: &[u8]) -> Result<()>;
+
+    /// Takes rows, in pieces of any length.
+    fn rows(&mut self, result: usize, lines: &[u8]) -> Result<()>;
+}
+
+/// What many partial results have for one of the results, in their order.
+#[derive(Debug)]
+pub(crate) enum Parts<I> {
+    /// The chunks of the state of each.
+    Chunks(Vec<Run>),
+    /// Rows of all.
+    Rows(Arc<I>),
 }
 
 impl Program {
     /// What a partial result of this program carries.
-    pub(crate) fn carries(&self) -> Carries {
-        let first = self.first();
-        let carries_rows = first.carried() == Some(Carried::Rows);
-        match first.streams() || !first.ordered.is_empty() || carries_rows {
-            true => Carries::Rows,
-            false => Carries::State,
-        }
+    pub(crate) fn carries(&self, invalid: Invalid) -> Vec<Carries> {
+        let carries = self.results().into_iter().map(|merging| match merging {
+            Merging::Chunks(end) => Carries::State(end.start(invalid)),
+            Merging::Rows(_) => Carries::Rows,
+            Merging::Records => Carries::Records,
+        });
+        carries.collect()
     }
 
     /// How many records the first `take` of the first phase takes, if there is one.
@@ -49,55 +72,117 @@ impl Program {
         }
     }
 
-    /// The states of no records that a partial result is made of, if it [carries](Self::carries) one: one for
-    /// each of the results of `a, b`.
-    ///
-    /// # Panics
-    ///
-    /// If it carries rows, and the first phase has no reduction.
-    pub(crate) fn branches(&self, invalid: Invalid) -> Vec<Box<dyn State>> {
-        self.first().start(invalid).branches()
+    /// The results of the first phase, and how each is merged.
+    fn results(&self) -> Vec<Merging> {
+        results(self.first())
+    }
+
+    /// The first phase of the run of a part: of ends that carry rows, those are not counted.
+    fn of_part(&self) -> Arc<Phase> {
+        self.first().uncounted().map_or_else(|| Arc::clone(self.first()), Arc::new)
     }
 }
 
-/// Where the chunks of a state go: the number of the branch, and a chunk of it. They come branch by branch.
-pub(crate) type WriteChunk<'w> = &'w mut dyn FnMut(usize, &[u8]) -> Result<()>;
+/// How one of the results of a first phase is merged.
+enum Merging {
+    /// Chunks of the states of an end.
+    Chunks(Arc<dyn End>),
+    /// Rows, which are the records of this phase.
+    Rows(Arc<Phase>),
+    /// Records, one behind the other.
+    Records,
+}
 
-/// Runs the first phase of a program whose partial results carry a state, and writes that in chunks.
+fn results(phase: &Phase) -> Vec<Merging> {
+    let mut results = Vec::new();
+    match &phase.end {
+        Some(end) if !phase.carries_records() => {
+            each_result(end, phase.lane_kind(), &mut |end, kind| {
+                results.push(match end.carried() {
+                    Carried::State => Merging::Chunks(Arc::clone(end)),
+                    Carried::Rows => Merging::Rows(Arc::new(phase.merging(end, kind))),
+                });
+            });
+        }
+        _ => results.push(Merging::Records),
+    }
+    results
+}
+
+/// Writes what is printed as the rows of a result.
+struct RowsOf<'c> {
+    to: &'c mut dyn Carry,
+    result: usize,
+}
+
+impl Write for RowsOf<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.to.rows(self.result, bytes)
+    }
+}
+
+fn carry_printed(
+    to: &mut dyn Carry,
+    result: usize,
+    print: impl FnOnce(&mut Printer<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut rows = RowsOf { to, result };
+    let mut out = Printer::new(Encoder::new(Format::Jsonl, false), None, &mut rows);
+    print(&mut out)?;
+    out.flush()
+}
+
+/// Runs the first phase of a program over a part of the sources, and carries what comes of it.
 ///
 /// # Errors
 ///
-/// As of a run; and if the state does not fit into the memory for states and has no form for the disk.
-pub(crate) fn run_to_state<I: Input<Reader: Reader<Block = Block>>>(
+/// As of a run; and if a state does not fit into the memory for states and has no form for the disk.
+pub(crate) fn run_part<I: Input<Reader: Reader<Block = Block>>>(
     program: &Program,
     input: &Arc<I>,
     records: &Records,
     context: &Context,
-    write: WriteChunk<'_>,
+    to: &mut dyn Carry,
 ) -> Result<()> {
-    if program.first().carried() == Some(Carried::Nothing) {
-        let reason = "--partial of several results of which one is a sort is not there yet; run the results one by one";
-        return Err(Error::Plan { reason: reason.to_owned() });
+    let phase = &program.of_part();
+    if phase.carries_records() {
+        return carry_printed(to, 0, |out| match phase.ordered.first() {
+            Some(take) => {
+                ordered::print(phase, slice::from_ref(take), input, records, context, out)
+            }
+            None => lane::run(phase, input, records, context, out),
+        });
     }
-    let state = lane::reduced(program.first(), input, records, context, false)?;
-    let state = fitting(state, context)?;
-    let empty = program.branches(records.invalid);
-    for (branch, (mut state, empty)) in state.branches().into_iter().zip(empty).enumerate() {
-        let mut write = |bytes: &[u8]| write(branch, bytes);
+    let state = lane::reduced(phase, input, records, context, false)?;
+    let states = fitting(state, context)?.branches();
+    // While one is written, the others hold what they have.
+    let mut waiting: usize = states.iter().map(|state| state.held()).sum();
+    let mut reserved = context.budget.as_ref().map(|budget| budget.reserve(0));
+    for (result, (mut state, merging)) in states.into_iter().zip(results(phase)).enumerate() {
+        waiting = waiting.saturating_sub(state.held());
+        reserved.iter_mut().for_each(|reserved| reserved.set(waiting as u64));
+        let Merging::Chunks(end) = merging else {
+            carry_printed(to, result, |out| state.print(context, out))?;
+            continue;
+        };
+        let mut write = |bytes: &[u8]| to.chunk(result, bytes);
         let mut writer = ChunkWriter::new(&mut write);
         match state.runs() {
             None => writer.add(state, true)?,
             // A run that is told to stop reading writes what it has read.
-            Some(runs) => merge(&*empty, &runs, &unstopped(context), &mut |state, last| {
-                writer.add(state, last)
-            })?,
+            Some(runs) => {
+                let empty = end.start(records.invalid);
+                merge(&*empty, &runs, &unstopped(context), &mut |state, last| {
+                    writer.add(state, last)
+                })?;
+            }
         }
     }
     Ok(())
 }
 
 /// The state, or what it was spilled as: to put its rows in order takes about as much memory again.
-fn fitting(state: Box<dyn State>, context: &Context) -> Result<Box<dyn State>> {
+fn fitting(mut state: Box<dyn State>, context: &Context) -> Result<Box<dyn State>> {
     /// The parts that it is spilled in, as a power of two.
     const BITS: u32 = 6;
     let Some(budget) = context.budget.as_deref() else { return Ok(state) };
@@ -107,6 +192,10 @@ fn fitting(state: Box<dyn State>, context: &Context) -> Result<Box<dyn State>> {
         return Ok(state);
     }
     budget.spill();
+    // Rows are spilled as they stand.
+    if state.spill(budget)? && !is_large(&*state) {
+        return Ok(state);
+    }
     let mut parts = Vec::new();
     for part in state.parts(BITS) {
         parts.push(part.store(context)?);
@@ -139,44 +228,89 @@ fn unstopped(context: &Context) -> Context {
     }
 }
 
-/// Writes one state of many: of their runs, for each branch.
+/// Carries one partial result of what many have, for each result. Records are not merged: they are carried as
+/// they stand.
 ///
 /// # Errors
 ///
-/// [`Error::Cancelled`] if the run is told to stop; if a chunk cannot be read or is damaged, and if a state
-/// does not fit into memory that has to be there as a whole.
-pub(crate) fn merge_to_state(
+/// [`Error::Cancelled`] if the run is told to stop; if a chunk or a row cannot be read or is damaged, and if a
+/// state does not fit into memory that has to be there as a whole.
+pub(crate) fn merge_parts<I: Input<Reader: Reader<Block = Block>>>(
     program: &Program,
-    runs: &[Vec<Run>],
+    parts: Vec<Parts<I>>,
     invalid: Invalid,
     context: &Context,
-    write: WriteChunk<'_>,
+    to: &mut dyn Carry,
 ) -> Result<()> {
-    for (branch, (empty, runs)) in program.branches(invalid).iter().zip(runs).enumerate() {
-        let mut write = |bytes: &[u8]| write(branch, bytes);
-        let mut writer = ChunkWriter::new(&mut write);
-        merge(&**empty, runs, context, &mut |state, last| writer.add(state, last))?;
+    let merging = results(&program.of_part());
+    for (result, (merging, parts)) in merging.into_iter().zip(parts).enumerate() {
+        match (merging, parts) {
+            (Merging::Chunks(end), Parts::Chunks(runs)) => {
+                let mut write = |bytes: &[u8]| to.chunk(result, bytes);
+                let mut writer = ChunkWriter::new(&mut write);
+                let empty = end.start(invalid);
+                merge(&*empty, &runs, context, &mut |state, last| writer.add(state, last))?;
+            }
+            (Merging::Rows(phase), Parts::Rows(rows)) => {
+                let state = of_rows(&phase, &rows, context)?;
+                // Rows that were read until then are not those of all.
+                if context.stop.is_set() {
+                    return Err(Error::Cancelled);
+                }
+                carry_printed(to, result, |out| state.print(context, out))?;
+            }
+            (Merging::Chunks(_) | Merging::Rows(_) | Merging::Records, _) => {
+                unreachable!("what is merged is as the program carries it")
+            }
+        }
     }
     Ok(())
 }
 
-/// Prints what a program makes of many states of its first phase: of their runs, for each branch.
+/// The state of the end of a phase over rows that this end has given.
+fn of_rows<I: Input<Reader: Reader<Block = Block>>>(
+    phase: &Arc<Phase>,
+    rows: &Arc<I>,
+    context: &Context,
+) -> Result<Box<dyn State>> {
+    context.budget.iter().for_each(|budget| budget.restore_lanes());
+    // The end took them as records before: one that it does not take is damaged.
+    let records = Records { delimiter: Delimiter::Line, invalid: Invalid::Fail };
+    lane::reduced(phase, rows, &records, context, true)
+}
+
+/// Prints what a program makes of many partial results.
 ///
 /// # Errors
 ///
-/// As [`merge_to_state`], and as of a run.
-pub(crate) fn finish_states(
+/// As [`merge_parts`], and as of a run.
+pub(crate) fn finish_parts<I: Input<Reader: Reader<Block = Block>>>(
     program: &Program,
-    runs: &[Vec<Run>],
+    parts: Vec<Parts<I>>,
     records: &Records,
     context: &Context,
     out: &mut Printer<'_>,
 ) -> Result<()> {
-    let empty = program.branches(records.invalid);
-    let branches = empty.iter().zip(runs).map(|(empty, runs)| settled(&**empty, runs, context));
-    let branches = branches.collect::<Result<Vec<_>>>()?;
-    let state = program.first().start(records.invalid).of_branches(branches);
-    follow(program.rest(), records.invalid, context, out, |out| state.print(context, out))
+    let (first, invalid) = (program.first(), records.invalid);
+    let mut parts = program.results().into_iter().zip(parts).peekable();
+    follow(program.rest(), invalid, context, out, |out| {
+        if let Some((Merging::Records, Parts::Rows(rows))) = parts.peek() {
+            return read(&Arc::new(first.resumed()), rows, invalid, context, out);
+        }
+        let mut next = || match parts.next() {
+            Some((Merging::Chunks(end), Parts::Chunks(runs))) => {
+                settled(&*end.start(invalid), &runs, context)
+            }
+            Some((Merging::Rows(phase), Parts::Rows(rows))) => {
+                of_rows(&phase, &rows, &context.after_reading())
+            }
+            _ => unreachable!("what is merged is as the program carries it"),
+        };
+        match &first.end {
+            Some(end) => print_results(end, invalid, &mut next, context, out),
+            None => unreachable!("a phase without an end carries records"),
+        }
+    })
 }
 
 /// What is wanted of the state of all runs; range of keys by range, if it does not fit into memory.
@@ -202,49 +336,4 @@ fn joined(states: Vec<Box<dyn State>>) -> Box<dyn State> {
     let mut states = states.into_iter();
     let first = states.next().unwrap_or_else(|| unreachable!("a merge visits a state"));
     first.join(states.collect())
-}
-
-/// Runs the first phase of a program whose partial results carry rows, and writes these: as JSON, one a
-/// line, in pieces of any length.
-///
-/// # Errors
-///
-/// As of a run.
-pub(crate) fn run_to_rows<I: Input<Reader: Reader<Block = Block>>>(
-    program: &Program,
-    input: &Arc<I>,
-    records: &Records,
-    context: &Context,
-    rows: &mut dyn Write,
-) -> Result<()> {
-    let first = program.first();
-    let mut out = Printer::new(Encoder::new(Format::Jsonl, false), None, rows);
-    match first.ordered.first() {
-        Some(take) => {
-            ordered::print(first, slice::from_ref(take), input, records, context, &mut out)?;
-        }
-        None => {
-            let part = first.uncounted().map(Arc::new);
-            lane::run(part.as_ref().unwrap_or(first), input, records, context, &mut out)?;
-        }
-    }
-    out.flush()
-}
-
-/// Prints what a program makes of the rows of its first phase.
-///
-/// # Errors
-///
-/// As of a run.
-pub(crate) fn finish_rows<I: Input<Reader: Reader<Block = Block>>>(
-    program: &Program,
-    rows: &Arc<I>,
-    records: &Records,
-    context: &Context,
-    out: &mut Printer<'_>,
-) -> Result<()> {
-    let resumed = Arc::new(program.first().resumed());
-    follow(program.rest(), records.invalid, context, out, |out| {
-        read(&resumed, rows, records.invalid, context, out)
-    })
 }

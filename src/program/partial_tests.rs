@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::tests::{Options, printed_by, read, run_over};
 use super::{
-    Carries, InputFormat, Program, ReadChunks, Run, finish_rows, finish_states, merge_to_state,
-    run_to_rows, run_to_state,
+    Carries, Carry, InputFormat, Parts, Program, ReadChunks, Run, finish_parts, merge_parts,
+    run_part,
 };
 use crate::block::{Block, Delimiter};
 use crate::record::Invalid;
@@ -40,6 +40,11 @@ const TEXT: &[&str] = &[
     "words | frequencies | filter(.[1] > 1) | map(.[0]) | topk(2)",
     "words | nunique",
     "words | frequencies, (map(length) | sum), count",
+    "count, sort",
+    "words | (sort | take(2)), count, distinct, (distinct(length) | count)",
+    "words | (map(length) | sort), (sort | count), ((distinct | take(2)), nunique)",
+    "words | (distinct | frequencies | count), (sort(length; desc) | take(3) | map(length))",
+    "words | (map(startswith(\"a\")) | distinct), (sort(length) | take(4) | count)",
     // Rows.
     "sort",
     "words | sort(length)",
@@ -94,6 +99,8 @@ const JSON: &[&str] = &[
     "filter(.n > 0) | distinct(.n) | map(.k)",
     "map(.n) | distinct | count",
     "distinct | groupby(.k; sum(.n))",
+    "sort(.n), (filter(.n > 0) | distinct(.k)), (map(.n) | sort(.; desc) | take(2)), count",
+    "distinct(.k), (sort(.k; desc) | map(.n)), sum(.n)",
 ];
 
 /// Chunks in memory.
@@ -111,18 +118,37 @@ impl ReadChunks for Chunks {
     }
 }
 
-/// The chunks of each branch of a state, as a run of the program writes them.
-fn chunks(program: &Program, text: &str, options: &Options, budget: Option<u64>) -> Vec<Chunks> {
-    let mut branches = vec![Chunks::default(); program.branches(Invalid::Fail).len()];
+/// What a partial result has of each result of the program.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Partial(Vec<(Chunks, Vec<u8>)>);
+
+impl Partial {
+    fn of(&mut self, result: usize) -> &mut (Chunks, Vec<u8>) {
+        self.0.resize_with(self.0.len().max(result + 1), Default::default);
+        &mut self.0[result]
+    }
+}
+
+impl Carry for Partial {
+    fn chunk(&mut self, result: usize, bytes: &[u8]) -> Result<()> {
+        self.of(result).0.0.push(bytes.to_vec());
+        Ok(())
+    }
+
+    fn rows(&mut self, result: usize, lines: &[u8]) -> Result<()> {
+        self.of(result).1.extend_from_slice(lines);
+        Ok(())
+    }
+}
+
+/// The partial result that a run of the program writes.
+fn partial(program: &Program, text: &str, options: &Options, budget: Option<u64>) -> Partial {
+    let mut partial = Partial::default();
     let written = read(None, program, text, options, |input, records, context| {
-        let context = with_budget(context, budget);
-        run_to_state(program, input, records, &context, &mut |branch, bytes| {
-            branches[branch].0.push(bytes.to_vec());
-            Ok(())
-        })
+        run_part(program, input, records, &with_budget(context, budget), &mut partial)
     });
     written.unwrap();
-    branches
+    partial
 }
 
 /// The same run with so much memory for states.
@@ -131,25 +157,49 @@ fn with_budget(context: &Context, limit: Option<u64>) -> Context {
     Context { threads: context.threads, budget, ..Context::default() }
 }
 
-/// The runs of the chunks of several states, for each branch.
-fn runs(program: &Program, states: &[Vec<Chunks>]) -> Vec<Vec<Run>> {
-    let empty = program.branches(Invalid::Fail);
-    let branches = empty.iter().enumerate().map(|(branch, empty)| {
-        let run = |state: &Vec<Chunks>| {
-            let chunks = state[branch].clone();
+/// What several partial results have of each result.
+fn parts(program: &Program, partials: &[Partial]) -> Vec<Parts<Rows>> {
+    let parts = program.carries(Invalid::Fail).into_iter().enumerate().map(|(result, carries)| {
+        let of = partials.iter().map(|partial| partial.0.get(result).cloned().unwrap_or_default());
+        let Carries::State(empty) = carries else {
+            return Parts::Rows(Arc::new(Rows(of.map(|(_, rows)| rows).collect())));
+        };
+        let run = |(chunks, _): (Chunks, _)| {
             let firsts = chunks.0.iter().map(|bytes| empty.first_key(bytes).unwrap().into());
             let largest = chunks.0.iter().map(Vec::len).max().unwrap_or(0);
             Run { firsts: firsts.collect(), largest, chunks: Arc::new(chunks) }
         };
-        states.iter().map(run).collect()
+        Parts::Chunks(of.map(run).collect())
     });
-    branches.collect()
+    parts.collect()
+}
+
+/// The partial result of many.
+fn merge(program: &Program, partials: &[Partial], context: &Context) -> Partial {
+    let mut merged = Partial::default();
+    let parts = parts(program, partials);
+    merge_parts(program, parts, Invalid::Fail, context, &mut merged).unwrap();
+    merged
+}
+
+/// What is printed of many partial results.
+fn finish(program: &Program, partials: &[Partial], context: &Context) -> String {
+    let records = Records { delimiter: Delimiter::Line, invalid: Invalid::Fail };
+    let parts = parts(program, partials);
+    let (printed, ended) = printed_by(|out| finish_parts(program, parts, &records, context, out));
+    ended.unwrap();
+    printed
+}
+
+fn carries_records(program: &Program) -> bool {
+    matches!(program.carries(Invalid::Fail).as_slice(), [Carries::Records])
 }
 
 /// The rows of parts, a block each.
-struct Parts(Vec<Vec<u8>>);
+#[derive(Debug)]
+struct Rows(Vec<Vec<u8>>);
 
-impl run::Input for Parts {
+impl run::Input for Rows {
     type Reader = Part;
 
     fn partitions(&self) -> usize {
@@ -175,40 +225,16 @@ impl run::Reader for Part {
 /// What the parts of a text come to, merged, with so much memory for states.
 fn merged(text: &str, parts: &[&str], options: &Options, budget: Option<u64>) -> String {
     let program = Program::compile(text, options.input).unwrap();
-    let records = Records { delimiter: Delimiter::Line, invalid: Invalid::Fail };
     let context = Context { threads: options.threads, ..Context::default() };
     let context = with_budget(&context, budget);
-    let (printed, ended) = match program.carries() {
-        Carries::State => {
-            let mut states: Vec<_> =
-                parts.iter().map(|part| chunks(&program, part, options, budget)).collect();
-            // Some of them by way of another state.
-            let some: Vec<_> = states.drain(..states.len() / 2).collect();
-            let mut state = vec![Chunks::default(); program.branches(Invalid::Fail).len()];
-            let mut write = |branch: usize, bytes: &[u8]| {
-                state[branch].0.push(bytes.to_vec());
-                Ok(())
-            };
-            let some = runs(&program, &some);
-            merge_to_state(&program, &some, Invalid::Fail, &context, &mut write).unwrap();
-            states.insert(0, state);
-            let runs = runs(&program, &states);
-            printed_by(|out| finish_states(&program, &runs, &records, &context, out))
-        }
-        Carries::Rows => {
-            let run = |part: &&str| {
-                let mut rows = Vec::new();
-                let ran = read(None, &program, part, options, |input, records, context| {
-                    run_to_rows(&program, input, records, context, &mut rows)
-                });
-                ran.map(|()| rows).unwrap()
-            };
-            let rows = Arc::new(Parts(parts.iter().map(run).collect()));
-            printed_by(|out| finish_rows(&program, &rows, &records, &context, out))
-        }
-    };
-    ended.unwrap_or_else(|error| panic!("{text}: {error}"));
-    printed
+    let mut partials: Vec<_> =
+        parts.iter().map(|part| partial(&program, part, options, budget)).collect();
+    if !carries_records(&program) {
+        // Some of them by way of another.
+        let some: Vec<_> = partials.drain(..partials.len() / 2).collect();
+        partials.insert(0, merge(&program, &some, &context));
+    }
+    finish(&program, &partials, &context)
 }
 
 /// A text cut into parts of whole lines.
@@ -260,12 +286,11 @@ proptest! {
         for program in TEXT {
             let options = options(InputFormat::TEXT, 64, 1);
             let program = Program::compile(program, InputFormat::TEXT).unwrap();
-            if program.carries() == Carries::Rows {
-                continue;
-            }
-            let whole = chunks(&program, text, &options, None);
-            for (branch, empty) in program.branches(Invalid::Fail).iter().enumerate() {
-                let chunk = whole[branch].0.get(at % 3).or(whole[branch].0.first());
+            let whole = partial(&program, text, &options, None);
+            for (result, carries) in program.carries(Invalid::Fail).iter().enumerate() {
+                let Carries::State(empty) = carries else { continue };
+                let Some((Chunks(chunks), _)) = whole.0.get(result) else { continue };
+                let chunk = chunks.get(at % 3).or(chunks.first());
                 let Some(mut damaged) = chunk.cloned() else { continue };
                 let place = at % damaged.len();
                 damaged[place] = byte;
@@ -288,32 +313,29 @@ proptest! {
 fn states_are_the_same_bytes_however_the_records_were_cut() {
     let text = "one fish two fish\nred fish blue fish\nold fish new fish\n";
     for program in TEXT {
+        let name = program;
         let program = Program::compile(program, InputFormat::TEXT).unwrap();
-        if program.carries() == Carries::Rows {
+        if carries_records(&program) {
             continue;
         }
-        let encoded = |blocksize, threads, budget| {
+        let run = |blocksize, threads, budget| {
             let options = options(InputFormat::TEXT, blocksize, threads);
-            chunks(&program, text, &options, budget)
+            partial(&program, text, &options, budget)
         };
-        let expected = encoded(1000, 1, None);
+        let expected = run(1000, 1, None);
         for (blocksize, threads) in [(1, 1), (7, 2), (20, 3)] {
-            assert!(encoded(blocksize, threads, None) == expected);
-            assert!(encoded(blocksize, threads, Some(1 << 30)) == expected);
+            assert_eq!(run(blocksize, threads, None), expected, "{name}");
+            assert_eq!(run(blocksize, threads, Some(1 << 30)), expected, "{name}");
         }
         // And however their parts were merged.
         let parts: Vec<_> = text.split_inclusive('\n').collect();
         let options = options(InputFormat::TEXT, 1000, 1);
-        let states: Vec<_> =
-            parts.iter().map(|part| chunks(&program, part, &options, None)).collect();
-        let mut merged = vec![Chunks::default(); expected.len()];
-        let mut write = |branch: usize, bytes: &[u8]| {
-            merged[branch].0.push(bytes.to_vec());
-            Ok(())
-        };
-        let (runs, context) = (runs(&program, &states), Context::default());
-        merge_to_state(&program, &runs, Invalid::Fail, &context, &mut write).unwrap();
-        assert!(merged == expected);
+        let partials: Vec<_> =
+            parts.iter().map(|part| partial(&program, part, &options, None)).collect();
+        let context = Context::default();
+        assert_eq!(merge(&program, &partials, &context), expected, "{name}");
+        let some = merge(&program, &partials[..2], &context);
+        assert_eq!(merge(&program, &[some, partials[2].clone()], &context), expected, "{name}");
     }
 }
 
@@ -321,33 +343,29 @@ fn states_are_the_same_bytes_however_the_records_were_cut() {
 fn states_over_the_budget_are_the_same_bytes() {
     let words = |n: u32| format!("{} word-{} {n}\n", n % 7, n.wrapping_mul(0x9e37_79b9) % 500);
     let text: String = (0..600).map(words).collect();
-    for program in ["words | frequencies", "words | groupby(.; {n: count, l: mean(length)})"] {
+    for program in [
+        "words | frequencies",
+        "words | groupby(.; {n: count, l: mean(length)})",
+        "words | sort",
+        "words | sort(length; desc)",
+        "words | distinct",
+        "words | count, sort(length), frequencies, distinct(length), (distinct | count)",
+    ] {
+        let name = program;
         let program = Program::compile(program, InputFormat::TEXT).unwrap();
         let options = options(InputFormat::TEXT, 512, 2);
-        let expected = chunks(&program, &text, &options, None);
-        let spilled = chunks(&program, &text, &options, Some(20_000));
-        assert!(spilled == expected);
+        let expected = partial(&program, &text, &options, None);
+        assert!(partial(&program, &text, &options, Some(20_000)) == expected, "{name}");
         // Merged range by range, they are what they are as a whole.
         let halves = text.split_at(text.match_indices('\n').nth(200).unwrap().0 + 1);
-        let states = [halves.0, halves.1].map(|half| chunks(&program, half, &options, None));
+        let partials = [halves.0, halves.1].map(|half| partial(&program, half, &options, None));
         let budget = Arc::new(Budget::new(20_000, None));
         let context = Context { budget: Some(Arc::clone(&budget)), ..Context::default() };
-        let mut merged = vec![Chunks::default(); 1];
-        let mut write = |branch: usize, bytes: &[u8]| {
-            merged[branch].0.push(bytes.to_vec());
-            Ok(())
-        };
-        let runs = runs(&program, &states);
-        merge_to_state(&program, &runs, Invalid::Fail, &context, &mut write).unwrap();
-        assert!(merged == expected);
-        let records = Records { delimiter: Delimiter::Line, invalid: Invalid::Fail };
-        let (printed, ended) =
-            printed_by(|out| finish_states(&program, &runs, &records, &context, out));
-        ended.unwrap();
-        assert!(budget.written() > 0);
-        let whole =
-            printed_by(|out| finish_states(&program, &runs, &records, &Context::default(), out)).0;
-        assert_eq!(printed, whole);
+        assert!(merge(&program, &partials, &context) == expected, "{name}");
+        let printed = finish(&program, &partials, &context);
+        assert!(budget.written() > 0, "{name}");
+        assert_eq!(printed, finish(&program, &partials, &Context::default()), "{name}");
+        assert_eq!(printed, run_over(name, &text, &options).0, "{name}");
     }
 }
 
@@ -357,29 +375,46 @@ fn states_that_are_larger_in_memory_than_in_bytes_are_merged_some_at_a_time() {
         Options { input: InputFormat::TEXT, invalid: Invalid::Fail, blocksize: 64, threads: 1 };
     let program = "words | groupby(.; {n: count, l: mean(length), p: p99(length)})";
     let program = Program::compile(program, options.input).unwrap();
-    let parts = (0..12).map(|part| {
+    let partials = (0..12).map(|part| {
         let text: String = (0..40).map(|n| format!("word{}\n", n * 12 + part)).collect();
-        chunks(&program, &text, &options, None)
+        partial(&program, &text, &options, None)
     });
-    let states: Vec<_> = parts.collect();
+    let partials: Vec<_> = partials.collect();
     let merged = |limit: Option<u64>| {
         let context = Context { threads: 1, ..Context::default() };
         let context = with_budget(&context, limit);
-        let mut all = Vec::new();
-        let mut write = |_: usize, bytes: &[u8]| {
-            all.push(bytes.to_vec());
-            Ok(())
-        };
-        let runs = runs(&program, &states);
-        merge_to_state(&program, &runs, Invalid::Fail, &context, &mut write).unwrap();
+        let all = merge(&program, &partials, &context);
         (all, context.budget.map_or(0, |budget| budget.written()))
     };
     let (expected, _) = merged(None);
     // A chunk of each state fits by its bytes, and not in tables.
-    let largest = states.iter().flat_map(|of| &of[0].0).map(Vec::len).max().unwrap() as u64;
+    let largest = partials.iter().flat_map(|of| &of.0[0].0.0).map(Vec::len).max().unwrap() as u64;
     let (all, written) = merged(Some(12 * 4 * 3 * largest));
     assert_eq!(all, expected);
     assert!(written > 0, "all of them were in memory at once");
     let (all, written) = merged(Some(1 << 30));
     assert_eq!((all, written), (expected, 0));
+}
+
+#[test]
+fn rows_that_their_end_does_not_take_are_damage_and_never_left_out() {
+    let rows = b"{\"k\":1}\nno JSON\n";
+    for text in ["sort(.k)", "count, distinct(.k)"] {
+        let program = Program::compile(text, InputFormat::JSONL).unwrap();
+        let of_rows = || {
+            let parts = program.carries(Invalid::Skip).into_iter().map(|carries| match carries {
+                Carries::State(_) => Parts::Chunks(Vec::new()),
+                Carries::Rows | Carries::Records => {
+                    Parts::Rows(Arc::new(Rows(vec![rows.to_vec()])))
+                }
+            });
+            parts.collect::<Vec<_>>()
+        };
+        let (context, policy) = (Context::default(), Invalid::Skip);
+        let mut to = Partial::default();
+        assert!(merge_parts(&program, of_rows(), policy, &context, &mut to).is_err(), "{text}");
+        let records = Records { delimiter: Delimiter::Line, invalid: policy };
+        let ended = printed_by(|out| finish_parts(&program, of_rows(), &records, &context, out)).1;
+        assert!(ended.is_err(), "{text}");
+    }
 }

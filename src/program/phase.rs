@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::Kind;
-use super::end::{Carried, End, State};
+use super::end::{End, State};
 use super::fields;
 use super::format::InputFormat;
 use super::predicate::Predicate;
@@ -59,10 +59,24 @@ impl Phase {
         })
     }
 
-    /// The phase that goes on with the rows of a partial result of another, as values of JSON: with the records
-    /// that reach its first `take`, or with its rows, if it has no reduction or one that takes them as records.
+    /// The phase that goes on with the records that a partial result of this one carries, as values of JSON: with
+    /// those that reach its first `take`, or with those that it prints.
     pub(super) fn resumed(&self) -> Self {
-        let as_it_was = match self.lane_kind() {
+        match self.ordered.is_empty() && self.end.is_none() {
+            // The records are printed as they are.
+            true => self.of_rows(Kind::Json, Vec::new(), None),
+            false => self.of_rows(self.lane_kind(), self.ordered.clone(), self.end.clone()),
+        }
+    }
+
+    /// The phase that merges the rows of one of the results of this one, whose end takes records of a kind.
+    pub(super) fn merging(&self, end: &Arc<dyn End>, kind: Kind) -> Self {
+        self.of_rows(kind, Vec::new(), Some(Arc::clone(end)))
+    }
+
+    /// A phase over values of JSON that were records of a kind.
+    fn of_rows(&self, kind: Kind, ordered: Vec<Stage>, end: Option<Arc<dyn End>>) -> Self {
+        let as_it_was = match kind {
             Kind::Text => Some(Value::StringText),
             Kind::Number => Some(Value::JsonInteger),
             Kind::Bool => Some(Value::Test(Predicate::Truthy)),
@@ -70,13 +84,9 @@ impl Phase {
             Kind::Key => Some(Value::Key),
             Kind::Json => None,
         };
-        let (stages, ordered) = match self.ordered.is_empty() && self.end.is_none() {
-            // The rows are printed as they are.
-            true => (Vec::new(), Vec::new()),
-            false => (as_it_was.into_iter().map(Stage::Map).collect(), self.ordered.clone()),
-        };
+        let stages = as_it_was.into_iter().map(Stage::Map).collect();
         let (format, fields) = (InputFormat::JSONL, self.fields.clone());
-        Self { format, fields, stages, search: None, ordered, end: self.end.clone() }
+        Self { format, fields, stages, search: None, ordered, end }
     }
 
     /// An empty state of its reduction.
@@ -96,9 +106,10 @@ impl Phase {
         !self.ordered.is_empty() || self.end.as_ref().is_some_and(|end| end.is_ordered())
     }
 
-    /// What leaves the process of a part of the sources, if it has a reduction.
-    pub(super) fn carried(&self) -> Option<Carried> {
-        self.end.as_ref().map(|end| end.carried())
+    /// Returns true if what leaves the process of a part of the sources is its records, or those that reach its
+    /// first `take`: it has no reduction, or one that has to see the records of all parts in their order.
+    pub(super) fn carries_records(&self) -> bool {
+        self.streams() || !self.ordered.is_empty()
     }
 
     /// Whether records are printed while they are read, rather than a result at the end.

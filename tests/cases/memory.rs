@@ -418,6 +418,7 @@ fn memory_holds_for_states_that_are_written_and_merged() {
         "words | frequencies",
         "words | groupby(.; count)",
         "words | groupby(.; {n: count, l: mean(length)})",
+        "words | distinct, frequencies, sort(length)",
     ];
     for program in programs {
         bounded(folder, 64, &["1"], &["--partial", "a.creel", program, "texts"], 0);

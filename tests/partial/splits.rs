@@ -44,6 +44,16 @@ const OF_TEXT: &[(&str, Order)] = &[
     ("take(5) | words | topk(3)", Kept),
     ("words | take(0)", Kept),
     ("words | take(40) | frequencies | filter(.[1] > 1) | count", Kept),
+    ("words | sort", Any),
+    ("words | sort(length)", Kept),
+    ("words | sort(length; desc) | take(9)", Kept),
+    ("words | sort | count", Any),
+    ("words | distinct", Kept),
+    ("words | distinct | take(5)", Kept),
+    ("words | distinct | count", Any),
+    ("count, sort", Any),
+    ("words | (sort(length) | take(5)), count, distinct, (distinct(length) | frequencies)", Kept),
+    ("words | (distinct | count), (sort | count), ((sort | map(length)), frequencies)", Any),
 ];
 
 /// Programs over values of JSON.
@@ -68,6 +78,9 @@ const OF_JSON: &[(&str, Order)] = &[
     ("map(.tags) | take(6) | flatten | frequencies", Kept),
     ("map(.rt) | take(9) | sum", Kept),
     ("map(.rt) | min", Any),
+    ("sort(.rt)", Kept),
+    ("distinct(.uri) | map(.rt)", Kept),
+    ("frequencies(.uri), (filter(.status < 500) | sort(.uri; desc)), distinct(.rt)", Kept),
 ];
 
 /// Writes files of requests, one a line.
@@ -166,18 +179,48 @@ fn any_split_of_json_over_processes_is_one_run() {
 #[test]
 fn states_of_the_same_records_are_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let files = text_files(folder.path());
-    for program in ["words | frequencies", "words", "words | take(9)", "map(length) | frequencies"]
-    {
+    let folder = folder.path();
+    let files = text_files(folder);
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    for program in [
+        "words | frequencies",
+        "words",
+        "words | take(9)",
+        "map(length) | frequencies",
+        "words | sort",
+        "words | sort(length)",
+        "words | sort(length; desc) | take(20)",
+        "words | distinct",
+        "words | distinct(length)",
+        "words | distinct | take(30)",
+        "words | sample(5; 1)",
+        "words | count, sort(length), frequencies, (distinct | count), (distinct | take(9))",
+    ] {
+        let read = |state: &str| std::fs::read(folder.join(state)).expect("a state");
         let bytes = |options: &[&str]| {
-            let files: Vec<&str> = files.iter().map(String::as_str).collect();
-            partials(folder.path(), program, &[files], &[options]);
-            std::fs::read(folder.path().join("0.creel")).expect("a state")
+            partials(folder, program, std::slice::from_ref(&files), &[options]);
+            read("0.creel")
         };
         let expected = bytes(&["-j", "1"]);
         for options in [&["-j", "4"][..], &["-j", "2", "--memory", "64M"]] {
             assert!(bytes(options) == expected, "{program} {options:?}");
         }
+        // However they were cut and merged.
+        let merge = |into: &str, states: &[&str]| {
+            let args = ["--merge", "--partial", into].into_iter().chain(states.iter().copied());
+            printed(creel(folder, &args.collect::<Vec<_>>()));
+        };
+        let groups: Vec<_> = [&files[..2], &files[2..5], &files[5..]].map(<[_]>::to_vec).into();
+        partials(folder, program, &groups, &[&["-j", "2"]]);
+        merge("all", &["0.creel", "1.creel", "2.creel"]);
+        assert!(read("all") == expected, "{program}");
+        merge("some", &["0.creel", "1.creel"]);
+        merge("all", &["some", "2.creel"]);
+        assert!(read("all") == expected, "{program}: a tree");
+        merge("some", &["1.creel", "2.creel"]);
+        merge("more", &["some"]);
+        merge("all", &["0.creel", "more"]);
+        assert!(read("all") == expected, "{program}: another tree");
     }
 }
 

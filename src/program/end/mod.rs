@@ -23,7 +23,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::batch::{Batch, Kind};
+use crate::Result;
 use crate::record::Invalid;
+use crate::run::Context;
+use crate::sink::Printer;
 
 pub(super) use chunks::{ChunkWriter, merge};
 pub(crate) use chunks::{ReadChunks, Run};
@@ -78,9 +81,13 @@ pub(super) trait End: fmt::Debug + Send + Sync {
         Carried::State
     }
 
-    /// The same end with its rows, if only their number is wanted: what a part of the sources carries, if
-    /// these are rows.
+    /// The same end with its rows, if only their number is wanted and a part of the sources carries the rows.
     fn uncounted(&self) -> Option<Arc<dyn End>> {
+        None
+    }
+
+    /// Itself, if it is several results, each of which is carried by itself.
+    fn several(&self) -> Option<&Several> {
         None
     }
 }
@@ -92,8 +99,32 @@ pub(super) enum Carried {
     State,
     /// Its rows, which are records of the same end again.
     Rows,
-    /// Nothing: one process has to read all sources.
-    Nothing,
+}
+
+/// Visits each of the results that an end makes of records of a kind: its end, and what the records of that are.
+pub(super) fn each_result(
+    end: &Arc<dyn End>,
+    kind: Kind,
+    visit: &mut dyn FnMut(&Arc<dyn End>, Kind),
+) {
+    match end.several() {
+        Some(several) => several.each_result(visit),
+        None => visit(end, kind),
+    }
+}
+
+/// Prints the results of an end, whose states come one after another, each when it is printed.
+pub(super) fn print_results(
+    end: &Arc<dyn End>,
+    policy: Invalid,
+    next: &mut dyn FnMut() -> Result<Box<dyn State>>,
+    context: &Context,
+    out: &mut Printer<'_>,
+) -> Result<()> {
+    match end.several() {
+        Some(several) => several.print_results(policy, next, context, out),
+        None => next()?.print(context, out),
+    }
 }
 
 /// The rows of an end.

@@ -9,7 +9,7 @@ use super::super::failure::Told;
 use super::super::phase::Phase;
 use super::super::stage::{Scratch, Stage, drive, scratch};
 use super::super::{fields, phases};
-use super::{Batch, Carried, End, Kind, LaneState, Rows, State};
+use super::{Batch, End, Kind, LaneState, Rows, State, each_result, print_results};
 use crate::Result;
 use crate::progress::InputOrder;
 use crate::record::Invalid;
@@ -69,6 +69,29 @@ impl Several {
     pub(in super::super) fn new(branches: Vec<Branch>, kind: Kind) -> Self {
         Self { branches: branches.into_iter().map(Arc::new).collect(), kind }
     }
+
+    /// Visits each of the results, as [`each_result`].
+    pub(super) fn each_result(&self, visit: &mut dyn FnMut(&Arc<dyn End>, Kind)) {
+        for branch in &self.branches {
+            let kind = branch.stages.iter().fold(self.kind, |kind, stage| stage.kind(kind));
+            each_result(&branch.end, kind, visit);
+        }
+    }
+
+    /// Prints the results, as [`print_results`].
+    pub(super) fn print_results(
+        &self,
+        policy: Invalid,
+        next: &mut dyn FnMut() -> Result<Box<dyn State>>,
+        context: &Context,
+        out: &mut Printer<'_>,
+    ) -> Result<()> {
+        self.branches.iter().try_for_each(|branch| {
+            phases::follow(&branch.following, policy, context, out, |out| {
+                print_results(&branch.end, policy, next, context, out)
+            })
+        })
+    }
 }
 
 impl End for Several {
@@ -94,9 +117,23 @@ impl End for Several {
         self.branches.iter().any(|branch| branch.numbers_records())
     }
 
-    fn carried(&self) -> Carried {
-        let all = |branch: &Arc<Branch>| branch.end.carried() == Carried::State;
-        if self.branches.iter().all(all) { Carried::State } else { Carried::Nothing }
+    fn uncounted(&self) -> Option<Arc<dyn End>> {
+        let uncounted: Vec<_> = self.branches.iter().map(|branch| branch.end.uncounted()).collect();
+        if uncounted.iter().all(Option::is_none) {
+            return None;
+        }
+        let branches = self.branches.iter().zip(uncounted).map(|(branch, end)| match end {
+            None => Arc::clone(branch),
+            Some(end) => {
+                let (stages, following) = (branch.stages.clone(), branch.following.clone());
+                Arc::new(Branch { stages, end, following })
+            }
+        });
+        Some(Arc::new(Self { branches: branches.collect(), kind: self.kind }))
+    }
+
+    fn several(&self) -> Option<&Several> {
+        Some(self)
     }
 
     fn state_of_lane(&self) -> u64 {
@@ -330,22 +367,8 @@ impl LaneState for States {
         detached
     }
 
-    fn width(&self) -> usize {
-        self.states().map(|state| state.width()).sum()
-    }
-
     fn branches(self) -> Vec<Box<dyn State>> {
         self.into_states().flat_map(|state| state.branches()).collect()
-    }
-
-    fn of_branches(mut self, branches: Vec<Box<dyn State>>) -> Box<dyn State> {
-        let mut branches = branches.into_iter();
-        for branch in &mut self.branches {
-            let own = branches.by_ref().take(branch.state.width()).collect();
-            let empty = branch.state.empty();
-            branch.state = std::mem::replace(&mut branch.state, empty).of_branches(own);
-        }
-        Box::new(self)
     }
 
     fn store(self, context: &Context) -> Result<Box<dyn State>> {

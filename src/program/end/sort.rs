@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use creel_operators::aggregate::{Damaged, Reader};
+use creel_operators::aggregate::{Damaged, Reader, Writer as _};
 use creel_operators::sort::SortKey;
 
 use super::super::column::ColumnBuffer;
@@ -76,15 +76,9 @@ impl End for Sort {
         CHUNKS
     }
 
+    /// The number of records is a state; the order of the rows of a part counts.
     fn carried(&self) -> Carried {
-        Carried::Rows
-    }
-
-    fn uncounted(&self) -> Option<Arc<dyn End>> {
-        let Self { by, kind, descending, wanted, .. } = self;
-        let rows = Self::new(*kind, by.clone(), *descending);
-        let wanted_rows = Wanted { counted: false, ..*wanted };
-        wanted.counted.then(|| Arc::new(Self { wanted: wanted_rows, ..rows }) as _)
+        if self.wanted.counted { Carried::State } else { Carried::Rows }
     }
 }
 
@@ -275,7 +269,7 @@ impl LaneState for Sorting {
     }
 
     fn merge(&mut self, other: Self) {
-        self.number += other.number;
+        self.number = self.number.saturating_add(other.number);
         self.others.extend(other.ranges);
         self.others.extend(other.others);
     }
@@ -306,12 +300,14 @@ impl LaneState for Sorting {
         Ok(ranges.spill(budget)? | spilled)
     }
 
-    fn encode(&self, _: &mut Vec<u8>) {
-        unreachable!("a sort carries rows from process to process")
+    /// The number of records: where rows are wanted, these are carried.
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.put_u64(self.number);
     }
 
-    fn decode(&mut self, _: &mut Reader<'_>) -> Result<(), Damaged> {
-        unreachable!("a sort carries rows from process to process")
+    fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        self.number = bytes.u64()?;
+        Ok(())
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {

@@ -119,14 +119,9 @@ pub(crate) trait State: fmt::Debug + Send {
     /// An empty state of the same end.
     fn empty(&self) -> Box<dyn State>;
 
-    /// How many states it is made of: the results of `a, b` have one each.
-    fn width(&self) -> usize;
-
-    /// The states that it is made of, each of which is written and merged by itself.
+    /// The states that it is made of, each of which is written and merged by itself: the results of `a, b` have
+    /// one each.
     fn branches(self: Box<Self>) -> Vec<Box<dyn State>>;
-
-    /// The state that is made of these, of as many as it is.
-    fn of_branches(self: Box<Self>, branches: Vec<Box<dyn State>>) -> Box<dyn State>;
 
     /// Whether it shows in what order states are merged.
     fn is_ordered(&self) -> bool;
@@ -270,16 +265,8 @@ pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
         Ok(())
     }
 
-    fn width(&self) -> usize {
-        1
-    }
-
     fn branches(self) -> Vec<Box<dyn State>> {
         vec![Box::new(self)]
-    }
-
-    fn of_branches(self, mut branches: Vec<Box<dyn State>>) -> Box<dyn State> {
-        branches.pop().unwrap_or_else(|| Box::new(self))
     }
 
     fn is_ordered(&self) -> bool {
@@ -438,16 +425,8 @@ impl<S: LaneState> State for S {
         Box::new(LaneState::fresh(self))
     }
 
-    fn width(&self) -> usize {
-        LaneState::width(self)
-    }
-
     fn branches(self: Box<Self>) -> Vec<Box<dyn State>> {
         LaneState::branches(*self)
-    }
-
-    fn of_branches(self: Box<Self>, branches: Vec<Box<dyn State>>) -> Box<dyn State> {
-        LaneState::of_branches(*self, branches)
     }
 
     fn is_ordered(&self) -> bool {
