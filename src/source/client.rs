@@ -11,6 +11,8 @@ use object_store::{ClientConfigKey as Key, ClientOptions};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder, NoProxy, Proxy};
 
+use super::proxies::Proxies;
+
 /// How often a request may be sent on.
 const MOST_REDIRECTS: usize = 10;
 /// The times that a setting may name: clocks end somewhere behind the longest.
@@ -20,7 +22,11 @@ const TIMES: RangeInclusive<Duration> =
 const FRAMES: RangeInclusive<u32> = (1 << 14)..=(1 << 24) - 1;
 
 /// A client with these options; one whose requests are signed stays with the host that they are for.
-pub(super) fn client(options: &ClientOptions, signed: bool) -> object_store::Result<Client> {
+pub(super) fn client(
+    options: &ClientOptions,
+    signed: bool,
+    proxies: &Proxies,
+) -> object_store::Result<Client> {
     let agent = concat!("creel/", env!("CARGO_PKG_VERSION")).to_owned();
     let agent = options.get_config_value(&Key::UserAgent).unwrap_or(agent);
     let time = |key| options.get_config_value(&key).map(|value| duration(&value)).transpose();
@@ -80,6 +86,7 @@ pub(super) fn client(options: &ClientOptions, signed: bool) -> object_store::Res
             builder = builder.tls_certs_merge([certificate.map_err(failed)?]);
         }
     }
+    builder = proxies.usable().map_err(failed)?.into_iter().fold(builder, ClientBuilder::proxy);
     builder.build().map_err(failed)
 }
 

@@ -27,6 +27,8 @@ mod client;
 mod coding;
 #[cfg(feature = "cloud")]
 mod coming;
+#[cfg(feature = "azure")]
+mod connection_string;
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 mod credentials;
 mod evidence;
@@ -62,6 +64,8 @@ mod patience;
 mod pattern;
 mod pipe;
 mod pool;
+#[cfg(feature = "cloud")]
+mod proxies;
 #[cfg(feature = "cloud")]
 mod range;
 #[cfg(unix)]

@@ -23,6 +23,9 @@ pub(super) fn explain(place: Place, store: &Store, error: &object_store::Error) 
         // at the range before they look at the version.
         Some(Trouble::PastEnd { .. }) => return Error::Changed { place },
         Some(Trouble::Corrupt(wrong)) => return corrupt(place, wrong),
+        Some(Trouble::Setting(reason)) => {
+            return Error::Pattern { pattern: place.object, reason: reason.clone() };
+        }
         Some(Trouble::NoCredentials) => {
             let place = Place { offset: None, ..place };
             return Error::Unauthenticated { place, reason: looked(store.kind) };
@@ -133,7 +136,7 @@ pub(super) fn unusable(kind: Kind, error: &object_store::Error) -> String {
     }
     match kind {
         Kind::Azure if said.contains("Account must be") => {
-            format!("{said}; set AZURE_STORAGE_ACCOUNT_NAME")
+            format!("{said}; set AZURE_STORAGE_ACCOUNT_NAME or AZURE_STORAGE_CONNECTION_STRING")
         }
         _ => said,
     }
@@ -215,8 +218,8 @@ fn looked(kind: Kind) -> String {
              set one, or use --anonymous for public data"
         }
         Kind::Azure => {
-            "looked at AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_KEY, AZURE_STORAGE_TOKEN, \
-             AZURE_CLIENT_ID with AZURE_CLIENT_SECRET and this machine's metadata endpoint; set \
+            "looked at AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_ACCOUNT_KEY, \
+             AZURE_STORAGE_SAS_KEY, AZURE_STORAGE_TOKEN, AZURE_CLIENT_ID with AZURE_CLIENT_SECRET and this machine's metadata endpoint; set \
              one, or use --anonymous for public data"
         }
         Kind::Http => "the server asks for a login, and web addresses are read without one",

@@ -12,6 +12,8 @@ use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 #[cfg(feature = "http")]
 use reqwest::Url as WebAddress;
 
+#[cfg(feature = "azure")]
+use super::connection_string;
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 use super::credentials::Checked;
 use super::patience::{SILENT, timeout};
@@ -30,7 +32,7 @@ use super::variable::{TOKEN, token_file};
 use super::variable::{can_be_sent, checked, without_values};
 #[cfg(any(feature = "gcs", feature = "azure"))]
 use super::variable::{read_elsewhere, variable};
-use crate::error::{caught, fault};
+use crate::error::{Shown, caught, fault};
 
 /// A store, its listing by any prefix, and what signs its requests.
 pub(super) type Built = (Arc<dyn ObjectStore>, Option<Arc<dyn PaginatedListStore>>, Signer);
@@ -75,31 +77,34 @@ fn both<S: ObjectStore + PaginatedListStore>(store: S, signer: Signer) -> Built 
 }
 
 /// Why there is no store, with the variable that is to blame: the one that gives the same error
-/// alone.
+/// alone; or those without each of which there is another.
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-fn unusable<K, S>(
+fn unusable<K: Clone, S>(
     kind: Kind,
     error: &object_store::Error,
     given: &[Setting<K>],
     made: impl Fn(&[Setting<K>]) -> object_store::Result<S>,
 ) -> String {
     let said = refused::unusable(kind, error);
-    // What is said of a key that is no Base64 quotes a part of it.
-    let shown = match ["Invalid symbol", "Invalid last", "Invalid input length", "Invalid padding"]
-        .iter()
-        .any(|start| said.starts_with(start))
-    {
-        true => "it is not in Base64".to_owned(),
-        false => without_values(said.clone()),
+    let fails = |settings: &[Setting<K>]| {
+        made(settings).is_err_and(|e| refused::unusable(kind, &e) == said)
     };
-    let fails = |settings| made(settings).is_err_and(|e| refused::unusable(kind, &e) == said);
-    let blamed = match fails(&[]) {
-        true => None,
-        false => given.iter().find(|setting| fails(std::slice::from_ref(*setting))),
+    let without = |at: usize| {
+        let others = given.iter().enumerate().filter(|(number, _)| *number != at);
+        others.map(|(_, setting)| setting.clone()).collect::<Vec<_>>()
     };
-    match blamed {
-        Some(setting) => format!("{}: {shown}", setting.name),
-        None => shown,
+    let blamed: Vec<_> = match given.iter().find(|one| fails(std::slice::from_ref(*one))) {
+        _ if fails(&[]) => Vec::new(),
+        Some(one) => vec![&*one.name],
+        None => {
+            let together = given.iter().enumerate().filter(|(at, _)| !fails(&without(*at)));
+            together.map(|(_, setting)| &*setting.name).collect()
+        }
+    };
+    let shown = Shown::new(without_values(said.clone()));
+    match blamed.is_empty() {
+        true => shown.to_string(),
+        false => format!("{}: {shown}", blamed.join(" and ")),
     }
 }
 
@@ -129,7 +134,7 @@ pub(super) fn build(
             Err("this build does not know this scheme".to_owned())
         }
     });
-    built.unwrap_or_else(|panic| Err(without_values(fault(&panic))))
+    built.unwrap_or_else(|panic| Err(Shown::new(without_values(fault(&panic))).to_string()))
 }
 
 #[cfg(feature = "s3")]
@@ -219,7 +224,8 @@ fn gcs(url: Url<'_>, anonymous: bool) -> Result<Built, String> {
 #[cfg(feature = "azure")]
 fn azure(url: Url<'_>, anonymous: bool) -> Result<Built, String> {
     use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
-    let mut given = variables("AZURE_", |name| name.parse().ok())?;
+    let mut given = connection_string::settings()?;
+    given.extend(variables("AZURE_", |name| name.parse().ok())?);
     if let Some(value) = variable("IDENTITY_ENDPOINT")? {
         given.push(Setting { name: "IDENTITY_ENDPOINT".to_owned(), key: Key::MsiEndpoint, value });
     }
@@ -273,7 +279,8 @@ fn http(whole: &str) -> Result<Built, String> {
     let builder = defaults().into_iter().fold(builder, |b, (k, v)| b.with_config(k, v));
     let builder = builder.with_retry(retry()).with_http_connector(Connector { signed: false });
     let built = builder.with_url(whole).build();
-    let built = built.map_err(|error| without_values(refused::unusable(Kind::Http, &error)))?;
+    let said = |error| Shown::new(without_values(refused::unusable(Kind::Http, &error)));
+    let built = built.map_err(|error| said(error).to_string())?;
     Ok((Arc::new(built), None, Signer::None))
 }
 

@@ -28,6 +28,7 @@ use super::coding::Coding;
 use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Slot};
 use super::patience::{Patience, REASONED, SILENT, pause, silent, timeout};
+use super::proxies::Proxies;
 use super::said::is_of_a_store;
 use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
@@ -58,15 +59,18 @@ impl HttpConnector for Connector {
         static CLIENTS: OnceLock<Mutex<HashMap<String, HttpClient>>> = OnceLock::new();
         let clients = CLIENTS.get_or_init(Mutex::default);
         let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = format!("{} {options:?}", self.signed);
+        // One that a setting of the store names counts before these.
+        let own = options.get_config_value(&ClientConfigKey::ProxyUrl).is_some();
+        let proxies = if own { Proxies::default() } else { Proxies::from_environment() };
+        let key = format!("{} {options:?} {}", self.signed, proxies.key());
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let inner = HttpClient::new(client(options, self.signed)?);
+        let inner = HttpClient::new(client(options, self.signed, &proxies)?);
         // Only the endpoints that hand out credentials to machines are given so little time.
         let timeout = options.get_config_value(&ClientConfigKey::ConnectTimeout);
         let metadata = timeout.is_some_and(|t| t == "1s");
-        let client = HttpClient::new(Plain { inner, metadata, hosts: Hosts::default() });
+        let client = HttpClient::new(Plain { inner, metadata, proxies, hosts: Hosts::default() });
         clients.insert(key, client.clone());
         Ok(client)
     }
@@ -84,6 +88,7 @@ fn refuses(status: u16) -> bool {
 struct Plain {
     inner: HttpClient,
     metadata: bool,
+    proxies: Proxies,
     hosts: Hosts,
 }
 
@@ -220,6 +225,7 @@ impl Plain {
         request: HttpRequest,
         meant: Option<Instant>,
     ) -> Result<HttpResponse, Trouble> {
+        self.proxies.check(&request)?;
         let name = host(&request);
         let host = self.hosts.get(&name);
         let turn = host.turn(&name).await;

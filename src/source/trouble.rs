@@ -35,6 +35,9 @@ pub(super) enum Trouble {
         allow(dead_code, reason = "only buckets are asked with credentials")
     )]
     Credentials(#[source] object_store::Error),
+    /// What is wrong with a setting that the request needs.
+    #[error("{0}")]
+    Setting(String),
     /// Why a credential that was handed out cannot be used.
     #[error("{0}")]
     Unfit(String),
@@ -152,6 +155,7 @@ impl Trouble {
             Self::RangesIgnored
             | Self::NoCredentials
             | Self::Credentials(_)
+            | Self::Setting(_)
             | Self::Unfit(_)
             | Self::Spoilt
             | Self::Corrupt(_)

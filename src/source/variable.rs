@@ -5,6 +5,7 @@
 //! often end in a line feed that nobody sees. What else is wrong is an error that names the
 //! variable, and never shows what may be a secret.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use object_store::client::HttpRequest;
 use reqwest::Url as WebAddress;
@@ -65,8 +66,17 @@ pub(super) fn without_values(said: String) -> String {
         name.to_str().is_some_and(is_setting).then_some(value)?.into_string().ok()
     });
     // Words that messages are made of are no secrets.
-    let values = settings.map(|value| value.trim().to_owned()).filter(|value| value.len() > 3);
-    values.fold(said, |said, value| said.replace(&value, "..."))
+    settings.fold(said, |said, value| {
+        let all = std::iter::once(value.trim()).chain(parts(&value));
+        let long = all.filter(|value| value.len() > 3);
+        long.fold(said, |said, value| said.replace(value, "..."))
+    })
+}
+
+/// The values in a connection string; other values have no such parts, or none that a message is made of.
+fn parts(value: &str) -> impl Iterator<Item = &str> {
+    let fields = value.split(';').filter(|_| value.contains(';') || value.contains('='));
+    fields.filter_map(|part| Some(part.split_once('=')?.1.trim()))
 }
 
 /// What a value is for, and so what it may hold.
@@ -88,6 +98,8 @@ enum Kind {
     Domain,
     /// It stands in a header, or is part of one.
     Word,
+    /// A key in Base64, of so many bytes if its length is known.
+    Key(Option<usize>),
     /// A file, a key, a number: whoever reads it says what is wrong with it.
     Text,
 }
@@ -114,6 +126,13 @@ impl Kind {
             Self::Name
         } else if ends(&["region", "tenant_id", "authority_id"]) {
             Self::Domain
+        } else if ends(&["sse_customer_key_base64"]) {
+            // AES-256.
+            Self::Key(Some(32))
+        } else if name.starts_with("azure_")
+            && ends(&["account_key", "storage_access_key", "master_key"])
+        {
+            Self::Key(None)
         } else if ends(&["access_key_id", "token", "identity_header", "cluster_identifier"]) {
             Self::Word
         } else {
@@ -136,6 +155,17 @@ impl Kind {
         let (wrong, what): (Option<usize>, &str) = match self {
             Self::Text => return Ok(()),
             Self::Address => return address(name, value),
+            Self::Key(bytes) => {
+                let Ok(key) = BASE64_STANDARD.decode(value) else {
+                    return Err(format!("{name} is not in Base64"));
+                };
+                return match bytes {
+                    Some(bytes) if key.len() != bytes => {
+                        Err(format!("{name} is no key of {bytes} bytes"))
+                    }
+                    _ => Ok(()),
+                };
+            }
             Self::Request => {
                 let (server, asked) = value.split_at(value.find('?').unwrap_or(value.len()));
                 address(name, server)?;
@@ -188,7 +218,12 @@ impl Kind {
 
 /// The value of a variable; `None` if it says nothing.
 pub(super) fn checked(name: &str, value: &str) -> Result<Option<String>, String> {
-    let lower = name.to_ascii_lowercase();
+    checked_as(name, name, value)
+}
+
+/// The same for a value that means what this variable does, under a name of its own.
+pub(super) fn checked_as(name: &str, like: &str, value: &str) -> Result<Option<String>, String> {
+    let lower = like.to_ascii_lowercase();
     let value = value.trim();
     if value.is_empty() {
         // Set by tools for whoever has none.
@@ -326,6 +361,10 @@ mod tests {
             ("GCE_METADATA_HOST", "secret@host"),
             ("AZURE_ENDPOINT", "host:1"),
             ("IDENTITY_ENDPOINT", "ftp://host"),
+            ("AWS_SSE_CUSTOMER_KEY_BASE64", "secret!"),
+            ("AWS_SSE_CUSTOMER_KEY_BASE64", "c2VjcmV0"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", "secret!"),
+            ("AZURE_STORAGE_ACCESS_KEY", "secret!"),
         ] {
             let said = checked(name, value).unwrap_err();
             assert!(said.contains(name), "{said}");

@@ -43,7 +43,7 @@ type Variables = &'static [(&'static str, &'static str)];
 
 /// Values that no request can carry, or that lead elsewhere: a variable, its value, a URL that needs
 /// it, and what is set beside it.
-const WRONG: [(&str, &str, &str, Variables); 38] = [
+const WRONG: [(&str, &str, &str, Variables); 46] = [
     ("AWS_REGION", "r{x", "s3://b/x", &[]),
     ("AWS_REGION", "r#x", "s3://b/x", &[]),
     ("AWS_REGION", "r@127.0.0.1", "s3://b/x", &[]),
@@ -82,7 +82,114 @@ const WRONG: [(&str, &str, &str, Variables); 38] = [
     ("IDENTITY_ENDPOINT", "http://h/?S3CRET", "az://b/x", &[]),
     ("IDENTITY_HEADER", "a\nS3CRET", "az://b/x", &[("IDENTITY_ENDPOINT", "http://127.0.0.1:1")]),
     ("AZURITE_BLOB_STORAGE_URL", "h:1", "az://b/x", &[("AZURE_STORAGE_USE_EMULATOR", "true")]),
+    (
+        "AWS_SSE_CUSTOMER_KEY_BASE64",
+        "S3CRET!",
+        "s3://b/x",
+        &[("AWS_SERVER_SIDE_ENCRYPTION", "sse-c")],
+    ),
+    ("AWS_SSE_CUSTOMER_KEY_BASE64", "c2VjcmV0", "s3://b/x", &[]),
+    // Only together they are wrong.
+    ("AWS_SERVER_SIDE_ENCRYPTION", "sse-c", "s3://b/x", &[]),
+    ("AZURE_STORAGE_CONNECTION_STRING", "S3CRET", "az://b/x", &[]),
+    ("AZURE_STORAGE_CONNECTION_STRING", "AccountName=a;AccountKey=S3CRET!", "az://b/x", &[]),
+    ("AZURE_STORAGE_CONNECTION_STRING", "AccountName=a{S3CRET", "az://b/x", &[]),
+    ("AZURE_STORAGE_CONNECTION_STRING", "BlobEndpoint=S3CRET;AccountName=a", "az://b/x", &[]),
+    (
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AccountName=a;SharedAccessSignature=S3CRET",
+        "az://b/x",
+        &[],
+    ),
 ];
+
+#[test]
+fn what_is_said_of_a_setting_is_not_taken_for_its_value() {
+    for (name, value, url, said) in [
+        (
+            "AZURE_STORAGE_ACCOUNT_KEY",
+            "x!",
+            "az://b/x",
+            "AZURE_STORAGE_ACCOUNT_KEY is not in Base64",
+        ),
+        (
+            "GOOGLE_SERVICE_ACCOUNT_KEY",
+            KEY,
+            "gs://b/x",
+            "GOOGLE_SERVICE_ACCOUNT_KEY: no items found",
+        ),
+        ("AWS_SESSION_TOKEN", "a b", "s3://b/x", "AWS_SESSION_TOKEN holds something else than"),
+    ] {
+        let ran = creel_in(&[(name, value), ("AZURE_STORAGE_ACCOUNT_NAME", "a")], &["count", url]);
+        assert_eq!(ran.code, Some(2), "{name}: {}", ran.err);
+        assert!(ran.err.contains(said) && !ran.err.contains("***"), "{name}: {}", ran.err);
+    }
+}
+
+/// A key of Google's whose private part is none.
+const KEY: &str =
+    r#"{"type":"service_account","private_key":"x","private_key_id":"x","client_email":"x"}"#;
+
+#[test]
+fn a_connection_string_of_azure_is_read() {
+    let server = Server::start(Kind::Azure, &objects(), None);
+    let endpoint = format!("BlobEndpoint=http://{}/account", server.addr);
+    for (given, signed) in [
+        (format!("{endpoint};AccountName=account;AccountKey=bm90LXRvLWJlLXNob3du\n"), "SharedKey"),
+        (format!("DefaultEndpointsProtocol=http;{endpoint};SharedAccessSignature=sv=1&sig=x;"), ""),
+    ] {
+        let variables =
+            [("AZURE_STORAGE_CONNECTION_STRING", &*given), ("AZURE_ALLOW_HTTP", "true")];
+        for name in ["b.txt", "b*"] {
+            let ran = creel_in(&variables, &["count", &format!("az://bucket/{name}")]);
+            assert_eq!((ran.code, &*ran.out), (Some(0), &b"2\n"[..]), "{given}: {}", ran.err);
+        }
+        let last = server.seen().pop().expect("a request");
+        let header = last.header("authorization").unwrap_or_default();
+        assert!(header.starts_with(signed) && last.path.starts_with("/account/bucket/"));
+        assert_eq!(last.query.contains("sig=x"), signed.is_empty(), "{}", last.query);
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_that_is_none_is_named_where_it_would_be_used() {
+    for kind in [Kind::S3, Kind::Gcs, Kind::Azure, Kind::Http] {
+        let server = Server::start(kind, &objects(), None);
+        let (variables, base) = server.environment();
+        let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
+        let variables: Vec<_> = variables.collect();
+        let url = format!("{base}b.txt");
+        let run = |more: &[(&str, &str)]| {
+            creel_in(&[&variables, more].concat(), &["--on-missing", "skip", "count", &url])
+        };
+        for (name, value) in [
+            ("HTTP_PROXY", "::::"),
+            ("http_proxy", "socks5://u:S3CRET@h"),
+            ("ALL_PROXY", "http://"),
+        ] {
+            let ran = run(&[(name, value)]);
+            assert_eq!((ran.code, &*ran.out), (Some(2), &b""[..]), "{kind:?}: {}", ran.err);
+            assert!(ran.err.contains(&format!("{name} is no proxy")), "{kind:?}: {}", ran.err);
+            assert!(!ran.err.contains("S3CRET"), "{}", ran.err);
+            assert!(server.seen().is_empty(), "nothing goes round a proxy");
+        }
+    }
+    let server = Server::start(Kind::Http, &objects(), None);
+    let addr = server.addr.to_string();
+    let nobody = "http://no-such-host.invalid/bucket/b.txt";
+    let url = format!("http://{addr}/bucket/b.txt");
+    for (variables, url) in [
+        // Of another scheme, and of a host that is asked without.
+        (&[("HTTPS_PROXY", "::::")][..], &*url),
+        (&[("HTTP_PROXY", "::::"), ("NO_PROXY", "127.0.0.1")], &url),
+        (&[("HTTP_PROXY", ""), ("ALL_PROXY", " ")], &url),
+        (&[("HTTP_PROXY", &*format!(" http://{addr}\r\n"))], nobody),
+        (&[("http_proxy", &*addr)], nobody),
+    ] {
+        let ran = creel_in(variables, &["count", url]);
+        assert_eq!((ran.code, &*ran.out), (Some(0), &b"2\n"[..]), "{variables:?}: {}", ran.err);
+    }
+}
 
 #[test]
 fn a_setting_that_no_request_can_carry_is_named_and_not_shown() {
@@ -129,6 +236,7 @@ const SETTINGS: [(Kind, &str); 3] = [
          AZURE_USE_AZURE_CLI AZURE_SKIP_SIGNATURE AZURE_CONTAINER_NAME AZURE_DISABLE_TAGGING \
          AZURE_FABRIC_TOKEN_SERVICE_URL AZURE_FABRIC_WORKLOAD_HOST AZURE_FABRIC_SESSION_TOKEN \
          AZURE_FABRIC_CLUSTER_IDENTIFIER AZURE_CREDENTIAL_TYPE AZURE_STORAGE_ENCRYPTION_KEY \
+         AZURE_STORAGE_CONNECTION_STRING HTTP_PROXY ALL_PROXY \
          IDENTITY_ENDPOINT IDENTITY_HEADER",
     ),
 ];
