@@ -5,7 +5,8 @@
 //! a query. In any other text the values of parameters are left out whose names say that they are secret;
 //! passwords before an `@`; and words behind a noun such as `token` that are letters and digits mixed.
 //! All of that holds for what a text says once it is decoded, too. A name is no sentence: the words of a
-//! path or a key are shown, whatever they are.
+//! path or a key are shown, whatever they are, and so are folders such as `token=abc`, by which objects
+//! are told apart. In a name a parameter is one of a query.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -211,6 +212,7 @@ fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
 
 /// Whether a secret follows the mark, by one name before it. `within` is the text before the name.
 fn secrecy_of(name: &str, within: &str, mark: u8, quoted: bool, reading: Reading) -> Secrecy {
+    let option = name.starts_with("--") && within.is_empty();
     let name = name.to_ascii_lowercase();
     // Behind a mark that is encoded, as `%3f` and `%26`.
     let name = name.rfind('%').and_then(|at| name.get(at + 3..)).unwrap_or(&name);
@@ -225,11 +227,26 @@ fn secrecy_of(name: &str, within: &str, mark: u8, quoted: bool, reading: Reading
         || SECRETS.iter().any(|end| name.ends_with(end))
         || !folder && SESSIONS.iter().any(|end| name.ends_with(end))
         || name.len() > 3 && name.ends_with("key") && !folder;
-    if secret && (mark != b':' || quoted || !WORDS.contains(&&*name)) {
-        return Secrecy::Certain;
-    }
+    let named = secret && (mark != b':' || quoted || !WORDS.contains(&&*name));
     let likely = mark == b'=' && !folder && LIKELY.contains(&&*name);
-    if likely { Secrecy::Likely } else { Secrecy::None }
+    let secrecy = match (named, likely) {
+        (true, _) => Secrecy::Certain,
+        (false, true) => Secrecy::Likely,
+        (false, false) => Secrecy::None,
+    };
+    // Elsewhere it is a name that somebody gave to a folder or an object.
+    let parameter = reading == Reading::Prose
+        || quoted
+        || mark != b'='
+        || option
+        || within.ends_with(['?', ';', '#'])
+        || within.ends_with('&') && within.contains('?');
+    match reading {
+        _ if parameter => secrecy,
+        // A word of a message may be of something else than a name.
+        Reading::Ours if !folder => secrecy.min(Secrecy::Likely),
+        _ => Secrecy::None,
+    }
 }
 
 /// What follows the name of a way to sign in.

@@ -44,9 +44,10 @@ fn nothing_from_the_input_reaches_a_terminal_raw() {
     assert_eq!(snippet(b"a\x1b[31m\xff\0\n"), "a\\x1b[31m\\xff\\x00\\n");
     assert_eq!(snippet("\u{9b}31m é".as_bytes()), "\\u{9b}31m é");
     assert_eq!(Place::object("a\x07b").to_string(), "a\\x07b");
-    for c in
-        "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}"
-            .chars()
+    for c in "\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}\
+              \u{ad}\u{34f}\u{115f}\u{1160}\u{17b5}\u{180b}\u{180f}\u{3164}\u{ffa0}\u{fe00}\u{fe0f}\u{fff0}\
+              \u{1bca0}\u{1d17a}\u{e0100}\u{e01ef}\u{e0fff}"
+        .chars()
     {
         assert_eq!(
             Place::object(format!("a{c}b")).to_string(),
@@ -167,6 +168,16 @@ fn the_words_of_a_name_are_shown_wherever_it_stands() {
         "logs/the password 'x9y9z9'/a.log",
         "s3://b/api key a1b2c3/x",
         "a b/10:30 c:d@e.txt",
+        "sig=1.txt",
+        "pass=through.txt",
+        "passwd=.bak",
+        "a&token=1",
+        "a:b@c.txt",
+        "d/token=abc/part-0001",
+        "d/token=xyz/part-0001",
+        "api_key=x/part",
+        "s3://b/signature=v1/x.txt",
+        "key=1/year=2024/primary_key=5/session=3/x",
     ] {
         let place = Place::object(name).at(7);
         assert_eq!(place.to_string(), format!("{name} (byte 7)"));
@@ -197,6 +208,9 @@ fn the_words_of_a_name_are_shown_wherever_it_stands() {
             Error::Io { place, source: io::Error::other("the token S3CRET9 is old").into() };
         assert!(!foreign.to_string().contains("S3CRET9"), "{foreign}");
     }
+    // Objects in two folders can be told apart.
+    let name = "s3://b/token=9f8e7d6c5b4a/part-0001";
+    assert_eq!(Place::object(name).to_string(), name);
     for url in ["a b https://u:S3CRET@h/x", "my notes?sig=S3CRET", "s3://b/my x?token=S3CRET y"] {
         assert!(!Place::object(url).to_string().contains("S3CRET"), "{url}");
     }

@@ -50,23 +50,32 @@ macro_rules! shown {
 pub(super) use shown;
 
 /// Whether a character shows nothing, or changes how the text around it is shown: control characters,
-/// separators of lines, marks of direction, and what is invisible everywhere.
+/// separators of lines, marks of direction, and what Unicode lets fonts leave out
+/// (Default_Ignorable_Code_Point), by which two names look alike that are not.
 ///
 /// Joiners (U+200C, U+200D) are none of these: scripts and emoji need them.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}'
-                | '\u{180e}'
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'
-                | '\u{200e}'
-                | '\u{200f}'
+                | '\u{200e}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
 }
 

@@ -156,6 +156,33 @@ fn the_words_of_a_name_are_no_secrets() {
 }
 
 #[test]
+fn folders_and_objects_that_are_named_like_parameters_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = [
+        "sig=1.txt",
+        "pass=through.txt",
+        "a:b@c.txt",
+        "d/token=abc/part-0001",
+        "d/token=9f8e7d6c5b4a/part-0001",
+        "signature=v1/x.txt",
+    ];
+    for name in names {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, b"one\n").expect("a file");
+    }
+    let all = run(folder.path(), &["-n", "count", "."], &[]);
+    for name in names {
+        assert!(text(&all.stdout).contains(name), "{name}: {}", text(&all.stdout));
+        for url in [format!("missing/{name}"), format!("s3://b/{name}")] {
+            let output = run(folder.path(), &["count", &url], &[]);
+            let said = text(&output.stderr);
+            assert!(said.contains(&url) && !said.contains("***"), "{url}: {said}");
+        }
+    }
+}
+
+#[test]
 fn a_program_with_a_secret_in_it_is_not_drawn() {
     let folder = tempfile::tempdir().expect("a folder");
     for program in [

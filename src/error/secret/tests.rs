@@ -56,6 +56,9 @@ fn urls_are_shown_without_logins_and_queries_however_they_are_spelled() {
         ("user_key=5/x", "user_key=5/x"),
         ("h/x?a=1&x-functions-key=S3CRET", "h/x?a=1&x-functions-key=***"),
         ("10:30?.log", "10:30?.log"),
+        ("h/x?key=S3CRET9", "h/x?key=***"),
+        ("h/x#access_token=S3CRET", "h/x#access_token=***"),
+        ("--password=S3CRET", "--password=***"),
     ] {
         assert_eq!(concealed_url(given), shown);
     }
@@ -225,6 +228,37 @@ fn ordinary_names_and_messages_are_shown_as_they_are() {
     }
 }
 
+#[test]
+fn what_looks_like_a_parameter_is_a_part_of_a_name_where_no_query_is() {
+    for name in [
+        "sig=1.txt",
+        "token=9f8e7d6c5b4a/x",
+        "d/token=abc/part-0001",
+        "api_key=x/part",
+        "s3://b/signature=v1/x.txt",
+        "gs://b/AWSAccessKeyId=1/x",
+        "az://c/d?/token=abc/x",
+        "a&token=1",
+        "a,key=9f8e7d6c",
+        "d%2Ftoken%3Dabc",
+        "user:name@host.txt",
+    ] {
+        assert_eq!(concealed_url(name), name);
+    }
+    // A message of ours has names in it; what looks like a secret in one may be of another kind.
+    for (said, shown) in [
+        ("token=abc/x: not found: sig=1.txt", "token=abc/x: not found: sig=1.txt"),
+        ("d/token=9f8e7d6c/x: not found", "d/token=9f8e7d6c/x: not found"),
+        ("no token=S3CRET9: not found", "no token=***: not found"),
+        ("h/x?sig=abc: not found", "h/x?sig=***: not found"),
+        ("AZURE_STORAGE_ACCOUNT_KEY: it is short", "AZURE_STORAGE_ACCOUNT_KEY: it is short"),
+    ] {
+        assert_eq!(concealed_in_ours(said), shown);
+    }
+    // In what others say, any may be one.
+    assert_eq!(concealed("GET d/token=abc: no"), "GET d/token=***: no");
+}
+
 /// A character, spelled in some way that stands for it.
 fn spelled(c: char, how: u8) -> String {
     let code = u32::from(c);
@@ -253,7 +287,8 @@ proptest! {
         let host = if name.ends_with(':') { "@h/x" } else { "" };
         let plain = format!("{name}{secret}{host}");
         let text: String = plain.chars().zip(&how).map(|(c, how)| spelled(c, *how)).collect();
-        for shown in [concealed(&format!("{before} {text}{after}")).into_owned(), concealed_url(&text)] {
+        let url = concealed_url(&format!("h/x?{text}"));
+        for shown in [concealed(&format!("{before} {text}{after}")).into_owned(), url] {
             let last = spelled::levels(&shown).pop().map_or(shown.clone(), |last| last.text);
             prop_assert!(!last.contains("S3CRETq7"), "{} of {}", shown, text);
         }

@@ -47,7 +47,10 @@ pub(super) fn after(text: &str, mark: usize, field: bool) -> Range<usize> {
             0..ends + value[ends..].find(ends_value).unwrap_or(value.len() - ends)
         }
         Some(quoted) => quoted,
-        None => 0..value.find(ends_value).unwrap_or(value.len()),
+        // A colon behind it is one of the sentence.
+        None => {
+            0..value[..value.find(ends_value).unwrap_or(value.len())].trim_end_matches(':').len()
+        }
     };
     start + value.start..start + value.end
 }

@@ -117,8 +117,9 @@ pub(super) fn is_noun(word: &str, before: &[String; 2]) -> bool {
         || word == "sign" && *before == ["string", "to"]
 }
 
-/// Passwords in `user:password@host` without a scheme. Where a path of several parts, another word of a
-/// name, or a sentence has one, it has to look like a secret: colons and `@` may stand in names.
+/// Passwords in `user:password@host` without a scheme. They have to look like a secret, since colons and
+/// `@` may stand in names; but for a name that begins as an address of another machine does, with a colon
+/// behind the host.
 pub(super) fn logins(text: &str, is_name: bool) -> Vec<Range<usize>> {
     let ends = |c: char| c.is_whitespace() || "\"'`<>(){},|".contains(c);
     let mut found = Vec::new();
@@ -130,7 +131,7 @@ pub(super) fn logins(text: &str, is_name: bool) -> Vec<Range<usize>> {
         let begins = is_name && !text[..at].trim_start().ends_with(char::is_whitespace);
         for (number, part) in token.split('/').enumerate() {
             if let Some(password) = password(part) {
-                let first = number == 0 && begins;
+                let first = number == 0 && begins && part.ends_with(':');
                 if first || looks_secret(&part[password.clone()]) {
                     found.push(at + password.start..at + password.end);
                 }
