@@ -148,17 +148,18 @@ pub(crate) fn integers<'t>(text: &'t str, batch: &Batch, out: &mut Evaluated) ->
 /// Arrays of strings to lists of the texts that these stand for; other values fail.
 pub(crate) fn lists_of_text<'t>(text: &str, batch: &Batch, out: &mut Evaluated) -> Base<'t> {
     out.text.clear();
+    let mut members = Vec::new();
     for (index, span) in batch.record.spans.iter().enumerate() {
-        let members = match json::rank(span.of(text)) {
-            5 => json::members(text, span.range()).unwrap_or_default(),
-            _ => Vec::new(),
-        };
+        members.clear();
+        if json::rank(span.of(text)) == 5 {
+            json::members(text, span.range(), &mut members);
+        }
         let is_text = |member: &Range<usize>| json::rank(&text[member.clone()]) == 4;
         if json::rank(span.of(text)) != 5 || !members.iter().all(is_text) {
             let what = Some("an array of strings is needed, and this is none");
             out.failures.push(Failure { index, what });
         }
-        for member in members.into_iter().filter(is_text) {
+        for member in members.iter().filter(|member| is_text(member)) {
             let start = out.text.len();
             json::unescape(&text[member.start + 1..member.end - 1], &mut out.text);
             out.batch.record.spans.push(Span::new(start, out.text.len()));
@@ -194,8 +195,10 @@ pub(crate) fn members(
 ) -> ControlFlow<()> {
     out.clear();
     out.record.kind = Kind::Json;
+    let mut members = Vec::new();
     for (span, &origin) in batch.record.spans.iter().zip(&batch.origins) {
-        for member in json::members(text, span.range()).unwrap_or_default() {
+        json::members(text, span.range(), &mut members);
+        for member in &members {
             out.record.spans.push(Span::new(member.start, member.end));
             out.origins.push(origin);
             if out.record.spans.len() >= BATCH {

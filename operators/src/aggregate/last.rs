@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
-use crate::column::{Columns, Groups, OwnedColumn, OwnedDatum};
+use crate::column::{Columns, Datum, Form, Groups, OwnedColumn, OwnedDatum};
 use crate::{Combiner, Feed, Records};
 
 pub(super) static LAST: Kind = Kind {
@@ -14,7 +14,7 @@ pub(super) static LAST: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Records,
     order: Order::Input,
-    new: |_| Box::new(Each::new(Last::new())),
+    new: |_| Box::new(Each::new(LastValue)),
 };
 
 /// Keeps the last record, in input order; `None` of nothing.
@@ -64,8 +64,46 @@ impl<I: Iterator, W> Records<'_, I, Option<I::Item>, W> {
     }
 }
 
-impl PerGroup for Last<OwnedDatum> {
-    type Group = Option<OwnedDatum>;
+/// The last value of a group, which the next one is written over.
+#[derive(Debug, Default)]
+enum Latest {
+    /// There was none.
+    #[default]
+    None,
+    /// A piece of text, and the form in which it stands for a value.
+    Text(Form, String),
+    /// Any other value.
+    Other(OwnedDatum),
+}
+
+impl Latest {
+    fn set(&mut self, datum: &Datum<'_>) {
+        match (datum.as_text(), self) {
+            (Some((form, text)), Self::Text(kept, room)) => {
+                *kept = form;
+                room.clear();
+                room.push_str(text);
+            }
+            (Some((form, text)), none) => *none = Self::Text(form, text.to_owned()),
+            (None, other) => *other = Self::Other(datum.to_owned()),
+        }
+    }
+
+    fn lend(&self) -> Option<Datum<'_>> {
+        match self {
+            Self::None => None,
+            Self::Text(form, text) => Some(Datum::of_text(*form, text)),
+            Self::Other(value) => Some(value.lend()),
+        }
+    }
+}
+
+/// Keeps the last value of each group.
+#[derive(Debug, Clone, Copy)]
+struct LastValue;
+
+impl PerGroup for LastValue {
+    type Group = Latest;
 
     fn update(&self, last: &mut [Self::Group], groups: Groups<'_>, columns: &Columns<'_>) {
         let column = columns.argument(0);
@@ -73,35 +111,43 @@ impl PerGroup for Last<OwnedDatum> {
             Groups::One => {
                 let value = (0..column.len()).rev().find_map(|row| column.get(row));
                 if let Some(datum) = value {
-                    last[0] = Some(datum.to_owned());
+                    last[0].set(&datum);
                 }
             }
             Groups::Each(groups) => {
-                column.each(|row, datum| last[groups[row] as usize] = Some(datum.to_owned()));
+                column.each(|row, datum| last[groups[row] as usize].set(&datum));
             }
         }
     }
 
     fn merge(&self, into: &mut Self::Group, from: Self::Group) {
-        Combiner::merge(self, into, from);
+        if !matches!(from, Latest::None) {
+            *into = from;
+        }
     }
 
     fn encode(&self, group: &Self::Group, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
-        bytes.push(u8::from(group.is_some()));
-        group.iter().for_each(|value| bytes.put_datum(&value.lend()));
+        let value = group.lend();
+        bytes.push(u8::from(value.is_some()));
+        value.iter().for_each(|value| bytes.put_datum(value));
         Ok(())
     }
 
     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Self::Group, Damaged> {
-        bytes.flag()?.then(|| bytes.owned_datum()).transpose()
+        let value = bytes.flag()?.then(|| bytes.owned_datum()).transpose()?;
+        Ok(value.map_or(Latest::None, Latest::Other))
     }
 
     fn finish(&self, groups: Vec<Self::Group>) -> OwnedColumn {
-        OwnedColumn::of(groups.iter().map(|group| group.as_ref().map(OwnedDatum::lend)))
+        OwnedColumn::of(groups.iter().map(Latest::lend))
     }
 
     fn heap(&self, group: &Self::Group) -> usize {
-        group.as_ref().map_or(0, OwnedDatum::heap)
+        match group {
+            Latest::None => 0,
+            Latest::Text(_, text) => text.capacity(),
+            Latest::Other(value) => value.heap(),
+        }
     }
 }
 

@@ -49,16 +49,16 @@ impl Kept {
         if let Some(made) = self.canonical.get() {
             return made.lend();
         }
-        let made = self.value.lend().canonical();
-        match made.heap() {
-            0 => made,
-            _ => self.canonical.get_or_init(|| made.into_owned()).lend(),
+        let value = self.value.lend();
+        match value.is_made() {
+            false => value.canonical(),
+            true => self.canonical.get_or_init(|| value.canonical().into_owned()).lend(),
         }
     }
 
-    /// Keeps the canonical form that was made of it already.
+    /// Keeps the canonical form that was made of it already, if that is no part of it.
     fn keep(&mut self, made: Option<Canonical<'_>>) {
-        if let Some(made) = made.filter(|made| made.heap() > 0) {
+        if let Some(made) = made.filter(|_| self.value.lend().is_made()) {
             self.canonical = OnceCell::from(made.into_owned());
         }
     }
@@ -180,7 +180,12 @@ impl Best {
                     }
                 }
             }
-            _ => values.each(|row, datum| keep(&mut states[groups.of(row)], datum.canonical())),
+            _ => {
+                let mut room = String::new();
+                values.each(|row, datum| {
+                    keep(&mut states[groups.of(row)], Canonical::within(&datum, &mut room));
+                });
+            }
         }
     }
 
@@ -206,16 +211,23 @@ impl PerGroup for Best {
         let Some(by) = columns.get(1) else {
             return self.update_alone(states, groups, &values, last);
         };
+        // Most values are compared and dropped: nothing is allocated for these.
+        let (mut room_of_by, mut room) = (String::new(), String::new());
         by.each(|row, datum| {
-            let (ranked_by, kept) = (datum.canonical(), &mut states[groups.of(row)]);
+            let ranked_by = Canonical::within(&datum, &mut room_of_by);
+            let kept = &mut states[groups.of(row)];
             let Some(value) = values.get(row) else { return };
-            let canonical = OnceCell::new();
+            let mut made = None;
             // What comes behind the last of the first `k`, or is the same, is not stored at all.
             if let Some(last) = kept.get(last) {
-                let tie = || match &last.value {
+                let (made, room) = (&mut made, &mut room);
+                let tie = move || match &last.value {
                     Some(last) => {
-                        let canonical = || canonical.get_or_init(|| value.canonical()).lend();
-                        tie((&last.value.lend(), || last.canonical()), (&value, canonical))
+                        let made = move || {
+                            let (made, room) = (made, room);
+                            made.insert(Canonical::within(&value, room)).lend()
+                        };
+                        tie((&last.value.lend(), || last.canonical()), (&value, made))
                     }
                     None => Ordering::Less,
                 };
@@ -224,7 +236,7 @@ impl PerGroup for Best {
                 }
             }
             let mut value = Kept::new(value.to_owned());
-            value.keep(canonical.into_inner());
+            value.keep(made);
             self.first().push(kept, Ranked { by: ranked_by.into_owned(), value: Some(value) });
         });
     }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Datum;
-use super::decimal::Decimal;
-use super::json::{rank, unescaped, within_quotes};
+use super::decimal::{Decimal, Digits};
+use super::json::{rank, unescape, unescaped, within_quotes};
 use super::key::{self, FALSE, NEGATIVE, NULL, NUMBER, OBJECT, STRING, TRUE};
 use super::number::{EXACT, Number};
 
@@ -56,6 +56,32 @@ impl<'a> Canonical<'a> {
                 let mut key = String::new();
                 datum.write_key(&mut key);
                 Value::Key(Cow::Owned(key))
+            }
+        })
+    }
+
+    /// The same, of which what has to be made is written to `room`, in place of what is there.
+    ///
+    /// ```
+    /// use creel_operators::column::{Canonical, Datum};
+    ///
+    /// let mut room = String::new();
+    /// let made = Canonical::within(&Datum::Json("[1.0]"), &mut room);
+    /// assert_eq!((made.clone(), made.heap()), (Datum::Json("[1]").canonical(), 0));
+    /// ```
+    pub fn within(datum: &Datum<'a>, room: &'a mut String) -> Self {
+        if !datum.is_made() {
+            return Self::of(datum);
+        }
+        room.clear();
+        Self(match *datum {
+            Datum::Json(raw) if rank(raw) == 4 => {
+                unescape(within_quotes(raw), room);
+                Value::Text(Cow::Borrowed(room))
+            }
+            _ => {
+                datum.write_key(room);
+                Value::Key(Cow::Borrowed(room))
             }
         })
     }
@@ -210,7 +236,7 @@ fn of_number(number: Number<'_>) -> Value<'static> {
         Number::Double(double) => of_double(double),
         Number::Long(digits) => {
             let mut key = String::new();
-            key::number_key(&Decimal::of(&digits), &mut key);
+            key::number_key(&Decimal::of(&digits, &mut Digits::default()), &mut key);
             Value::Key(Cow::Owned(key))
         }
     }

@@ -1,6 +1,6 @@
 //! One value of a column: lent, and owned.
 
-use super::json::{rank, write_string};
+use super::json::{has_escape, rank, write_string};
 use super::key::{FALSE, NULL, datum_key, number_of_key};
 use super::{Canonical, Column, Form, Number, shortest, write_value};
 
@@ -36,7 +36,7 @@ pub enum Datum<'a> {
 impl<'a> Datum<'a> {
     /// The value that a piece of text stands for.
     #[inline]
-    pub(super) fn of_text(form: Form, text: &'a str) -> Self {
+    pub(crate) fn of_text(form: Form, text: &'a str) -> Self {
         match form {
             Form::Text => Self::Text(text),
             _ if text.is_empty() => Self::Null,
@@ -91,6 +91,32 @@ impl<'a> Datum<'a> {
             Self::Key(key) => !key.starts_with([NULL, FALSE]),
             Self::Integer(_) | Self::Float(_) | Self::Text(_) | Self::Number(_) => true,
             Self::List(_) => true,
+        }
+    }
+
+    /// Whether its canonical form is no part of it: a list, an array, an object, or a string with escapes.
+    #[inline]
+    pub(crate) fn is_made(&self) -> bool {
+        match self {
+            Self::Json(raw) => match rank(raw) {
+                4 => has_escape(raw),
+                rank => rank > 4,
+            },
+            Self::List(_) => true,
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Float(_) => false,
+            Self::Text(_) | Self::Number(_) | Self::Key(_) => false,
+        }
+    }
+
+    /// The piece of text that it is, and the form in which that stands for it; `None` of others.
+    #[inline]
+    pub(crate) fn as_text(&self) -> Option<(Form, &'a str)> {
+        match *self {
+            Self::Text(text) => Some((Form::Text, text)),
+            Self::Number(raw) => Some((Form::Number, raw)),
+            Self::Json(raw) => Some((Form::Json, raw)),
+            Self::Key(key) => Some((Form::Key, key)),
+            Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Float(_) | Self::List(_) => None,
         }
     }
 

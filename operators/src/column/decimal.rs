@@ -9,6 +9,7 @@
 //! with an exponent where the double would have one.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use super::number::{EXACT, double, is_integer};
 
@@ -38,11 +39,44 @@ pub(super) struct Decimal<'r> {
     pub(super) above: Cow<'r, str>,
 }
 
+/// Room for the digits of a double, so that none is allocated for each.
+#[derive(Debug, Default)]
+pub(super) struct Digits {
+    bytes: [u8; Self::MOST],
+    len: usize,
+}
+
+impl Digits {
+    /// A double has 17 digits, a point and an exponent; an integer below 10^21 has 21.
+    const MOST: usize = 32;
+
+    /// What was written.
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+
+    /// Replaces what was written.
+    pub(super) fn set(&mut self, text: fmt::Arguments<'_>) {
+        self.len = 0;
+        // It always has room.
+        let _ = self.write_fmt(text);
+    }
+}
+
+impl fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
 impl<'r> Decimal<'r> {
-    /// The value of a checked number.
-    pub(super) fn of(raw: &'r str) -> Self {
+    /// The value of a checked number; of a double the digits are written to `room`.
+    pub(super) fn of(raw: &'r str, room: &'r mut Digits) -> Self {
         if !is_integer(raw) {
-            return Self::of_double(double(raw));
+            return Self::of_double(double(raw), room);
         }
         let (negative, digits) = match raw.strip_prefix('-') {
             Some(digits) => (true, digits),
@@ -51,7 +85,7 @@ impl<'r> Decimal<'r> {
         let digits = digits.trim_start_matches('0');
         let point = digits.len() as i32;
         if point > PLAIN_DIGITS {
-            return Self::of_long(negative, digits);
+            return Self::of_long(negative, digits, room);
         }
         let digits = digits.trim_end_matches('0');
         let negative = negative && !digits.is_empty();
@@ -60,37 +94,47 @@ impl<'r> Decimal<'r> {
 
     /// The value of an integer of more than [`PLAIN_DIGITS`] digits.
     #[cold]
-    fn of_long(negative: bool, digits: &str) -> Self {
+    fn of_long(negative: bool, digits: &str, room: &'r mut Digits) -> Self {
         let mut below = double(digits);
         let mut exact = exact_digits(below);
         if (digits.len(), digits) < (exact.len(), exact.as_str()) {
             below = below.next_down();
             exact = exact_digits(below);
         }
-        Self { negative, above: difference(digits, &exact).into(), ..Self::shortest_of(below) }
+        Self {
+            negative,
+            above: difference(digits, &exact).into(),
+            ..Self::shortest_of(below, room)
+        }
     }
 
     /// The value of a finite double.
-    pub(super) fn of_double(double: f64) -> Self {
+    pub(super) fn of_double(double: f64, room: &'r mut Digits) -> Self {
         // From the first on all doubles are integers, and those below the second have no more digits than
         // are written plainly.
         if !(EXACT..1e21).contains(&double.abs()) {
-            return Self::shortest_of(double);
+            return Self::shortest_of(double, room);
         }
-        let digits = (double.abs() as u128).to_string();
+        room.set(format_args!("{}", double.abs() as u128));
+        let digits = room.text();
         let point = digits.len() as i32;
-        let digits = digits.trim_end_matches('0').to_owned();
+        let digits = digits.trim_end_matches('0');
         Self { negative: double < 0.0, digits: digits.into(), point, above: "".into() }
     }
 
     /// A finite double in the fewest digits that tell it from all others.
-    fn shortest_of(double: f64) -> Self {
-        let written = format!("{:e}", double.abs());
-        let (digits, exponent) = written.split_once('e').unwrap_or((&written, "0"));
-        let digits = digits.replace('.', "");
-        let digits = digits.trim_matches('0').to_owned();
+    fn shortest_of(double: f64, room: &'r mut Digits) -> Self {
+        room.set(format_args!("{:e}", double.abs()));
+        let (digits, exponent) = room.text().split_once('e').unwrap_or((room.text(), "0"));
+        let (mut len, exponent) = (digits.len(), exponent.parse::<i32>().unwrap_or(0));
+        if room.bytes[..len].get(1) == Some(&b'.') {
+            room.bytes.copy_within(2..len, 1);
+            len -= 1;
+        }
+        room.len = len;
+        let digits = room.text().trim_matches('0');
         // The one digit before the point is no zero but in zero itself.
-        let point = exponent.parse::<i32>().unwrap_or(0) + i32::from(!digits.is_empty());
+        let point = exponent + i32::from(!digits.is_empty());
         Self { negative: double < 0.0, digits: digits.into(), point, above: "".into() }
     }
 
@@ -221,7 +265,8 @@ pub fn shortest(double: f64) -> String {
     if double == 0.0 && double.is_sign_negative() {
         out.push('-');
     }
-    let decimal = Decimal::shortest_of(double.clamp(f64::MIN, f64::MAX));
+    let mut room = Digits::default();
+    let decimal = Decimal::shortest_of(double.clamp(f64::MIN, f64::MAX), &mut room);
     if decimal.negative {
         out.push('-');
     }

@@ -3,6 +3,7 @@
 //! Nothing is checked again, and nothing panics: of text that is no JSON the parts are arbitrary.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::memchr;
 
@@ -98,21 +99,11 @@ fn code_point(escape: &str) -> (char, usize) {
     (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
 }
 
-/// The elements of an array.
-pub(super) fn elements(array: &str) -> Vec<&str> {
-    let mut cursor = Cursor { text: array, at: 1 };
-    let mut elements = Vec::new();
-    while let Some(value) = cursor.value() {
-        elements.push(value);
-    }
-    elements
-}
-
 /// The members of an object, each key once: where it came first, with the value it had last.
 pub(super) fn entries(object: &str) -> Vec<(Cow<'_, str>, &str)> {
     let mut entries: Vec<(Cow<'_, str>, &str)> = Vec::new();
     let mut places = std::collections::HashMap::new();
-    let mut cursor = Cursor { text: object, at: 1 };
+    let mut cursor = Cursor::new(object);
     while let Some(key) = cursor.value() {
         let Some(value) = cursor.value() else { break };
         let key = unescaped(within_quotes(key));
@@ -125,18 +116,29 @@ pub(super) fn entries(object: &str) -> Vec<(Cow<'_, str>, &str)> {
     entries
 }
 
-struct Cursor<'t> {
+/// Goes through the elements of an array, or the keys and the values of an object.
+pub(super) struct Cursor<'t> {
     text: &'t str,
     at: usize,
 }
 
 impl<'t> Cursor<'t> {
+    /// Those of an array or an object.
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, at: 1 }
+    }
+
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// The next value, or key; none before what closes.
+    /// The next value, or key.
     fn value(&mut self) -> Option<&'t str> {
+        self.next_place().and_then(|place| self.text.get(place))
+    }
+
+    /// The place of the next value, or key; none before what closes.
+    pub(super) fn next_place(&mut self) -> Option<Range<usize>> {
         while let Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b':') = self.byte() {
             self.at += 1;
         }
@@ -153,7 +155,7 @@ impl<'t> Cursor<'t> {
                 }
             }
         }
-        self.text.get(start..self.at)
+        self.text.get(start..self.at).map(|_| start..self.at)
     }
 
     /// Passes over a string, from its quote on.
@@ -227,6 +229,11 @@ pub fn write_string(text: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn elements(array: &str) -> Vec<&str> {
+        let mut cursor = Cursor::new(array);
+        std::iter::from_fn(|| cursor.value()).collect()
+    }
 
     #[test]
     fn members_are_found_whatever_stands_within_them() {

@@ -7,10 +7,12 @@
 //! digits of 1e300 are one and all of them 301, so no key is much longer than what it is of. Within arrays and objects each part ends with a NUL, which is below whatever may go on.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::ops::Range;
 
 use super::canonical::Value;
-use super::decimal::{Decimal, shortest};
-use super::json::{elements, entries, rank, unescaped, within_quotes, write_string};
+use super::decimal::{Decimal, Digits, shortest};
+use super::json::{Cursor, entries, has_escape, rank, unescaped, within_quotes, write_string};
 use super::{Column, Datum};
 
 pub(super) const NULL: char = '\u{1}';
@@ -61,13 +63,13 @@ pub fn write_key(json: &str, out: &mut String) {
         0 => out.push(NULL),
         1 => out.push(FALSE),
         2 => out.push(TRUE),
-        3 if short_key(json, out) => {}
-        3 => number_key(&Decimal::of(json), out),
+        3 if short_key(json, out) || short_decimal_key(json, out) => {}
+        3 => number_key(&Decimal::of(json, &mut Digits::default()), out),
         4 => {
             out.push(STRING);
             out.push_str(&unescaped(within_quotes(json)));
         }
-        _ => part(json, DEEPEST, out),
+        _ => compound(json, out),
     }
 }
 
@@ -85,6 +87,50 @@ fn short_key(raw: &str, out: &mut String) -> bool {
     out.push(NUMBER);
     out.push(marker(Some(POINT.0 + bytes.len() as u32)));
     out.push_str(&raw[..raw.len() - zeros]);
+    true
+}
+
+/// Appends the key of a number with a point and few digits, without its double; returns false, and appends
+/// nothing, for any other.
+#[inline]
+fn short_decimal_key(raw: &str, out: &mut String) -> bool {
+    /// So many digits are told apart by doubles, so that the shortest that tell the double are these.
+    const FEW: usize = 15;
+    let (negative, plain) = match raw.strip_prefix('-') {
+        Some(plain) => (true, plain),
+        None => (false, raw),
+    };
+    // Of a longer one the zeros before its digits may be too many.
+    if plain.len() > FEW + 1 {
+        return false;
+    }
+    let Some((whole, fraction)) = plain.split_once('.') else { return false };
+    let are_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || fraction.is_empty() || !are_digits(whole) || !are_digits(fraction) {
+        return false;
+    }
+    let (mut whole, mut fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let mut point = whole.len() as i32;
+    if whole.is_empty() {
+        let digits = fraction.trim_start_matches('0');
+        point = digits.len() as i32 - fraction.len() as i32;
+        fraction = digits;
+    } else if fraction.is_empty() {
+        whole = whole.trim_end_matches('0');
+    }
+    match negative {
+        _ if whole.is_empty() && fraction.is_empty() => out.extend([NUMBER, ZERO]),
+        false => {
+            out.extend([NUMBER, marker(POINT.0.checked_add_signed(point))]);
+            out.push_str(whole);
+            out.push_str(fraction);
+        }
+        true => {
+            out.extend([NEGATIVE, marker(POINT.1.checked_add_signed(-point))]);
+            out.extend(whole.chars().chain(fraction.chars()).map(complement));
+            out.push('~');
+        }
+    }
     true
 }
 
@@ -125,7 +171,7 @@ pub(super) fn double_key(double: f64, out: &mut String) {
         x if x.is_nan() => out.push_str(NAN_KEY),
         f64::INFINITY => out.push_str(GREATEST_KEY),
         f64::NEG_INFINITY => out.push_str(LEAST_KEY),
-        x => number_key(&Decimal::of_double(x), out),
+        x => number_key(&Decimal::of_double(x, &mut Digits::default()), out),
     }
 }
 
@@ -135,7 +181,12 @@ pub(super) fn datum_key(datum: &Datum<'_>, out: &mut String) {
         Datum::Null => out.push(NULL),
         Datum::Bool(false) => out.push(FALSE),
         Datum::Bool(true) => out.push(TRUE),
-        Datum::Integer(integer) => number_key(&Decimal::of(&integer.to_string()), out),
+        Datum::Integer(integer) => {
+            let [mut written, mut room] = [Digits::default(), Digits::default()];
+            written.set(format_args!("{integer}"));
+            number_key(&Decimal::of(written.text(), &mut room), out);
+        }
+
         Datum::Float(double) => double_key(*double, out),
         Datum::Text(text) => {
             out.push(STRING);
@@ -214,24 +265,92 @@ fn complement(digit: char) -> char {
     digit.to_digit(10).and_then(|digit| char::from_digit(9 - digit, 10)).unwrap_or(digit)
 }
 
+/// A member of an object: the places of its key, within the quotes, and of its value.
+#[derive(Debug)]
+struct Member {
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+thread_local! {
+    /// Room for the members of objects, each after those of the object that it is in: so that none is
+    /// allocated for a record.
+    static MEMBERS: Cell<Vec<Member>> = const { Cell::new(Vec::new()) };
+}
+
+/// Appends the key of an array or an object.
+fn compound(json: &str, out: &mut String) {
+    /// The most members that there stays room for.
+    const MOST: usize = 1 << 12;
+    let mut members = MEMBERS.take();
+    members.clear();
+    part(json, DEEPEST, &mut members, out);
+    if members.capacity() <= MOST {
+        MEMBERS.set(members);
+    }
+}
+
+/// Appends the members of an object to others, each key once, with the value that it had last, in the order of the
+/// keys. Returns false, and nothing is appended, if there is an escape in a key.
+fn members_of(object: &str, members: &mut Vec<Member>) -> bool {
+    let first = members.len();
+    let mut cursor = Cursor::new(object);
+    while let Some(key) = cursor.next_place() {
+        let Some(value) = cursor.next_place() else { break };
+        let within = key.start + 1..key.end - 1;
+        // Nothing, if this is no string.
+        let key = if object.get(within.clone()).is_some() { within } else { key.end..key.end };
+        if has_escape(&object[key.clone()]) {
+            members.truncate(first);
+            return false;
+        }
+        members.push(Member { key, value });
+    }
+    let text = |member: &Member| &object[member.key.clone()];
+    // Of equal keys the last comes first, and the others are dropped.
+    members[first..]
+        .sort_unstable_by(|a, b| text(a).cmp(text(b)).then(b.key.start.cmp(&a.key.start)));
+    let mut kept = first;
+    for at in first..members.len() {
+        if at == first || text(&members[at]) != text(&members[kept - 1]) {
+            members.swap(kept, at);
+            kept += 1;
+        }
+    }
+    members.truncate(kept);
+    true
+}
+
 /// A value within another, or that others are within.
-fn part(json: &str, depth: u32, out: &mut String) {
+fn part(json: &str, depth: u32, members: &mut Vec<Member>, out: &mut String) {
     let Some(depth) = depth.checked_sub(1) else { return out.extend([NULL, END]) };
     match rank(json) {
         4 => string_part(&unescaped(within_quotes(json)), out),
         5 => {
             out.push(ARRAY);
-            elements(json).into_iter().for_each(|element| part(element, depth, out));
+            let mut cursor = Cursor::new(json);
+            while let Some(element) = cursor.next_place() {
+                part(&json[element], depth, members, out);
+            }
             out.push(END);
         }
         // As jq has it: first the keys, then the values in the order of the keys.
         6 => {
             out.push(OBJECT);
-            let mut entries = entries(json);
-            entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-            entries.iter().for_each(|(key, _)| string_part(key, out));
-            out.push(END);
-            entries.into_iter().for_each(|(_, value)| part(value, depth, out));
+            let first = members.len();
+            if members_of(json, members) {
+                let own = first..members.len();
+                own.clone().for_each(|at| string_part(&json[members[at].key.clone()], out));
+                out.push(END);
+                own.for_each(|at| part(&json[members[at].value.clone()], depth, members, out));
+                members.truncate(first);
+            } else {
+                let mut entries = entries(json);
+                entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+                entries.iter().for_each(|(key, _)| string_part(key, out));
+                out.push(END);
+                entries.into_iter().for_each(|(_, value)| part(value, depth, members, out));
+            }
             out.push(END);
         }
         _ => {
@@ -380,7 +499,39 @@ mod tests {
         assert!(value.contains("null"));
     }
 
+    #[test]
+    fn of_a_key_that_an_object_has_twice_the_last_value_counts_however_it_is_written() {
+        let key = |json: &str| {
+            let mut key = String::new();
+            write_key(json, &mut key);
+            key
+        };
+        let expected = key(r#"{"a":[{"c":1,"d":2}],"b":3,"e":{}}"#);
+        for json in [
+            r#"{"b":1,"a":0,"e":{},"b":2,"a":[{"d":5,"c":1,"d":2}],"b":3}"#,
+            r#"{"\u0062":1,"a":[{"c":9,"d":2,"\u0063":1}],"e":{},"b":3}"#,
+            r#"{ "e" : {} , "b" : 3.0 , "a" : [ { "d" : 2 , "c" : 1e0 } ] }"#,
+        ] {
+            assert_eq!(key(json), expected, "{json}");
+        }
+        // Of what is no JSON any key will do.
+        for text in ["{é:1}", "{\u{e9}", "[{\"", "{1:2", "[[[", "{\"a", "{a b}"] {
+            key(text);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn decimals_of_few_digits_have_the_key_of_their_double(
+            raw in "-?(0|[1-9][0-9]{0,9})\\.[0-9]{1,16}",
+        ) {
+            let (mut short, mut key) = (String::new(), String::new());
+            if short_decimal_key(&raw, &mut short) {
+                double_key(raw.parse().unwrap(), &mut key);
+                prop_assert_eq!(short, key);
+            }
+        }
+
         #[test]
         fn any_text_is_read_as_some_key(text in "[\"\\[{\u{0}-\u{5}\u{20}a1~\u{200}\u{d600}]{0,30}") {
             write_value(&text, &mut String::new());

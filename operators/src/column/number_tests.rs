@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 use proptest::prelude::*;
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, Digits};
 use super::number::{EXACT, Number, double, is_integer};
 use super::{Datum, shortest, write_key, write_value};
 
@@ -43,7 +43,7 @@ fn doubles_are_written_as_jq_does_but_from_2_to_the_53_on_with_a_point() {
 
 fn written(raw: &str) -> String {
     let mut out = String::new();
-    Decimal::of(raw).write(&mut out);
+    Decimal::of(raw, &mut Digits::default()).write(&mut out);
     out
 }
 
@@ -202,7 +202,7 @@ proptest! {
     fn integers_of_64_bits_come_back_from_their_decimals(n: i64) {
         let raw = n.to_string();
         prop_assert_eq!(Number::of(&raw), Number::Integer(n));
-        prop_assert_eq!(Decimal::of(&raw).to_i64(), Some(n));
+        prop_assert_eq!(Decimal::of(&raw, &mut Digits::default()).to_i64(), Some(n));
     }
 
     #[test]
@@ -214,6 +214,7 @@ proptest! {
         prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), double.to_bits());
         prop_assert!(text.len() <= 37, "{}", text);
         let text = written(&digits);
-        prop_assert_eq!(Decimal::of(&text), Decimal::of(&digits));
+        let [mut a, mut b] = [Digits::default(), Digits::default()];
+        prop_assert_eq!(Decimal::of(&text, &mut a), Decimal::of(&digits, &mut b));
     }
 }

@@ -114,14 +114,19 @@ pub(super) fn entries(text: &str, value: Range<usize>) -> Vec<(Cow<'_, str>, Ran
     entries
 }
 
-/// What `.[]` gives of a checked value: the elements of an array, the values of an object; `None` of any
-/// other.
-pub(crate) fn members(text: &str, value: Range<usize>) -> Option<Vec<Range<usize>>> {
+/// Replaces `members` by what `.[]` gives of a checked value: the elements of an array, the values of an object;
+/// false, and none, of any other.
+pub(crate) fn members(text: &str, value: Range<usize>, members: &mut Vec<Range<usize>>) -> bool {
+    members.clear();
     match rank(&text[value.clone()]) {
-        5 => Some(elements(text, value)),
-        6 => Some(entries(text, value).into_iter().map(|(_, value)| value).collect()),
-        _ => None,
+        5 => {
+            let mut cursor = Cursor { bytes: &text.as_bytes()[..value.end], at: value.start };
+            let _ = cursor.array(0, |element| members.push(element));
+        }
+        6 => members.extend(entries(text, value).into_iter().map(|(_, value)| value)),
+        _ => return false,
     }
+    true
 }
 
 /// Appends the `length` of a checked value, as JSON; `false` if it has none.

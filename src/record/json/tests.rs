@@ -224,7 +224,8 @@ proptest! {
             Value::Object(object) => Some(object.len() as f64),
         };
         prop_assert_eq!(counted.then(|| count.parse::<f64>().unwrap()), expected);
-        let parts = members(document, 0..document.len()).map(|parts| parts.len());
+        let mut parts = Vec::new();
+        let parts = members(document, 0..document.len(), &mut parts).then_some(parts.len());
         prop_assert_eq!(parts.is_some(), value.is_array() || value.is_object());
     }
 }
