@@ -53,10 +53,10 @@ impl Error {
             Self::RecordTooLong { limit, .. } => shown!(
                 ": a record is longer than {limit} bytes; raise the limit, or name another delimiter"
             ),
-            Self::Io { source, .. } => shown!(": {source}{}", remedy(source)),
+            Self::Io { source, .. } => shown!(": ").and(fault(source)),
             Self::Output { path, source } => {
                 let named = shown!("cannot write ").and(Shown::name(path));
-                return named.and(shown!(": {source}{}", remedy(source)));
+                return named.and(shown!(": ")).and(fault(source));
             }
             Self::Panic { task, path, message, place } => {
                 let said = shown!("the task {task} panicked: {message}");
@@ -89,6 +89,14 @@ pub(crate) fn remedy(source: &io::Error) -> &'static str {
         // EFBIG.
         Some(27) if cfg!(unix) => "; raise ulimit -f, or write to another file system",
         _ => "",
+    }
+}
+
+/// What a fault of a disk or a network says; as it stands where it was made a message before.
+fn fault(source: &io::Error) -> Shown {
+    match source.get_ref().and_then(|inner| inner.downcast_ref::<Shown>()) {
+        Some(said) => said.clone(),
+        None => shown!("{source}{}", remedy(source)),
     }
 }
 

@@ -43,6 +43,9 @@ impl fmt::Display for Shown {
     }
 }
 
+/// It may travel inside of an [`io::Error`](std::io::Error), whose own words are read as those of others.
+impl std::error::Error for Shown {}
+
 /// A message of what the arguments of `format!` say.
 macro_rules! shown {
     ($($arguments:tt)*) => { Shown::new(format_args!($($arguments)*)) };

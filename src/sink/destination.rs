@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::standard;
+use crate::error::Shown;
 
 /// As many links as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -94,13 +95,14 @@ impl Entry {
         };
         let folder = folder.map_err(|error| match error {
             Errno::NOENT => {
-                let reason = format!("there is no directory {}", parent.display());
+                let reason = Shown::ours("there is no directory ").and(named(parent));
                 io::Error::new(io::ErrorKind::NotFound, reason)
             }
-            error => io::Error::new(
-                io::Error::from(error).kind(),
-                format!("{}: {}", parent.display(), io::Error::from(error)),
-            ),
+            error => {
+                let error = io::Error::from(error);
+                let reason = named(parent).and(Shown::new(format_args!(": {error}")));
+                io::Error::new(error.kind(), reason)
+            }
         })?;
         Ok(Self { folder, name: name.to_owned(), path: path.to_owned() })
     }
@@ -181,12 +183,16 @@ impl Entry {
         if !shared || own || stat.st_uid == folder.st_uid {
             return Ok(());
         }
-        let reason = format!(
-            "{} belongs to another user, in a folder that all can write to; name another path",
-            self.path.display()
-        );
+        let reason = named(&self.path).and(Shown::ours(
+            " belongs to another user, in a folder that all can write to; name another path",
+        ));
         Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
     }
+}
+
+/// A path in a message.
+pub(super) fn named(path: &Path) -> Shown {
+    Shown::name(&path.display().to_string())
 }
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);

@@ -7,16 +7,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::destination::Entry;
+use super::destination::{Entry, named};
 use super::permissions::Permissions;
 use super::temporary::{Temporary, is_temporary, sweep, unfinished};
-use crate::error::remedy;
+use crate::error::{Shown, remedy};
 
 /// A file that is being written beside its final name. Dropped instead of finished, it leaves nothing.
 #[derive(Debug)]
@@ -53,11 +53,12 @@ impl Unfinished {
         let mut unfinished = unfinished();
         let (file, temporary) = Temporary::create(&folder, NEW).map_err(|error| {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let parent = parent.map_or(".".into(), |parent| parent.display().to_string());
+            let parent = named(parent.unwrap_or(Path::new(".")));
             // Its own message tells of a temporary name that nobody has heard of.
             let error = io::Error::from(error);
             let (kind, remedy) = (error.kind(), remedy(&error));
-            io::Error::new(kind, format!("no file can be made in {parent}: {kind}{remedy}"))
+            let said = Shown::ours("no file can be made in ").and(parent);
+            io::Error::new(kind, said.and(Shown::new(format_args!(": {kind}{remedy}"))))
         })?;
         *unfinished = Some(temporary.clone());
         drop(unfinished);

@@ -99,7 +99,7 @@ impl Proxies {
             None => Ok(()),
             // Not shown: it may hold a password.
             Some(_) => Err(Trouble::Setting(format!(
-                "{name} is no proxy; write it as http://host:port, or unset it"
+                "{name} is no proxy; write it as http://host:3128, or unset it"
             ))),
         }
     }

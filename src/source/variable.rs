@@ -186,7 +186,7 @@ impl Kind {
                 let of_web = ["http://", "https://"].iter().any(|web| value.starts_with(web));
                 return match WebAddress::parse(value).is_ok_and(|_| of_web) {
                     true => Ok(()),
-                    false => Err(format!("{name} is no proxy; write it as http://host:port")),
+                    false => Err(format!("{name} is no proxy; write it as http://host:3128")),
                 };
             }
             Self::Path => {
@@ -252,7 +252,7 @@ pub(super) fn checked_as(name: &str, like: &str, value: &str) -> Result<Option<S
 pub(super) fn address(name: &str, value: &str) -> Result<(), String> {
     // Not shown: a key may have come into the wrong variable.
     let wrong =
-        |why: &str| Err(format!("{name} {why}; write it as https://host or http://host:port"));
+        |why: &str| Err(format!("{name} {why}; write it as https://host or http://host:9000"));
     if !value.starts_with("http://") && !value.starts_with("https://") {
         return wrong("does not begin with http:// or https://");
     }

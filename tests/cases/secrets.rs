@@ -179,6 +179,10 @@ fn folders_and_objects_that_are_named_like_parameters_are_told_apart() {
             let said = text(&output.stderr);
             assert!(said.contains(&url) && !said.contains("***"), "{url}: {said}");
         }
+        let output = run(folder.path(), &["-o", &format!("no/{name}"), "count", "-"], &[]);
+        let said = text(&output.stderr);
+        let folder = format!("no/{name}").rsplit_once('/').expect("a folder").0.to_owned();
+        assert!(said.contains(&format!("no directory {folder}\n")), "{name}: {said}");
     }
 }
 

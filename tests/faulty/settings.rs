@@ -118,6 +118,8 @@ fn what_is_said_of_a_setting_is_not_taken_for_its_value() {
             "gs://b/x",
             "GOOGLE_SERVICE_ACCOUNT_KEY: no items found",
         ),
+        ("AWS_ENDPOINT", "h:1", "s3://b/x", "write it as https://host or http://host:9000"),
+        ("AWS_PROXY_URL", "h:1", "s3://b/x", "write it as http://host:3128"),
         ("AWS_SESSION_TOKEN", "a b", "s3://b/x", "AWS_SESSION_TOKEN holds something else than"),
     ] {
         let ran = creel_in(&[(name, value), ("AZURE_STORAGE_ACCOUNT_NAME", "a")], &["count", url]);
