@@ -62,6 +62,9 @@ const SCHEMES: [&str; 8] =
 /// How many of them are no words of plain sentences: the first.
 const PLAIN_SCHEMES: usize = 3;
 
+/// The longest field of a list, in bytes: a token is longer than a key.
+const LONGEST_FIELD: usize = 4 << 10;
+
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
@@ -108,7 +111,7 @@ pub(crate) fn concealed_url(given: &str) -> String {
     if !given.contains([':', '=', '>', '%', '\\', '&']) && !given.contains("//") {
         return given.to_owned();
     }
-    without_values(&url::without_login(given), Reading::Name)
+    without_values(&url::name_without_login(given), Reading::Name)
 }
 
 /// A text without what is secret in it as it stands, and once it is decoded.
@@ -205,8 +208,13 @@ fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
     if mark == b'>' && !within.ends_with('<') {
         return (Secrecy::None, false);
     }
+    // A list of fields, as connection strings are.
+    let listed = text.as_bytes()[mark_at..].iter().take(LONGEST_FIELD).any(|byte| *byte == b';');
     let names = std::iter::once(&named[start..]).chain(indices);
-    let secrecy = names.map(|name| secrecy_of(name, within, mark, quoted, reading));
+    let secrecy = names.map(|name| match secrecy_of(name, within, mark, quoted, reading) {
+        Secrecy::None if listed => secrecy_of(name, ";", mark, quoted, reading),
+        secrecy => secrecy,
+    });
     (secrecy.max().unwrap_or(Secrecy::None), quoted)
 }
 

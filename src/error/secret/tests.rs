@@ -49,6 +49,8 @@ fn urls_are_shown_without_logins_and_queries_however_they_are_spelled() {
         ("s3://b/user_key=5/x", "s3://b/user_key=5/x"),
         ("http://h/x%3Fsig=S3CRET", "http://h/x%3Fsig=***"),
         ("//u:S3CRET@h/x", "//h/x"),
+        ("//h/x?sig=S3CRET", "//h/x"),
+        ("//tmp/a?.log", "//tmp/a?.log"),
         ("s3//AKIA:S3CRET@b/x", "s3//b/x"),
         ("--s3:AKIA:S3CRET@b/x", "--s3:b/x"),
         ("abfss://S3CRET@h@x/y", "abfss://x/y"),
@@ -59,6 +61,8 @@ fn urls_are_shown_without_logins_and_queries_however_they_are_spelled() {
         ("h/x?key=S3CRET9", "h/x?key=***"),
         ("h/x#access_token=S3CRET", "h/x#access_token=***"),
         ("--password=S3CRET", "--password=***"),
+        ("AccountKey=S3CRET;AccountName=a", "AccountKey=***;AccountName=a"),
+        ("x/AccountName=a;AccountKey=S3CRET", "x/AccountName=a;AccountKey=***"),
     ] {
         assert_eq!(concealed_url(given), shown);
     }

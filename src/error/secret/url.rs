@@ -31,6 +31,15 @@ pub(super) fn without_login(given: &str) -> Cow<'_, str> {
     }
 }
 
+/// A name without its login and its query. One that begins with two slashes may be a path, in which a
+/// question mark is a wildcard.
+pub(super) fn name_without_login(given: &str) -> Cow<'_, str> {
+    match given.starts_with("//") {
+        true => Cow::Owned(url(&format!("file:{given}")).replacen("file:", "", 1)),
+        false => without_login(given),
+    }
+}
+
 /// Whether a text is a scheme that is known to be one: file names may have colons, too.
 fn is_scheme(text: &str) -> bool {
     // An option, if a dash is before it.
