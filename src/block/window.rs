@@ -1,9 +1,11 @@
-//! Windows of decoders: what of its output a decoder keeps, which compressed data say how large.
+//! The memory of decoders: windows, which compressed data say how large, and pieces that are decoded
+//! side by side.
 //!
 //! A few bytes may ask for gigabytes, so they count against the memory of a run. Decoders of several
 //! lanes share what there is: one that has no room waits for others to end. So that nobody waits for
-//! a lane that waits for him, the first object in input order always gets its window.
+//! a lane that waits for him, the first object in input order always gets its window, or one piece.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -20,9 +22,13 @@ const PART: u64 = 4;
 /// it may always hold.
 const PIECES: (u64, u64) = (1 << 20, 16 << 20);
 
-/// The memory for the windows of a run. All clones are one.
+/// The memory for the decoders of a run. All clones are one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Windows(Option<Arc<Shared>>);
+pub(crate) struct Windows {
+    /// What bounds them; nothing, if `None`.
+    shared: Option<Arc<Shared>>,
+    kept: Arc<Kept>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -45,7 +51,7 @@ struct State {
     waiting: Vec<Waker>,
 }
 
-/// A window that a decoder may have, until this is dropped.
+/// A window, or the memory for a piece, that a decoder may have until this is dropped.
 #[derive(Debug)]
 pub(super) struct Grant {
     shared: Arc<Shared>,
@@ -67,13 +73,14 @@ impl Windows {
     fn new(memory: u64, option: &'static str, lanes: usize, together: bool) -> Self {
         let (lanes, state) = (lanes.max(1) as u64, Mutex::default());
         let budget = OnceLock::new();
-        Self(Some(Arc::new(Shared { memory, option, lanes, together, budget, state })))
+        let shared = Shared { memory, option, lanes, together, budget, state };
+        Self { shared: Some(Arc::new(shared)), kept: Arc::default() }
     }
 
     /// Counts windows in what the lanes of a run may hold.
     #[cfg(feature = "cli")]
     pub(crate) fn count_in(&self, budget: &Arc<Budget>) {
-        if let Some(shared) = &self.0 {
+        if let Some(shared) = &self.shared {
             // A run has one budget.
             let _ = shared.budget.set(Arc::clone(budget));
         }
@@ -81,14 +88,15 @@ impl Windows {
 
     /// The largest window that a decoder may have, in bytes.
     pub(super) fn largest(&self) -> u64 {
-        self.0.as_ref().map_or(u64::MAX, |shared| shared.memory / PART)
+        self.shared.as_ref().map_or(u64::MAX, |shared| shared.memory / PART)
     }
 
     /// The most bytes that a piece may hold which is decoded at once: lanes have two each.
     #[cfg_attr(not(feature = "zstd"), allow(dead_code))]
     pub(super) fn largest_piece(&self) -> usize {
         let (least, most) = PIECES;
-        let piece = self.0.as_ref().map_or(most, |shared| shared.memory / PART / 2 / shared.lanes);
+        let piece =
+            self.shared.as_ref().map_or(most, |shared| shared.memory / PART / 2 / shared.lanes);
         piece.clamp(least, most) as usize
     }
 
@@ -104,27 +112,120 @@ impl Windows {
         bytes: u64,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Grant>, String>> {
-        let Some(shared) = &self.0 else { return Poll::Ready(Ok(None)) };
+        let Some(shared) = &self.shared else { return Poll::Ready(Ok(None)) };
         if bytes > self.largest() {
             return Poll::Ready(Err(shared.refusal(codec, bytes)));
         }
         let mut state = shared.lock();
-        let held: u64 = state.held.values().map(|(bytes, _)| bytes).sum();
-        let mine = (order.listing, order.object);
-        let is_first = state.held.keys().all(|&(listing, object, _)| (listing, object) >= mine);
-        if shared.together && held.saturating_add(bytes) > self.largest() / 2 && !is_first {
-            state.waiting.push(cx.waker().clone());
-            return Poll::Pending;
+        let may = !shared.together || shared.fits(&state, bytes) || state.is_first(order);
+        if !may {
+            return state.wait(cx);
         }
-        state.next += 1;
-        let key = (order.listing, order.object, state.next);
         let reserved = shared.budget.get().map(|budget| budget.reserve(bytes));
-        state.held.insert(key, (bytes, reserved));
-        Poll::Ready(Ok(Some(Grant { shared: Arc::clone(shared), key })))
+        Poll::Ready(Ok(Some(shared.grant(&mut state, order, bytes, reserved))))
+    }
+
+    /// Tells of an object that stands there in the input: until this is dropped, none behind it is the
+    /// first.
+    pub(super) fn enter(&self, order: InputOrder) -> Option<Grant> {
+        let shared = self.shared.as_ref()?;
+        Some(shared.grant(&mut shared.lock(), order, 0, None))
+    }
+
+    /// The memory to decode a piece in, for an object that stands there in the input; `None` if nothing
+    /// bounds it.
+    ///
+    /// The first object may have one piece at a time whatever the others hold.
+    pub(super) fn poll_piece(
+        &self,
+        order: InputOrder,
+        bytes: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Grant>> {
+        let Some(shared) = self.shared.as_ref().filter(|shared| shared.together) else {
+            return Poll::Ready(None);
+        };
+        let mut state = shared.lock();
+        let may = shared.fits(&state, bytes) || state.is_first(order) && !state.holds(order);
+        if !may {
+            return state.wait(cx);
+        }
+        Poll::Ready(Some(shared.grant(&mut state, order, bytes, None)))
+    }
+
+    /// Memory that pieces of a run were decoded in, which lanes use again for others: what is freed by
+    /// one thread stays with it, so a run of many threads would take several times as much.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd", feature = "bzip2")), allow(dead_code))]
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// The same for another run, which uses other memory.
+    pub(crate) fn for_run(&self) -> Self {
+        Self { shared: self.shared.clone(), kept: Arc::default() }
+    }
+}
+
+/// Memory that is used again, of several types.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Mutex<Vec<Box<dyn Any + Send>>>);
+
+impl Kept {
+    /// Some of this type.
+    pub(super) fn take<T: Default + 'static>(&self) -> T {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.iter().rposition(|kept| kept.is::<T>()).map(|at| kept.swap_remove(at));
+        drop(kept);
+        found.and_then(|found| found.downcast().ok()).map(|found| *found).unwrap_or_default()
+    }
+
+    pub(super) fn give(&self, memory: impl Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(memory));
+    }
+}
+
+impl State {
+    fn is_first(&self, order: InputOrder) -> bool {
+        let mine = (order.listing, order.object);
+        self.held.keys().all(|&(listing, object, _)| (listing, object) >= mine)
+    }
+
+    fn holds(&self, order: InputOrder) -> bool {
+        let mine = (order.listing, order.object);
+        self.held
+            .iter()
+            .any(|(&(listing, object, _), &(bytes, _))| (listing, object) == mine && bytes > 0)
+    }
+
+    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 
 impl Shared {
+    /// Whether so many bytes fit beside those that are held: in half of the part, the rest is for the
+    /// first object.
+    fn fits(&self, state: &State, bytes: u64) -> bool {
+        let held: u64 = state.held.values().map(|(bytes, _)| bytes).sum();
+        held.saturating_add(bytes) <= self.memory / PART / 2
+    }
+
+    fn grant(
+        self: &Arc<Self>,
+        state: &mut State,
+        order: InputOrder,
+        bytes: u64,
+        reserved: Option<Reservation>,
+    ) -> Grant {
+        state.next += 1;
+        let key = (order.listing, order.object, state.next);
+        state.held.insert(key, (bytes, reserved));
+        Grant { shared: Arc::clone(self), key }
+    }
+
     fn refusal(&self, codec: Codec, bytes: u64) -> String {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         let (name, Self { memory, option, .. }) = (codec.name(), self);
@@ -143,13 +244,29 @@ impl Shared {
     }
 }
 
-impl Drop for Grant {
-    fn drop(&mut self) {
+impl Grant {
+    /// Gives back all but so many bytes.
+    pub(super) fn shrink(&self, bytes: u64) {
+        self.change(|state| {
+            if let Some((held, _)) = state.held.get_mut(&self.key) {
+                *held = bytes.min(*held);
+            }
+        });
+    }
+
+    /// Changes what is held, and wakes who waits for memory.
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.shared.lock();
-        state.held.remove(&self.key);
+        change(&mut state);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.change(|state| drop(state.held.remove(&self.key)));
     }
 }
 
@@ -283,6 +400,28 @@ mod tests {
         assert!(grant(&windows, 3, 1).is_pending());
         drop(first);
         assert!(matches!(grant(&windows, 3, 100), Poll::Ready(Ok(Some(_)))));
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn pieces_share_half_of_the_part_and_the_first_object_always_has_one() {
+        let windows = Windows::of_lanes(800, 2);
+        let piece = |object, bytes| {
+            windows.poll_piece(at(object), bytes, &mut Context::from_waker(Waker::noop()))
+        };
+        let Poll::Ready(Some(third)) = piece(3, 100) else { panic!("it is free") };
+        assert!(piece(4, 1).is_pending() && piece(3, 1).is_pending());
+        let entered = windows.enter(at(1));
+        assert!(piece(2, 1).is_pending(), "another is before it");
+        let Poll::Ready(Some(first)) = piece(1, 100) else { panic!("it is the first") };
+        assert!(piece(1, 1).is_pending(), "it has one");
+        third.shrink(10);
+        assert!(piece(2, 1).is_pending());
+        drop((first, entered));
+        assert!(matches!(piece(4, 90), Poll::Ready(Some(_))));
+        let each = Windows::each(800, 2);
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(matches!(each.poll_piece(at(1), 1 << 40, cx), Poll::Ready(None)));
     }
 
     #[test]

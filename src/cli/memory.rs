@@ -11,8 +11,10 @@ pub(super) struct Division {
     pub(super) threads: usize,
     /// The memory that threads need besides states; `None` if the limit of the machine is not known.
     pub(super) needs: Option<LaneNeeds>,
-    /// Bytes that are fetched ahead from a store.
+    /// Bytes that are fetched ahead from a store, for each thread.
     pub(super) ahead: usize,
+    /// Whether what is freed is to be given back at once.
+    pub(super) is_short: bool,
     /// Bytes of a block: as many as were asked for, if one thread has memory for such blocks.
     pub(super) blocksize: usize,
     /// The longest record, if there is a limit that was not asked for.
@@ -21,8 +23,11 @@ pub(super) struct Division {
     pub(super) windows: Windows,
 }
 
-/// The most that is fetched ahead.
+/// The most that is fetched ahead for a thread.
 const AHEAD: u64 = 32 << 20;
+
+/// A run in which a thread has no more than this is short of memory: the allocator may keep as much for it.
+const SHORT: u64 = 64 << 20;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +56,7 @@ pub(super) fn divide(asked: Asked) -> Result<Division> {
             threads,
             needs: None,
             ahead,
+            is_short: false,
             blocksize,
             longest_record: None,
             windows,
@@ -73,7 +79,8 @@ pub(super) fn divide(asked: Asked) -> Result<Division> {
     Ok(Division {
         threads,
         needs: Some(needs),
-        ahead: (memory / 8).min(AHEAD) as usize,
+        ahead: (memory / 8 / threads as u64).min(AHEAD) as usize,
+        is_short: memory / (threads as u64) <= SHORT,
         blocksize,
         longest_record: Some(longest),
         windows: Windows::of_lanes(memory, threads),
@@ -93,10 +100,10 @@ mod tests {
             let states = division.needs.expect("memory was named").room(division.threads) >> 20;
             (division.threads, states, division.ahead >> 20, division.blocksize >> 10)
         };
-        assert_eq!(divided(4096, 1 << 20, None, 16 << 20), (32, 2385, 32, 1024));
+        assert_eq!(divided(4096, 1 << 20, None, 16 << 20), (32, 2385, 16, 1024));
         assert_eq!(divided(64, 1 << 20, None, 16 << 20), (1, 28, 8, 1024));
         assert_eq!(divided(64, 1 << 20, None, 0).0, 6);
-        assert_eq!(divided(64, 1 << 30, None, 0), (2, 21, 8, 3072));
+        assert_eq!(divided(64, 1 << 30, None, 0), (2, 21, 4, 3072));
         assert_eq!(divided(64, 1 << 20, Some(8 << 20), 0).0, 1);
         assert_eq!(divided(64, 1 << 20, Some(100), 0).0, 6);
     }

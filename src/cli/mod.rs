@@ -256,16 +256,20 @@ fn monitor(args: &Args, context: &Context, streams_to_terminal: bool) -> Monitor
     Monitor::start(Arc::clone(&context.progress), shown)
 }
 
-/// Divides the memory of a run of a program.
+/// Divides the memory of a run of a program; a process that is short of it gives back what it frees.
 fn divide(args: &Args, program: &Program) -> Result<Division> {
-    memory::divide(Asked {
+    let division = memory::divide(Asked {
         memory: args.memory,
         threads: args.threads.unwrap_or(Context::default().threads),
         blocksize: blocksize(args),
         max_record: args.max_record,
         state: program.state_of_lane(),
         least_state: program.least_state(),
-    })
+    })?;
+    if division.is_short {
+        creel_kernels::return_freed();
+    }
+    Ok(division)
 }
 
 fn job(args: &Args, source: Source, division: &Division) -> Job {

@@ -92,9 +92,10 @@ impl Job {
         let pool = Pool::new(self.blocks.blocksize, context.threads).within(context.budget.clone());
         let mut blocks = self.blocks.clone();
         let memory = || context.memory.or_else(memory::default);
-        if let Some(memory) = context.memory {
-            blocks.windows = Windows::each(memory, context.threads);
-        }
+        blocks.windows = match context.memory {
+            Some(memory) => Windows::each(memory, context.threads),
+            None => blocks.windows.for_run(),
+        };
         blocks.max_record = blocks.max_record.or_else(|| memory().map(memory::longest_record));
         Text {
             partitions: Partitions::new(parts, self.blocks.ahead, &pool),

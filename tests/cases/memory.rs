@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::command;
+use super::server::{Bucket, Server};
 
 /// What the command may take beyond `--memory`, as README.md says.
 ///
@@ -28,10 +29,14 @@ pub(super) fn texts(path: &Path, lines: u32) {
     out.flush().expect("it is written");
 }
 
-/// How it ended: the exit code, the most bytes that were resident, and what it said.
+/// How a run in a folder ended: the exit code, the most bytes that were resident, and what it said.
 pub(super) fn measured(folder: &Path, args: &[&str]) -> (Option<i32>, u64, String) {
+    measured_by(folder, &mut command(args))
+}
+
+fn measured_by(folder: &Path, command: &mut Command) -> (Option<i32>, u64, String) {
     let said = folder.join("said");
-    let mut child = command(args)
+    let mut child = command
         .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(File::create(&said).expect("a file"))
@@ -73,7 +78,7 @@ fn bounded(folder: &Path, memory: u64, threads: &[&str], args: &[&str], code: i3
     bounded_with(folder, memory, threads, args, code, 0);
 }
 
-/// What the windows of decoders may take besides, of 64 MiB.
+/// The windows of decoders and the pieces that are decoded may take this besides, of 64 MiB.
 const WINDOWS: u64 = 16 << 20;
 
 fn bounded_with(
@@ -209,6 +214,48 @@ fn windows_of_decoders_are_within_the_memory_or_refused_with_what_would_do() {
             assert!(said.contains(part), "{said}");
         }
         assert_eq!(run("512M").0, Some(0));
+    }
+}
+
+/// Texts in gzip, zstd and bzip2, by the ends of their names.
+fn packed(text: &[u8]) -> [(&'static str, Vec<u8>); 3] {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text).expect("it is written");
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    bzip2.write_all(text).expect("it is written");
+    let zstd = zstd::encode_all(text, 19).expect("it is written");
+    [
+        ("gz", gzip.finish().expect("it is written")),
+        ("zst", zstd),
+        ("bz2", bzip2.finish().expect("it is written")),
+    ]
+}
+
+#[test]
+fn compressed_files_and_objects_are_read_within_the_memory_by_any_number_of_threads() {
+    const MANY: [&str; 2] = ["2", "32"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 40_000);
+    let text = fs::read(folder.join("texts")).expect("text");
+    for (end, packed) in packed(&text) {
+        let names: Vec<String> = (0..12).map(|n| format!("{n:02}.{end}")).collect();
+        names.iter().for_each(|name| fs::write(folder.join(name), &packed).expect("a file"));
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        bounded_with(folder, 64, &MANY, &[&["count"], &names[..]].concat(), 0, WINDOWS);
+        let objects: Vec<_> = names.iter().map(|name| (*name, &packed[..])).collect();
+        let bucket = Bucket::new(&objects);
+        let server = Server::start(move |request, _| bucket.answer(request));
+        for threads in MANY {
+            let args = ["-j", threads, "--memory", "64M", "count", "s3://b/*"];
+            let (ended, most, said) = measured_by(folder, server.as_s3(&mut command(&args)));
+            assert_eq!(ended, Some(0), "{end}: {said}");
+            assert!(
+                most <= (64 << 20) + BEYOND + WINDOWS,
+                "{end}, -j {threads}: {} MiB",
+                most >> 20
+            );
+        }
     }
 }
 

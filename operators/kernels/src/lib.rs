@@ -4,7 +4,8 @@
 //! stands between, [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`]
 //! asks for memory before it is needed, of which [`Huge`] is a slice in large pages and [`Scatter`] many
 //! lists. [`reserve`] and
-//! [`zeroed`] unwind where memory is refused, and [`Telling`] tells of it. What looks at
+//! [`zeroed`] unwind where memory is refused, [`Telling`] tells of it, and [`return_freed`] keeps little of
+//! what is freed. What looks at
 //! bytes is a pure function of them, the same on every processor; the tests compare each with a
 //! plain twin, for any bytes.
 //!
@@ -15,8 +16,8 @@
 //!
 //! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
 //! allocations in `huge`, `refused` and `telling`, places that were not written in `places` and `scatter`, words that are whole characters in
-//! `text_words`, calls of what only some processors have in `edges`, and the name of a section of the
-//! executable in `before_main`.
+//! `text_words`, calls of what only some processors have in `edges`, a setting of the
+//! allocator in `freed`, and the name of a section of the executable in `before_main`.
 //!
 //! Vectors are those that every processor of an architecture has (SSE2 on x86-64, NEON on AArch64), so
 //! that all is inlined. Only where words begin and end is found by AVX2 or AVX-512 if the processor has
@@ -25,6 +26,7 @@
 mod before_main;
 mod code_points;
 mod edges;
+mod freed;
 mod huge;
 mod padded;
 mod places;
@@ -39,6 +41,7 @@ mod text_words;
 mod words;
 
 pub use code_points::code_points;
+pub use freed::return_freed;
 pub use huge::Huge;
 pub use padded::{padded, padded_within};
 pub use plain::plain;

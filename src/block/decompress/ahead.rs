@@ -1,10 +1,11 @@
 //! Compressed bytes, read ahead of what has been decoded and kept until it has.
 
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use creel_kernels::reserve;
-use tokio::io::{AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::super::cut::Bytes;
 use super::super::part::Failed;
@@ -76,14 +77,36 @@ impl Ahead {
     }
 
     /// All bytes from this offset on, as a stream.
-    pub(super) fn into_rest(mut self, offset: u64) -> Bytes {
+    pub(super) fn into_rest(self, offset: u64) -> Bytes {
         let at = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
-        self.buffer.drain(..at.min(self.buffer.len()));
-        let read = io::Cursor::new(self.buffer);
+        let read = Read { at: at.min(self.buffer.len()), bytes: self.buffer };
         match self.error {
             Some(error) => Box::pin(read.chain(Failed(Some(error)))),
             None if self.ended => Box::pin(read),
             None => Box::pin(read.chain(self.bytes)),
         }
+    }
+}
+
+/// Bytes that were read, which are freed as soon as all are taken: what follows them may be long.
+struct Read {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl AsyncRead for Read {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let rest = &self.bytes[self.at..];
+        let some = rest.len().min(buf.remaining());
+        buf.put_slice(&rest[..some]);
+        self.at += some;
+        if self.at == self.bytes.len() {
+            (self.bytes, self.at) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -7,6 +7,7 @@ use async_compression::codecs::GzipDecoder;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::super::cut::Bytes;
+use super::super::window::Kept;
 use super::Object;
 use super::ahead::Ahead;
 use super::members::Members;
@@ -14,6 +15,8 @@ use super::pieces::{Cut, Format};
 
 /// Members are cut off together up to so many bytes, compressed.
 const TOGETHER: usize = 256 << 10;
+/// And up to so many, which hold 2 MiB at most.
+const MEMBERS: usize = 32;
 /// The most that a member holds, decoded.
 const LARGEST_MEMBER: usize = 64 << 10;
 
@@ -27,6 +30,7 @@ pub(super) struct Bgzf {
 /// Some members, and where they end in the object.
 pub(super) struct Piece {
     members: Vec<u8>,
+    count: usize,
     end: u64,
 }
 
@@ -36,24 +40,29 @@ impl Format for Bgzf {
 
     fn cut(&mut self, ahead: &Ahead) -> Cut<Piece> {
         let bytes = ahead.from(self.at);
-        let mut length = 0;
+        let (mut length, mut count) = (0, 0);
         let mut rest = bytes;
         while length < TOGETHER
+            && count < MEMBERS
             && let Some((_, size)) = member(rest)
             && let Some(after) = rest.get(size..)
         {
-            (length, rest) = (length + size, after);
+            (length, count, rest) = (length + size, count + 1, after);
         }
         if length > 0 {
             self.at += length as u64;
-            return Cut::Piece(Piece { members: bytes[..length].to_vec(), end: self.at });
+            return Cut::Piece(Piece { members: bytes[..length].to_vec(), count, end: self.at });
         }
         // A header is in sight, or none can be.
         let known = member(bytes).is_some() || bytes.len() < LEAST_HEADER;
         if known { Cut::More } else { Cut::Alone }
     }
 
-    fn decode(piece: Piece, out: &mut Vec<u8>) -> Option<u64> {
+    fn needs(piece: &Piece) -> u64 {
+        (piece.members.len() + piece.count * LARGEST_MEMBER) as u64
+    }
+
+    fn decode(piece: Piece, out: &mut Vec<u8>, _: &Kept) -> Option<u64> {
         let mut inflate = Decompress::new(false);
         let mut rest = &piece.members[..];
         while !rest.is_empty() {

@@ -84,7 +84,7 @@ pub(super) fn decompress(
         #[cfg(feature = "zstd")]
         Codec::Zstd => Ok((Members::<codecs::ZstdDecoder>::all(bytes, object, live), None)),
         #[cfg(feature = "bzip2")]
-        Codec::Bzip2 => Ok(Pieces::all(bzip2::Blocks::default(), bytes, object)),
+        Codec::Bzip2 => Ok(Pieces::all(bzip2::Blocks::new(&object.windows), bytes, object)),
         #[cfg(feature = "xz")]
         Codec::Xz => Ok((Members::<codecs::XzDecoder>::all(bytes, object, live), None)),
         #[cfg(feature = "lz4")]

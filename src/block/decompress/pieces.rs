@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::super::Undecoded;
 use super::super::cut::Bytes;
+use super::super::window::{Grant, Kept};
 use super::Object;
 use super::ahead::Ahead;
 
@@ -31,8 +32,12 @@ pub(super) trait Format: Send + 'static {
     /// Cuts off the next piece.
     fn cut(&mut self, ahead: &Ahead) -> Cut<Self::Piece>;
 
-    /// Decodes a piece, of which nothing else is known yet; `None` for one that cannot be.
-    fn decode(piece: Self::Piece, out: &mut Vec<u8>) -> Option<Self::Seen>;
+    /// The bytes of memory that a piece takes at most while it is decoded.
+    fn needs(piece: &Self::Piece) -> u64;
+
+    /// Decodes a piece, of which nothing else is known yet, in memory that is kept for others; `None` for
+    /// one that cannot be.
+    fn decode(piece: Self::Piece, out: &mut Vec<u8>, kept: &Kept) -> Option<Self::Seen>;
 
     /// Whether a piece is indeed what comes next, now that all before it are known to be right.
     fn settle(&mut self, seen: Self::Seen) -> bool;
@@ -74,8 +79,7 @@ pub(super) struct Pieces<F: Format> {
     at: usize,
     /// Bytes given before those.
     given: u64,
-    /// Buffers to decode into.
-    spare: Vec<Vec<u8>>,
+    _entered: Option<Grant>,
 }
 
 struct Cutting<F: Format> {
@@ -85,19 +89,22 @@ struct Cutting<F: Format> {
     out: VecDeque<oneshot::Receiver<Decoded<F::Seen>>>,
     /// How many there may be; none, as long as each is decoded where it is read.
     most: usize,
+    /// A piece that was cut off, until there is memory for it.
+    next: Option<F::Piece>,
     /// There is nothing more to cut off.
     all_cut: bool,
 }
 
-/// What became of a piece.
-type Decoded<S> = Option<(S, Vec<u8>)>;
+/// What became of a piece: its bytes, and the memory that these hold until they are given.
+type Decoded<S> = Option<(S, Vec<u8>, Option<Grant>)>;
 
 impl<F: Format> Pieces<F> {
     pub(super) fn all(format: F, bytes: Bytes, object: Object) -> (Bytes, Option<Arc<dyn Shared>>) {
         let (ahead, out) = (Ahead::new(bytes), VecDeque::new());
-        let cutting = Some(Cutting { format, ahead, out, most: 0, all_cut: false });
-        let (bytes, spare) = (Vec::new(), Vec::new());
-        let pieces = Self { cutting, alone: None, object, bytes, at: 0, given: 0, spare };
+        let cutting = Some(Cutting { format, ahead, out, most: 0, next: None, all_cut: false });
+        let bytes = Vec::new();
+        let _entered = object.windows.enter(object.end);
+        let pieces = Self { cutting, alone: None, object, bytes, at: 0, given: 0, _entered };
         let shared = Arc::new(Mutex::new(pieces));
         (Box::pin(InOrder(Arc::clone(&shared))), Some(shared))
     }
@@ -119,21 +126,21 @@ impl<F: Format> Pieces<F> {
             // Of a piece that a lane gave up, by a panic, nothing comes.
             let decoded = ready!(Pin::new(next).poll(cx)).ok().flatten();
             cutting.out.pop_front();
-            if let Some((seen, bytes)) = decoded
+            if let Some((seen, bytes, _)) = decoded
                 && cutting.format.settle(seen)
             {
                 cutting.ahead.let_go(cutting.format.settled());
                 self.given += self.bytes.len() as u64;
                 self.at = 0;
                 let spare = std::mem::replace(&mut self.bytes, bytes);
-                if spare.capacity() <= LARGEST_SPARE {
-                    self.spare.push(spare);
+                if (1..=LARGEST_SPARE).contains(&spare.capacity()) {
+                    self.object.windows.kept().give(spare);
                 }
                 right = true;
             }
-        } else if !cutting.all_cut {
+        } else if !cutting.all_cut || cutting.next.is_some() {
             if cutting.most == 0
-                && let Some(piece) = ready!(cutting.poll_cut(1, &mut self.spare, cx))
+                && let Some(piece) = ready!(cutting.poll_cut(1, &self.object, cx))
             {
                 piece.decode();
             }
@@ -154,27 +161,35 @@ impl<F: Format> Cutting<F> {
     fn poll_cut(
         &mut self,
         most: usize,
-        spare: &mut Vec<Vec<u8>>,
+        object: &Object,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Undecoded>> {
-        while !self.all_cut && self.out.len() < most {
+        if self.out.len() >= most {
+            return Poll::Ready(None);
+        }
+        while self.next.is_none() && !self.all_cut {
             match self.format.cut(&self.ahead) {
-                Cut::Piece(piece) => {
-                    let (done, decoded) = oneshot::channel();
-                    self.out.push_back(decoded);
-                    let mut bytes = spare.pop().unwrap_or_default();
-                    return Poll::Ready(Some(Undecoded::new(move || {
-                        bytes.clear();
-                        let seen = F::decode(piece, &mut bytes);
-                        // Nobody waits for it if the stream was dropped, or is read alone.
-                        let _ = done.send(seen.map(|seen| (seen, bytes)));
-                    })));
-                }
+                Cut::Piece(piece) => self.next = Some(piece),
                 Cut::More if !self.ahead.has_ended() => ready!(self.ahead.poll_more(cx)),
                 Cut::More | Cut::Alone => self.all_cut = true,
             }
         }
-        Poll::Ready(None)
+        let Some(next) = &self.next else { return Poll::Ready(None) };
+        let granted = ready!(object.windows.poll_piece(object.end, F::needs(next), cx));
+        let Some(piece) = self.next.take() else { return Poll::Ready(None) };
+        let (done, decoded) = oneshot::channel();
+        self.out.push_back(decoded);
+        let windows = object.windows.clone();
+        Poll::Ready(Some(Undecoded::new(move || {
+            let mut bytes = windows.kept().take::<Vec<u8>>();
+            bytes.clear();
+            let seen = F::decode(piece, &mut bytes, windows.kept());
+            if let Some(granted) = &granted {
+                granted.shrink(bytes.capacity() as u64);
+            }
+            // Nobody waits for it if the stream was dropped, or is read alone.
+            let _ = done.send(seen.map(|seen| (seen, bytes, granted)));
+        })))
     }
 }
 
@@ -190,10 +205,9 @@ impl<F: Format> Shared for Mutex<Pieces<F>> {
 
     fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<Option<Undecoded>> {
         let mut pieces = lock(self);
-        let Pieces { cutting, spare, .. } = &mut *pieces;
-        cutting
-            .as_mut()
-            .map_or(Poll::Ready(None), |cutting| cutting.poll_cut(cutting.most, spare, cx))
+        let Pieces { cutting, object, .. } = &mut *pieces;
+        let Some(cutting) = cutting else { return Poll::Ready(None) };
+        cutting.poll_cut(cutting.most, object, cx)
     }
 }
 

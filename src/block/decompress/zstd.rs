@@ -6,7 +6,7 @@ use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 use async_compression::codecs::ZstdDecoder;
 
 use super::super::cut::Bytes;
-use super::super::window::Windows;
+use super::super::window::{Kept, Windows};
 use super::Object;
 use super::ahead::Ahead;
 use super::members::Members;
@@ -65,7 +65,12 @@ impl Format for Frames {
         }
     }
 
-    fn decode(piece: Piece, out: &mut Vec<u8>) -> Option<u64> {
+    fn needs(piece: &Piece) -> u64 {
+        let content = piece.content.unwrap_or(u64::MAX).min(piece.largest as u64);
+        piece.frames.len() as u64 + content
+    }
+
+    fn decode(piece: Piece, out: &mut Vec<u8>, _: &Kept) -> Option<u64> {
         let mut context = DCtx::try_create()?;
         match piece.content {
             Some(content) => {

@@ -72,6 +72,7 @@ fn last_column(bits: &mut Bits, most: usize, last: &mut Vec<u8>) -> Result<[u32;
     let codes = (0..codes).map(|_| Code::read(bits, symbols)).collect::<Result<Vec<_>, _>>()?;
 
     last.clear();
+    creel_kernels::reserve_exact(last, most);
     let mut counts = [0; 256];
     let end = (symbols - 1) as u16;
     let (mut run, mut weight) = (0_usize, 1_usize);

@@ -17,9 +17,8 @@ mod find;
 mod tests;
 mod unsort;
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use super::super::cut::Bytes;
+use super::super::window::{Kept, Windows};
 use super::Object;
 use super::ahead::Ahead;
 use super::pieces::{Cut, Format, LARGEST_PIECE};
@@ -32,9 +31,10 @@ use find::{BLOCK, END, MAGIC, Magics, at_bit};
 const LONGEST_BLOCK: usize = 3 << 20;
 /// Bytes of text that blocks hold, by the level that a stream names.
 const LEVEL: usize = 100_000;
+/// Bytes of memory that a byte of the text takes while a block is decoded: itself in four forms, and its row.
+const SCRATCH: u64 = 7;
 
 /// Cuts a file of bzip2 into blocks.
-#[derive(Default)]
 pub(super) struct Blocks {
     magics: Magics,
     /// Where the next block, stream or padding begins, and the level of the stream inside which
@@ -46,7 +46,8 @@ pub(super) struct Blocks {
     /// No number stands before this bit, behind the one at `at`.
     searched: u64,
     settled: Settled,
-    scratch: Arc<Mutex<Vec<Scratch>>>,
+    /// The most that a piece may hold.
+    largest: usize,
 }
 
 /// How far blocks are decoded, and known to be right.
@@ -85,7 +86,7 @@ pub(super) struct Piece {
     from: usize,
     to: usize,
     place: PlaceOf,
-    scratch: Arc<Mutex<Vec<Scratch>>>,
+    largest: usize,
 }
 
 /// What the data say of a block's place.
@@ -137,15 +138,17 @@ impl Format for Blocks {
         }
     }
 
-    fn decode(piece: Piece, out: &mut Vec<u8>) -> Option<Seen> {
-        let Piece { bytes, from, to, place, scratch } = piece;
-        let lock = || scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = lock().pop();
-        let mut mine = kept.unwrap_or_default();
+    fn decode(piece: Piece, out: &mut Vec<u8>, kept: &Kept) -> Option<Seen> {
+        let Piece { bytes, from, to, place, largest } = piece;
+        let mut scratch = kept.take::<Scratch>();
         let most = place.level * LEVEL;
-        let decoded = block::decode(&bytes, from, most, LARGEST_PIECE, &mut mine, out);
-        lock().push(mine);
+        let decoded = block::decode(&bytes, from, most, largest, &mut scratch, out);
+        kept.give(scratch);
         decoded.ok().filter(|block| block.end == to).map(|block| Seen { crc: block.crc, place })
+    }
+
+    fn needs(piece: &Piece) -> u64 {
+        (piece.place.level * LEVEL) as u64 * (SCRATCH + 1) + piece.bytes.len() as u64
     }
 
     fn settle(&mut self, seen: Seen) -> bool {
@@ -170,6 +173,19 @@ impl Format for Blocks {
 }
 
 impl Blocks {
+    /// Nothing as yet of a file, whose blocks are decoded within this memory.
+    pub(super) fn new(windows: &Windows) -> Self {
+        Self {
+            magics: Magics::default(),
+            at: 0,
+            level: None,
+            first: false,
+            searched: 0,
+            settled: Settled::default(),
+            largest: windows.largest_piece().min(LARGEST_PIECE),
+        }
+    }
+
     /// Cuts off the block at `at`, which lies in `bytes`, which begin at the byte `start`.
     fn block(&mut self, level: usize, start: u64, bytes: &[u8]) -> Cut<Piece> {
         let from = (self.at % 8) as usize + MAGIC;
@@ -191,7 +207,7 @@ impl Blocks {
         self.at = end;
         self.first = false;
         self.level = last.is_none().then_some(level);
-        Cut::Piece(Piece { bytes, from, to, place, scratch: Arc::clone(&self.scratch) })
+        Cut::Piece(Piece { bytes, from, to, place, largest: self.largest })
     }
 }
 
