@@ -208,8 +208,10 @@ fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
     if mark == b'>' && !within.ends_with('<') {
         return (Secrecy::None, false);
     }
-    // A list of fields, as connection strings are.
-    let listed = text.as_bytes()[mark_at..].iter().take(LONGEST_FIELD).any(|byte| *byte == b';');
+    let behind = &text.as_bytes()[mark_at..text.len().min(mark_at + LONGEST_FIELD)];
+    let word = behind.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    // A list of fields, as connection strings are; not one that ends a part of a sentence.
+    let listed = word.split_last().is_some_and(|(_, word)| word.contains(&b';'));
     let names = std::iter::once(&named[start..]).chain(indices);
     let secrecy = names.map(|name| match secrecy_of(name, within, mark, quoted, reading) {
         Secrecy::None if listed => secrecy_of(name, ";", mark, quoted, reading),

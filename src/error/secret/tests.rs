@@ -253,6 +253,7 @@ fn what_looks_like_a_parameter_is_a_part_of_a_name_where_no_query_is() {
     for (said, shown) in [
         ("token=abc/x: not found: sig=1.txt", "token=abc/x: not found: sig=1.txt"),
         ("d/token=9f8e7d6c/x: not found", "d/token=9f8e7d6c/x: not found"),
+        ("sig=1.txt; check the name; or not", "sig=1.txt; check the name; or not"),
         ("no token=S3CRET9: not found", "no token=***: not found"),
         ("h/x?sig=abc: not found", "h/x?sig=***: not found"),
         ("AZURE_STORAGE_ACCOUNT_KEY: it is short", "AZURE_STORAGE_ACCOUNT_KEY: it is short"),
