@@ -1,6 +1,6 @@
 //! `groupby` and `agg` as a program says them: the key, and the aggregates with their arguments.
 
-use creel_operators::aggregate::{self, Needs, Order};
+use creel_operators::aggregate::{self, Gives, Needs, Order};
 
 use super::batch::Kind;
 use super::compile::Compiler;
@@ -95,9 +95,9 @@ impl Grouping {
 
     /// One aggregate of all records. If it gives records, each is a row.
     fn alone(reducer: Reducer) -> Self {
-        let shape = match reducer.kind.name {
-            "topk" | "bottomk" | "sample" => Shape::Members(Wanted::default()),
-            _ => Shape::Value,
+        let shape = match reducer.kind.traits.gives {
+            Gives::Members | Gives::Ranked => Shape::Members(Wanted::default()),
+            Gives::Value => Shape::Value,
         };
         Self { key: None, reducers: vec![reducer], shape }
     }
@@ -120,7 +120,7 @@ impl Grouping {
 
     /// Returns true if it draws records by their numbers.
     pub(super) fn draws(&self) -> bool {
-        self.reducers.iter().any(|reducer| reducer.kind.name == "sample")
+        self.reducers.iter().any(|reducer| reducer.kind.traits.is_numbered)
     }
 
     /// How many rows of all records may be kept, if these are the result.
@@ -146,15 +146,11 @@ impl Reducer {
         parameters: Vec<f64>,
         columns: Vec<(Value, Kind)>,
     ) -> Self {
-        let by_itself = match columns.as_slice() {
-            [(_, of)] => of.is_json() && matches!(kind.name, "min" | "max" | "topk" | "bottomk"),
-            _ => false,
+        let as_written = match columns.as_slice() {
+            [(_, of)] if of.is_json() => kind.traits.as_written,
+            _ => None,
         };
-        let kind = match kind.name {
-            "min" if by_itself => aggregate::find("min_by").unwrap_or(kind),
-            "max" if by_itself => aggregate::find("max_by").unwrap_or(kind),
-            _ => kind,
-        };
+        let (kind, by_itself) = (as_written.map_or(kind, row), as_written.is_some());
         Self { kind, parameters, columns, by_itself }
     }
 
@@ -260,7 +256,7 @@ pub(super) fn fit(found: &aggregate::Kind, kind: Kind, place: &Span) -> Result<V
 pub(super) fn single(compiler: &mut Compiler, call: &Call) -> Result<(), Fault> {
     let reducer = Reducer::of_call(call, compiler.kind)?;
     // The same number, of a state that is spilled in parts: that of one group is not.
-    if reducer.kind.name == "nunique" {
+    if reducer.kind.traits.counts_distinct {
         verbs::frequencies(compiler, call)?;
         return compiler.count_rows(call);
     }

@@ -216,7 +216,7 @@ pub(crate) static VERBS: &[Verb] = &[
         arity: (1, 1),
         build: |c, call| {
             if let Node::Call(reducer) = &call.args[0].node
-                && reducer.name == "nunique"
+                && aggregate::find(&reducer.name).is_some_and(|of| of.traits.counts_distinct)
             {
                 return grouping::single(c, reducer);
             }

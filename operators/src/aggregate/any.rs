@@ -1,7 +1,7 @@
 //! `any`: whether one is true; of nothing it is false.
 
 use super::truth::Truth;
-use super::{Each, Kind, Needs, Order};
+use super::{Each, Kind, Needs, Order, Traits};
 
 pub(super) static ANY: Kind = Kind {
     name: "any",
@@ -11,5 +11,6 @@ pub(super) static ANY: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Conditions,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(Truth(true))),
 };

@@ -9,7 +9,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
+use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits, Writer};
 use crate::column::{Canonical, CanonicalValue as Value, Columns, Groups, OwnedColumn};
 
 pub(super) static APPROX_NUNIQUE: Kind = Kind {
@@ -20,6 +20,7 @@ pub(super) static APPROX_NUNIQUE: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Values,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(Distinct)),
 };
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use super::ranked::Best;
-use super::{Each, Kind, Needs, Order, Parameter};
+use super::{Each, Gives, Kind, Needs, Order, Parameter, Traits};
 use crate::{Combiner, Feed, Records, TopK, Value};
 
 pub(super) static BOTTOMK: Kind = Kind {
@@ -15,6 +15,7 @@ pub(super) static BOTTOMK: Kind = Kind {
     columns: (1, 2),
     needs: Needs::Records,
     order: Order::Any,
+    traits: Traits { gives: Gives::Members, as_written: Some("bottomk"), ..Traits::PLAIN },
     new: |of| Box::new(Each::new(Best { k: of[0] as usize, largest: false, alone: false })),
 };
 

@@ -1,6 +1,6 @@
 //! `count`: how many records there are, or how many of them meet a condition.
 
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
+use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits, Writer};
 use crate::column::{Columns, Data, Groups, OwnedColumn};
 use crate::{Combiner, Feed, Records};
 
@@ -12,6 +12,7 @@ pub(super) static COUNT: Kind = Kind {
     columns: (0, 1),
     needs: Needs::Conditions,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(Count)),
 };
 

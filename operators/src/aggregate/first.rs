@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
+use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits, Writer};
 use crate::column::{Columns, Groups, OwnedColumn, OwnedDatum};
 use crate::{Combiner, Feed, Records};
 
@@ -15,6 +15,7 @@ pub(super) static FIRST: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Records,
     order: Order::Input,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(First::new(1))),
 };
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::tally::Tally;
-use super::{Kind, Needs, Order};
+use super::{Kind, Needs, Order, Traits};
 use crate::table::Table;
 use crate::{Combiner, Counts, Feed, Key, Records, Stored};
 
@@ -15,6 +15,7 @@ pub(super) static FREQUENCIES: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Values,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Tally::<true>::new()),
 };
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, Parameter, PerGroup, Reader, Writer};
+use super::{
+    Damaged, Each, Kind, Needs, NoBytes, Order, Parameter, PerGroup, Reader, Traits, Writer,
+};
 use crate::column::{Canonical, Columns, Datum, Groups, Number, OwnedColumn, OwnedData};
 
 pub(super) static HISTOGRAM: Kind = Kind {
@@ -21,6 +23,7 @@ pub(super) static HISTOGRAM: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Numbers,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |of| Box::new(Each::new(Histogram::new(of[0]))),
 };
 

@@ -30,6 +30,8 @@ pub struct Kind {
     pub needs: Needs,
     /// Whether the order of the records shows.
     pub order: Order,
+    /// More that a language is to know of it.
+    pub traits: Traits,
     /// Makes a state of no groups. The parameters were checked, and those left out are there.
     pub new: fn(parameters: &[f64]) -> Box<dyn Aggregate>,
 }
@@ -90,6 +92,46 @@ pub enum Order {
     /// It does: a state has to be fed neighbouring records in their order, and is merged with what
     /// comes after it.
     Input,
+}
+
+/// More that a language is to know of an aggregate, which most have nothing of.
+///
+/// ```
+/// use creel_operators::aggregate::{Gives, Traits, find};
+///
+/// assert_eq!(find("mean").unwrap().traits, Traits::PLAIN);
+/// assert_eq!(find("topk").unwrap().traits.gives, Gives::Ranked);
+/// assert_eq!(find("max").unwrap().traits.as_written, Some("max_by"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// The rows that it gives of all records, if it is the only aggregate of these.
+    pub gives: Gives,
+    /// Whether it tells records apart by their numbers in the whole input: see
+    /// [`Positions`](crate::column::Positions).
+    pub is_numbered: bool,
+    /// The aggregate of two columns that gives values back as they were written, where they are in the form in
+    /// which they are compared: given a column twice, it is this one.
+    pub as_written: Option<&'static str>,
+    /// Whether it is how many distinct values there are, so that the number of rows of `frequencies` is the same.
+    pub counts_distinct: bool,
+}
+
+impl Traits {
+    /// Those of an aggregate that gives one value.
+    pub const PLAIN: Self =
+        Self { gives: Gives::Value, is_numbered: false, as_written: None, counts_distinct: false };
+}
+
+/// The rows that an aggregate gives of all records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// One: its value.
+    Value,
+    /// The members of the list that it is.
+    Members,
+    /// The members of the list that it is, largest first.
+    Ranked,
 }
 
 /// Parameters that an aggregate does not take.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
+use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits, Writer};
 use crate::column::{Columns, Datum, Form, Groups, OwnedColumn, OwnedDatum};
 use crate::{Combiner, Feed, Records};
 
@@ -14,6 +14,7 @@ pub(super) static LAST: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Records,
     order: Order::Input,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(LastValue)),
 };
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::state::{gathered, numbered};
-use super::{Damaged, Kind, Needs, NoBytes, Order, Reader, State, Writer};
+use super::{Damaged, Kind, Needs, NoBytes, Order, Reader, State, Traits, Writer};
 use crate::column::{Columns, Groups, OwnedColumn, OwnedData};
 use crate::{Combiner, Feed, Records};
 
@@ -15,6 +15,7 @@ pub(super) static LIST: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Records,
     order: Order::Input,
+    traits: Traits::PLAIN,
     new: |_| Box::new(List::default()),
 };
 

@@ -1,7 +1,7 @@
 //! `max_by`: the record with the largest f.
 
 use super::ranked::Best;
-use super::{Each, Kind, Needs, Order};
+use super::{Each, Kind, Needs, Order, Traits};
 
 pub(super) static MAX_BY: Kind = Kind {
     name: "max_by",
@@ -11,5 +11,6 @@ pub(super) static MAX_BY: Kind = Kind {
     columns: (2, 2),
     needs: Needs::Records,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(Best { k: 1, largest: true, alone: true })),
 };

@@ -1,7 +1,7 @@
 //! `mean`: the arithmetic mean of numbers.
 
 use super::exact_sum::ExactSum;
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
+use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits, Writer};
 use crate::column::{Columns, Datum, Groups, OwnedColumn};
 
 pub(super) static MEAN: Kind = Kind {
@@ -12,6 +12,7 @@ pub(super) static MEAN: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Numbers,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(Mean)),
 };
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::extreme::Extreme;
-use super::{Each, Kind, Needs, Order};
+use super::{Each, Kind, Needs, Order, Traits};
 use crate::{Combiner, Feed, Records, Value};
 
 pub(super) static MIN: Kind = Kind {
@@ -14,6 +14,7 @@ pub(super) static MIN: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Values,
     order: Order::Any,
+    traits: Traits { as_written: Some("min_by"), ..Traits::PLAIN },
     new: |_| Box::new(Each::new(Extreme::MIN)),
 };
 

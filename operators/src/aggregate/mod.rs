@@ -83,7 +83,9 @@
 //! `typed/of_kinds.rs`. As an example, the geometric mean, in `geometric_mean.rs`:
 //!
 //! ```
-//! use creel_operators::aggregate::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Writer};
+//! use creel_operators::aggregate::{
+//!     Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits, Writer,
+//! };
 //! use creel_operators::column::{Columns, Datum, Groups, OwnedColumn};
 //! use creel_operators::ExactSum;
 //!
@@ -96,6 +98,7 @@
 //!     columns: (1, 1),                // how few and how many columns
 //!     needs: Needs::Numbers,          // what the columns hold
 //!     order: Order::Any,              // whether the order of the records shows
+//!     traits: Traits::PLAIN,          // more that a language is to know of it: see `topk.rs`, `sample.rs`
 //!     new: |_parameters| Box::new(Each::new(GeometricMean)),
 //! };
 //!
@@ -217,7 +220,7 @@ pub use exact_sum::ExactSum;
 pub use first::First;
 pub use frequencies::{Counting, Frequencies};
 pub use from_combiner::{Floats, FromCombiner, Integers, Record, Texts};
-pub use kind::{Kind, Needs, Order, Parameter, Refused, help};
+pub use kind::{Gives, Kind, Needs, Order, Parameter, Refused, Traits, help};
 pub use last::Last;
 pub use list::Collect;
 pub use max::Max;

@@ -1,7 +1,7 @@
 //! `nunique`: how many distinct values there are.
 
 use super::tally::Tally;
-use super::{Kind, Needs, Order};
+use super::{Kind, Needs, Order, Traits};
 
 pub(super) static NUNIQUE: Kind = Kind {
     name: "nunique",
@@ -11,5 +11,6 @@ pub(super) static NUNIQUE: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Values,
     order: Order::Any,
+    traits: Traits { counts_distinct: true, ..Traits::PLAIN },
     new: |_| Box::new(Tally::<false>::new()),
 };

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use super::sketch::Sketch;
 use super::state::{numbered, starts};
-use super::{Damaged, Kind, Needs, NoBytes, Order, Parameter, Reader, State, Writer};
+use super::{Damaged, Kind, Needs, NoBytes, Order, Parameter, Reader, State, Traits, Writer};
 use crate::column::{Canonical, Columns, Data, Datum, Groups, Number, OwnedColumn};
 
 /// The most numbers of a group that are kept as they are.
@@ -44,6 +44,7 @@ pub(super) static P50: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Numbers,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Quantile::new(0.5)),
 };
 

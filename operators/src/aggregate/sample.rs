@@ -2,7 +2,9 @@
 
 use twox_hash::XxHash3_64;
 
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, Parameter, PerGroup, Reader, Writer};
+use super::{
+    Damaged, Each, Gives, Kind, Needs, NoBytes, Order, Parameter, PerGroup, Reader, Traits, Writer,
+};
 use crate::column::{Columns, Groups, OwnedColumn, OwnedData, OwnedDatum};
 
 pub(super) static SAMPLE: Kind = Kind {
@@ -16,6 +18,7 @@ pub(super) static SAMPLE: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Records,
     order: Order::Any,
+    traits: Traits { gives: Gives::Members, is_numbered: true, ..Traits::PLAIN },
     new: |of| Box::new(Each::new(Sample { n: of[0] as usize, seed: of[1] as u64 })),
 };
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::exact_sum::{ExactSum, Value};
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader};
+use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits};
 use crate::column::{Columns, Data, Datum, Form, Groups, OwnedColumn, small_integer};
 use crate::{Combiner, Feed, Records};
 
@@ -15,6 +15,7 @@ pub(super) static SUM: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Numbers,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(Sum::<ExactSum>::new())),
 };
 

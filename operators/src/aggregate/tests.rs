@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::{KINDS, Kind, Needs, Order, find};
+use super::{Gives, KINDS, Kind, Needs, Order, Traits, find};
 use crate::column::{Column, Columns, Form, Groups, OwnedColumn, Positions, Span, write_key};
 use crate::laws::check_aggregate;
 use crate::run;
@@ -311,6 +311,22 @@ proptest! {
         let floats: Vec<f64> = halves.collect();
         let sum = run(&floats, |r| r.sum());
         prop_assert_eq!(one("sum", &[], &[Column::floats(&floats)]).parse(), Ok(sum));
+    }
+}
+
+#[test]
+fn the_traits_of_an_aggregate_say_what_it_is() {
+    for kind in KINDS {
+        let Traits { gives, is_numbered, as_written, counts_distinct } = kind.traits;
+        if let Some(name) = as_written {
+            let of_two = find(name).expect("an aggregate of the table");
+            assert_eq!(of_two.columns.1, 2, "{}", kind.name);
+            assert_eq!(of_two.parameters.len(), kind.parameters.len(), "{}", kind.name);
+        }
+        // Members are no more than the first parameter says.
+        assert!(gives == Gives::Value || !kind.parameters.is_empty(), "{}", kind.name);
+        assert!(!is_numbered || gives == Gives::Members, "{}", kind.name);
+        assert!(!counts_distinct || kind.columns == (1, 1), "{}", kind.name);
     }
 }
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use super::first_k::{self, FirstK};
 use super::ranked::Best;
-use super::{Each, Kind, Needs, Order, Parameter};
+use super::{Each, Gives, Kind, Needs, Order, Parameter, Traits};
 use crate::{Combiner, Feed, Records, Value};
 
 pub(super) static TOPK: Kind = Kind {
@@ -17,6 +17,7 @@ pub(super) static TOPK: Kind = Kind {
     columns: (1, 2),
     needs: Needs::Records,
     order: Order::Any,
+    traits: Traits { gives: Gives::Ranked, as_written: Some("topk"), ..Traits::PLAIN },
     new: |of| Box::new(Each::new(Best { k: of[0] as usize, largest: true, alone: false })),
 };
 

@@ -1,7 +1,7 @@
 //! `var`: the variance of numbers, of all of them: what is squared is divided by how many they are.
 
 use super::moments::Moments;
-use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader};
+use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits};
 use crate::column::{Columns, Datum, Groups, OwnedColumn};
 
 pub(super) static VAR: Kind = Kind {
@@ -12,6 +12,7 @@ pub(super) static VAR: Kind = Kind {
     columns: (1, 1),
     needs: Needs::Numbers,
     order: Order::Any,
+    traits: Traits::PLAIN,
     new: |_| Box::new(Each::new(Variance)),
 };
 

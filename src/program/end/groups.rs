@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use creel_operators::aggregate::{Aggregate, Damaged, Reader};
+use creel_operators::aggregate::{Aggregate, Damaged, Gives, Reader};
 use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn};
 
 use super::super::failure::{Failures, Told, feed_without_bad};
@@ -32,7 +32,9 @@ impl End for Grouping {
     fn rows(&mut self) -> Rows<'_> {
         match (&self.key, &mut self.shape) {
             (_, Shape::Members(wanted)) => match self.reducers.as_slice() {
-                [Reducer { kind, columns, .. }] if kind.name == "topk" && columns.len() == 1 => {
+                [Reducer { kind, columns, .. }]
+                    if kind.traits.gives == Gives::Ranked && columns.len() == 1 =>
+                {
                     Rows::Ranked(wanted)
                 }
                 _ => Rows::Ordered(wanted),
