@@ -45,10 +45,19 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Who has a window of so many bytes: by listing and object, and a number.
-    held: BTreeMap<(u64, usize, u64), (u64, Option<Reservation>)>,
+    /// What is held: by listing and object, and a number.
+    held: BTreeMap<(u64, usize, u64), Held>,
     next: u64,
     waiting: Vec<Waker>,
+}
+
+/// Memory that a decoder has.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: u64,
+    /// The number of who cut off the piece that it is for.
+    cutter: Option<u64>,
+    _reserved: Option<Reservation>,
 }
 
 /// A window, or the memory for a piece, that a decoder may have until this is dropped.
@@ -121,36 +130,17 @@ impl Windows {
         if !may {
             return state.wait(cx);
         }
-        let reserved = shared.budget.get().map(|budget| budget.reserve(bytes));
-        Poll::Ready(Ok(Some(shared.grant(&mut state, order, bytes, reserved))))
+        let _reserved = shared.budget.get().map(|budget| budget.reserve(bytes));
+        let held = Held { bytes, _reserved, ..Held::default() };
+        Poll::Ready(Ok(Some(shared.grant(&mut state, order, held))))
     }
 
-    /// Tells of an object that stands there in the input: until this is dropped, none behind it is the
-    /// first.
-    pub(super) fn enter(&self, order: InputOrder) -> Option<Grant> {
-        let shared = self.shared.as_ref()?;
-        Some(shared.grant(&mut shared.lock(), order, 0, None))
-    }
-
-    /// The memory to decode a piece in, for an object that stands there in the input; `None` if nothing
-    /// bounds it.
-    ///
-    /// The first object may have one piece at a time whatever the others hold.
-    pub(super) fn poll_piece(
-        &self,
-        order: InputOrder,
-        bytes: u64,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Grant>> {
-        let Some(shared) = self.shared.as_ref().filter(|shared| shared.together) else {
-            return Poll::Ready(None);
-        };
-        let mut state = shared.lock();
-        let may = shared.fits(&state, bytes) || state.is_first(order) && !state.holds(order);
-        if !may {
-            return state.wait(cx);
-        }
-        Poll::Ready(Some(shared.grant(&mut state, order, bytes, None)))
+    /// Who is going to cut off pieces of an object that stands there in the input: until this is dropped,
+    /// no object behind it is the first. `None` if nothing bounds pieces.
+    pub(super) fn enter(&self, order: InputOrder) -> Option<Cutter> {
+        let shared = self.shared.as_ref().filter(|shared| shared.together)?;
+        let entered = shared.grant(&mut shared.lock(), order, Held::default());
+        Some(Cutter { order, entered })
     }
 
     /// Memory that pieces of a run were decoded in, which lanes use again for others: what is freed by
@@ -184,17 +174,35 @@ impl Kept {
     }
 }
 
+/// Who cuts off pieces: an object may have several, one inside of the other.
+#[derive(Debug)]
+pub(super) struct Cutter {
+    order: InputOrder,
+    entered: Grant,
+}
+
+impl Cutter {
+    /// The memory to decode a piece in.
+    ///
+    /// Of the first object each may have one piece at a time, whatever is held besides: an archive keeps
+    /// its window, or its pieces, until what is inside of it has been read.
+    pub(super) fn poll_piece(&self, bytes: u64, cx: &mut Context<'_>) -> Poll<Grant> {
+        let (shared, mine) = (&self.entered.shared, Some(self.entered.key.2));
+        let mut state = shared.lock();
+        let has_none = || state.held.values().all(|held| held.cutter != mine);
+        let may = shared.fits(&state, bytes) || state.is_first(self.order) && has_none();
+        if !may {
+            return state.wait(cx);
+        }
+        let held = Held { bytes, cutter: mine, _reserved: None };
+        Poll::Ready(shared.grant(&mut state, self.order, held))
+    }
+}
+
 impl State {
     fn is_first(&self, order: InputOrder) -> bool {
         let mine = (order.listing, order.object);
         self.held.keys().all(|&(listing, object, _)| (listing, object) >= mine)
-    }
-
-    fn holds(&self, order: InputOrder) -> bool {
-        let mine = (order.listing, order.object);
-        self.held
-            .iter()
-            .any(|(&(listing, object, _), &(bytes, _))| (listing, object) == mine && bytes > 0)
     }
 
     fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
@@ -209,20 +217,14 @@ impl Shared {
     /// Whether so many bytes fit beside those that are held: in half of the part, the rest is for the
     /// first object.
     fn fits(&self, state: &State, bytes: u64) -> bool {
-        let held: u64 = state.held.values().map(|(bytes, _)| bytes).sum();
+        let held: u64 = state.held.values().map(|held| held.bytes).sum();
         held.saturating_add(bytes) <= self.memory / PART / 2
     }
 
-    fn grant(
-        self: &Arc<Self>,
-        state: &mut State,
-        order: InputOrder,
-        bytes: u64,
-        reserved: Option<Reservation>,
-    ) -> Grant {
+    fn grant(self: &Arc<Self>, state: &mut State, order: InputOrder, held: Held) -> Grant {
         state.next += 1;
         let key = (order.listing, order.object, state.next);
-        state.held.insert(key, (bytes, reserved));
+        state.held.insert(key, held);
         Grant { shared: Arc::clone(self), key }
     }
 
@@ -248,8 +250,8 @@ impl Grant {
     /// Gives back all but so many bytes.
     pub(super) fn shrink(&self, bytes: u64) {
         self.change(|state| {
-            if let Some((held, _)) = state.held.get_mut(&self.key) {
-                *held = bytes.min(*held);
+            if let Some(held) = state.held.get_mut(&self.key) {
+                held.bytes = bytes.min(held.bytes);
             }
         });
     }
@@ -406,22 +408,38 @@ mod tests {
     #[test]
     fn pieces_share_half_of_the_part_and_the_first_object_always_has_one() {
         let windows = Windows::of_lanes(800, 2);
-        let piece = |object, bytes| {
-            windows.poll_piece(at(object), bytes, &mut Context::from_waker(Waker::noop()))
+        let enter = |object| windows.enter(at(object)).expect("pieces are bounded");
+        let piece = |cutter: &Cutter, bytes| {
+            cutter.poll_piece(bytes, &mut Context::from_waker(Waker::noop()))
         };
-        let Poll::Ready(Some(third)) = piece(3, 100) else { panic!("it is free") };
-        assert!(piece(4, 1).is_pending() && piece(3, 1).is_pending());
-        let entered = windows.enter(at(1));
-        assert!(piece(2, 1).is_pending(), "another is before it");
-        let Poll::Ready(Some(first)) = piece(1, 100) else { panic!("it is the first") };
-        assert!(piece(1, 1).is_pending(), "it has one");
-        third.shrink(10);
-        assert!(piece(2, 1).is_pending());
-        drop((first, entered));
-        assert!(matches!(piece(4, 90), Poll::Ready(Some(_))));
-        let each = Windows::each(800, 2);
+        let (third, fourth) = (enter(3), enter(4));
+        let Poll::Ready(of_third) = piece(&third, 100) else { panic!("it is free") };
+        assert!(piece(&fourth, 1).is_pending() && piece(&third, 1).is_pending());
+        let (first, second) = (enter(1), enter(2));
+        assert!(piece(&second, 1).is_pending(), "another is before it");
+        let Poll::Ready(of_first) = piece(&first, 100) else { panic!("it is the first") };
+        assert!(piece(&first, 1).is_pending(), "it has one");
+        of_third.shrink(10);
+        assert!(piece(&second, 1).is_pending());
+        drop((of_first, first));
+        assert!(piece(&fourth, 90).is_ready());
+        assert!(Windows::each(800, 2).enter(at(1)).is_none());
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn what_is_inside_of_an_archive_has_a_piece_beside_the_window_and_pieces_of_the_archive() {
+        let windows = Windows::of_lanes(800, 2);
         let cx = &mut Context::from_waker(Waker::noop());
-        assert!(matches!(each.poll_piece(at(1), 1 << 40, cx), Poll::Ready(None)));
+        let _window = grant(&windows, 1, 100);
+        let (outer, inner) = (windows.enter(at(1)), windows.enter(at(1)));
+        let (outer, inner) = outer.zip(inner).expect("pieces are bounded");
+        let _pieces = [&outer, &inner].map(|cutter| {
+            let piece = cutter.poll_piece(100, cx);
+            assert!(piece.is_ready());
+            piece
+        });
+        assert!(inner.poll_piece(1, cx).is_pending(), "it has one");
     }
 
     #[test]

@@ -259,6 +259,27 @@ fn compressed_files_and_objects_are_read_within_the_memory_by_any_number_of_thre
     }
 }
 
+#[test]
+fn compressed_members_of_a_compressed_archive_are_read_beside_its_window() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    texts(&folder.join("texts"), 20_000);
+    let text = fs::read(folder.join("texts")).expect("text");
+    let names = packed(&text).map(|(end, packed)| {
+        let name = format!("member.{end}");
+        fs::write(folder.join(&name), &packed).expect("a file");
+        name
+    });
+    let tar =
+        Command::new("tar").args(["-cf", "all.tar"]).args(&names).current_dir(folder).status();
+    assert!(tar.expect("tar runs").success());
+    // Its window is all that is left for windows and pieces.
+    let archive = fs::read(folder.join("all.tar")).expect("an archive");
+    let packed = zstd::encode_all(&archive[..], 19).expect("it is written");
+    fs::write(folder.join("all.tar.zst"), packed).expect("a file");
+    bounded_with(folder, 64, &THREADS, &["count", "all.tar.zst"], 0, WINDOWS);
+}
+
 /// Runs the command where the system gives it no more than so many KiB of addresses.
 #[cfg(target_os = "linux")]
 fn within_addresses(folder: &Path, kib: u32, args: &[&str]) -> (Option<i32>, String) {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::super::Undecoded;
 use super::super::cut::Bytes;
-use super::super::window::{Grant, Kept};
+use super::super::window::{Cutter, Grant, Kept};
 use super::Object;
 use super::ahead::Ahead;
 
@@ -79,7 +79,6 @@ pub(super) struct Pieces<F: Format> {
     at: usize,
     /// Bytes given before those.
     given: u64,
-    _entered: Option<Grant>,
 }
 
 struct Cutting<F: Format> {
@@ -89,6 +88,8 @@ struct Cutting<F: Format> {
     out: VecDeque<oneshot::Receiver<Decoded<F::Seen>>>,
     /// How many there may be; none, as long as each is decoded where it is read.
     most: usize,
+    /// Who asks for the memory for pieces, if that is bounded.
+    cutter: Option<Cutter>,
     /// A piece that was cut off, until there is memory for it.
     next: Option<F::Piece>,
     /// There is nothing more to cut off.
@@ -101,10 +102,11 @@ type Decoded<S> = Option<(S, Vec<u8>, Option<Grant>)>;
 impl<F: Format> Pieces<F> {
     pub(super) fn all(format: F, bytes: Bytes, object: Object) -> (Bytes, Option<Arc<dyn Shared>>) {
         let (ahead, out) = (Ahead::new(bytes), VecDeque::new());
-        let cutting = Some(Cutting { format, ahead, out, most: 0, next: None, all_cut: false });
+        let cutter = object.windows.enter(object.end);
+        let (next, all_cut) = (None, false);
+        let cutting = Some(Cutting { format, ahead, out, most: 0, cutter, next, all_cut });
         let bytes = Vec::new();
-        let _entered = object.windows.enter(object.end);
-        let pieces = Self { cutting, alone: None, object, bytes, at: 0, given: 0, _entered };
+        let pieces = Self { cutting, alone: None, object, bytes, at: 0, given: 0 };
         let shared = Arc::new(Mutex::new(pieces));
         (Box::pin(InOrder(Arc::clone(&shared))), Some(shared))
     }
@@ -175,7 +177,10 @@ impl<F: Format> Cutting<F> {
             }
         }
         let Some(next) = &self.next else { return Poll::Ready(None) };
-        let granted = ready!(object.windows.poll_piece(object.end, F::needs(next), cx));
+        let granted = match &self.cutter {
+            Some(cutter) => Some(ready!(cutter.poll_piece(F::needs(next), cx))),
+            None => None,
+        };
         let Some(piece) = self.next.take() else { return Poll::Ready(None) };
         let (done, decoded) = oneshot::channel();
         self.out.push_back(decoded);
