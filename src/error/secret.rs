@@ -244,8 +244,11 @@ fn secrecy_of(name: &str, within: &str, mark: u8, quoted: bool, reading: Reading
         (false, true) => Secrecy::Likely,
         (false, false) => Secrecy::None,
     };
-    // Elsewhere it is a name that somebody gave to a folder or an object.
+    // Elsewhere it is a name that somebody gave to a folder or an object; but a server of the web may
+    // take it for a parameter anywhere.
+    let web = ["http://", "https://"].iter().any(|scheme| within.starts_with(scheme));
     let parameter = reading == Reading::Prose
+        || web
         || quoted
         || mark != b'='
         || option

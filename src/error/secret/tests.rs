@@ -226,6 +226,7 @@ fn ordinary_names_and_messages_are_shown_as_they_are() {
         "at 10:30@home, mail to mailto:someone9@example.com",
         "C:\\logs\\x9y9@b",
         "100% of 5 & more; a\\tb",
+        "write it as http://host:3128, or unset it",
         "unknown name `frequency`; did you mean `frequencies`?",
     ] {
         assert_eq!(concealed(said), said);
@@ -248,6 +249,15 @@ fn what_looks_like_a_parameter_is_a_part_of_a_name_where_no_query_is() {
         "user:name@host.txt",
     ] {
         assert_eq!(concealed_url(name), name);
+    }
+    for (name, shown) in [
+        // A server of the web may take any part of a path for a parameter.
+        ("http://h/token=abc/x", "http://h/token=***"),
+        // An address whose scheme was forgotten.
+        ("admin:hunterpass@127.0.0.1:1/x", "admin:***@127.0.0.1:1/x"),
+        ("ADMIN:hunterpass@example.com/x", "ADMIN:***@example.com/x"),
+    ] {
+        assert_eq!(concealed_url(name), shown);
     }
     // A message of ours has names in it; what looks like a secret in one may be of another kind.
     for (said, shown) in [

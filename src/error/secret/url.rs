@@ -108,7 +108,9 @@ fn login(kind: &str, authority: &str, rest: &str) -> Login {
     let Some(colon) = authority[address..].find(':').map(|at| address + at) else {
         return Login::None;
     };
-    let port = authority[colon + 1..].bytes().all(|byte| byte.is_ascii_digit());
+    // A sentence may go on behind it.
+    let port = authority[colon + 1..].trim_end_matches([',', ';', '.', ')']);
+    let port = port.bytes().all(|byte| byte.is_ascii_digit());
     if port || authority.starts_with("arn:") {
         return Login::None;
     }

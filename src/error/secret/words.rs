@@ -118,8 +118,8 @@ pub(super) fn is_noun(word: &str, before: &[String; 2]) -> bool {
 }
 
 /// Passwords in `user:password@host` without a scheme. They have to look like a secret, since colons and
-/// `@` may stand in names; but for a name that begins as an address of another machine does, with a colon
-/// behind the host.
+/// `@` may stand in names; but for a name that begins as an address of another machine does, with a path or
+/// a port behind the host.
 pub(super) fn logins(text: &str, is_name: bool) -> Vec<Range<usize>> {
     let ends = |c: char| c.is_whitespace() || "\"'`<>(){},|".contains(c);
     let mut found = Vec::new();
@@ -129,9 +129,11 @@ pub(super) fn logins(text: &str, is_name: bool) -> Vec<Range<usize>> {
         start += token.len();
         // A word of a name is no other name.
         let begins = is_name && !text[..at].trim_start().ends_with(char::is_whitespace);
+        let has_path = token.contains('/');
         for (number, part) in token.split('/').enumerate() {
             if let Some(password) = password(part) {
-                let first = number == 0 && begins && part.ends_with(':');
+                let host = &part[password.end + 1..];
+                let first = number == 0 && begins && (has_path || host.contains(':'));
                 if first || looks_secret(&part[password.clone()]) {
                     found.push(at + password.start..at + password.end);
                 }
