@@ -190,6 +190,12 @@ fn mixed() {
             "groupby(.status; max_by(.rt))",
             "groupby(.status; min_by(.o))",
             "map(.o) | topk(3)",
+            "filter(.o | length > 1) | count",
+            "map(.tags | length) | sum",
+            "groupby(.o | length; count)",
+            "map(.tags[-1]) | frequencies",
+            "groupby(.status; nunique(.o))",
+            "agg({u: nunique(.o), f: frequencies(.tags)})",
         ],
     );
 }

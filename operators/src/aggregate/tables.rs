@@ -56,6 +56,7 @@ impl Tables {
     }
 
     pub(super) fn update(&mut self, column: &Column<'_>) {
+        let mut room = String::new();
         match (column.data(), column.missing()) {
             (Data::Integers(values), None) => self.integers.add_all(values.iter().copied()),
             (Data::Texts { form: Form::Text, text, spans }, None) => {
@@ -81,9 +82,10 @@ impl Tables {
                     None
                 });
                 self.texts.add_pieces(text, pieces);
-                others.iter().for_each(|datum| self.add(&datum.canonical(), 1));
+                let others = others.iter();
+                others.for_each(|datum| self.add(&Canonical::within(datum, &mut room), 1));
             }
-            _ => column.each(|_, datum| self.add(&datum.canonical(), 1)),
+            _ => column.each(|_, datum| self.add(&Canonical::within(&datum, &mut room), 1)),
         }
     }
 

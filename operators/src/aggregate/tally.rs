@@ -122,9 +122,12 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                 assert!(groups.iter().all(|group| *group == 0), "a group that is not there");
                 one.update(&column);
             }
-            (Body::Many(many), groups) => column.each(|row, datum| {
-                many.add(groups.of(row) as u32, datum.canonical(), 1);
-            }),
+            (Body::Many(many), groups) => {
+                let mut room = String::new();
+                column.each(|row, datum| {
+                    many.add(groups.of(row) as u32, Canonical::within(&datum, &mut room), 1);
+                });
+            }
             (Body::Numbers(_), _) => unreachable!("values are gone that were counted"),
         }
     }

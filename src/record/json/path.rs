@@ -1,6 +1,7 @@
 //! Parts of a checked value: a path into it, its members, its length.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::scan::Cursor;
@@ -73,7 +74,7 @@ fn element(text: &str, value: Range<usize>, index: i64) -> Option<Range<usize>> 
     }
     let index = match usize::try_from(index) {
         Ok(index) => index,
-        Err(_) => elements(text, value.clone()).len().checked_add_signed(index as isize)?,
+        Err(_) => count_elements(text, value.clone()).checked_add_signed(index as isize)?,
     };
     let (mut found, mut n) = (None, 0);
     let mut cursor = Cursor { bytes: &text.as_bytes()[..value.end], at: value.start };
@@ -86,11 +87,30 @@ fn element(text: &str, value: Range<usize>, index: i64) -> Option<Range<usize>> 
     found
 }
 
-pub(super) fn elements(text: &str, value: Range<usize>) -> Vec<Range<usize>> {
-    let mut elements = Vec::new();
+fn count_elements(text: &str, value: Range<usize>) -> usize {
+    let mut count = 0;
     let mut cursor = Cursor { bytes: &text.as_bytes()[..value.end], at: value.start };
-    let _ = cursor.array(0, |element| elements.push(element));
-    elements
+    let _ = cursor.array(0, |_| count += 1);
+    count
+}
+
+/// How many different keys an object has.
+fn count_keys(text: &str, value: Range<usize>) -> usize {
+    // Of most objects the keys are few, and told apart without an allocation.
+    let mut keys = [""; 32];
+    let (mut count, mut many) = (0, false);
+    let mut cursor = Cursor { bytes: &text.as_bytes()[..value.end], at: value.start };
+    let _ = cursor.object(0, |member| {
+        let key = &text[member.key.clone()];
+        many |= member.escaped;
+        if !many && !keys[..count].contains(&key) {
+            match keys.get_mut(count) {
+                Some(free) => (*free, count) = (key, count + 1),
+                None => many = true,
+            }
+        }
+    });
+    if many { entries(text, value).len() } else { count }
 }
 
 /// The members of a checked object, each key once: where it came first, with the value it had last.
@@ -139,14 +159,15 @@ pub(crate) fn length(text: &str, value: Range<usize>, out: &mut String) -> bool 
             return true;
         }
         4 => {
-            let mut read = String::new();
-            unescape(&raw[1..raw.len() - 1], &mut read);
-            read.chars().count()
+            let end = out.len();
+            unescape(&raw[1..raw.len() - 1], out);
+            let length = out[end..].chars().count();
+            out.truncate(end);
+            length
         }
-        5 => elements(text, value).len(),
-        6 => entries(text, value).len(),
+        5 => count_elements(text, value),
+        6 => count_keys(text, value),
         _ => return false,
     };
-    out.push_str(&length.to_string());
-    true
+    write!(out, "{length}").is_ok()
 }
