@@ -154,7 +154,8 @@ impl Plan {
         self
     }
 
-    /// Bytes of a block: 1 MiB if not set, at least 1 and at most 1 GiB. It never shows in a result.
+    /// Bytes of a block: 1 MiB if not set, at least 1 and at most 1 GiB. It never shows in a result, but
+    /// in the bytes of a state.
     pub fn blocksize(mut self, bytes: u64) -> Self {
         self.reading.blocksize = bytes.clamp(1, LARGEST_BLOCK);
         self
