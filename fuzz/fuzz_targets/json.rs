@@ -73,9 +73,16 @@ fn number(written: &str) -> String {
         (written.starts_with('-'), digits.to_owned(), digits.len() as i64)
     } else {
         let double = written.parse::<f64>().expect("a number").clamp(f64::MIN, f64::MAX);
-        let text = format!("{:e}", double.abs());
-        let (digits, exponent) = text.split_once('e').expect("an exponent");
-        (double < 0.0, digits.replace('.', ""), exponent.parse::<i64>().expect("a number") + 1)
+        if double.fract() == 0.0 {
+            // The integer that it is, of which the fewest digits of a double are not all.
+            let digits = format!("{:.0}", double.abs());
+            let digits = digits.trim_start_matches('0');
+            (double < 0.0, digits.to_owned(), digits.len() as i64)
+        } else {
+            let text = format!("{:e}", double.abs());
+            let (digits, exponent) = text.split_once('e').expect("an exponent");
+            (double < 0.0, digits.replace('.', ""), exponent.parse::<i64>().expect("a number") + 1)
+        }
     };
     match digits.trim_end_matches('0') {
         "" => "0".to_owned(),
