@@ -135,8 +135,8 @@ impl Windows {
         Poll::Ready(Ok(Some(shared.grant(&mut state, order, held))))
     }
 
-    /// Who is going to cut off pieces of an object that stands there in the input: until this is dropped,
-    /// no object behind it is the first. `None` if nothing bounds pieces.
+    /// Registers a reader that cuts off pieces of the object at this place in the input. Until it is dropped,
+    /// no object behind that place is the first. `None` if nothing bounds pieces.
     pub(super) fn enter(&self, order: InputOrder) -> Option<Cutter> {
         let shared = self.shared.as_ref().filter(|shared| shared.together)?;
         let entered = shared.grant(&mut shared.lock(), order, Held::default());
@@ -174,7 +174,7 @@ impl Kept {
     }
 }
 
-/// Who cuts off pieces: an object may have several, one inside of the other.
+/// A reader that cuts off pieces. An object has several where one archive is inside of another.
 #[derive(Debug)]
 pub(super) struct Cutter {
     order: InputOrder,
@@ -428,7 +428,7 @@ mod tests {
 
     #[cfg(feature = "cli")]
     #[test]
-    fn what_is_inside_of_an_archive_has_a_piece_beside_the_window_and_pieces_of_the_archive() {
+    fn members_of_an_archive_get_a_piece_while_the_archive_holds_its_window() {
         let windows = Windows::of_lanes(800, 2);
         let cx = &mut Context::from_waker(Waker::noop());
         let _window = grant(&windows, 1, 100);

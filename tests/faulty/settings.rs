@@ -104,7 +104,7 @@ const WRONG: [(&str, &str, &str, Variables); 46] = [
 ];
 
 #[test]
-fn what_is_said_of_a_setting_is_not_taken_for_its_value() {
+fn messages_about_a_setting_hide_none_of_our_words() {
     for (name, value, url, said) in [
         (
             "AZURE_STORAGE_ACCOUNT_KEY",

@@ -1,4 +1,4 @@
-//! What an allocator does with memory that is freed.
+//! Settings of the allocator for memory that is freed.
 
 #![allow(unsafe_code, reason = "a call of the C library")]
 

@@ -107,13 +107,13 @@ pub enum Order {
 pub struct Traits {
     /// The rows that it gives of all records, if it is the only aggregate of these.
     pub gives: Gives,
-    /// Whether it tells records apart by their numbers in the whole input: see
+    /// Whether its state depends on the number of each record in the whole input: see
     /// [`Positions`](crate::column::Positions).
     pub is_numbered: bool,
     /// The aggregate of two columns that gives values back as they were written, where they are in the form in
     /// which they are compared: given a column twice, it is this one.
     pub as_written: Option<&'static str>,
-    /// Whether it is how many distinct values there are, so that the number of rows of `frequencies` is the same.
+    /// Whether it counts distinct values, as `frequencies | count` does.
     pub counts_distinct: bool,
 }
 

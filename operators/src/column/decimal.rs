@@ -50,7 +50,7 @@ impl Digits {
     /// A double has 17 digits, a point and an exponent; an integer below 10^21 has 21.
     const MOST: usize = 32;
 
-    /// What was written.
+    /// The text that was written.
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
     }

@@ -514,7 +514,7 @@ mod tests {
         ] {
             assert_eq!(key(json), expected, "{json}");
         }
-        // Of what is no JSON any key will do.
+        // A text that is not JSON may have any key, but makes no panic.
         for text in ["{é:1}", "{\u{e9}", "[{\"", "{1:2", "[[[", "{\"a", "{a b}"] {
             key(text);
         }

@@ -88,7 +88,7 @@ struct Cutting<F: Format> {
     out: VecDeque<oneshot::Receiver<Decoded<F::Seen>>>,
     /// How many there may be; none, as long as each is decoded where it is read.
     most: usize,
-    /// Who asks for the memory for pieces, if that is bounded.
+    /// Asks for the memory of each piece; `None` if nothing bounds it.
     cutter: Option<Cutter>,
     /// A piece that was cut off, until there is memory for it.
     next: Option<F::Piece>,
@@ -96,7 +96,7 @@ struct Cutting<F: Format> {
     all_cut: bool,
 }
 
-/// What became of a piece: its bytes, and the memory that these hold until they are given.
+/// A decoded piece: its bytes, and the grant for them until they are given; `None` if it cannot be decoded.
 type Decoded<S> = Option<(S, Vec<u8>, Option<Grant>)>;
 
 impl<F: Format> Pieces<F> {

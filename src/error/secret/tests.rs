@@ -234,7 +234,7 @@ fn ordinary_names_and_messages_are_shown_as_they_are() {
 }
 
 #[test]
-fn what_looks_like_a_parameter_is_a_part_of_a_name_where_no_query_is() {
+fn names_that_look_like_parameters_are_shown_outside_of_a_query() {
     for name in [
         "sig=1.txt",
         "token=9f8e7d6c5b4a/x",
