@@ -90,6 +90,10 @@ impl PerGroup for Count {
     fn finish(&self, counts: Vec<u64>) -> OwnedColumn {
         OwnedColumn::counts(counts)
     }
+
+    fn heap(&self, _count: &u64) -> usize {
+        0
+    }
 }
 
 #[cfg(test)]

@@ -178,10 +178,21 @@ impl ExactSum {
         }
     }
 
-    /// The sum divided by how many there are, rounded once.
-    pub(crate) fn mean(&self, n: u64) -> f64 {
+    /// The sum divided by `n`, how many numbers there are, rounded once; `None` if `n` is zero.
+    ///
+    /// ```
+    /// # use creel_operators::ExactSum;
+    /// let mut sum = ExactSum::default();
+    /// [1e308, 1e308].into_iter().for_each(|x| sum.add(x));
+    /// assert_eq!(sum.mean(2), Some(1e308));
+    /// assert_eq!(ExactSum::default().mean(0), None);
+    /// ```
+    pub fn mean(&self, n: u64) -> Option<f64> {
+        if n == 0 {
+            return None;
+        }
         if self.seen & (NAN | INFINITY | NEGATIVE_INFINITY) != 0 {
-            return self.value();
+            return Some(self.value());
         }
         let mean = match &self.huge {
             None => self.exact.divided(n),
@@ -192,7 +203,7 @@ impl ExactSum {
             }
         };
         let negative_zeros = self.seen & (DOUBLE | OTHER) == DOUBLE;
-        if mean == 0.0 && negative_zeros { -0.0 } else { mean }
+        Some(if mean == 0.0 && negative_zeros { -0.0 } else { mean })
     }
 
     /// Appends the sum to bytes: equal sums are equal bytes.
@@ -245,8 +256,18 @@ impl ExactSum {
         Ok(Self { exact, huge: Some(Box::new(huge)), seen })
     }
 
-    /// The bytes of memory that it points to.
-    pub(crate) fn heap(&self) -> usize {
+    /// The bytes of memory that it points to: what [`PerGroup::heap`](super::PerGroup::heap) adds for it.
+    ///
+    /// ```
+    /// # use creel_operators::ExactSum;
+    /// let mut sum = ExactSum::default();
+    /// sum.add(1.0);
+    /// assert_eq!(sum.heap(), 0);
+    /// // The window of 128 bits does not hold both.
+    /// sum.add(1e300);
+    /// assert!(sum.heap() > 0);
+    /// ```
+    pub fn heap(&self) -> usize {
         let huge = self.huge.as_ref().map_or(0, |huge| huge.bits() as usize / 8 + 32);
         self.exact.heap() + huge
     }
@@ -349,7 +370,7 @@ mod tests {
 
     #[test]
     fn means_are_rounded_once() {
-        let mean = |numbers: &[&str]| total(numbers).mean(numbers.len() as u64);
+        let mean = |numbers: &[&str]| total(numbers).mean(numbers.len() as u64).unwrap();
         assert_eq!(mean(&["1.5e308", "1.7e308"]), 1.6e308);
         assert_eq!(mean(&["0.1", "0.5", "-0.1", "0.1", "-0.1", "0.1", "0.1"]), 0.1);
         assert_eq!(mean(&["9007199254740993"; 3]), 9_007_199_254_740_992.0);
@@ -361,7 +382,8 @@ mod tests {
         let infinite = [Number::Double(f64::INFINITY), Number::Double(1.0)];
         let mut total = ExactSum::default();
         infinite.iter().for_each(|number| total.add_number(number));
-        assert_eq!(total.mean(2), f64::INFINITY);
+        assert_eq!(total.mean(2), Some(f64::INFINITY));
+        assert_eq!(total.mean(0), None);
     }
 
     proptest! {
@@ -390,7 +412,7 @@ mod tests {
                 let (sum, unit) = total.to_big(&BigInt::from(0));
                 if total.huge.is_none() && count > 0 {
                     let mean = ratio(sum.magnitude(), &count.into(), unit);
-                    prop_assert_eq!(total.mean(count).abs().to_bits(), mean.to_bits());
+                    prop_assert_eq!(total.mean(count).unwrap().abs().to_bits(), mean.to_bits());
                 }
             }
             let expected: BigInt = integers.iter().map(|n| n.parse::<BigInt>().unwrap()).sum();

@@ -53,11 +53,7 @@ impl PerGroup for Mean {
     }
 
     fn finish(&self, groups: Vec<Group>) -> OwnedColumn {
-        OwnedColumn::of(
-            groups.iter().map(|group| {
-                (group.count > 0).then(|| Datum::Float(group.total.mean(group.count)))
-            }),
-        )
+        OwnedColumn::of(groups.iter().map(|group| group.total.mean(group.count).map(Datum::Float)))
     }
 
     fn heap(&self, group: &Group) -> usize {

@@ -44,6 +44,9 @@ use crate::column::{Columns, Groups, OwnedColumn};
 ///     fn finish(&self, groups: Vec<u64>) -> OwnedColumn {
 ///         OwnedColumn::counts(groups)
 ///     }
+///     fn heap(&self, _group: &u64) -> usize {
+///         0
+///     }
 /// }
 ///
 /// let mut state: Box<dyn Aggregate> = Box::new(Each::new(Longest));
@@ -80,12 +83,13 @@ pub trait PerGroup: Clone + Send + 'static {
     /// The result of each group.
     fn finish(&self, groups: Vec<Self::Group>) -> OwnedColumn;
 
-    /// The bytes of memory that a group points to.
-    fn heap(&self, _group: &Self::Group) -> usize {
-        0
-    }
+    /// The bytes of memory that a group owns outside of `Self::Group`, as in a `Vec` or a `Box`: 0 if it
+    /// owns none. The memory limit goes by it: a group that reports too few bytes is spilled too late.
+    fn heap(&self, group: &Self::Group) -> usize;
 
-    /// The bytes of memory that a group comes to at the most, with what it points to, if that is known.
+    /// The most bytes of memory that a group can take, with what it points to. `None` means that no bound
+    /// is known, as for a group that grows with its records. The message of a run that does not fit in
+    /// memory names this bound, and without one an estimate from the records that were read.
     fn most_weight(&self, _group: &Self::Group) -> Option<usize> {
         None
     }

@@ -33,6 +33,10 @@ impl PerGroup for Truth {
         OwnedColumn::new(OwnedData::Bools(results.collect()))
     }
 
+    fn heap(&self, _seen: &bool) -> usize {
+        0
+    }
+
     fn full(&self, seen: &bool) -> bool {
         *seen
     }

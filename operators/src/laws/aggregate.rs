@@ -403,6 +403,9 @@ mod tests {
         fn finish(&self, groups: Vec<Vec<u64>>) -> OwnedColumn {
             OwnedColumn::counts(groups.into_iter().map(|group| (self.finish)(group)))
         }
+        fn heap(&self, group: &Vec<u64>) -> usize {
+            group.capacity() * size_of::<u64>()
+        }
         fn full(&self, group: &Vec<u64>) -> bool {
             (self.full)(group)
         }
