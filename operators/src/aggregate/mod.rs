@@ -185,6 +185,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod truth;
+#[cfg(test)]
+mod value_tests;
 mod wide;
 
 // The aggregates.
