@@ -63,10 +63,12 @@
 //! # To add one
 //!
 //! An operator is one file in `adapt/`: the kernel, its method in an `impl Records` block, an example
-//! that asserts, and one `mod` line. An aggregate is one file in `aggregate/`, its `mod` line and one row
-//! in [`aggregate::KINDS`]: [its module](aggregate) shows how. The command, groups, partial states and
-//! [`typed::named`] have it then. Its combiner, if records of one type gain by one, stands in the same file,
-//! with a test that calls [`laws::check`].
+//! that asserts, and one `mod` line.
+//!
+//! An aggregate is one file in `aggregate/`, its `mod` line, one row in [`aggregate::KINDS`] and one line of
+//! values in a test: [its module](aggregate#to-add-one) shows how. The row makes the command, groups, partial
+//! states and [`typed::named`] know it. Its combiner, if records of one type gain by one, stands in the same
+//! file, with a test that calls [`laws::check`].
 //!
 //! # What the compiler says
 //!

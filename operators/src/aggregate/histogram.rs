@@ -119,7 +119,7 @@ fn integer(number: &Number<'_>) -> Option<i128> {
     match number {
         Number::Integer(integer) => Some(i128::from(*integer)),
         Number::Long(digits) => digits.parse().ok(),
-        Number::Double(x) => (x.fract() == 0.0 && x.abs() < 2_f64.powi(127)).then_some(*x as i128),
+        Number::Double(x) => (x.fract() == 0.0 && x.abs() < i128::MAX as f64).then_some(*x as i128),
     }
 }
 

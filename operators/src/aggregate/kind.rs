@@ -69,8 +69,14 @@ impl Parameter {
     }
 }
 
-/// What the columns of an aggregate hold. What a value is otherwise does not count: it is passed
-/// over, as a missing one is.
+/// The values that the columns of an aggregate hold.
+///
+/// An aggregate cannot refuse a record. It passes over missing values and values of other kinds. Before an
+/// aggregate of numbers gets a JSON value, the command makes it an error of its record if it is neither a
+/// number nor null. The library has no such error: texts add nothing to a mean.
+///
+/// If a number is outside the domain of an aggregate, as zero is for a harmonic mean, the result of its group
+/// is null, and [`Kind::help`] says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// Values that count as true or not.

@@ -35,9 +35,17 @@
 //!    order groups were numbered, however they were cut, and whatever seeds tables have. What is read
 //!    from bytes goes on as what was written; bytes that are no state are refused.
 //!
-//! They hold to the bit, for floats too: sums are exact (a sum in a window of 128 bits for each group,
-//! and 1 KiB for a group whose numbers do not fit), and sketches are counts.
-//! [`laws::check_aggregate`](crate::laws::check_aggregate) checks all of them.
+//! They hold to the bit, for floats too, and states of several machines come to the same as those of one.
+//! So an aggregate keeps two rules:
+//!
+//! - Its states add up without rounding: integers, or [`ExactSum`]s of doubles. An [`ExactSum`] is a window
+//!   of 128 bits for each group, and 1 KiB more for a group whose numbers do not fit.
+//! - `update` and `finish` compute with `+`, `-`, `*`, `/` and `sqrt`, which IEEE 754 rounds in one way.
+//!   They do not call `ln`, `exp`, `powi`, `powf`, `sin` or the like of the standard library: the last bits
+//!   of these differ by processor and by system.
+//!
+//! [`laws::check_aggregate`](crate::laws::check_aggregate) checks the laws on one machine. A test looks for
+//! calls of those functions in this folder.
 //!
 //! # Combiners
 //!
@@ -76,90 +84,125 @@
 //!
 //! # To add one
 //!
-//! One file in this folder, its `mod` line, and one row in [`KINDS`]: the command and its help, groups and
-//! partial states have it then, the library as
-//! [`typed::named("geometric_mean", &[], f)`](crate::typed::named), and a property test of the laws runs
-//! over it. A function of its own, as [`typed::mean`](crate::typed::mean()) is, would be one line in
-//! `typed/of_kinds.rs`. As an example, the geometric mean, in `geometric_mean.rs`:
+//! Write one file in this folder, its `mod` line, one row in [`KINDS`], and one line in `value_tests.rs` with
+//! the values that it gives. The row alone makes these:
+//!
+//! - the command: `harmonic_mean` and `harmonic_mean(f)` end a chain, and stand in `agg(...)`;
+//! - the help: `creel --aggregates` prints its usage and its line of help;
+//! - groups: `groupby(.uri; harmonic_mean(.rt))`;
+//! - partial states: `--partial` and `--merge`, and the temporary file of groups that exceed the memory;
+//! - the library, by name: `typed::named::<_, _, _, f64>("harmonic_mean", &[], |trip: &Trip| trip.speed)`,
+//!   see [`named`](crate::typed::named);
+//! - tests: its laws over columns of every kind, and its bytes.
+//!
+//! A function of the library, as [`typed::mean`](crate::typed::mean()) is, takes three more places: the
+//! function in `typed/of_kinds.rs`, a row of the table in `typed/mod.rs`, and its name in the list of
+//! `README.md`.
+//!
+//! An aggregate cannot refuse a record: [`Needs`] says what becomes of values that it does not take. Of a
+//! number outside its domain, the result of the group is null, and `help` says so. As an example, the
+//! harmonic mean, in `harmonic_mean.rs`:
 //!
 //! ```
 //! use creel_operators::aggregate::{
 //!     Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits, Writer,
 //! };
-//! use creel_operators::column::{Columns, Datum, Groups, OwnedColumn};
-//! use creel_operators::ExactSum;
+//! use creel_operators::column::{Column, Columns, Datum, Groups, OwnedColumn};
+//! use creel_operators::{ExactSum, laws};
 //!
 //! // In the file: `pub(super)`, and names from `super` and `crate::column`.
-//! static GEOMETRIC_MEAN: Kind = Kind {
-//!     name: "geometric_mean",
-//!     usage: "geometric_mean, geometric_mean(f)",
-//!     help: "the geometric mean of numbers above zero",
-//!     parameters: &[],                // numbers it takes: see `topk.rs`, `histogram.rs`
-//!     columns: (1, 1),                // how few and how many columns
-//!     needs: Needs::Numbers,          // what the columns hold
-//!     order: Order::Any,              // whether the order of the records shows
-//!     traits: Traits::PLAIN,          // more that a language is to know of it: see `topk.rs`, `sample.rs`
-//!     new: |_parameters| Box::new(Each::new(GeometricMean)),
+//! static HARMONIC_MEAN: Kind = Kind {
+//!     name: "harmonic_mean",
+//!     usage: "harmonic_mean, harmonic_mean(f)",
+//!     help: "the harmonic mean of numbers above zero; null if there are others",
+//!     parameters: &[],        // numbers it takes: see `topk.rs`, `histogram.rs`
+//!     columns: (1, 1),        // how few and how many columns
+//!     needs: Needs::Numbers,  // the values of the columns
+//!     order: Order::Any,      // whether the order of the records shows
+//!     traits: Traits::PLAIN,  // other traits for the command: see `topk.rs`, `sample.rs`
+//!     new: |_parameters| Box::new(Each::new(HarmonicMean)),
 //! };
 //!
 //! #[derive(Clone, Copy)]
-//! struct GeometricMean;
+//! struct HarmonicMean;
 //!
 //! // A state for each group: by default, that of no records.
 //! #[derive(Default)]
-//! struct Logarithms {
+//! struct Reciprocals {
 //!     sum: ExactSum,
 //!     count: u64,
+//!     has_others: bool,
 //! }
 //!
-//! impl PerGroup for GeometricMean {
-//!     type Group = Logarithms;
+//! impl PerGroup for HarmonicMean {
+//!     type Group = Reciprocals;
 //!
-//!     fn update(&self, states: &mut [Logarithms], groups: Groups<'_>, columns: &Columns<'_>) {
-//!         // Missing values, and values of other kinds, are passed over.
+//!     fn update(&self, states: &mut [Reciprocals], groups: Groups<'_>, columns: &Columns<'_>) {
+//!         // It visits numbers only: missing values and values of other kinds add nothing.
 //!         columns.argument(0).doubles(|row, x| {
-//!             if x > 0.0 {
-//!                 let group = &mut states[groups.of(row)];
-//!                 group.sum.add(x.ln());
+//!             let group = &mut states[groups.of(row)];
+//!             let reciprocal = 1.0 / x;
+//!             // That of a number very near to zero is infinite.
+//!             if x > 0.0 && reciprocal.is_finite() {
+//!                 group.sum.add(reciprocal);
 //!                 group.count += 1;
+//!             } else {
+//!                 group.has_others = true;
 //!             }
 //!         });
 //!     }
 //!
-//!     fn merge(&self, into: &mut Logarithms, from: Logarithms) {
+//!     fn merge(&self, into: &mut Reciprocals, from: Reciprocals) {
 //!         into.sum.add_sum(&from.sum);
 //!         into.count += from.count;
+//!         into.has_others |= from.has_others;
 //!     }
 //!
-//!     fn encode(&self, group: &Logarithms, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
+//!     fn encode(&self, group: &Reciprocals, bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
 //!         bytes.put_u64(group.count);
+//!         bytes.push(u8::from(group.has_others));
 //!         group.sum.encode(bytes);
 //!         Ok(())
 //!     }
 //!
-//!     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Logarithms, Damaged> {
-//!         Ok(Logarithms { count: bytes.records()?, sum: ExactSum::decode(bytes)? })
+//!     fn decode(&self, bytes: &mut Reader<'_>) -> Result<Reciprocals, Damaged> {
+//!         let (count, has_others) = (bytes.records()?, bytes.flag()?);
+//!         Ok(Reciprocals { sum: ExactSum::decode(bytes)?, count, has_others })
 //!     }
 //!
-//!     fn finish(&self, groups: Vec<Logarithms>) -> OwnedColumn {
+//!     fn finish(&self, groups: Vec<Reciprocals>) -> OwnedColumn {
 //!         OwnedColumn::of(groups.iter().map(|group| {
-//!             let mean = (group.sum.value() / group.count as f64).exp();
-//!             (group.count > 0).then_some(Datum::Float(mean))
+//!             let mean = group.sum.mean(group.count).filter(|_| !group.has_others);
+//!             mean.map(|mean| Datum::Float(1.0 / mean))
 //!         }))
+//!     }
+//!
+//!     // The memory limit goes by it.
+//!     fn heap(&self, group: &Reciprocals) -> usize {
+//!         group.sum.heap()
 //!     }
 //! }
 //!
-//! // The row: a `mod geometric_mean;` and `&geometric_mean::GEOMETRIC_MEAN` in `KINDS`. Tests that
-//! // are there run over each row; this is what they do.
-//! let columns = [creel_operators::column::Column::floats(&[1.0, 4.0, 16.0, -1.0])];
-//! let batch = Columns::arguments(4, &columns);
-//! creel_operators::laws::check_aggregate(&GEOMETRIC_MEAN, &[], &batch, &[0, 1, 1, 0]);
+//! // The row is `mod harmonic_mean;` and `&harmonic_mean::HARMONIC_MEAN` in `KINDS`, the line of values
+//! // `("harmonic_mean", &[], &[FOUR], "1.7142857142857142", "null")`. Tests run over each row; they do this.
+//! let numbers = [Column::floats(&[1.0, 4.0, 4.0, 8.0, 0.0])];
+//! let (batch, groups) = (Columns::arguments(5, &numbers), [0, 0, 0, 1, 1]);
+//! let mut means = HARMONIC_MEAN.make(&[]).unwrap();
+//! means.resize(2);
+//! means.update(Groups::Each(&groups), &batch);
+//! assert_eq!(means.finish().to_json(), ["2", "null"]);
+//! laws::check_aggregate(&HARMONIC_MEAN, &[], &batch, &groups);
 //! ```
 //!
-//! A file without a row does not compile without a warning (its `Kind` is never used), and fails a
-//! test: so does a row without a usage or help, unless the row before says both. States that lie better in arrays of their own than in one value for each group implement
-//! [`State`]: `list.rs` is the shortest. What is not per group, or is there already as a
-//! [`Combiner`](crate::Combiner), goes through [`FromCombiner`]; [`AsCombiner`] is the way back.
+//! The compiler warns of a file without a row, as its `Kind` is never used, and a test fails. A test fails
+//! too for a row without a line of values ("has no expected value"), and for one that has only one of usage
+//! and help; a row without both is in the help of the row before it.
+//!
+//! Two other ways to write one:
+//!
+//! - Implement [`State`] where arrays of the state suit better than one value for each group. `list.rs` is
+//!   the shortest.
+//! - Wrap a [`Combiner`](crate::Combiner) in [`FromCombiner`]. [`AsCombiner`] does the opposite.
 //!
 //! [columns]: crate::column
 

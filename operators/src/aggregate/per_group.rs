@@ -88,8 +88,8 @@ pub trait PerGroup: Clone + Send + 'static {
     fn heap(&self, group: &Self::Group) -> usize;
 
     /// The most bytes of memory that a group can take, with what it points to. `None` means that no bound
-    /// is known, as for a group that grows with its records. The message of a run that does not fit in
-    /// memory names this bound, and without one an estimate from the records that were read.
+    /// is known, as for a group that grows with its records. The error of a run that needs more memory than
+    /// its limit names this bound as the memory that would do; without one it names an estimate.
     fn most_weight(&self, _group: &Self::Group) -> Option<usize> {
         None
     }

@@ -67,10 +67,7 @@ pub use keys::Keys;
 pub use of_combiners::{
     bottomk, combine, first, frequencies, last, list, max, max_by, min, min_by, topk,
 };
-pub use of_kinds::{
-    all, any, approx_nunique, count, count_if, histogram, mean, named, nunique, p50, p90, p99,
-    quantile, sample, sample_of_all, std, sum, var,
-};
+pub use of_kinds::*;
 pub use take::{By, Every, Highest, Itself, Lowest};
 pub use whole::Whole;
 

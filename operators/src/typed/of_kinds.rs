@@ -20,11 +20,15 @@ fn cell_or_default<V: FromResult + Default>(column: &OwnedColumn, row: usize) ->
     V::from_result(column, row).unwrap_or_default()
 }
 
-/// The aggregate of a name, with its parameters; the result is `None` of nothing, or if it is of another
-/// type than `O`.
+/// The aggregate of a name, with its parameters: one that is chosen when the program runs, or that has no
+/// function in this module.
 ///
-/// The functions of this module are for those that there are: this is for one that is found when the
-/// program runs, and for one that is new.
+/// `named::<_, _, _, f64>` leaves the types of the record, of the value that `f` takes of it and of `f` to the
+/// compiler, and says that of the result. The result is `None` of nothing, or if it is of another type.
+///
+/// The compiler does not compare the type of the values with the aggregate. One that
+/// [needs](crate::aggregate::Needs) numbers passes over texts without an error, and of texts alone its
+/// result is that of nothing.
 ///
 /// # Errors
 ///
@@ -40,6 +44,9 @@ fn cell_or_default<V: FromResult + Default>(column: &OwnedColumn, row: usize) ->
 /// let tens = named("histogram", &[10.0], |n: &i32| *n)?;
 /// let tens: Option<Vec<(f64, u64)>> = run([3, 7, 25], |n| n.aggregate(tens));
 /// assert_eq!(tens.unwrap(), [(0.0, 2), (20.0, 1)]);
+///
+/// let of_texts = named::<_, _, _, f64>("mean", &[], |text: &&str| *text)?;
+/// assert_eq!(run(["1", "2"], |texts| texts.aggregate(of_texts)), None);
 ///
 /// let unknown = named::<_, _, _, f64>("p98", &[], |n: &i32| *n).unwrap_err();
 /// assert!(unknown.to_string().starts_with("there is no aggregate `p98`: there are count, sum, "));
