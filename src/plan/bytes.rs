@@ -22,7 +22,7 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 7;
+const FORMAT: u16 = 8;
 
 /// The version of the language. It goes up when a program of before would give another answer.
 const LANGUAGE: u16 = 2;

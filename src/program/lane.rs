@@ -181,16 +181,15 @@ impl Pass<Block> for Reduce {
     }
 
     fn pieces(&self, lane: Lane, bits: u32) -> Vec<Lane> {
-        // A state that is written has all that it has seen.
-        let states = match self.settles {
-            true => lane.state.pieces(bits),
-            false => return vec![lane, self.empty()],
-        };
-        states.into_iter().map(|state| self.lane(state)).collect()
+        lane.state.pieces(bits).into_iter().map(|state| self.lane(state)).collect()
     }
 
-    fn condensed(&self, lane: Lane) -> Lane {
-        self.lane(lane.state.condensed())
+    fn condensed(&self, context: &Context, lane: Lane) -> Result<Lane> {
+        match self.settles {
+            true => Ok(self.lane(lane.state.condensed())),
+            // A state that is written has all that it has seen.
+            false => Ok(self.lane(lane.state.store(context)?)),
+        }
     }
 
     fn merging(&self, lane: &Lane) -> usize {

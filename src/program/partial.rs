@@ -10,7 +10,9 @@ use std::slice;
 use std::sync::Arc;
 
 use super::Program;
-use super::end::{Carried, ChunkWriter, End, Run, State, each_result, merge, print_results};
+use super::end::{
+    Carried, ChunkWriter, End, Follows, Run, State, check_whole, each_result, merge, print_results,
+};
 use super::lane::{self, Records};
 use super::ordered;
 use super::phase::Phase;
@@ -168,12 +170,12 @@ pub(crate) fn run_part<I: Input<Reader: Reader<Block = Block>>>(
         let mut write = |bytes: &[u8]| to.chunk(result, bytes);
         let mut writer = ChunkWriter::new(&mut write);
         match state.runs() {
-            None => writer.add(state, true)?,
+            None => writer.add(state, Follows::Nothing)?,
             // A run that is told to stop reading writes what it has read.
             Some(runs) => {
                 let empty = end.start(records.invalid);
-                merge(&*empty, &runs, &unstopped(context), &mut |state, last| {
-                    writer.add(state, last)
+                merge(&*empty, &runs, &unstopped(context), &mut |state, follows| {
+                    writer.add(state, follows)
                 })?;
             }
         }
@@ -198,7 +200,14 @@ fn fitting(mut state: Box<dyn State>, context: &Context) -> Result<Box<dyn State
     }
     let mut parts = Vec::new();
     for part in state.parts(BITS) {
-        parts.push(part.store(context)?);
+        // Values of one key are cut too: to write them takes as much again.
+        let pieces = match part.grows() && part.held() as u64 > budget.limit() / 8 {
+            true => part.pieces(BITS),
+            false => vec![part],
+        };
+        for piece in pieces {
+            parts.push(piece.store(context)?);
+        }
     }
     let first = parts.remove(0);
     let state = first.join(parts);
@@ -249,7 +258,7 @@ pub(crate) fn merge_parts<I: Input<Reader: Reader<Block = Block>>>(
                 let mut write = |bytes: &[u8]| to.chunk(result, bytes);
                 let mut writer = ChunkWriter::new(&mut write);
                 let empty = end.start(invalid);
-                merge(&*empty, &runs, context, &mut |state, last| writer.add(state, last))?;
+                merge(&*empty, &runs, context, &mut |state, follows| writer.add(state, follows))?;
             }
             (Merging::Rows(phase), Parts::Rows(rows)) => {
                 let state = of_rows(&phase, &rows, context)?;
@@ -318,12 +327,42 @@ fn settled(empty: &dyn State, runs: &[Run], context: &Context) -> Result<Box<dyn
     /// So many ranges are settled before they are put together: each may hold some rows.
     const RANGES: usize = 32;
     let mut ranges: Vec<Box<dyn State>> = Vec::new();
-    merge(empty, runs, context, &mut |state, last| {
-        if let Some(budget) = context.budget.as_deref().filter(|_| !last) {
+    // Of a key whose values come one after another, all that is wanted of those that came.
+    let mut open: Option<Box<dyn State>> = None;
+    let budget = context.budget.as_deref();
+    merge(empty, runs, context, &mut |mut state, follows| {
+        if let Some(budget) = budget.filter(|_| follows != Follows::Nothing) {
             budget.spill();
         }
+        let more = match (follows, open.is_some()) {
+            (Follows::Values, _) => Some(std::mem::replace(&mut state, empty.empty())),
+            (Follows::Nothing | Follows::Keys, true) => {
+                let (first, rest) = state.split_first();
+                state = rest;
+                Some(first)
+            }
+            (Follows::Nothing | Follows::Keys, false) => None,
+        };
+        if let Some(more) = more {
+            let more = more.condensed();
+            let all = match open.take() {
+                None => more,
+                Some(mut all) => {
+                    all.merge(more);
+                    all
+                }
+            };
+            check_whole(&*all, all.whole() as u64, budget)?;
+            match follows {
+                Follows::Values => {
+                    open = Some(all);
+                    return Ok(());
+                }
+                Follows::Nothing | Follows::Keys => ranges.push(all.settle(context)?),
+            }
+        }
         ranges.push(state.settle(context)?);
-        if ranges.len() == RANGES {
+        if ranges.len() >= RANGES {
             let together = joined(std::mem::take(&mut ranges)).settle(context)?;
             ranges.push(together);
         }

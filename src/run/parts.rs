@@ -272,7 +272,7 @@ impl<S> Part<S> {
                 }
             }
             states.into_iter().for_each(|state| pass.merge(&mut into, state));
-            let left = pass.condensed(into);
+            let left = pass.condensed(context, into)?;
             match &mut all {
                 Some(all) => pass.merge(all, left),
                 none => *none = Some(left),

@@ -109,8 +109,12 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
 
     /// The result of one of the [`pieces`](Self::pieces) of all states, to be merged with the others: it may
     /// take less memory than the piece.
-    fn condensed(&self, piece: Self::State) -> Self::State {
-        piece
+    ///
+    /// # Errors
+    ///
+    /// If it is written, and the temporary file cannot be.
+    fn condensed(&self, _: &Context, piece: Self::State) -> Result<Self::State> {
+        Ok(piece)
     }
 
     /// The bytes of memory that it takes to merge more into a state, and to [`settle`](Self::settle) it.

@@ -121,6 +121,59 @@ fn states_of_a_few_large_groups_are_written_and_merged_within_the_memory() {
 }
 
 #[test]
+fn states_of_one_large_group_are_written_and_merged_within_the_memory_of_one_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    skewed(&folder.join("records.jsonl"), 400_000);
+    let within = |args: &[&str]| {
+        let (code, most, said) = measured(folder, &[&["--memory", "64M"], args].concat());
+        assert_eq!((code, &*said), (Some(0), ""), "{args:?}");
+        assert!(most <= (64 << 20) + BEYOND, "{args:?}: {} MiB", most >> 20);
+    };
+    let read = |name: &str| fs::read(folder.join(name)).expect("a file");
+    for program in ["agg({n: count, u: nunique(.v)})", "groupby(.k; nunique(.v))"] {
+        let input = [program, "records.jsonl"];
+        within(&[&["-o", "one", "--no-sync"], &input[..]].concat());
+        within(&[&["-j", "1", "--partial", "a.creel"], &input[..]].concat());
+        within(&["--merge", "a.creel", "-o", "merged", "--no-sync"]);
+        assert!(read("merged") == read("one"), "{program}: the result is another");
+        within(&["--merge", "--partial", "b.creel", "a.creel"]);
+        // However much memory there is, and however many threads.
+        let whole = ["--memory", "4G", "-j", "3", "--partial", "whole.creel"];
+        let (code, ..) = measured(folder, &[&whole[..], &input].concat());
+        assert_eq!(code, Some(0), "{program}");
+        assert!(read("a.creel") == read("whole.creel"), "{program}: the state is another");
+        assert!(read("b.creel") == read("whole.creel"), "{program}: the merged state is another");
+    }
+}
+
+#[test]
+fn a_merge_of_what_does_not_fit_is_refused_within_the_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut out = BufWriter::new(File::create(folder.join("records.jsonl")).expect("a file"));
+    for n in 0..50_000 {
+        writeln!(out, r#"{{"k":1,"v":"{n:01000}"}}"#).expect("it is written");
+    }
+    out.into_inner().expect("it is written");
+    for program in ["agg({l: list(.v), n: count})", "agg(frequencies(.v))", "groupby(.k; list(.v))"]
+    {
+        let state = ["--memory", "4G", "--partial", "state.creel", program, "records.jsonl"];
+        assert_eq!(measured(folder, &state).0, Some(0), "{program}");
+        for merge in
+            [&["--merge", "state.creel"][..], &["--merge", "--partial", "to.creel", "state.creel"]]
+        {
+            // The sets of a merged state are not in memory as a whole.
+            let fits = program.contains("frequencies") && merge.len() > 2;
+            let (code, most, said) = measured(folder, &[&["--memory", "64M"], merge].concat());
+            assert_eq!(code, Some(if fits { 0 } else { 3 }), "{program} {merge:?}: {said}");
+            assert_eq!(said.contains("--memory "), !fits, "{said}");
+            assert!(most <= (64 << 20) + BEYOND, "{program} {merge:?}: {} MiB", most >> 20);
+        }
+    }
+}
+
+#[test]
 fn a_list_that_fits_is_printed_within_the_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

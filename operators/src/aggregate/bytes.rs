@@ -376,6 +376,18 @@ impl<'b> Reader<'b> {
         })
     }
 
+    /// Passes over a value, of which texts are not checked to be any.
+    pub(super) fn skip_datum(&mut self) -> Result<(), Damaged> {
+        let start = self.clone();
+        match self.byte()? {
+            0..=2 => Ok(()),
+            3 => self.u64().map(drop),
+            4 => self.take(8).map(drop),
+            5..=8 => self.bytes().map(drop),
+            _ => Err(start.damaged("no value")),
+        }
+    }
+
     /// Reads a value and stores it.
     ///
     /// ```

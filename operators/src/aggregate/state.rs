@@ -4,7 +4,7 @@ use std::any::{Any, type_name};
 use std::fmt;
 
 use super::{Damaged, Reader};
-use crate::column::{Columns, Groups, OwnedColumn};
+use crate::column::{Canonical, Columns, Groups, OwnedColumn};
 
 /// The state of all groups of an aggregate: one result from many records, for each group.
 ///
@@ -75,6 +75,14 @@ pub trait Aggregate: Send {
     /// that takes less memory. It may be merged with those of other pieces, and with states of no records, and
     /// finished, and nothing else.
     fn condense(&mut self);
+
+    /// Returns true if each group holds a set of values, which [`encode`](Self::encode) writes in the order of the
+    /// values: see [`EncodedSets`](super::EncodedSets).
+    fn holds_sets(&self) -> bool;
+
+    /// Moves values of a group out, from this one on in their order, or all: as a state of one group. Nothing of
+    /// a state that [holds no sets](Self::holds_sets).
+    fn take_values(&mut self, group: u32, from: Option<&Canonical<'_>>) -> Box<dyn Aggregate>;
 
     /// Appends the states of groups, in this order, to bytes: canonical ones, that are equal if the
     /// states are, however they came to be, in whatever process. To put what a group holds in order
@@ -163,6 +171,18 @@ pub trait State: Sized + Send + 'static {
 
     /// Makes a piece of all states its result, if that takes less memory.
     fn condense(&mut self) {}
+
+    /// Returns true if each group holds a set of values, which are written in their order.
+    fn holds_sets(&self) -> bool {
+        false
+    }
+
+    /// Moves values of a group out, if it holds a set of them.
+    fn take_values(&mut self, _group: u32, _from: Option<&Canonical<'_>>) -> Self {
+        let mut nothing = self.fresh();
+        nothing.resize(1);
+        nothing
+    }
 
     /// Adds the pieces of a divided state.
     fn join(mut self, others: Vec<Self>) -> Self {
@@ -262,6 +282,14 @@ impl<S: State> Aggregate for S {
 
     fn condense(&mut self) {
         State::condense(self);
+    }
+
+    fn holds_sets(&self) -> bool {
+        State::holds_sets(self)
+    }
+
+    fn take_values(&mut self, group: u32, from: Option<&Canonical<'_>>) -> Box<dyn Aggregate> {
+        Box::new(State::take_values(self, group, from))
     }
 
     fn join(self: Box<Self>, others: Vec<Box<dyn Aggregate>>) -> Box<dyn Aggregate> {

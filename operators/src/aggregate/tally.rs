@@ -49,6 +49,15 @@ impl<const ROWS: bool> Tally<ROWS> {
         Self { groups: 0, body: Body::One(Box::default()) }
     }
 
+    /// Counts a value of a group that is there `n` times more.
+    fn add(&mut self, group: u32, value: Canonical<'_>, n: u64) {
+        match &mut self.body {
+            Body::One(one) => one.add(&value, n),
+            Body::Many(many) => many.add(group, value, n),
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
+        }
+    }
+
     /// How many values each group has.
     fn sizes(&self) -> Vec<u64> {
         match &self.body {
@@ -183,11 +192,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
             Body::Many(many) => {
                 for (group, value, n) in many.rows() {
                     let into = &mut split[part[group as usize] as usize];
-                    match &mut into.body {
-                        Body::One(one) => one.add(&value, n),
-                        Body::Many(many) => many.add(numbers[group as usize], value, n),
-                        Body::Numbers(_) => unreachable!("it is empty"),
-                    }
+                    into.add(numbers[group as usize], value, n);
                 }
             }
             Body::Numbers(_) => unreachable!("values are gone that were counted"),
@@ -243,6 +248,27 @@ impl<const ROWS: bool> State for Tally<ROWS> {
         if !ROWS {
             self.body = Body::Numbers(self.sizes());
         }
+    }
+
+    fn holds_sets(&self) -> bool {
+        true
+    }
+
+    fn take_values(&mut self, group: u32, from: Option<&Canonical<'_>>) -> Self {
+        let goes = |value: &Canonical<'_>| from.is_none_or(|from| value >= from);
+        let (mut taken, mut kept) = (Tables::default(), Self::new());
+        kept.resize(self.groups);
+        let mut add = |of: u32, value: Canonical<'_>, n| match of == group && goes(&value) {
+            true => taken.add(&value, n),
+            false => kept.add(of, value, n),
+        };
+        match &self.body {
+            Body::One(one) => one.rows().for_each(|(value, n)| add(0, value, n)),
+            Body::Many(many) => many.rows().for_each(|(of, value, n)| add(of, value, n)),
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
+        }
+        *self = kept;
+        Self { groups: 1, body: Body::One(Box::new(taken)) }
     }
 
     fn join(self, others: Vec<Self>) -> Self {
@@ -307,11 +333,7 @@ impl<const ROWS: bool> State for Tally<ROWS> {
                 if n == 0 {
                     return Err(damaged);
                 }
-                match &mut self.body {
-                    Body::One(one) => one.add(&value, n),
-                    Body::Many(many) => many.add(group, value, n),
-                    Body::Numbers(_) => unreachable!("it is empty"),
-                }
+                self.add(group, value, n);
             }
         }
         Ok(())

@@ -1,11 +1,13 @@
 //! States in chunks, in the order of their keys: how they leave a process, how they wait on the disk, and
 //! how those of many runs become one in little memory.
 //!
-//! A chunk is the encoding of a state of some neighbouring keys. A [`Run`] is the chunks of one state, each
+//! A chunk is the encoding of a state of some neighbouring keys, or of one key and some of the values of a set
+//! that it has. A [`Run`] is the chunks of one state, each
 //! of which is read when it is needed. [`merge`] reads the chunks of many runs in the order of their first
 //! keys and adds each to one state. Where that outgrows its part of the memory, its keys before the next
-//! chunk of any run are complete: they are handed on, and the rest stays. So memory holds a range of keys,
-//! and a chunk of each run that reaches beyond it; and a state that fits is merged as a whole.
+//! chunk of any run are complete: they are handed on, and the rest stays; of a key that has outgrown it alone,
+//! the values before that chunk are. So memory holds a range of keys, and a chunk of each run that reaches
+//! beyond it; and a state that fits is merged as a whole.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -60,6 +62,8 @@ pub(crate) struct Run {
 pub(crate) struct Sizes {
     rows: usize,
     bytes: usize,
+    /// Whether the next state goes on with values of the group that the one before has ended with.
+    pub(super) within: bool,
 }
 
 impl Sizes {
@@ -68,13 +72,29 @@ impl Sizes {
 
     /// Those of chunks that leave the process.
     pub(super) fn to_leave() -> Self {
-        Self { rows: Self::FIRST, bytes: CHUNK }
+        Self { rows: Self::FIRST, bytes: CHUNK, within: false }
     }
 
     /// Those of chunks that are spilled.
     fn to_spill(budget: &Budget) -> Self {
         let bytes = (budget.limit() / 32 / AT_ONCE).clamp(LEAST_CHUNK, CHUNK as u64);
-        Self { rows: Self::FIRST, bytes: bytes as usize }
+        Self { rows: Self::FIRST, bytes: bytes as usize, within: false }
+    }
+
+    /// How many rows the next chunk has.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The bytes of a chunk, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Goes by a chunk of so many rows and bytes.
+    pub(super) fn go_by(&mut self, rows: usize, bytes: usize) {
+        let fit = rows.saturating_mul(self.bytes) / bytes.max(1);
+        self.rows = fit.clamp(1, (4 * self.rows).min(Self::MOST));
     }
 
     /// Encodes so many rows chunk by chunk. Returns the last one, if it is shorter and is not the `last`
@@ -95,8 +115,7 @@ impl Sizes {
                 return Ok(Some(bytes));
             }
             write(&bytes)?;
-            let fit = (end - at).saturating_mul(self.bytes) / bytes.len().max(1);
-            self.rows = fit.clamp(1, (4 * self.rows).min(Self::MOST));
+            self.go_by(end - at, bytes.len());
             at = end;
         }
         Ok(None)
@@ -117,8 +136,9 @@ impl<'w> ChunkWriter<'w> {
         Self { sizes: Sizes::to_leave(), left: None, write }
     }
 
-    /// Writes a state, the last one to its end.
-    pub(crate) fn add(&mut self, mut state: Box<dyn State>, last: bool) -> Result<()> {
+    /// Writes a state, and keeps what may be less than a chunk for what follows.
+    pub(crate) fn add(&mut self, mut state: Box<dyn State>, follows: Follows) -> Result<()> {
+        let last = follows == Follows::Nothing;
         if let Some(left) = self.left.take() {
             let read = state.absorb(&mut Reader::new(&left));
             read.unwrap_or_else(|damaged| unreachable!("a chunk was encoded: {damaged}"));
@@ -230,18 +250,35 @@ impl LaneState for SpilledRuns {
     }
 }
 
-/// Merges runs into states whose keys follow each other, and visits each; the last is told to be. `empty` is a
+/// A state that was merged of no records, where others spill what they hold.
+pub(super) fn nothing<S: LaneState>(state: &S) -> Box<dyn State> {
+    Box::new(SpilledRuns { name: state.name(), runs: Vec::new() })
+}
+
+/// What follows a state that [`merge`] visits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// It is the last.
+    Nothing,
+    /// States of other keys.
+    Keys,
+    /// More values of its one key, and then states of other keys.
+    Values,
+}
+
+/// Merges runs into states whose keys follow each other, and visits each, with what follows. `empty` is a
 /// state of no records.
 ///
 /// # Errors
-/// If a chunk cannot be read or is damaged, if the run is told to stop, and if the state of all has to be
-/// in memory as a whole and does not fit.
+/// If a chunk cannot be read or is damaged, if the run is told to stop, and if the state of all, or a chunk,
+/// has to be in memory as a whole and does not fit.
 pub(crate) fn merge(
     empty: &dyn State,
     runs: &[Run],
     context: &Context,
-    visit: &mut dyn FnMut(Box<dyn State>, bool) -> Result<()>,
+    visit: &mut dyn FnMut(Box<dyn State>, Follows) -> Result<()>,
 ) -> Result<()> {
+    check_chunks(empty, runs, context.budget.as_deref())?;
     let fewer = fewer(empty, runs, context)?;
     let runs = fewer.as_deref().unwrap_or(runs);
     let mut merging = Merging::new(empty, runs, context);
@@ -252,8 +289,8 @@ pub(crate) fn merge(
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
-        if is_time && let Some(complete) = merging.complete(first) {
-            visit(complete, false)?;
+        if is_time && let Some((complete, follows)) = merging.complete(first) {
+            visit(complete, follows)?;
         }
         let run = &runs[n];
         run.chunks.read(number, &mut bytes)?;
@@ -266,7 +303,7 @@ pub(crate) fn merge(
         }
         next.extend(run.firsts.get(number + 1).map(|first| Reverse((first, n, number + 1))));
     }
-    visit(merging.all(), true)
+    visit(merging.all(), Follows::Nothing)
 }
 
 /// What chunks were added to.
@@ -320,11 +357,20 @@ impl<'m> Merging<'m> {
         self.states.iter().map(|state| state.held()).sum()
     }
 
-    /// The keys before this one, to which nothing will be added, if it is time to hand them on.
-    fn complete(&mut self, before: &[u8]) -> Option<Box<dyn State>> {
+    /// The keys before this one, to which nothing will be added, if it is time to hand them on: whole groups if
+    /// there are any, or else values of one.
+    fn complete(&mut self, before: &[u8]) -> Option<(Box<dyn State>, Follows)> {
         if !self.cuts || self.budget.is_none() || self.held() <= self.most.max(2 * self.rest) {
             return None;
         }
+        let group = self.states[0].group_of(before);
+        let has_before = |key: &[u8]| self.states.iter().any(|state| state.has_before(key));
+        let (before, follows) = match &group {
+            Some(group) if has_before(group) => (&**group, Follows::Keys),
+            Some(_) => (before, Follows::Values),
+            None if has_before(before) => (before, Follows::Keys),
+            None => return None,
+        };
         let mut complete: Option<Box<dyn State>> = None;
         for state in std::mem::take(&mut self.states) {
             let (below, rest) = state.cut(before);
@@ -334,29 +380,16 @@ impl<'m> Merging<'m> {
             }
             self.states.push(rest);
         }
-        self.rest = self.held();
-        complete
+        // What is left of a group that may be cut next is not waited for to double.
+        let is_cut_next = group.is_some() && follows == Follows::Keys;
+        self.rest = if is_cut_next { 0 } else { self.held() };
+        Some((complete?, follows))
     }
 
-    /// Fails if a state that cannot be cut takes more memory than there is.
+    /// Fails if what cannot be cut takes more memory than there is.
     fn check(&self) -> Result<()> {
-        let Some(budget) = self.budget.filter(|_| !self.cuts) else { return Ok(()) };
-        let held = self.held() as u64;
-        // What is read of the next chunk, and what is made of all in the end, take as much again.
-        // No lane reads beside it.
-        if held <= budget.limit() / 2 || budget.retire(1) && held <= budget.limit() / 2 {
-            return Ok(());
-        }
-        Err(Error::Memory {
-            task: self.states[0].name(),
-            limit: budget.limit(),
-            held: format!(
-                "its states take {} when some of them are merged, and it has to be in memory as a whole; for these, \
-                 `--memory {}M` would do",
-                shown(held),
-                budget.least(2 * held) >> 20
-            ),
-        })
+        let held = self.states.iter().map(|state| state.uncut()).sum::<usize>() as u64;
+        check_whole(&*self.states[0], held, self.budget)
     }
 
     /// All that is left.
@@ -368,6 +401,46 @@ impl<'m> Merging<'m> {
             all
         })
     }
+}
+
+/// Fails if a state has to be in memory as a whole, and its `held` bytes take more than there is.
+pub(crate) fn check_whole(state: &dyn State, held: u64, budget: Option<&Budget>) -> Result<()> {
+    let Some(budget) = budget.filter(|budget| !fits(budget, held)) else { return Ok(()) };
+    Err(Error::Memory {
+        task: state.name(),
+        limit: budget.limit(),
+        held: format!(
+            "its states take {} when some of them are merged, and it has to be in memory as a whole; for these, \
+             `--memory {}M` would do",
+            shown(held),
+            budget.least(2 * held) >> 20
+        ),
+    })
+}
+
+/// Whether so much fits beside as much again: what is read of the next chunk, and what is made of all in the end.
+fn fits(budget: &Budget, held: u64) -> bool {
+    // No lane reads beside it.
+    held <= budget.limit() / 2 || budget.retire(1) && held <= budget.limit() / 2
+}
+
+/// Fails if a chunk does not fit, before it is read: in memory it takes no less than its bytes.
+fn check_chunks(empty: &dyn State, runs: &[Run], budget: Option<&Budget>) -> Result<()> {
+    /// What the state of a chunk takes, in its bytes: about.
+    const TIMES: u64 = 3;
+    let largest = runs.iter().map(|run| run.largest as u64).max().unwrap_or(0);
+    let Some(budget) = budget.filter(|budget| !fits(budget, largest)) else { return Ok(()) };
+    let all: u64 = runs.iter().map(|run| run.largest as u64).sum();
+    Err(Error::Memory {
+        task: empty.name(),
+        limit: budget.limit(),
+        held: format!(
+            "a part of a state that has to be in memory as a whole takes {} in bytes, and more when it is read; \
+             `--memory {}M` may do",
+            shown(largest),
+            budget.least(all.saturating_mul(2 * TIMES)) >> 20
+        ),
+    })
 }
 
 /// The bytes of memory that the largest chunk of a run takes, going by one of them: in tables that is many
@@ -405,7 +478,7 @@ fn fewer(empty: &dyn State, runs: &[Run], context: &Context) -> Result<Option<Ve
         let mut write = |bytes: &[u8]| spill.add(empty.first_key(bytes), bytes);
         let sizes = Sizes::to_spill(budget);
         let mut writer = ChunkWriter { sizes, left: None, write: &mut write };
-        merge(empty, some, context, &mut |state, last| writer.add(state, last))?;
+        merge(empty, some, context, &mut |state, follows| writer.add(state, follows))?;
         Ok(spill.finish())
     });
     let all = fewer.collect::<Result<Vec<_>>>()?;

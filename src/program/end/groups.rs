@@ -17,6 +17,8 @@ use super::keys::Keys;
 use super::labels::Labels;
 use super::pieces::Pieces;
 use super::places::Places;
+use super::set_chunks::{SetRows, put_within, read_within};
+use super::within::{Within, parts as parts_of_place, place};
 use super::{Batch, End, Kind, LaneState, Rows, State};
 use crate::Result;
 use crate::record::Invalid;
@@ -132,6 +134,37 @@ impl Groups {
     /// Whether a large one is cut: by its keys, or by the values of one group.
     fn is_cut(&self) -> bool {
         !matches!(self.keys, Keys::One) || self.states.iter().any(|state| state.condenses())
+    }
+
+    /// Whether a group holds a set of values, whose chunks are cut by these.
+    fn has_sets(&self) -> bool {
+        self.states.iter().any(|state| state.holds_sets())
+    }
+
+    /// Whether it is one of no records, as other parts of the one group are.
+    fn is_nothing(&self) -> bool {
+        let weight = |of: &Self| of.states.iter().map(|state| state.weight()).sum::<usize>();
+        let bytes = |of: &Self| {
+            let mut bytes = Vec::new();
+            LaneState::encode(of, &mut bytes);
+            bytes
+        };
+        let nothing = LaneState::fresh(self);
+        weight(self) <= weight(&nothing) && bytes(self) == bytes(&nothing)
+    }
+
+    /// The groups before a key, or up to it, and the rest.
+    fn cut_keys(self, key: &[u8], up_to: bool) -> (Self, Self) {
+        let (part, keys) = self.keys.cut(key, up_to);
+        let mut halves = keys.map(|keys| Self { keys, states: Vec::new(), ..self.fresh() });
+        for state in self.states {
+            let split = state.split(&part, 2);
+            halves.iter_mut().zip(split).for_each(|(half, mut state)| {
+                state.resize(half.keys.len());
+                half.states.push(state);
+            });
+        }
+        halves.into()
     }
 
     /// As many parts as `2^bits`, of which it is the first and the others have seen nothing.
@@ -326,6 +359,9 @@ impl LaneState for Groups {
     }
 
     fn encode(&self, bytes: &mut Vec<u8>) {
+        if self.has_sets() {
+            put_within(None, bytes);
+        }
         let order = self.keys.encode(bytes);
         for state in &self.states {
             let encoded = state.encode(&order, bytes);
@@ -334,6 +370,9 @@ impl LaneState for Groups {
     }
 
     fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        if self.has_sets() {
+            read_within(&self.states, bytes)?;
+        }
         self.keys.decode(self.grouping.kind_of_key(), bytes)?;
         let groups = self.keys.len();
         for state in &mut self.states {
@@ -344,6 +383,9 @@ impl LaneState for Groups {
     }
 
     fn absorb(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        if self.has_sets() {
+            read_within(&self.states, bytes)?;
+        }
         let map = self.keys.absorb(self.grouping.kind_of_key(), bytes)?;
         let all = self.keys.len();
         for state in &mut self.states {
@@ -360,21 +402,80 @@ impl LaneState for Groups {
     }
 
     fn can_cut(&self) -> bool {
-        !matches!(self.keys, Keys::One)
+        !matches!(self.keys, Keys::One) || self.has_sets()
     }
 
     fn cut(self, key: &[u8]) -> (Self, Self) {
-        let (part, keys) = self.keys.cut(key);
-        let mut halves = keys.map(|keys| Self { keys, states: Vec::new(), ..self.fresh() });
-        for state in self.states {
-            let split = state.split(&part, 2);
-            halves.iter_mut().zip(split).for_each(|(half, state)| half.states.push(state));
+        if !self.has_sets() {
+            return self.cut_keys(key, false);
         }
-        halves.into()
+        let (key, within) = parts_of_place(key);
+        let within = Within::of(within);
+        let within = within.unwrap_or_else(|damaged| unreachable!("it is a first key: {damaged}"));
+        let (mut below, mut rest) = self.cut_keys(&key, within.is_some());
+        let Some(Within { aggregate, value }) = within else { return (below, rest) };
+        // Of the group in which it is cut, values go to the rest.
+        let from = below.keys.find(&key);
+        if let Some((from, to)) = from.and_then(|from| Some((from, rest.keys.add(&key)?))) {
+            let all = rest.keys.len();
+            for (at, (below, rest)) in below.states.iter_mut().zip(&mut rest.states).enumerate() {
+                rest.resize(all);
+                if at >= aggregate && below.holds_sets() {
+                    rest.merge(
+                        below.take_values(from, Some(&value).filter(|_| at == aggregate)),
+                        &[to],
+                    );
+                }
+            }
+        }
+        (below, rest)
+    }
+
+    fn group_of(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if !self.has_sets() {
+            return None;
+        }
+        let (key, within) = parts_of_place(key);
+        (!within.is_empty()).then(|| place(&key, &[]))
+    }
+
+    fn has_before(&self, key: &[u8]) -> bool {
+        match self.has_sets() {
+            true => self.keys.has_before(&parts_of_place(key).0),
+            false => true,
+        }
+    }
+
+    fn split_first(self) -> (Self, Self) {
+        let first = self.keys.first();
+        match first {
+            None => (LaneState::fresh(&self), self),
+            Some(first) => self.cut_keys(&first, true),
+        }
+    }
+
+    fn uncut(&self) -> usize {
+        match self.keys {
+            Keys::One => {
+                let whole = self.states.iter().filter(|state| !state.holds_sets());
+                whole.map(|state| state.weight()).sum()
+            }
+            Keys::Texts(_) | Keys::Numbers(_) => 0,
+        }
+    }
+
+    fn whole(&self) -> usize {
+        self.keys.weight() + self.states.iter().map(|state| state.weight()).sum::<usize>()
     }
 
     fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
-        self.keys.first_key(bytes)
+        if !self.has_sets() {
+            return self.keys.first_key(bytes);
+        }
+        let mut reader = Reader::new(bytes);
+        let within = read_within(&self.states, &mut reader)?;
+        let key = self.keys.first_key(&bytes[bytes.len() - reader.left()..])?;
+        Ok(place(&key, &within.map(|within| within.to_bytes()).unwrap_or_default()))
     }
 
     fn write_chunks(
@@ -383,8 +484,12 @@ impl LaneState for Groups {
         last: bool,
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Vec<u8>>> {
+        let has_sets = self.has_sets();
         let Self { keys, states, .. } = self;
         let order = keys.in_order();
+        if has_sets {
+            return SetRows::new(&keys, &order, states).write(sizes, last, write);
+        }
         let rows = order.groups.len();
         let mut pieces = Pieces::new(states, order.groups.clone());
         let encode = |rows: Range<usize>, bytes: &mut Vec<u8>| {
@@ -396,8 +501,10 @@ impl LaneState for Groups {
 
     fn store(self, context: &Context) -> Result<Box<dyn State>> {
         match self.keys {
-            Keys::One => Ok(Box::new(self)),
-            Keys::Texts(_) | Keys::Numbers(_) => chunks::store(self, context),
+            Keys::One if !self.has_sets() => Ok(Box::new(self)),
+            // Of the one group, all parts but one are of nothing as a rule.
+            Keys::One if spills(context) && self.is_nothing() => Ok(chunks::nothing(&self)),
+            Keys::One | Keys::Texts(_) | Keys::Numbers(_) => chunks::store(self, context),
         }
     }
 
@@ -455,6 +562,11 @@ impl LaneState for Groups {
             }
         }
     }
+}
+
+/// Whether states of the run are spilled.
+fn spills(context: &Context) -> bool {
+    context.budget.as_deref().is_some_and(|budget| budget.is_spilling())
 }
 
 /// Asks for the results of a group, which is one by chance: in the order of their keys, groups are anywhere.

@@ -240,15 +240,59 @@ impl Keys {
         }
     }
 
-    /// The keys before this one, and the rest; with 0 and 1 for the groups of either.
-    pub(super) fn cut(&self, at: &[u8]) -> (Vec<u32>, [Self; 2]) {
+    /// The number of the group whose key sorts as these bytes.
+    pub(super) fn find(&self, key: &[u8]) -> Option<u32> {
         match self {
-            Self::One => (vec![1], [Self::One, Self::One]),
+            Self::One => Some(0),
+            Self::Texts(keys) => {
+                (0..keys.len() as u32).find(|group| keys.text(*group).as_bytes() == key)
+            }
+            Self::Numbers(keys) => keys.get(&number_of_bytes(key)?).copied(),
+        }
+    }
+
+    /// The number of the group whose key sorts as these bytes, and which is added if it is not there.
+    pub(super) fn add(&mut self, key: &[u8]) -> Option<u32> {
+        match self {
+            Self::One => Some(0),
+            Self::Texts(keys) => Some(keys.number(std::str::from_utf8(key).ok()?)),
+            Self::Numbers(keys) => Some(number_of(keys, number_of_bytes(key)?)),
+        }
+    }
+
+    /// Whether a key sorts before these bytes.
+    pub(super) fn has_before(&self, key: &[u8]) -> bool {
+        match self {
+            Self::One => false,
+            Self::Texts(keys) => {
+                (0..keys.len() as u32).any(|group| keys.text(group).as_bytes() < key)
+            }
+            Self::Numbers(keys) => keys.keys().any(|number| number_bytes(*number).as_slice() < key),
+        }
+    }
+
+    /// Bytes that sort as the first of all keys does.
+    pub(super) fn first(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::One => Some(Vec::new()),
+            Self::Texts(keys) => {
+                let texts = (0..keys.len() as u32).map(|group| keys.text(group).as_bytes());
+                texts.min().map(<[u8]>::to_vec)
+            }
+            Self::Numbers(keys) => keys.keys().min().map(|number| number_bytes(*number).to_vec()),
+        }
+    }
+
+    /// The keys before this one, or up to it, and the rest; with 0 and 1 for the groups of either.
+    pub(super) fn cut(&self, at: &[u8], up_to: bool) -> (Vec<u32>, [Self; 2]) {
+        let is_above = |key: &[u8]| if up_to { key > at } else { key >= at };
+        match self {
+            Self::One => (vec![u32::from(!up_to)], [Self::One, Self::One]),
             Self::Texts(keys) => {
                 let mut halves = [TextIds::default(), TextIds::default()];
                 let half = (0..keys.len() as u32).map(|group| {
                     let text = keys.text(group);
-                    let half = u32::from(text.as_bytes() >= at);
+                    let half = u32::from(is_above(text.as_bytes()));
                     halves[half as usize].number(text);
                     half
                 });
@@ -259,7 +303,7 @@ impl Keys {
                 keys.iter().for_each(|(key, group)| by_group[*group as usize] = *key);
                 let mut halves = [HashMap::new(), HashMap::new()];
                 let half = by_group.into_iter().map(|key| {
-                    let half = u32::from(number_bytes(key).as_slice() >= at);
+                    let half = u32::from(is_above(&number_bytes(key)));
                     number_of(&mut halves[half as usize], key);
                     half
                 });
@@ -323,6 +367,11 @@ pub(super) struct InOrder {
 /// Bytes that sort as numbers do.
 pub(super) fn number_bytes(key: i64) -> [u8; 8] {
     (key ^ i64::MIN).to_be_bytes()
+}
+
+/// The number that sorts as bytes do.
+fn number_of_bytes(bytes: &[u8]) -> Option<i64> {
+    Some(i64::from_be_bytes(bytes.try_into().ok()?) ^ i64::MIN)
 }
 
 /// Reads a key of numbers, or of booleans.

@@ -15,9 +15,11 @@ mod labels;
 mod pieces;
 mod places;
 mod rows;
+mod set_chunks;
 mod several;
 mod sort;
 mod state;
+mod within;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ use crate::record::Invalid;
 use crate::run::Context;
 use crate::sink::Printer;
 
-pub(super) use chunks::{ChunkWriter, merge};
+pub(super) use chunks::{ChunkWriter, Follows, check_whole, merge};
 pub(crate) use chunks::{ReadChunks, Run};
 pub(super) use counted::Frequencies;
 pub(super) use distinct::Distinct;

@@ -78,17 +78,27 @@ impl Pieces {
     /// Appends the states of these rows, which come after all that were encoded before: all that an
     /// aggregate has of them, then all of the next.
     pub(super) fn encode(&mut self, rows: Range<usize>, bytes: &mut Vec<u8>) {
-        self.drop_before(rows.start);
-        self.refine(&rows);
-        self.drop_before(rows.start);
-        for aggregate in 0..self.width {
-            let pieces = self.left.iter().take_while(|piece| piece.start < rows.end);
-            for piece in pieces {
-                let of = piece.rows();
-                let own = rows.start.max(of.start) - of.start..rows.end.min(of.end) - of.start;
-                let encoded = piece.states[aggregate].encode(&piece.order[own], bytes);
-                encoded.unwrap_or_else(|_| unreachable!("all aggregates of the table have a form"));
-            }
+        self.go_to(&rows);
+        (0..self.width).for_each(|aggregate| self.encode_one(aggregate, &rows, bytes));
+    }
+
+    /// Makes ready to encode these rows, which come after all that were encoded before.
+    pub(super) fn go_to(&mut self, rows: &Range<usize>) {
+        if self.width > 0 {
+            self.drop_before(rows.start);
+            self.refine(rows);
+            self.drop_before(rows.start);
+        }
+    }
+
+    /// Appends what one of the aggregates has of the rows that it was made ready for.
+    pub(super) fn encode_one(&self, aggregate: usize, rows: &Range<usize>, bytes: &mut Vec<u8>) {
+        let pieces = self.left.iter().take_while(|piece| piece.start < rows.end);
+        for piece in pieces {
+            let of = piece.rows();
+            let own = rows.start.max(of.start) - of.start..rows.end.min(of.end) - of.start;
+            let encoded = piece.states[aggregate].encode(&piece.order[own], bytes);
+            encoded.unwrap_or_else(|_| unreachable!("all aggregates of the table have a form"));
         }
     }
 

@@ -133,6 +133,21 @@ pub(crate) trait State: fmt::Debug + Send {
     /// The state of the keys before this one, and that of the rest.
     fn cut(self: Box<Self>, key: &[u8]) -> (Box<dyn State>, Box<dyn State>);
 
+    /// If a key is within a group: the key where the group begins.
+    fn group_of(&self, key: &[u8]) -> Option<Vec<u8>>;
+
+    /// Whether it has a key before this one, which is one where a group begins.
+    fn has_before(&self, key: &[u8]) -> bool;
+
+    /// The state of the first group, and that of the rest.
+    fn split_first(self: Box<Self>) -> (Box<dyn State>, Box<dyn State>);
+
+    /// Bytes of what cannot be [`cut`](Self::cut), and has to be in memory as a whole.
+    fn uncut(&self) -> usize;
+
+    /// Bytes that it takes as it stands, to which as many are needed when it grows.
+    fn whole(&self) -> usize;
+
     /// The first key of a chunk, of which these are the first bytes.
     fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged>;
 
@@ -279,6 +294,27 @@ pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
 
     fn cut(self, _key: &[u8]) -> (Self, Self) {
         (self.fresh(), self)
+    }
+
+    fn group_of(&self, _key: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn has_before(&self, _key: &[u8]) -> bool {
+        true
+    }
+
+    fn split_first(self) -> (Self, Self) {
+        let rest = self.fresh();
+        (self, rest)
+    }
+
+    fn uncut(&self) -> usize {
+        if self.can_cut() { 0 } else { self.held() }
+    }
+
+    fn whole(&self) -> usize {
+        self.held()
     }
 
     fn first_key(&self, _bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
@@ -440,6 +476,27 @@ impl<S: LaneState> State for S {
     fn cut(self: Box<Self>, key: &[u8]) -> (Box<dyn State>, Box<dyn State>) {
         let (below, rest) = LaneState::cut(*self, key);
         (Box::new(below), Box::new(rest))
+    }
+
+    fn group_of(&self, key: &[u8]) -> Option<Vec<u8>> {
+        LaneState::group_of(self, key)
+    }
+
+    fn has_before(&self, key: &[u8]) -> bool {
+        LaneState::has_before(self, key)
+    }
+
+    fn split_first(self: Box<Self>) -> (Box<dyn State>, Box<dyn State>) {
+        let (first, rest) = LaneState::split_first(*self);
+        (Box::new(first), Box::new(rest))
+    }
+
+    fn uncut(&self) -> usize {
+        LaneState::uncut(self)
+    }
+
+    fn whole(&self) -> usize {
+        LaneState::whole(self)
     }
 
     fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
