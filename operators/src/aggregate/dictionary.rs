@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use hashbrown::hash_table::{Entry, HashTable};
 
+use super::Writer;
 use crate::column::Canonical;
 use crate::table::Seed;
 
@@ -24,6 +25,21 @@ struct Pair {
     group: u32,
     place: u32,
     count: u64,
+}
+
+/// The places of values, in the order of these.
+fn in_order(values: &[Canonical<'_>]) -> Vec<u32> {
+    // Most of them differ in what is looked up nowhere.
+    let begins = values.iter().enumerate().map(|(at, value)| Some((value.begins()?, at as u32)));
+    let Some(mut keyed) = begins.collect::<Option<Vec<(u128, u32)>>>() else {
+        let mut places: Vec<u32> = (0..values.len() as u32).collect();
+        places.sort_unstable_by(|a, b| values[*a as usize].cmp(&values[*b as usize]));
+        return places;
+    };
+    keyed.sort_unstable_by(|(a, at), (b, of)| {
+        a.cmp(b).then_with(|| values[*at as usize].cmp(&values[*of as usize]))
+    });
+    keyed.into_iter().map(|(_, at)| at).collect()
 }
 
 impl Dictionary {
@@ -86,6 +102,35 @@ impl Dictionary {
         self.pairs
             .iter()
             .map(|pair| (pair.group, self.values[pair.place as usize].lend(), pair.count))
+    }
+
+    /// Appends the values of groups, in this order: how many there are, then each in its order, and how often
+    /// it occurs.
+    pub(super) fn encode(&self, order: &[u32], groups: usize, bytes: &mut Vec<u8>) {
+        const NOWHERE: u32 = u32::MAX;
+        let mut rows = vec![NOWHERE; groups];
+        order.iter().enumerate().for_each(|(row, group)| rows[*group as usize] = row as u32);
+        // Values are compared once for all groups, and then by the places that they have.
+        let in_order = in_order(&self.values);
+        let mut ranks = vec![0; self.values.len()];
+        in_order.iter().enumerate().for_each(|(rank, at)| ranks[*at as usize] = rank as u32);
+        let pairs = self.pairs.iter().filter_map(|pair| match rows[pair.group as usize] {
+            NOWHERE => None,
+            row => Some((u64::from(row) << 32 | u64::from(ranks[pair.place as usize]), pair.count)),
+        });
+        let mut pairs: Vec<(u64, u64)> = pairs.collect();
+        pairs.sort_unstable();
+        let mut rest = pairs.as_slice();
+        for row in 0..order.len() as u64 {
+            let (own, others) = rest.split_at(rest.partition_point(|(key, _)| key >> 32 == row));
+            rest = others;
+            bytes.put_u64(own.len() as u64);
+            for (key, count) in own {
+                let place = in_order[*key as u32 as usize];
+                bytes.put_canonical(&self.values[place as usize]);
+                bytes.put_u64(*count);
+            }
+        }
     }
 
     /// Returns true if no group has a value.

@@ -123,6 +123,10 @@ mod tests {
     use crate::column::{Column, Columns, Form, Groups, Span};
 
     fn state(values: &[String], groups: &[u32]) -> Box<dyn Aggregate> {
+        of_groups(3, values, groups)
+    }
+
+    fn of_groups(all: usize, values: &[String], groups: &[u32]) -> Box<dyn Aggregate> {
         let (mut text, mut spans) = (String::new(), Vec::new());
         for value in values {
             let start = text.len();
@@ -130,7 +134,7 @@ mod tests {
             spans.push(Span::new(start, text.len()));
         }
         let mut state = find("frequencies").unwrap().make(&[]).unwrap();
-        state.resize(3);
+        state.resize(all);
         let columns = [Column::texts(Form::Json, &text, &spans)];
         state.update(Groups::Each(groups), &Columns::arguments(values.len(), &columns));
         state
@@ -155,6 +159,13 @@ mod tests {
             prop_assert_eq!(&all, &whole);
             let mut joined = state(&[], &[]);
             for (row, group) in order.iter().enumerate() {
+                // One group is counted in other tables, and encoded in the same order.
+                let own = records.iter().filter(|(of, _)| of == group).map(|(_, value)| value.clone());
+                let own: Vec<String> = own.collect();
+                let (mut alone, mut bytes) = (Vec::new(), Vec::new());
+                of_groups(1, &own, &vec![0; own.len()]).encode(&[0], &mut alone).unwrap();
+                sets.put(row..row + 1, &mut bytes);
+                prop_assert_eq!(alone, bytes);
                 let mut left = sets.values(row);
                 let mut before = None;
                 while let Some(first) = left.first() {

@@ -100,6 +100,14 @@ pub trait Aggregate: Send {
     /// If no state was encoded as these bytes; then it is not to be used any more.
     fn decode(&mut self, groups: usize, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
 
+    /// Adds a state that was encoded: `map` has for each of its groups the group that it is here, which is
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// If no state was encoded as these bytes; then this one is not to be used any more.
+    fn absorb(&mut self, map: &[u32], bytes: &mut Reader<'_>) -> Result<(), Damaged>;
+
     /// The bytes of memory that it has, as far as it knows.
     fn weight(&self) -> usize;
 
@@ -205,6 +213,18 @@ pub trait State: Sized + Send + 'static {
     /// If no state was encoded as these bytes.
     fn decode(&mut self, groups: usize, bytes: &mut Reader<'_>) -> Result<(), Damaged>;
 
+    /// Adds a state that was encoded.
+    ///
+    /// # Errors
+    ///
+    /// If no state was encoded as these bytes.
+    fn absorb(&mut self, map: &[u32], bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let mut other = self.fresh();
+        other.decode(map.len(), bytes)?;
+        self.merge(other, map);
+        Ok(())
+    }
+
     /// The bytes of memory that it has, as far as it knows.
     fn weight(&self) -> usize;
 
@@ -302,6 +322,10 @@ impl<S: State> Aggregate for S {
 
     fn decode(&mut self, groups: usize, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
         State::decode(self, groups, bytes)
+    }
+
+    fn absorb(&mut self, map: &[u32], bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        State::absorb(self, map, bytes)
     }
 
     fn weight(&self) -> usize {

@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 
-use super::Aggregate;
 use super::tally::Tally;
+use super::{Aggregate, Writer};
 use crate::Counts;
 use crate::column::{Canonical, CanonicalValue as Value, Column, Data, Datum, Form};
+use crate::table::saved;
 
 /// Each value is in the table of its form alone.
 ///
@@ -123,9 +124,59 @@ impl Tables {
         rows
     }
 
+    /// Appends the values in their order, and how often each occurs, behind how many there are.
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.put_u64(self.len() as u64);
+        let mut numbers: Vec<(Canonical<'_>, u64)> = Vec::new();
+        if self.floats.is_empty() {
+            // Those of one form need no comparison of forms.
+            let mut integers: Vec<(i64, u64)> =
+                self.integers.iter().map(|(n, of)| (*n, of)).collect();
+            integers.sort_unstable();
+            numbers.extend(integers.into_iter().map(|(n, of)| (Datum::Integer(n).canonical(), of)));
+        } else {
+            let integers = self.integers.iter().map(|(n, of)| (Datum::Integer(*n).canonical(), of));
+            let floats = self.floats.iter();
+            let floats =
+                floats.map(|(bits, of)| (Datum::Float(f64::from_bits(*bits)).canonical(), of));
+            numbers.extend(integers.chain(floats));
+            numbers.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        let mut put = |value: &Canonical<'_>, of: u64| {
+            bytes.put_canonical(value);
+            bytes.put_u64(of);
+        };
+        let (mut texts, mut keys) = (Vec::new(), Vec::new());
+        self.texts.save_by_key(&mut texts);
+        self.keys.save_by_key(&mut keys);
+        let mut numbers = numbers.into_iter().peekable();
+        let mut texts =
+            rows(&texts).map(|(text, of)| (Datum::Text(text).canonical(), of)).peekable();
+        for (key, of) in rows(&keys) {
+            let key = Datum::Key(key).canonical();
+            while let Some((number, of)) = numbers.next_if(|(number, _)| *number < key) {
+                put(&number, of);
+            }
+            while let Some((text, of)) = texts.next_if(|(text, _)| *text < key) {
+                put(&text, of);
+            }
+            put(&key, of);
+        }
+        numbers.for_each(|(number, of)| put(&number, of));
+        texts.for_each(|(text, of)| put(&text, of));
+    }
+
     pub(super) fn weight(&self) -> usize {
         self.texts.weight() + self.keys.weight() + self.integers.weight() + self.floats.weight()
     }
+}
+
+/// Texts that were saved by their order, and how often each occurs.
+fn rows(mut saved: &[u8]) -> impl Iterator<Item = (&str, u64)> {
+    std::iter::from_fn(move || {
+        let (text, of) = saved::load(&mut saved)?;
+        Some((std::str::from_utf8(text).unwrap_or_default(), of))
+    })
 }
 
 /// The text of a string that stands as it is.

@@ -7,7 +7,7 @@
 use super::dictionary::Dictionary;
 use super::state::{first_is_all, numbered};
 use super::tables::{Tables, commonest_first};
-use super::{Damaged, NoBytes, Reader, State, Writer};
+use super::{Damaged, NoBytes, Reader, State};
 use crate::Counts;
 use crate::column::{Canonical, Columns, Groups, OwnedColumn, OwnedData};
 
@@ -311,12 +311,10 @@ impl<const ROWS: bool> State for Tally<ROWS> {
     }
 
     fn encode(&self, order: &[u32], bytes: &mut Vec<u8>) -> Result<(), NoBytes> {
-        for rows in self.in_order(order) {
-            bytes.put_u64(rows.len() as u64);
-            for (value, n) in rows {
-                bytes.put_canonical(&value);
-                bytes.put_u64(n);
-            }
+        match &self.body {
+            Body::One(one) => order.iter().for_each(|_| one.encode(bytes)),
+            Body::Many(many) => many.encode(order, self.groups, bytes),
+            Body::Numbers(_) => unreachable!("values are gone that were counted"),
         }
         Ok(())
     }
@@ -326,14 +324,20 @@ impl<const ROWS: bool> State for Tally<ROWS> {
             return Err(bytes.damaged("fewer groups than there are"));
         }
         self.resize(groups);
-        for group in 0..groups as u32 {
+        let all: Vec<u32> = (0..groups as u32).collect();
+        self.absorb(&all, bytes)
+    }
+
+    fn absorb(&mut self, map: &[u32], bytes: &mut Reader<'_>) -> Result<(), Damaged> {
+        let mut room = String::new();
+        for group in map {
             for _ in 0..bytes.count(2)? {
                 let damaged = bytes.damaged("a value that does not occur");
-                let (value, n) = (bytes.canonical()?, bytes.records()?);
+                let (value, n) = (bytes.datum()?, bytes.records()?);
                 if n == 0 {
                     return Err(damaged);
                 }
-                self.add(group, value, n);
+                self.add(*group, Canonical::within(&value, &mut room), n);
             }
         }
         Ok(())

@@ -350,12 +350,8 @@ impl LaneState for Groups {
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {
-        let (mut saved, mut bytes) = (LaneState::fresh(self), Reader::new(bytes));
-        let read = LaneState::decode(&mut saved, &mut bytes).and_then(|()| bytes.end());
-        if read.is_ok() {
-            LaneState::merge(self, saved);
-        }
-        read.is_ok()
+        let mut bytes = Reader::new(bytes);
+        LaneState::absorb(self, &mut bytes).and_then(|()| bytes.end()).is_ok()
     }
 
     fn encode(&self, bytes: &mut Vec<u8>) {
@@ -389,10 +385,8 @@ impl LaneState for Groups {
         let map = self.keys.absorb(self.grouping.kind_of_key(), bytes)?;
         let all = self.keys.len();
         for state in &mut self.states {
-            let mut others = state.fresh();
-            others.decode(map.len(), bytes)?;
             state.resize(all);
-            state.merge(others, &map);
+            state.absorb(&map, bytes)?;
         }
         Ok(())
     }
