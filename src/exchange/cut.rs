@@ -34,7 +34,7 @@ pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) ->
         (part, cutter) = sample(part, has_rows, most, usize::MAX, context)?;
     }
     let is_around = matches!(cutter, Cutter::Around(_));
-    let shared = Arc::new(Shared::cut(has_rows, cutter));
+    let shared = Arc::new(Shared::cut(has_rows, cutter, budget, context.threads));
     let share = budget.map(|budget| budget.limit() / 4 / context.threads.max(1) as u64);
     let idle: Mutex<Vec<Ranges>> = Mutex::default();
     let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,17 +110,9 @@ fn sample(
         if weight > SAMPLE {
             break;
         }
-        let loaded;
-        let bytes = match (looked[turn * stride % looked.len()], budget) {
-            (Chunk::Held(bytes), _) => bytes,
-            (Chunk::Spilled(extent), Some(budget)) => {
-                loaded = budget.read(*extent)?;
-                &loaded
-            }
-            (Chunk::Spilled(_), None) => unreachable!("only a run with a budget spills"),
-        };
-        let rows = keys_of(bytes, has_rows, 1).count();
-        for key in keys_of(bytes, has_rows, rows.div_ceil(KEYS).max(1)) {
+        let bytes = looked[turn * stride % looked.len()].load(budget)?;
+        let rows = keys_of(&bytes, has_rows, 1).count();
+        for key in keys_of(&bytes, has_rows, rows.div_ceil(KEYS).max(1)) {
             let key = &key[..key.len().min(longest)];
             weight += key.len();
             sampled.push(key.to_vec());

@@ -1,7 +1,8 @@
 //! The rows of one range: chunks of bytes, in memory or in the temporary file.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
+use creel_kernels::Buffer;
 use creel_operators::sort::Row;
 
 use crate::Result;
@@ -23,16 +24,16 @@ pub(super) struct Part {
 /// Some rows of a part, one behind the other.
 #[derive(Debug)]
 pub(super) enum Chunk {
-    Held(Vec<u8>),
+    Held(Buffer),
     Spilled(Extent),
 }
 
 impl Chunk {
     /// Its rows.
-    pub(super) fn load(self, budget: Option<&Budget>) -> Result<Vec<u8>> {
+    pub(super) fn load(&self, budget: Option<&Budget>) -> Result<Loaded<'_>> {
         match (self, budget) {
-            (Self::Held(bytes), _) => Ok(bytes),
-            (Self::Spilled(extent), Some(budget)) => budget.read(extent),
+            (Self::Held(bytes), _) => Ok(Loaded::Held(bytes)),
+            (Self::Spilled(extent), Some(budget)) => budget.read(*extent).map(Loaded::Read),
             (Self::Spilled(_), None) => unreachable!("only a run with a budget spills"),
         }
     }
@@ -41,6 +42,23 @@ impl Chunk {
         match self {
             Self::Held(bytes) => bytes.len(),
             Self::Spilled(extent) => extent.holds(),
+        }
+    }
+}
+
+/// The rows of a chunk, in memory.
+pub(super) enum Loaded<'c> {
+    Held(&'c Buffer),
+    Read(Vec<u8>),
+}
+
+impl Deref for Loaded<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Held(bytes) => bytes,
+            Self::Read(bytes) => bytes,
         }
     }
 }
@@ -81,7 +99,7 @@ const LONG: u8 = 0xff;
 
 /// Appends bytes behind their length.
 #[inline]
-pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put(out: &mut Buffer, bytes: &[u8]) {
     match u8::try_from(bytes.len()) {
         Ok(len) if len < LONG => out.push(len),
         _ => {

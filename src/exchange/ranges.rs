@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use creel_kernels::{Buffer, Slabs};
 use creel_operators::sort::{Row, Splitters, order};
 
 use super::part::{Chunk, HEAD, Part, next, put, take};
@@ -12,6 +13,11 @@ use crate::spill::{Batch, Budget};
 /// Bytes of a chunk, and of the first of a range, which may have few rows.
 const CHUNK: usize = if cfg!(test) { 64 } else { 16 << 10 };
 const FIRST_CHUNK: usize = CHUNK / 16;
+
+/// Bytes of the slabs that chunks are cut from, of a sort of few rows, and the part of the memory of a run that the
+/// lanes may have in slabs without rows.
+const FEW_SLAB: usize = 256 << 10;
+const SPARE: u64 = 64;
 
 /// Bytes of rows that a lane keeps as they come, as a sample, before it sends them to ranges.
 const SAMPLE: usize = if cfg!(test) { 512 } else { 4 << 20 };
@@ -38,6 +44,8 @@ pub(crate) struct Shared {
     /// Whether something stands behind each key.
     has_rows: bool,
     bits: u32,
+    /// The bytes of the largest slab that chunks are cut from.
+    slab: usize,
     /// The ranges, by the sample of the first lane that has one.
     splitters: OnceLock<Arc<Cutter>>,
 }
@@ -49,18 +57,30 @@ impl Shared {
         let fit = budget
             .map_or(u64::MAX, |budget| budget.limit() / 2 / CHUNK as u64 / lanes.max(1) as u64);
         let bits = fit.max(2).ilog2().min(BITS);
-        Self { has_rows, bits, splitters: OnceLock::new() }
+        Self { has_rows, bits, slab: slab(budget, lanes), splitters: OnceLock::new() }
     }
 
     /// A sort of few rows, all of one range.
     pub(crate) fn of_few(has_rows: bool) -> Self {
-        Self { has_rows, bits: 0, splitters: OnceLock::new() }
+        Self { has_rows, bits: 0, slab: FEW_SLAB, splitters: OnceLock::new() }
     }
 
     /// One of these, for ranges that are cut again.
-    pub(super) fn cut(has_rows: bool, cutter: Cutter) -> Self {
-        Self { has_rows, bits: 0, splitters: Arc::new(cutter).into() }
+    pub(super) fn cut(
+        has_rows: bool,
+        cutter: Cutter,
+        budget: Option<&Budget>,
+        lanes: usize,
+    ) -> Self {
+        let splitters = Arc::new(cutter).into();
+        Self { has_rows, bits: 0, slab: slab(budget, lanes), splitters }
     }
+}
+
+/// The bytes of the largest slab of each lane.
+fn slab(budget: Option<&Budget>, lanes: usize) -> usize {
+    let share = |budget: &Budget| budget.limit() / SPARE / lanes.max(1) as u64;
+    budget.map_or(usize::MAX, |budget| usize::try_from(share(budget)).unwrap_or(usize::MAX))
 }
 
 /// How keys are told apart.
@@ -103,12 +123,12 @@ pub(crate) struct Ranges {
     cutter: Option<Arc<Cutter>>,
     parts: Vec<Part>,
     /// The chunk of each part that is being filled.
-    open: Vec<Vec<u8>>,
+    open: Vec<Buffer>,
     /// How many rows each part has.
     rows: Vec<usize>,
-    /// Chunks that were spilled, to be used again.
-    free: Vec<Vec<u8>>,
-    /// The bytes of memory of all chunks but those that are free.
+    /// The memory of the chunks.
+    slabs: Slabs,
+    /// The bytes of all chunks that are in memory.
     held: usize,
 }
 
@@ -122,8 +142,10 @@ impl Ranges {
         let ranges = cutter.as_ref().map_or(1, |cutter| cutter.ranges());
         let mut parts = Vec::new();
         parts.resize_with(ranges, Part::default);
-        let (open, rows) = (vec![Vec::new(); ranges], vec![0; ranges]);
-        Self { shared, cutter, parts, open, rows, free: Vec::new(), held: 0 }
+        let mut open = Vec::new();
+        open.resize_with(ranges, Buffer::default);
+        let slabs = Slabs::new(shared.slab);
+        Self { shared, cutter, parts, open, rows: vec![0; ranges], slabs, held: 0 }
     }
 
     /// No rows, for the ranges that are known.
@@ -187,7 +209,7 @@ impl Ranges {
 
     /// The chunk of a range that has room for so many bytes of one more row.
     #[inline]
-    fn room(&mut self, range: usize, bytes: usize) -> &mut Vec<u8> {
+    fn room(&mut self, range: usize, bytes: usize) -> &mut Buffer {
         self.rows[range] += 1;
         let open = &self.open[range];
         if open.capacity() - open.len() < bytes {
@@ -198,13 +220,8 @@ impl Ranges {
 
     #[cold]
     fn renew(&mut self, range: usize, bytes: usize) {
-        let fresh = match self.free.pop() {
-            Some(free) if free.capacity() >= bytes => free,
-            _ => {
-                let twice = 2 * self.open[range].capacity();
-                Vec::with_capacity(twice.clamp(FIRST_CHUNK, CHUNK).max(bytes))
-            }
-        };
+        let twice = 2 * self.open[range].capacity();
+        let fresh = self.slabs.buffer(twice.clamp(FIRST_CHUNK, CHUNK).max(bytes));
         self.held += fresh.capacity();
         let full = std::mem::replace(&mut self.open[range], fresh);
         if !full.is_empty() {
@@ -226,7 +243,7 @@ impl Ranges {
         let chunks = std::mem::take(&mut self.parts[0]).chunks;
         let of_sample = || {
             let held = chunks.iter().filter_map(|chunk| match chunk {
-                Chunk::Held(bytes) => Some(bytes.as_slice()),
+                Chunk::Held(bytes) => Some(&**bytes),
                 Chunk::Spilled(_) => None,
             });
             let mut keys = Vec::new();
@@ -239,11 +256,7 @@ impl Ranges {
         let mut sent = Self::of(Arc::clone(&shared), Some(cutter));
         for chunk in chunks {
             match chunk {
-                Chunk::Held(mut bytes) => {
-                    sent.add_chunk(&bytes);
-                    bytes.clear();
-                    sent.free.push(bytes);
-                }
+                Chunk::Held(bytes) => sent.add_chunk(&bytes),
                 Chunk::Spilled(_) => unreachable!("what is spilled was sent before"),
             }
         }
@@ -279,7 +292,7 @@ impl Ranges {
         for (range, part) in self.parts.iter_mut().enumerate() {
             let mut kept = Vec::new();
             for chunk in std::mem::take(&mut part.chunks) {
-                let mut held = match chunk {
+                let held = match chunk {
                     Chunk::Held(held) => held,
                     spilled @ Chunk::Spilled(_) => {
                         kept.push(spilled);
@@ -293,10 +306,6 @@ impl Ranges {
                 }
                 part.bytes -= held.len();
                 bytes.extend_from_slice(&held);
-                if held.capacity() == CHUNK {
-                    held.clear();
-                    self.free.push(held);
-                }
             }
             part.chunks = kept;
             if !bytes.is_empty() {
@@ -308,6 +317,7 @@ impl Ranges {
         for (range, extent) in spilled.into_iter().zip(batch.finish()?) {
             self.parts[range].push(Chunk::Spilled(extent));
         }
+        self.slabs.reuse();
         self.held = 0;
         Ok(true)
     }
@@ -365,6 +375,7 @@ impl Ranges {
             }
         }
         self.parts[0] = kept;
+        self.slabs.reuse();
         (self.held, self.rows[0]) = (0, 0);
         let (mut rows, mut at) = (Vec::new(), 0);
         while at < bytes.len() {

@@ -2,8 +2,8 @@
 //!
 //! [`Spaces`] finds white space in 64 bytes at a time, [`Words`] and [`TextWords`] walk over what
 //! stands between, [`plain`] passes over what needs no look in a string of JSON, and [`prefetch`]
-//! asks for memory before it is needed, of which [`Huge`] is a slice in large pages and [`Scatter`] many
-//! lists. [`reserve`] and
+//! asks for memory before it is needed, of which [`Huge`] is a slice in large pages, [`Scatter`] many
+//! lists, and [`Slabs`] many buffers. [`reserve`] and
 //! [`zeroed`] unwind where memory is refused, [`Telling`] tells of it, and [`return_freed`] keeps little of
 //! what is freed. What looks at
 //! bytes is a pure function of them, the same on every processor; the tests compare each with a
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! What is `unsafe` is one expression for each architecture, the hint itself in `prefetch`, the
-//! allocations in `huge`, `refused` and `telling`, places that were not written in `places` and `scatter`, words that are whole characters in
+//! allocations in `huge`, `refused` and `telling`, places that were not written in `places`, `scatter` and `slabs`, words that are whole characters in
 //! `text_words`, calls of what only some processors have in `edges`, a setting of the
 //! allocator in `freed`, and the name of a section of the executable in `before_main`.
 //!
@@ -35,6 +35,7 @@ mod prefetch;
 mod refused;
 mod scatter;
 mod sixteen;
+mod slabs;
 mod spaces;
 mod telling;
 mod text_words;
@@ -48,6 +49,7 @@ pub use plain::plain;
 pub use prefetch::prefetch;
 pub use refused::{Refused, reserve, reserve_exact, zeroed};
 pub use scatter::Scatter;
+pub use slabs::{Buffer, Slabs};
 pub use spaces::Spaces;
 pub use telling::Telling;
 pub use text_words::TextWords;
