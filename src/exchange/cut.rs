@@ -124,7 +124,59 @@ fn sample(
     let common = keys.chunk_by(|a, b| a == b).max_by_key(|same| same.len());
     let cutter = match common {
         Some(same) if same.len() > keys.len() / 4 => Cutter::Around(same[0].to_vec()),
-        _ => Cutter::By(Splitters::of(&mut keys, bits)),
+        _ => match beginning(&keys) {
+            Some(beginning) => Cutter::Beginning(beginning.to_vec()),
+            None => Cutter::By(Splitters::of(&mut keys, bits)),
+        },
     };
     Ok((part, cutter))
+}
+
+/// What most keys begin with, if splitters cannot tell most of them apart because of the others: these
+/// differ in earlier bytes than the most do. In order, as they are here, most keys then stand together.
+fn beginning<'k>(keys: &[&'k [u8]]) -> Option<&'k [u8]> {
+    let (first, last) = (keys.first()?, keys.last()?);
+    let seen = same_bytes(first, last) + Splitters::BYTES;
+    let head = |key: &'k [u8]| &key[..key.len().min(seen)];
+    let alike = keys.chunk_by(|a, b| head(a) == head(b)).max_by_key(|alike| alike.len())?;
+    let (first, last) = (alike.first()?, alike.last()?);
+    (alike.len() > keys.len() / 2).then(|| &first[..same_bytes(first, last)])
+}
+
+fn same_bytes(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_behind_a_common_beginning_are_told_apart_whatever_stands_around_them() {
+        let common = (0..1000).map(|n| format!("some/common/path/{n:04}").into_bytes());
+        let around = (0..30).flat_map(|n| [format!("a{n}"), format!("z{n}")]);
+        let mut keys: Vec<Vec<u8>> = common.chain(around.map(String::into_bytes)).collect();
+        keys.sort();
+        let mut ranges = Ranges::new(Arc::new(Shared::of_few(false)));
+        // Not in their order: a sample has some of all.
+        for n in 0..keys.len() {
+            let key = &keys[n * 37 % keys.len()];
+            ranges.add_keys(key, std::iter::once(0..key.len()));
+        }
+        let (mut parts, mut sorted) = (Ranges::parts(vec![ranges]), Vec::new());
+        while let Some(part) = parts.pop() {
+            assert!(part.cuts < 6, "{} bytes are not told apart", part.bytes);
+            if part.bytes > 8000 {
+                let cut = cut(part, false, 8000, &Context::default()).unwrap();
+                parts.extend(cut.into_iter().rev());
+                continue;
+            }
+            let mut bytes = Vec::new();
+            part.load(None, &mut bytes).unwrap();
+            let mut own: Vec<_> = keys_of(&bytes, false, 1).map(<[u8]>::to_vec).collect();
+            own.sort();
+            sorted.append(&mut own);
+        }
+        assert_eq!(sorted, keys);
+    }
 }

@@ -89,13 +89,15 @@ pub(super) enum Cutter {
     By(Splitters),
     /// Those before a key, the same as this, and behind it.
     Around(Vec<u8>),
+    /// Those before all keys with this beginning, with it, and behind.
+    Beginning(Vec<u8>),
 }
 
 impl Cutter {
     fn ranges(&self) -> usize {
         match self {
             Self::By(splitters) => splitters.ranges(),
-            Self::Around(_) => 3,
+            Self::Around(_) | Self::Beginning(_) => 3,
         }
     }
 
@@ -107,11 +109,20 @@ impl Cutter {
     ) {
         match self {
             Self::By(splitters) => splitters.each(text, keys, visit),
-            Self::Around(middle) => keys.for_each(|key| {
-                let range = text[key.clone()].cmp(middle) as i8 + 1;
-                visit(key, range as usize);
+            Self::Around(_) | Self::Beginning(_) => keys.for_each(|key| {
+                let range = self.range(&text[key.clone()]);
+                visit(key, range);
             }),
         }
+    }
+
+    fn range(&self, key: &[u8]) -> usize {
+        let (own, middle) = match self {
+            Self::By(splitters) => return splitters.range(key),
+            Self::Around(middle) => (key, middle),
+            Self::Beginning(middle) => (&key[..key.len().min(middle.len())], middle),
+        };
+        (own.cmp(middle) as i8 + 1) as usize
     }
 }
 
@@ -165,11 +176,7 @@ impl Ranges {
 
     /// Adds a row behind its key.
     pub(crate) fn add(&mut self, key: &[u8], row: &[u8]) {
-        let range = match self.cutter.as_deref() {
-            Some(Cutter::By(splitters)) => splitters.range(key),
-            Some(Cutter::Around(middle)) => (key.cmp(middle) as i8 + 1) as usize,
-            None => 0,
-        };
+        let range = self.cutter.as_deref().map_or(0, |cutter| cutter.range(key));
         self.push(range, [key, row]);
         self.settle();
     }

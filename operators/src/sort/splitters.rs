@@ -31,6 +31,9 @@ pub struct Splitters {
 const AT_ONCE: usize = 16;
 
 impl Splitters {
+    /// The bytes behind the common beginning that keys are told apart by.
+    pub const BYTES: usize = size_of::<u64>();
+
     /// Splitters by a sample of keys, which is sorted.
     ///
     /// ```
