@@ -9,6 +9,11 @@ use super::variable::{Setting, checked_as, variable};
 
 /// The variable.
 const NAME: &str = "AZURE_STORAGE_CONNECTION_STRING";
+
+/// How to mend one. Not by an example: what stands for a key there is hidden like one.
+const FIELDS: &str =
+    "it needs the fields AccountName and AccountKey, each with = and its value, separated by ;";
+
 /// The end of the names of hosts in the public cloud.
 const PUBLIC: &str = "core.windows.net";
 
@@ -28,11 +33,9 @@ fn read(given: &str) -> Result<Vec<Setting<Key>>, String> {
     };
     for part in given.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         // Not shown: a key may have come into the wrong variable.
-        let (field, value) = part.split_once('=').ok_or_else(|| {
-            format!(
-                "{NAME} has a part that is no field; write it as AccountName=...;AccountKey=..."
-            )
-        })?;
+        let (field, value) = part
+            .split_once('=')
+            .ok_or_else(|| format!("{NAME} has a part that is no field; {FIELDS}"))?;
         // As the variable of the same meaning is looked at.
         let checked = |like: &str| {
             let value = checked_as(&format!("{field} in {NAME}"), like, value)?;
@@ -76,7 +79,7 @@ fn read(given: &str) -> Result<Vec<Setting<Key>>, String> {
         add("AccountName", Key::AccountName, account);
     }
     match found.is_empty() {
-        true => Err(format!("{NAME} names no account; write it as AccountName=...;AccountKey=...")),
+        true => Err(format!("{NAME} names no account; {FIELDS}")),
         false => Ok(found),
     }
 }

@@ -105,8 +105,12 @@ impl Pattern {
         Ok(Self { scheme, given: rest.to_owned(), alternatives })
     }
 
-    /// The last component with a bracket, as it is written where the bracket is meant itself.
+    /// The last component with a bracket, as it is written where the bracket is meant itself. None of a pattern
+    /// with a secret, which is not known as one any more once the brackets behind it are other ones.
     pub(super) fn literal(&self) -> Option<String> {
+        if self.shown() != self.given {
+            return None;
+        }
         let name = self.given.rsplit('/').find(|name| name.contains('['))?;
         // Whoever wrote this knows it.
         (!name.contains("[[]")).then(|| printable(&name.replace('[', "[[]")))

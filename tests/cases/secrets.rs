@@ -39,6 +39,8 @@ fn no_spelling_of_a_url_shows_its_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     let urls = [
         "s3://AKIA:S3CRETq7@b/x",
+        "u:S3CRETq7@[::1]/x",
+        "u:S3CRETq7@[2001:db8::1]:8080/x",
         "s3://AKIA:S3CRET/q7+x@b/x",
         "s3://S3CRETq7@b/x",
         "s3://b/x?Signature=S3CRETq7",
