@@ -124,23 +124,28 @@ fn sample(
     let common = keys.chunk_by(|a, b| a == b).max_by_key(|same| same.len());
     let cutter = match common {
         Some(same) if same.len() > keys.len() / 4 => Cutter::Around(same[0].to_vec()),
-        _ => match beginning(&keys) {
-            Some(beginning) => Cutter::Beginning(beginning.to_vec()),
-            None => Cutter::By(Splitters::of(&mut keys, bits)),
-        },
+        _ if splitters_fail(&keys) => Cutter::Keys(firsts(&keys, 1 << bits)),
+        _ => Cutter::By(Splitters::of(&mut keys, bits)),
     };
     Ok((part, cutter))
 }
 
-/// What most keys begin with, if splitters cannot tell most of them apart because of the others: these
-/// differ in earlier bytes than the most do. In order, as they are here, most keys then stand together.
-fn beginning<'k>(keys: &[&'k [u8]]) -> Option<&'k [u8]> {
-    let (first, last) = (keys.first()?, keys.last()?);
+/// Whether splitters cannot tell most of the sorted keys apart: these are alike in the bytes that splitters
+/// look at, as others, which may be few, differ earlier. To look at whole keys is slower, and halves any part.
+fn splitters_fail(keys: &[&[u8]]) -> bool {
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return false };
     let seen = same_bytes(first, last) + Splitters::BYTES;
-    let head = |key: &'k [u8]| &key[..key.len().min(seen)];
-    let alike = keys.chunk_by(|a, b| head(a) == head(b)).max_by_key(|alike| alike.len())?;
-    let (first, last) = (alike.first()?, alike.last()?);
-    (alike.len() > keys.len() / 2).then(|| &first[..same_bytes(first, last)])
+    let head = |key: &'_ [u8]| key.len().min(seen);
+    let alike = keys.chunk_by(|a, b| a[..head(a)] == b[..head(b)]).map(<[_]>::len).max();
+    alike.is_some_and(|alike| alike > keys.len() / 2)
+}
+
+/// The keys that so many ranges of about as many of the sorted keys begin with.
+fn firsts(keys: &[&[u8]], ranges: usize) -> Vec<Vec<u8>> {
+    let mut firsts: Vec<_> =
+        (1..ranges).map(|range| keys[keys.len() * range / ranges].to_vec()).collect();
+    firsts.dedup();
+    firsts
 }
 
 fn same_bytes(a: &[u8], b: &[u8]) -> usize {
@@ -151,32 +156,44 @@ fn same_bytes(a: &[u8], b: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn keys_behind_a_common_beginning_are_told_apart_whatever_stands_around_them() {
-        let common = (0..1000).map(|n| format!("some/common/path/{n:04}").into_bytes());
-        let around = (0..30).flat_map(|n| [format!("a{n}"), format!("z{n}")]);
-        let mut keys: Vec<Vec<u8>> = common.chain(around.map(String::into_bytes)).collect();
-        keys.sort();
+    /// Parts of these keys that were cut until each has no more than 8,000 bytes, in order.
+    fn cut_up(keys: &[Vec<u8>]) -> Vec<Part> {
         let mut ranges = Ranges::new(Arc::new(Shared::of_few(false)));
         // Not in their order: a sample has some of all.
         for n in 0..keys.len() {
             let key = &keys[n * 37 % keys.len()];
             ranges.add_keys(key, std::iter::once(0..key.len()));
         }
-        let (mut parts, mut sorted) = (Ranges::parts(vec![ranges]), Vec::new());
-        while let Some(part) = parts.pop() {
-            assert!(part.cuts < 6, "{} bytes are not told apart", part.bytes);
-            if part.bytes > 8000 {
-                let cut = cut(part, false, 8000, &Context::default()).unwrap();
-                parts.extend(cut.into_iter().rev());
+        let (mut left, mut small) = (Ranges::parts(vec![ranges]), Vec::new());
+        while let Some(part) = left.pop() {
+            if part.bytes <= 8000 || part.cuts >= 6 {
+                small.push(part);
                 continue;
             }
-            let mut bytes = Vec::new();
-            part.load(None, &mut bytes).unwrap();
-            let mut own: Vec<_> = keys_of(&bytes, false, 1).map(<[u8]>::to_vec).collect();
-            own.sort();
-            sorted.append(&mut own);
+            let cut = cut(part, false, 8000, &Context::default()).unwrap();
+            left.extend(cut.into_iter().rev());
         }
-        assert_eq!(sorted, keys);
+        small
+    }
+
+    #[test]
+    fn parts_become_small_wherever_their_keys_differ() {
+        let common = (0..1000).map(|n| format!("some/common/path/{n:04}").into_bytes());
+        let around = (0..30).flat_map(|n| [format!("a{n}"), format!("z{n}")]);
+        let behind: Vec<Vec<u8>> = common.chain(around.map(String::into_bytes)).collect();
+        let longer: Vec<Vec<u8>> = (0..1000).map(|n| vec![b'a'; n * 7 % 1000]).collect();
+        for mut keys in [behind, longer] {
+            keys.sort();
+            let mut sorted = Vec::new();
+            for part in cut_up(&keys) {
+                assert!(part.bytes <= 8000, "{} bytes are not told apart", part.bytes);
+                let mut bytes = Vec::new();
+                part.load(None, &mut bytes).unwrap();
+                let mut own: Vec<_> = keys_of(&bytes, false, 1).map(<[u8]>::to_vec).collect();
+                own.sort();
+                sorted.append(&mut own);
+            }
+            assert_eq!(sorted, keys);
+        }
     }
 }

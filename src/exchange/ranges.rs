@@ -89,15 +89,16 @@ pub(super) enum Cutter {
     By(Splitters),
     /// Those before a key, the same as this, and behind it.
     Around(Vec<u8>),
-    /// Those before all keys with this beginning, with it, and behind.
-    Beginning(Vec<u8>),
+    /// Keys that ranges begin with, in order, compared as they are.
+    Keys(Vec<Vec<u8>>),
 }
 
 impl Cutter {
     fn ranges(&self) -> usize {
         match self {
             Self::By(splitters) => splitters.ranges(),
-            Self::Around(_) | Self::Beginning(_) => 3,
+            Self::Around(_) => 3,
+            Self::Keys(firsts) => firsts.len() + 1,
         }
     }
 
@@ -109,7 +110,7 @@ impl Cutter {
     ) {
         match self {
             Self::By(splitters) => splitters.each(text, keys, visit),
-            Self::Around(_) | Self::Beginning(_) => keys.for_each(|key| {
+            Self::Around(_) | Self::Keys(_) => keys.for_each(|key| {
                 let range = self.range(&text[key.clone()]);
                 visit(key, range);
             }),
@@ -117,12 +118,11 @@ impl Cutter {
     }
 
     fn range(&self, key: &[u8]) -> usize {
-        let (own, middle) = match self {
-            Self::By(splitters) => return splitters.range(key),
-            Self::Around(middle) => (key, middle),
-            Self::Beginning(middle) => (&key[..key.len().min(middle.len())], middle),
-        };
-        (own.cmp(middle) as i8 + 1) as usize
+        match self {
+            Self::By(splitters) => splitters.range(key),
+            Self::Around(middle) => (key.cmp(middle) as i8 + 1) as usize,
+            Self::Keys(firsts) => firsts.partition_point(|first| first.as_slice() <= key),
+        }
     }
 }
 
@@ -229,7 +229,7 @@ impl Ranges {
     fn renew(&mut self, range: usize, bytes: usize) {
         let twice = 2 * self.open[range].capacity();
         let fresh = self.slabs.buffer(twice.clamp(FIRST_CHUNK, CHUNK).max(bytes));
-        self.held += fresh.capacity();
+        self.held += fresh.weight();
         let full = std::mem::replace(&mut self.open[range], fresh);
         if !full.is_empty() {
             self.parts[range].push(Chunk::Held(full));

@@ -63,11 +63,12 @@ impl Slabs {
         Self { slabs: Vec::new(), at: 0, used: 0, most: most.clamp(LEAST, MOST) }
     }
 
-    /// An empty buffer for so many bytes. One that is larger than slabs are has memory of its own.
+    /// An empty buffer for so many bytes. One that is larger than an eighth of a slab has memory of its own: the
+    /// rest of a slab that it did not fit into would be used by nobody.
     ///
     /// Unwinds with [`Refused`](crate::Refused) if the system has no memory for it.
     pub fn buffer(&mut self, capacity: usize) -> Buffer {
-        if capacity > self.most {
+        if capacity > self.most / 8 {
             return Buffer::of(Arc::new(Huge::unwritten(capacity)), 0, capacity);
         }
         loop {
@@ -119,6 +120,15 @@ impl Buffer {
     #[inline]
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// The bytes of memory that it takes, used or not.
+    pub fn weight(&self) -> usize {
+        match self.capacity {
+            // It has huge pages of its own.
+            large @ MOST.. => large.next_multiple_of(MOST),
+            piece => piece,
+        }
     }
 
     /// Appends a byte.
@@ -202,10 +212,10 @@ mod tests {
     fn slabs_are_used_again_when_no_buffer_of_them_is_left() {
         let mut slabs = Slabs::new(MOST);
         let fill =
-            |slabs: &mut Slabs| -> Vec<Buffer> { (0..40).map(|_| slabs.buffer(50)).collect() };
+            |slabs: &mut Slabs| -> Vec<Buffer> { (0..60).map(|_| slabs.buffer(30)).collect() };
         let buffers = fill(&mut slabs);
         let weight = slabs.weight();
-        assert!(weight >= 40 * 50);
+        assert!(weight >= 60 * 30);
         drop(buffers);
         slabs.reuse();
         let mut buffers = fill(&mut slabs);
@@ -215,7 +225,7 @@ mod tests {
         drop(buffers);
         slabs.reuse();
         for mut buffer in fill(&mut slabs) {
-            buffer.extend_from_slice(&[7; 50]);
+            buffer.extend_from_slice(&[7; 30]);
         }
         assert_eq!(&kept[..], b"kept");
     }
