@@ -40,6 +40,9 @@ const LEAST_CHECKED: usize = if cfg!(test) { 300 } else { 16 << 20 };
 const CHECKED: usize = 8;
 const MUCH_LARGER: usize = 4;
 
+/// Bytes of a log that are told apart at once, at least.
+const LEAST_REDUCED: usize = if cfg!(test) { 64 } else { 256 << 10 };
+
 /// The first record of each key, and others that may not be the first.
 ///
 /// ```
@@ -194,16 +197,29 @@ impl FirstRecords {
     }
 
     /// Leaves the first records of a log; returns how many there were, and are.
+    ///
+    /// They are told apart again whenever they have become twice as many bytes: a log in which one key repeats
+    /// may be most of the memory, and to copy all of it would take as much again.
     fn cut_down(&mut self, log: usize, table: &mut Table, bytes: &mut Vec<u8>) -> (usize, usize) {
         let before = self.logs.entries(log);
         bytes.clear();
-        self.logs.pieces(log).for_each(|(piece, _)| bytes.extend_from_slice(piece));
-        let Some(after) = table.reduce(self.form, &self.seed, bytes, before) else {
-            unreachable!("a log holds the entries that were appended to it")
-        };
+        let (mut entries, mut most) = (0, LEAST_REDUCED);
+        let mut pieces = self.logs.pieces(log).peekable();
+        while let Some((piece, of_piece)) = pieces.next() {
+            bytes.extend_from_slice(piece);
+            entries += of_piece;
+            if bytes.len() < most && pieces.peek().is_some() {
+                continue;
+            }
+            let Some(after) = table.reduce(self.form, &self.seed, bytes, entries) else {
+                unreachable!("a log holds the entries that were appended to it")
+            };
+            (entries, most) = (after, (2 * bytes.len()).max(LEAST_REDUCED));
+        }
+        drop(pieces);
         self.logs.clear(log);
-        self.logs.push_bytes(log, bytes, after);
-        (before, after)
+        self.logs.push_bytes(log, bytes, entries);
+        (before, entries)
     }
 
     /// Adds all that another one has seen, of the same form.
