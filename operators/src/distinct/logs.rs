@@ -182,6 +182,19 @@ impl Logs {
         })
     }
 
+    /// Moves all records to slabs of their own, if they are a small part of those that there are. What has
+    /// become free in these is not in [`held`](Self::held): others would take as much again.
+    pub(super) fn compact(&mut self) {
+        let weight: usize = self.slabs.iter().map(|slab| slab.len()).sum();
+        if weight / 4 < self.used + SLAB {
+            return;
+        }
+        let old = std::mem::replace(self, Self::new(self.len()));
+        for log in 0..old.len() {
+            old.pieces(log).for_each(|(piece, entries)| self.push_bytes(log, piece, entries));
+        }
+    }
+
     /// The number of records in a log.
     pub fn entries(&self, log: usize) -> usize {
         let open = self.heads[log].entries as usize;

@@ -193,6 +193,7 @@ impl FirstRecords {
             });
             self.empty_front(false);
         }
+        self.logs.compact();
         self.check_at = (2 * self.logs.held()).max(LEAST_CHECKED);
     }
 
