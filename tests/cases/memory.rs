@@ -74,7 +74,7 @@ pub(super) fn records(path: &Path, records: u32) {
 }
 
 /// Runs a program with each number of threads, and checks how it ends and what it takes.
-fn bounded(folder: &Path, memory: u64, threads: &[&str], args: &[&str], code: i32) {
+pub(super) fn bounded(folder: &Path, memory: u64, threads: &[&str], args: &[&str], code: i32) {
     bounded_with(folder, memory, threads, args, code, 0);
 }
 
