@@ -33,6 +33,7 @@ mod replaced;
 mod secrets;
 #[cfg(all(unix, feature = "s3"))]
 mod server;
+#[cfg(target_os = "linux")]
 mod skew;
 #[cfg(all(unix, feature = "s3"))]
 mod trust;
