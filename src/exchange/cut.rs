@@ -130,8 +130,8 @@ fn sample(
     Ok((part, cutter))
 }
 
-/// Whether splitters cannot tell most of the sorted keys apart: these are alike in the bytes that splitters
-/// look at, as others, which may be few, differ earlier. To look at whole keys is slower, and halves any part.
+/// Returns true if splitters put most of the sorted keys in one range: the keys are alike in the bytes that
+/// splitters compare, because a few others differ earlier. Comparing whole keys is slower, and halves any part.
 fn splitters_fail(keys: &[&[u8]]) -> bool {
     let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return false };
     let seen = same_bytes(first, last) + Splitters::BYTES;

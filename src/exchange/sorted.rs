@@ -90,7 +90,7 @@ pub(crate) fn in_order(
     };
     while left > 0 && !parts.is_empty() {
         let mut some = Vec::new();
-        let first_most = if some.is_empty() && parts.len() == 1 { first } else { most };
+        let first_most = if parts.len() == 1 { first } else { most };
         while let Some(part) = parts
             .pop_if(|part| part.bytes <= first_most || part.is_uniform || part.cuts >= MOST_CUTS)
         {

@@ -94,7 +94,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// Whether its canonical form has to be made: it is a list, an array, an object, or a string with escapes.
+    /// Returns true if its canonical form is built anew: for a list, an array, an object, or a string with escapes.
     #[inline]
     pub(crate) fn is_made(&self) -> bool {
         match self {

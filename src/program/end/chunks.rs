@@ -62,7 +62,7 @@ pub(crate) struct Run {
 pub(crate) struct Sizes {
     rows: usize,
     bytes: usize,
-    /// Whether the next state goes on with values of the group that the one before has ended with.
+    /// True if the next state continues the group that the last state ended with.
     pub(super) within: bool,
 }
 
@@ -255,7 +255,7 @@ pub(super) fn nothing<S: LaneState>(state: &S) -> Box<dyn State> {
     Box::new(SpilledRuns { name: state.name(), runs: Vec::new() })
 }
 
-/// What follows a state that [`merge`] visits.
+/// The keys that come after a state that [`merge`] visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follows {
     /// It is the last.
@@ -380,7 +380,7 @@ impl<'m> Merging<'m> {
             }
             self.states.push(rest);
         }
-        // What is left of a group that may be cut next is not waited for to double.
+        // The rest of a group that may be cut next does not have to double first.
         let is_cut_next = group.is_some() && follows == Follows::Keys;
         self.rest = if is_cut_next { 0 } else { self.held() };
         Some((complete?, follows))
@@ -418,7 +418,7 @@ pub(crate) fn check_whole(state: &dyn State, held: u64, budget: Option<&Budget>)
     })
 }
 
-/// Whether so much fits beside as much again: what is read of the next chunk, and what is made of all in the end.
+/// Returns true if twice as many bytes fit: reading the next chunk, or making the result, takes as much again.
 fn fits(budget: &Budget, held: u64) -> bool {
     // No lane reads beside it.
     held <= budget.limit() / 2 || budget.retire(1) && held <= budget.limit() / 2
@@ -426,7 +426,7 @@ fn fits(budget: &Budget, held: u64) -> bool {
 
 /// Fails if a chunk does not fit, before it is read: in memory it takes no less than its bytes.
 fn check_chunks(empty: &dyn State, runs: &[Run], budget: Option<&Budget>) -> Result<()> {
-    /// What the state of a chunk takes, in its bytes: about.
+    /// The memory of a chunk's state as a multiple of its encoded bytes, estimated.
     const TIMES: u64 = 3;
     let largest = runs.iter().map(|run| run.largest as u64).max().unwrap_or(0);
     let Some(budget) = budget.filter(|budget| !fits(budget, largest)) else { return Ok(()) };

@@ -136,7 +136,7 @@ impl Groups {
         !matches!(self.keys, Keys::One) || self.states.iter().any(|state| state.condenses())
     }
 
-    /// Whether a group holds a set of values, whose chunks are cut by these.
+    /// True if a group holds a set of values: its chunks are then cut between values.
     fn has_sets(&self) -> bool {
         self.states.iter().any(|state| state.holds_sets())
     }
