@@ -76,7 +76,7 @@
 //! A *lane* is a thread's share of a run: it takes a block, runs it through the operators, and
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
 //! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so
-//! do imports: a module uses only those before it, in the order `error`, `progress`, `watch`, `runtime`, `spill`, `graph`, `source`, `block`, `record`,
+//! do imports: a module uses only those before it, in the order `error`, `output`, `progress`, `watch`, `runtime`, `spill`, `graph`, `source`, `block`, `record`,
 //! `run`, `bag`, `sink`, `program`, `plan`, `cli`.
 //!
 //! # What is promised
@@ -105,6 +105,7 @@ mod error;
 mod exchange;
 mod graph;
 mod memory;
+mod output;
 #[cfg(feature = "cli")]
 pub mod plan;
 #[cfg(feature = "cli")]

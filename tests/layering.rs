@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library, left to right.
-const ORDER: [&str; 17] = [
-    "error", "progress", "watch", "runtime", "memory", "spill", "graph", "source", "block",
-    "record", "run", "exchange", "bag", "sink", "program", "plan", "cli",
+const ORDER: [&str; 18] = [
+    "error", "output", "progress", "watch", "runtime", "memory", "spill", "graph", "source",
+    "block", "record", "run", "exchange", "bag", "sink", "program", "plan", "cli",
 ];
 
 /// Where a user stands, and so sees all: the bag's methods lead to every other part.

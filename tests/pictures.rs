@@ -155,3 +155,56 @@ fn a_web_address_is_drawn_without_what_signs_it() {
     assert!(picture.boxes[0].contains("https://host/a.txt"), "{:?}", picture.boxes);
     assert!(!picture.boxes.concat().contains("secret"));
 }
+
+/// Where a child of [`a_program_that_is_killed_leaves_nothing_beside_later_pictures`] draws.
+#[cfg(unix)]
+const KILLED: &str = "CREEL_TEST_KILLED_PICTURE";
+
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_killed_leaves_nothing_beside_later_pictures() {
+    let handle = delayed(1).named("one");
+    if let Some(path) = std::env::var_os(KILLED) {
+        // The first write kills this process.
+        handle.visualize(path).expect("it never returns");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("picture.dot");
+    fs::write(&path, "before").expect("a file");
+    for _ in 0..2 {
+        let name = "a_program_that_is_killed_leaves_nothing_beside_later_pictures";
+        let child = std::process::Command::new("sh")
+            .args(["-c", "ulimit -c 0; ulimit -f 0; exec \"$0\" --exact \"$1\" --nocapture"])
+            .arg(std::env::current_exe().expect("a program"))
+            .arg(name)
+            .env(KILLED, &path)
+            .output();
+        let child = child.expect("sh runs");
+        assert_eq!(child.status.code(), None, "a signal kills it: {child:?}");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "before");
+        // The next one sweeps what this one left.
+        assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 2);
+    }
+    handle.visualize(&path).expect("it is drawn");
+    assert!(fs::read_to_string(&path).expect("a file").starts_with("digraph"));
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 1);
+}
+
+#[test]
+fn pictures_that_are_drawn_at_the_same_time_are_all_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let path = folder.path().join(format!("{thread}.dot"));
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    delayed(1).visualize(&path).expect("it is drawn");
+                    let drawn = fs::read_to_string(&path).expect("a file");
+                    assert!(drawn.starts_with("digraph") && drawn.trim_end().ends_with('}'));
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 4);
+}

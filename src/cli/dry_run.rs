@@ -8,9 +8,9 @@ use super::args::Args;
 use super::message;
 use crate::Result;
 use crate::error::Shown;
+use crate::output::Target;
 use crate::plan::Report;
 use crate::run::{Context, Job, Order};
-use crate::sink::Target;
 
 /// So many bytes of text are written at once.
 const WRITTEN: usize = 64 << 10;

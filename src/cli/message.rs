@@ -9,10 +9,10 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::Error;
 use crate::error::{Shown, concealed, concealed_url, is_hidden};
+use crate::output::is_closed;
 use crate::program::Fault;
 use crate::record::json::TORN;
 use crate::record::{NAME_DELIMITER, NAME_ENCODING};
-use crate::sink::is_closed;
 use crate::watch::bytes;
 
 /// A wrong command line or program, or an output that cannot be written.

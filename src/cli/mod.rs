@@ -24,10 +24,11 @@ use monitor::{Monitor, Shown};
 use self::memory::{Asked, Division};
 use crate::block::{BlockOptions, Damaged, Delimiter};
 use crate::error::{concealed_url, is_caught, refused, snippet};
+use crate::output::{Calls, Output, Target, check_input, is_input};
 use crate::plan::{Report, RunOf};
 use crate::program::{self, Fault, InputFormat, Program, Records, aggregates};
 use crate::run::{Context, Job};
-use crate::sink::{Calls, Encoder, Format, Output, Printer, Target, check_input, is_input};
+use crate::sink::{Encoder, Format, Printer};
 use crate::source::{Access, Missing, Source};
 use crate::spill::Budget;
 use crate::{Error, Place, Result};
@@ -57,7 +58,7 @@ pub fn spelled(text: &str, names: &[&str]) -> Vec<Vec<String>> {
 /// executable calls first of all.
 #[doc(hidden)]
 pub fn before_main() {
-    crate::sink::look();
+    crate::output::look();
 }
 
 /// The stack of the thread that runs the command.
@@ -409,7 +410,7 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
     if is_caught(info.location()) {
         return;
     }
-    crate::sink::remove_unfinished();
+    crate::output::remove_unfinished();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");
     say(format_args!("internal fault at {place}: {what}; please report it with the command"));

@@ -11,10 +11,10 @@ use super::message::{self, say, say_ours};
 use super::{monitor, report, signals};
 use crate::block::Delimiter;
 use crate::error::Shown;
+use crate::output::{Calls, Output, Target};
 use crate::plan::{Coverage, Partials, Plan, Report, RunOf, Stored};
 use crate::program::{InputFormat, Program};
 use crate::run::{Context, Job};
-use crate::sink::{Calls, Output, Target};
 use crate::source::{Access, Missing, Object, Source};
 use crate::{Error, Result};
 

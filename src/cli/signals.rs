@@ -10,8 +10,8 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use super::message::{INTERRUPTED, say};
+use crate::output::{Calls, is_ready, remove_unfinished};
 use crate::run::Stop;
-use crate::sink::{Calls, is_ready, remove_unfinished};
 
 /// Whether the run was interrupted.
 #[derive(Debug, Clone, Default)]

@@ -230,7 +230,8 @@ impl Reader for Option<Piece> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::{Encoder, Target};
+    use crate::output::Target;
+    use crate::sink::Encoder;
 
     /// What is printed of the numbers below a hundred, in parts, by a run that was told to stop.
     fn printed(format: Format, limit: Option<usize>, threads: usize) -> String {

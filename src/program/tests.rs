@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use super::{InputFormat, Program, Records, run};
 use crate::Result;
 use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, Windows};
+use crate::output::Target;
 use crate::record::Invalid;
 use crate::run::{Context, Job, Text};
-use crate::sink::{Encoder, Format, Printer, Target};
+use crate::sink::{Encoder, Format, Printer};
 use crate::source::{Access, Source};
 use crate::spill::Budget;
 

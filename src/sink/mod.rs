@@ -1,32 +1,13 @@
-//! Results to standard output or to a file.
+//! Results as text: values in a format, printed to standard output or to a file.
 
-#[cfg(unix)]
-mod destination;
 mod encode;
-#[cfg(unix)]
-mod file;
-#[cfg(unix)]
-mod permissions;
-#[cfg(not(unix))]
-mod portable;
-mod standard;
-mod stream;
 mod table;
-mod target;
-#[cfg(unix)]
-mod temporary;
 
 pub(crate) use encode::{Cell, Encoder, Format};
-#[cfg(not(unix))]
-pub(crate) use portable::remove_unfinished;
-pub(crate) use standard::{check_input, is_closed, is_input, look};
-pub(crate) use stream::{Calls, is_ready};
 pub(crate) use table::Page;
-pub(crate) use target::{Output, Target};
-#[cfg(unix)]
-pub(crate) use temporary::remove_unfinished;
 
 use crate::Result;
+use crate::output::Target;
 
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 64 << 10;

@@ -20,11 +20,10 @@ mod svg;
 mod tests;
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::output::write_whole;
 use crate::{Error, Result};
 
 /// More boxes than this are hard to look at.
@@ -130,18 +129,18 @@ impl Picture {
     }
 
     /// Writes the picture to a file, whose suffix says how: `.svg`, `.dot` or `.gv`, `.mmd` or
-    /// `.mermaid`. The file appears when it is whole.
+    /// `.mermaid`. The file appears when it is whole and on the disk.
     ///
     /// # Errors
     ///
     /// [`Error::Output`] for another suffix, or if the file cannot be written.
     pub(crate) fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let written = Format::of(path).and_then(|format| replace(path, &self.text(format)));
-        written.map_err(|source| Error::Output {
+        let format = Format::of(path).map_err(|source| Error::Output {
             path: path.display().to_string(),
             source: source.into(),
-        })
+        })?;
+        write_whole(path, self.text(format).as_bytes())
     }
 
     fn text(&self, format: Format) -> String {
@@ -192,29 +191,4 @@ fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
     groups.join(",")
-}
-
-/// Writes a file beside its final name, and then gives it that.
-///
-/// As the sink of results does, but with nothing beyond the standard library: this module is
-/// there without the command and its crates.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    static WRITTEN: AtomicUsize = AtomicUsize::new(0);
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-    }
-    // Through a symbolic link: the file that it names is replaced, not the link.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let name = format!(".creel-{}-{number}.partial", std::process::id());
-    let temporary = path.with_file_name(name);
-    let mut file = fs::File::create_new(&temporary)?;
-    let written = file.write_all(text.as_bytes());
-    drop(file);
-    let written = written.and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // It may be gone already; the first error is the one to tell.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }

@@ -1,6 +1,7 @@
 //! What is promised of pictures.
 
 use std::collections::HashSet;
+use std::fs;
 
 use proptest::prelude::*;
 

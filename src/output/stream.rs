@@ -1,7 +1,9 @@
 //! Output that is written in place: standard output, pipes, terminals, devices.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+#[cfg(feature = "cli")]
+use std::io::IsTerminal;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +13,7 @@ pub(crate) struct Calls {
     /// Counts beginnings and ends: it is odd while a call goes on.
     count: AtomicU64,
     /// What is written to, once it is open.
-    #[cfg_attr(not(unix), allow(dead_code))]
+    #[cfg_attr(not(all(feature = "cli", unix)), allow(dead_code))]
     stream: OnceLock<File>,
 }
 
@@ -25,6 +27,7 @@ impl Calls {
     }
 
     /// The call that is waiting for another process right now, by its number.
+    #[cfg(feature = "cli")]
     pub(crate) fn blocked(&self) -> Option<u64> {
         let number = self.count.load(SeqCst);
         let waits = number % 2 == 1 && !self.stream.get().is_some_and(is_ready);
@@ -33,7 +36,7 @@ impl Calls {
 }
 
 /// Whether a stream takes more bytes at once. Files always do.
-#[cfg(unix)]
+#[cfg(all(feature = "cli", unix))]
 pub(crate) fn is_ready(stream: impl std::os::fd::AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -41,7 +44,7 @@ pub(crate) fn is_ready(stream: impl std::os::fd::AsFd) -> bool {
     !matches!(poll(&mut [PollFd::new(&stream, PollFlags::OUT)], Some(&now)), Ok(0))
 }
 
-#[cfg(not(unix))]
+#[cfg(all(feature = "cli", not(unix)))]
 pub(crate) fn is_ready<T>(_: T) -> bool {
     true
 }
@@ -62,6 +65,7 @@ impl Stream {
         Ok(Self { file, sync, calls })
     }
 
+    #[cfg(feature = "cli")]
     pub(super) fn is_terminal(&self) -> bool {
         self.file.is_terminal()
     }

@@ -6,7 +6,7 @@
 
 use std::io;
 #[cfg(unix)]
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 #[cfg(unix)]
@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
 /// Looks which standard streams are closed. It runs before `main`.
-#[cfg(unix)]
+#[cfg(all(feature = "cli", unix))]
 pub(crate) fn look() {
     let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     for (n, stream) in streams.into_iter().enumerate() {
@@ -26,7 +26,7 @@ pub(crate) fn look() {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(all(feature = "cli", not(unix)))]
 pub(crate) fn look() {}
 
 /// Whether a standard stream was closed when the process began.
@@ -35,6 +35,7 @@ pub(crate) fn is_closed(number: u8) -> bool {
 }
 
 /// Fails unless standard input can be read.
+#[cfg(feature = "cli")]
 pub(crate) fn check_input() -> io::Result<()> {
     if is_closed(0) {
         return Err(io::Error::new(io::ErrorKind::NotConnected, "it is closed"));
@@ -48,6 +49,7 @@ pub(crate) fn check_input() -> io::Result<()> {
 }
 
 /// Whether a source is standard input, by one of the names that it has.
+#[cfg(feature = "cli")]
 pub(crate) fn is_input(source: &str) -> bool {
     matches!(source, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0")
 }
@@ -67,7 +69,7 @@ pub(super) fn check_output(number: u32, stream: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
-fn mode(stream: BorrowedFd<'_>) -> io::Result<OFlags> {
+#[cfg(all(feature = "cli", unix))]
+fn mode(stream: impl AsFd) -> io::Result<OFlags> {
     Ok(rustix::fs::fcntl_getfl(stream)? & OFlags::ACCMODE)
 }

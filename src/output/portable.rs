@@ -72,4 +72,5 @@ impl Unfinished {
 }
 
 /// Files that are not finished are removed as their owners are dropped.
+#[cfg(feature = "cli")]
 pub(crate) fn remove_unfinished() -> impl Sized {}

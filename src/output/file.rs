@@ -60,7 +60,7 @@ impl Unfinished {
             let said = Shown::ours("no file can be made in ").and(parent);
             io::Error::new(kind, said.and(Shown::new(format_args!(": {kind}{remedy}"))))
         })?;
-        *unfinished = Some(temporary.clone());
+        unfinished.push(temporary.clone());
         drop(unfinished);
         let file = BufWriter::with_capacity(1 << 20, file);
         let finished = false;
@@ -125,7 +125,7 @@ impl Unfinished {
         // Within one open folder: wherever its path leads by now, the file is not led elsewhere.
         rustix::fs::renameat(folder, name, folder, &self.name)?;
         self.finished = true;
-        unfinished.take();
+        self.temporary.forget(&mut unfinished);
         Ok(())
     }
 }
@@ -136,7 +136,7 @@ impl Drop for Unfinished {
             let mut unfinished = unfinished();
             // Whatever made the run fail is reported already; the next run removes what stays.
             let _ = self.temporary.remove();
-            unfinished.take();
+            self.temporary.forget(&mut unfinished);
         }
     }
 }

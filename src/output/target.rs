@@ -61,6 +61,7 @@ impl Output {
     }
 
     /// Whether the result shows only when it is whole.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_replaced(&self) -> bool {
         matches!(self.destination, Destination::Replaced(_))
     }
@@ -87,6 +88,7 @@ impl Output {
 
 impl Target {
     /// Standard output, for what is printed without a run.
+    #[cfg(feature = "cli")]
     pub(crate) fn stdout() -> Result<Self> {
         Output::stdout()?.open(false, &Arc::default())
     }
@@ -98,6 +100,7 @@ impl Target {
     }
 
     /// Whether it is a terminal, on which nothing that was read may move the cursor.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_terminal(&self) -> bool {
         matches!(&self.writer, Writer::Stream(stream) if stream.is_terminal())
     }
@@ -119,6 +122,13 @@ impl Target {
         };
         finished.map_err(|error| output(&self.name, error))
     }
+}
+
+/// Writes all of what a path names; a file is on the disk when this returns.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut target = Output::of(path)?.open(true, &Arc::default())?;
+    target.write(bytes)?;
+    target.finish()
 }
 
 fn output(path: &Path, source: io::Error) -> Error {
@@ -152,5 +162,27 @@ mod tests {
         assert!(matches!(Target::file(directory.path()), Err(Error::Output { .. })));
         let missing = directory.path().join("no/such/out");
         assert!(matches!(Target::file(&missing), Err(Error::Output { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_signal_finds_each_file_that_is_neither_finished_nor_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = std::fs::read_dir(&directory).unwrap();
+            entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        };
+        let finished = Target::file(&directory.path().join("finished")).unwrap();
+        let written = Target::file(&directory.path().join("written")).unwrap();
+        let dropped = Target::file(&directory.path().join("dropped")).unwrap();
+        finished.finish().unwrap();
+        drop(dropped);
+        let left: Vec<_> = names().into_iter().filter(|name| name != "finished").collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        let known = super::super::temporary::unfinished();
+        assert!(known.iter().any(|temporary| temporary.name == left[0]));
+        drop(known);
+        written.finish().unwrap();
+        assert_eq!(names().len(), 2);
     }
 }

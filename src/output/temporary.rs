@@ -14,22 +14,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-/// The temporary file of this process, for the way out that runs no destructors: a signal.
-static UNFINISHED: Mutex<Option<Temporary>> = Mutex::new(None);
+/// The temporary files of this process, for the way out that runs no destructors: a signal. The command
+/// has one at most; threads of another program may draw pictures at the same time.
+static UNFINISHED: Mutex<Vec<Temporary>> = Mutex::new(Vec::new());
 
-/// Removes the temporary file, if there is one; another cannot be made before what this returns is
-/// dropped, which a process that is about to die need not do.
+/// Removes the temporary files; others cannot be made before what this returns is dropped, which a
+/// process that is about to die need not do.
+#[cfg(feature = "cli")]
 pub(crate) fn remove_unfinished() -> impl Sized {
     let mut unfinished = unfinished();
-    if let Some(temporary) = unfinished.take() {
+    for temporary in unfinished.drain(..) {
         // It may be gone already, and there is nobody left to tell.
         let _ = temporary.remove();
     }
     unfinished
 }
 
-/// The entry for the temporary file of this process. While it is held, a signal removes nothing.
-pub(super) fn unfinished() -> MutexGuard<'static, Option<Temporary>> {
+/// The temporary files of this process. While they are held, a signal removes nothing.
+pub(super) fn unfinished() -> MutexGuard<'static, Vec<Temporary>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -77,6 +79,12 @@ impl Temporary {
         };
         let opened = rustix::fs::fstat(file)?;
         Ok((named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino))
+    }
+
+    /// Takes it out of the temporary files of this process.
+    pub(super) fn forget(&self, unfinished: &mut Vec<Self>) {
+        unfinished
+            .retain(|other| !(Arc::ptr_eq(&other.folder, &self.folder) && other.name == self.name));
     }
 
     pub(super) fn remove(&self) -> Result<(), Errno> {
