@@ -13,6 +13,8 @@ use reqwest::header::{
     RETRY_AFTER, TRANSFER_ENCODING,
 };
 
+use super::pattern::Kind;
+use super::said::is_of_a;
 use super::trouble::Trouble;
 use crate::error::snippet;
 
@@ -24,8 +26,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 pub(super) struct Asked {
     /// Bytes of it; `None`: all.
     pub(super) range: Option<Range<u64>>,
-    /// Its store names the version of every object: what names none is not of the store.
-    pub(super) versioned: bool,
+    /// Who is asked.
+    pub(super) kind: Kind,
+    /// It was there before: a listing named it, or an answer had it.
+    pub(super) seen: bool,
     /// When it was listed.
     pub(super) listed: Instant,
 }
@@ -63,7 +67,8 @@ impl Asked {
         for name in [CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED] {
             one(headers, &name)?;
         }
-        if self.versioned && !headers.contains_key(ETAG) {
+        // Stores name the version of every object: what names none is not of the store.
+        if self.kind != Kind::Http && !headers.contains_key(ETAG) {
             return Err(disagrees("it has no ETag, as objects of a store do".to_owned()));
         }
         let length = number(headers, &CONTENT_LENGTH)?;
@@ -103,6 +108,13 @@ impl Asked {
 }
 
 impl Asked {
+    /// Whether it is who was asked that says in this body that the object is not there.
+    pub(super) fn is_denied_by(&self, body: &[u8]) -> bool {
+        // The emulator of Google's store says no more of a name that it does not know.
+        let emulator = !self.seen && self.kind == Kind::Gcs && body.trim_ascii() == b"Not Found";
+        emulator || is_of_a(self.kind, body)
+    }
+
     /// Whether an answer that agrees has all of the object.
     pub(super) fn is_whole(&self, headers: &HeaderMap) -> bool {
         let told = headers.get(CONTENT_RANGE).and_then(|told| content_range(told.as_bytes()));
@@ -193,9 +205,12 @@ mod tests {
         headers
     }
 
+    fn asked(kind: Kind, range: Option<Range<u64>>) -> Asked {
+        Asked { range, kind, seen: false, listed: Instant::now() }
+    }
+
     fn verdict(range: Option<Range<u64>>, status: u16, lines: &[(&'static str, &str)]) -> String {
-        let said = Asked { range, versioned: false, listed: Instant::now() }
-            .measure(status, &headers(lines));
+        let said = asked(Kind::Http, range).measure(status, &headers(lines));
         said.map_or_else(|trouble| trouble.to_string(), |()| "agrees".to_owned())
     }
 
@@ -266,9 +281,24 @@ mod tests {
 
     #[test]
     fn answers_without_a_version_are_not_of_a_store() {
-        let asked = Asked { range: None, versioned: true, listed: Instant::now() };
+        let asked = asked(Kind::S3, None);
         assert!(asked.measure(200, &headers(&[("content-length", "10")])).is_err());
         assert!(asked.measure(200, &headers(&[("etag", "\"1\"")])).is_ok());
+    }
+
+    #[test]
+    fn only_who_was_asked_says_that_an_object_is_not_there() {
+        let error = b"<Error><Code>NoSuchKey</Code></Error>";
+        for kind in [Kind::S3, Kind::Gcs, Kind::Azure, Kind::Http] {
+            for seen in [true, false] {
+                let asked = Asked { seen, ..asked(kind, None) };
+                assert!(asked.is_denied_by(error), "{kind:?}");
+                let web = kind == Kind::Http;
+                assert_eq!(asked.is_denied_by(b"<html>Not Found</html>"), web, "{kind:?}");
+                let emulated = kind == Kind::Gcs && !seen;
+                assert_eq!(asked.is_denied_by(b"Not Found\n"), web || emulated, "{kind:?}");
+            }
+        }
     }
 
     proptest! {

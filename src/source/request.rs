@@ -30,12 +30,15 @@ impl Remote {
 
     fn options(&self, range: Option<Range<u64>>) -> GetOptions {
         let mut options = GetOptions::default();
-        let versioned = self.store.kind != Kind::Http;
         if range.is_none() && self.sums() {
             options.extensions.insert(Summed(Arc::clone(&self.store.signer)));
         }
-        let listed = self.listed;
-        options.extensions.insert(Asked { range: range.clone(), versioned, listed });
+        options.extensions.insert(Asked {
+            range: range.clone(),
+            kind: self.store.kind,
+            seen: self.version.get().is_some(),
+            listed: self.listed,
+        });
         options.range = range.map(GetRange::Bounded);
         if let Some(version) = self.version.get() {
             match self.tag() {

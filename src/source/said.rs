@@ -5,6 +5,7 @@
 //! from one that does not. A status alone may be of a gateway before the store, which knows nothing of
 //! what is stored.
 
+use super::pattern::Kind;
 use crate::error::{concealed, snippet};
 
 /// What a code decides that waiting does not mend.
@@ -103,10 +104,25 @@ pub(super) fn code(said: &str) -> Option<&str> {
     between(said, "<Code>", "</Code>").filter(|code| !code.is_empty())
 }
 
-/// Whether a body is the error of a store: its XML, or its JSON.
-pub(super) fn is_of_a_store(body: &[u8]) -> bool {
-    let said = String::from_utf8_lossy(body);
-    code(&said).is_some() || (said.trim_start().starts_with('{') && said.contains("\"error\""))
+/// Whether a body is the error of a store of this kind: XML, or JSON of Google's. A web server has no form
+/// of its own.
+pub(super) fn is_of_a(kind: Kind, body: &[u8]) -> bool {
+    kind == Kind::Http
+        || code(&String::from_utf8_lossy(body)).is_some()
+        || kind == Kind::Gcs && is_googles(body)
+}
+
+/// Whether a body is an error as Google's services write it in JSON. Those of gateways are texts by the
+/// same name.
+#[cfg(feature = "gcs")]
+fn is_googles(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body)
+        .is_ok_and(|said| said["error"]["code"].is_u64())
+}
+
+#[cfg(not(feature = "gcs"))]
+fn is_googles(_: &[u8]) -> bool {
+    false
 }
 
 /// Code and message of a store, if its answer has them, for people. The rest of an answer may hold
@@ -146,12 +162,25 @@ mod tests {
 
     #[test]
     fn an_error_of_a_store_is_told_from_the_page_of_a_gateway() {
-        for body in ["<Error><Code> NoSuchBucket </Code></Error>", " {\"error\": {\"code\": 404}}"]
-        {
-            assert!(is_of_a_store(body.as_bytes()), "{body}");
-        }
-        for body in ["", "<html>Not Found</html>", "<Error><Code></Code></Error>", "{}"] {
-            assert!(!is_of_a_store(body.as_bytes()), "{body}");
+        let xml = "<Error><Code> NoSuchBucket </Code></Error>";
+        let json = " {\"error\": {\"code\": 404}}";
+        for kind in [Kind::S3, Kind::Gcs, Kind::Azure] {
+            assert!(is_of_a(kind, xml.as_bytes()), "{kind:?}");
+            // Of the stores only Google's speaks JSON.
+            let speaks = kind == Kind::Gcs && cfg!(feature = "gcs");
+            assert_eq!(is_of_a(kind, json.as_bytes()), speaks, "{kind:?}");
+            for body in [
+                "",
+                "Not Found",
+                "<html>Not Found</html>",
+                "<Error><Code></Code></Error>",
+                "{}",
+                "{\"status\": 404, \"error\": \"Not Found\"}",
+                "{\"error\": {\"code\": 404}",
+            ] {
+                assert!(!is_of_a(kind, body.as_bytes()), "{kind:?}: {body}");
+                assert!(is_of_a(Kind::Http, body.as_bytes()), "{body}");
+            }
         }
         assert_eq!(code("<Error><Code> X </Code></Error>"), Some("X"));
         assert_eq!(told("<Code>X</Code><Message>a &lt; b</Message>").as_deref(), Some("X: a < b"));

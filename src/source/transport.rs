@@ -29,7 +29,7 @@ use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Slot};
 use super::patience::{Patience, REASONED, SILENT, pause, silent, timeout};
 use super::proxies::Proxies;
-use super::said::is_of_a_store;
+use super::said::is_of_a;
 use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
 
@@ -147,7 +147,8 @@ impl Plain {
         if let Some(summed) = request.extensions_mut().remove::<Summed>() {
             summed.ask(&mut request).await;
         }
-        let mut response = self.once(request, Some(asked.listed)).await?;
+        let denies = |said: &[u8]| asked.is_denied_by(said);
+        let mut response = self.once(request, Some(asked.listed), denies).await?;
         asked.measure(response.status().as_u16(), response.headers())?;
         let sized = response.headers().contains_key("content-length");
         let whole = asked.is_whole(response.headers());
@@ -188,7 +189,9 @@ impl Plain {
         request: HttpRequest,
         slot: Option<&Slot>,
     ) -> Result<HttpResponse, Trouble> {
-        let (parts, body) = self.once(request, None).await?.into_parts();
+        // Taken for the store's, the 404 of another would be a bucket that is not there.
+        let denies = |said: &[u8]| slot.is_none_or(|slot| is_of_a(slot.kind, said));
+        let (parts, body) = self.once(request, None, denies).await?.into_parts();
         let mut bytes = match slot {
             Some(_) => all(body, LONGEST, || Trouble::NoPage(NoPage::TooLong)).await?,
             // Credentials are short.
@@ -198,10 +201,6 @@ impl Plain {
                 tokio::time::timeout(timeout(SILENT), read).await.map_err(|_| Trouble::Slow)??
             }
         };
-        if slot.is_some() && parts.status == 404 && !is_of_a_store(&bytes) {
-            // Taken for the store's, it would be a bucket that is not there.
-            return Err(Trouble::Stray(parts.status));
-        }
         if let Some(slot) = slot.filter(|_| parts.status.is_success()) {
             if parts.status != 200 {
                 let status = parts.status.as_u16();
@@ -219,11 +218,12 @@ impl Plain {
     }
 
     /// Sends a request that was meant at some time; gives an answer of the server that is one, however
-    /// it reads.
+    /// it reads. Of the body of a 404 `denies` tells whether it is of who was asked.
     async fn once(
         &self,
         request: HttpRequest,
         meant: Option<Instant>,
+        denies: impl Fn(&[u8]) -> bool + Send,
     ) -> Result<HttpResponse, Trouble> {
         self.proxies.check(&request)?;
         let name = host(&request);
@@ -255,6 +255,9 @@ impl Plain {
         }
         if !(status.is_server_error() || matches!(status.as_u16(), 408 | 429)) {
             host.well();
+            if status == 404 && !denies(&reason) {
+                return Err(Trouble::stray(status, &parts.headers));
+            }
             return Ok(HttpResponse::from_parts(parts, reason.into()));
         }
         let trouble = Trouble::unwell(status, &reason, after, host.answered());

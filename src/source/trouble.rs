@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures::{Stream, StreamExt};
 use object_store::client::{HttpError, HttpErrorKind};
 use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, SERVER};
 
 use super::host::Host;
 use super::page::NoPage;
@@ -14,6 +15,7 @@ use super::patience::{Class, SILENT, SLOW, timeout};
 use super::said::{Asks, Refusal, asks, code};
 use super::settings::CONNECT;
 use super::spell::Unspelled;
+use crate::error::snippet;
 
 /// Error numbers of a process, and of a machine, that has no more descriptors.
 const NO_DESCRIPTORS: [i32; 2] = [24, 23];
@@ -55,12 +57,12 @@ pub(super) enum Trouble {
     /// A store says in an answer of 200 that it has no page, and why.
     #[error("status code: {}: {said}", StatusCode::OK)]
     Refused { said: String, refusal: Option<Refusal> },
-    /// A status that says something of a bucket, from somebody who is not its store.
+    /// A status that says that something is not there, from somebody who is not its store.
     #[error(
-        "the answer {0} to a listing does not come from a store, but from something before it; check \
-         the endpoint"
+        "the answer {status}{by} does not come from the store, but from something before it; check the \
+         endpoint"
     )]
-    Stray(StatusCode),
+    Stray { status: StatusCode, by: String },
     #[error("no answer")]
     Unreached { answered: bool, lost: Duration, host: Arc<Host>, source: HttpError },
     /// Another request has found that there is no answer.
@@ -105,6 +107,13 @@ impl Trouble {
             || busy.iter().any(|said| reason.contains(said))
             || (status == 503 && after.is_some());
         Self::Unwell { status, reason, throttled: throttled.then_some(after), answered }
+    }
+
+    /// A 404 of somebody who is not the store that was asked, by how it names itself.
+    pub(super) fn stray(status: StatusCode, headers: &HeaderMap) -> Self {
+        let named = headers.get(SERVER).or_else(|| headers.get(CONTENT_TYPE));
+        let by = named.map(|name| format!(" (of {:?})", snippet(name.as_bytes())));
+        Self::Stray { status, by: by.unwrap_or_default() }
     }
 
     /// A body that is no page of a listing. An error of the store is one whatever its status; one whose
@@ -165,7 +174,7 @@ impl Trouble {
             Self::PastEnd { .. }
             | Self::Disagrees(_)
             | Self::NoPage(_)
-            | Self::Stray(_)
+            | Self::Stray { .. }
             | Self::Refused { refusal: None, .. } => Class::Wrong,
             Self::Unwell { throttled: Some(after), .. } => Class::Throttled { after: *after },
             Self::Unwell { .. } => Class::Unwell,

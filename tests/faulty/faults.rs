@@ -32,10 +32,22 @@ const fn lasting(
 }
 
 const HTML: &str = "<html><head><title>Gateway</title></head><body>Please log in</body></html>";
+const JSON: &str = "{\"status\":404,\"error\":\"Not Found\",\"path\":\"/\"}";
+const GOOGLES: &str = "{\"error\":{\"code\":404,\"message\":\"Not Found\"}}";
+const MISSING: &str = "<Error><Code>NoSuchKey</Code><Message>No such key</Message></Error>";
 const ERROR: &str = "<?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>";
 const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>Please slow down</Message></Error>";
 const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>No</Message></Error>";
 const UNKNOWN: &str = "<Error><Code>Surprise</Code></Error>";
+
+/// Web servers have no form of their own for errors, so that nobody can tell those of another.
+const fn not_of_the_web(fault: Fault) -> Fault {
+    Fault { but: &[Kind::Http], ..fault }
+}
+
+fn gateway(body: &str) -> Reply {
+    Reply::new("404 Not Found", body).header("Server", "a-gateway/1.0")
+}
 
 fn said(reply: &mut Reply, lines: &[&str]) {
     reply.length = Length::Said(lines.iter().map(|&line| line.to_owned()).collect());
@@ -96,7 +108,18 @@ pub(crate) const ANY: &[Fault] = &[
         },
         &["3600 s"],
     ),
-    lasting("404", |_, r| *r = Reply::new("404 Not Found", HTML), &["not found"]),
+    lasting("404", |_, r| *r = Reply::new("404 Not Found", MISSING), &["not found: "]),
+    not_of_the_web(fault("404 of a gateway", |_, r| *r = gateway(HTML), &["before it"])),
+    not_of_the_web(fault("404 of a gateway in JSON", |_, r| *r = gateway(JSON), &["before it"])),
+    not_of_the_web(fault("404 without a reason", |_, r| *r = gateway(""), &["before it"])),
+    Fault {
+        but: &[Kind::Http, Kind::Gcs],
+        ..fault("404 of another store", |_, r| *r = gateway(GOOGLES), &["before it"])
+    },
+    Fault {
+        but: &[Kind::S3, Kind::Gcs, Kind::Azure],
+        ..lasting("404 of a web server", |_, r| *r = gateway(HTML), &["nothing at this address"])
+    },
     lasting("403", |_, r| *r = Reply::new("403 Forbidden", ERROR), &["permission denied"]),
     lasting("401", |_, r| *r = Reply::new("401 Unauthorized", ERROR), &["credentials"]),
     lasting("400", |_, r| *r = Reply::new("400 Bad Request", ERROR), &["400"]),
@@ -422,8 +445,6 @@ pub(crate) const PAGE: &[Fault] = &[
     fault("SlowDown with 200", |_, r| *r = Reply::new("200 OK", SLOW_DOWN), &["SlowDown"]),
     lasting("AccessDenied with 200", |_, r| *r = Reply::new("200 OK", DENIED), &["AccessDenied"]),
     fault("an unknown error with 200", |_, r| *r = Reply::new("200 OK", UNKNOWN), &["Surprise"]),
-    fault("404 of a gateway", |_, r| *r = Reply::new("404 Not Found", HTML), &["before it"]),
-    fault("404 without a reason", |_, r| *r = Reply::new("404 Not Found", ""), &["before it"]),
     fault(
         "objects in an element that nobody knows",
         |_, r| {

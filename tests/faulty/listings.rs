@@ -69,3 +69,23 @@ fn a_bucket_of_which_one_page_came_is_passed_over_by_no_policy() {
         }
     }
 }
+
+#[test]
+fn an_object_that_was_listed_is_not_missing_because_a_gateway_says_so() {
+    let pages = ["<html>Not Found</html>", "{\"error\":\"Not Found\"}", "Not Found", ""];
+    for kind in [Kind::S3, Kind::Gcs, Kind::Azure] {
+        for page in pages {
+            let fault = move |_: &_, answer: &mut Reply| {
+                *answer = Reply::new("404 Not Found", page).header("Server", "a-gateway/1.0");
+            };
+            let fault = Arc::new(fault);
+            let rule = Rule { asks: Asks::Object, skip: 0, times: usize::MAX, fault };
+            let server = Server::start(kind, &objects(), Some(rule));
+            let ran = creel(&server, &["count", &format!("{}b*", server.environment().1)]);
+            assert_eq!(ran.code, Some(3), "{kind:?}, {page}: {}", ran.err);
+            assert!(ran.err.contains("(of \"a-gateway/1.0\")"), "{kind:?}, {page}: {}", ran.err);
+            assert!(!ran.err.contains("no such object"), "{kind:?}, {page}: {}", ran.err);
+            assert!(server.hits() > 1, "{kind:?}, {page}: it is asked for again");
+        }
+    }
+}
