@@ -105,6 +105,12 @@ impl Remote {
         }
     }
 
+    /// How many bytes an answer with all of it has that tells no length: none, if a listing says that it
+    /// is empty.
+    pub(super) fn due(&self) -> Option<u64> {
+        self.size().or_else(|| self.likely_size())
+    }
+
     /// Its size, for people and for plans.
     pub(super) fn likely_size(&self) -> Option<u64> {
         match *self.lock() {
@@ -122,8 +128,7 @@ impl Remote {
         let mut size = self.lock();
         let (next, result) = match *size {
             Size::Told(known) if known != now => (*size, Err(known)),
-            // A listing that says nothing is asked no more than one that is not there.
-            Size::Listed(listed) if listed != now && listed > 0 => {
+            Size::Listed(listed) if listed != now => {
                 (Size::Doubted { listed, told: now }, Err(listed))
             }
             Size::Doubted { listed, told } if now != listed && now != told => {

@@ -244,7 +244,7 @@ async fn whole(remote: &Remote, place: &Place, from: u64, out: &mut Outlet) -> R
                 Ok(()) => {
                     let before = sent;
                     // Without a length the end of the body is the end.
-                    let due = told(answer.meta.size).or(remote.size());
+                    let due = told(answer.meta.size).or(remote.due());
                     let sum = answer.extensions.remove::<Checksum>();
                     let mut coming = Coming::new(answer, due, sum);
                     let (mut at, mut again) = (0, Crc::new(CrcAlgorithm::Crc64Nvme));

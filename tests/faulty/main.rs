@@ -4,6 +4,7 @@
 mod any;
 mod checksums;
 mod credentials;
+mod empty;
 mod faults;
 mod fields;
 mod listings;
