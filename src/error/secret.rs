@@ -65,6 +65,9 @@ const PLAIN_SCHEMES: usize = 3;
 /// The longest field of a list, in bytes: a token is longer than a key.
 const LONGEST_FIELD: usize = 4 << 10;
 
+/// What may stand around an equals sign.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
@@ -93,16 +96,42 @@ fn without(text: &str, reading: Reading) -> Cow<'_, str> {
     if !text.contains([':', '=', '>', ' ', '%', '\\', '&']) {
         return Cow::Borrowed(text);
     }
-    let ends = |c: char| c.is_whitespace() || "\"'`<>".contains(c);
+    let text = &*without_values_of_urls(text, reading);
     let mut out = String::with_capacity(text.len());
-    for token in text.split_inclusive(ends) {
-        let word = token.strip_suffix(ends).unwrap_or(token);
+    for token in text.split_inclusive(ends_word) {
+        let word = token.strip_suffix(ends_word).unwrap_or(token);
         let start = word.find("://").map_or(0, |at| url::scheme_start(word, at));
         out.push_str(&word[..start]);
         out.push_str(&url::without_login(&word[start..]));
         out.push_str(&token[word.len()..]);
     }
     Cow::Owned(without_values(&out, reading))
+}
+
+fn ends_word(c: char) -> bool {
+    c.is_whitespace() || "\"'`<>".contains(c)
+}
+
+/// A text without the secrets that stand behind a URL and not in it: with its query goes their name, as that
+/// of `https://host/a?sig = secret`.
+fn without_values_of_urls(text: &str, reading: Reading) -> Cow<'_, str> {
+    if !text.contains([':', '/']) || !text.contains(['?', '#']) {
+        return Cow::Borrowed(text);
+    }
+    let mut hidden = secrets(text, reading);
+    let (mut urls, mut at) = (Vec::new(), 0);
+    for token in text.split_inclusive(ends_word) {
+        if url::is_url(token) {
+            urls.push(at..at + token.len());
+        }
+        at += token.len();
+    }
+    let of_url = |of: &Range<usize>| {
+        let next = urls.partition_point(|url| url.end <= of.start);
+        urls.get(next).is_some_and(|url| url.start < of.end)
+    };
+    hidden.retain(|of| !of_url(of));
+    Cow::Owned(hide(text, hidden))
 }
 
 /// A pattern or an address, all of it, without secrets: also where it is misspelled. Messages show names
@@ -116,12 +145,21 @@ pub(crate) fn concealed_url(given: &str) -> String {
 
 /// A text without what is secret in it as it stands, and once it is decoded.
 fn without_values(text: &str, reading: Reading) -> String {
+    hide(text, secrets(text, reading))
+}
+
+/// What is secret in a text as it stands, and once it is decoded.
+fn secrets(text: &str, reading: Reading) -> Vec<Range<usize>> {
     let mut hidden = values(text, reading);
     for decoded in spelled::levels(text) {
         let found = values(&decoded.text, reading).into_iter().chain(url::secrets(&decoded));
         hidden.extend(found.map(|of| decoded.source(of)));
     }
     hidden.retain(|of| !of.is_empty());
+    hidden
+}
+
+fn hide(text: &str, mut hidden: Vec<Range<usize>>) -> String {
     hidden.sort_unstable_by_key(|of| (of.start, of.end));
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);
     for of in hidden {
@@ -199,8 +237,8 @@ fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
     let (before, mark) = (&text[..mark_at], text.as_bytes()[mark_at]);
     let (named, quoted) = match value::in_quotes(before) {
         Some(named) if mark != b'>' => (named, true),
-        _ if mark == b'>' || reading != Reading::Prose => (before, false),
-        _ => (before.trim_end_matches(' '), false),
+        _ if mark == b'>' || mark == b':' && reading != Reading::Prose => (before, false),
+        _ => (before.trim_end_matches(BLANKS), false),
     };
     let (named, indices) = value::without_indices(named);
     let start = named.trim_end_matches(is_name_part).len();
@@ -210,18 +248,30 @@ fn secrecy(text: &str, mark_at: usize, reading: Reading) -> (Secrecy, bool) {
     }
     let behind = &text.as_bytes()[mark_at..text.len().min(mark_at + LONGEST_FIELD)];
     let word = behind.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let next = &text[mark_at + 1..];
+    let assigned = mark == b'='
+        && (before.ends_with(BLANKS) || next.starts_with(BLANKS))
+        && !next.starts_with('=');
+    let of = |name, within| secrecy_of(name, within, (mark, assigned), quoted, reading);
     // A list of fields, as connection strings are; not one that ends a part of a sentence.
     let listed = word.split_last().is_some_and(|(_, word)| word.contains(&b';'));
     let names = std::iter::once(&named[start..]).chain(indices);
-    let secrecy = names.map(|name| match secrecy_of(name, within, mark, quoted, reading) {
-        Secrecy::None if listed => secrecy_of(name, ";", mark, quoted, reading),
+    let secrecy = names.map(|name| match of(name, within) {
+        Secrecy::None if listed => of(name, ";"),
         secrecy => secrecy,
     });
     (secrecy.max().unwrap_or(Secrecy::None), quoted)
 }
 
-/// Whether a secret follows the mark, by one name before it. `within` is the text before the name.
-fn secrecy_of(name: &str, within: &str, mark: u8, quoted: bool, reading: Reading) -> Secrecy {
+/// Whether a secret follows the mark, by one name before it. `within` is the text before the name; a mark
+/// that is `assigned` has blanks around it.
+fn secrecy_of(
+    name: &str,
+    within: &str,
+    (mark, assigned): (u8, bool),
+    quoted: bool,
+    reading: Reading,
+) -> Secrecy {
     let option = name.starts_with("--") && within.is_empty();
     let name = name.to_ascii_lowercase();
     // Behind a mark that is encoded, as `%3f` and `%26`.
@@ -247,17 +297,21 @@ fn secrecy_of(name: &str, within: &str, mark: u8, quoted: bool, reading: Reading
     // Elsewhere it is a name that somebody gave to a folder or an object; but a server of the web may
     // take it for a parameter anywhere.
     let web = ["http://", "https://"].iter().any(|scheme| within.starts_with(scheme));
+    // In a name blanks may stand behind the end of a field.
+    let fields = if reading == Reading::Name { within.trim_end_matches(BLANKS) } else { within };
     let parameter = reading == Reading::Prose
         || web
         || quoted
         || mark != b'='
         || option
-        || within.ends_with(['?', ';', '#'])
+        || fields.ends_with(['?', ';', '#'])
         || within.ends_with('&') && within.contains('?');
     match reading {
         _ if parameter => secrecy,
+        // Folders have no blanks around the mark: it is a setting.
+        Reading::Name if assigned => secrecy,
         // A word of a message may be of something else than a name.
-        Reading::Ours if !folder => secrecy.min(Secrecy::Likely),
+        Reading::Ours if !folder || assigned => secrecy.min(Secrecy::Likely),
         _ => Secrecy::None,
     }
 }

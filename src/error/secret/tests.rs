@@ -274,6 +274,47 @@ fn names_that_look_like_parameters_are_shown_outside_of_a_query() {
     assert_eq!(concealed("GET d/token=abc: no"), "GET d/token=***: no");
 }
 
+#[test]
+fn secrets_are_hidden_whatever_blanks_stand_around_their_marks() {
+    for (given, shown) in [
+        ("AccountKey = S3CRET", "AccountKey = ***"),
+        ("AccountKey= S3CRET", "AccountKey= ***"),
+        ("AccountKey\t=\tS3CRET", "AccountKey\t=\t***"),
+        ("https://h/a;AccountKey = S3CRET", "https://h/a;AccountKey = ***"),
+        ("AccountName = a;AccountKey = S3CRET==;b=c", "AccountName = a;AccountKey = ***;b=c"),
+        ("AccountName=a; AccountKey=S3CRET", "AccountName=a; AccountKey=***"),
+        ("s3://b/x?sig = S3CRET&a=b", "s3://b/x?sig = ***&a=b"),
+        ("--password = S3CRET", "--password = ***"),
+        ("a;AccountKey%20=%20S3CRET", "a;AccountKey%20=%20***"),
+        // Of a folder or a file in which there is a blank.
+        ("sort key = 5/x", "sort key = 5/x"),
+        ("token=a b/x", "token=a b/x"),
+        ("a; b=c.txt", "a; b=c.txt"),
+    ] {
+        assert_eq!(concealed_url(given), shown);
+    }
+    for (said, shown) in [
+        ("GET http://h/x?sig = S3CRET is bad", "GET http://h/x = *** is bad"),
+        ("GET http://h/x?a=b&sig= S3CRET is bad", "GET http://h/x *** is bad"),
+        ("GET http://h/x?sig = \"S3 CRET\" is bad", "GET http://h/x = \"***\" is bad"),
+        ("GET http://h/x?sig = a/S3CRET//b:c== is bad", "GET http://h/x = *** is bad"),
+        ("GET http://S3CRET:password=x@h/x?a = b", "GET http://h/x = b"),
+        ("GET http://h/x?sig=S3CRET== is bad", "GET http://h/x is bad"),
+        ("GET http://h/x? = y", "GET http://h/x = y"),
+        ("AccountKey = S3CRET", "AccountKey = ***"),
+    ] {
+        assert_eq!(concealed(said), shown);
+    }
+    for (said, shown) in [
+        ("https://h/a;AccountKey = S3CRET9: not found", "https://h/a;AccountKey = ***: not found"),
+        ("AccountKey = S3CRET9", "AccountKey = ***"),
+        ("unknown name `a` in .token == x", "unknown name `a` in .token == x"),
+        ("set token = true; or not", "set token = true; or not"),
+    ] {
+        assert_eq!(concealed_in_ours(said), shown);
+    }
+}
+
 /// A character, spelled in some way that stands for it.
 fn spelled(c: char, how: u8) -> String {
     let code = u32::from(c);
@@ -297,11 +338,19 @@ proptest! {
             "AccountKey=", "x;jsessionid=", "client_secret=",
         ]),
         secret in "[A-Za-z0-9]{0,9}S3CRETq7[A-Za-z0-9]{0,9}",
+        blanks in prop::array::uniform2("[ \t]{0,2}"),
         how in prop::collection::vec(any::<u8>(), 60),
     ) {
         let host = if name.ends_with(':') { "@h/x" } else { "" };
+        let [left, right] = blanks;
+        let name = name.replace('=', &format!("{left}={right}"));
         let plain = format!("{name}{secret}{host}");
-        let text: String = plain.chars().zip(&how).map(|(c, how)| spelled(c, *how)).collect();
+        // Blanks stand as they are, or as in URLs.
+        let how = plain.chars().zip(&how).map(|(c, how)| match BLANKS.contains(&c) {
+            true if how % 8 > 2 => (c, 7),
+            _ => (c, *how),
+        });
+        let text: String = how.map(|(c, how)| spelled(c, how)).collect();
         let url = concealed_url(&format!("h/x?{text}"));
         for shown in [concealed(&format!("{before} {text}{after}")).into_owned(), url] {
             let last = spelled::levels(&shown).pop().map_or(shown.clone(), |last| last.text);

@@ -40,6 +40,11 @@ pub(super) fn name_without_login(given: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a word is a URL or has one in it, also where its slashes are missing.
+pub(super) fn is_url(word: &str) -> bool {
+    word.contains("://") || word.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))
+}
+
 /// Whether a text is a scheme that is known to be one: file names may have colons, too.
 fn is_scheme(text: &str) -> bool {
     // An option, if a dash is before it.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::ends_value;
+use super::{BLANKS, ends_value};
 
 /// The longest that stands before the quote of a value, as `Some(` does.
 const LONGEST_LEAD: usize = 32;
@@ -32,7 +32,7 @@ pub(super) fn without_indices(named: &str) -> (&str, Vec<&str>) {
 /// The value behind a mark that ends here. That of a field in quotes may stand in another line.
 pub(super) fn after(text: &str, mark: usize, field: bool) -> Range<usize> {
     let rest = &text[mark..];
-    let spaces = |c: char| c == ' ' || field && c.is_whitespace();
+    let spaces = |c: char| BLANKS.contains(&c) || field && c.is_whitespace();
     let start = mark + rest.len() - rest.trim_start_matches(spaces).len();
     let value = &text[start..];
     let quoted = opening(value).map(|(lead, depth, quote)| {
