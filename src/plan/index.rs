@@ -1,6 +1,4 @@
-//! Where the chunks of a state are, by their first keys, and where rows are: made as a file is checked.
-
-use std::sync::Arc;
+//! Where the chunks of a state are, and where rows are: made as a file is checked.
 
 use creel_operators::aggregate::Reader;
 
@@ -27,9 +25,9 @@ pub(super) enum Indexed {
 #[derive(Debug)]
 pub(super) struct IndexedChunks {
     pub(super) places: Vec<ChunkPlace>,
-    pub(super) firsts: Arc<[Box<[u8]>]>,
-    /// Bytes of the largest.
+    /// Bytes of the largest, and of all.
     pub(super) largest: usize,
+    pub(super) bytes: u64,
 }
 
 /// The frames of rows.
@@ -60,8 +58,10 @@ enum IndexOf {
 #[derive(Default)]
 struct Chunks {
     places: Vec<ChunkPlace>,
-    firsts: Vec<Box<[u8]>>,
+    /// The first key of the last chunk.
+    first: Option<Vec<u8>>,
     largest: usize,
+    bytes: u64,
 }
 
 /// What is wrong with a frame.
@@ -137,15 +137,16 @@ impl Index {
         let Some(IndexOf::Chunks(empty, chunks)) = self.results.get_mut(self.at) else {
             return Ok(());
         };
+        chunks.bytes += bytes.len() as u64;
         chunks.largest = chunks.largest.max(self.bytes);
         let Some(head) = &mut self.head else { return Ok(()) };
         head.extend_from_slice(bytes);
         // A key may be longer than a frame.
         let Ok(first) = empty.first_key(head) else { return Ok(()) };
-        if chunks.firsts.last().is_some_and(|before| **before >= *first) {
+        if chunks.first.as_ref().is_some_and(|before| *before >= first) {
             return Err("its chunks are not in the order of their keys; write it again");
         }
-        chunks.firsts.push(first.into());
+        chunks.first = Some(first);
         self.head = None;
         Ok(())
     }
@@ -162,8 +163,8 @@ impl Index {
         self.end_chunk()?;
         let indexed = self.results.into_iter().map(|of| match of {
             IndexOf::Rows(rows) => Indexed::Rows(rows),
-            IndexOf::Chunks(_, Chunks { places, firsts, largest }) => {
-                Indexed::Chunks(IndexedChunks { places, firsts: firsts.into(), largest })
+            IndexOf::Chunks(_, Chunks { places, largest, bytes, .. }) => {
+                Indexed::Chunks(IndexedChunks { places, largest, bytes })
             }
         });
         Ok(indexed.collect())

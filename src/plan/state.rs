@@ -161,10 +161,10 @@ impl Stored {
     /// The chunks that it has of a result, if that is carried in chunks.
     pub(super) fn run(&self, result: usize, context: &Context) -> Option<Run> {
         let Of::Chunks(chunks) = self.results.get(result)? else { return None };
-        let IndexedChunks { firsts, largest, .. } = &chunks.indexed;
+        let IndexedChunks { places, largest, bytes } = &chunks.indexed;
+        let (number, largest, bytes) = (places.len(), *largest, *bytes);
         let (chunks, progress) = (Arc::clone(chunks), Arc::clone(&context.progress));
-        let (firsts, largest) = (Arc::clone(firsts), *largest);
-        Some(Run { firsts, largest, chunks: Arc::new(StoredChunks { chunks, progress }) })
+        Some(Run { number, largest, bytes, chunks: Arc::new(StoredChunks { chunks, progress }) })
     }
 
     fn indexed_rows(&self, result: usize) -> IndexedRows {

@@ -174,7 +174,7 @@ pub(crate) fn run_part<I: Input<Reader: Reader<Block = Block>>>(
             // A run that is told to stop reading writes what it has read.
             Some(runs) => {
                 let empty = end.start(records.invalid);
-                merge(&*empty, &runs, &unstopped(context), &mut |state, follows| {
+                merge(&*empty, &runs, &unstopped(context), &mut |state, follows, _| {
                     writer.add(state, follows)
                 })?;
             }
@@ -258,7 +258,9 @@ pub(crate) fn merge_parts<I: Input<Reader: Reader<Block = Block>>>(
                 let mut write = |bytes: &[u8]| to.chunk(result, bytes);
                 let mut writer = ChunkWriter::new(&mut write);
                 let empty = end.start(invalid);
-                merge(&*empty, &runs, context, &mut |state, follows| writer.add(state, follows))?;
+                merge(&*empty, &runs, context, &mut |state, follows, _| {
+                    writer.add(state, follows)
+                })?;
             }
             (Merging::Rows(phase), Parts::Rows(rows)) => {
                 let state = of_rows(&phase, &rows, context)?;
@@ -330,7 +332,7 @@ fn settled(empty: &dyn State, runs: &[Run], context: &Context) -> Result<Box<dyn
     // Of a key whose values come one after another, all that is wanted of those that came.
     let mut open: Option<Box<dyn State>> = None;
     let budget = context.budget.as_deref();
-    merge(empty, runs, context, &mut |mut state, follows| {
+    merge(empty, runs, context, &mut |mut state, follows, merged| {
         if let Some(budget) = budget.filter(|_| follows != Follows::Nothing) {
             budget.spill();
         }
@@ -352,7 +354,7 @@ fn settled(empty: &dyn State, runs: &[Run], context: &Context) -> Result<Box<dyn
                     all
                 }
             };
-            check_whole(&*all, all.whole() as u64, budget)?;
+            check_whole(&*all, all.whole() as u64, merged, budget)?;
             match follows {
                 Follows::Values => {
                     open = Some(all);

@@ -168,13 +168,13 @@ fn with_budget(context: &Context, limit: Option<u64>) -> Context {
 fn parts(program: &Program, partials: &[Partial]) -> Vec<Parts<Rows>> {
     let parts = program.carries(Invalid::Fail).into_iter().enumerate().map(|(result, carries)| {
         let of = partials.iter().map(|partial| partial.0.get(result).cloned().unwrap_or_default());
-        let Carries::State(empty) = carries else {
+        let Carries::State(_) = carries else {
             return Parts::Rows(Arc::new(Rows(of.map(|(_, rows)| rows).collect())));
         };
         let run = |(chunks, _): (Chunks, _)| {
-            let firsts = chunks.0.iter().map(|bytes| empty.first_key(bytes).unwrap().into());
             let largest = chunks.0.iter().map(Vec::len).max().unwrap_or(0);
-            Run { firsts: firsts.collect(), largest, chunks: Arc::new(chunks) }
+            let bytes = chunks.0.iter().map(|chunk| chunk.len() as u64).sum();
+            Run { number: chunks.0.len(), largest, bytes, chunks: Arc::new(chunks) }
         };
         Parts::Chunks(of.map(run).collect())
     });

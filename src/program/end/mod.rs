@@ -3,7 +3,8 @@
 //!
 //! An [`End`] is a part of a compiled phase, and makes the [`State`] of each lane. A file for each:
 //! [`counted`] has how often each record occurs, [`groups`] has aggregates, of groups or of all records,
-//! [`sort`] has the records in order, [`distinct`] has the first record of each key, and [`several`] has several results of the same records.
+//! [`sort`] has the records in order, [`distinct`] has the first record of each key, and [`several`] has several
+//! results of the same records. States leave a process in [`chunks`], of which [`merge`] makes one again.
 
 mod chunks;
 mod counted;
@@ -12,6 +13,7 @@ mod group_rows;
 mod groups;
 mod keys;
 mod labels;
+mod merge;
 mod pieces;
 mod places;
 mod rows;
@@ -30,10 +32,11 @@ use crate::record::Invalid;
 use crate::run::Context;
 use crate::sink::Printer;
 
-pub(super) use chunks::{ChunkWriter, Follows, check_whole, merge};
+pub(super) use chunks::ChunkWriter;
 pub(crate) use chunks::{ReadChunks, Run};
 pub(super) use counted::Frequencies;
 pub(super) use distinct::Distinct;
+pub(super) use merge::{Follows, check_whole, merge};
 pub(super) use several::{Branch, Several};
 pub(super) use sort::Sort;
 use state::LaneState;
