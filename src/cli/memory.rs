@@ -13,8 +13,8 @@ pub(super) struct Division {
     pub(super) needs: Option<LaneNeeds>,
     /// Bytes that are fetched ahead from a store, for each thread.
     pub(super) ahead: usize,
-    /// Whether what is freed is to be given back at once.
-    pub(super) is_short: bool,
+    /// Whether what is freed is to be given back at once: the memory was named, or there is little.
+    pub(super) returns_freed: bool,
     /// Bytes of a block: as many as were asked for, if one thread has memory for such blocks.
     pub(super) blocksize: usize,
     /// The longest record, if there is a limit that was not asked for.
@@ -26,7 +26,9 @@ pub(super) struct Division {
 /// The most that is fetched ahead for a thread.
 const AHEAD: u64 = 32 << 20;
 
-/// A run in which a thread has no more than this is short of memory: the allocator may keep as much for it.
+/// A run in which a thread has no more than this is short of memory: the allocator may keep as much for it. It
+/// does so up to a limit that is named, too: two sorts, one behind the other, took 290 MiB of 256, and take 224
+/// since all that is freed is given back, in 1.06 times the time; one sort takes the same time.
 const SHORT: u64 = 64 << 20;
 
 /// What is asked for.
@@ -56,7 +58,7 @@ pub(super) fn divide(asked: Asked) -> Result<Division> {
             threads,
             needs: None,
             ahead,
-            is_short: false,
+            returns_freed: false,
             blocksize,
             longest_record: None,
             windows,
@@ -80,7 +82,7 @@ pub(super) fn divide(asked: Asked) -> Result<Division> {
         threads,
         needs: Some(needs),
         ahead: (memory / 8 / threads as u64).min(AHEAD) as usize,
-        is_short: memory / (threads as u64) <= SHORT,
+        returns_freed: asked.memory.is_some() || memory / (threads as u64) <= SHORT,
         blocksize,
         longest_record: Some(longest),
         windows: Windows::of_lanes(memory, threads),

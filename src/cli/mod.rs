@@ -257,7 +257,7 @@ fn monitor(args: &Args, context: &Context, streams_to_terminal: bool) -> Monitor
     Monitor::start(Arc::clone(&context.progress), shown)
 }
 
-/// Divides the memory of a run of a program; a process that is short of it gives back what it frees.
+/// Divides the memory of a run of a program; a process of little memory, or of so much, gives back what it frees.
 fn divide(args: &Args, program: &Program) -> Result<Division> {
     let division = memory::divide(Asked {
         memory: args.memory,
@@ -267,7 +267,7 @@ fn divide(args: &Args, program: &Program) -> Result<Division> {
         state: program.state_of_lane(),
         least_state: program.least_state(),
     })?;
-    if division.is_short {
+    if division.returns_freed {
         creel_kernels::return_freed();
     }
     Ok(division)

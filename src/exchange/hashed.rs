@@ -308,7 +308,7 @@ impl Cutting<'_> {
         for chunk in std::iter::once(first).chain(rest) {
             if let Some(budget) = self.budget.filter(|_| logs.held() > self.most) {
                 spill(&logs, &mut spilled, budget)?;
-                logs.clear_all();
+                logs.clear_all(self.most);
             }
             self.add(chunk, unique)?;
             unique.split(depth, &mut logs);

@@ -285,6 +285,11 @@ impl Ranges {
         self.held + self.held / 4
     }
 
+    /// The bytes of memory that hold no rows, and are there for those that come.
+    pub(crate) fn unused(&self) -> usize {
+        self.slabs.unused()
+    }
+
     /// Spills all rows, if they are worth it: part by part, one behind the other.
     pub(crate) fn spill(&mut self, budget: &Budget) -> Result<bool> {
         if self.held < LEAST {
@@ -324,7 +329,8 @@ impl Ranges {
         for (range, extent) in spilled.into_iter().zip(batch.finish()?) {
             self.parts[range].push(Chunk::Spilled(extent));
         }
-        self.slabs.reuse();
+        // All of it would be missing to other lanes.
+        self.slabs.reuse(self.held / 2);
         self.held = 0;
         Ok(true)
     }
@@ -382,7 +388,7 @@ impl Ranges {
             }
         }
         self.parts[0] = kept;
-        self.slabs.reuse();
+        self.slabs.reuse(usize::MAX);
         (self.held, self.rows[0]) = (0, 0);
         let (mut rows, mut at) = (Vec::new(), 0);
         while at < bytes.len() {

@@ -163,6 +163,10 @@ impl Pass<Block> for Reduce {
         lane.state.held()
     }
 
+    fn unused(&self, lane: &Lane) -> usize {
+        lane.state.unused()
+    }
+
     fn unfit(&self, context: &Context, lane: &Lane, budget: &Budget) -> Error {
         let held = lane.state.held();
         let least = |state: u64| budget.least(state) >> 20;

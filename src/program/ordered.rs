@@ -60,7 +60,7 @@ pub(super) fn reduced(
         let flow = driven.through(&mut |text, batch| state.feed(text, batch));
         let told = state.told();
         if let Some(share) = &mut share
-            && share.is_over(pass.held(&held.state), 1)
+            && share.is_over(pass.held(&held.state), pass.unused(&held.state), 1)
         {
             let budget = share.budget();
             let fits = |state: &_| pass.held(state) as u64 <= budget.limit();
@@ -71,7 +71,7 @@ pub(super) fn reduced(
                     return Err(pass.unfit(context, &held.state, budget));
                 }
             }
-            share.is_over(pass.held(&held.state), 1);
+            share.is_over(pass.held(&held.state), pass.unused(&held.state), 1);
         }
         Ok((flow, told))
     })?;

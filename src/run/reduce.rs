@@ -57,6 +57,11 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         self.weight(state)
     }
 
+    /// The bytes of memory besides, that hold nothing and are there for what comes.
+    fn unused(&self, _: &Self::State) -> usize {
+        0
+    }
+
     /// Spills what a state holds, of which it keeps the places, if it is one that spills by itself. Returns
     /// true if something was spilled.
     ///

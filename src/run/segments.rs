@@ -192,7 +192,11 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     /// what was spilled comes back in no order.
     fn weigh(&mut self, segment: &Segment<P::State>) -> Result<()> {
         let Some(share) = &mut self.share else { return Ok(()) };
-        match share.is_over(self.pass.held(&segment.state), self.context.threads) {
+        match share.is_over(
+            self.pass.held(&segment.state),
+            self.pass.unused(&segment.state),
+            self.context.threads,
+        ) {
             true => Err(self.pass.unfit(self.context, &segment.state, share.budget())),
             false => Ok(()),
         }

@@ -127,14 +127,14 @@ where
             break;
         }
         let Some(share) = &mut share else { continue };
-        if share.is_over(pass.held(&held.state), context.threads) {
+        if share.is_over(pass.held(&held.state), pass.unused(&held.state), context.threads) {
             let goes_on = held.spill(context, pass)?
                 || common.add(context, pass, &mut held.state, share.budget())? == Added::GoOn;
             if !goes_on {
                 dispatch.retires(&mut mine)?;
                 return Ok(held);
             }
-            share.is_over(pass.held(&held.state), context.threads);
+            share.is_over(pass.held(&held.state), pass.unused(&held.state), context.threads);
         }
     }
     common.take_into(pass, &mut held.state);

@@ -201,12 +201,12 @@ impl Share<'_> {
         self.budget
     }
 
-    /// Reserves what the lane holds now. Returns true if it should spill: the run is over its limit, and
-    /// this lane of so many has its part in that.
-    pub(crate) fn is_over(&mut self, weight: usize, lanes: usize) -> bool {
-        let weight = weight as u64;
-        self.held.set(weight);
-        self.budget.is_over() && weight >= self.budget.limit() / (2 * lanes.max(1) as u64)
+    /// Reserves what the lane holds now, and what it has `unused`. Returns true if it should spill: the run is
+    /// over its limit, and what this lane of so many holds has its part in that.
+    pub(crate) fn is_over(&mut self, held: usize, unused: usize, lanes: usize) -> bool {
+        let (held, unused) = (held as u64, unused as u64);
+        self.held.set(held.saturating_add(unused));
+        self.budget.is_over() && held >= self.budget.limit() / (2 * lanes.max(1) as u64)
     }
 }
 
@@ -218,12 +218,14 @@ mod tests {
     fn only_who_holds_much_of_too_much_is_over() {
         let budget = Budget::new(100, None);
         let (mut small, mut large) = (budget.share(), budget.share());
-        assert!(!small.is_over(20, 2) && !large.is_over(80, 2));
-        assert!(large.is_over(81, 2) && !small.is_over(20, 2));
-        assert!(!large.is_over(0, 2), "it was spilled");
-        assert!(!small.is_over(100, 2) && small.is_over(101, 2));
+        assert!(!small.is_over(20, 0, 2) && !large.is_over(80, 0, 2));
+        assert!(large.is_over(81, 0, 2) && !small.is_over(20, 0, 2));
+        assert!(!large.is_over(0, 0, 2), "it was spilled");
+        assert!(!small.is_over(100, 0, 2) && small.is_over(101, 0, 2));
         drop(small);
-        assert!(!large.is_over(100, 2));
+        assert!(!large.is_over(100, 0, 2));
+        // What is unused is missing to others, and spilling does not free it.
+        assert!(!large.is_over(40, 60, 2) && large.is_over(50, 51, 2) && !large.is_over(24, 90, 2));
     }
 
     #[cfg(feature = "cli")]

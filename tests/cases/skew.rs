@@ -40,3 +40,26 @@ fn memory_holds_for_sorts_of_records_that_are_larger_than_half_a_slab() {
     lines(&folder.join("long"), (0..260).map(record));
     bounded(folder, 192, &["1"], &["sort", "long"], 0);
 }
+
+#[test]
+fn memory_holds_for_partial_results_of_long_keys_and_values() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let record =
+        |n: u32| format!("{{\"g\":{},\"k\":\"{n:06}{}\"}}", n % 2, "abcdefghij".repeat(15_000));
+    lines(&folder.join("long.jsonl"), (0..500).map(record));
+    for program in ["groupby(.g; nunique(.k))", "groupby(.k; count) | count"] {
+        bounded(folder, 64, &["2"], &["--partial", "state", program, "long.jsonl"], 0);
+        bounded(folder, 64, &["2"], &["--merge", "state"], 0);
+    }
+}
+
+#[test]
+fn memory_holds_for_phases_that_follow_each_other_in_branches() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let word = |n: u32| format!("{:08x}", (n % 1_000_000).wrapping_mul(2_654_435_761));
+    lines(&folder.join("words"), (0..6_000_000).map(word));
+    let branches = ["(sort | distinct)"; 3].join(", ");
+    bounded(folder, 64, &["2"], &[&branches, "words"], 0);
+}

@@ -35,6 +35,9 @@ type Slab = Arc<Huge<MaybeUninit<u8>>>;
 #[derive(Debug)]
 pub struct Slabs {
     slabs: Vec<Slab>,
+    /// The bytes of all slabs, and those that belong to buffers.
+    weight: usize,
+    given: usize,
     /// The slab that buffers are cut from, and the bytes of it that belong to buffers.
     at: usize,
     used: usize,
@@ -60,7 +63,8 @@ unsafe impl Sync for Buffer {}
 impl Slabs {
     /// No slabs as yet. None will be larger than `most` bytes, or than a huge page.
     pub fn new(most: usize) -> Self {
-        Self { slabs: Vec::new(), at: 0, used: 0, most: most.clamp(LEAST, MOST) }
+        let most = most.clamp(LEAST, MOST);
+        Self { slabs: Vec::new(), weight: 0, given: 0, at: 0, used: 0, most }
     }
 
     /// An empty buffer for so many bytes. One that is larger than an eighth of a slab has memory of its own: the
@@ -76,33 +80,45 @@ impl Slabs {
                 Some(slab) if slab.raw().1 - self.used >= capacity => {
                     let start = self.used;
                     self.used += capacity;
+                    self.given += capacity;
                     return Buffer::of(Arc::clone(slab), start, capacity);
                 }
                 Some(_) => (self.at, self.used) = (self.at + 1, 0),
                 None => {
-                    let bytes = self.weight().clamp(LEAST, self.most).max(capacity);
+                    let bytes = self.weight.clamp(LEAST, self.most).max(capacity);
                     self.slabs.push(Arc::new(Huge::unwritten(bytes)));
+                    self.weight += bytes;
                 }
             }
         }
     }
 
-    /// Uses the slabs again from the first one on, but for those of which a buffer is left.
+    /// Uses slabs of at most so many bytes again, the largest first, but for those of which a buffer is left.
     ///
     /// ```
     /// let mut slabs = creel_kernels::Slabs::new(1 << 20);
     /// let first = slabs.buffer(9).as_ptr();
-    /// slabs.reuse();
+    /// slabs.reuse(1 << 20);
     /// assert_eq!(slabs.buffer(9).as_ptr(), first);
+    /// slabs.reuse(0);
+    /// assert_eq!(slabs.unused(), 0);
     /// ```
-    pub fn reuse(&mut self) {
-        self.slabs.retain_mut(|slab| Arc::get_mut(slab).is_some());
-        (self.at, self.used) = (0, 0);
+    pub fn reuse(&mut self, most: usize) {
+        // Slabs became larger as they were made.
+        self.slabs.reverse();
+        let mut weight = 0;
+        self.slabs.retain_mut(|slab| {
+            let bytes = slab.raw().1;
+            let is_kept = bytes <= most - weight && Arc::get_mut(slab).is_some();
+            weight += if is_kept { bytes } else { 0 };
+            is_kept
+        });
+        (self.weight, self.given, self.at, self.used) = (weight, 0, 0, 0);
     }
 
-    /// The bytes of all slabs, used or not.
-    pub fn weight(&self) -> usize {
-        self.slabs.iter().map(|slab| slab.raw().1).sum()
+    /// The bytes of slabs that belong to no buffer.
+    pub fn unused(&self) -> usize {
+        self.weight - self.given
     }
 }
 
@@ -214,16 +230,18 @@ mod tests {
         let fill =
             |slabs: &mut Slabs| -> Vec<Buffer> { (0..60).map(|_| slabs.buffer(30)).collect() };
         let buffers = fill(&mut slabs);
-        let weight = slabs.weight();
-        assert!(weight >= 60 * 30);
+        let (weight, unused) = (slabs.weight, slabs.unused());
+        assert_eq!(weight - unused, 60 * 30);
         drop(buffers);
-        slabs.reuse();
+        slabs.reuse(usize::MAX);
+        assert_eq!(slabs.unused(), weight);
         let mut buffers = fill(&mut slabs);
-        assert_eq!(slabs.weight(), weight);
+        assert_eq!((slabs.weight, slabs.unused()), (weight, unused));
         let mut kept = buffers.swap_remove(0);
         kept.extend_from_slice(b"kept");
         drop(buffers);
-        slabs.reuse();
+        slabs.reuse(weight / 2);
+        assert!(slabs.weight > 0 && slabs.weight <= weight / 2);
         for mut buffer in fill(&mut slabs) {
             buffer.extend_from_slice(&[7; 30]);
         }

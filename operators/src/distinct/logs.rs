@@ -108,7 +108,7 @@ impl Logs {
     }
 
     /// Appends bytes of so many entries, which stay together.
-    pub(super) fn push_bytes(&mut self, log: usize, bytes: &[u8], entries: usize) {
+    fn push_bytes(&mut self, log: usize, bytes: &[u8], entries: usize) {
         if bytes.is_empty() {
             return;
         }
@@ -182,11 +182,20 @@ impl Logs {
         })
     }
 
-    /// Moves all records to slabs of their own, if they are a small part of those that there are. What has
-    /// become free in these is not in [`held`](Self::held): others would take as much again.
+    /// The bytes of all slabs.
+    fn weight(&self) -> usize {
+        self.slabs.iter().map(|slab| slab.len()).sum()
+    }
+
+    /// The bytes of memory that hold no records, and are there for those that come.
+    pub fn unused(&self) -> usize {
+        self.weight() - self.used
+    }
+
+    /// Moves all records to slabs of their own, if they are a small part of those that there are: nothing of
+    /// what has become free in these can be spilled.
     pub(super) fn compact(&mut self) {
-        let weight: usize = self.slabs.iter().map(|slab| slab.len()).sum();
-        if weight / 4 < self.used + SLAB {
+        if self.weight() / 4 < self.used + SLAB {
             return;
         }
         let old = std::mem::replace(self, Self::new(self.len()));
@@ -234,13 +243,14 @@ impl Logs {
         }
     }
 
-    /// Empties all logs. The memory is kept for what comes.
-    pub fn clear_all(&mut self) {
+    /// Empties all logs. Of their memory, so many bytes are kept for what comes.
+    pub fn clear_all(&mut self, most: usize) {
         self.heads.fill(Head::default());
         self.blocks.iter_mut().for_each(Vec::clear);
         self.free.iter_mut().for_each(Vec::clear);
         (self.used, self.open) = (0, None);
         self.slabs.retain(|slab| slab.len() == SLAB);
+        self.slabs.truncate(most / SLAB);
         self.unused = (0..self.slabs.len()).collect();
     }
 }

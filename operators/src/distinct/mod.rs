@@ -121,6 +121,11 @@ impl FirstRecords {
         self.front.weight() + self.logs.held()
     }
 
+    /// The bytes of memory that hold no records, and are there for those that come.
+    pub fn unused(&self) -> usize {
+        self.logs.unused()
+    }
+
     /// Adds records, keys and what they are, of which the first stands at a place and the others behind it;
     /// best many at a time. No two have the same place, unless keys alone are kept.
     #[inline]
@@ -219,7 +224,11 @@ impl FirstRecords {
         }
         drop(pieces);
         self.logs.clear(log);
-        self.logs.push_bytes(log, bytes, entries);
+        // Rejected: all of them as one piece, for which an allocator finds a place between others.
+        let mut rest = bytes.as_slice();
+        while let Some(entry) = entry::next(self.form, &mut rest) {
+            self.logs.push(log, self.form, &entry);
+        }
         (before, entries)
     }
 
@@ -262,9 +271,10 @@ impl FirstRecords {
         &self.logs
     }
 
-    /// Forgets what is in the logs. Their memory is kept for what comes.
+    /// Forgets what is in the logs. Half of their memory is kept for what comes: all of it would be missing to
+    /// others, and the system takes time to clear what it gives again.
     pub fn clear_logs(&mut self) {
-        self.logs.clear_all();
+        self.logs.clear_all(self.logs.held() / 2);
         self.check_at = LEAST_CHECKED;
     }
 }

@@ -277,6 +277,10 @@ impl LaneState for Seen {
         self.lanes().map(|lane| lane.records().held()).sum()
     }
 
+    fn unused(&self) -> usize {
+        self.lanes().map(|lane| lane.records().unused()).sum()
+    }
+
     fn name(&self) -> String {
         "distinct".to_owned()
     }

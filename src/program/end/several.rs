@@ -329,6 +329,10 @@ impl LaneState for States {
         self.states().map(|state| state.held()).sum()
     }
 
+    fn unused(&self) -> usize {
+        self.states().map(|state| state.unused()).sum()
+    }
+
     fn name(&self) -> String {
         let largest = self.states().max_by_key(|state| state.held());
         largest.map(|state| state.name()).unwrap_or_default()

@@ -278,6 +278,10 @@ impl LaneState for Sorting {
         self.ranges.iter().chain(&self.others).map(Ranges::held).sum()
     }
 
+    fn unused(&self) -> usize {
+        self.ranges.iter().chain(&self.others).map(Ranges::unused).sum()
+    }
+
     fn name(&self) -> String {
         "sort".to_owned()
     }

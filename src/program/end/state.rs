@@ -47,6 +47,9 @@ pub(crate) trait State: fmt::Debug + Send {
     /// Bytes of memory that it holds, as far as they may be many.
     fn held(&self) -> usize;
 
+    /// Bytes of memory besides, that hold nothing and are there for what comes.
+    fn unused(&self) -> usize;
+
     /// Bytes of memory that it takes to merge more into it, and to settle it.
     fn merging(&self) -> usize;
 
@@ -206,6 +209,10 @@ pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
     }
 
     fn held(&self) -> usize;
+
+    fn unused(&self) -> usize {
+        0
+    }
 
     fn merging(&self) -> usize {
         2 * self.held()
@@ -391,6 +398,10 @@ impl<S: LaneState> State for S {
 
     fn held(&self) -> usize {
         LaneState::held(self)
+    }
+
+    fn unused(&self) -> usize {
+        LaneState::unused(self)
     }
 
     fn merging(&self) -> usize {
