@@ -329,8 +329,8 @@ impl Ranges {
         for (range, extent) in spilled.into_iter().zip(batch.finish()?) {
             self.parts[range].push(Chunk::Spilled(extent));
         }
-        // All of it would be missing to other lanes.
-        self.slabs.reuse(self.held / 2);
+        // The run stays over its limit if all of it is kept, and each lane spills again when it holds a little.
+        self.slabs.reuse(self.held / 8 * 7);
         self.held = 0;
         Ok(true)
     }

@@ -271,10 +271,10 @@ impl FirstRecords {
         &self.logs
     }
 
-    /// Forgets what is in the logs. Half of their memory is kept for what comes: all of it would be missing to
-    /// others, and the system takes time to clear what it gives again.
+    /// Forgets what is in the logs. Most of their memory is kept for what comes: the system takes time to clear
+    /// what it gives again.
     pub fn clear_logs(&mut self) {
-        self.logs.clear_all(self.logs.held() / 2);
+        self.logs.clear_all(self.logs.held() / 8 * 7);
         self.check_at = LEAST_CHECKED;
     }
 }
