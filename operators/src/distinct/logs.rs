@@ -7,7 +7,7 @@
 use creel_kernels::Huge;
 
 use super::Form;
-use super::entry::Entry;
+use super::entry::{self, Entry};
 
 /// The sizes of blocks: the smallest, doubled so many times. Most logs of few records stay small, and a
 /// block that is not full is a small fraction of its log.
@@ -105,6 +105,21 @@ impl Logs {
         let room = &mut self.slabs[head.slab as usize][head.next..head.end];
         head.next += entry.write(form, room);
         head.entries += 1;
+    }
+
+    /// Appends bytes of entries, in pieces that blocks have room for. Rejected: all of them as one piece, for which
+    /// an allocator finds a place between others.
+    pub(super) fn push_all(&mut self, log: usize, form: Form, bytes: &[u8]) {
+        let (mut rest, mut start, mut end, mut entries) = (bytes, 0, 0, 0);
+        while entry::next(form, &mut rest).is_some() {
+            let next = bytes.len() - rest.len();
+            if next - start > MOST {
+                self.push_bytes(log, &bytes[start..end], entries);
+                (start, entries) = (end, 0);
+            }
+            (end, entries) = (next, entries + 1);
+        }
+        self.push_bytes(log, &bytes[start..], entries);
     }
 
     /// Appends bytes of so many entries, which stay together.

@@ -224,11 +224,7 @@ impl FirstRecords {
         }
         drop(pieces);
         self.logs.clear(log);
-        // Rejected: all of them as one piece, for which an allocator finds a place between others.
-        let mut rest = bytes.as_slice();
-        while let Some(entry) = entry::next(self.form, &mut rest) {
-            self.logs.push(log, self.form, &entry);
-        }
+        self.logs.push_all(log, self.form, bytes);
         (before, entries)
     }
 
