@@ -196,7 +196,7 @@ fn pictures_that_are_drawn_at_the_same_time_are_all_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     std::thread::scope(|scope| {
         for thread in 0..4 {
-            let path = folder.path().join(format!("{thread}.dot"));
+            let path = folder.path().join(format!("{}.dot", thread % 2));
             scope.spawn(move || {
                 for _ in 0..20 {
                     delayed(1).visualize(&path).expect("it is drawn");
@@ -206,5 +206,5 @@ fn pictures_that_are_drawn_at_the_same_time_are_all_whole() {
             });
         }
     });
-    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 4);
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 2);
 }

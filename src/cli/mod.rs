@@ -257,7 +257,7 @@ fn monitor(args: &Args, context: &Context, streams_to_terminal: bool) -> Monitor
     Monitor::start(Arc::clone(&context.progress), shown)
 }
 
-/// Divides the memory of a run of a program; a process of little memory, or of so much, gives back what it frees.
+/// Divides the memory of a run of a program; a process whose memory was named, or is little, returns what it frees.
 fn divide(args: &Args, program: &Program) -> Result<Division> {
     let division = memory::divide(Asked {
         memory: args.memory,

@@ -106,11 +106,24 @@ impl Unfinished {
         match rustix::fs::stat(&self.path) {
             Ok(found) if (found.st_dev, found.st_ino) == (written.st_dev, written.st_ino) => Ok(()),
             Err(error) if error != Errno::NOENT && error != Errno::NOTDIR => Err(error.into()),
+            // Another run gave the name to its file, or somebody removed it.
+            _ if self.is_in_its_folder()? => Ok(()),
             _ => Err(io::Error::new(
                 io::ErrorKind::NotFound,
                 "its folder was moved while the run wrote; the file is whole and went with it",
             )),
         }
+    }
+
+    /// Whether the path leads to the folder where the file was written.
+    fn is_in_its_folder(&self) -> io::Result<bool> {
+        let folder = match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let written = rustix::fs::fstat(&self.temporary.folder)?;
+        let found = rustix::fs::stat(folder);
+        Ok(found.is_ok_and(|at| (at.st_dev, at.st_ino) == (written.st_dev, written.st_ino)))
     }
 
     fn rename(&mut self) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use creel_operators::aggregate::{Damaged, Reader as AggregateReader};
 
@@ -164,7 +165,12 @@ impl Stored {
         let IndexedChunks { places, largest, bytes } = &chunks.indexed;
         let (number, largest, bytes) = (places.len(), *largest, *bytes);
         let (chunks, progress) = (Arc::clone(chunks), Arc::clone(&context.progress));
-        Some(Run { number, largest, bytes, chunks: Arc::new(StoredChunks { chunks, progress }) })
+        Some(Run {
+            number,
+            largest,
+            bytes,
+            chunks: Arc::new(StoredChunks { chunks, progress, read: AtomicUsize::new(0) }),
+        })
     }
 
     fn indexed_rows(&self, result: usize) -> IndexedRows {
@@ -298,6 +304,8 @@ impl Home {
 struct StoredChunks {
     chunks: Arc<Chunks>,
     progress: Arc<Progress>,
+    /// How many chunks were read.
+    read: AtomicUsize,
 }
 
 impl ReadChunks for StoredChunks {
@@ -315,7 +323,10 @@ impl ReadChunks for StoredChunks {
             let body = head.and_then(|_| rest.take(rest.left()));
             bytes.extend_from_slice(body.map_err(|damaged| self.damaged(number, &damaged))?);
         }
-        self.progress.add_read(reader.at - place.at);
+        // A merge that has no room for a chunk reads it again; chunks of a run are read in order.
+        if self.read.fetch_max(number + 1, Relaxed) <= number {
+            self.progress.add_read(reader.at - place.at);
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use reqwest::header::{
 };
 
 use super::pattern::Kind;
-use super::said::is_of_a;
+use super::said::is_error_of;
 use super::trouble::Trouble;
 use crate::error::snippet;
 
@@ -112,7 +112,7 @@ impl Asked {
     pub(super) fn is_denied_by(&self, body: &[u8]) -> bool {
         // The emulator of Google's store says no more of a name that it does not know.
         let emulator = !self.seen && self.kind == Kind::Gcs && body.trim_ascii() == b"Not Found";
-        emulator || is_of_a(self.kind, body)
+        emulator || is_error_of(self.kind, body)
     }
 
     /// Whether an answer that agrees has all of the object.

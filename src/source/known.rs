@@ -105,8 +105,8 @@ impl Remote {
         }
     }
 
-    /// How many bytes an answer with all of it has that tells no length: none, if a listing says that it
-    /// is empty.
+    /// How many bytes an answer with all of it has that tells no length: its [`size`](Self::size), or none if a
+    /// listing says that it is empty.
     pub(super) fn due(&self) -> Option<u64> {
         self.size().or_else(|| self.likely_size())
     }

@@ -106,7 +106,7 @@ pub(super) fn code(said: &str) -> Option<&str> {
 
 /// Whether a body is the error of a store of this kind: XML, or JSON of Google's. A web server has no form
 /// of its own.
-pub(super) fn is_of_a(kind: Kind, body: &[u8]) -> bool {
+pub(super) fn is_error_of(kind: Kind, body: &[u8]) -> bool {
     kind == Kind::Http
         || code(&String::from_utf8_lossy(body)).is_some()
         || kind == Kind::Gcs && is_googles(body)
@@ -165,10 +165,10 @@ mod tests {
         let xml = "<Error><Code> NoSuchBucket </Code></Error>";
         let json = " {\"error\": {\"code\": 404}}";
         for kind in [Kind::S3, Kind::Gcs, Kind::Azure] {
-            assert!(is_of_a(kind, xml.as_bytes()), "{kind:?}");
+            assert!(is_error_of(kind, xml.as_bytes()), "{kind:?}");
             // Of the stores only Google's speaks JSON.
             let speaks = kind == Kind::Gcs && cfg!(feature = "gcs");
-            assert_eq!(is_of_a(kind, json.as_bytes()), speaks, "{kind:?}");
+            assert_eq!(is_error_of(kind, json.as_bytes()), speaks, "{kind:?}");
             for body in [
                 "",
                 "Not Found",
@@ -178,8 +178,8 @@ mod tests {
                 "{\"status\": 404, \"error\": \"Not Found\"}",
                 "{\"error\": {\"code\": 404}",
             ] {
-                assert!(!is_of_a(kind, body.as_bytes()), "{kind:?}: {body}");
-                assert!(is_of_a(Kind::Http, body.as_bytes()), "{body}");
+                assert!(!is_error_of(kind, body.as_bytes()), "{kind:?}: {body}");
+                assert!(is_error_of(Kind::Http, body.as_bytes()), "{body}");
             }
         }
         assert_eq!(code("<Error><Code> X </Code></Error>"), Some("X"));

@@ -29,7 +29,7 @@ use super::host::Hosts;
 use super::page::{LONGEST, NoPage, Slot};
 use super::patience::{Patience, REASONED, SILENT, pause, silent, timeout};
 use super::proxies::Proxies;
-use super::said::is_of_a;
+use super::said::is_error_of;
 use super::spell::{Spelled, Summed, Unspelled, is_placeholder};
 use super::trouble::{Trouble, Watch, lost};
 
@@ -190,7 +190,7 @@ impl Plain {
         slot: Option<&Slot>,
     ) -> Result<HttpResponse, Trouble> {
         // Taken for the store's, the 404 of another would be a bucket that is not there.
-        let denies = |said: &[u8]| slot.is_none_or(|slot| is_of_a(slot.kind, said));
+        let denies = |said: &[u8]| slot.is_none_or(|slot| is_error_of(slot.kind, said));
         let (parts, body) = self.once(request, None, denies).await?.into_parts();
         let mut bytes = match slot {
             Some(_) => all(body, LONGEST, || Trouble::NoPage(NoPage::TooLong)).await?,

@@ -63,3 +63,20 @@ fn memory_holds_for_phases_that_follow_each_other_in_branches() {
     let branches = ["(sort | distinct)"; 3].join(", ");
     bounded(folder, 64, &["2"], &[&branches, "words"], 0);
 }
+
+#[test]
+fn memory_holds_for_merges_of_many_states_that_stay_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let states: Vec<String> = (0..16).map(|n| format!("state{n}")).collect();
+    for (n, state) in states.iter().enumerate() {
+        let input = format!("part{n}.jsonl");
+        let record =
+            |v: usize| format!("{{\"v\":{},\"k\":\"{}\"}}", 1000 * n + v, "k".repeat(10_000));
+        lines(&folder.join(&input), (0..600).map(record));
+        bounded(folder, 64, &["2"], &["--partial", state, "agg({t: topk(600; .v)})", &input], 0);
+    }
+    let merge: Vec<&str> =
+        ["--merge"].into_iter().chain(states.iter().map(|state| &**state)).collect();
+    bounded(folder, 64, &["2"], &merge, 0);
+}

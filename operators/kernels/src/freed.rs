@@ -15,9 +15,7 @@ const KEPT: libc::c_int = 128 << 10;
 ///
 /// By default the one of glibc learns from what is freed to keep more: up to 64 MiB for each thread. That is
 /// faster, and too much for a process with many threads and little memory: six of them kept 9 MiB each
-/// of windows and buffers, of which all together used 30. A setting of the one leaves the other as it was
-/// learnt: two sorts, one behind the other, took 290 MiB of 256, and 224 since both are set. Other allocators
-/// are left as they are.
+/// of windows and buffers, of which all together used 30. Other allocators are left as they are.
 ///
 /// ```
 /// creel_kernels::return_freed();

@@ -104,8 +104,7 @@ impl Slabs {
     /// assert_eq!(slabs.unused(), 0);
     /// ```
     pub fn reuse(&mut self, most: usize) {
-        // Slabs became larger as they were made.
-        self.slabs.reverse();
+        self.slabs.sort_by_key(|slab| std::cmp::Reverse(slab.raw().1));
         let mut weight = 0;
         self.slabs.retain_mut(|slab| {
             let bytes = slab.raw().1;

@@ -258,14 +258,14 @@ impl Logs {
         }
     }
 
-    /// Empties all logs. Of their memory, so many bytes are kept for what comes.
+    /// Empties all logs. Of their memory, slabs of so many bytes are kept for what comes, and one at least.
     pub fn clear_all(&mut self, most: usize) {
         self.heads.fill(Head::default());
         self.blocks.iter_mut().for_each(Vec::clear);
         self.free.iter_mut().for_each(Vec::clear);
         (self.used, self.open) = (0, None);
         self.slabs.retain(|slab| slab.len() == SLAB);
-        self.slabs.truncate(most / SLAB);
+        self.slabs.truncate((most / SLAB).max(1));
         self.unused = (0..self.slabs.len()).collect();
     }
 }

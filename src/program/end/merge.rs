@@ -42,8 +42,8 @@ pub(crate) struct Merged {
 }
 
 impl Merged {
-    /// Of so many bytes that were made of these chunks, how many there will be of all, estimated: keys that
-    /// several runs have are counted as often.
+    /// Estimates the bytes of the whole state from the `held` bytes of the chunks that were merged. A key that
+    /// several runs have is counted as often.
     fn of_all(self, held: u64) -> u64 {
         let all = u128::from(held) * u128::from(self.all) / u128::from(self.bytes.max(1));
         u64::try_from(all).unwrap_or(u64::MAX).max(held)
@@ -112,25 +112,24 @@ impl<'m> FirstChunks<'m> {
             held: 0,
             most: most as usize,
         };
-        (0..runs.len()).try_for_each(|run| new.go_to(run, 0))?;
+        (0..runs.len()).try_for_each(|run| new.go_to(run, 0, Vec::new()))?;
         Ok(new)
     }
 
-    /// Reads the first key of a chunk, if the run has so many.
-    fn go_to(&mut self, run: usize, number: usize) -> Result<()> {
+    /// Reads a chunk into a buffer, if the run has so many, and keeps it if there is room.
+    fn go_to(&mut self, run: usize, number: usize, mut bytes: Vec<u8>) -> Result<()> {
         let Run { number: all, chunks, .. } = &self.runs[run];
         if number >= *all {
             return Ok(());
         }
-        let bytes = &mut self.waiting[run];
-        chunks.read(number, bytes)?;
-        let first = self.empty.first_key(bytes);
+        chunks.read(number, &mut bytes)?;
+        let first = self.empty.first_key(&bytes);
         let first = first.map_err(|damaged| chunks.damaged(number, &damaged))?;
         self.next.push(Reverse((first, run, number)));
-        if self.held + bytes.len() > self.most {
-            *bytes = Vec::new();
+        if self.held + bytes.capacity() <= self.most {
+            self.held += bytes.capacity();
+            self.waiting[run] = bytes;
         }
-        self.held += bytes.len();
         Ok(())
     }
 
@@ -142,13 +141,13 @@ impl<'m> FirstChunks<'m> {
     /// Hands on the chunk that begins with the first key.
     fn take(&mut self, add: impl FnOnce(usize, &[u8]) -> Result<(), Damaged>) -> Result<()> {
         let Some(Reverse((_, run, number))) = self.next.pop() else { return Ok(()) };
-        let (chunks, bytes) = (&self.runs[run].chunks, &mut self.waiting[run]);
-        self.held -= bytes.len();
+        let (chunks, mut bytes) = (&self.runs[run].chunks, std::mem::take(&mut self.waiting[run]));
+        self.held -= bytes.capacity();
         if bytes.is_empty() {
-            chunks.read(number, bytes)?;
+            chunks.read(number, &mut bytes)?;
         }
-        add(run, bytes).map_err(|damaged| chunks.damaged(number, &damaged))?;
-        self.go_to(run, number + 1)
+        add(run, &bytes).map_err(|damaged| chunks.damaged(number, &damaged))?;
+        self.go_to(run, number + 1, bytes)
     }
 }
 
@@ -288,13 +287,13 @@ fn fits(budget: &Budget, held: u64) -> bool {
 }
 
 /// Fails if a chunk does not fit, before it is read: in memory it takes no less than its bytes. If states are
-/// cut, one that is as large has one row, which may take all that there is.
+/// cut, one that is as large has one row, which may take a little more.
 fn check_chunks(empty: &dyn State, runs: &[Run], budget: Option<&Budget>) -> Result<()> {
     /// The memory of a chunk's state as a multiple of its encoded bytes, estimated.
     const TIMES: u64 = 3;
     let largest = runs.iter().map(|run| run.largest as u64).max().unwrap_or(0);
     let is_cut = empty.can_cut();
-    let takes = if is_cut { largest.div_ceil(2) } else { largest };
+    let takes = if is_cut { largest / 8 * 7 } else { largest };
     let Some(budget) = budget.filter(|budget| !fits(budget, takes)) else { return Ok(()) };
     let all: u64 = match is_cut {
         true => largest,
