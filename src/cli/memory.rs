@@ -13,7 +13,7 @@ pub(super) struct Division {
     pub(super) needs: Option<LaneNeeds>,
     /// Bytes that are fetched ahead from a store, for each thread.
     pub(super) ahead: usize,
-    /// Whether what is freed is to be given back at once: the memory was named, or there is little.
+    /// True if freed memory is returned to the system at once: the memory was named, or there is little.
     pub(super) returns_freed: bool,
     /// Bytes of a block: as many as were asked for, if one thread has memory for such blocks.
     pub(super) blocksize: usize,

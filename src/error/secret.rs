@@ -65,7 +65,7 @@ const PLAIN_SCHEMES: usize = 3;
 /// The longest field of a list, in bytes: a token is longer than a key.
 const LONGEST_FIELD: usize = 4 << 10;
 
-/// What may stand around an equals sign.
+/// Blanks that may stand around an equals sign.
 const BLANKS: [char; 2] = [' ', '\t'];
 
 /// What stands in the place of a secret.
@@ -148,7 +148,7 @@ fn without_values(text: &str, reading: Reading) -> String {
     hide(text, secrets(text, reading))
 }
 
-/// What is secret in a text as it stands, and once it is decoded.
+/// The secrets of a text as it stands, and once it is decoded.
 fn secrets(text: &str, reading: Reading) -> Vec<Range<usize>> {
     let mut hidden = values(text, reading);
     for decoded in spelled::levels(text) {
@@ -172,7 +172,7 @@ fn hide(text: &str, mut hidden: Vec<Range<usize>>) -> String {
     out + &text[at..]
 }
 
-/// What is secret in a text as it stands.
+/// The secrets of a text as it stands.
 fn values(text: &str, reading: Reading) -> Vec<Range<usize>> {
     let mut found = parameters(text, reading);
     found.extend(sent(text, reading));

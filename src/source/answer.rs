@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 pub(super) struct Asked {
     /// Bytes of it; `None`: all.
     pub(super) range: Option<Range<u64>>,
-    /// Who is asked.
+    /// The kind of the store that is asked.
     pub(super) kind: Kind,
     /// It was there before: a listing named it, or an answer had it.
     pub(super) seen: bool,
@@ -108,7 +108,7 @@ impl Asked {
 }
 
 impl Asked {
-    /// Whether it is who was asked that says in this body that the object is not there.
+    /// Returns true if this body is the store's own answer that the object is not there.
     pub(super) fn is_denied_by(&self, body: &[u8]) -> bool {
         // The emulator of Google's store says no more of a name that it does not know.
         let emulator = !self.seen && self.kind == Kind::Gcs && body.trim_ascii() == b"Not Found";

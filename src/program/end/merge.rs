@@ -151,7 +151,7 @@ impl<'m> FirstChunks<'m> {
     }
 }
 
-/// What chunks were added to.
+/// The states that chunks are added to.
 struct Merging<'m> {
     /// One for all runs; or one for each, where it shows which of them comes first.
     states: Vec<Box<dyn State>>,
@@ -314,7 +314,7 @@ fn check_chunks(empty: &dyn State, runs: &[Run], budget: Option<&Budget>) -> Res
 /// The bytes of memory that the largest chunk of a run takes, going by one of them: in tables that is many
 /// times what it takes in bytes, and how many depends on the aggregates.
 fn in_memory(empty: &dyn State, run: &Run) -> Result<u64> {
-    /// What a chunk takes at least, in its bytes.
+    /// The least memory of a chunk, as a multiple of its bytes.
     const TIMES: u64 = 3;
     let (number, mut bytes) = (run.number / 2, Vec::new());
     if run.number == 0 {
