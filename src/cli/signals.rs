@@ -52,8 +52,9 @@ pub(crate) fn watch(stop: Stop, calls: Arc<Calls>, first: First) -> Interrupted 
     let _unset =
         signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default());
     // Without signal handlers the run is as good; only its temporary file may stay.
-    if let Ok(mut signals) = Signals::new(SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)))
-    {
+    let ignored = ignored();
+    let is_handled = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
+    if let Ok(mut signals) = Signals::new(SIGNALS.into_iter().filter(is_handled)) {
         let (flag, handle) = (interrupted.clone(), signals.handle());
         let watching = start("creel signals", move || {
             for signal in signals.forever() {
@@ -108,14 +109,13 @@ const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::signal::SIGHUP]
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Whether whoever started this process had the signal ignored, as `nohup` does, and shells for
-/// Ctrl-C and jobs in the background: then it stays so.
-fn is_ignored(signal: i32) -> bool {
+/// The signals, a bit each, that whoever started this process had ignored, as `nohup` does, and shells for
+/// Ctrl-C and jobs in the background: they stay so.
+fn ignored() -> u64 {
     // Linux tells in a file; elsewhere it takes unsafe code to ask.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask & (1 << (signal - 1)) != 0
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Ends as if the signal had not been handled, so that the shell sees what happened.

@@ -137,10 +137,21 @@ fn without_values_of_urls(text: &str, reading: Reading) -> Cow<'_, str> {
 /// A pattern or an address, all of it, without secrets: also where it is misspelled. Messages show names
 /// so, and so do plans and states write them.
 pub(crate) fn concealed_url(given: &str) -> String {
-    if !given.contains([':', '=', '>', '%', '\\', '&']) && !given.contains("//") {
+    if is_plain(given) {
         return given.to_owned();
     }
     without_values(&url::name_without_login(given), Reading::Name)
+}
+
+/// Whether a name is a path, or a scheme and a path, without a character that a login or a value needs. It is
+/// asked once for each object.
+fn is_plain(name: &str) -> bool {
+    let is_scheme = |start: &str| start.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let path = match name.split_once("://") {
+        Some((scheme, path)) if is_scheme(scheme) && !path.contains(['@', '?', '#', ' ']) => path,
+        _ => name,
+    };
+    !path.contains([':', '=', '>', '%', '\\', '&']) && !path.contains("//")
 }
 
 /// A text without what is secret in it as it stands, and once it is decoded.

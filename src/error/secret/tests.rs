@@ -392,6 +392,16 @@ proptest! {
     }
 
     #[test]
+    fn plain_names_have_nothing_to_hide(
+        scheme in "([a-z3]{0,4}:?/{0,3})?", name in "[a-z:/@?&=%# .;3\\\\\"'<>-]{0,12}|\\PC{0,12}",
+    ) {
+        let given = format!("{scheme}{name}");
+        if is_plain(&given) {
+            prop_assert_eq!(without_values(&url::name_without_login(&given), Reading::Name), given);
+        }
+    }
+
+    #[test]
     fn any_text_is_shown(text in "[a-z:/@?&=%#\\[\\] .;3DS\\\\\"'<>-]{0,40}|\\PC{0,30}") {
         // At most a character becomes a mark that something is hidden.
         prop_assert!(concealed_url(&text).len() <= 3 * text.len());
