@@ -3,6 +3,8 @@
 //! A table that has outgrown the caches is cut into parts by the hashes of keys. Keys that are plain
 //! values then wait with others of their part, and are counted many at a time: a part fits a cache.
 
+mod bytes;
+
 use std::fmt;
 
 use creel_kernels::Scatter;
@@ -302,6 +304,19 @@ impl<K: Stored> Table<K> for Map<K> {
         cut
     }
 
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        let start = bytes.len();
+        let has_form = self.write(bytes);
+        if !has_form {
+            bytes.truncate(start);
+        }
+        has_form
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        self.read(bytes)
+    }
+
     fn join(parts: Vec<Self>) -> Self {
         let mut parts = parts.into_iter();
         let Some(mut into) = parts.next() else { return Self::default() };
@@ -357,6 +372,35 @@ mod tests {
             prop_assert_eq!(counts.len(), expected.len());
             prop_assert!(expected.iter().all(|(key, n)| counts.get(*key) == *n));
             prop_assert!(counts.into_iter().collect::<BTreeMap<_, _>>() == expected);
+        }
+
+        #[test]
+        fn keys_that_wait_are_saved_and_loaded_part_by_part(
+            lanes in prop::collection::vec(prop::collection::vec(0..900_u64, 0..3000), 1..4),
+            bits in 0..12_u32,
+        ) {
+            let combiner = Frequencies::<u64>::new();
+            let mut expected = BTreeMap::new();
+            lanes.iter().flatten().for_each(|key| *expected.entry(*key).or_insert(0) += 1);
+            let empty = combiner.parts(Default::default(), bits);
+            let parts = lanes.iter().fold(empty, |mut parts, lane| {
+                let mut state = Default::default();
+                lane.chunks(500).for_each(|keys| combiner.feed_all(&mut state, keys.iter()));
+                for (into, part) in parts.iter_mut().zip(combiner.parts(state, bits)) {
+                    let mut bytes = Vec::new();
+                    assert!(combiner.save(&part, &mut bytes) && combiner.load(into, &bytes));
+                }
+                parts
+            });
+            let counts = combiner.finish(combiner.join(parts));
+            prop_assert!(counts.into_iter().collect::<BTreeMap<_, _>>() == expected);
+        }
+
+        #[test]
+        fn bytes_that_are_no_table_are_refused(bytes: Vec<u8>) {
+            let (combiner, mut state) = (Frequencies::<u64>::new(), Default::default());
+            let _ = combiner.load(&mut state, &bytes);
+            assert!(!combiner.load(&mut state, &[1]));
         }
 
         #[test]
