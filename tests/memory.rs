@@ -1,6 +1,7 @@
 //! Counts of a run that may not hold them all while it reads.
 
-use creel::{Bag, Error, Run};
+use creel::aggregate::count;
+use creel::{Bag, Error, Run, delayed};
 
 #[test]
 fn counts_over_the_memory_of_a_run_are_the_same() {
@@ -26,12 +27,55 @@ fn refused<C: creel::Compute>(threads: usize, what: &C) -> Error {
 }
 
 #[test]
+fn counts_of_integers_over_the_memory_of_a_run_are_the_same() {
+    let number = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 60_013;
+    let parts = (0..16_u64).map(|part| {
+        delayed(()).map(move |()| (part * 10_000..).take(10_000).map(number).collect::<Vec<u64>>())
+    });
+    let bags = [Bag::from_iter(0..160_000_u64).map(number), Bag::from_delayed(parts)];
+    let expected = bags[0].clone().frequencies().compute_blocking().expect("it is counted");
+    for bag in bags {
+        for threads in 1..4 {
+            let run = Run::new().threads(threads).memory(400_000);
+            let counts = run.compute_blocking(&bag.clone().frequencies()).expect("it is spilled");
+            assert!(counts == expected, "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn what_has_a_form_for_the_disk_is_spilled_beside_what_has_none() {
+    let numbers = Bag::from_iter(0..60_000_u32);
+    let joined =
+        |text: String, n: u32| if n % 10_000 == 0 { text + &format!("{n};") } else { text };
+    let all = (
+        numbers.clone().fold(String::new, joined, |a, b| a + &b),
+        numbers.clone().map(|n| format!("word {}", n % 20_011)).frequencies(),
+        numbers.clone().map(|n| Seat(n % 7)).frequencies(),
+        numbers.group_by(|n| n % 20_011).aggregate(count()),
+    );
+    let expected = creel::compute_all_blocking(&all).expect("it fits");
+    assert_eq!(expected.0, "0;10000;20000;30000;40000;50000;");
+    assert_eq!((expected.1.len(), expected.2.len(), expected.3.len()), (20_011, 7, 20_011));
+    for threads in 1..4 {
+        let run = Run::new().threads(threads).memory(400_000);
+        let results = run.compute_blocking(&all).expect("it is spilled");
+        assert!(results == expected, "{threads} threads");
+    }
+}
+
+/// A key without a form in bytes.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord)]
+struct Seat(u32);
+creel::operators::key!(Seat);
+
+#[test]
 fn states_that_cannot_be_spilled_are_refused_over_the_memory_of_a_run() {
     for threads in 1..4 {
         let numbers = Bag::from_iter(0..300_000_u64);
         let texts = numbers.clone().map(|n| format!("text {n}"));
         let errors = [
-            refused(threads, &numbers.clone().frequencies()),
+            refused(threads, &numbers.clone().map(|n| Seat(n as u32)).frequencies()),
             refused(threads, &numbers.clone().topk(200_000)),
             refused(threads, &texts.clone().topk(50_000)),
         ];

@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
-use super::base::{self, Base};
-use super::broadcast::Env;
-use super::chain::Chunk;
-use super::item::{Erased, Finish, Item, Made, Reduced, Reduction, Work};
+use super::group::Group;
+use super::item::{Erased, Item, Made, Work};
 use super::origin::Origin;
 use super::phases::{Phase, Phases};
 use super::sketch;
-use super::tasks::Tasks;
-use crate::graph::{
-    Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, caught, run, typed,
-};
-use crate::run::{Context, Order, Pass, completed, merged, reduction};
-use crate::{Progress, Result};
+use crate::Result;
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, caught, run, typed};
+use crate::run::Context;
 
 /// The items and tasks of one computation.
 #[derive(Default)]
@@ -38,24 +33,6 @@ enum Given {
     Moved(Value),
     Shared(Shared),
 }
-
-/// Bags of one origin that are combined, and what is done with the value of each.
-#[derive(Default)]
-pub(super) struct Group {
-    /// The place of each among the items.
-    items: Vec<usize>,
-    bags: Vec<Arc<Reduced>>,
-    finishes: Vec<Finish>,
-    /// What is done at the end, for each.
-    steps: Vec<Vec<Step>>,
-    /// The tasks whose values any of them needs.
-    needs: Vec<Arc<Node>>,
-    /// The tasks that are read in place of those of the origin.
-    pub(super) tasks: Option<Arc<Tasks>>,
-}
-
-/// What a lane holds: a reduction of each bag, and its state.
-pub(super) struct States(Vec<(Arc<dyn Reduction>, Value)>);
 
 impl std::fmt::Debug for Computation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -158,7 +135,7 @@ impl Computation {
                     let (alone, inputs) = (Arc::clone(alone), (alone.inputs)());
                     let mut sketch = (alone.sketch)();
                     sketch.steps.extend_from_slice(steps);
-                    Node::new(named(sketch), inputs, move |context, inputs| {
+                    Node::new(sketch::named(sketch), inputs, move |context, inputs| {
                         Ok(match (alone.work)(context, inputs.take_all())? {
                             Made::Value(value) => Moved::outcome(vec![finish(value)]),
                             Made::Tasks(last, made) => {
@@ -173,7 +150,7 @@ impl Computation {
                 Work::Task(node) => {
                     let input = [Arc::clone(node)];
                     let sketch = sketch::finish("finish", std::slice::from_ref(steps));
-                    Node::new(named(sketch), input, move |_, inputs| {
+                    Node::new(sketch::named(sketch), input, move |_, inputs| {
                         Ok(Moved::outcome(vec![finish(Box::new(inputs.take(0)))]))
                     })
                 }
@@ -234,212 +211,5 @@ impl Computation {
             });
             roots.push((vec![n], copied));
         }
-    }
-}
-
-fn named(sketch: Sketch) -> Name {
-    Name::Sketched(Arc::new(sketch), None)
-}
-
-impl Group {
-    /// The group over an origin, of these or a new one.
-    fn over<'g>(groups: &'g mut Vec<Self>, origin: &Origin) -> &'g mut Self {
-        let shares = |group: &Self| group.origin().shares(origin);
-        let at = groups.iter().position(shares).unwrap_or_else(|| {
-            groups.push(Self::default());
-            groups.len() - 1
-        });
-        &mut groups[at]
-    }
-
-    /// Adds what combines a bag, and what is done with its result.
-    pub(super) fn add(&mut self, reduced: &Arc<Reduced>, item: &Erased) {
-        self.bags.push(Arc::clone(reduced));
-        self.finishes.push(Arc::clone(&item.finish));
-        self.steps.push(item.steps.clone());
-        reduced.base.needs.iter().for_each(|task| base::add(&mut self.needs, task));
-    }
-
-    fn origin(&self) -> &Origin {
-        &self.bags[0].base.origin
-    }
-
-    /// The task that makes the values of the group. It lists the origin, and then grows into the
-    /// lanes that read it; the records of tasks are read as these are done.
-    pub(super) fn root(self) -> Arc<Node> {
-        let group = Arc::new(self);
-        let bases: Vec<&Base> = group.bags.iter().map(|bag| &bag.base).collect();
-        if let Origin::Tasks(tasks) = group.origin() {
-            let tasks = group.tasks.as_ref().unwrap_or(tasks);
-            let lanes = group.lanes_over(tasks, Arc::new(sketch::lane(&bases)));
-            let needs = group.needs.clone();
-            let states = merged(lanes, Arc::clone(&group), needs);
-            return group.finished(completed(states, Arc::clone(&group)));
-        }
-        let pass = sketch::pass(&bases, group.ordered(), &group.needs);
-        let mut sketch = sketch::finish("read", &group.steps);
-        sketch.from = Some(vec![pass]);
-        Node::new(named(sketch), group.needs.clone(), move |context, inputs| {
-            let input = Arc::new(group.origin().open(context, Vec::new(), Order::Any)?);
-            let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
-            Ok(Outcome::Node(group.finished(states)))
-        })
-    }
-
-    /// A lane for each task, which feeds the records of its value to a state of its own.
-    fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
-        let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
-            let (group, records) = (Arc::clone(self), tasks.records);
-            let inputs = [node].into_iter().chain(&self.needs).cloned();
-            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
-            Node::new(name, inputs, move |context, inputs| {
-                let (value, shared) = (inputs.take(0), inputs.take_all());
-                let mut states = group.start(context, &shared);
-                for batch in records(value) {
-                    if context.stop.is_set() || group.full(&states) {
-                        break;
-                    }
-                    group.feed(context, &shared, &mut states, Chunk::Records(batch))?;
-                }
-                Ok(Moved::outcome(states))
-            })
-        });
-        lanes.collect()
-    }
-
-    /// The task that makes values of the states of all.
-    fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
-        let group = Arc::clone(self);
-        let sketch = sketch::finish("finish", &group.steps);
-        Node::new(named(sketch), [states], move |_, inputs| {
-            let States(states) = Moved::out_of(inputs.take(0));
-            let finishes = states.into_iter().zip(&group.finishes);
-            let values = finishes.map(|((r, state), finish)| finish(r.finish(state)));
-            Ok(Moved::outcome(values.collect::<Vec<Value>>()))
-        })
-    }
-
-    fn env<'a>(&'a self, progress: &'a Progress, shared: &'a [Shared]) -> Env<'a> {
-        Env { progress, needs: &self.needs, values: shared }
-    }
-}
-
-/// One pass that feeds each chunk to all of the group's reductions.
-impl Pass<Chunk> for Group {
-    type State = States;
-
-    fn ordered(&self) -> bool {
-        self.bags.iter().any(|bag| bag.ordered)
-    }
-
-    fn start(&self, context: &Context, shared: &[Shared]) -> States {
-        let env = self.env(&context.progress, shared);
-        let started = self.bags.iter().map(|bag| {
-            let reduction = (bag.make)(&env);
-            let state = reduction.start();
-            (reduction, state)
-        });
-        States(started.collect())
-    }
-
-    fn emptied(&self, states: &States) -> States {
-        let reductions = states.0.iter().map(|(reduction, _)| Arc::clone(reduction));
-        States(reductions.map(|reduction| (Arc::clone(&reduction), reduction.start())).collect())
-    }
-
-    fn feed(
-        &self,
-        context: &Context,
-        shared: &[Shared],
-        states: &mut States,
-        mut chunk: Chunk,
-    ) -> Result<()> {
-        context.read(|| self.origin().amount(&chunk));
-        // What is told of a record is told once, by the first that reads it.
-        let told = Progress::default();
-        let (first, others) = (self.env(&context.progress, shared), self.env(&told, shared));
-        // The task is named by the engine.
-        chunk.with("", |chunk| {
-            states.0.iter_mut().enumerate().try_for_each(|(n, (reduction, state))| {
-                reduction.feed(state, chunk, if n == 0 { &first } else { &others })
-            })
-        })
-    }
-
-    fn full(&self, states: &States) -> bool {
-        states.0.iter().all(|(reduction, state)| reduction.full(state))
-    }
-
-    fn merge(&self, into: &mut States, from: States) {
-        for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
-            reduction.merge(into, from);
-        }
-    }
-
-    fn weight(&self, states: &States) -> usize {
-        states.0.iter().map(|(reduction, state)| reduction.weight(state)).sum()
-    }
-
-    fn held(&self, states: &States) -> usize {
-        states.0.iter().map(|(reduction, state)| reduction.held(state)).sum()
-    }
-
-    fn parts(&self, states: States, bits: u32) -> Vec<States> {
-        let mut parts: Vec<_> = (0..1 << bits).map(|_| States(Vec::new())).collect();
-        for (reduction, state) in states.0 {
-            for (part, state) in parts.iter_mut().zip(reduction.parts(state, bits)) {
-                part.0.push((Arc::clone(&reduction), state));
-            }
-        }
-        parts
-    }
-
-    fn join(&self, parts: Vec<States>) -> States {
-        let mut parts: Vec<_> =
-            parts.into_iter().map(|States(states)| states.into_iter()).collect();
-        let joined = self.bags.iter().filter_map(|_| {
-            let of_all: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
-            let reduction = Arc::clone(&of_all.first()?.0);
-            let state = reduction.join(of_all.into_iter().map(|(_, state)| state).collect());
-            Some((reduction, state))
-        });
-        States(joined.collect())
-    }
-
-    fn settle(&self, _: &Context, mut states: States) -> Result<States> {
-        states.0.iter_mut().for_each(|(reduction, state)| reduction.complete(state));
-        Ok(states)
-    }
-
-    fn save(&self, states: &States, bytes: &mut Vec<u8>) -> bool {
-        // Each behind its length, which is known once it is written.
-        let start = bytes.len();
-        let all = states.0.iter().all(|(reduction, state)| {
-            let at = bytes.len();
-            bytes.extend([0; size_of::<u64>()]);
-            let has_form = reduction.save(state, bytes);
-            let len = (bytes.len() - at - size_of::<u64>()) as u64;
-            bytes[at..][..size_of::<u64>()].copy_from_slice(&len.to_le_bytes());
-            has_form
-        });
-        if !all {
-            bytes.truncate(start);
-        }
-        all
-    }
-
-    fn load(&self, into: &mut States, mut bytes: &[u8]) -> bool {
-        let mut next = || {
-            let (len, rest) = bytes.split_first_chunk()?;
-            let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
-            let (state, rest) = rest.split_at_checked(len)?;
-            bytes = rest;
-            Some(state)
-        };
-        let all = into
-            .0
-            .iter_mut()
-            .all(|(reduction, state)| next().is_some_and(|bytes| reduction.load(state, bytes)));
-        all && bytes.is_empty()
     }
 }

@@ -50,16 +50,18 @@ impl Run {
     /// A run in which none of these is left fails with [`Error::Memory`], which says who holds what.
     ///
     /// What combiners hold while records are read comes out of the same bytes, as far as they tell
-    /// ([`Combiner::held`](crate::operators::Combiner::held)): counts of texts, and groups whose keys
-    /// and states have a form in bytes, go to a file without a name in the folder for temporary files
-    /// when all together outgrow these, and are merged from there; counts of other keys, the largest of many
-    /// records, lists and folds of groups, whatever is computed in one pass with one of these, and
-    /// items that see records in order are refused then, by [`Error::Memory`]. The result itself has
-    /// to fit.
+    /// ([`Combiner::held`](crate::operators::Combiner::held)): counts, and groups whose keys and states have a
+    /// form in bytes ([`Stored::save`](crate::operators::Stored::save)), go to a file without a name in the
+    /// folder for temporary files when all together outgrow these, and are merged from there, in the order of
+    /// the input where that matters. Keys of your own types without such a form, the largest of many records,
+    /// and lists and folds of groups stay in memory: over these bytes the run is refused, by
+    /// [`Error::Memory`]. What is computed beside them in one pass is spilled all the same. The result itself
+    /// has to fit.
     ///
-    /// Results of [`stream`](crate::Run::stream) that wait for those before them are part of it, by the size of their records without what these point to. The window of a decoder (zstd,
-    /// xz) is a quarter of this at most, on each thread: data that ask for more are an error. Beside
-    /// this a run has about 8 blocks a thread, and on each the longest record some times over.
+    /// Results of [`stream`](crate::Run::stream) that wait for those before them are part of it, by the size of
+    /// their records without what these point to. The window of a decoder (zstd, xz) is a quarter of this at
+    /// most, on each thread: data that ask for more are an error. Beside this a run has about 8 blocks a thread,
+    /// and on each the longest record some times over.
     ///
     /// Not bounded are
     ///
@@ -67,8 +69,6 @@ impl Run {
     ///   [`compute`](crate::Bag::compute), those of [`take`](crate::Bag::take), and counts that are
     ///   joined in the end;
     /// - the state of a [`fold`](crate::Bag::fold), which holds what your function keeps, once a lane;
-    /// - states over the values of handles ([`from_delayed`](crate::Bag::from_delayed)), of which there
-    ///   is one a partition until they are merged;
     /// - states of your own combiners that do not tell, and what keys and records point to that is
     ///   neither text nor bytes;
     /// - the list of objects, about 500 bytes for each.

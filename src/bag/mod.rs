@@ -9,6 +9,7 @@ mod computation;
 mod compute;
 mod delayed;
 mod distinct;
+mod group;
 mod item;
 mod lend;
 mod memory;

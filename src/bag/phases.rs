@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::computation::Group;
+use super::group::Group;
 use super::item::{Erased, Reduced, Work};
 use super::origin::Origin;
 use super::tasks::Tasks;

@@ -12,7 +12,7 @@ use super::compute::Compute;
 use super::origin::Origin;
 use super::{Bag, Item};
 use crate::Result;
-use crate::graph::{Node, Sketch, Step, draw};
+use crate::graph::{Name, Node, Sketch, Step, draw};
 
 impl Base {
     /// What lanes read: the source, or tasks.
@@ -86,6 +86,11 @@ pub(super) fn lane(bags: &[&Base]) -> Sketch {
 fn fused(bags: &[&Base]) -> Vec<Step> {
     let chains: Vec<&[Step]> = bags.iter().map(|bag| bag.fused()).collect();
     chains.join(&Step::only(""))
+}
+
+/// The name of a task that is drawn so.
+pub(super) fn named(sketch: Sketch) -> Name {
+    Name::Sketched(Arc::new(sketch), None)
 }
 
 /// What is done at the end with each of the results.

@@ -222,8 +222,8 @@ impl Pass<Block> for Reduce {
         lane.state.spill(budget)
     }
 
-    fn detach(&self, lane: &mut Lane) -> Lane {
-        self.lane(lane.state.detach())
+    fn detach(&self, lane: &mut Lane) -> Option<Lane> {
+        Some(self.lane(lane.state.detach()))
     }
 
     fn parts(&self, lane: Lane, bits: u32) -> Vec<Lane> {

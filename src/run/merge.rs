@@ -17,38 +17,58 @@ use crate::{Error, Result};
 /// millisecond.
 pub(super) const BY_PARTS: usize = if cfg!(test) { 1 } else { 4 << 20 };
 
-/// The merges of the states that tasks have made, in their order, each as soon as it can be. What
-/// lanes need is needed here for a state if there is no lane.
-pub(crate) fn merged<B: 'static, P: Pass<B>>(
+/// The state of all that tasks have made, in their order: merged each as soon as it can be, and completed part by
+/// part on all threads if it is large. What lanes need is needed here for a state if there is no lane.
+pub(crate) fn of_tasks<B: 'static, P: Pass<B>>(
     lanes: Vec<Arc<Node>>,
     pass: Arc<P>,
     needs: Vec<Arc<Node>>,
 ) -> Arc<Node> {
     let merging = Arc::clone(&pass);
-    let merged = tree(lanes, move |context, mut into, from| {
+    let whole = tree(lanes, move |context, mut into: Held<P::State>, from| {
+        if context.stop.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        into.append(context, &*merging, from)?;
+        into.weigh(context, &*merging)?;
+        Ok(into)
+    });
+    let Some(whole) = whole else { return started(pass, needs) };
+    Node::new(Name::Only("complete"), [whole], move |context, inputs| {
+        let mut whole = Moved::<Held<P::State>>::out_of(inputs.take(0));
+        if whole.has_spilled() {
+            whole.spill(context, &*pass)?;
+            return Ok(Outcome::Node(by_parts(context, vec![whole], SPILL_BITS, &pass)));
+        }
+        Ok(match (context.threads, pass.weight(&whole.state)) {
+            (threads @ 2.., BY_PARTS..) => {
+                Outcome::Node(by_parts(context, vec![whole], threads.ilog2() + 2, &pass))
+            }
+            _ => Moved::outcome(whole.state),
+        })
+    })
+}
+
+/// A state of no records, of these values.
+fn started<B: 'static, P: Pass<B>>(pass: Arc<P>, needs: Vec<Arc<Node>>) -> Arc<Node> {
+    Node::new(Name::Only("lane"), needs, move |context, inputs| {
+        Ok(Moved::outcome(pass.start(context, &inputs.take_all())))
+    })
+}
+
+/// One state of several, of which there is one at least.
+fn merged<B: 'static, P: Pass<B>>(states: Vec<P::State>, pass: &Arc<P>) -> Option<Arc<Node>> {
+    let states = states.into_iter().map(|state| {
+        let state = Mutex::new(Some(state));
+        Node::new(Name::Only("state"), Vec::new(), move |_, _| Ok(Moved::outcome(once(&state))))
+    });
+    let merging = Arc::clone(pass);
+    tree(states.collect(), move |context, mut into, from| {
         if context.stop.is_cancelled() {
             return Err(Error::Cancelled);
         }
         merging.merge(&mut into, from);
         Ok(into)
-    });
-    merged.unwrap_or_else(|| {
-        Node::new(Name::Only("lane"), needs, move |context, inputs| {
-            Ok(Moved::outcome(pass.start(context, &inputs.take_all())))
-        })
-    })
-}
-
-/// The state that tasks have made, completed part by part on all threads if it is large.
-pub(crate) fn completed<B: 'static, P: Pass<B>>(state: Arc<Node>, pass: Arc<P>) -> Arc<Node> {
-    Node::new(Name::Only("complete"), [state], move |context, inputs| {
-        let state = Moved::<P::State>::out_of(inputs.take(0));
-        Ok(match (context.threads, pass.weight(&state)) {
-            (threads @ 2.., BY_PARTS..) => {
-                Outcome::Node(by_parts(context, vec![Held::all(state)], threads.ilog2() + 2, &pass))
-            }
-            _ => Moved::outcome(state),
-        })
     })
 }
 
@@ -61,8 +81,7 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
     whole: impl Fn(Vec<Held<P::State>>) -> Result<Vec<Held<P::State>>> + Send + Sync + 'static,
 ) -> Arc<Node> {
     if lanes.is_empty() {
-        let merged = merged(lanes, Arc::clone(&pass), needs);
-        return settled(merged, pass);
+        return settled(started(Arc::clone(&pass), needs), pass);
     }
     Node::new(Name::Only("merge"), lanes, move |context, inputs| {
         let lanes = inputs.take_all().into_iter().map(Moved::<Held<P::State>>::out_of);
@@ -86,13 +105,10 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
                 by_parts(context, lanes, threads.ilog2() + 2, &pass)
             }
             _ => {
-                let states = lanes.into_iter().map(|lane| {
-                    let state = Mutex::new(Some(lane.state));
-                    Node::new(Name::Only("state"), Vec::new(), move |_, _| {
-                        Ok(Moved::outcome(once(&state)))
-                    })
-                });
-                settled(merged(states.collect(), Arc::clone(&pass), Vec::new()), Arc::clone(&pass))
+                let states = lanes.into_iter().map(|lane| lane.state).collect();
+                let merged = merged(states, &pass);
+                let merged = merged.unwrap_or_else(|| unreachable!("there is a lane"));
+                settled(merged, Arc::clone(&pass))
             }
         }))
     })
@@ -131,7 +147,7 @@ fn by_parts<B: 'static, P: Pass<B>>(
 ) -> Arc<Node> {
     let mut states: Vec<Vec<P::State>> = (0..1 << bits).map(|_| Vec::new()).collect();
     let mut extents = vec![Vec::new(); 1 << bits];
-    for Held { state, spills } in lanes {
+    for Held { state, spills, .. } in lanes {
         let parts = pass.parts(state, bits);
         parts.into_iter().zip(&mut states).for_each(|(part, states)| states.push(part));
         for spill in spills {

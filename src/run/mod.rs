@@ -27,6 +27,8 @@ mod schedule;
 #[cfg(test)]
 mod schedule_tests;
 mod segments;
+#[cfg(test)]
+mod segments_tests;
 mod signal;
 mod spilled;
 mod stream;
@@ -41,14 +43,15 @@ use std::future::Future;
 pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use crate::memory::READY;
 pub(crate) use input::{Job, Order, Text};
+pub(crate) use merge::of_tasks;
 #[cfg(feature = "cli")]
 pub(crate) use merge::whole_of;
-pub(crate) use merge::{completed, merged};
 pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::{reduce, unfit};
+pub(crate) use spilled::Held;
 #[cfg(feature = "cli")]
-pub(crate) use spilled::{Held, save_each};
+pub(crate) use spilled::save_each;
 #[cfg_attr(not(feature = "cli"), allow(unused_imports))]
 pub(crate) use stream::{stream, streaming};
 

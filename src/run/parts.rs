@@ -86,7 +86,7 @@ impl<S> Part<S> {
 
     fn empty<B, P: Pass<B, State = S>>(&self, pass: &P, path: &[(u32, usize)]) -> S {
         let Some(like) = self.states.first() else { unreachable!("there is a lane") };
-        path.iter().fold(pass.emptied(like), |state, &at| part_of(pass, state, at))
+        path.iter().fold(pass.spilled(like), |state, &at| part_of(pass, state, at))
     }
 
     /// Reads what an extent has of this part.
@@ -252,7 +252,8 @@ impl<S> Part<S> {
         let mut pieces = self.spill_cut(context, pass, budget, (first, rest), cut)?;
         // A value may be in a state too.
         for state in &mut self.states {
-            match saved(pass, budget, cut(pass.detach(state)))? {
+            let Some(detached) = pass.detach(state) else { continue };
+            match saved(pass, budget, cut(detached))? {
                 Saved::Parts(extents) => {
                     pieces.iter_mut().zip(extents).for_each(|(piece, extent)| piece.push(extent));
                 }

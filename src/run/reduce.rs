@@ -72,10 +72,21 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Moves out of a state what may be saved; the rest stays, such as what spills by itself.
-    fn detach(&self, state: &mut Self::State) -> Self::State {
+    /// Moves out of a state what may be saved, if there is something of the kind; the rest stays, such as what
+    /// spills by itself.
+    fn detach(&self, state: &mut Self::State) -> Option<Self::State> {
         let empty = self.emptied(state);
-        std::mem::replace(state, empty)
+        Some(std::mem::replace(state, empty))
+    }
+
+    /// Whether less is detached once it is known what cannot be saved.
+    fn detaches_less(&self) -> bool {
+        false
+    }
+
+    /// A state into which what was spilled of others like this is loaded, which are nothing else.
+    fn spilled(&self, state: &Self::State) -> Self::State {
+        self.emptied(state)
     }
 
     /// Why a run cannot go on whose states hold more than they may, if they have no form in bytes.

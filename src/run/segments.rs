@@ -15,6 +15,10 @@
 //! on all threads. But there are never many segments: over [`MOST`] for each lane the shortest
 //! neighbours are merged whatever they are.
 //!
+//! States that hold too much are spilled: first that of the lane that is over, then the largest that was
+//! laid down. What a segment has spilled stands before its state, so before one that has spilled is merged
+//! into another, that spills its state too.
+//!
 //! A failure, or a full state, limits what is handed out. The last lane that feeds merges the segments
 //! up to a failure; if these are enough, nobody had wanted to come as far as the failure. It does not
 //! leave this to the merge of all lanes: a lane that was not started yet may wait for a thread until
@@ -29,7 +33,6 @@ use super::schedule::{Position, Schedule, Wake};
 use super::spilled::Held;
 use super::{BlockOf, Context, Input};
 use crate::graph::Shared;
-use crate::memory::Reservation;
 use crate::spill::{Budget, Share};
 use crate::{Error, Result};
 
@@ -45,8 +48,7 @@ pub(super) struct Segment<S> {
     /// What merging looks at, and the bytes that it holds of a budget, reserved once it is laid down.
     weight: usize,
     held: u64,
-    reserved: Option<Reservation>,
-    state: S,
+    kept: Held<S>,
 }
 
 /// What was laid down, by the first position, and the first failure.
@@ -90,7 +92,9 @@ impl<S> Segments<S> {
         let is_crowded = self.laid.len() > MOST * lanes;
         let pairs = self.laid.values().zip(self.laid.values().skip(1));
         let pairs = pairs.filter(|(left, right)| {
-            let is_cheap = left.blocks >= right.blocks && left.weight + right.weight < BY_PARTS;
+            let is_cheap = left.blocks >= right.blocks
+                && left.weight + right.weight < BY_PARTS
+                && !right.kept.has_spilled();
             // Behind a failure, another state might make it look as if there was enough before.
             (is_crowded || is_cheap)
                 && schedule.after(left.last) == right.first
@@ -103,7 +107,14 @@ impl<S> Segments<S> {
 
     /// What lanes have made, in input order.
     pub(super) fn whole(self) -> Vec<Held<S>> {
-        self.laid.into_values().map(|segment| Held::all(segment.state)).collect()
+        self.laid.into_values().map(|segment| segment.kept).collect()
+    }
+
+    /// Takes out the segment that holds most.
+    fn take_largest(&mut self) -> Option<Segment<S>> {
+        let largest = self.laid.values().max_by_key(|segment| segment.held)?;
+        let first = largest.first;
+        self.laid.remove(&first)
     }
 
     /// A lane feeds no more. The last gets the failure, if there is one, and the segments up to it.
@@ -156,13 +167,12 @@ where
             blocks: 0,
             weight: 0,
             held: 0,
-            reserved: None,
-            state: pass.emptied(&empty),
+            kept: Held::all(pass.emptied(&empty)),
         });
-        let fed = pass.feed(context, shared, &mut segment.state, block);
+        let fed = pass.feed(context, shared, &mut segment.kept.state, block);
         (segment.last, segment.blocks) = (at, segment.blocks + 1);
-        if fed.is_ok() && !pass.full(&segment.state) {
-            lane.weigh(&segment)?;
+        if fed.is_ok() && !pass.full(&segment.kept.state) {
+            lane.weigh(&mut segment.kept)?;
             run = Some(segment);
             continue;
         }
@@ -184,22 +194,24 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         at == (last.0, last.1 + 1) || self.dispatch.lock().schedule.after(last) == at
     }
 
-    /// Weighs the state that this lane feeds.
+    /// Weighs the state that this lane feeds, and spills it if all states hold more than they may.
     ///
     /// # Errors
     ///
-    /// If all states hold more than they may: those that look at the order cannot be spilled, since
-    /// what was spilled comes back in no order.
-    fn weigh(&mut self, segment: &Segment<P::State>) -> Result<()> {
+    /// If it holds too much and has no form for the disk, and if the temporary file cannot be written.
+    fn weigh(&mut self, kept: &mut Held<P::State>) -> Result<()> {
+        let (pass, context) = (self.pass, self.context);
         let Some(share) = &mut self.share else { return Ok(()) };
-        match share.is_over(
-            self.pass.held(&segment.state),
-            self.pass.unused(&segment.state),
-            self.context.threads,
-        ) {
-            true => Err(self.pass.unfit(self.context, &segment.state, share.budget())),
-            false => Ok(()),
+        let mut is_over =
+            |state: &P::State| share.is_over(pass.held(state), pass.unused(state), context.threads);
+        if !is_over(&kept.state) {
+            return Ok(());
         }
+        if !kept.spill(context, pass)? {
+            return Err(pass.unfit(context, &kept.state, share.budget()));
+        }
+        is_over(&kept.state);
+        Ok(())
     }
 
     /// Lays down a segment whose last block is the last that is wanted, so far: it is full, or has
@@ -231,12 +243,13 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     fn leave(&self) -> Result<()> {
         let left = self.dispatch.lock().kept.leave();
         let Some((failure, segments)) = left else { return Ok(()) };
+        // One that has spilled is not full: what may be full holds little.
         let merged = segments.into_values().reduce(|mut into, from| {
-            self.pass.merge(&mut into.state, from.state);
+            self.pass.merge(&mut into.kept.state, from.kept.state);
             into
         });
         match merged {
-            Some(enough) if self.pass.full(&enough.state) => {
+            Some(enough) if self.pass.full(&enough.kept.state) => {
                 self.dispatch.lock().kept.laid.insert(enough.first, enough);
                 Ok(())
             }
@@ -244,7 +257,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         }
     }
 
-    /// Lays down a segment, and merges what meets.
+    /// Lays down a segment, merges what meets, and spills what is over.
     fn lay(&mut self, segment: Segment<P::State>) -> Result<()> {
         let mut segment = self.held(segment);
         self.share = self.context.budget.as_deref().map(Budget::share);
@@ -253,19 +266,19 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         loop {
             state.kept.laid.insert(segment.first, segment);
             let State { schedule, kept } = &mut *state;
-            let Some((left, right)) = kept.meet(schedule, self.dispatch.lanes()) else { break };
-            drop(state);
-            if self.context.stop.is_cancelled() {
-                return Err(Error::Cancelled);
+            let before_held;
+            if let Some((left, right)) = kept.meet(schedule, self.dispatch.lanes()) {
+                drop(state);
+                before_held = left.held + right.held;
+                segment = self.merged(left, right)?;
+            } else if let Some(largest) = self.over(kept) {
+                drop(state);
+                before_held = largest.held;
+                segment = self.spilled(largest)?;
+            } else {
+                return Ok(());
             }
-            debug_assert!(left.last < right.first, "segments are merged in input order");
-            let before_held = left.held + right.held;
-            let mut merged =
-                Segment { last: right.last, blocks: left.blocks + right.blocks, ..left };
-            self.pass.merge(&mut merged.state, right.state);
-            segment = self.held(merged);
-            drop(right.reserved);
-            let is_full = self.pass.full(&segment.state);
+            let is_full = self.pass.full(&segment.kept.state);
             state = self.dispatch.lock();
             state.kept.held = state.kept.held + segment.held - before_held;
             if is_full {
@@ -273,25 +286,46 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
                 state = self.dispatch.look(state)?;
             }
         }
-        self.fits(&state.kept)
+    }
+
+    /// Two neighbours as one.
+    fn merged(
+        &self,
+        mut left: Segment<P::State>,
+        right: Segment<P::State>,
+    ) -> Result<Segment<P::State>> {
+        if self.context.stop.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        debug_assert!(left.last < right.first, "segments are merged in input order");
+        left.kept.append(self.context, self.pass, right.kept)?;
+        let merged = Segment { last: right.last, blocks: left.blocks + right.blocks, ..left };
+        Ok(self.held(merged))
+    }
+
+    /// A segment without what it can spill.
+    fn spilled(&self, mut segment: Segment<P::State>) -> Result<Segment<P::State>> {
+        let held = segment.held;
+        segment.kept.spill(self.context, self.pass)?;
+        let segment = self.held(segment);
+        match (segment.held < held, self.context.budget.as_deref()) {
+            (false, Some(budget)) => {
+                Err(self.pass.unfit(self.context, &segment.kept.state, budget))
+            }
+            _ => Ok(segment),
+        }
     }
 
     /// A segment whose bytes are reserved.
-    fn held(&self, segment: Segment<P::State>) -> Segment<P::State> {
-        let held = self.pass.held(&segment.state) as u64;
-        let reserved = self.context.budget.as_ref().map(|budget| budget.reserve(held));
-        Segment { weight: self.pass.weight(&segment.state), held, reserved, ..segment }
+    fn held(&self, mut segment: Segment<P::State>) -> Segment<P::State> {
+        let held = segment.kept.reserve(self.context, self.pass);
+        Segment { weight: self.pass.weight(&segment.kept.state), held, ..segment }
     }
 
-    /// Checks that segments hold no more than they may, where they have their part in it.
-    fn fits(&self, kept: &Segments<P::State>) -> Result<()> {
-        let Some(budget) = self.context.budget.as_deref() else { return Ok(()) };
-        let is_over = budget.is_over();
-        let part = budget.limit() / (2 * self.context.threads.max(1) as u64);
-        let largest = kept.laid.values().max_by_key(|segment| segment.held);
-        match largest.filter(|_| is_over && kept.held >= part) {
-            Some(largest) => Err(self.pass.unfit(self.context, &largest.state, budget)),
-            None => Ok(()),
-        }
+    /// The largest segment, if all together hold more than they may, where they have their part in it.
+    fn over(&self, kept: &mut Segments<P::State>) -> Option<Segment<P::State>> {
+        let budget = self.context.budget.as_deref()?;
+        let is_over = budget.is_over_with(kept.held, self.context.threads);
+        if is_over { kept.take_largest() } else { None }
     }
 }

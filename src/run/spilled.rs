@@ -1,6 +1,7 @@
 //! The state of a lane, and the parts of it that were spilled.
 
 use super::{Context, Pass};
+use crate::memory::Reservation;
 use crate::spill::{Batch, Budget, Extent};
 use crate::{Error, Result};
 
@@ -12,12 +13,14 @@ pub(crate) struct Held<S> {
     pub(crate) state: S,
     /// For each time that the lane spilled, the extents of all parts.
     pub(super) spills: Vec<Vec<Extent>>,
+    /// The memory of the state, where it is reserved here.
+    reserved: Option<Reservation>,
 }
 
 impl<S> Held<S> {
     /// A state of which nothing is spilled.
     pub(crate) fn all(state: S) -> Self {
-        Self { state, spills: Vec::new() }
+        Self { state, spills: Vec::new(), reserved: None }
     }
 
     /// Whether the lane has spilled something.
@@ -25,7 +28,65 @@ impl<S> Held<S> {
         !self.spills.is_empty()
     }
 
+    /// Reserves the bytes that its state holds, and returns how many these are.
+    pub(super) fn reserve<B>(&mut self, context: &Context, pass: &impl Pass<B, State = S>) -> u64 {
+        /// What is less is not worth the lock, of many small tasks.
+        const LITTLE: u64 = if cfg!(test) { 1 } else { 4 << 10 };
+        let held = pass.held(&self.state) as u64;
+        match (&mut self.reserved, &context.budget) {
+            (Some(reserved), _) => reserved.set(held),
+            (none, Some(budget)) if held >= LITTLE => *none = Some(budget.reserve(held)),
+            _ => {}
+        }
+        held
+    }
+
+    /// Reserves the bytes that its state holds, and spills it if all states hold more than they may.
+    ///
+    /// # Errors
+    ///
+    /// If it has no form for the disk, and if the temporary file cannot be written.
+    pub(crate) fn weigh<B>(
+        &mut self,
+        context: &Context,
+        pass: &impl Pass<B, State = S>,
+    ) -> Result<()> {
+        let Some(budget) = context.budget.as_deref() else { return Ok(()) };
+        let held = self.reserve(context, pass);
+        if !budget.is_over_with(held, context.threads) {
+            return Ok(());
+        }
+        if !self.spill(context, pass)? {
+            return Err(pass.unfit(context, &self.state, budget));
+        }
+        self.reserve(context, pass);
+        Ok(())
+    }
+
+    /// Adds what stands behind it.
+    ///
+    /// # Errors
+    ///
+    /// If the temporary file cannot be written.
+    pub(super) fn append<B>(
+        &mut self,
+        context: &Context,
+        pass: &impl Pass<B, State = S>,
+        behind: Self,
+    ) -> Result<()> {
+        // What was spilled stands before the state.
+        if behind.has_spilled() && pass.ordered() {
+            self.spill(context, pass)?;
+        }
+        self.spills.extend(behind.spills);
+        pass.merge(&mut self.state, behind.state);
+        Ok(())
+    }
+
     /// Spills what a state holds, and leaves what has no form in bytes. Returns true if it holds less now.
+    ///
+    /// Where the order matters, all that has a form is spilled, however little it is: what is spilled later
+    /// comes behind it.
     pub(crate) fn spill<B>(
         &mut self,
         context: &Context,
@@ -34,18 +95,26 @@ impl<S> Held<S> {
         let Some(budget) = &context.budget else { return Ok(false) };
         let (before, empty) = (pass.held(&self.state), pass.held(&pass.emptied(&self.state)));
         // What is small beside the rest is spilled when there is more of it.
-        if pass.spill(&mut self.state, budget)? && pass.held(&self.state) < before / 4 {
+        let spilled = pass.spill(&mut self.state, budget)?;
+        if spilled && !pass.ordered() && pass.held(&self.state) < before / 4 {
             return Ok(true);
         }
-        let detached = pass.detach(&mut self.state);
-        if pass.held(&detached) > empty || pass.weight(&detached) > 0 {
-            let mut batch = Batch::new(budget);
-            match pass.save_parts(detached, SPILL_BITS, &mut |bytes| batch.add(bytes))? {
-                None => self.spills.push(batch.finish()?),
-                Some(detached) => pass.merge(&mut self.state, detached),
+        while let Some(detached) = pass.detach(&mut self.state) {
+            let is_little = pass.held(&detached) <= empty && pass.weight(&detached) == 0;
+            if is_little && !pass.ordered() {
+                pass.merge(&mut self.state, detached);
+                break;
             }
-        } else {
-            pass.merge(&mut self.state, detached);
+            let mut batch = Batch::new(budget);
+            let left = pass.save_parts(detached, SPILL_BITS, &mut |bytes| batch.add(bytes))?;
+            let Some(left) = left else {
+                self.spills.push(batch.finish()?);
+                break;
+            };
+            pass.merge(&mut self.state, left);
+            if !pass.detaches_less() {
+                break;
+            }
         }
         let rest = pass.held(&self.state);
         Ok(rest < before / 2 || rest <= empty)

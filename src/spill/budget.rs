@@ -116,6 +116,12 @@ impl Budget {
         self.manager.is_over()
     }
 
+    /// Whether all that is reserved is more than the run may hold, and of this so many bytes are more than half
+    /// of what one of so many lanes may have.
+    pub(crate) fn is_over_with(&self, held: u64, lanes: usize) -> bool {
+        self.is_over() && held >= self.limit() / (2 * lanes.max(1) as u64)
+    }
+
     /// The bytes that are reserved besides those of the blocks of lanes.
     pub(crate) fn used(&self) -> u64 {
         (self.manager.reserved() + self.limit()).saturating_sub(self.manager.limit())
@@ -206,7 +212,7 @@ impl Share<'_> {
     pub(crate) fn is_over(&mut self, held: usize, unused: usize, lanes: usize) -> bool {
         let (held, unused) = (held as u64, unused as u64);
         self.held.set(held.saturating_add(unused));
-        self.budget.is_over() && held >= self.budget.limit() / (2 * lanes.max(1) as u64)
+        self.budget.is_over_with(held, lanes)
     }
 }
 

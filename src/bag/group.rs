@@ -1,0 +1,298 @@
+//! The reductions of one origin as one pass: each chunk is fed to all of them.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::base::{self, Base};
+use super::broadcast::Env;
+use super::chain::Chunk;
+use super::item::{Erased, Finish, Reduced, Reduction};
+use super::origin::Origin;
+use super::sketch;
+use super::tasks::Tasks;
+use crate::graph::{Moved, Name, Node, Outcome, Shared, Sketch, Step, Value};
+use crate::run::{Context, Held, Order, Pass, of_tasks, reduction};
+use crate::{Progress, Result};
+
+/// Bags of one origin that are combined, and what is done with the value of each.
+#[derive(Default)]
+pub(super) struct Group {
+    /// The place of each among the items.
+    pub(super) items: Vec<usize>,
+    bags: Vec<Arc<Reduced>>,
+    finishes: Vec<Finish>,
+    /// What is done at the end, for each.
+    steps: Vec<Vec<Step>>,
+    /// The tasks whose values any of them needs.
+    needs: Vec<Arc<Node>>,
+    /// Whether states of each are known to have no form for the disk.
+    formless: Vec<AtomicBool>,
+    /// The tasks that are read in place of those of the origin.
+    pub(super) tasks: Option<Arc<Tasks>>,
+}
+
+/// The length of a state that was not saved.
+const ABSENT: u64 = u64::MAX;
+
+/// What a lane holds: a reduction of each bag, and its state, if it is here: what has no form for the disk stays
+/// where it is when the rest is spilled.
+pub(super) struct States(Vec<(Arc<dyn Reduction>, Option<Value>)>);
+
+impl States {
+    /// Those that are here.
+    fn all(&self) -> impl Iterator<Item = (&dyn Reduction, &Value)> {
+        self.0.iter().filter_map(|(reduction, state)| Some((&**reduction, state.as_ref()?)))
+    }
+}
+
+impl Group {
+    /// The group over an origin, of these or a new one.
+    pub(super) fn over<'g>(groups: &'g mut Vec<Self>, origin: &Origin) -> &'g mut Self {
+        let shares = |group: &Self| group.origin().shares(origin);
+        let at = groups.iter().position(shares).unwrap_or_else(|| {
+            groups.push(Self::default());
+            groups.len() - 1
+        });
+        &mut groups[at]
+    }
+
+    /// Adds what combines a bag, and what is done with its result.
+    pub(super) fn add(&mut self, reduced: &Arc<Reduced>, item: &Erased) {
+        self.bags.push(Arc::clone(reduced));
+        self.finishes.push(Arc::clone(&item.finish));
+        self.steps.push(item.steps.clone());
+        self.formless.push(AtomicBool::new(false));
+        reduced.base.needs.iter().for_each(|task| base::add(&mut self.needs, task));
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.bags[0].base.origin
+    }
+
+    /// The task that makes the values of the group. It lists the origin, and then grows into the
+    /// lanes that read it; the records of tasks are read as these are done.
+    pub(super) fn root(self) -> Arc<Node> {
+        let group = Arc::new(self);
+        let bases: Vec<&Base> = group.bags.iter().map(|bag| &bag.base).collect();
+        if let Origin::Tasks(tasks) = group.origin() {
+            let tasks = group.tasks.as_ref().unwrap_or(tasks);
+            let lanes = group.lanes_over(tasks, Arc::new(sketch::lane(&bases)));
+            let needs = group.needs.clone();
+            return group.finished(of_tasks(lanes, Arc::clone(&group), needs));
+        }
+        let pass = sketch::pass(&bases, group.ordered(), &group.needs);
+        let mut sketch = sketch::finish("read", &group.steps);
+        sketch.from = Some(vec![pass]);
+        Node::new(sketch::named(sketch), group.needs.clone(), move |context, inputs| {
+            let input = Arc::new(group.origin().open(context, Vec::new(), Order::Any)?);
+            let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
+            Ok(Outcome::Node(group.finished(states)))
+        })
+    }
+
+    /// A lane for each task, which feeds the records of its value to a state of its own.
+    fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
+        let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
+            let (group, records) = (Arc::clone(self), tasks.records);
+            let inputs = [node].into_iter().chain(&self.needs).cloned();
+            let name = Name::Sketched(Arc::clone(&sketch), Some(n));
+            Node::new(name, inputs, move |context, inputs| {
+                let (value, shared) = (inputs.take(0), inputs.take_all());
+                let mut held = Held::all(group.start(context, &shared));
+                for batch in records(value) {
+                    if context.stop.is_set() || group.full(&held.state) {
+                        break;
+                    }
+                    group.feed(context, &shared, &mut held.state, Chunk::Records(batch))?;
+                    held.weigh(context, &*group)?;
+                }
+                Ok(Moved::outcome(held))
+            })
+        });
+        lanes.collect()
+    }
+
+    /// The task that makes values of the states of all.
+    fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
+        let group = Arc::clone(self);
+        let sketch = sketch::finish("finish", &group.steps);
+        Node::new(sketch::named(sketch), [states], move |_, inputs| {
+            let States(states) = Moved::out_of(inputs.take(0));
+            let finishes = states.into_iter().zip(&group.finishes);
+            let values = finishes.map(|((reduction, state), finish)| {
+                finish(reduction.finish(state.unwrap_or_else(|| reduction.start())))
+            });
+            Ok(Moved::outcome(values.collect::<Vec<Value>>()))
+        })
+    }
+
+    fn env<'a>(&'a self, progress: &'a Progress, shared: &'a [Shared]) -> Env<'a> {
+        Env { progress, needs: &self.needs, values: shared }
+    }
+}
+
+/// One pass that feeds each chunk to all of the group's reductions.
+impl Pass<Chunk> for Group {
+    type State = States;
+
+    fn ordered(&self) -> bool {
+        self.bags.iter().any(|bag| bag.ordered)
+    }
+
+    fn start(&self, context: &Context, shared: &[Shared]) -> States {
+        let env = self.env(&context.progress, shared);
+        let started = self.bags.iter().map(|bag| {
+            let reduction = (bag.make)(&env);
+            let state = reduction.start();
+            (reduction, Some(state))
+        });
+        States(started.collect())
+    }
+
+    fn emptied(&self, states: &States) -> States {
+        let reductions = states.0.iter().map(|(reduction, _)| Arc::clone(reduction));
+        States(
+            reductions.map(|reduction| (Arc::clone(&reduction), Some(reduction.start()))).collect(),
+        )
+    }
+
+    fn feed(
+        &self,
+        context: &Context,
+        shared: &[Shared],
+        states: &mut States,
+        mut chunk: Chunk,
+    ) -> Result<()> {
+        context.read(|| self.origin().amount(&chunk));
+        // What is told of a record is told once, by the first that reads it.
+        let told = Progress::default();
+        let (first, others) = (self.env(&context.progress, shared), self.env(&told, shared));
+        // The task is named by the engine.
+        chunk.with("", |chunk| {
+            states.0.iter_mut().enumerate().try_for_each(|(n, (reduction, state))| {
+                let state = state.get_or_insert_with(|| reduction.start());
+                reduction.feed(state, chunk, if n == 0 { &first } else { &others })
+            })
+        })
+    }
+
+    fn full(&self, states: &States) -> bool {
+        let is_full = |(reduction, state): &(Arc<dyn Reduction>, Option<Value>)| {
+            state.as_ref().is_some_and(|state| reduction.full(state))
+        };
+        states.0.iter().all(is_full)
+    }
+
+    fn merge(&self, into: &mut States, from: States) {
+        for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
+            match (into.as_mut(), from) {
+                (Some(into), Some(from)) => reduction.merge(into, from),
+                (None, from) => *into = from,
+                (Some(_), None) => {}
+            }
+        }
+    }
+
+    fn weight(&self, states: &States) -> usize {
+        states.all().map(|(reduction, state)| reduction.weight(state)).sum()
+    }
+
+    fn held(&self, states: &States) -> usize {
+        states.all().map(|(reduction, state)| reduction.held(state)).sum()
+    }
+
+    fn parts(&self, states: States, bits: u32) -> Vec<States> {
+        let mut parts: Vec<_> = (0..1 << bits).map(|_| States(Vec::new())).collect();
+        for (reduction, state) in states.0 {
+            let cut = state.map(|state| reduction.parts(state, bits));
+            let mut cut = cut.map(Vec::into_iter);
+            for part in &mut parts {
+                part.0.push((Arc::clone(&reduction), cut.as_mut().and_then(Iterator::next)));
+            }
+        }
+        parts
+    }
+
+    fn join(&self, parts: Vec<States>) -> States {
+        let mut parts: Vec<_> =
+            parts.into_iter().map(|States(states)| states.into_iter()).collect();
+        let joined = self.bags.iter().filter_map(|_| {
+            let of_all: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
+            let reduction = Arc::clone(&of_all.first()?.0);
+            let states: Vec<Value> = of_all.into_iter().filter_map(|(_, state)| state).collect();
+            let state = (!states.is_empty()).then(|| reduction.join(states));
+            Some((reduction, state))
+        });
+        States(joined.collect())
+    }
+
+    fn settle(&self, _: &Context, mut states: States) -> Result<States> {
+        for (reduction, state) in &mut states.0 {
+            state.iter_mut().for_each(|state| reduction.complete(state));
+        }
+        Ok(states)
+    }
+
+    fn detach(&self, states: &mut States) -> Option<States> {
+        let is_formless = || self.formless.iter().map(|formless| formless.load(Relaxed));
+        if is_formless().all(|is_formless| is_formless) {
+            return None;
+        }
+        let detached = states.0.iter_mut().zip(is_formless()).map(|((reduction, state), stays)| {
+            let moved = if stays { None } else { state.replace(reduction.start()) };
+            (Arc::clone(reduction), moved)
+        });
+        Some(States(detached.collect()))
+    }
+
+    fn detaches_less(&self) -> bool {
+        true
+    }
+
+    fn spilled(&self, states: &States) -> States {
+        let spilled = states.0.iter().zip(&self.formless).map(|((reduction, _), formless)| {
+            let is_saved = !formless.load(Relaxed);
+            (Arc::clone(reduction), is_saved.then(|| reduction.start()))
+        });
+        States(spilled.collect())
+    }
+
+    fn save(&self, states: &States, bytes: &mut Vec<u8>) -> bool {
+        // Each behind its length, which is known once it is written.
+        let start = bytes.len();
+        for ((reduction, state), formless) in states.0.iter().zip(&self.formless) {
+            let at = bytes.len();
+            bytes.extend(ABSENT.to_le_bytes());
+            let Some(state) = state else { continue };
+            if !reduction.save(state, bytes) {
+                formless.store(true, Relaxed);
+                bytes.truncate(start);
+                return false;
+            }
+            let len = (bytes.len() - at - size_of::<u64>()) as u64;
+            bytes[at..][..size_of::<u64>()].copy_from_slice(&len.to_le_bytes());
+        }
+        true
+    }
+
+    fn load(&self, into: &mut States, mut bytes: &[u8]) -> bool {
+        for (reduction, into) in &mut into.0 {
+            let Some((len, rest)) = bytes.split_first_chunk() else { return false };
+            bytes = rest;
+            let len = u64::from_le_bytes(*len);
+            if len == ABSENT {
+                continue;
+            }
+            let len = usize::try_from(len).ok();
+            let Some((state, rest)) = len.and_then(|len| bytes.split_at_checked(len)) else {
+                return false;
+            };
+            bytes = rest;
+            if !reduction.load(into.get_or_insert_with(|| reduction.start()), state) {
+                return false;
+            }
+        }
+        bytes.is_empty()
+    }
+}
