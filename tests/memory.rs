@@ -46,8 +46,9 @@ fn counts_of_integers_over_the_memory_of_a_run_are_the_same() {
 #[test]
 fn what_has_a_form_for_the_disk_is_spilled_beside_what_has_none() {
     let numbers = Bag::from_iter(0..60_000_u32);
-    let joined =
-        |text: String, n: u32| if n % 10_000 == 0 { text + &format!("{n};") } else { text };
+    let joined = |text: String, n: u32| {
+        if n.is_multiple_of(10_000) { text + &format!("{n};") } else { text }
+    };
     let all = (
         numbers.clone().fold(String::new, joined, |a, b| a + &b),
         numbers.clone().map(|n| format!("word {}", n % 20_011)).frequencies(),

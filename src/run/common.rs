@@ -26,7 +26,7 @@ struct Inner<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Added {
     /// It takes the next block.
-    GoOn,
+    Continue,
     /// It takes no block any more, as the others need the memory of its own.
     Retire,
 }
@@ -54,7 +54,7 @@ impl<S> Common<S> {
             take_into(&mut inner, pass, state);
             return match pass.held(state) as u64 > budget.limit() && !budget.retire(1) {
                 true => Err(pass.unfit(context, state, budget)),
-                false => Ok(Added::GoOn),
+                false => Ok(Added::Continue),
             };
         }
         let empty = pass.emptied(state);
@@ -75,7 +75,7 @@ impl<S> Common<S> {
         reserved.set(held);
         inner.state = Some((all, reserved));
         inner.lanes -= usize::from(retires);
-        Ok(if retires { Added::Retire } else { Added::GoOn })
+        Ok(if retires { Added::Retire } else { Added::Continue })
     }
 
     /// Takes what is here, for a lane that ends: the last of them takes the last of it.

@@ -8,7 +8,7 @@ use futures::stream::unfold;
 use futures::{Stream, StreamExt};
 use tokio::task::unconstrained;
 
-use super::schedule::{Made, Open, Policy, Position, Schedule, Told, Turn, Wake};
+use super::schedule::{Control, Made, Open, Policy, Position, Schedule, Turn, Wake};
 use super::signal::Signal;
 use super::{BlockOf, Input, Reader, Stop};
 use crate::block::Next;
@@ -98,7 +98,7 @@ pub(super) struct Mine {
     pub(super) last: Option<Position>,
     pub(super) is_working: bool,
     /// Its place among those that are woken when the run is told to end, once it has waited.
-    pub(super) hears: Option<StopEntry>,
+    pub(super) registration: Option<StopEntry>,
 }
 
 impl Mine {
@@ -158,26 +158,26 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
             state = self.look(state)?;
         }
         loop {
-            let told = match () {
-                () if stop.is_cancelled() => Told::Cancel,
-                () if stop.is_set() => Told::Stop,
-                () => Told::GoOn,
+            let control = match () {
+                () if stop.is_cancelled() => Control::Cancel,
+                () if stop.is_set() => Control::Stop,
+                () => Control::Continue,
             };
-            self.calls(&mut state);
+            self.enter_ready(&mut state);
             let is_full = state.kept.is_full();
             let open = |partition| self.open(partition);
-            match state.schedule.turn((mine.partition, mine.last), told, is_full, open) {
+            match state.schedule.turn((mine.partition, mine.last), control, is_full, open) {
                 Turn::Wait => {
-                    mine.hears.get_or_insert_with(|| self.signal.hear(stop));
+                    mine.registration.get_or_insert_with(|| self.signal.register(stop));
                     state.schedule.waits(true);
                     self.signal.wait(state, stop);
                     state = self.lock();
                     state.schedule.waits(false);
                 }
-                Turn::Home => {
+                Turn::Exit => {
                     let unwanted = state.schedule.take_unwanted();
                     // The others may have looked before the run was told to end.
-                    self.tell(state, Wake::All);
+                    self.notify(state, Wake::All);
                     // With them go their requests.
                     drop(unwanted);
                     return Ok(None);
@@ -193,9 +193,9 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     }
 
     /// Enters which readers can go on.
-    fn calls(&self, state: &mut State<I, K>) {
-        for partition in self.signal.take_called() {
-            state.schedule.came(partition);
+    fn enter_ready(&self, state: &mut State<I, K>) {
+        for partition in self.signal.take_ready() {
+            state.schedule.is_ready(partition);
         }
     }
 
@@ -211,9 +211,9 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
             match next {
                 Ok(Poll::Pending) => {
                     let mut state = self.lock();
-                    self.calls(&mut state);
+                    self.enter_ready(&mut state);
                     if let Some(wake) = state.schedule.pends(open) {
-                        self.tell(state, wake);
+                        self.notify(state, wake);
                     }
                     break;
                 }
@@ -223,13 +223,13 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
                         return Ok(Step::Block(at, block));
                     }
                     Made::ReadOn(again) => open = again,
-                    Made::Given | Made::Unwanted(_) => break,
+                    Made::Queued | Made::Unwanted(_) => break,
                 },
                 Ok(Poll::Ready(Some(Next::Undecoded(piece)))) => {
                     let mut state = self.lock();
                     let wake = state.schedule.release(open);
-                    self.tell(state, wake);
-                    // The reader hears of a panic: nothing comes of the piece.
+                    self.notify(state, wake);
+                    // The reader registration of a panic: nothing comes of the piece.
                     let _ = caught("decode", || {
                         piece.decode();
                         Ok(())
@@ -240,7 +240,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
                     let mut state = self.lock();
                     let wake = state.schedule.ended(open.partition, open.made);
                     let state = self.look(state)?;
-                    self.tell(state, wake);
+                    self.notify(state, wake);
                     break;
                 }
                 Err(error) => {
@@ -260,7 +260,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
         let mut state = self.lock();
         let is_full = state.kept.is_full();
         let (made, wake) = state.schedule.made(open, weight, block, is_full);
-        self.tell(state, wake);
+        self.notify(state, wake);
         made
     }
 
@@ -281,7 +281,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
         schedule.limit(failure.at);
         kept.fails(schedule, failure);
         let state = self.look(state)?;
-        self.tell(state, Wake::All);
+        self.notify(state, Wake::All);
         Ok(())
     }
 
@@ -298,7 +298,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
         let had_enough = schedule.has_enough();
         let looked = kept.looks(schedule);
         if looked.is_err() || schedule.has_enough() && !had_enough {
-            self.signal.tell(Wake::All);
+            self.signal.notify(Wake::All);
         }
         looked.map(|()| state)
     }
@@ -306,15 +306,15 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     /// No lane has use for another block.
     pub(super) fn end(&self, mut state: MutexGuard<'_, State<I, K>>) {
         state.schedule.end();
-        self.tell(state, Wake::All);
+        self.notify(state, Wake::All);
     }
 
     /// Wakes lanes that wait for a change, if there are some: telling nobody costs as much.
-    pub(super) fn tell(&self, state: MutexGuard<'_, State<I, K>>, wake: Wake) {
-        let is_told = state.schedule.has_waiting();
+    pub(super) fn notify(&self, state: MutexGuard<'_, State<I, K>>, wake: Wake) {
+        let is_awaited = state.schedule.has_waiting();
         drop(state);
-        if is_told {
-            self.signal.tell(wake);
+        if is_awaited {
+            self.signal.notify(wake);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which lane reads or works on which block: a state machine without locks, threads or I/O.
 //!
 //! There is one for all ends of a run. A lane takes a [`turn`](Schedule::turn): it reads a partition,
-//! works on a block that another lane has read, waits, or goes home. Any lane takes any block of any
+//! works on a block that another lane has read, waits, or exits. Any lane takes any block of any
 //! partition, and what it makes of the block carries the block's [`Position`]. What becomes of that
 //! is the end's own: see [`unordered`](super::unordered), [`segments`](super::segments) and
 //! [`stream`](super::stream()). [`Dispatch`](super::dispatch::Dispatch) puts a lock around all of it.
@@ -15,7 +15,7 @@
 //! is ready: a block, or another reader. No more partitions are open than there are lanes, so that
 //! what is fetched for them takes no more memory for it. A lane waits only where nothing is ready.
 //!
-//! **Given blocks.** A reader that all lanes share stays with the lane that has it, as long as others
+//! **Queued blocks.** A reader that all lanes share stays with the lane that has it, as long as others
 //! wait for blocks: a lane that waits is given a block, and from then on some may lie ready, so that
 //! a block that takes long to work on, as where a table grows, does not stop the reading. As soon as
 //! more would lie ready than [`READY`], its lane works on a block itself, and whoever is free takes
@@ -53,10 +53,10 @@ pub(super) enum Policy {
     Window { room: usize },
 }
 
-/// What the run was told.
+/// What the run is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    GoOn,
+pub(super) enum Control {
+    Continue,
     /// What was read is all that there is.
     Stop,
     Cancel,
@@ -87,7 +87,7 @@ pub(super) enum Turn<R, B> {
     /// Wait, and ask again once it is woken.
     Wait,
     /// Nothing is left for it.
-    Home,
+    Exit,
 }
 
 /// What becomes of a block that a lane has read.
@@ -98,13 +98,13 @@ pub(super) enum Made<R, B> {
     /// Another lane does. This one reads on.
     ReadOn(Open<R>),
     /// Another lane does, and the reader is free for others.
-    Given,
+    Queued,
     /// Nobody does, as it stands behind the limit.
     Unwanted(B),
 }
 
 #[derive(Debug, Clone)]
-struct Given<B> {
+struct Queued<B> {
     at: Position,
     weight: usize,
     block: B,
@@ -128,15 +128,15 @@ pub(super) struct Schedule<R, B> {
     /// Readers that nobody wants any more.
     unwanted: Vec<Open<R>>,
     /// Blocks for others than the lane that has read them.
-    given: VecDeque<Given<B>>,
+    queued: VecDeque<Queued<B>>,
     /// What all of these weigh.
     ready: usize,
     /// Blocks that lanes work on.
     working: BTreeSet<Position>,
     /// Lanes that wait.
     waiting: usize,
-    /// Whether a lane has waited since there would have been too many given blocks.
-    behind: bool,
+    /// Whether a lane has waited since there would have been too many queued blocks.
+    is_starved: bool,
     /// Nothing that stands behind it is wanted.
     limit: Option<Position>,
     /// Nothing is wanted any more.
@@ -160,11 +160,11 @@ impl<R, B> Schedule<R, B> {
             reading: Vec::new(),
             pending: Vec::new(),
             unwanted: Vec::new(),
-            given: VecDeque::new(),
+            queued: VecDeque::new(),
             ready: 0,
             working: BTreeSet::new(),
             waiting: 0,
-            behind: false,
+            is_starved: false,
             limit: None,
             enough: false,
             ended: BTreeMap::new(),
@@ -179,44 +179,44 @@ impl<R, B> Schedule<R, B> {
     pub(super) fn turn(
         &mut self,
         (own, last): (Option<usize>, Option<Position>),
-        told: Told,
+        control: Control,
         is_full: bool,
         open: impl FnOnce(usize) -> R,
     ) -> Turn<R, B> {
-        if told == Told::Cancel || self.enough {
-            return Turn::Home;
+        if control == Control::Cancel || self.enough {
+            return Turn::Exit;
         }
-        // Also if the run was told to stop: what was read is what it comes to.
-        if let Some(Given { at, weight, block }) = self.take_given(last) {
+        // Also if the run is to stop: what was read is what it comes to.
+        if let Some(Queued { at, weight, block }) = self.take_queued(last) {
             self.ready -= weight;
             self.working.insert(at);
             return Turn::Work(at, block);
         }
-        if told == Told::Stop {
-            return Turn::Home;
+        if control == Control::Stop {
+            return Turn::Exit;
         }
         if let Some(open) = self.reader(own, is_full, open) {
             self.reading.push((open.partition, false));
             return Turn::Read(open);
         }
         if self.open() == 0 && self.unopened == self.partitions {
-            return Turn::Home;
+            return Turn::Exit;
         }
-        self.behind = true;
+        self.is_starved = true;
         Turn::Wait
     }
 
-    /// The given block that is best for a lane: where the order matters, the one behind its last, or
+    /// The queued block that is best for a lane: where the order matters, the one behind its last, or
     /// else the first.
-    fn take_given(&mut self, last: Option<Position>) -> Option<Given<B>> {
-        if self.policy == Policy::Any || self.given.len() < 2 {
-            return self.given.pop_front();
+    fn take_queued(&mut self, last: Option<Position>) -> Option<Queued<B>> {
+        if self.policy == Policy::Any || self.queued.len() < 2 {
+            return self.queued.pop_front();
         }
         let follows = |at: Position| last.is_some_and(|(p, n)| at == (p, n + 1));
-        let rank = |given: &Given<B>| (!follows(given.at), given.at);
-        let best = self.given.iter().enumerate().min_by_key(|(_, given)| rank(given));
+        let rank = |queued: &Queued<B>| (!follows(queued.at), queued.at);
+        let best = self.queued.iter().enumerate().min_by_key(|(_, queued)| rank(queued));
         let (n, _) = best?;
-        self.given.remove(n)
+        self.queued.remove(n)
     }
 
     fn reader(
@@ -257,7 +257,7 @@ impl<R, B> Schedule<R, B> {
     /// Blocks and results that may have to wait for the one that is next.
     fn ahead(&self) -> usize {
         let coming = self.reading.len() + self.pending.len();
-        self.results + self.working.len() + self.given.len() + coming
+        self.results + self.working.len() + self.queued.len() + coming
     }
 
     /// Whether a block may be read, beside so many ahead: always the one that all others wait for.
@@ -281,29 +281,29 @@ impl<R, B> Schedule<R, B> {
             let wake = self.release(open);
             return (Made::Unwanted(block), wake);
         }
-        let is_wanted = self.waiting > self.given.len();
+        let is_wanted = self.waiting > self.queued.len();
         let is_window = matches!(self.policy, Policy::Window { .. });
         // A window has results that wait; so that blocks do not wait besides, none lie ready.
         let has_room = !is_window && self.ready + weight <= READY;
-        self.behind &= is_wanted || has_room;
-        if !self.behind {
+        self.is_starved &= is_wanted || has_room;
+        if !self.is_starved {
             self.working.insert(at);
             let wake = self.release(open);
             return (Made::Work(at, block), wake);
         }
         self.ready += weight;
-        self.given.push_back(Given { at, weight, block });
+        self.queued.push_back(Queued { at, weight, block });
         if self.has_room((open.partition, open.made), is_full, self.ahead() - 1) {
             (Made::ReadOn(open), Wake::One)
         } else {
             self.release(open);
-            (Made::Given, Wake::All)
+            (Made::Queued, Wake::All)
         }
     }
 
     /// Gives a reader back for anyone to take.
     pub(super) fn release(&mut self, open: Open<R>) -> Wake {
-        self.let_go(open.partition);
+        self.stop_reading(open.partition);
         let is_wanted = self.wants(open.partition);
         if is_wanted {
             self.idle.push(open)
@@ -316,22 +316,22 @@ impl<R, B> Schedule<R, B> {
     /// Puts a reader aside until its bytes have come; they may have come meanwhile. Says whom to wake,
     /// if that changes anything for others.
     pub(super) fn pends(&mut self, open: Open<R>) -> Option<Wake> {
-        let has_come = self.reading.contains(&(open.partition, true));
-        if has_come || !self.wants(open.partition) {
+        let is_ready = self.reading.contains(&(open.partition, true));
+        if is_ready || !self.wants(open.partition) {
             return Some(self.release(open));
         }
-        self.let_go(open.partition);
+        self.stop_reading(open.partition);
         self.pending.push(open);
         None
     }
 
-    /// The bytes that the reader of a partition waits for have come. Who tells of that wakes a lane.
-    pub(super) fn came(&mut self, partition: usize) {
+    /// The bytes that the reader of a partition waits for have come. Who calls this wakes a lane.
+    pub(super) fn is_ready(&mut self, partition: usize) {
         if let Some(n) = self.pending.iter().position(|open| open.partition == partition) {
             self.idle.push(self.pending.swap_remove(n));
         }
-        for (reading, has_come) in &mut self.reading {
-            *has_come |= *reading == partition;
+        for (reading, is_ready) in &mut self.reading {
+            *is_ready |= *reading == partition;
         }
     }
 
@@ -347,7 +347,7 @@ impl<R, B> Schedule<R, B> {
 
     /// A partition has ended, after so many blocks.
     pub(super) fn ended(&mut self, partition: usize, made: usize) -> Wake {
-        self.let_go(partition);
+        self.stop_reading(partition);
         if self.policy != Policy::Any {
             self.ended.insert(partition, made);
             self.next = self.beyond(self.next);
@@ -357,11 +357,11 @@ impl<R, B> Schedule<R, B> {
 
     /// A reader has failed to make the block at this position.
     pub(super) fn failed(&mut self, at: Position) {
-        self.let_go(at.0);
+        self.stop_reading(at.0);
         self.limit(at);
     }
 
-    fn let_go(&mut self, partition: usize) {
+    fn stop_reading(&mut self, partition: usize) {
         if let Some(n) = self.reading.iter().position(|&(reading, _)| reading == partition) {
             self.reading.swap_remove(n);
         }
@@ -388,8 +388,8 @@ impl<R, B> Schedule<R, B> {
         self.unwanted.extend(self.idle.extract_if(.., is_behind));
         self.unwanted.extend(self.pending.extract_if(.., is_behind));
         self.unopened = self.partitions;
-        self.given.retain(|given| given.at <= at);
-        self.ready = self.given.iter().map(|given| given.weight).sum();
+        self.queued.retain(|queued| queued.at <= at);
+        self.ready = self.queued.iter().map(|queued| queued.weight).sum();
     }
 
     /// Returns true if this position does not stand behind the limit.
@@ -406,7 +406,7 @@ impl<R, B> Schedule<R, B> {
     /// was opened, and so were those before.
     fn is_settled(&self, at: Position) -> bool {
         !(self.working.first().is_some_and(|first| *first < at)
-            || self.given.iter().any(|given| given.at < at)
+            || self.queued.iter().any(|queued| queued.at < at)
             || self.reading.iter().any(|&(partition, _)| partition < at.0)
             || self.idle.iter().chain(&self.pending).any(|open| open.partition < at.0))
     }
@@ -427,7 +427,7 @@ impl<R, B> Schedule<R, B> {
         self.waiting = if begins { self.waiting + 1 } else { self.waiting - 1 };
     }
 
-    /// Returns true if lanes wait: if there are none, nobody needs to be told.
+    /// Returns true if lanes wait: if there are none, nobody needs to be notified.
     pub(super) fn has_waiting(&self) -> bool {
         self.waiting > 0
     }

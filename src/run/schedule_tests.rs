@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::READY;
-use super::schedule::{Made, Open, Policy, Position, Schedule, Told, Turn, Wake};
+use super::schedule::{Control, Made, Open, Policy, Position, Schedule, Turn, Wake};
 
 /// How an order of steps is chosen.
 enum Choices {
@@ -64,8 +64,8 @@ struct Case {
     weight: usize,
     /// The block whose work fails, or that cannot be read.
     fails: Option<(Position, Fails)>,
-    /// After so many steps the run is told so.
-    told: Option<(usize, Told)>,
+    /// After so many steps the run is control so.
+    control: Option<(usize, Control)>,
     /// What cannot be read before bytes have come.
     pends: Vec<Position>,
 }
@@ -84,7 +84,7 @@ enum Lane {
     /// It has a reader whose bytes are on their way.
     Pends(Open<()>),
     Works(Position),
-    Home,
+    Exited,
 }
 
 struct Run<'c> {
@@ -96,7 +96,7 @@ struct Run<'c> {
     results: BTreeSet<Position>,
     handed_on: Vec<Position>,
     opened: Vec<usize>,
-    told: Told,
+    control: Control,
     /// What has pended.
     pended: BTreeSet<Position>,
     /// Partitions whose bytes are on their way, and those whose bytes have come, which no lane knows.
@@ -114,7 +114,7 @@ impl<'c> Run<'c> {
             results: BTreeSet::new(),
             handed_on: Vec::new(),
             opened: Vec::new(),
-            told: Told::GoOn,
+            control: Control::Continue,
             pended: BTreeSet::new(),
             coming: Vec::new(),
             came: Vec::new(),
@@ -123,15 +123,15 @@ impl<'c> Run<'c> {
 
     /// Goes through one order to its end.
     fn run(mut self, choices: &mut Choices) {
-        let told = self.case.told;
+        let control = self.case.control;
         for steps in 0.. {
             assert!(steps < 10_000, "it comes to an end");
-            if let Some((_, told)) = told.filter(|(at, _)| *at == steps) {
-                self.told = told;
+            if let Some((_, control)) = control.filter(|(at, _)| *at == steps) {
+                self.control = control;
                 self.wake(Wake::All, choices);
             }
             let can_step = |(_, (lane, ..)): &(usize, &(Lane, _, _))| {
-                !matches!(lane, Lane::Waits | Lane::Home)
+                !matches!(lane, Lane::Waits | Lane::Exited)
             };
             let able: Vec<usize> =
                 self.lanes.iter().enumerate().filter(can_step).map(|(n, _)| n).collect();
@@ -165,21 +165,21 @@ impl<'c> Run<'c> {
                 }
             }
             Lane::Pends(open) => {
-                self.came.drain(..).for_each(|partition| self.schedule.came(partition));
+                self.came.drain(..).for_each(|partition| self.schedule.is_ready(partition));
                 if let Some(wake) = self.schedule.pends(open) {
                     self.wake(wake, choices);
                 }
             }
             Lane::Works(at) => self.work(at, choices),
-            Lane::Waits | Lane::Home => unreachable!("it takes no step"),
+            Lane::Waits | Lane::Exited => unreachable!("it takes no step"),
         }
     }
 
     fn turn(&mut self, n: usize, choices: &mut Choices) {
         let (_, own, last) = self.lanes[n];
-        self.came.drain(..).for_each(|partition| self.schedule.came(partition));
+        self.came.drain(..).for_each(|partition| self.schedule.is_ready(partition));
         let opened = &mut self.opened;
-        let turn = self.schedule.turn((own, last), self.told, false, |partition| {
+        let turn = self.schedule.turn((own, last), self.control, false, |partition| {
             opened.push(partition);
         });
         self.lanes[n].0 = match turn {
@@ -196,9 +196,9 @@ impl<'c> Run<'c> {
                 self.schedule.waits(true);
                 Lane::Waits
             }
-            Turn::Home => {
+            Turn::Exit => {
                 self.wake(Wake::All, choices);
-                Lane::Home
+                Lane::Exited
             }
         };
     }
@@ -212,7 +212,8 @@ impl<'c> Run<'c> {
                 self.schedule.result();
             }
             Wake::All
-        } else if self.told != Told::GoOn || open.made == self.case.blocks[open.partition] {
+        } else if self.control != Control::Continue || open.made == self.case.blocks[open.partition]
+        {
             self.schedule.ended(open.partition, open.made)
         } else {
             let (made, wake) = self.schedule.made(open, self.case.weight, at, false);
@@ -222,7 +223,7 @@ impl<'c> Run<'c> {
                     self.lanes[n].0 = Lane::Works(at);
                 }
                 Made::ReadOn(open) => self.lanes[n].0 = Lane::Reads(open),
-                Made::Given | Made::Unwanted(_) => {}
+                Made::Queued | Made::Unwanted(_) => {}
             }
             wake
         };
@@ -287,17 +288,17 @@ impl<'c> Run<'c> {
 
     fn check(&self) {
         let case = self.case;
-        let all_home = self.lanes.iter().all(|(lane, ..)| matches!(lane, Lane::Home));
-        assert!(all_home, "a wake-up is lost: {:?} in {case:?}", self.lanes);
+        let all_exited = self.lanes.iter().all(|(lane, ..)| matches!(lane, Lane::Exited));
+        assert!(all_exited, "a wake-up is lost: {:?} in {case:?}", self.lanes);
         assert!(self.opened.is_sorted() && self.opened.windows(2).all(|pair| pair[0] != pair[1]));
         let sizes = case.blocks.iter().enumerate();
         let all = sizes.flat_map(|(partition, blocks)| (0..*blocks).map(move |n| (partition, n)));
         let limit = case.fails.map(|(at, _)| at);
-        match self.told {
-            Told::Cancel => {}
+        match self.control {
+            Control::Cancel => {}
             // Results of later partitions may be left over.
-            Told::Stop => assert!(self.handed_on.is_sorted(), "{case:?}"),
-            Told::GoOn => {
+            Control::Stop => assert!(self.handed_on.is_sorted(), "{case:?}"),
+            Control::Continue => {
                 let wanted: BTreeSet<_> = all.filter(|at| limit.is_none_or(|l| *at < l)).collect();
                 assert!(self.worked.is_superset(&wanted), "{:?} in {case:?}", self.worked);
                 if limit.is_none() {
@@ -320,7 +321,7 @@ fn cases(lanes: usize, shapes: &[&[usize]], most_steps: usize) -> Vec<Case> {
     {
         for (blocks, weight) in shapes.iter().flat_map(|shape| [(shape, 1), (shape, READY + 1)]) {
             let (blocks, pends) = (blocks.to_vec(), Vec::new());
-            let case = Case { policy, lanes, blocks, weight, fails: None, told: None, pends };
+            let case = Case { policy, lanes, blocks, weight, fails: None, control: None, pends };
             cases.push(case.clone());
             let blocks = &case.blocks;
             for (partition, blocks) in blocks.iter().enumerate() {
@@ -331,9 +332,9 @@ fn cases(lanes: usize, shapes: &[&[usize]], most_steps: usize) -> Vec<Case> {
                     }
                 }
             }
-            for told in [Told::Stop, Told::Cancel] {
-                let told = |at| Case { told: Some((at, told)), ..case.clone() };
-                cases.extend((0..most_steps).map(told));
+            for control in [Control::Stop, Control::Cancel] {
+                let control = |at| Case { control: Some((at, control)), ..case.clone() };
+                cases.extend((0..most_steps).map(control));
             }
         }
     }
@@ -347,7 +348,7 @@ fn pending(cases: Vec<Case>) -> impl Iterator<Item = Case> {
         let sizes = case.blocks.iter().enumerate();
         // That nothing is left pends too.
         let all = sizes.flat_map(|(partition, blocks)| (0..=*blocks).map(move |n| (partition, n)));
-        let is_plain = case.fails.is_none() && case.told.is_none();
+        let is_plain = case.fails.is_none() && case.control.is_none();
         let all = is_plain.then(|| Case { pends: all.collect(), ..case.clone() });
         [Case { pends: vec![(0, 0)], ..case }].into_iter().chain(all)
     })
@@ -394,11 +395,11 @@ fn random_orders_of_many_lanes_work_on_each_block_once_and_lose_no_wake_up() {
 fn a_lane_that_waits_is_given_a_block_and_then_some_lie_ready() {
     let mut schedule: Schedule<(), u8> = Schedule::new(1, 2, Policy::Any);
     let quarter = READY / 4;
-    let Turn::Read(mut open) = schedule.turn((None, None), Told::GoOn, false, drop) else {
+    let Turn::Read(mut open) = schedule.turn((None, None), Control::Continue, false, drop) else {
         unreachable!("nobody has read it")
     };
     // A lane that waits is given a block of any size.
-    assert!(matches!(schedule.turn((None, None), Told::GoOn, false, drop), Turn::Wait));
+    assert!(matches!(schedule.turn((None, None), Control::Continue, false, drop), Turn::Wait));
     schedule.waits(true);
     for weight in [READY + 1, quarter] {
         let (Made::ReadOn(again), Wake::One) = schedule.made(open, weight, 0, false) else {
@@ -407,7 +408,10 @@ fn a_lane_that_waits_is_given_a_block_and_then_some_lie_ready() {
         open = again;
         if weight > READY {
             schedule.waits(false);
-            assert!(matches!(schedule.turn((None, None), Told::GoOn, false, drop), Turn::Work(..)));
+            assert!(matches!(
+                schedule.turn((None, None), Control::Continue, false, drop),
+                Turn::Work(..)
+            ));
         }
     }
     for _ in 0..3 {

@@ -230,7 +230,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         let mut state = self.dispatch.lock();
         state.schedule.done(at);
         let state = self.dispatch.look(state)?;
-        self.dispatch.tell(state, Wake::All);
+        self.dispatch.notify(state, Wake::All);
         Ok(())
     }
 

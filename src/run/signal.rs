@@ -18,34 +18,34 @@ use crate::graph::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 pub(super) struct Signal {
     state: Mutex<State>,
     changed: Condvar,
-    /// How many partitions have been called for: none, mostly.
-    called: AtomicUsize,
+    /// How many partitions can go on again: none, mostly.
+    ready: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Partitions whose readers can go on.
-    called: Vec<usize>,
+    ready: Vec<usize>,
     /// Lanes that wait.
     waiting: usize,
 }
 
 impl Signal {
-    /// The partitions whose readers have called since this was asked last.
-    pub(super) fn take_called(&self) -> Vec<usize> {
-        if self.called.load(Ordering::Acquire) == 0 {
+    /// The partitions whose readers can go on since this was asked last.
+    pub(super) fn take_ready(&self) -> Vec<usize> {
+        if self.ready.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
         let mut state = self.lock();
-        self.called.store(0, Ordering::Release);
-        std::mem::take(&mut state.called)
+        self.ready.store(0, Ordering::Release);
+        std::mem::take(&mut state.ready)
     }
 
     /// Waits until there may be something to do. `looked_at` is the lock under which the caller has
     /// found that there is nothing: it is released only when no signal can be missed any more.
     pub(super) fn wait<L>(&self, looked_at: L, stop: &Stop) {
         let mut state = self.lock();
-        if !state.called.is_empty() || stop.is_set() {
+        if !state.ready.is_empty() || stop.is_set() {
             return;
         }
         state.waiting += 1;
@@ -55,13 +55,13 @@ impl Signal {
     }
 
     /// Wakes lanes that wait.
-    pub(super) fn tell(&self, wake: Wake) {
-        self.tell_under(&self.lock(), wake);
+    pub(super) fn notify(&self, wake: Wake) {
+        self.notify_locked(&self.lock(), wake);
     }
 
-    fn tell_under(&self, state: &MutexGuard<'_, State>, wake: Wake) {
+    fn notify_locked(&self, state: &MutexGuard<'_, State>, wake: Wake) {
         match wake {
-            // To tell nobody is a system call too.
+            // To notify nobody is a system call too.
             _ if state.waiting == 0 => {}
             Wake::One => self.changed.notify_one(),
             Wake::All => self.changed.notify_all(),
@@ -70,12 +70,12 @@ impl Signal {
 
     /// What the reader of a partition is to call when it can go on.
     pub(super) fn waker(self: &Arc<Self>, partition: usize) -> Waker {
-        Waker::from(Arc::new(Caller { signal: Arc::clone(self), partition: Some(partition) }))
+        Waker::from(Arc::new(Notifier { signal: Arc::clone(self), partition: Some(partition) }))
     }
 
     /// Wakes lanes when a run is told to end, until what this returns is dropped.
-    pub(super) fn hear(self: &Arc<Self>, stop: &Stop) -> StopEntry {
-        stop.enter(Waker::from(Arc::new(Caller { signal: Arc::clone(self), partition: None })))
+    pub(super) fn register(self: &Arc<Self>, stop: &Stop) -> StopEntry {
+        stop.enter(Waker::from(Arc::new(Notifier { signal: Arc::clone(self), partition: None })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -84,12 +84,12 @@ impl Signal {
 }
 
 /// Calls for a reader, or for all lanes.
-struct Caller {
+struct Notifier {
     signal: Arc<Signal>,
     partition: Option<usize>,
 }
 
-impl Wakes for Caller {
+impl Wakes for Notifier {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -98,12 +98,12 @@ impl Wakes for Caller {
         let mut state = self.signal.lock();
         let wake = match self.partition {
             Some(partition) => {
-                state.called.push(partition);
-                self.signal.called.store(state.called.len(), Ordering::Release);
+                state.ready.push(partition);
+                self.signal.ready.store(state.ready.len(), Ordering::Release);
                 Wake::One
             }
             None => Wake::All,
         };
-        self.signal.tell_under(&state, wake);
+        self.signal.notify_locked(&state, wake);
     }
 }

@@ -187,7 +187,7 @@ fn hand_on<'s, I: Input, T, S>(
             state.kept.sink = Some(sink);
             break;
         };
-        dispatch.tell(state, Wake::All);
+        dispatch.notify(state, Wake::All);
         let flow = result.and_then(|result| caught("stream", || give(&mut sink, result)));
         state = dispatch.lock();
         state.kept.sink = Some(sink);
@@ -200,7 +200,7 @@ fn hand_on<'s, I: Input, T, S>(
     if state.kept.outcome.is_some() {
         dispatch.end(state);
     } else {
-        dispatch.tell(state, Wake::All);
+        dispatch.notify(state, Wake::All);
     }
 }
 

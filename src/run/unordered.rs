@@ -77,7 +77,7 @@ impl<I: Input> Dispatch<I, FirstFailure> {
             state.schedule.done(at);
             state = self.look(state)?;
         }
-        self.tell(state, Wake::All);
+        self.notify(state, Wake::All);
         Ok(())
     }
 
@@ -129,7 +129,7 @@ where
         let Some(share) = &mut share else { continue };
         if share.is_over(pass.held(&held.state), pass.unused(&held.state), context.threads) {
             let goes_on = held.spill(context, pass)?
-                || common.add(context, pass, &mut held.state, share.budget())? == Added::GoOn;
+                || common.add(context, pass, &mut held.state, share.budget())? == Added::Continue;
             if !goes_on {
                 dispatch.retires(&mut mine)?;
                 return Ok(held);

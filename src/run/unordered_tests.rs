@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 use super::dispatch::{Dispatch, Mine};
-use super::schedule::{Made, Policy, Told, Turn};
+use super::schedule::{Control, Made, Policy, Turn};
 use super::tests::Numbers;
 use super::unordered::FirstFailure;
 use super::{READY, Stop};
@@ -27,10 +27,11 @@ fn blocks_that_lie_ready_are_worked_on_when_the_run_is_stopped_and_not_when_it_i
         let (dispatch, stop) = (dispatch(Numbers::new(1, 0)), Stop::default());
         let mut state = dispatch.lock();
         let open = |partition| dispatch.open(partition);
-        let Turn::Read(reader) = state.schedule.turn((None, None), Told::GoOn, false, open) else {
+        let Turn::Read(reader) = state.schedule.turn((None, None), Control::Continue, false, open)
+        else {
             unreachable!("nobody has read it")
         };
-        let waits = state.schedule.turn((None, None), Told::GoOn, false, open);
+        let waits = state.schedule.turn((None, None), Control::Continue, false, open);
         assert!(matches!(waits, Turn::Wait));
         state.schedule.waits(true);
         let (made, _) = state.schedule.made(reader, READY, vec![1], false);

@@ -6,14 +6,18 @@
 //! has those of the largest double that is not beyond it, and then how much it is above that: the shortest
 //! digits of 1e300 are one and all of them 301, so no key is much longer than what it is of. Within arrays and objects each part ends with a NUL, which is below whatever may go on.
 
+mod read;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
 
 use super::canonical::Value;
-use super::decimal::{Decimal, Digits, shortest};
-use super::json::{Cursor, entries, has_escape, rank, unescaped, within_quotes, write_string};
+use super::decimal::{Decimal, Digits};
+use super::json::{Cursor, entries, has_escape, rank, unescaped, within_quotes};
 use super::{Column, Datum};
+
+pub use read::write_value;
 
 pub(super) const NULL: char = '\u{1}';
 pub(super) const FALSE: char = '\u{2}';
@@ -372,172 +376,5 @@ fn string_part(read: &str, out: &mut String) {
     out.push(END);
 }
 
-/// Appends the value of a canonical key, as JSON: numbers and strings in their shortest spelling, the
-/// keys of objects in order.
-///
-/// ```
-/// use creel_operators::column::{write_key, write_value};
-///
-/// let (mut key, mut value) = (String::new(), String::new());
-/// write_key("{\"b\": 1.50, \"a\": null}", &mut key);
-/// write_value(&key, &mut value);
-/// assert_eq!(value, "{\"a\":null,\"b\":1.5}");
-/// ```
-pub fn write_value(key: &str, out: &mut String) {
-    match key.strip_prefix(STRING) {
-        // Whole strings have no end, and nothing in them is escaped.
-        Some(text) => write_string(text, out),
-        None => drop(read(key, DEEPEST, out)),
-    }
-}
-
-/// Appends the value that `key` begins with; returns what comes after it.
-fn read<'k>(key: &'k str, depth: u32, out: &mut String) -> &'k str {
-    let Some(depth) = depth.checked_sub(1) else {
-        out.push_str("null");
-        return "";
-    };
-    let mut chars = key.chars();
-    match chars.next() {
-        Some(FALSE) => out.push_str("false"),
-        Some(TRUE) => out.push_str("true"),
-        Some(kind @ (NUMBER | NEGATIVE)) => {
-            let (number, rest) = until_end(chars.as_str());
-            match number.chars().next() {
-                Some('\u{1}') if kind == NEGATIVE => out.push_str("null"),
-                Some('\u{2}') if kind == NEGATIVE => out.push_str(&shortest(f64::MIN)),
-                Some('\u{d7ff}') => out.push_str(&shortest(f64::MAX)),
-                _ => read_number(kind == NEGATIVE, number).write(out),
-            }
-            return rest;
-        }
-        Some(STRING) => {
-            let (text, rest) = read_string(chars.as_str());
-            write_string(&text, out);
-            return rest;
-        }
-        Some(ARRAY) => return read_list(chars.as_str(), depth, out),
-        Some(OBJECT) => return read_object(chars.as_str(), depth, out),
-        _ => out.push_str("null"),
-    }
-    chars.as_str().strip_prefix(END).unwrap_or(chars.as_str())
-}
-
-fn until_end(key: &str) -> (&str, &str) {
-    key.split_once(END).unwrap_or((key, ""))
-}
-
-fn read_string(key: &str) -> (Cow<'_, str>, &str) {
-    let (text, rest) = until_end(key);
-    if !text.contains(ESCAPE) {
-        return (Cow::Borrowed(text), rest);
-    }
-    let mut read = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        read.push(match c {
-            ESCAPE if chars.next() == Some(ESCAPE) => END,
-            c => c,
-        });
-    }
-    (Cow::Owned(read), rest)
-}
-
-fn read_list<'k>(key: &'k str, depth: u32, out: &mut String) -> &'k str {
-    out.push('[');
-    let mut rest = key;
-    let mut first = true;
-    while !rest.is_empty() && !rest.starts_with(END) {
-        if !first {
-            out.push(',');
-        }
-        first = false;
-        rest = read(rest, depth, out);
-    }
-    out.push(']');
-    rest.get(1..).unwrap_or_default()
-}
-
-fn read_object<'k>(key: &'k str, depth: u32, out: &mut String) -> &'k str {
-    let mut names = Vec::new();
-    let mut rest = key;
-    while let Some(name) = rest.strip_prefix(STRING) {
-        let (name, after) = read_string(name);
-        names.push(name);
-        rest = after;
-    }
-    rest = rest.get(1..).unwrap_or_default();
-    out.push('{');
-    for (n, name) in names.iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        write_string(name, out);
-        out.push(':');
-        rest = read(rest, depth, out);
-    }
-    out.push('}');
-    rest.get(1..).unwrap_or_default()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn values_that_are_too_deep_are_null_and_nothing_overflows() {
-        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
-            let json = [open.repeat(3_000), "1".to_owned(), close.repeat(3_000)].concat();
-            let (mut key, mut value) = (String::new(), String::new());
-            write_key(&json, &mut key);
-            write_value(&key, &mut value);
-            assert!(value.contains("null"));
-        }
-        let mut value = String::new();
-        write_value(&"[".repeat(1_000_000), &mut value);
-        assert!(value.contains("null"));
-    }
-
-    #[test]
-    fn of_a_key_that_an_object_has_twice_the_last_value_counts_however_it_is_written() {
-        let key = |json: &str| {
-            let mut key = String::new();
-            write_key(json, &mut key);
-            key
-        };
-        let expected = key(r#"{"a":[{"c":1,"d":2}],"b":3,"e":{}}"#);
-        for json in [
-            r#"{"b":1,"a":0,"e":{},"b":2,"a":[{"d":5,"c":1,"d":2}],"b":3}"#,
-            r#"{"\u0062":1,"a":[{"c":9,"d":2,"\u0063":1}],"e":{},"b":3}"#,
-            r#"{ "e" : {} , "b" : 3.0 , "a" : [ { "d" : 2 , "c" : 1e0 } ] }"#,
-        ] {
-            assert_eq!(key(json), expected, "{json}");
-        }
-        // A text that is not JSON may have any key, but makes no panic.
-        for text in ["{é:1}", "{\u{e9}", "[{\"", "{1:2", "[[[", "{\"a", "{a b}"] {
-            key(text);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn decimals_of_few_digits_have_the_key_of_their_double(
-            raw in "-?(0|[1-9][0-9]{0,9})\\.[0-9]{1,16}",
-        ) {
-            let (mut short, mut key) = (String::new(), String::new());
-            if short_decimal_key(&raw, &mut short) {
-                double_key(raw.parse().unwrap(), &mut key);
-                prop_assert_eq!(short, key);
-            }
-        }
-
-        #[test]
-        fn any_text_is_read_as_some_key(text in "[\"\\[{\u{0}-\u{5}\u{20}a1~\u{200}\u{d600}]{0,30}") {
-            write_value(&text, &mut String::new());
-            let canonical = Datum::Key(&text).canonical();
-            let _ = canonical.cmp(&Datum::Integer(1).canonical());
-            write_key(&text, &mut String::new());
-        }
-    }
-}
+mod tests;

@@ -1,30 +1,29 @@
 //! Aggregates of all records, or of groups of them: what a lane has seen, and the rows of all.
 
+mod chunks;
+mod rows;
+
 use std::fmt;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use creel_operators::aggregate::{Aggregate, Damaged, Gives, Reader};
-use creel_operators::column::{Column, Columns, Groups as OfRows, OwnedColumn};
+use creel_operators::column::{Column, Columns, Groups as OfRows};
 
 use super::super::failure::{Failures, Told, feed_without_bad};
 use super::super::fields;
 use super::super::grouping::{Grouping, Reducer, Shape};
 use super::super::value::{Base, Evaluated, Value};
-use super::chunks::{self, Sizes};
-use super::group_rows::SpilledRows;
+use super::chunks::Sizes;
 use super::keys::Keys;
-use super::labels::Labels;
-use super::pieces::Pieces;
 use super::places::Places;
-use super::set_chunks::{SetRows, put_within, read_within};
-use super::within::{Within, parts as parts_of_place, place};
+use super::set_chunks::{put_within, read_within};
+use super::within::{parts as parts_of_place, place};
 use super::{Batch, End, Kind, LaneState, Rows, State};
 use crate::Result;
 use crate::record::Invalid;
 use crate::run::Context;
-use crate::sink::{Cell, Printer};
-use crate::spill::RowWriter;
+use crate::sink::Printer;
 
 impl End for Grouping {
     fn start(self: Arc<Self>, policy: Invalid) -> Box<dyn State> {
@@ -139,32 +138,6 @@ impl Groups {
     /// True if a group holds a set of values: its chunks are then cut between values.
     fn has_sets(&self) -> bool {
         self.states.iter().any(|state| state.holds_sets())
-    }
-
-    /// Whether it is one of no records, as other parts of the one group are.
-    fn is_nothing(&self) -> bool {
-        let weight = |of: &Self| of.states.iter().map(|state| state.weight()).sum::<usize>();
-        let bytes = |of: &Self| {
-            let mut bytes = Vec::new();
-            LaneState::encode(of, &mut bytes);
-            bytes
-        };
-        let nothing = LaneState::fresh(self);
-        weight(self) <= weight(&nothing) && bytes(self) == bytes(&nothing)
-    }
-
-    /// The groups before a key, or up to it, and the rest.
-    fn cut_keys(self, key: &[u8], up_to: bool) -> (Self, Self) {
-        let (part, keys) = self.keys.cut(key, up_to);
-        let mut halves = keys.map(|keys| Self { keys, states: Vec::new(), ..self.fresh() });
-        for state in self.states {
-            let split = state.split(&part, 2);
-            halves.iter_mut().zip(split).for_each(|(half, mut state)| {
-                state.resize(half.keys.len());
-                half.states.push(state);
-            });
-        }
-        halves.into()
     }
 
     /// As many parts as `2^bits`, of which it is the first and the others have seen nothing.
@@ -400,29 +373,7 @@ impl LaneState for Groups {
     }
 
     fn cut(self, key: &[u8]) -> (Self, Self) {
-        if !self.has_sets() {
-            return self.cut_keys(key, false);
-        }
-        let (key, within) = parts_of_place(key);
-        let within = Within::of(within);
-        let within = within.unwrap_or_else(|damaged| unreachable!("it is a first key: {damaged}"));
-        let (mut below, mut rest) = self.cut_keys(&key, within.is_some());
-        let Some(Within { aggregate, value }) = within else { return (below, rest) };
-        // Of the group in which it is cut, values go to the rest.
-        let from = below.keys.find(&key);
-        if let Some((from, to)) = from.and_then(|from| Some((from, rest.keys.add(&key)?))) {
-            let all = rest.keys.len();
-            for (at, (below, rest)) in below.states.iter_mut().zip(&mut rest.states).enumerate() {
-                rest.resize(all);
-                if at >= aggregate && below.holds_sets() {
-                    rest.merge(
-                        below.take_values(from, Some(&value).filter(|_| at == aggregate)),
-                        &[to],
-                    );
-                }
-            }
-        }
-        (below, rest)
+        self.cut_at(key)
     }
 
     fn group_of(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -463,13 +414,7 @@ impl LaneState for Groups {
     }
 
     fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
-        if !self.has_sets() {
-            return self.keys.first_key(bytes);
-        }
-        let mut reader = Reader::new(bytes);
-        let within = read_within(&self.states, &mut reader)?;
-        let key = self.keys.first_key(&bytes[bytes.len() - reader.left()..])?;
-        Ok(place(&key, &within.map(|within| within.to_bytes()).unwrap_or_default()))
+        self.first_key_of(bytes)
     }
 
     fn write_chunks(
@@ -478,94 +423,20 @@ impl LaneState for Groups {
         last: bool,
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Vec<u8>>> {
-        let has_sets = self.has_sets();
-        let Self { keys, states, .. } = self;
-        let order = keys.in_order();
-        if has_sets {
-            return SetRows::new(&keys, &order, states).write(sizes, last, write);
-        }
-        let rows = order.groups.len();
-        let mut pieces = Pieces::new(states, order.groups.clone());
-        let encode = |rows: Range<usize>, bytes: &mut Vec<u8>| {
-            keys.encode_some(&order, rows.clone(), bytes);
-            pieces.encode(rows, bytes);
-        };
-        sizes.cut(rows, last, encode, write)
+        self.write_cut(sizes, last, write)
     }
 
     fn store(self, context: &Context) -> Result<Box<dyn State>> {
-        match self.keys {
-            Keys::One if !self.has_sets() => Ok(Box::new(self)),
-            // Of the one group, all parts but one are of nothing as a rule.
-            Keys::One if spills(context) && self.is_nothing() => Ok(chunks::nothing(&self)),
-            Keys::One | Keys::Texts(_) | Keys::Numbers(_) => chunks::store(self, context),
-        }
+        self.store_chunks(context)
     }
 
     fn settle(self, context: &Context) -> Result<Box<dyn State>> {
-        let spills = context.budget.as_deref().filter(|budget| budget.is_spilling());
-        let (Some(budget), Some(kind)) = (spills, self.grouping.kind_of_key()) else {
-            return Ok(Box::new(self));
-        };
-        let Self { grouping, keys, states, .. } = self;
-        let results: Vec<OwnedColumn> = states.into_iter().map(|state| state.finish()).collect();
-        let (labels, mut row) = (Labels::new(&grouping.shape), String::new());
-        let mut writer = RowWriter::new(budget);
-        keys.each_sorted(kind, ask_for(&results), |order, key, group| {
-            labels.write(Some(key), &results, group as usize, &mut row, &mut |_| Ok(()))?;
-            writer.add(order, row.as_bytes())
-        })?;
-        Ok(Box::new(SpilledRows::new(writer)?))
+        self.spill_rows(context)
     }
 
     fn print(self, _: &Context, out: &mut Printer<'_>) -> Result<()> {
-        let Self { grouping, keys, states, .. } = self;
-        let results: Vec<OwnedColumn> = states.into_iter().map(|state| state.finish()).collect();
-        let mut row = String::new();
-        if let Shape::Members(wanted) = &grouping.shape
-            && let Some((members, range)) = results.first().and_then(|list| list.members(0))
-        {
-            let rows = wanted.of(range.len());
-            if wanted.counted {
-                return out.value(Cell::Number(rows as i128));
-            }
-            return range.take(rows).try_for_each(|at| {
-                row.clear();
-                members.write_json(at, &mut row);
-                out.value(Cell::Json(&row))
-            });
-        }
-        let labels = Labels::new(&grouping.shape);
-        let mut print = |key: Option<&str>, group: u32| {
-            let mut is_cut = false;
-            labels.write(key, &results, group as usize, &mut row, &mut |part| {
-                is_cut = true;
-                out.part(part)?;
-                part.clear();
-                Ok(())
-            })?;
-            match is_cut {
-                true => out.last_part(&row),
-                false => out.value(Cell::Json(&row)),
-            }
-        };
-        match grouping.kind_of_key() {
-            None => print(None, 0),
-            Some(kind) => {
-                keys.each_sorted(kind, ask_for(&results), |_, key, group| print(Some(key), group))
-            }
-        }
+        self.print_rows(out)
     }
-}
-
-/// Whether states of the run are spilled.
-fn spills(context: &Context) -> bool {
-    context.budget.as_deref().is_some_and(|budget| budget.is_spilling())
-}
-
-/// Asks for the results of a group, which is one by chance: in the order of their keys, groups are anywhere.
-fn ask_for(results: &[OwnedColumn]) -> impl Fn(u32) {
-    move |group| results.iter().for_each(|result| result.prefetch(group as usize))
 }
 
 /// Whether a grouping is one aggregate of the records as they are.

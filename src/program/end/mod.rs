@@ -9,10 +9,10 @@
 mod chunks;
 mod counted;
 mod distinct;
-mod group_rows;
 mod groups;
 mod keys;
 mod labels;
+mod lane_state;
 mod merge;
 mod pieces;
 mod places;
@@ -36,10 +36,10 @@ pub(super) use chunks::ChunkWriter;
 pub(crate) use chunks::{ReadChunks, Run};
 pub(super) use counted::Frequencies;
 pub(super) use distinct::Distinct;
+use lane_state::LaneState;
 pub(super) use merge::{Follows, check_whole, merge};
 pub(super) use several::{Branch, Several};
 pub(super) use sort::Sort;
-use state::LaneState;
 pub(crate) use state::State;
 
 /// What a phase makes of all its records, if it does not print them.
