@@ -1,10 +1,10 @@
 //! How often each of many integers occurs: a bag in memory.
 //!
 //!     integers FILE COUNT DISTINCT     (makes FILE: so many integers, eight bytes each)
-//!     integers FILE THREADS [time]
+//!     integers FILE THREADS [time] [memory=BYTES]
 //!
 //! Prints how many are distinct, how many there are, and how often the commonest occurs; or the seconds that the
-//! run took.
+//! run took. The memory is that of the run, beside the integers.
 
 use std::error::Error;
 use std::io::{BufWriter, Write};
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use creel::{Bag, Run, delayed};
 
-const USAGE: &str = "integers FILE COUNT DISTINCT, or integers FILE THREADS [time]";
+const USAGE: &str = "integers FILE COUNT DISTINCT, or integers FILE THREADS [time] [memory=BYTES]";
 
 /// The partitions of the bag.
 const PARTITIONS: usize = 16;
@@ -35,12 +35,21 @@ fn make(path: &str, count: u64, distinct: u64) -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (path, threads, timed) = match arguments[..] {
-        [path, threads] => (path, threads, false),
-        [path, threads, "time"] => (path, threads, true),
-        [path, count, distinct] => return make(path, count.parse()?, distinct.parse()?),
+    let (path, threads, rest) = match arguments[..] {
+        [path, count, distinct]
+            if let (Ok(count), Ok(distinct)) = (count.parse(), distinct.parse()) =>
+        {
+            return make(path, count, distinct);
+        }
+        [path, threads, ref rest @ ..] => (path, threads, rest),
         _ => return Err(USAGE.into()),
     };
+    let timed = rest.contains(&"time");
+    let memory = rest.iter().find_map(|word| word.strip_prefix("memory="));
+    let mut run = Run::new().threads(threads.parse()?);
+    if let Some(memory) = memory {
+        run = run.memory(memory.parse()?);
+    }
     let bytes = std::fs::read(path)?;
     let integers: Vec<u64> = bytes.as_chunks().0.iter().map(|n| u64::from_le_bytes(*n)).collect();
     drop(bytes);
@@ -48,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bag = Bag::from_delayed(partitions.map(|part| delayed(part.to_vec())).collect::<Vec<_>>());
     drop(integers);
     let began = Instant::now();
-    let counts = Run::new().threads(threads.parse()?).compute_blocking(&bag.frequencies())?;
+    let counts = run.compute_blocking(&bag.frequencies())?;
     let took = began.elapsed();
     if timed {
         println!("{}", took.as_secs_f64());

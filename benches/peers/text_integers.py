@@ -1,19 +1,23 @@
-"""How often each integer of a text file with one a line occurs, by a peer in this process: ENGINE THREADS FILE
+"""How often each integer of a text file with one a line occurs, by a peer in this process:
 
-Prints how many are distinct, how many there are, and how often the commonest occurs.
+    ENGINE THREADS FILE [LIMIT]
+
+Prints how many are distinct, how many there are, and how often the commonest occurs. From LIMIT bytes on ClickHouse
+goes to the disk.
 """
 
 import os
 import sys
 
-engine, threads, path = sys.argv[1:]
+engine, threads, path, *limit = sys.argv[1:]
 if engine == "clickhouse":
     import chdb
 
+    external = f", max_bytes_before_external_group_by = {int(limit[0])}" if limit else ""
     query = f"""
         SELECT count(), sum(n), max(n)
         FROM (SELECT v, count() AS n FROM file('{path}', TSV, 'v UInt64') GROUP BY v)
-        SETTINGS max_threads = {int(threads)}
+        SETTINGS max_threads = {int(threads)}{external}
     """
     print(" ".join(str(chdb.query(query, "TSV")).split()))
 else:

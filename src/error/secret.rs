@@ -143,12 +143,13 @@ pub(crate) fn concealed_url(given: &str) -> String {
     without_values(&url::name_without_login(given), Reading::Name)
 }
 
-/// Whether a name is a path, or a scheme and a path, without a character that a login or a value needs. It is
-/// asked once for each object.
+/// Whether a name is a path, or a scheme and a path of letters, digits and few other characters, none of which a
+/// login or a value needs. It is asked once for each object.
 fn is_plain(name: &str) -> bool {
     let is_scheme = |start: &str| start.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_path_part = |byte: u8| byte.is_ascii_alphanumeric() || b"/_.-~+*,".contains(&byte);
     let path = match name.split_once("://") {
-        Some((scheme, path)) if is_scheme(scheme) && !path.contains(['@', '?', '#', ' ']) => path,
+        Some((scheme, path)) if is_scheme(scheme) && path.bytes().all(is_path_part) => path,
         _ => name,
     };
     !path.contains([':', '=', '>', '%', '\\', '&']) && !path.contains("//")

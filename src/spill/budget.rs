@@ -119,7 +119,7 @@ impl Budget {
     /// Whether all that is reserved is more than the run may hold, and of this so many bytes are more than half
     /// of what one of so many lanes may have.
     pub(crate) fn is_over_with(&self, held: u64, lanes: usize) -> bool {
-        self.is_over() && held >= self.limit() / (2 * lanes.max(1) as u64)
+        self.is_over() && held >= (self.limit() / (2 * lanes.max(1) as u64)).max(1)
     }
 
     /// The bytes that are reserved besides those of the blocks of lanes.

@@ -393,7 +393,7 @@ proptest! {
 
     #[test]
     fn plain_names_have_nothing_to_hide(
-        scheme in "([a-z3]{0,4}:?/{0,3})?", name in "[a-z:/@?&=%# .;3\\\\\"'<>-]{0,12}|\\PC{0,12}",
+        scheme in "([a-z3]{0,4}:?/{0,3})?", name in "[a-z:/@?&=%#\\[\\] .;3\\\\\"'<>-]{0,12}|\\PC{0,12}",
     ) {
         let given = format!("{scheme}{name}");
         if is_plain(&given) {
