@@ -82,6 +82,18 @@ pub trait Stored: Value<Owned = Self> + Hash + Ord + Clone + Debug + Send + Sync
     fn load(_bytes: &mut &[u8]) -> Option<Self> {
         None
     }
+
+    /// [Saves](Self::save) keys one behind the other. Integers do so many at a time.
+    #[doc(hidden)]
+    fn save_all(keys: &[Self], bytes: &mut Vec<u8>) -> bool {
+        keys.iter().all(|key| key.save(bytes))
+    }
+
+    /// [Loads](Self::load) so many keys; `None` if there are fewer.
+    #[doc(hidden)]
+    fn load_all(bytes: &mut &[u8], keys: usize, mut each: impl FnMut(Self)) -> Option<()> {
+        (0..keys).try_for_each(|_| Self::load(bytes).map(&mut each))
+    }
 }
 
 impl<T: Stored> Key for &T {
@@ -219,16 +231,31 @@ macro_rules! plain_key {
 /// Integers, of as many bytes as they have.
 macro_rules! integer_key {
     ($($type:ty)*) => {$(
-        plain_key! {
-            $type: |n, bytes| {
-                bytes.extend(n.to_le_bytes());
+        whole_key!($type);
+        stored_in_map!([] $type;
+            fn save(&self, bytes: &mut Vec<u8>) -> bool {
+                bytes.extend(self.to_le_bytes());
                 true
-            }, |bytes| {
+            }
+            fn load(bytes: &mut &[u8]) -> Option<Self> {
                 let (n, rest) = bytes.split_first_chunk()?;
                 *bytes = rest;
                 Some(Self::from_le_bytes(*n))
-            };
-        }
+            }
+            fn save_all(keys: &[Self], bytes: &mut Vec<u8>) -> bool {
+                let start = bytes.len();
+                bytes.resize(start + size_of_val(keys), 0);
+                let (saved, _) = bytes[start..].as_chunks_mut();
+                saved.iter_mut().zip(keys).for_each(|(saved, key)| *saved = key.to_le_bytes());
+                true
+            }
+            fn load_all(bytes: &mut &[u8], keys: usize, mut each: impl FnMut(Self)) -> Option<()> {
+                let (saved, rest) = bytes.split_at_checked(keys.checked_mul(size_of::<Self>())?)?;
+                *bytes = rest;
+                saved.as_chunks().0.iter().for_each(|saved| each(Self::from_le_bytes(*saved)));
+                Some(())
+            }
+        );
     )*};
 }
 

@@ -4,8 +4,11 @@
 //! stands how many there are.
 
 use super::super::saved;
-use super::{Map, SMALL, count, part_of};
+use super::{Map, SMALL, part_of};
 use crate::Stored;
+
+/// More keys than these in one part are of a table that is cut.
+const FEW: usize = SMALL / 64;
 
 impl<K: Stored> Map<K> {
     /// Appends all of it. Returns false if keys have no form in bytes; some may have been appended then.
@@ -23,12 +26,12 @@ impl<K: Stored> Map<K> {
                 has_form
             });
             saved::put(bytes, waits as u64);
-            let mut waiting = self.waiting.iter().flat_map(|waiting| waiting.runs(at)).flatten();
-            counted && waiting.all(|key| key.save(bytes))
+            let mut waiting = self.waiting.iter().flat_map(|waiting| waiting.runs(at));
+            counted && waiting.all(|keys| K::save_all(keys, bytes))
         })
     }
 
-    /// Counts what was [written](Self::write). Returns false if these are no such bytes.
+    /// Adds what was [written](Self::write). Returns false if these are no such bytes.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             if self.read_part(&mut bytes).is_none() {
@@ -39,47 +42,45 @@ impl<K: Stored> Map<K> {
     }
 
     fn read_part(&mut self, bytes: &mut &[u8]) -> Option<()> {
-        let counted = saved::take(bytes)?;
+        // A count is a byte, at least.
+        let counted = saved::take(bytes).filter(|counted| *counted <= bytes.len() as u64)?;
+        if counted > FEW as u64 {
+            self.cut(true);
+            self.reserve(part_of(self.seed.hash_key(&K::load(&mut &**bytes)?)), counted);
+        }
         for _ in 0..counted {
             let key = K::load(bytes)?;
             let n = saved::take(bytes)?;
             self.add_hashed(self.seed.hash_key(&key), key, K::eq, n);
         }
         // None of them is of no bytes.
-        let waits = saved::take(bytes).filter(|waits| *waits <= bytes.len() as u64)?;
-        if waits > SMALL as u64 / 8 {
-            self.cut(false);
+        let waits = saved::take(bytes).filter(|waits| *waits <= bytes.len() as u64)? as usize;
+        if waits > FEW {
+            self.cut(true);
         }
-        if self.parts.len() == 1 || waits == 0 {
-            for _ in 0..waits {
+        match &mut self.waiting {
+            Some(waiting) if waits > 0 => {
+                // All of them are of one part, and wait on: they are counted when all of it is there, at once.
+                let at = part_of(self.seed.hash_key(&K::load(&mut &**bytes)?));
+                K::load_all(bytes, waits, |key| waiting.push(at, key))?;
+                self.waits += waits;
+                if self.waits >= self.most {
+                    self.settle_some();
+                }
+                Some(())
+            }
+            _ => (0..waits).try_for_each(|_| {
                 let key = K::load(bytes)?;
                 self.add_hashed(self.seed.hash_key(&key), key, K::eq, 1);
-            }
-            return Some(());
+                Some(())
+            }),
         }
-        self.read_waiting(bytes, waits as usize)
     }
 
-    /// Counts so many keys that waited, which are of one part of a table that was cut.
-    fn read_waiting(&mut self, bytes: &mut &[u8], waits: usize) -> Option<()> {
-        // Room for so many as the part before came to, as where they are counted in memory.
-        let at = part_of(self.seed.hash_key(&K::load(&mut &**bytes)?));
-        let Self { parts, seed, last, .. } = self;
-        let before = parts[at].len();
-        let (waited, new) = *last;
-        let begins = before <= waits / 8;
-        if begins {
-            let new = waits.min(waits * (new + new / 16) / waited.max(1));
-            parts[at].reserve(new, |(k, _)| seed.hash_key(k));
-        }
-        for _ in 0..waits {
-            let key = K::load(bytes)?;
-            let hash = seed.hash_key(&key);
-            count(&mut parts[part_of(hash)], |(k, _)| seed.hash_key(k), (hash, key), K::eq, 1);
-        }
-        if begins {
-            *last = (waits, parts[at].len() - before);
-        }
-        Some(())
+    /// Makes room in a part for so many keys, if it has fewer.
+    fn reserve(&mut self, at: usize, keys: u64) {
+        let Self { parts, seed, .. } = self;
+        let more = usize::try_from(keys).unwrap_or(0).saturating_sub(parts[at].len());
+        parts[at].reserve(more, |(k, _)| seed.hash_key(k));
     }
 }
