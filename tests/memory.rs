@@ -84,7 +84,11 @@ fn states_that_cannot_be_spilled_are_refused_over_the_memory_of_a_run() {
             assert!(matches!(error, Error::Memory { limit: 0x0010_0000, .. }), "{error}");
             assert!(error.to_string().contains("no form for the disk"), "{error}");
         }
-        // What fits is not refused.
+        // What fits is not refused, also if it is merged of many that take more together.
+        let parts = (0..16_u64).map(|part| delayed(()).map(move |()| vec![part; 8_000]));
+        let run = Run::new().threads(threads).memory(1 << 20);
+        let top = run.compute_blocking(&Bag::from_delayed(parts).topk(40_000)).expect("it fits");
+        assert_eq!((top.len(), top[39_999]), (40_000, 11));
         let run = Run::new().threads(threads).memory(1 << 20);
         let few = (numbers.clone().map(|n| n % 100).frequencies(), numbers.topk(10), texts.count());
         let (counts, top, count) = run.compute_blocking(&few).expect("it fits");

@@ -140,7 +140,8 @@ pub trait Combiner: Send + Sync + 'static {
     }
 
     /// Appends a state to bytes, so that it can be spilled; `false` if states of this kind have no form in
-    /// bytes, and then nothing is appended.
+    /// bytes, and then nothing is appended. It is `false` for each state of a combiner, also for one that has
+    /// seen nothing, or for none.
     fn save(&self, _state: &Self::State, _bytes: &mut Vec<u8>) -> bool {
         false
     }

@@ -282,7 +282,9 @@ impl<K: Stored> Counts<K> {
     /// Adds what was [`save`](Self::save)d. `false`, and some of it may have been added, if these
     /// are not the bytes of counts of such keys.
     pub fn load(&mut self, bytes: &[u8]) -> bool {
-        self.table.load(bytes)
+        let loaded = self.table.load(bytes);
+        self.table.settle();
+        loaded
     }
 }
 

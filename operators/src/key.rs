@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Value;
 use crate::table::{Table, TextTable, saved};
@@ -58,14 +58,18 @@ pub trait Stored: Value<Owned = Self> + Hash + Ord + Clone + Debug + Send + Sync
     /// The table that counts these keys.
     type Table: Table<Self>;
 
+    /// Whether keys of this type have a form in bytes: [`save`](Self::save) appends all of them, or none.
+    const HAS_FORM: bool = false;
+
     /// Lends a stored key.
     fn lend(&self) -> Self::Lent<'_>;
 
     /// Copies a lent key.
     fn from_lent(lent: Self::Lent<'_>) -> Self;
 
-    /// Appends a key to bytes, for [`load`](Self::load). `false` if keys of this type have no form in
-    /// bytes, as those of [`key!`](crate::key!); some may have been appended then.
+    /// Appends a key to bytes, for [`load`](Self::load). `false` if keys of this type
+    /// [have no form](Self::HAS_FORM) in bytes, as those of [`key!`](crate::key!); some may have been appended
+    /// then.
     ///
     /// ```
     /// use creel_operators::Stored;
@@ -111,6 +115,7 @@ macro_rules! text_key {
         impl Stored for $owned {
             type Lent<'a> = &'a $slice;
             type Table = TextTable<Self>;
+            const HAS_FORM: bool = true;
             fn lend(&self) -> &$slice {
                 self
             }
@@ -216,6 +221,7 @@ macro_rules! plain_key {
     ($($type:ty: $save:expr, $load:expr;)*) => {$(
         whole_key!($type);
         stored_in_map!([] $type;
+            const HAS_FORM: bool = true;
             fn save(&self, bytes: &mut Vec<u8>) -> bool {
                 let save: fn(&Self, &mut Vec<u8>) -> bool = $save;
                 save(self, bytes)
@@ -233,6 +239,7 @@ macro_rules! integer_key {
     ($($type:ty)*) => {$(
         whole_key!($type);
         stored_in_map!([] $type;
+            const HAS_FORM: bool = true;
             fn save(&self, bytes: &mut Vec<u8>) -> bool {
                 bytes.extend(self.to_le_bytes());
                 true
@@ -271,6 +278,24 @@ plain_key! {
     (): |_, _| true, |_| Some(());
     Ipv4Addr: |key, bytes| key.to_bits().save(bytes), |bytes| u32::load(bytes).map(Self::from_bits);
     Ipv6Addr: |key, bytes| key.to_bits().save(bytes), |bytes| u128::load(bytes).map(Self::from_bits);
+    IpAddr: |key, bytes| match key {
+        IpAddr::V4(address) => (false, *address).save(bytes),
+        IpAddr::V6(address) => (true, *address).save(bytes),
+    }, |bytes| match bool::load(bytes)? {
+        false => Ipv4Addr::load(bytes).map(IpAddr::V4),
+        true => Ipv6Addr::load(bytes).map(IpAddr::V6),
+    };
+    Duration: |key, bytes| (key.as_secs(), key.subsec_nanos()).save(bytes), |bytes| {
+        let (seconds, nanos) = <(u64, u32)>::load(bytes)?;
+        (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))
+    };
+    SystemTime: |key, bytes| match key.duration_since(UNIX_EPOCH) {
+        Ok(since) => (false, since).save(bytes),
+        Err(before) => (true, before.duration()).save(bytes),
+    }, |bytes| match <(bool, Duration)>::load(bytes)? {
+        (false, since) => UNIX_EPOCH.checked_add(since),
+        (true, before) => UNIX_EPOCH.checked_sub(before),
+    };
     Vec<String>: |key, bytes| {
         saved::put(bytes, key.len() as u64);
         key.iter().all(|text| text.save(bytes))
@@ -280,12 +305,11 @@ plain_key! {
     };
 }
 
-key! { IpAddr, Duration, SystemTime }
-
 impl Key for Vec<&str> {}
 
 impl<T: Key> Key for Option<T> {}
 stored_in_map!([T] Option<T>;
+    const HAS_FORM: bool = T::HAS_FORM;
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
         self.is_some().save(bytes);
         self.as_ref().is_none_or(|key| key.save(bytes))
@@ -303,6 +327,7 @@ macro_rules! tuple_key {
             }
         }
         stored_in_map!([$($name),*] ($($name,)*);
+            const HAS_FORM: bool = $($name::HAS_FORM)&&*;
             fn save(&self, bytes: &mut Vec<u8>) -> bool {
                 $(self.$index.save(bytes))&&*
             }
@@ -368,5 +393,30 @@ mod tests {
             prop_assert!(found(&(m > 0).then_some(s), &(n > 0).then_some(t)));
             prop_assert!(found(&vec![s; m.into()], &vec![t; n.into()]));
         }
+
+        #[test]
+        fn addresses_and_times_are_loaded_as_they_were_saved(bits: u128, seconds: u32, nanos in 0..1_000_000_000_u32) {
+            let span = Duration::new(seconds.into(), nanos);
+            prop_assert!(read_back(&IpAddr::V6(Ipv6Addr::from_bits(bits))));
+            prop_assert!(read_back(&IpAddr::V4(Ipv4Addr::from_bits(seconds))));
+            prop_assert!(read_back(&span));
+            prop_assert!(read_back(&(UNIX_EPOCH + span)) && read_back(&(UNIX_EPOCH - span)));
+        }
+    }
+
+    #[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord)]
+    struct Seat(u32);
+    crate::key!(Seat);
+
+    #[test]
+    fn whether_states_have_a_form_does_not_depend_on_what_they_have_seen() {
+        use crate::{Combiner, Feed, Frequencies};
+
+        let mut state = Default::default();
+        let combiner = Frequencies::<Option<Seat>>::new();
+        assert!(!combiner.save(&state, &mut Vec::new()));
+        Feed::<Option<Seat>>::feed(&combiner, &mut state, None);
+        assert!(!combiner.save(&state, &mut Vec::new()));
+        const { assert!(<(u8, Option<String>)>::HAS_FORM && !<(u8, Seat)>::HAS_FORM) };
     }
 }

@@ -134,8 +134,11 @@ impl<C: Combiner<Output: PartialEq + Debug>> Laws<'_, C> {
             let mut states = cut.iter_mut().map(|parts| parts.next().unwrap_or_default());
             let mut into = states.next().unwrap_or_default();
             states.for_each(|from| {
-                let mut bytes = Vec::new();
-                if self.combiner.save(&from, &mut bytes) {
+                let (mut bytes, none) = (Vec::new(), C::State::default());
+                let has_form = self.combiner.save(&from, &mut bytes);
+                let all_have = self.combiner.save(&none, &mut Vec::new());
+                assert_eq!(has_form, all_have, "{place}, some states have a form in bytes");
+                if has_form {
                     saved &= self.combiner.load(&mut into, &bytes);
                 } else {
                     self.combiner.merge(&mut into, from);

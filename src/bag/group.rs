@@ -41,7 +41,7 @@ pub(super) struct States(Vec<(Arc<dyn Reduction>, Option<Value>)>);
 
 impl States {
     /// Those that are here.
-    fn all(&self) -> impl Iterator<Item = (&dyn Reduction, &Value)> {
+    fn present(&self) -> impl Iterator<Item = (&dyn Reduction, &Value)> {
         self.0.iter().filter_map(|(reduction, state)| Some((&**reduction, state.as_ref()?)))
     }
 }
@@ -184,6 +184,10 @@ impl Pass<Chunk> for Group {
         states.0.iter().all(is_full)
     }
 
+    fn may_fill(&self, states: &States) -> bool {
+        states.0.iter().all(|(reduction, _)| reduction.stops())
+    }
+
     fn merge(&self, into: &mut States, from: States) {
         for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
             match (into.as_mut(), from) {
@@ -195,11 +199,11 @@ impl Pass<Chunk> for Group {
     }
 
     fn weight(&self, states: &States) -> usize {
-        states.all().map(|(reduction, state)| reduction.weight(state)).sum()
+        states.present().map(|(reduction, state)| reduction.weight(state)).sum()
     }
 
     fn held(&self, states: &States) -> usize {
-        states.all().map(|(reduction, state)| reduction.held(state)).sum()
+        states.present().map(|(reduction, state)| reduction.held(state)).sum()
     }
 
     fn parts(&self, states: States, bits: u32) -> Vec<States> {

@@ -285,6 +285,7 @@ pub(super) trait Reduction: Send + Sync {
     fn start(&self) -> Value;
     fn feed(&self, state: &mut Value, chunk: &mut Chunk, env: &Env<'_>) -> Result<()>;
     fn full(&self, state: &Value) -> bool;
+    fn stops(&self) -> bool;
     fn merge(&self, into: &mut Value, from: Value);
     fn finish(&self, state: Value) -> Value;
 
@@ -318,6 +319,10 @@ impl<F: Feeding> Reduction for F {
 
     fn full(&self, state: &Value) -> bool {
         F::Combiner::STOPS && state.downcast_ref().is_some_and(|state| self.combiner().full(state))
+    }
+
+    fn stops(&self) -> bool {
+        F::Combiner::STOPS
     }
 
     fn merge(&self, into: &mut Value, from: Value) {

@@ -195,7 +195,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     /// Enters which readers can go on.
     fn enter_ready(&self, state: &mut State<I, K>) {
         for partition in self.signal.take_ready() {
-            state.schedule.is_ready(partition);
+            state.schedule.set_ready(partition);
         }
     }
 
@@ -229,7 +229,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
                     let mut state = self.lock();
                     let wake = state.schedule.release(open);
                     self.notify(state, wake);
-                    // The reader registration of a panic: nothing comes of the piece.
+                    // The reader hears of a panic: nothing comes of the piece.
                     let _ = caught("decode", || {
                         piece.decode();
                         Ok(())

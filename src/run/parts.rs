@@ -38,7 +38,7 @@ pub(super) type Gate = RwLock<()>;
 pub(super) struct Part<S> {
     /// Those in memory.
     pub(super) states: Vec<S>,
-    /// Those that were spilled, all of them before the ones in memory were made.
+    /// Those that were spilled, in their order. They stand before the ones in memory.
     pub(super) extents: Vec<Extent>,
     /// Which part of all it is: for each cut, the bits and the number of the part.
     pub(super) path: Vec<(u32, usize)>,

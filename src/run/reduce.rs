@@ -46,6 +46,11 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         false
     }
 
+    /// Whether a state may become [`full`](Self::full).
+    fn may_fill(&self, _state: &Self::State) -> bool {
+        false
+    }
+
     /// Adds what `from` has seen, which stands after what `into` has seen.
     fn merge(&self, into: &mut Self::State, from: Self::State);
 
@@ -84,7 +89,7 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         false
     }
 
-    /// A state into which what was spilled of others like this is loaded, which are nothing else.
+    /// An empty state like this one, into which spilled parts are loaded.
     fn spilled(&self, state: &Self::State) -> Self::State {
         self.emptied(state)
     }

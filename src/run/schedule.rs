@@ -326,7 +326,7 @@ impl<R, B> Schedule<R, B> {
     }
 
     /// The bytes that the reader of a partition waits for have come. Who calls this wakes a lane.
-    pub(super) fn is_ready(&mut self, partition: usize) {
+    pub(super) fn set_ready(&mut self, partition: usize) {
         if let Some(n) = self.pending.iter().position(|open| open.partition == partition) {
             self.idle.push(self.pending.swap_remove(n));
         }

@@ -165,7 +165,7 @@ impl<'c> Run<'c> {
                 }
             }
             Lane::Pends(open) => {
-                self.came.drain(..).for_each(|partition| self.schedule.is_ready(partition));
+                self.came.drain(..).for_each(|partition| self.schedule.set_ready(partition));
                 if let Some(wake) = self.schedule.pends(open) {
                     self.wake(wake, choices);
                 }
@@ -177,7 +177,7 @@ impl<'c> Run<'c> {
 
     fn turn(&mut self, n: usize, choices: &mut Choices) {
         let (_, own, last) = self.lanes[n];
-        self.came.drain(..).for_each(|partition| self.schedule.is_ready(partition));
+        self.came.drain(..).for_each(|partition| self.schedule.set_ready(partition));
         let opened = &mut self.opened;
         let turn = self.schedule.turn((own, last), self.control, false, |partition| {
             opened.push(partition);

@@ -16,8 +16,8 @@
 //! neighbours are merged whatever they are.
 //!
 //! States that hold too much are spilled: first that of the lane that is over, then the largest that was
-//! laid down. What a segment has spilled stands before its state, so before one that has spilled is merged
-//! into another, that spills its state too.
+//! laid down. What a segment has spilled stands before its state. So before a segment that has spilled is
+//! merged into the one before it, this one spills its state.
 //!
 //! A failure, or a full state, limits what is handed out. The last lane that feeds merges the segments
 //! up to a failure; if these are enough, nobody had wanted to come as far as the failure. It does not
@@ -207,11 +207,10 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         if !is_over(&kept.state) {
             return Ok(());
         }
-        if !kept.spill(context, pass)? {
-            return Err(pass.unfit(context, &kept.state, share.budget()));
+        match kept.spill(context, pass)? || !is_over(&kept.state) {
+            true => Ok(()),
+            false => Err(pass.unfit(context, &kept.state, share.budget())),
         }
-        is_over(&kept.state);
-        Ok(())
     }
 
     /// Lays down a segment whose last block is the last that is wanted, so far: it is full, or has
@@ -243,7 +242,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     fn leave(&self) -> Result<()> {
         let left = self.dispatch.lock().kept.leave();
         let Some((failure, segments)) = left else { return Ok(()) };
-        // One that has spilled is not full: what may be full holds little.
+        // None of them has spilled if it may be full.
         let merged = segments.into_values().reduce(|mut into, from| {
             self.pass.merge(&mut into.kept.state, from.kept.state);
             into

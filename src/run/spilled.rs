@@ -45,7 +45,8 @@ impl<S> Held<S> {
     ///
     /// # Errors
     ///
-    /// If it has no form for the disk, and if the temporary file cannot be written.
+    /// If it is larger than the memory of all and has no form for the disk, and if the temporary file cannot be
+    /// written.
     pub(crate) fn weigh<B>(
         &mut self,
         context: &Context,
@@ -56,10 +57,10 @@ impl<S> Held<S> {
         if !budget.is_over_with(held, context.threads) {
             return Ok(());
         }
-        if !self.spill(context, pass)? {
+        // Of states that cannot be spilled, those of other tasks may be merged into this one.
+        if !self.spill(context, pass)? && self.reserve(context, pass) > budget.limit() {
             return Err(pass.unfit(context, &self.state, budget));
         }
-        self.reserve(context, pass);
         Ok(())
     }
 
@@ -83,16 +84,21 @@ impl<S> Held<S> {
         Ok(())
     }
 
-    /// Spills what a state holds, and leaves what has no form in bytes. Returns true if it holds less now.
+    /// Spills what a state holds, and leaves what has no form in bytes. Returns true if it holds less than half
+    /// now, or nothing.
     ///
     /// Where the order matters, all that has a form is spilled, however little it is: what is spilled later
-    /// comes behind it.
+    /// comes behind it. A state that may become full is not spilled: it is not known to be full without what it
+    /// has spilled, and then all of the input would be read.
     pub(crate) fn spill<B>(
         &mut self,
         context: &Context,
         pass: &impl Pass<B, State = S>,
     ) -> Result<bool> {
         let Some(budget) = &context.budget else { return Ok(false) };
+        if pass.may_fill(&self.state) {
+            return Ok(false);
+        }
         let (before, empty) = (pass.held(&self.state), pass.held(&pass.emptied(&self.state)));
         // What is small beside the rest is spilled when there is more of it.
         let spilled = pass.spill(&mut self.state, budget)?;
@@ -117,6 +123,9 @@ impl<S> Held<S> {
             }
         }
         let rest = pass.held(&self.state);
+        if let Some(reserved) = &mut self.reserved {
+            reserved.set(rest as u64);
+        }
         Ok(rest < before / 2 || rest <= empty)
     }
 }
@@ -143,17 +152,23 @@ pub(super) fn saved<B, P: Pass<B>>(
     }
 }
 
-/// Gives the bytes of each part, which is dropped then; or returns the parts, which all have a form in bytes or
-/// none.
+/// Gives the bytes of each part, which is dropped then; or returns the parts if they have no form in bytes.
+///
+/// # Panics
+///
+/// If some have a form and others have none: those are gone that were written.
 pub(crate) fn save_each<S>(
     parts: Vec<S>,
     save: impl Fn(&S, &mut Vec<u8>) -> bool,
     write: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<Option<Vec<S>>> {
     let (mut parts, mut bytes) = (parts.into_iter(), Vec::new());
+    let all = parts.len();
     while let Some(part) = parts.next() {
         bytes.clear();
         if !save(&part, &mut bytes) {
+            let is_first = parts.len() + 1 == all;
+            assert!(is_first, "of a combiner's states all have a form in bytes, or none");
             return Ok(Some(std::iter::once(part).chain(parts).collect()));
         }
         drop(part);

@@ -116,8 +116,8 @@ impl Budget {
         self.manager.is_over()
     }
 
-    /// Whether all that is reserved is more than the run may hold, and of this so many bytes are more than half
-    /// of what one of so many lanes may have.
+    /// Whether all that is reserved is more than the run may hold, and these bytes have their part in it: half of
+    /// what one of so many lanes may have, at least.
     pub(crate) fn is_over_with(&self, held: u64, lanes: usize) -> bool {
         self.is_over() && held >= (self.limit() / (2 * lanes.max(1) as u64)).max(1)
     }

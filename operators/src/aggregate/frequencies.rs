@@ -97,7 +97,8 @@ impl<K: Stored> Combiner for Frequencies<K> {
     }
 
     fn load(&self, into: &mut Counting<K>, bytes: &[u8]) -> bool {
-        into.0.load(bytes)
+        // Keys go on waiting, unlike those of `Counts::load`.
+        into.0.table.load(bytes)
     }
 }
 

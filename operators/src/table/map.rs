@@ -305,12 +305,7 @@ impl<K: Stored> Table<K> for Map<K> {
     }
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        let start = bytes.len();
-        let has_form = self.write(bytes);
-        if !has_form {
-            bytes.truncate(start);
-        }
-        has_form
+        K::HAS_FORM && self.write(bytes)
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {

@@ -127,7 +127,8 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
         true
     }
 
-    /// Adds what was saved; `false` if that is not what the bytes are.
+    /// Adds what was saved, of which keys may wait for [`settle`](Self::settle); `false` if that is not what the
+    /// bytes are.
     fn load(&mut self, _bytes: &[u8]) -> bool {
         false
     }

@@ -106,6 +106,10 @@ impl<P, C: Combiner, O: Send + 'static> Aggregates for ByCombiner<P, C, O> {
         states.capacity() * size_of::<C::State>() + held * states.len() / asked().count().max(1)
     }
 
+    fn has_form(&self) -> bool {
+        self.combiner.save(&C::State::default(), &mut Vec::new())
+    }
+
     fn save(&self, states: &Vec<C::State>, bytes: &mut Vec<u8>) -> bool {
         states.iter().all(|state| {
             let mut saved = Vec::new();

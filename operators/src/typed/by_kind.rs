@@ -153,6 +153,10 @@ impl<P, O: Send + 'static> Aggregates for ByKind<P, O> {
         fed.state.weight() + waiting
     }
 
+    fn has_form(&self) -> bool {
+        self.start().state.encode(&[], &mut Vec::new()).is_ok()
+    }
+
     fn save(&self, fed: &Fed, bytes: &mut Vec<u8>) -> bool {
         let order: Vec<u32> = (0..fed.state.groups() as u32).collect();
         let mut encoded = Vec::new();

@@ -104,6 +104,9 @@ where
     }
 
     fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool {
+        if !K::HAS_FORM || !self.aggregates.has_form() {
+            return false;
+        }
         let start = bytes.len();
         bytes.put_u64(state.keys.len() as u64);
         let states = state.states.as_ref();

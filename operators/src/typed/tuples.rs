@@ -44,6 +44,10 @@ macro_rules! tuple {
                 0 $(+ self.$at.held(&state.$at))+
             }
 
+            fn has_form(&self) -> bool {
+                $(self.$at.has_form())&&+
+            }
+
             fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool {
                 $(self.$at.save(&state.$at, bytes))&&+
             }

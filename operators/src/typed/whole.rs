@@ -69,7 +69,7 @@ impl<A: Aggregates + Send + Sync + 'static> Combiner for Whole<A> {
     }
 
     fn save(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool {
-        let Some(state) = state else { return true };
+        let Some(state) = state else { return self.0.has_form() };
         let start = bytes.len();
         bytes.push(1);
         let saved = self.0.save(state, bytes);

@@ -1,17 +1,17 @@
 //! A table of keys that are values, as bytes: part by part, so that one that reads them has a part in the caches.
 //!
-//! Of a part that is the keys that are counted, each with its count, and then those that wait; before either
-//! stands how many there are.
+//! A part is the keys that are counted, each with its count, and then the keys that wait. The number of each
+//! stands before them, and before all of it whether the table is cut.
 
 use super::super::saved;
 use super::{Map, SMALL, part_of};
 use crate::Stored;
 
-/// More keys than these in one part are of a table that is cut.
-const FEW: usize = SMALL / 64;
+/// Of more keys than these in one part, all parts have more than a table that is not cut.
+const FEW: u64 = (SMALL / 64) as u64;
 
 impl<K: Stored> Map<K> {
-    /// Appends all of it. Returns false if keys have no form in bytes; some may have been appended then.
+    /// Appends all of it. Returns false if keys have no form in bytes.
     pub(super) fn write(&self, bytes: &mut Vec<u8>) -> bool {
         (0..self.parts.len()).all(|at| {
             let part = &self.parts[at];
@@ -19,6 +19,7 @@ impl<K: Stored> Map<K> {
             if part.is_empty() && waits == 0 {
                 return true;
             }
+            bytes.push(u8::from(self.parts.len() > 1));
             saved::put(bytes, part.len() as u64);
             let counted = part.iter().all(|(key, n)| {
                 let has_form = key.save(bytes);
@@ -42,9 +43,11 @@ impl<K: Stored> Map<K> {
     }
 
     fn read_part(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        let (&is_cut, rest) = bytes.split_first()?;
+        *bytes = rest;
         // A count is a byte, at least.
         let counted = saved::take(bytes).filter(|counted| *counted <= bytes.len() as u64)?;
-        if counted > FEW as u64 {
+        if is_cut != 0 && counted > FEW {
             self.cut(true);
             self.reserve(part_of(self.seed.hash_key(&K::load(&mut &**bytes)?)), counted);
         }
@@ -53,11 +56,12 @@ impl<K: Stored> Map<K> {
             let n = saved::take(bytes)?;
             self.add_hashed(self.seed.hash_key(&key), key, K::eq, n);
         }
-        // None of them is of no bytes.
-        let waits = saved::take(bytes).filter(|waits| *waits <= bytes.len() as u64)? as usize;
+        // Keys that wait take a byte or more.
+        let waits = saved::take(bytes).filter(|waits| *waits <= bytes.len() as u64)?;
         if waits > FEW {
             self.cut(true);
         }
+        let waits = waits as usize;
         match &mut self.waiting {
             Some(waiting) if waits > 0 => {
                 // All of them are of one part, and wait on: they are counted when all of it is there, at once.
