@@ -4,17 +4,20 @@
 //! slash from another that is encoded. S3 signs the key: each byte encoded, but for slashes. So
 //! of a request that the crate has signed, everything is kept but the signature itself.
 
+use std::borrow::Cow;
+
 use object_store::aws::AwsCredential;
 use object_store::client::HttpRequest;
 use reqwest::header::HeaderValue;
 use ring::{digest, hmac};
 
-/// The header with the signature, for this path as it is signed; `None` if the request was not
-/// signed with these credentials.
+/// The header with the signature, for this path as it is signed, and with another header `added`; `None` if the
+/// request was not signed with these credentials.
 pub(super) fn authorization(
     request: &HttpRequest,
     credential: &AwsCredential,
     path: &str,
+    added: Option<(&str, &str)>,
 ) -> Option<String> {
     let header = |name: &str| request.headers().get(name)?.to_str().ok();
     let (start, _) = header("authorization")?.split_once(", Signature=")?;
@@ -22,15 +25,19 @@ pub(super) fn authorization(
     let (_, named) = credentials.split_once("Credential=")?;
     let scope = named.strip_prefix(&credential.key_id)?.strip_prefix('/')?;
     let (date, hash) = (header("x-amz-date")?, header("x-amz-content-sha256")?);
+    let mut names: Vec<&str> = names.split(';').chain(added.map(|(name, _)| name)).collect();
+    names.sort_unstable();
     let mut canonical = format!("{}\n{path}\n\n", request.method());
-    for name in names.split(';') {
-        let value = match name {
-            "host" => host(request)?,
-            name => values(request, name)?,
+    for &name in &names {
+        let value = match (name, added) {
+            ("host", _) => host(request)?.into(),
+            (name, Some((added, value))) if name == added => Cow::Borrowed(value),
+            (name, _) => values(request, name)?,
         };
-        canonical.push_str(&format!("{name}:{value}\n"));
+        canonical.extend([name, ":", &*value, "\n"]);
     }
-    canonical.push_str(&format!("\n{names}\n{hash}"));
+    let names = names.join(";");
+    canonical.extend(["\n", &*names, "\n", hash]);
     let hashed = hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashed}");
     let mut key = format!("AWS4{}", credential.secret_key).into_bytes();
@@ -38,7 +45,7 @@ pub(super) fn authorization(
         let signing = hmac::Key::new(hmac::HMAC_SHA256, &key);
         key = hmac::sign(&signing, part.as_bytes()).as_ref().to_vec();
     }
-    Some(format!("{start}, Signature={}", hex(&key)))
+    Some(format!("{credentials}, SignedHeaders={names}, Signature={}", hex(&key)))
 }
 
 /// Adds a header to a signed request, and to its signature. A request that cannot be signed anew
@@ -48,24 +55,10 @@ pub(super) fn add(
     credential: &AwsCredential,
     (name, value): (&'static str, &'static str),
 ) {
-    let before = request.headers().clone();
-    let added = || {
-        let told = before.get("authorization")?.to_str().ok()?;
-        let (start, signature) = told.split_once(", Signature=")?;
-        let (credentials, names) = start.split_once("SignedHeaders=")?;
-        let mut names: Vec<_> = names.split(';').chain([name]).collect();
-        names.sort_unstable();
-        let names = names.join(";");
-        format!("{credentials}SignedHeaders={names}, Signature={signature}").parse().ok()
-    };
-    let Some(named) = added() else { return };
-    request.headers_mut().insert("authorization", named);
-    request.headers_mut().insert(name, HeaderValue::from_static(value));
-    let path = request.uri().path().to_owned();
-    let signed = authorization(request, credential, &path).and_then(|signed| signed.parse().ok());
-    match signed {
-        Some(signed) => _ = request.headers_mut().insert("authorization", signed),
-        None => *request.headers_mut() = before,
+    let signed = authorization(request, credential, request.uri().path(), Some((name, value)));
+    if let Some(signed) = signed.and_then(|signed| signed.parse().ok()) {
+        request.headers_mut().insert("authorization", signed);
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
     }
 }
 
@@ -84,13 +77,20 @@ fn host(request: &HttpRequest) -> Option<String> {
 }
 
 /// All values of a header, with single spaces in them.
-fn values(request: &HttpRequest, name: &str) -> Option<String> {
+fn values<'r>(request: &'r HttpRequest, name: &str) -> Option<Cow<'r, str>> {
+    let mut all = request.headers().get_all(name).iter();
+    if let (Some(only), None) = (all.next(), all.next()) {
+        let text = only.to_str().ok()?;
+        if !text.contains("  ") && text.trim_matches(' ') == text {
+            return Some(Cow::Borrowed(text));
+        }
+    }
     let mut values = Vec::new();
     for value in request.headers().get_all(name) {
         let words: Vec<_> = value.to_str().ok()?.split(' ').filter(|w| !w.is_empty()).collect();
         values.push(words.join(" "));
     }
-    Some(values.join(","))
+    Some(values.join(",").into())
 }
 
 /// Each byte in two digits. It runs twice a request: with a string for each byte it took 6 us of its 120.
@@ -125,7 +125,7 @@ mod tests {
     fn the_signature_of_a_plain_path_is_that_of_the_crate() {
         for uri in ["http://127.0.0.1:9000/b/a%20c.txt", "https://b.s3.amazonaws.com/m//a"] {
             let (request, credential) = signed(uri);
-            let ours = authorization(&request, &credential, request.uri().path()).unwrap();
+            let ours = authorization(&request, &credential, request.uri().path(), None).unwrap();
             assert_eq!(request.headers()["authorization"].to_str().unwrap(), ours);
         }
     }
@@ -155,9 +155,9 @@ mod tests {
     #[test]
     fn each_path_has_a_signature_of_its_own_and_other_credentials_have_none() {
         let (request, mut credential) = signed("http://127.0.0.1:9000/b/x");
-        let ours = |path| authorization(&request, &credential, path);
+        let ours = |path| authorization(&request, &credential, path, None);
         assert_ne!(ours("/b/m/../d"), ours("/b/d"));
         credential.key_id = "OTHER".to_owned();
-        assert_eq!(authorization(&request, &credential, "/b/x"), None);
+        assert_eq!(authorization(&request, &credential, "/b/x", None), None);
     }
 }

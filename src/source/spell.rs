@@ -136,7 +136,7 @@ impl Signer {
             #[cfg(feature = "s3")]
             Self::S3 { credentials } => {
                 let credential = credentials.get_credential().await.map_err(Unspelled::Unsigned)?;
-                let signed = super::sigv4::authorization(request, &credential, path);
+                let signed = super::sigv4::authorization(request, &credential, path, None);
                 let signed = signed.and_then(|signed| signed.parse().ok());
                 request.headers_mut().insert("authorization", signed.ok_or(Unspelled::Rotated)?);
                 Ok(())
