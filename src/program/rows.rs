@@ -64,6 +64,30 @@ impl Rows {
         Ok(rows)
     }
 
+    /// Keeps what is wanted of counts of numbers, which are written as `text` has them; texts have the order of
+    /// the numbers.
+    pub(super) fn settle_numbers(
+        counts: &Counts<i64>,
+        text: impl Fn(i64) -> String,
+        context: &Context,
+        wanted: Wanted,
+    ) -> Result<Self> {
+        let row = |(number, n): (&i64, u64)| (text(*number), n);
+        let budget = context.budget.as_deref().filter(|budget| budget.is_spilling());
+        match wanted.limit {
+            _ if wanted.counted => Ok(Self { number: counts.len(), ..Self::default() }),
+            Some(limit) if limit < most_kept(budget, 0) => {
+                let top = counts.topk_lent(limit as usize).into_iter().map(row).collect();
+                Ok(Self { top, ..Self::default() })
+            }
+            _ => {
+                let mut texts = Counts::default();
+                counts.iter().map(row).for_each(|(text, n)| texts.add(text, n));
+                Self::settle(texts, context, wanted)
+            }
+        }
+    }
+
     /// Keeps what is wanted of rows of several parts: one file of them, and no more of the commonest
     /// than of one part.
     pub(super) fn settle_again(mut self, context: &Context, wanted: Wanted) -> Result<Self> {
@@ -195,8 +219,8 @@ fn print_sorted(
         rows.rows(&piece).for_each(|(key, n)| encoder.pair(&mut encoded, kind.cell(key), n));
         Ok(encoded)
     };
-    // Told to stop reading, the run still prints what it has counted.
-    let context = Context { threads: context.threads, ..Context::default() };
+    // A run that is to stop reading still prints what it has counted.
+    let context = context.after_reading();
     let pieces = Arc::new(Pieces(rows.pieces(AT_A_TIME)));
     stream(&context, &pieces, encode, Vec::capacity, |encoded: Vec<u8>| {
         out.encoded(&encoded)?;

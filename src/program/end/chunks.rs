@@ -12,7 +12,7 @@ use super::merge::{AT_ONCE, Follows};
 use super::{Batch, LaneState, State};
 use crate::run::Context;
 use crate::sink::Printer;
-use crate::spill::{Budget, Extent};
+use crate::spill::{self, Budget, Extent};
 use crate::{Error, Result};
 
 /// Bytes of a chunk that leaves the process, about.
@@ -160,29 +160,34 @@ impl ReadChunks for Spilled {
     }
 }
 
-/// Spills chunks as they are written.
-pub(super) struct SpillWriter {
-    spilled: Spilled,
+/// Spills chunks as they are made, many in one write.
+pub(super) struct SpillWriter<'b> {
+    budget: &'b Arc<Budget>,
+    batch: spill::Batch<'b>,
     largest: usize,
     bytes: u64,
 }
 
-impl SpillWriter {
-    pub(super) fn new(budget: &Arc<Budget>) -> Self {
-        let spilled = Spilled { budget: Arc::clone(budget), extents: Vec::new() };
-        Self { spilled, largest: 0, bytes: 0 }
+impl<'b> SpillWriter<'b> {
+    pub(super) fn new(budget: &'b Arc<Budget>) -> Self {
+        Self { budget, batch: spill::Batch::new(budget), largest: 0, bytes: 0 }
     }
 
     pub(super) fn add(&mut self, bytes: &[u8]) -> Result<()> {
         self.largest = self.largest.max(bytes.len());
         self.bytes += bytes.len() as u64;
-        self.spilled.extents.push(self.spilled.budget.write(bytes)?);
-        Ok(())
+        self.batch.add(bytes)
     }
 
-    pub(super) fn finish(self) -> Run {
-        let Self { spilled, largest, bytes } = self;
-        Run { number: spilled.extents.len(), largest, bytes, chunks: Arc::new(spilled) }
+    /// The run of these chunks.
+    ///
+    /// # Errors
+    ///
+    /// If the temporary file cannot be written.
+    pub(super) fn finish(self) -> Result<Run> {
+        let Self { budget, batch, largest, bytes } = self;
+        let spilled = Spilled { budget: Arc::clone(budget), extents: batch.finish()? };
+        Ok(Run { number: spilled.extents.len(), largest, bytes, chunks: Arc::new(spilled) })
     }
 }
 
@@ -194,7 +199,7 @@ pub(super) fn store<S: LaneState>(state: S, context: &Context) -> Result<Box<dyn
     let name = state.name();
     let mut writer = SpillWriter::new(budget);
     state.write_chunks(&mut Sizes::to_spill(budget), true, &mut |bytes| writer.add(bytes))?;
-    Ok(Box::new(SpilledRuns { name, runs: vec![writer.finish()] }))
+    Ok(Box::new(SpilledRuns { name, runs: vec![writer.finish()?] }))
 }
 
 /// A state that was spilled, or several of other keys.

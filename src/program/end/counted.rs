@@ -14,6 +14,7 @@ use super::keys::number_bytes;
 use super::{Batch, End, Kind, LaneState, Rows, State, Wanted};
 use crate::Result;
 use crate::record::Invalid;
+use crate::record::json::write_key;
 use crate::run::Context;
 use crate::sink::{Cell, Printer};
 
@@ -293,6 +294,21 @@ struct Numbers {
 }
 
 impl Numbers {
+    /// What is wanted of them, as keys of values: these have the order of the numbers.
+    fn settled(self, context: &Context) -> Result<Settled> {
+        let Frequencies { kind, wanted } = self.of;
+        let key = |number: i64| {
+            let mut key = String::new();
+            match kind {
+                Kind::Bool => write_key(if number == 0 { "false" } else { "true" }, &mut key),
+                _ => write_key(&number.to_string(), &mut key),
+            }
+            key
+        };
+        let rows = rows::Rows::settle_numbers(&self.counts, key, context, wanted)?;
+        Ok(Settled { of: Frequencies { kind: Kind::Key, wanted }, rows })
+    }
+
     /// The numbers in their order, and how often each occurs.
     fn by_number(&self) -> Vec<(i64, u64)> {
         let mut rows: Vec<(i64, u64)> =
@@ -329,12 +345,47 @@ impl LaneState for Numbers {
         self.counts.merge(other.counts);
     }
 
+    fn parts(self, bits: u32) -> Vec<Self> {
+        let Self { of, counts } = self;
+        counts.parts(bits).into_iter().map(|counts| Self { of, counts }).collect()
+    }
+
+    fn join(self, others: Vec<Self>) -> Self {
+        let parts = std::iter::once(self.counts).chain(others.into_iter().map(|part| part.counts));
+        Self { of: self.of, counts: Counts::join(parts.collect()) }
+    }
+
+    fn weight(&self) -> usize {
+        self.counts.weight()
+    }
+
     fn held(&self) -> usize {
         self.counts.held()
     }
 
+    fn merging(&self) -> usize {
+        // A table that grows has its old and its new place at once.
+        2 * self.counts.weight()
+    }
+
     fn name(&self) -> String {
         "frequencies".to_owned()
+    }
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        self.counts.save(bytes)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> bool {
+        self.counts.load(bytes)
+    }
+
+    fn has_form(&self) -> bool {
+        true
+    }
+
+    fn settle(self, context: &Context) -> Result<Box<dyn State>> {
+        Ok(Box::new(self.settled(context)?))
     }
 
     fn encode(&self, bytes: &mut Vec<u8>) {
@@ -362,6 +413,16 @@ impl LaneState for Numbers {
         LaneState::decode(self, bytes)
     }
 
+    fn can_cut(&self) -> bool {
+        true
+    }
+
+    fn cut(self, key: &[u8]) -> (Self, Self) {
+        let below = self.counts.filter(|number, _| number_bytes(*number).as_slice() < key);
+        let rest = self.counts.filter(|number, _| number_bytes(*number).as_slice() >= key);
+        (Self { of: self.of, counts: below }, Self { of: self.of, counts: rest })
+    }
+
     fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
         let mut bytes = Reader::new(bytes);
         let damaged = bytes.damaged("no numbers");
@@ -382,19 +443,11 @@ impl LaneState for Numbers {
         sizes.cut(rows.len(), last, encode, write)
     }
 
-    fn print(self, _: &Context, out: &mut Printer<'_>) -> Result<()> {
-        let Frequencies { kind, wanted } = self.of;
-        if wanted.counted {
-            return out.value(Cell::Number(wanted.of(self.counts.len()) as i128));
-        }
-        let rows = match wanted.limit {
-            Some(limit) => self.counts.topk_lent(usize::try_from(limit).unwrap_or(usize::MAX)),
-            None => self.counts.sorted_lent(),
-        };
-        let cell = |number: i64| match kind {
-            Kind::Bool => Cell::Bool(number != 0),
-            _ => Cell::Number(i128::from(number)),
-        };
-        out.pairs(rows.into_iter().map(|(&number, n)| (cell(number), n)))
+    fn store(self, context: &Context) -> Result<Box<dyn State>> {
+        chunks::store(self, context)
+    }
+
+    fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        LaneState::print(self.settled(context)?, context, out)
     }
 }

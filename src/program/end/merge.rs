@@ -346,7 +346,7 @@ fn fewer(empty: &dyn State, runs: &[Run], context: &Context) -> Result<Option<Ve
         let mut write = |bytes: &[u8]| spill.add(bytes);
         let mut writer = ChunkWriter::to_spill(budget, &mut write);
         merge(empty, some, context, &mut |state, follows, _| writer.add(state, follows))?;
-        Ok(spill.finish())
+        spill.finish()
     });
     let all = fewer.collect::<Result<Vec<_>>>()?;
     // They may still be too many.
