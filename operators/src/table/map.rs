@@ -35,6 +35,8 @@ pub struct Map<K> {
     most: usize,
     /// Whether it is one of several parts of a table, which are merged on several threads.
     is_part: bool,
+    /// How many bits of the hashes of keys have been used to cut it into pieces, one of which it is.
+    used: u32,
     /// Of the part that was counted last when it had few keys: how many waited, and how many of them were new.
     last: (usize, usize),
     seed: Seed,
@@ -45,6 +47,14 @@ pub struct Map<K> {
 #[inline]
 fn part_of(hash: u64) -> usize {
     (hash >> 32) as usize % PARTS
+}
+
+/// The piece of a hash, of `2^bits`, where `used` of its bits have cut the table before. The bits that tell parts
+/// come first, from the highest on, and then those behind them.
+fn piece_of(hash: u64, used: u32, bits: u32) -> usize {
+    const BEHIND: u32 = 12;
+    let all = (part_of(hash) << BEHIND) | ((hash >> (32 + BITS)) as usize & ((1 << BEHIND) - 1));
+    all >> (BITS + BEHIND).saturating_sub(used + bits) & ((1 << bits) - 1)
 }
 
 /// Counts a key in a part.
@@ -107,6 +117,20 @@ impl<K: Stored> Map<K> {
         }
     }
 
+    /// Moves each key to the piece that its hash tells.
+    fn move_into(self, pieces: &mut [Self], piece: impl Fn(u64) -> usize) {
+        let seed = self.seed;
+        for (key, n) in self.parts.into_iter().flatten() {
+            let hash = seed.hash_key(&key);
+            pieces[piece(hash)].add_hashed(hash, key, K::eq, n);
+        }
+        let Some(waiting) = self.waiting else { return };
+        for key in (0..PARTS).flat_map(|at| waiting.runs(at)).flatten() {
+            let hash = seed.hash_key(key);
+            pieces[piece(hash)].add_hashed(hash, key.clone(), K::eq, 1);
+        }
+    }
+
     /// Counts the keys of a part that wait.
     fn settle_part(&mut self, at: usize) {
         let Some(mut waiting) = self.waiting.take() else { return };
@@ -164,6 +188,7 @@ impl<K> Default for Map<K> {
             waits: 0,
             most: WAITING,
             is_part: false,
+            used: 0,
             last: (1, 0),
             seed: Seed::default(),
         }
@@ -280,24 +305,26 @@ impl<K: Stored> Table<K> for Map<K> {
         if bits == 0 {
             return vec![self];
         }
-        let mut cut: Vec<Self> = std::iter::repeat_with(Self::default).take(1 << bits).collect();
-        let shift = BITS - bits.min(BITS);
-        if self.parts.len() == 1 {
-            for (key, n) in self.parts.into_iter().flatten() {
-                let hash = self.seed.hash_key(&key);
-                cut[part_of(hash) >> shift].add_hashed(hash, key, K::eq, n);
-            }
+        let (used, all) = (self.used, self.used + bits);
+        let fresh = || Self { used: all, ..Self::default() };
+        let mut cut: Vec<Self> = std::iter::repeat_with(fresh).take(1 << bits).collect();
+        if self.parts.len() == 1 || all > BITS {
+            self.move_into(&mut cut, |hash| piece_of(hash, used, bits));
             return cut;
         }
         for part in &mut cut {
             part.cut(false);
             part.is_part = true;
         }
+        // Parts of the table go to pieces as they are.
+        let piece = |at: usize| at >> (BITS - all) & ((1 << bits) - 1);
         for (at, part) in self.parts.into_iter().enumerate() {
-            cut[at >> shift].parts[at] = part;
+            cut[piece(at)].parts[at] = part;
         }
         if let Some(waiting) = self.waiting {
-            for (part, waiting) in cut.iter_mut().zip(waiting.split(PARTS >> shift)) {
+            let first = waiting.split(PARTS >> (BITS - all)).into_iter().enumerate();
+            for (n, waiting) in first.filter(|(_, waiting)| !waiting.is_empty()) {
+                let part = &mut cut[n & ((1 << bits) - 1)];
                 (part.waits, part.waiting) = (waiting.len(), Some(waiting));
             }
         }
@@ -313,8 +340,10 @@ impl<K: Stored> Table<K> for Map<K> {
     }
 
     fn join(parts: Vec<Self>) -> Self {
+        let bits = parts.len().max(1).ilog2();
         let mut parts = parts.into_iter();
         let Some(mut into) = parts.next() else { return Self::default() };
+        into.used = into.used.saturating_sub(bits);
         for mut part in parts {
             // No key is in two of them.
             for at in 0..part.parts.len() {
@@ -389,6 +418,32 @@ mod tests {
             });
             let counts = combiner.finish(combiner.join(parts));
             prop_assert!(counts.into_iter().collect::<BTreeMap<_, _>>() == expected);
+        }
+
+        #[test]
+        fn a_piece_is_cut_by_other_bits_again(many: bool, bits in 1..4_u32) {
+            let combiner = Frequencies::<u64>::new();
+            let keys: Vec<u64> = (0..if many { 3000 } else { 60 }).collect();
+            let mut state = Default::default();
+            combiner.feed_all(&mut state, keys.iter());
+            let pieces = combiner.parts(state, bits).into_iter();
+            let again: Vec<Vec<_>> = pieces.map(|piece| combiner.parts(piece, bits)).collect();
+            let joined = again.into_iter().map(|mut pieces| {
+                pieces.iter_mut().for_each(|piece| combiner.complete(piece));
+                let saved = pieces.iter().map(|piece| {
+                    let mut bytes = Vec::new();
+                    assert!(combiner.save(piece, &mut bytes));
+                    bytes.len()
+                });
+                let (all, most) = (saved.clone().sum::<usize>(), saved.max().unwrap_or(0));
+                assert!(!many || most < all, "all keys are in one piece");
+                combiner.join(pieces)
+            });
+            let counts = combiner.finish(combiner.join(joined.collect()));
+            prop_assert!(counts.iter().all(|(_, n)| n == 1));
+            let mut seen: Vec<u64> = counts.into_iter().map(|(key, _)| key).collect();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, keys);
         }
 
         #[test]

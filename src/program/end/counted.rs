@@ -286,6 +286,10 @@ impl LaneState for Settled {
     }
 }
 
+/// What numbers take when they are settled, as times of their table: the table, and their keys in another one and
+/// in order.
+const TIMES_SETTLED: usize = 3;
+
 /// Counts of numbers, or of booleans as 0 and 1.
 #[derive(Debug)]
 struct Numbers {
@@ -356,16 +360,16 @@ impl LaneState for Numbers {
     }
 
     fn weight(&self) -> usize {
-        self.counts.weight()
+        TIMES_SETTLED * self.counts.weight()
     }
 
     fn held(&self) -> usize {
-        self.counts.held()
+        TIMES_SETTLED * self.counts.held()
     }
 
     fn merging(&self) -> usize {
-        // A table that grows has its old and its new place at once.
-        2 * self.counts.weight()
+        // More than a table that grows, which has its old and its new place at once.
+        TIMES_SETTLED * self.counts.weight()
     }
 
     fn name(&self) -> String {
@@ -439,6 +443,7 @@ impl LaneState for Numbers {
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Vec<u8>>> {
         let rows = self.by_number();
+        drop(self);
         let encode = |some: Range<usize>, bytes: &mut Vec<u8>| encode(&rows[some], bytes);
         sizes.cut(rows.len(), last, encode, write)
     }
