@@ -219,8 +219,8 @@ fn print_sorted(
         rows.rows(&piece).for_each(|(key, n)| encoder.pair(&mut encoded, kind.cell(key), n));
         Ok(encoded)
     };
-    // A run that is to stop reading still prints what it has counted.
-    let context = context.after_reading();
+    // A run that is to stop reading still prints what it has counted; the rows that wait to be printed are few.
+    let context = Context { budget: None, ..context.after_reading() };
     let pieces = Arc::new(Pieces(rows.pieces(AT_A_TIME)));
     stream(&context, &pieces, encode, Vec::capacity, |encoded: Vec<u8>| {
         out.encoded(&encoded)?;
