@@ -1,4 +1,4 @@
-//! The rows of a count of texts: how many, the commonest, or all of them in order.
+//! The rows of counts, as texts: how many, the commonest, or all of them in order.
 //!
 //! They are made of a part of all counts at a time, so that the rest need not be in memory, and all
 //! threads help to rank them. Each part is sorted, and the parts are merged as they are printed, piece by
@@ -64,8 +64,7 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Keeps what is wanted of counts of numbers, which are written as `text` has them; texts have the order of
-    /// the numbers.
+    /// Keeps what is wanted of counts of numbers. `text` writes a number, and keeps the order of numbers.
     pub(super) fn settle_numbers(
         counts: &Counts<i64>,
         text: impl Fn(i64) -> String,

@@ -266,8 +266,8 @@ fn whatever_call_fails_as_states_are_spilled_the_answer_is_right_or_there_is_an_
     }
 }
 
-/// Runs a program that spills while a call fails, the first ones and some later ones: writes of the temporary file
-/// are a hundred or more.
+/// Runs a program that spills while a call fails: each of the first three, and some later ones, as there may be a
+/// hundred.
 fn calls_fail(case: &Case, shim: &Path, arguments: &[&str], expected: &str, fault: (&str, i32)) {
     let (call, error) = fault;
     let step = |nth: &usize| Some(if *nth < 3 { nth + 1 } else { nth * 4 });

@@ -240,7 +240,7 @@ fn occurs(bytes: &mut Reader<'_>) -> Result<u64, Damaged> {
     }
 }
 
-/// What is wanted of counts of texts, to which no more will be added.
+/// What is wanted of counts, to which no more will be added.
 #[derive(Debug)]
 struct Settled {
     of: Frequencies,
