@@ -44,7 +44,7 @@ fn counts_of_integers_over_the_memory_of_a_run_are_the_same() {
 }
 
 #[test]
-fn what_has_a_form_for_the_disk_is_spilled_beside_what_has_none() {
+fn states_with_a_form_for_the_disk_spill_beside_states_without_one() {
     let numbers = Bag::from_iter(0..60_000_u32);
     let joined = |text: String, n: u32| {
         if n.is_multiple_of(10_000) { text + &format!("{n};") } else { text }

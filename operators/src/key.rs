@@ -58,7 +58,7 @@ pub trait Stored: Value<Owned = Self> + Hash + Ord + Clone + Debug + Send + Sync
     /// The table that counts these keys.
     type Table: Table<Self>;
 
-    /// Whether keys of this type have a form in bytes: [`save`](Self::save) appends all of them, or none.
+    /// True if keys of this type have a form in bytes: [`save`](Self::save) appends all of them, or none.
     const HAS_FORM: bool = false;
 
     /// Lends a stored key.

@@ -22,11 +22,11 @@ pub(super) struct Group {
     pub(super) items: Vec<usize>,
     bags: Vec<Arc<Reduced>>,
     finishes: Vec<Finish>,
-    /// What is done at the end, for each.
+    /// The steps at the end, for each.
     steps: Vec<Vec<Step>>,
     /// The tasks whose values any of them needs.
     needs: Vec<Arc<Node>>,
-    /// Whether states of each are known to have no form for the disk.
+    /// True for each whose states are known to have no form for the disk.
     formless: Vec<AtomicBool>,
     /// The tasks that are read in place of those of the origin.
     pub(super) tasks: Option<Arc<Tasks>>,
@@ -35,12 +35,12 @@ pub(super) struct Group {
 /// The length of a state that was not saved.
 const ABSENT: u64 = u64::MAX;
 
-/// What a lane holds: a reduction of each bag, and its state, if it is here: what has no form for the disk stays
-/// where it is when the rest is spilled.
+/// The reduction of each bag with its state. A state is missing where the others were moved out to be spilled, and it
+/// has no form for the disk.
 pub(super) struct States(Vec<(Arc<dyn Reduction>, Option<Value>)>);
 
 impl States {
-    /// Those that are here.
+    /// The states that are here, each with its reduction.
     fn present(&self) -> impl Iterator<Item = (&dyn Reduction, &Value)> {
         self.0.iter().filter_map(|(reduction, state)| Some((&**reduction, state.as_ref()?)))
     }
@@ -165,7 +165,7 @@ impl Pass<Chunk> for Group {
         mut chunk: Chunk,
     ) -> Result<()> {
         context.read(|| self.origin().amount(&chunk));
-        // What is told of a record is told once, by the first that reads it.
+        // The first reduction reports problems of a record; the others would report them again.
         let told = Progress::default();
         let (first, others) = (self.env(&context.progress, shared), self.env(&told, shared));
         // The task is named by the engine.

@@ -143,8 +143,8 @@ pub(crate) fn concealed_url(given: &str) -> String {
     without_values(&url::name_without_login(given), Reading::Name)
 }
 
-/// Whether a name is a path, or a scheme and a path of letters, digits and few other characters, none of which a
-/// login or a value needs. It is asked once for each object.
+/// Returns true if a name cannot hold a secret: it has no character that a login or a value needs. A name with a
+/// scheme has letters, digits and few other characters. It runs once for each object.
 fn is_plain(name: &str) -> bool {
     let is_scheme = |start: &str| start.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let is_path_part = |byte: u8| byte.is_ascii_alphanumeric() || b"/_.-~+*,".contains(&byte);

@@ -118,7 +118,7 @@ pub trait Aggregates {
     /// The bytes of memory that a state holds, as far as it knows.
     fn held(&self, state: &Self::State) -> usize;
 
-    /// Whether states have a form in bytes.
+    /// Returns true if states have a form in bytes.
     fn has_form(&self) -> bool;
 
     /// Appends a settled state to bytes; `false` if it has no form in bytes, and then some may have

@@ -240,7 +240,7 @@ fn occurs(bytes: &mut Reader<'_>) -> Result<u64, Damaged> {
     }
 }
 
-/// What is wanted of counts, to which no more will be added.
+/// The rows of counts to which no more will be added.
 #[derive(Debug)]
 struct Settled {
     of: Frequencies,
@@ -286,8 +286,8 @@ impl LaneState for Settled {
     }
 }
 
-/// What numbers take when they are settled, as times of their table: the table, and their keys in another one and
-/// in order.
+/// The memory to settle numbers, as a multiple of their table: the table itself, a table of their keys, and the keys in
+/// order.
 const TIMES_SETTLED: usize = 3;
 
 /// Counts of numbers, or of booleans as 0 and 1.
