@@ -54,8 +54,6 @@ pub(super) struct Segment<S> {
 /// What was laid down, by the first position, and the first failure.
 pub(super) struct Segments<S> {
     laid: BTreeMap<Position, Segment<S>>,
-    /// The bytes that all of them hold, also those that are being merged.
-    held: u64,
     failure: Option<Failure>,
     /// Lanes that may still lay down a segment.
     feeding: usize,
@@ -63,7 +61,7 @@ pub(super) struct Segments<S> {
 
 impl<S> Default for Segments<S> {
     fn default() -> Self {
-        Self { laid: BTreeMap::new(), held: 0, failure: None, feeding: 0 }
+        Self { laid: BTreeMap::new(), failure: None, feeding: 0 }
     }
 }
 
@@ -261,25 +259,20 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         let mut segment = self.held(segment);
         self.share = self.context.budget.as_deref().map(Budget::share);
         let mut state = self.dispatch.lock();
-        state.kept.held += segment.held;
         loop {
             state.kept.laid.insert(segment.first, segment);
             let State { schedule, kept } = &mut *state;
-            let before_held;
             if let Some((left, right)) = kept.meet(schedule, self.dispatch.lanes()) {
                 drop(state);
-                before_held = left.held + right.held;
                 segment = self.merged(left, right)?;
             } else if let Some(largest) = self.over(kept) {
                 drop(state);
-                before_held = largest.held;
                 segment = self.spilled(largest)?;
             } else {
                 return Ok(());
             }
             let is_full = self.pass.full(&segment.kept.state);
             state = self.dispatch.lock();
-            state.kept.held = state.kept.held + segment.held - before_held;
             if is_full {
                 state.schedule.limit(segment.last);
                 state = self.dispatch.look(state)?;
@@ -322,9 +315,13 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     }
 
     /// The largest segment, if all together hold more than they may, where they have their part in it.
+    ///
+    /// Segments that other lanes merge or spill are not counted. Those lanes look again when they have done
+    /// so, and what is left here may hold nothing that could be spilled.
     fn over(&self, kept: &mut Segments<P::State>) -> Option<Segment<P::State>> {
         let budget = self.context.budget.as_deref()?;
-        let is_over = budget.is_over_with(kept.held, self.context.threads);
+        let held = kept.laid.values().map(|segment| segment.held).sum();
+        let is_over = budget.is_over_with(held, self.context.threads);
         if is_over { kept.take_largest() } else { None }
     }
 }
