@@ -1,5 +1,6 @@
 //! Computing items and tasks: one graph for all that are asked for together.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Bag;
@@ -28,6 +29,9 @@ use crate::{Error, Place, Progress, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Run {
     context: Context,
+    /// The folder of the temporary file, and the largest size of that, if they were named.
+    tmpdir: Option<PathBuf>,
+    spill_max: Option<u64>,
 }
 
 impl Run {
@@ -51,8 +55,8 @@ impl Run {
     ///
     /// What combiners hold while records are read comes out of the same bytes, as far as they tell
     /// ([`Combiner::held`](crate::operators::Combiner::held)): counts, and groups whose keys and states have a
-    /// form in bytes ([`Stored::save`](crate::operators::Stored::save)), go to a file without a name in the
-    /// folder for temporary files when all together outgrow these, and are merged from there, in the order of
+    /// form in bytes ([`Stored::save`](crate::operators::Stored::save)), go to a file without a name in
+    /// a [folder](Self::tmpdir) when all together outgrow these, and are merged from there, in the order of
     /// the input where that matters. Keys of your own types without such a form, the largest of many records,
     /// and lists and folds of groups stay in memory: over these bytes the run is refused, by
     /// [`Error::Memory`]. What is computed beside them in one pass is spilled all the same. The result itself
@@ -74,6 +78,39 @@ impl Run {
     /// - the list of objects, about 500 bytes for each.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.context.memory = Some(bytes);
+        self
+    }
+
+    /// Writes what outgrows the [`memory`](Self::memory) to a file without a name in this folder, rather than in
+    /// that for temporary files.
+    ///
+    /// ```
+    /// use creel::{Bag, Run};
+    ///
+    /// let folder = std::env::temp_dir();
+    /// let run = Run::new().memory(100_000).tmpdir(&folder);
+    /// let words = Bag::from_iter(0..50_000).map(|n| format!("word {n}"));
+    /// assert_eq!(run.compute_blocking(&words.frequencies())?.len(), 50_000);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn tmpdir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.tmpdir = Some(folder.into());
+        self
+    }
+
+    /// Lets that file have this many bytes at most: a computation that needs a larger one fails with
+    /// [`Error::Io`], which names the folder.
+    ///
+    /// ```
+    /// use creel::{Bag, Error, Run};
+    ///
+    /// let run = Run::new().memory(100_000).spill_max(1_000);
+    /// let words = Bag::from_iter(0..50_000).map(|n| format!("word {n}"));
+    /// assert!(matches!(run.compute_blocking(&words.frequencies()), Err(Error::Io { .. })));
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn spill_max(mut self, bytes: u64) -> Self {
+        self.spill_max = Some(bytes);
         self
     }
 
@@ -141,7 +178,10 @@ impl Run {
 
     /// Where one computation happens, which has a file of its own for what does not fit.
     pub(super) fn context(&self, stop: Stop) -> Context {
-        let budget = self.context.memory.map(|bytes| Arc::new(Budget::new(bytes, None)));
+        let budget = self.context.memory.map(|bytes| {
+            let budget = Budget::new(bytes, self.tmpdir.as_deref());
+            Arc::new(budget.with_largest_file(self.spill_max))
+        });
         Context { stop, budget, ..self.context.clone() }
     }
 }

@@ -157,7 +157,6 @@ impl Budget {
     }
 
     /// The same budget, with a limit to the size of its file.
-    #[cfg(feature = "cli")]
     pub(crate) fn with_largest_file(mut self, most: Option<u64>) -> Self {
         self.file.most = most;
         self
