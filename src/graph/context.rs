@@ -37,13 +37,7 @@ impl Context {
     /// The same for the rows of what was read: a run that is told to stop reading prints these.
     #[cfg(feature = "cli")]
     pub(crate) fn after_reading(&self) -> Self {
-        Self {
-            threads: self.threads,
-            stop: self.stop.after_reading(),
-            budget: self.budget.clone(),
-            progress: Arc::clone(&self.progress),
-            ..Self::default()
-        }
+        Self { stop: self.stop.after_reading(), ..self.clone() }
     }
 
     /// Tells those who watch what happens to the task.
