@@ -5,6 +5,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use creel::{Bag, Run};
+use futures::TryStreamExt;
+use futures::executor::block_on;
 
 const THREADS: usize = 4;
 
@@ -37,12 +39,15 @@ impl Meeting {
     }
 }
 
-/// Bags of a few records in one partition.
-fn bags() -> [(&'static str, Bag<u64>); 3] {
+/// Bags of a few records in few partitions.
+fn bags() -> [(&'static str, Bag<u64>); 5] {
+    let handles = [0..5, 5..5, 5..20].map(creel::delayed);
     [
         ("from_iter", Bag::from_iter(0..20)),
         ("from_fn", Bag::from_fn(|| 0..20)),
         ("from_sequence", Bag::from_sequence((0..20).collect::<Vec<_>>(), 1)),
+        ("from_delayed, one", Bag::from_delayed([creel::delayed(0..20)])),
+        ("from_delayed, three", Bag::from_delayed(handles)),
     ]
 }
 
@@ -93,6 +98,44 @@ fn folds_in_order_and_takes_use_all_threads() {
         assert!(taken.into_iter().eq(0..15), "{name}");
         assert!(takes.took_place(), "{name}");
     }
+}
+
+#[test]
+fn streams_use_all_threads() {
+    for (name, bag) in bags() {
+        let meeting = Meeting::default();
+        let stream = Run::new().threads(THREADS).stream(attended(bag, &meeting));
+        let all = block_on(stream.try_collect::<Vec<u64>>()).expect("no error");
+        assert!(all.into_iter().eq(0..20), "{name}");
+        assert!(meeting.took_place(), "{name}");
+    }
+}
+
+/// Many handles have a thread each, and the last of them, which takes long, has all.
+#[test]
+fn the_value_of_a_handle_that_takes_long_is_worked_on_by_all_threads() {
+    let handles = || (0..40).map(|n| creel::delayed(if n == 37 { 37..10_000 } else { n..n + 1 }));
+    let long = |meeting: &Meeting| {
+        let meeting = meeting.clone();
+        Bag::from_delayed(handles()).map(move |n| {
+            match n {
+                // So long that others come to help.
+                38 => std::thread::sleep(Duration::from_millis(50)),
+                5_000.. => meeting.attend(),
+                _ => {}
+            }
+            n
+        })
+    };
+    let expected: Vec<u64> = (0..37).chain(37..10_000).chain([38, 39]).collect();
+    let run = Run::new().threads(THREADS);
+    let (sums, takes) = (Meeting::default(), Meeting::default());
+    let sum = run.compute_blocking(&long(&sums).sum()).expect("no error");
+    assert_eq!(sum, expected.iter().map(|n| i128::from(*n)).sum());
+    assert!(sums.took_place());
+    let taken = run.compute_blocking(&long(&takes).take(9_999)).expect("no error");
+    assert_eq!(taken, expected[..9_999]);
+    assert!(takes.took_place());
 }
 
 /// A compressed object is read by one thread at a time.

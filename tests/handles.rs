@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 use creel::delayed::{Delayed, Limit, delayed};
 use creel::watch::{Event, Observer, What};
 use creel::{Bag, Error, Run};
 use futures::executor::block_on;
 use futures::{StreamExt, TryStreamExt};
+use proptest::prelude::*;
 
 /// Tasks that have begun.
 #[derive(Clone, Default)]
@@ -140,6 +142,65 @@ fn a_partition_of_many_records_or_without_end_is_given_as_it_is_made() {
     assert_eq!(first.last(), Some(&1_199_999));
     let first = block_on(endless().stream().take(600_000).try_collect::<Vec<_>>());
     assert_eq!(first.expect("nothing fails").last(), Some(&1_199_999));
+}
+
+proptest! {
+    #[test]
+    fn values_of_any_lengths_give_the_same_on_any_number_of_threads(
+        lengths in prop::collection::vec(0..3000_u32, 0..6),
+        threads in 1..5_usize,
+        most in 1..4000_usize,
+        pauses in any::<bool>(),
+    ) {
+        let numbers: Vec<Vec<u32>> =
+            lengths.iter().zip(1..).map(|(len, n)| (n * 10_000..n * 10_000 + len).collect()).collect();
+        let plain = numbers.concat();
+        let pause = move |n: u32| {
+            // A value that takes long is one that lanes share.
+            if pauses && n % 700 == 3 {
+                thread::sleep(Duration::from_millis(3));
+            }
+            n
+        };
+        let bag = Bag::from_delayed(numbers.into_iter().map(delayed)).map(pause);
+        let run = Run::new().threads(threads);
+        let all = run.compute_blocking(&(
+            bag.clone(),
+            bag.clone().map(|n| n % 7).frequencies().map(|counts| counts.sorted()),
+            bag.clone().fold(String::new, |all, n| format!("{all} {n}"), |a, b| a + &b),
+            bag.clone().first(),
+        ));
+        let (same, counts, text, first) = all.expect("nothing fails");
+        prop_assert_eq!(&same, &plain);
+        prop_assert_eq!(first, plain.first().copied());
+        prop_assert_eq!(text, plain.iter().map(|n| format!(" {n}")).collect::<String>());
+        let of = |key: u32| plain.iter().filter(|n| *n % 7 == key).count() as u64;
+        let expected: Vec<(u32, u64)> =
+            (0..7).map(|key| (key, of(key))).filter(|(_, n)| *n > 0).collect();
+        let mut counts: Vec<(u32, u64)> = counts.into_iter().collect();
+        counts.sort_unstable();
+        prop_assert_eq!(counts, expected);
+        let taken = run.compute_blocking(&bag.clone().take(most)).expect("nothing fails");
+        prop_assert_eq!(&taken[..], &plain[..most.min(plain.len())]);
+        let streamed = block_on(run.stream(bag).try_collect::<Vec<u32>>());
+        prop_assert_eq!(streamed.expect("nothing fails"), plain);
+    }
+}
+
+#[test]
+fn records_before_one_that_fails_are_given_and_may_be_enough() {
+    for threads in 1..5 {
+        // Batches are twice as long as the one before at most: one of them begins within 30 records.
+        let bag = Bag::from_delayed([delayed(0..100_u32)]).map(|n| {
+            assert_ne!(n, 60, "a number that this function does not like");
+            n
+        });
+        let run = Run::new().threads(threads);
+        let taken = run.compute_blocking(&bag.clone().take(30)).expect("they are there");
+        assert!(taken.into_iter().eq(0..30));
+        let failed = run.compute_blocking(&bag.take(61));
+        assert!(matches!(failed, Err(Error::Panic { .. })), "{failed:?}");
+    }
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub(super) struct Batch {
     pub(super) pace: Option<Arc<Pace>>,
 }
 
+/// The batches of a partition.
+pub(super) type BatchIter = Box<dyn Iterator<Item = Batch> + Send>;
+
 impl Batch {
     /// A batch of these records.
     pub(super) fn of<T: Send + 'static>(records: Vec<T>) -> Self {

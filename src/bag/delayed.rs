@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::base::Base;
 use super::broadcast::Env;
-use super::chain::{Batch, Chunk};
+use super::chain::{BatchIter, Chunk};
 use super::computation::{Computation, Values};
 use super::compute::{Compute, Run};
-use super::origin::{Chunks, Origin, batches, whole};
+use super::memory::{Pace, batches};
+use super::origin::{Chunks, Origin, whole};
 use super::phases::Phase;
 use super::tasks::Tasks;
 use super::verbs::{Text, Verbs};
@@ -183,11 +184,11 @@ impl<T: Send + 'static> Bag<T> {
 }
 
 /// The records of a task's value, in batches.
-fn records<C>(value: Shared) -> Box<dyn Iterator<Item = Batch> + Send>
+fn records<C>(value: Shared, pace: Arc<Pace>) -> BatchIter
 where
     C: IntoIterator<Item: Send + 'static, IntoIter: Send + 'static> + Clone + Send + Sync + 'static,
 {
-    batches(move || Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
+    batches(pace, move || Arc::unwrap_or_clone(typed::<C>(value)).into_iter())
 }
 
 impl<T: Send + Sync + 'static> Item<T> {

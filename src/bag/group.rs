@@ -8,11 +8,11 @@ use super::base::{self, Base};
 use super::broadcast::Env;
 use super::chain::Chunk;
 use super::item::{Erased, Finish, Reduced, Reduction};
-use super::origin::Origin;
+use super::origin::{Chunks, Origin};
 use super::sketch;
-use super::tasks::Tasks;
+use super::tasks::{Alone, Tasks};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, Sketch, Step, Value};
-use crate::run::{Context, Held, Order, Pass, of_tasks, reduction};
+use crate::run::{Context, Held, Order, Pass, continued, fed, of_tasks, reduction};
 use crate::{Progress, Result};
 
 /// Bags of one origin that are combined, and what is done with the value of each.
@@ -91,23 +91,29 @@ impl Group {
         })
     }
 
-    /// A lane for each task, which feeds the records of its value to a state of its own.
+    /// A lane for each task, which feeds the records of its value to a state of its own; lanes on all threads
+    /// feed those of a value that takes long.
     fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
+        let values = tasks.nodes.len();
         let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
-            let (group, records) = (Arc::clone(self), tasks.records);
+            let (group, tasks) = (Arc::clone(self), tasks.reader());
             let inputs = [node].into_iter().chain(&self.needs).cloned();
             let name = Name::Sketched(Arc::clone(&sketch), Some(n));
             Node::new(name, inputs, move |context, inputs| {
                 let (value, shared) = (inputs.take(0), inputs.take_all());
                 let mut held = Held::all(group.start(context, &shared));
-                for batch in records(value) {
-                    if context.stop.is_set() || group.full(&held.state) {
-                        break;
-                    }
+                let mut batches = tasks.open(value);
+                let alone = Alone::new(values, context.threads);
+                while !alone.is_over() {
+                    let batch = if group.full(&held.state) { None } else { batches.next() };
+                    let Some(batch) = batch.filter(|_| !context.stop.is_set()) else {
+                        return Ok(fed(held));
+                    };
                     group.feed(context, &shared, &mut held.state, Chunk::Records(batch))?;
                     held.weigh(context, &*group)?;
                 }
-                Ok(Moved::outcome(held))
+                let rest = Arc::new(Chunks::rest(batches));
+                Ok(Outcome::Node(continued(context, held, rest, &group, shared)))
             })
         });
         lanes.collect()

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::Bag;
 use super::base::Base;
 use super::broadcast::Env;
-use super::chain::{BATCH, Batch, Chunk, Emit, Stage, Take};
+use super::chain::{BATCH, Batch, BatchIter, Chunk, Emit, Stage, Take};
 use super::lend::Lend;
 use super::origin::{Batches, Origin, whole};
 use crate::Result;
@@ -57,10 +57,11 @@ fn nanos(time: Duration, records: usize) -> u64 {
 
 /// Batches that `cut` makes of at most so many records each, until it makes none.
 fn paced(
+    pace: Arc<Pace>,
     mut cut: impl FnMut(usize) -> Option<Batch> + Send + 'static,
-) -> Box<dyn Iterator<Item = Batch> + Send> {
-    let pace = Arc::new(Pace::default());
-    let (mut most, mut read) = (0, Duration::ZERO);
+) -> BatchIter {
+    // Where records like these were measured before, the first batch is as long as those.
+    let (mut most, mut read) = (BATCH, Duration::ZERO);
     Box::new(std::iter::from_fn(move || {
         most = pace.next(most, read);
         let began = Instant::now();
@@ -68,6 +69,18 @@ fn paced(
         read = began.elapsed();
         Some(Batch { pace: Some(Arc::clone(&pace)), ..batch })
     }))
+}
+
+/// An iterator's records, some at a time; it is made as the first are wanted.
+pub(super) fn batches<I>(pace: Arc<Pace>, open: impl FnOnce() -> I + Send + 'static) -> BatchIter
+where
+    I: Iterator<Item: Send + 'static> + Send + 'static,
+{
+    let mut records = std::iter::once_with(open).flatten();
+    paced(pace, move |most| {
+        let batch: Vec<_> = records.by_ref().take(most).collect();
+        (!batch.is_empty()).then(|| Batch::of(batch))
+    })
 }
 
 /// The records of what a function makes, which is called as the first are wanted.
@@ -78,12 +91,8 @@ where
     F: Fn() -> I + Send + Sync + 'static,
     I: Iterator<Item: Send + 'static> + Send + 'static,
 {
-    fn open(self: Arc<Self>, _: usize) -> Box<dyn Iterator<Item = Batch> + Send> {
-        let mut records = std::iter::once_with(move || (self.0)()).flatten();
-        paced(move |most| {
-            let batch: Vec<_> = records.by_ref().take(most).collect();
-            (!batch.is_empty()).then(|| Batch::of(batch))
-        })
+    fn open(self: Arc<Self>, _: usize) -> BatchIter {
+        batches(Arc::default(), move || (self.0)())
     }
 }
 
@@ -99,11 +108,11 @@ impl Batches for Places {
         self.partitions
     }
 
-    fn open(self: Arc<Self>, partition: usize) -> Box<dyn Iterator<Item = Batch> + Send> {
+    fn open(self: Arc<Self>, partition: usize) -> BatchIter {
         // In 128 bits, as the product may not fit in fewer.
         let at = |n: usize| (n as u128 * self.records as u128 / self.partitions as u128) as usize;
         let Range { mut start, end } = at(partition)..at(partition + 1);
-        paced(move |most| {
+        paced(Arc::default(), move |most| {
             let batch = start..end.min(start.saturating_add(most));
             start = batch.end;
             let len = batch.len();

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Bag;
 use super::base::Base;
 use super::broadcast::Env;
-use super::chain::{Batch, Chunk, Emit, Stage, Take, copied};
-use super::tasks::Tasks;
+use super::chain::{BatchIter, Chunk, Emit, Stage, Take, copied};
+use super::tasks::{TaskReader, Tasks};
 use super::verbs::Verbs;
 use crate::block::{Block, Blocks, Delimiter, Next};
 use crate::graph::{Shared, Step, caught};
@@ -34,19 +34,21 @@ pub(super) trait Batches: Send + Sync {
 
     /// The batches of a partition from the first on. Runs none of the caller's code before one is
     /// asked for: a run that opens partitions is not prepared for panics.
-    fn open(self: Arc<Self>, partition: usize) -> Box<dyn Iterator<Item = Batch> + Send>;
+    fn open(self: Arc<Self>, partition: usize) -> BatchIter;
 }
 
 /// An origin, listed.
 pub(super) enum Chunks {
     Text(Text),
     Memory(Arc<dyn Batches>),
-    Values(Arc<Tasks>, Vec<Shared>),
+    Values(TaskReader, Vec<Shared>),
+    /// What is left of a partition, which is read once.
+    Rest(Mutex<Option<BatchIter>>),
 }
 
 pub(super) enum ChunkReader {
     Text(Box<Blocks>),
-    Memory(Box<dyn Iterator<Item = Batch> + Send>),
+    Memory(BatchIter),
 }
 
 impl Origin {
@@ -60,7 +62,7 @@ impl Origin {
         Ok(match self {
             Self::Text(job) => Chunks::Text(job.open(context, order)?),
             Self::Memory(batches) => Chunks::Memory(Arc::clone(batches)),
-            Self::Tasks(tasks) => Chunks::Values(Arc::clone(tasks), values),
+            Self::Tasks(tasks) => Chunks::Values(tasks.reader(), values),
         })
     }
 
@@ -102,6 +104,11 @@ impl fmt::Debug for Origin {
 }
 
 impl Chunks {
+    /// The batches that are left of a partition.
+    pub(super) fn rest(batches: BatchIter) -> Self {
+        Self::Rest(Mutex::new(Some(batches)))
+    }
+
     /// The same, for partitions that are opened in no order, or never.
     pub(super) fn apart(self) -> Self {
         match self {
@@ -127,6 +134,7 @@ impl Input for Chunks {
             Self::Text(text) => text.partitions(),
             Self::Memory(batches) => batches.partitions(),
             Self::Values(_, values) => values.len(),
+            Self::Rest(_) => 1,
         }
     }
 
@@ -135,7 +143,11 @@ impl Input for Chunks {
             Self::Text(text) => ChunkReader::Text(Box::new(text.open(partition))),
             Self::Memory(batches) => ChunkReader::Memory(Arc::clone(batches).open(partition)),
             Self::Values(tasks, values) => {
-                ChunkReader::Memory((tasks.records)(Arc::clone(&values[partition])))
+                ChunkReader::Memory(tasks.open(Arc::clone(&values[partition])))
+            }
+            Self::Rest(rest) => {
+                let rest = rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+                ChunkReader::Memory(rest.unwrap_or_else(|| unreachable!("a run opens it once")))
             }
         }
     }
@@ -282,20 +294,6 @@ impl<T> Bag<T> {
         let base = Base::new(Origin::Text(Arc::new(job)), step);
         Self { base: Base { verbs, ..base }, stage }
     }
-}
-
-/// An iterator's records, some at a time; it is made as the first are wanted.
-pub(super) fn batches<I>(
-    open: impl FnOnce() -> I + Send + 'static,
-) -> Box<dyn Iterator<Item = Batch> + Send>
-where
-    I: Iterator<Item: Send + 'static> + Send + 'static,
-{
-    let mut records = std::iter::once_with(open).flatten();
-    Box::new(std::iter::from_fn(move || {
-        let batch: Vec<_> = records.by_ref().take(super::chain::BATCH).collect();
-        (!batch.is_empty()).then(|| Batch::of(batch))
-    }))
 }
 
 /// The first stage of a bag whose chunks are batches of its records.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use super::Bag;
 use super::base::Base;
 use super::broadcast::Env;
-use super::chain::{Batch, Chunk, Emit, Stage, Take};
+use super::chain::{Batch, BatchIter, Chunk, Emit, Stage, Take};
 use super::lend::Lend;
+use super::memory::Pace;
 use super::tasks::Tasks;
 use super::verbs::Text;
 use crate::Result;
@@ -98,9 +99,7 @@ fn joined<T: Clone + Send + Sync + 'static>(nodes: &[Arc<Node>]) -> Arc<Node> {
 struct Between<T>(Vec<T>);
 
 /// The records of a task's value, in one batch.
-fn records<T: Clone + Send + Sync + 'static>(
-    value: Shared,
-) -> Box<dyn Iterator<Item = Batch> + Send> {
+fn records<T: Clone + Send + Sync + 'static>(value: Shared, _: Arc<Pace>) -> BatchIter {
     Box::new(std::iter::once_with(move || {
         let records = Arc::unwrap_or_clone(typed::<Vec<T>>(value));
         Batch { len: records.len(), records: Box::new(Between(records)), pace: None }

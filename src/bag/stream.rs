@@ -13,6 +13,7 @@ use futures::{SinkExt, Stream, StreamExt};
 use super::broadcast::Env;
 use super::chain::Chunk;
 use super::item::Made;
+use super::origin::Chunks;
 use super::verbs::Text;
 use super::{Bag, Item, Run};
 use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, Step, caught};
@@ -99,9 +100,22 @@ impl<T: Send + 'static> Bag<T> {
         context: &Context,
         mut values: Vec<Shared>,
         most: usize,
-        mut sink: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+        sink: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Result<Arc<Node>> {
         let shared = values.split_off(values.len() - self.base.needs.len());
+        let input = Arc::new(self.base.origin.open(context, values, Order::Kept)?);
+        Ok(self.each_chunk(context, input, shared, ("stream".to_owned(), most), sink))
+    }
+
+    /// The same, of blocks of the bag's origin. Errors of the caller's functions have this name.
+    pub(super) fn each_chunk(
+        &self,
+        context: &Context,
+        input: Arc<Chunks>,
+        shared: Vec<Shared>,
+        (name, most): (String, usize),
+        mut sink: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+    ) -> Arc<Node> {
         let bag = self.clone();
         let work = move |context: &Context, shared: &[Shared], mut chunk: Chunk| {
             context.read(|| bag.base.origin.amount(&chunk));
@@ -112,8 +126,9 @@ impl<T: Send + 'static> Bag<T> {
                 let enough = records.len() >= most;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             };
-            let ran = chunk.with("stream", |chunk| bag.stage.run(chunk, &env, &mut append));
-            Ok((records, ran.map(drop)))
+            let ran = chunk.with("", |chunk| bag.stage.run(chunk, &env, &mut append));
+            let named = |error: Error| error.in_task(|| (name.clone(), String::new()));
+            Ok((records, ran.map(drop).map_err(named)))
         };
         // What stands before a bad record is given before the run fails, or may be enough.
         let sink = move |context: &Context, (records, ran): (Vec<T>, Result<()>)| {
@@ -123,10 +138,9 @@ impl<T: Send + 'static> Bag<T> {
             }
             Ok(flow)
         };
-        let input = Arc::new(self.base.origin.open(context, values, Order::Kept)?);
         // What records have on the heap, nobody tells.
         let weigh = |(records, _): &(Vec<T>, _)| records.capacity() * size_of::<T>();
-        Ok(streaming(context, input, shared, work, weigh, sink))
+        streaming(context, input, shared, work, weigh, sink)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Many tasks whose values are taken one after another, and are never all there.
 
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::engine::Engine;
@@ -8,8 +7,9 @@ use super::node::{Name, Node, Outcome, Shared};
 use super::plan::Roots;
 use super::{Context, Result};
 
-/// Runs tasks as one graph and gives `take` their values, in their order, until it breaks. It is
-/// called by workers, one at a time, in tasks that are named after it.
+/// Runs tasks as one graph and gives `take` their values, in their order, until it breaks: its outcome is a
+/// [`ControlFlow<()>`](std::ops::ControlFlow), or a task that makes one. It is called by workers, one at a
+/// time, in tasks that are named after it.
 ///
 /// Of each task `over` tells what it is made over, by number; and all of them may need `needs`. What
 /// they share is run once, but a task is made only as it is among the first `ahead` that were not
@@ -24,7 +24,7 @@ pub(crate) fn take_in_turn(
     over: impl Fn(usize) -> Option<Arc<Node>> + Send + 'static,
     tasks: impl Iterator<Item = Arc<Node>> + Send + 'static,
     needs: &[Arc<Node>],
-    take: impl FnMut(&Context, Shared) -> Result<ControlFlow<()>> + Send + 'static,
+    take: impl FnMut(&Context, Shared) -> Result<Outcome> + Send + 'static,
 ) -> Result<()> {
     let take = Arc::new(Mutex::new(take));
     let ends = tasks.enumerate().map(move |(n, task)| {
@@ -32,7 +32,7 @@ pub(crate) fn take_in_turn(
         Node::new(Name::Numbered(name, n), [task], move |context, inputs| {
             // Never contended: they take turns.
             let mut take = take.lock().unwrap_or_else(PoisonError::into_inner);
-            take(context, inputs.take(0)).map(Outcome::value)
+            take(context, inputs.take(0))
         })
     });
     let roots = Roots { next: Box::new(ends), over: Box::new(over) };

@@ -1,15 +1,14 @@
 //! Merges the states of lanes into one: in a tree, or by parts, side by side.
 //!
-//! Small states are merged in pairs, and so are those of tasks, which may be many. Large states that have
-//! parts are cut by their keys: a task merges the same part of all lanes, so that all threads help and each
+//! Small states are merged in pairs. Large states that have parts are cut by their keys: a task merges the same part of all lanes, so that all threads help and each
 //! has one part in memory at a time. It reads spilled parts back, see [`parts`](super::parts).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::parts::{Gate, Part};
+use super::parts::{Merged, Part};
 use super::spilled::{Held, SPILL_BITS};
 use super::{Context, Pass};
-use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
+use crate::graph::{Moved, Name, Node, Outcome, tree};
 use crate::spill::Budget;
 use crate::{Error, Result};
 
@@ -17,40 +16,8 @@ use crate::{Error, Result};
 /// millisecond.
 pub(super) const BY_PARTS: usize = if cfg!(test) { 1 } else { 4 << 20 };
 
-/// The state of all that tasks have made, in their order: merged each as soon as it can be, and completed part by
-/// part on all threads if it is large. What lanes need is needed here for a state if there is no lane.
-pub(crate) fn of_tasks<B: 'static, P: Pass<B>>(
-    lanes: Vec<Arc<Node>>,
-    pass: Arc<P>,
-    needs: Vec<Arc<Node>>,
-) -> Arc<Node> {
-    let merging = Arc::clone(&pass);
-    let whole = tree(lanes, move |context, mut into: Held<P::State>, from| {
-        if context.stop.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        into.append(context, &*merging, from)?;
-        into.weigh(context, &*merging)?;
-        Ok(into)
-    });
-    let Some(whole) = whole else { return started(pass, needs) };
-    Node::new(Name::Only("complete"), [whole], move |context, inputs| {
-        let mut whole = Moved::<Held<P::State>>::out_of(inputs.take(0));
-        if whole.has_spilled() {
-            whole.spill(context, &*pass)?;
-            return Ok(Outcome::Node(by_parts(context, vec![whole], SPILL_BITS, &pass)));
-        }
-        Ok(match (context.threads, pass.weight(&whole.state)) {
-            (threads @ 2.., BY_PARTS..) => {
-                Outcome::Node(by_parts(context, vec![whole], threads.ilog2() + 2, &pass))
-            }
-            _ => Moved::outcome(whole.state),
-        })
-    })
-}
-
 /// A state of no records, of these values.
-fn started<B: 'static, P: Pass<B>>(pass: Arc<P>, needs: Vec<Arc<Node>>) -> Arc<Node> {
+pub(super) fn started<B: 'static, P: Pass<B>>(pass: Arc<P>, needs: Vec<Arc<Node>>) -> Arc<Node> {
     Node::new(Name::Only("lane"), needs, move |context, inputs| {
         Ok(Moved::outcome(pass.start(context, &inputs.take_all())))
     })
@@ -72,8 +39,8 @@ fn merged<B: 'static, P: Pass<B>>(states: Vec<P::State>, pass: &Arc<P>) -> Optio
     })
 }
 
-/// The merge of what the lanes of one input hold, which are few: as suits it, once all are there.
-/// `whole` makes the states of it in input order, where that matters.
+/// The merge of what the lanes of one input hold, once all are there. `whole` makes the states of it in input
+/// order, where that matters.
 pub(super) fn gathered<B: 'static, P: Pass<B>>(
     lanes: Vec<Arc<Node>>,
     pass: Arc<P>,
@@ -85,33 +52,39 @@ pub(super) fn gathered<B: 'static, P: Pass<B>>(
     }
     Node::new(Name::Only("merge"), lanes, move |context, inputs| {
         let lanes = inputs.take_all().into_iter().map(Moved::<Held<P::State>>::out_of);
-        let mut lanes = whole(lanes.collect())?;
-        let weight: usize = lanes.iter().map(|lane| pass.weight(&lane.state)).sum();
-        let limit = context.budget.as_deref().map(Budget::limit);
-        let over = |part: u64| limit.is_some_and(|limit| weight as u64 > limit / part);
-        // Merged states may take twice the memory that they had. And where some were spilled, parts are
-        // merged in the memory of the states.
-        let spills = lanes.iter().any(Held::has_spilled) || lanes.len() > 1 && over(2);
-        if spills {
-            for lane in &mut lanes {
-                lane.spill(context, &*pass)?;
-            }
-        }
-        Ok(Outcome::Node(match (context.threads, weight) {
-            // Each part is settled by itself, in a fraction of the memory that all of them would take.
-            _ if spills || over(4) => by_parts(context, lanes, SPILL_BITS, &pass),
-            // More parts than threads, so that none is long alone at the end.
-            (threads @ 2.., BY_PARTS..) if lanes.len() > 1 => {
-                by_parts(context, lanes, threads.ilog2() + 2, &pass)
-            }
-            _ => {
-                let states = lanes.into_iter().map(|lane| lane.state).collect();
-                let merged = merged(states, &pass);
-                let merged = merged.unwrap_or_else(|| unreachable!("there is a lane"));
-                settled(merged, Arc::clone(&pass))
-            }
-        }))
+        one_of(context, whole(lanes.collect())?, &pass)
     })
+}
+
+/// The state of all that few states hold, of which there is one at least: merged and settled as suits them.
+pub(super) fn one_of<B: 'static, P: Pass<B>>(
+    context: &Context,
+    mut all: Vec<Held<P::State>>,
+    pass: &Arc<P>,
+) -> Result<Outcome> {
+    let weight: usize = all.iter().map(|held| pass.weight(&held.state)).sum();
+    let limit = context.budget.as_deref().map(Budget::limit);
+    let over = |part: u64| limit.is_some_and(|limit| weight as u64 > limit / part);
+    // Merged states may take twice the memory that they had. And where some were spilled, parts are
+    // merged in the memory of the states.
+    let spills = all.iter().any(Held::has_spilled) || all.len() > 1 && over(2);
+    if spills {
+        for held in &mut all {
+            held.spill(context, &**pass)?;
+        }
+    }
+    let node = match (context.threads, weight) {
+        // Each part is settled by itself, in a fraction of the memory that all of them would take.
+        _ if spills || over(4) => by_parts(context, all, SPILL_BITS, pass),
+        // More parts than threads, so that none is long alone at the end.
+        (threads @ 2.., BY_PARTS..) => by_parts(context, all, threads.ilog2() + 2, pass),
+        _ => {
+            let states = all.into_iter().map(|held| held.state).collect();
+            let merged = merged(states, pass).unwrap_or_else(|| unreachable!("there is a state"));
+            settled(merged, Arc::clone(pass))
+        }
+    };
+    Ok(Outcome::Node(node))
 }
 
 /// The state of a single lane, with all that it spilled.
@@ -154,26 +127,27 @@ fn by_parts<B: 'static, P: Pass<B>>(
             extents.iter_mut().zip(spill).for_each(|(of_part, extent)| of_part.push(extent));
         }
     }
-    let gate = Arc::new(Gate::default());
     let parts = states.into_iter().zip(extents).enumerate().map(|(n, (states, extents))| {
         let held = |state| pass.held(state).saturating_sub(pass.held(&pass.emptied(state))) as u64;
         let held = states.iter().map(held).sum();
         let reserved = context.budget.as_ref().map(|budget| budget.reserve(held));
         let part = Part { states, extents, path: vec![(bits, n)], uncut: 0, _reserved: reserved };
-        let (pass, gate, part) = (Arc::clone(pass), Arc::clone(&gate), Mutex::new(Some(part)));
+        let (pass, part) = (Arc::clone(pass), Mutex::new(Some(part)));
         Node::new(Name::Numbered("merge", n), Vec::new(), move |context, _| {
-            Ok(Moved::outcome(once(&part).merged(context, &*pass, &gate)?))
+            Ok(Moved::outcome(once(&part).merged(context, &*pass)?))
         })
     });
     let pass = Arc::clone(pass);
-    Node::new(Name::Only("join"), parts.collect::<Vec<_>>(), move |_, inputs| {
-        let parts: Vec<Shared> = inputs.take_all();
-        Ok(Moved::outcome(pass.join(parts.into_iter().map(Moved::out_of).collect())))
+    Node::new(Name::Only("join"), parts.collect::<Vec<_>>(), move |context, inputs| {
+        let parts = inputs.take_all().into_iter().map(Moved::<Merged<P::State>>::out_of);
+        let parts: Vec<_> = parts.collect();
+        let whole = parts.into_iter().map(|part| part.whole(context, &*pass));
+        Ok(Moved::outcome(pass.join(whole.collect::<Result<_>>()?)))
     })
 }
 
 /// Takes the value that a task moves on once.
-fn once<T>(value: &Mutex<Option<T>>) -> T {
+pub(super) fn once<T>(value: &Mutex<Option<T>>) -> T {
     let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
     value.unwrap_or_else(|| unreachable!("a task of a run runs once"))
 }

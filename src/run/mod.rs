@@ -7,12 +7,12 @@
 //!        or by parts; what is over the budget in files
 //! ```
 //!
-//! A lane is a thread's share of the input, and a task to those who watch; see [`lanes`]. A lane asks for a block, mostly reads it itself (so a local
-//! file needs no second thread, and no queue stands between reading and work), and works on it. One
-//! [`schedule`] says which block a lane gets, of any partition; three ends say what becomes of it:
-//! [`unordered`] ones have a state a lane, [`segments`] are states of neighbouring blocks that merge as
-//! they meet, and a [`stream`](stream()) hands results on in input order. See [`merge`] for how the
-//! states of lanes become one.
+//! A lane is a thread's share of the input, and a task to those who watch; see [`lanes`]. A lane asks for a
+//! block, mostly reads it itself (so a local file needs no second thread, and no queue stands between
+//! reading and work), and works on it. One [`schedule`] says which block a lane gets, of any partition;
+//! three ends say what becomes of it: [`unordered`] ones have a state a lane, [`segments`] are states of
+//! neighbouring blocks that merge as they meet, and a [`stream`](stream()) hands results on in input
+//! order. See [`merge`] for how the states of lanes become one, and [`tasks`] for inputs that tasks make.
 
 mod common;
 mod dispatch;
@@ -32,6 +32,9 @@ mod segments_tests;
 mod signal;
 mod spilled;
 mod stream;
+#[cfg(test)]
+mod stream_tests;
+mod tasks;
 mod unordered;
 #[cfg(test)]
 mod unordered_tests;
@@ -43,7 +46,6 @@ use std::future::Future;
 pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use crate::memory::READY;
 pub(crate) use input::{Job, Order, Text};
-pub(crate) use merge::of_tasks;
 #[cfg(feature = "cli")]
 pub(crate) use merge::whole_of;
 pub(crate) use reduce::{Pass, reduction};
@@ -54,6 +56,7 @@ pub(crate) use spilled::Held;
 pub(crate) use spilled::save_each;
 #[cfg_attr(not(feature = "cli"), allow(unused_imports))]
 pub(crate) use stream::{stream, streaming};
+pub(crate) use tasks::{continued, fed, of_tasks};
 
 /// What can be read block by block, in partitions.
 pub(crate) trait Input: Send + Sync + 'static {

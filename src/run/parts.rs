@@ -1,12 +1,12 @@
 //! The merge of one part of all states.
 //!
-//! A part that does not fit beside those that other threads merge waits until it has the memory alone. If it
-//! does not fit then either, it is cut by its keys, and its parts are merged one after another: they are spilled
-//! before, or all is read for each of them where it is little.
+//! A part that does not fit beside those that other threads merge is merged when these are done, and has the
+//! memory alone: no thread waits for that, so the run may have it do other work. If the part does not fit then
+//! either, it is cut by its keys, and its parts are merged one after another: they are spilled before, or all is
+//! read for each of them where it is little.
 //! If one key has nearly all of it, it is cut by the values of this key, and of each piece only the result
 //! stays in memory. A part that can be cut in neither way is an error that names the memory that would do.
 
-use std::sync::{PoisonError, RwLock};
 use std::vec::IntoIter;
 
 use super::spilled::{Saved, load, saved};
@@ -31,9 +31,6 @@ const LEAST: u64 = if cfg!(test) { 64 } else { 1 << 20 };
 /// A part of one key that takes less is merged in any memory.
 const SMALL: u64 = 1 << 20;
 
-/// Parts are merged beside each other, or one has all memory.
-pub(super) type Gate = RwLock<()>;
-
 /// The same part of all states.
 pub(super) struct Part<S> {
     /// Those in memory.
@@ -49,34 +46,40 @@ pub(super) struct Part<S> {
 }
 
 /// The result of merging a part.
-enum Merged<S> {
+pub(super) enum Merged<S> {
+    /// Its state, settled.
     All(S),
     /// It does not fit: the part as it was, and the error where it cannot be cut.
     TooLarge(Box<(Part<S>, Error)>),
 }
 
-impl<S> Part<S> {
-    /// The state of the whole part, settled.
+impl<S> Merged<S> {
+    /// The state of the whole part, which is merged now if it did not fit before: no other part is.
     ///
     /// # Errors
     ///
     /// If the temporary file cannot be read or written, if the run is cancelled, and if the part has to be in
     /// memory as a whole and does not fit.
+    pub(super) fn whole<B, P: Pass<B, State = S>>(self, context: &Context, pass: &P) -> Result<S> {
+        match self {
+            Self::All(state) => Ok(state),
+            Self::TooLarge(part) => part.0.alone(context, pass),
+        }
+    }
+}
+
+impl<S> Part<S> {
+    /// Merges it, if it fits beside the parts that other threads merge.
+    ///
+    /// # Errors
+    ///
+    /// If the temporary file cannot be read, and if the run is cancelled.
     pub(super) fn merged<B, P: Pass<B, State = S>>(
         self,
         context: &Context,
         pass: &P,
-        gate: &Gate,
-    ) -> Result<S> {
-        let part = {
-            let _beside = gate.read().unwrap_or_else(PoisonError::into_inner);
-            match self.fit(context, pass, largest_part(context))? {
-                Merged::All(state) => return Ok(state),
-                Merged::TooLarge(part) => part.0,
-            }
-        };
-        let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
-        part.alone(context, pass)
+    ) -> Result<Merged<S>> {
+        self.fit(context, pass, largest_part(context))
     }
 
     /// A state of this part that has seen nothing.

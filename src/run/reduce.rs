@@ -7,7 +7,7 @@ use super::lanes;
 use super::merge::gathered;
 use super::schedule::Policy;
 use super::segments::{self, Segments};
-use super::spilled::save_each;
+use super::spilled::{Held, save_each};
 use super::unordered::{self, FirstFailure};
 use super::{BlockOf, Context, Input};
 use crate::graph::{Moved, Node, Shared};
@@ -191,25 +191,44 @@ where
     I: Input,
     P: Pass<BlockOf<I>>,
 {
-    // Inputs of the lanes, and not captured by them, so that the graph drops them in time.
     let needs: Vec<_> = shared.into_iter().map(lanes::ready).collect();
-    let feeding = Arc::clone(&pass);
+    let (lanes, whole) = lanes_of(context, input, &pass, needs.clone());
+    gathered(lanes, pass, needs, whole)
+}
+
+/// What makes the states of lanes those of all, in input order where that matters.
+type Whole<S> = Box<dyn Fn(Vec<Held<S>>) -> Result<Vec<Held<S>>> + Send + Sync>;
+
+/// The tasks of the lanes of a pass over an input, which look at the values of what they need. Each makes a
+/// [`Moved`] state.
+pub(super) fn lanes_of<I, P>(
+    context: &Context,
+    input: Arc<I>,
+    pass: &Arc<P>,
+    needs: Vec<Arc<Node>>,
+) -> (Vec<Arc<Node>>, Whole<P::State>)
+where
+    I: Input,
+    P: Pass<BlockOf<I>>,
+{
+    let feeding = Arc::clone(pass);
     if pass.ordered() {
         let dispatch = lanes::dispatch(context, input, Policy::Runs, Segments::default());
         let lanes = lanes::tasks(&dispatch, &needs, move |n, context, dispatch, shared| {
             segments::lane(n, context, dispatch, &*feeding, shared).map(Moved::outcome)
         });
-        return gathered(lanes, pass, needs, move |empty| {
+        let whole = move |empty| {
             let segments = std::mem::take(&mut dispatch.lock().kept).whole();
             Ok(if segments.is_empty() { empty } else { segments })
-        });
+        };
+        return (lanes, Box::new(whole));
     }
     let dispatch = lanes::dispatch(context, input, Policy::Any, FirstFailure::default());
     let common = Arc::new(Common::new(dispatch.lanes()));
     let lanes = lanes::tasks(&dispatch, &needs, move |_, context, dispatch, shared| {
         unordered::lane(context, dispatch, &*feeding, shared, &common).map(Moved::outcome)
     });
-    gathered(lanes, pass, needs, Ok)
+    (lanes, Box::new(Ok))
 }
 
 /// The error for states that hold more than they may and cannot be spilled; `least` says what would

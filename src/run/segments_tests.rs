@@ -6,9 +6,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::Context;
-use super::merge::of_tasks;
 use super::reduce::{Pass, reduce};
 use super::spilled::Held;
+use super::tasks::{fed, of_tasks};
 use super::tests::Numbers;
 use crate::graph::{Moved, Name, Node, Shared};
 use crate::spill::Budget;
@@ -126,7 +126,7 @@ proptest! {
                     pass.feed(context, &[], &mut held.state, block.to_vec())?;
                     held.weigh(context, &*pass)?;
                 }
-                Ok(Moved::outcome(held))
+                Ok(fed(held))
             })
         });
         let whole = of_tasks(lanes.collect(), Arc::clone(&pass), Vec::new());

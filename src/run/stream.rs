@@ -10,12 +10,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::dispatch::{Dispatch, Failure, Keep, Mine, State, Step};
 use super::lanes;
 use super::schedule::{Policy, Position, Schedule, Wake};
 use super::{BlockOf, Context, Input};
+use crate::graph::sync::MutexGuard;
 use crate::graph::{Name, Node, Outcome, Shared, caught};
 use crate::memory::Reservation;
 use crate::spill::Budget;
@@ -26,7 +27,7 @@ use crate::{Error, Result};
 const ROOM: usize = 4;
 
 /// What a window keeps.
-struct Results<T, S> {
+pub(super) struct Results<T, S> {
     /// Results that wait, and the bytes that each takes.
     waiting: BTreeMap<Position, (usize, Result<T>)>,
     /// The bytes of all of these, reserved of the budget of a run that has one.
@@ -53,7 +54,7 @@ impl<T, S> Keep for Results<T, S> {
 
 impl<T, S> Results<T, S> {
     /// A window for so many lanes.
-    fn new(context: &Context, sink: S) -> (Policy, Self) {
+    pub(super) fn new(context: &Context, sink: S) -> (Policy, Self) {
         let policy = Policy::Window { room: ROOM * context.threads.max(1) };
         let (waiting, budget) = (BTreeMap::new(), context.budget.clone());
         let reserved = budget.as_ref().map(|budget| budget.reserve(0));
@@ -67,7 +68,7 @@ impl<T, S> Results<T, S> {
     }
 
     /// How it ended, when no lane is left.
-    fn ended(&mut self, context: &Context) -> Result<()> {
+    pub(super) fn ended(&mut self, context: &Context) -> Result<()> {
         match self.outcome.take() {
             Some(outcome) => outcome,
             None if context.stop.is_cancelled() => Err(Error::Cancelled),
@@ -144,7 +145,7 @@ where
 }
 
 /// One lane: block after block until none is left. `give` gives a result to the sink.
-fn lane<I: Input, T, S>(
+pub(super) fn lane<I: Input, T, S>(
     context: &Context,
     dispatch: &Dispatch<I, Results<T, S>>,
     work: &impl Fn(BlockOf<I>) -> Result<T>,
@@ -211,151 +212,4 @@ fn next<I: Input, T, S>(state: &mut State<I, Results<T, S>>) -> Option<Result<T>
     kept.weighs(kept.weight - weight);
     schedule.handed_on();
     Some(result)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-    use std::task::Poll;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::run::Reader;
-    use crate::run::tests::Numbers;
-    use crate::spill::Budget;
-
-    fn streamed(input: &Numbers, threads: usize, most: usize) -> Result<Vec<u32>> {
-        let context = Context { threads, ..Context::default() };
-        let mut seen = Vec::new();
-        stream(&context, &Arc::new(input.clone()), Ok, Vec::len, |block: Vec<u32>| {
-            seen.extend(block);
-            Ok(if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        Ok(seen)
-    }
-
-    /// Partitions of five blocks, of which those behind the second wait until the first is read.
-    struct Gated(Arc<AtomicBool>);
-
-    struct Gate {
-        partition: usize,
-        left: usize,
-        is_open: Arc<AtomicBool>,
-    }
-
-    impl Input for Gated {
-        type Reader = Gate;
-
-        fn partitions(&self) -> usize {
-            4
-        }
-
-        fn open(&self, partition: usize) -> Gate {
-            Gate { partition, left: 5, is_open: Arc::clone(&self.0) }
-        }
-    }
-
-    impl Reader for Gate {
-        type Block = Vec<u32>;
-
-        async fn next(&mut self) -> Result<Option<Vec<u32>>> {
-            poll_fn(|cx| {
-                if self.partition < 2 || self.is_open.load(SeqCst) {
-                    return Poll::Ready(());
-                }
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
-            if self.left == 0 {
-                self.is_open.fetch_or(self.partition == 0, SeqCst);
-                return Ok(None);
-            }
-            self.left -= 1;
-            Ok(Some(vec![self.partition as u32]))
-        }
-    }
-
-    #[test]
-    fn the_first_partition_goes_on_while_results_fill_the_memory_and_readers_wait_for_it() {
-        for threads in 1..6 {
-            let budget = Some(Arc::new(Budget::new(0, None)));
-            let context = Context { threads, budget, ..Context::default() };
-            let mut seen = Vec::new();
-            let sink = |block: Vec<u32>| {
-                seen.extend(block);
-                Ok(ControlFlow::Continue(()))
-            };
-            stream(&context, &Arc::new(Gated(Arc::default())), Ok, Vec::len, sink)
-                .expect("nothing fails");
-            let expected: Vec<u32> = (0..4).flat_map(|partition| [partition; 5]).collect();
-            assert_eq!(seen, expected, "{threads} threads");
-        }
-    }
-
-    #[test]
-    fn results_that_fill_the_memory_hold_back_the_blocks_behind_them() {
-        let blocks = 60;
-        for threads in 1..6 {
-            let budget = Some(Arc::new(Budget::new(0, None)));
-            let context = Context { threads, budget, ..Context::default() };
-            let (made, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let work = |block: Vec<u32>| {
-                made.fetch_add(1, SeqCst);
-                Ok(block)
-            };
-            let mut given = 0;
-            let sink = |_| {
-                std::thread::sleep(Duration::from_millis(1));
-                most.fetch_max(made.load(SeqCst) - given, SeqCst);
-                given += 1;
-                Ok(ControlFlow::Continue(()))
-            };
-            stream(&context, &Arc::new(Numbers::new(1, blocks)), work, Vec::len, sink)
-                .expect("nothing fails");
-            assert_eq!(given, blocks);
-            // Each lane may have had a block when the first result came to wait.
-            assert!(most.load(SeqCst) <= threads + 2, "{most:?} results of {threads} threads");
-        }
-    }
-
-    #[test]
-    fn results_come_in_input_order_on_any_number_of_threads() {
-        for threads in 1..6 {
-            for (partitions, blocks) in [(0, 0), (1, 0), (1, 100), (100, 1), (7, 13)] {
-                let input = Numbers::new(partitions, blocks);
-                let seen = streamed(&input, threads, usize::MAX).expect("nothing fails");
-                assert_eq!(seen, input.all(), "{partitions} x {blocks} on {threads}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_sink_that_breaks_stops_the_reading() {
-        for threads in 1..4 {
-            let input = Numbers::new(1000, 10);
-            assert_eq!(streamed(&input, threads, 5).expect("nothing fails"), [0, 1, 2, 3, 4]);
-            assert!(input.opened() <= 40, "{} partitions were opened", input.opened());
-        }
-    }
-
-    #[test]
-    fn the_first_error_in_input_order_is_the_one_reported() {
-        for threads in 1..5 {
-            let input = Numbers::failing(20, 5, &[(3, 2), (9, 0)]);
-            let error = streamed(&input, threads, usize::MAX).expect_err("it fails");
-            assert!(error.to_string().contains("block 2 of 3"), "{error}");
-            // What stands before the error can still be had.
-            assert_eq!(streamed(&input, threads, 17).expect("not reached").len(), 17);
-        }
-    }
-
-    #[test]
-    fn a_panic_in_the_work_is_an_error() {
-        let (context, input) = (Context::default(), Arc::new(Numbers::new(3, 3)));
-        let work = |block: Vec<u32>| if block == [4] { panic!("four") } else { Ok(block) };
-        let error = stream(&context, &input, work, Vec::len, |_| Ok(ControlFlow::Continue(())));
-        assert!(matches!(error, Err(Error::Panic { message, .. }) if message == "four"));
-    }
 }

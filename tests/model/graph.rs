@@ -30,6 +30,8 @@ mod sketch;
 mod state;
 #[path = "../../src/graph/stop.rs"]
 mod stop;
+#[path = "../../src/graph/tree.rs"]
+mod tree;
 #[path = "../../src/graph/turns.rs"]
 mod turns;
 #[path = "../../src/graph/waiting.rs"]
@@ -39,10 +41,11 @@ mod worker;
 
 pub(crate) use context::Context;
 pub(crate) use crew::Lineage;
-pub(crate) use node::{Name, Node};
+pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
 pub(crate) use seats::StandIns;
 pub(crate) use sketch::Sketch;
 pub(crate) use stop::{Entry as StopEntry, Stop};
+pub(crate) use tree::tree;
 pub(crate) use turns::take_in_turn;
 pub(crate) use worker::caught;
 

@@ -193,7 +193,8 @@ fn taken_in_turn(threads: usize, ahead: usize, witness: &Witness) {
             assert_eq!(value.downcast_ref::<u32>(), Some(&3));
             let before = takes.fetch_add(1, SeqCst);
             assert!(ahead > 1 || last.all()[3] == 0, "it went ahead");
-            Ok(if before == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            let flow = if before == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+            Ok(graph::Outcome::value(flow))
         });
     outcome.expect("nothing fails");
     assert_eq!(taken.load(SeqCst), 2);

@@ -1,6 +1,7 @@
 //! The blocks of an input, handed to lanes whose readers wait for bytes.
 
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -9,23 +10,51 @@ use super::{Witness, check};
 use crate::block::Next;
 use crate::{Error, Result};
 
+#[path = "../../src/run/common.rs"]
+mod common;
 #[path = "../../src/run/dispatch.rs"]
 mod dispatch;
+#[path = "../../src/run/lanes.rs"]
+mod lanes;
+#[path = "../../src/run/merge.rs"]
+mod merge;
+#[path = "../../src/run/parts.rs"]
+mod parts;
+#[path = "../../src/run/reduce.rs"]
+mod reduce;
 #[path = "../../src/run/schedule.rs"]
 mod schedule;
+#[path = "../../src/run/segments.rs"]
+mod segments;
 #[path = "../../src/run/signal.rs"]
 mod signal;
+#[path = "../../src/run/spilled.rs"]
+mod spilled;
+#[path = "../../src/run/stream.rs"]
+mod stream;
+#[path = "../../src/run/unordered.rs"]
+mod unordered;
 
+use common::Common;
 use dispatch::{Dispatch, Failure, Keep, Mine, Step};
+use reduce::Pass;
 use schedule::{Policy, Schedule};
+use segments::Segments;
+use unordered::FirstFailure;
 
-pub(crate) use super::graph::Stop;
+use super::graph::Shared;
+pub(crate) use super::graph::{Context, Stop};
 
-pub(super) const MODELS: [(&str, fn()); 4] = [
+pub(super) const MODELS: [(&str, fn()); 9] = [
     ("bytes that come at any moment", bytes_that_come_at_any_moment),
     ("lanes that share one reader", lanes_that_share_one_reader),
     ("lanes that wait for bytes are told of the end", lanes_that_wait_are_told_of_the_end),
     ("a lane has enough while another waits for bytes", a_lane_that_has_enough),
+    ("segments of two lanes are merged in input order", segments_in_input_order),
+    ("results of two lanes are handed on in input order", results_in_input_order),
+    ("the first failure in input order is raised once", the_first_failure_is_raised),
+    ("an ordered end has enough before a failure", enough_before_a_failure),
+    ("each end is cancelled at any moment", ends_that_are_cancelled),
 ];
 
 // As in `src/run/mod.rs`.
@@ -208,4 +237,252 @@ fn a_lane_that_has_enough() {
         other.join().expect("no panic").expect("nothing fails");
         assert_eq!(lanes.worked(), [0, 1], "what was waited for is not wanted");
     });
+}
+
+/// Numbers of blocks in partitions, all of which are there.
+struct Numbered {
+    blocks: &'static [usize],
+    /// The block that cannot be read.
+    fails: Option<(usize, usize)>,
+    witness: Witness,
+}
+
+struct NumberedReader {
+    at: (usize, usize),
+    blocks: usize,
+    fails: Option<(usize, usize)>,
+    _witness: Witness,
+}
+
+impl Input for Numbered {
+    type Reader = NumberedReader;
+
+    fn partitions(&self) -> usize {
+        self.blocks.len()
+    }
+
+    fn open(&self, partition: usize) -> NumberedReader {
+        let (blocks, fails) = (self.blocks[partition], self.fails);
+        NumberedReader { at: (partition, 0), blocks, fails, _witness: self.witness.clone() }
+    }
+}
+
+impl Reader for NumberedReader {
+    type Block = (usize, usize);
+
+    async fn step(&mut self, _: usize) -> Result<Option<Next<(usize, usize)>>> {
+        let at = self.at;
+        if self.fails == Some(at) {
+            return Err(failure(at));
+        }
+        self.at.1 += 1;
+        Ok((at.1 < self.blocks).then_some(Next::Block(at)))
+    }
+}
+
+fn failure(at: (usize, usize)) -> Error {
+    Error::Changed { place: crate::Place::object(format!("{at:?}")) }
+}
+
+/// The blocks in the order in which they were fed, up to so many.
+#[derive(Clone, Copy)]
+struct Blocks {
+    ordered: bool,
+    enough: usize,
+}
+
+impl Pass<(usize, usize)> for Blocks {
+    type State = Vec<(usize, usize)>;
+
+    fn ordered(&self) -> bool {
+        self.ordered
+    }
+
+    fn start(&self, _: &Context, _: &[Shared]) -> Self::State {
+        Vec::new()
+    }
+
+    fn emptied(&self, _: &Self::State) -> Self::State {
+        Vec::new()
+    }
+
+    fn feed(
+        &self,
+        _: &Context,
+        _: &[Shared],
+        state: &mut Self::State,
+        block: (usize, usize),
+    ) -> Result<()> {
+        state.push(block);
+        Ok(())
+    }
+
+    fn full(&self, state: &Self::State) -> bool {
+        state.len() >= self.enough
+    }
+
+    fn merge(&self, into: &mut Self::State, from: Self::State) {
+        into.extend(from);
+    }
+
+    fn weight(&self, _: &Self::State) -> usize {
+        0
+    }
+
+    fn parts(&self, state: Self::State, _: u32) -> Vec<Self::State> {
+        vec![state]
+    }
+
+    fn join(&self, parts: Vec<Self::State>) -> Self::State {
+        parts.concat()
+    }
+
+    fn save(&self, _: &Self::State, _: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    fn load(&self, _: &mut Self::State, _: &[u8]) -> bool {
+        false
+    }
+}
+
+/// What two lanes make of an input at one of the ends: the blocks, in the order that the end gives them.
+fn two_lanes(end: End, input: Numbered, stop: &Stop) -> Result<Vec<(usize, usize)>> {
+    let context = Context { threads: 2, stop: stop.clone(), ..Context::default() };
+    let input = Arc::new(input);
+    match end {
+        End::Segments { enough } => {
+            let pass = Blocks { ordered: true, enough };
+            let dispatch = Dispatch::new(input, 2, Policy::Runs, Segments::default());
+            let dispatch = Arc::new(dispatch);
+            let kept = Arc::clone(&dispatch);
+            in_two(move |n| segments::lane(n, &context, &dispatch, &pass, &[]).map(drop))?;
+            let whole = std::mem::take(&mut kept.lock().kept).whole();
+            let mut all: Vec<_> = whole.into_iter().flat_map(|held| held.state).collect();
+            all.truncate(enough);
+            Ok(all)
+        }
+        End::Stream { enough } => {
+            let given: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
+            let gives = Arc::clone(&given);
+            let sink = move |block| {
+                let mut given = gives.lock().expect("nothing panics");
+                given.push(block);
+                let is_enough = given.len() >= enough;
+                Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            };
+            let (policy, results) = stream::Results::new(&context, sink);
+            let dispatch = Arc::new(Dispatch::new(input, 2, policy, results));
+            let (kept, of_lane) = (Arc::clone(&dispatch), context.clone());
+            in_two(move |_| {
+                stream::lane(&of_lane, &dispatch, &Ok, |_| 0, &|sink, block| sink(block));
+                Ok(())
+            })?;
+            kept.lock().kept.ended(&context)?;
+            let given = given.lock().expect("nothing panics");
+            Ok(given.clone())
+        }
+        End::Unordered => {
+            let pass = Blocks { ordered: false, enough: usize::MAX };
+            let dispatch = Dispatch::new(input, 2, Policy::Any, FirstFailure::default());
+            let (dispatch, common) = (Arc::new(dispatch), Arc::new(Common::new(2)));
+            let all: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
+            let adds = Arc::clone(&all);
+            in_two(move |_| {
+                let held = unordered::lane(&context, &dispatch, &pass, &[], &common)?;
+                adds.lock().expect("nothing panics").extend(held.state);
+                Ok(())
+            })?;
+            let mut all = all.lock().expect("nothing panics").clone();
+            all.sort_unstable();
+            Ok(all)
+        }
+    }
+}
+
+/// The three ends of a run.
+#[derive(Clone, Copy)]
+enum End {
+    Segments { enough: usize },
+    Stream { enough: usize },
+    Unordered,
+}
+
+const ENDS: [End; 3] =
+    [End::Segments { enough: usize::MAX }, End::Stream { enough: usize::MAX }, End::Unordered];
+
+/// Runs a lane on this thread and one on another. The failure is that of one of them, and of no more.
+fn in_two(lane: impl Fn(usize) -> Result<()> + Send + Sync + 'static) -> Result<()> {
+    let lane = Arc::new(lane);
+    let other = loom::thread::spawn({
+        let lane = Arc::clone(&lane);
+        move || lane(1)
+    });
+    let (own, other) = (lane(0), other.join().expect("no panic"));
+    assert!(own.is_ok() || other.is_ok() || matches!(own, Err(Error::Cancelled)), "raised twice");
+    own.and(other)
+}
+
+fn all_of(blocks: &[usize]) -> Vec<(usize, usize)> {
+    let partitions = blocks.iter().enumerate();
+    partitions.flat_map(|(partition, &blocks)| (0..blocks).map(move |n| (partition, n))).collect()
+}
+
+/// What an end gives of blocks of which none fails.
+fn in_input_order(end: End, blocks: &'static [usize]) {
+    check(2, move |witness| {
+        let input = Numbered { blocks, fails: None, witness: witness.clone() };
+        let all = two_lanes(end, input, &Stop::default()).expect("nothing fails");
+        assert_eq!(all, all_of(blocks));
+    });
+}
+
+fn segments_in_input_order() {
+    in_input_order(ENDS[0], &[2, 1]);
+    in_input_order(ENDS[0], &[3]);
+}
+
+fn results_in_input_order() {
+    in_input_order(ENDS[1], &[2, 1]);
+    in_input_order(ENDS[1], &[3]);
+}
+
+fn the_first_failure_is_raised() {
+    for end in ENDS {
+        check(2, move |witness| {
+            let fails = Some((0, 1));
+            let input = Numbered { blocks: &[2, 1], fails, witness: witness.clone() };
+            let error = two_lanes(end, input, &Stop::default()).expect_err("it fails");
+            assert!(error.to_string().contains("(0, 1)"), "{error}");
+        });
+    }
+}
+
+fn enough_before_a_failure() {
+    for end in [End::Segments { enough: 1 }, End::Stream { enough: 1 }] {
+        check(2, move |witness| {
+            let fails = Some((1, 0));
+            let input = Numbered { blocks: &[1, 1], fails, witness: witness.clone() };
+            let enough = two_lanes(end, input, &Stop::default()).expect("it has enough before");
+            assert_eq!(enough, [(0, 0)]);
+        });
+    }
+}
+
+fn ends_that_are_cancelled() {
+    for end in ENDS {
+        check(2, move |witness| {
+            let stop = Stop::default();
+            let input = Numbered { blocks: &[1, 1], fails: None, witness: witness.clone() };
+            let cancels = loom::thread::spawn({
+                let stop = stop.clone();
+                move || stop.cancel()
+            });
+            match two_lanes(end, input, &stop) {
+                Ok(all) => assert_eq!(all, [(0, 0), (1, 0)], "it was done before"),
+                Err(error) => assert!(matches!(error, Error::Cancelled), "{error}"),
+            }
+            cancels.join().expect("no panic");
+        });
+    }
 }
