@@ -4,7 +4,7 @@ use creel_operators::aggregate::{self, Gives, Needs, Order};
 
 use super::batch::Kind;
 use super::compile::Compiler;
-use super::end::Wanted;
+use super::end::{Sort, Wanted};
 use super::expression;
 use super::fault::Fault;
 use super::syntax::{Call, Expr, Node, Span};
@@ -121,6 +121,19 @@ impl Grouping {
     /// Returns true if it draws records by their numbers.
     pub(super) fn draws(&self) -> bool {
         self.reducers.iter().any(|reducer| reducer.kind.traits.is_numbered)
+    }
+
+    /// How many records it ranks, by what, and whether the largest come first, if this is all that it does.
+    fn ranking(&self) -> Option<(u64, &Value, bool)> {
+        let (Shape::Members(_), [reducer]) = (&self.shape, self.reducers.as_slice()) else {
+            return None;
+        };
+        let descending = match reducer.kind.name {
+            "topk" => true,
+            "bottomk" => false,
+            _ => return None,
+        };
+        Some((*reducer.parameters.first()? as u64, &reducer.columns.last()?.0, descending))
     }
 
     /// How many rows of all records may be kept, if these are the result.
@@ -260,8 +273,21 @@ pub(super) fn single(compiler: &mut Compiler, call: &Call) -> Result<(), Fault> 
         verbs::frequencies(compiler, call)?;
         return compiler.count_rows(call);
     }
-    compiler.end(Grouping::alone(reducer));
+    end_in_one(compiler, Grouping::alone(reducer));
     Ok(())
+}
+
+/// Ends a chain of records in one aggregate of all of them. Many of the largest, or smallest, records are
+/// those that a sort begins with, which spills.
+pub(super) fn end_in_one(compiler: &mut Compiler, grouping: Grouping) {
+    /// The most that are kept in a table, which costs less for few.
+    const MOST_IN_TABLE: u64 = 1000;
+    match grouping.ranking() {
+        Some((k, by, descending)) if k > MOST_IN_TABLE => {
+            compiler.end(Sort::new(compiler.kind, by.clone(), descending).ranked(k));
+        }
+        _ => compiler.end(grouping),
+    }
 }
 
 /// The row of an aggregate that stages are made of.

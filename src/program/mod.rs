@@ -9,6 +9,8 @@
 //! next ([`phases`]). Several results of one pass, `a, b`, are one end of a phase.
 
 mod batch;
+#[cfg(test)]
+mod budget_tests;
 mod column;
 mod compile;
 #[cfg(test)]

@@ -231,11 +231,11 @@ pub(crate) static VERBS: &[Verb] = &[
 fn ranked(c: &mut Compiler, call: &Call, k: u64) -> Result<(), Fault> {
     // No input has as many records as the largest parameter.
     let k = (k as f64).min(9_007_199_254_740_991.0);
-    match (call.args.get(1), c.rows()) {
+    let grouping = match (call.args.get(1), c.rows()) {
         (Some(_), _) => return grouping::single(c, call),
         (None, RowShape::Counts | RowShape::Pairs) => {
             let value = Value::Path([(Step::Index(1), false)].into());
-            c.end(Grouping::ranked_by(&call.name, k, c.kind, (value, Kind::Json)));
+            Grouping::ranked_by(&call.name, k, c.kind, (value, Kind::Json))
         }
         (None, RowShape::Objects) => {
             let name = &call.name;
@@ -245,9 +245,10 @@ fn ranked(c: &mut Compiler, call: &Call, k: u64) -> Result<(), Fault> {
         }
         (None, RowShape::Values) => {
             c.fit(call, None)?;
-            c.end(Grouping::of_records(&call.name, vec![k], c.kind));
+            Grouping::of_records(&call.name, vec![k], c.kind)
         }
-    }
+    };
+    grouping::end_in_one(c, grouping);
     Ok(())
 }
 
@@ -271,11 +272,6 @@ fn sorted(c: &mut Compiler, call: &Call) -> Result<(), Fault> {
         return Err(Fault::new(span.clone(), "a list is nothing to sort by")
             .hint("flatten makes a record of each member"));
     }
-    let by = match by {
-        by if kind.is_json() => Some((expression::then(by, Value::Key), Kind::Key)),
-        Value::Identity => None,
-        by => Some((by, kind)),
-    };
     c.end(Sort::new(c.kind, by, descending));
     Ok(())
 }

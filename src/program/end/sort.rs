@@ -8,6 +8,7 @@ use creel_operators::aggregate::{Damaged, Reader, Writer as _};
 use creel_operators::sort::SortKey;
 
 use super::super::column::ColumnBuffer;
+use super::super::expression;
 use super::super::failure::{Failures, Told, feed_without_bad};
 use super::super::fields;
 use super::super::lane::each_cell;
@@ -26,6 +27,15 @@ use crate::spill::Budget;
 /// The most rows that are kept by themselves, where only the first ones are wanted.
 const MOST_KEPT: u64 = 1 << 16;
 
+/// What the order of records with the same key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ties {
+    /// That of the input.
+    Input,
+    /// That of their texts.
+    Text,
+}
+
 /// The end of a phase in its records, sorted.
 #[derive(Debug)]
 pub(in super::super) struct Sort {
@@ -34,15 +44,28 @@ pub(in super::super) struct Sort {
     /// What the records are.
     kind: Kind,
     descending: bool,
+    ties: Ties,
     wanted: Wanted,
     /// What the lanes of a run have in common.
     shared: OnceLock<Arc<Shared>>,
 }
 
 impl Sort {
-    /// Sorts records of a kind by a value of each; by themselves, if there is none.
-    pub(in super::super) fn new(kind: Kind, by: Option<(Value, Kind)>, descending: bool) -> Self {
-        Self { by, kind, descending, wanted: Wanted::default(), shared: OnceLock::new() }
+    /// Sorts records of a kind by a value of each.
+    pub(in super::super) fn new(kind: Kind, by: Value, descending: bool) -> Self {
+        let by = match (by.kind(kind), by) {
+            (Kind::Json, by) => Some((expression::then(by, Value::Key), Kind::Key)),
+            (_, Value::Identity) => None,
+            (of, by) => Some((by, of)),
+        };
+        let (wanted, shared) = (Wanted::default(), OnceLock::new());
+        Self { by, kind, descending, ties: Ties::Input, wanted, shared }
+    }
+
+    /// The same, but the first so many records alone, of which those with the same key are in the order of
+    /// their texts: as `topk` and `bottomk` have them.
+    pub(in super::super) fn ranked(self, k: u64) -> Self {
+        Self { ties: Ties::Text, wanted: Wanted { limit: Some(k), ..self.wanted }, ..self }
     }
 
     /// Whether the records are texts that are their own keys.
@@ -202,7 +225,8 @@ impl Sorting {
         if self.of.wanted.counted {
             return;
         }
-        let (is_few, descending) = (self.of.kept().is_some(), self.of.descending);
+        let (is_few, descending, of_ties) =
+            (self.of.kept().is_some(), self.of.descending, self.of.ties);
         let mut key = std::mem::take(&mut self.key);
         let (mut n, mut made) = (0, Vec::new());
         each_cell(text, batch, |cell| {
@@ -213,9 +237,6 @@ impl Sorting {
                 _ => key.put(of.spans[n].of(keys).as_bytes(), descending),
             }
             n += 1;
-            key.append(&self.place);
-            key.put_number(self.row);
-            self.row += 1;
             let row = match cell {
                 Cell::Text(text) | Cell::Json(text) | Cell::Key(text) => text.as_bytes(),
                 Cell::Bool(_) | Cell::Number(_) | Cell::List(_) => {
@@ -225,6 +246,14 @@ impl Sorting {
                     &made
                 }
             };
+            match of_ties {
+                Ties::Text => key.put(row, false),
+                Ties::Input => {
+                    key.append(&self.place);
+                    key.put_number(self.row);
+                    self.row += 1;
+                }
+            }
             match is_few {
                 true => self.add_first(key.bytes(), Some(row)),
                 false => self.ranges().add(key.bytes(), row),
