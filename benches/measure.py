@@ -10,6 +10,9 @@ work and returns the lines that it adds to the table:
 
 Rounds are interleaved, so that a slow minute of the machine hits all tools alike; medians are
 shown, and every raw figure goes to results/.
+
+With `--old FOLDER`, the release folder of an older commit, peers are left out: each command of creel
+runs beside the same command there, in turn, and the lines are the ratios of time and of memory.
 """
 
 import dataclasses
@@ -30,6 +33,9 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 DATA = TARGET / "bench"
 PYTHON = DATA / "venv/bin/python"
 PEERS = HERE / "peers"
+
+# What stands behind the name of a tool that is of an older commit.
+BEFORE = ", before"
 
 # How a figure is written, and what its larger or smaller unit is.
 FIGURES = {
@@ -117,12 +123,15 @@ def median(runs, figure="wall"):
 class Bench:
     """What a row is given: where things are, how often to measure, and what was measured."""
 
-    def __init__(self, rounds, threads):
+    def __init__(self, rounds, threads, old=None):
         self.repeats = rounds
         self.threads = threads
+        self.old = old
         self.creel = TARGET / "release/creel"
         # Raw figures by work and tool, as they will be kept.
         self.raw = {}
+        # What the older commit needs, beside this one.
+        self.before = []
 
     def example(self, name):
         """A program of benches/ that is built as an example."""
@@ -132,12 +141,25 @@ class Bench:
         """The command of a peer in Python."""
         return [PYTHON, PEERS / name, *arguments]
 
-    def rounds(self, tools, *, work, slow=(), trees=(), agree=True, repeats=None, **how):
+    def of_old(self, tools):
+        """The commands of creel among tools, and the same of the older commit."""
+        new = TARGET / "release"
+        for name, (program, *arguments) in tools.items():
+            if pathlib.Path(program).is_relative_to(new):
+                yield name, [program, *arguments]
+                old = self.old / pathlib.Path(program).relative_to(new)
+                if old.exists():
+                    yield f"{name}{BEFORE}", [old, *arguments]
+
+    def rounds(self, tools, *, work, slow=(), trees=(), agree=True, repeats=None, told={}, **how):
         """Runs each of the tools in turn, round after round: the runs of each.
 
         `slow` tools run once, `trees` are measured with all of their children. If they are to agree,
         all must print the same (`agree` may be a function that makes of an output what is compared).
+        Tools that measure themselves are in `told`, with a function that makes figures of their output.
         """
+        if self.old:
+            tools, slow = dict(self.of_old(tools)), ()
         missing = [name for name, command in tools.items() if not shutil.which(command[0])]
         if missing:
             print(f"{work}: not installed, so left out: {', '.join(missing)}", file=sys.stderr)
@@ -148,14 +170,20 @@ class Bench:
                 if turn and name in slow:
                     continue
                 out, run = measure(command, name in trees, **how)
+                if reads := told.get(name.removesuffix(BEFORE)):
+                    run |= reads(out)
                 runs[name].append(run)
-                if agree:
+                if agree and not reads:
                     answers.setdefault(agree(out) if callable(agree) else out, set()).add(name)
                 print(f"{work}: round {turn + 1}: {name}: {run['wall']:.3f} s", file=sys.stderr)
         if len(answers) > 1:
             told = "\n".join(f"{sorted(names)}: {out[:400]!r}" for out, names in answers.items())
             sys.exit(f"{work}: the tools do not agree:\n{told}")
         self.raw[work] = runs
+        for name in tools:
+            if f"{name}{BEFORE}" in tools:
+                for figure in ("wall", "memory"):
+                    self.before.append(self.line(f"{work}, {name}", runs, name, f"{name}{BEFORE}", reach=1.03, figure=figure))
         return runs
 
     def printed(self, command):

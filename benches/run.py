@@ -9,6 +9,7 @@ import argparse
 import datetime
 import importlib
 import json
+import pathlib
 import sys
 
 import measure
@@ -34,16 +35,19 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-save", action="store_true")
+    parser.add_argument("--old", type=pathlib.Path, metavar="FOLDER",
+                        help="the release folder of an older commit, beside which creel is measured, and no peer")
     options = parser.parse_args()
 
     measure.DATA.mkdir(parents=True, exist_ok=True)
     table = [("work", "creel", "beside", "it takes", "ratio", "asked")]
     for row in options.rows or ROWS:
-        bench = measure.Bench(options.rounds, options.threads)
-        lines = [line for line in importlib.import_module(f"rows.{row}").run(bench) if line]
+        bench = measure.Bench(options.rounds, options.threads, options.old)
+        lines = importlib.import_module(f"rows.{row}").run(bench)
+        lines = bench.before if options.old else [line for line in lines if line]
         table.extend(line.cells() for line in lines)
         if not options.no_save:
-            save(row, bench, lines)
+            save(f"{row}-old" if options.old else row, bench, lines)
     measure.markdown(table)
 
 

@@ -8,10 +8,16 @@ import measure
 KEYS, MOST = 50_000_000, 50_000_000
 
 
-def run(bench):
+def keys(bench):
+    """The keys, in the page cache."""
     path = measure.DATA / f"keys-{KEYS}-{MOST}.txt"
     bench.made(path, bench.example("generate_keys"), KEYS, MOST)
     measure.warm([path])
+    return path
+
+
+def run(bench):
+    path = keys(bench)
     creel = [bench.creel, "-j", bench.threads, "-f", "text"]
     program = "distinct | count"
     tools = {

@@ -22,20 +22,21 @@ def packed(path):
     return target
 
 
+def told(out):
+    """The seconds that a run prints."""
+    return {"wall": float(out)}
+
+
 def run(bench):
     program, lines = bench.example("expensive"), []
     for end in ("sum", "compute"):
-        runs = [{"wall": bench.printed([program, end, 4])} for _ in range(bench.repeats)]
-        bench.raw[end] = {"creel": runs}
-        wall, alone = measure.median(runs), RECORDS * A_RECORD
+        runs = bench.rounds({"creel": [program, end, 4]}, work=end, told={"creel": told})
+        wall, alone = measure.median(runs["creel"]), RECORDS * A_RECORD
         lines.append(measure.Line(f"100 records of 10 ms, {end}, 4 threads", f"{wall:.3f} s", "1 thread",
                                   f"{alone:.3f} s", wall / alone, 0.3))
     path = packed(bench.mail()[0])
     measure.warm([path])
-    runs = {"1 thread": [], "2 threads": []}
-    for _ in range(bench.repeats):
-        for name in runs:
-            runs[name].append({"wall": bench.printed([program, "lines", name.split()[0], path])})
-    bench.raw["lines"] = runs
+    tools = {f"{n} thread{'s' * (n > 1)}": [program, "lines", n, path] for n in (1, 2)}
+    runs = bench.rounds(tools, work="lines", told=dict.fromkeys(tools, told))
     lines.append(bench.line("20 µs a line of one .gz, in order, 2 threads", runs, "2 threads", "1 thread", reach=0.6))
     return lines
