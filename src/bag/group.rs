@@ -1,8 +1,8 @@
 //! The reductions of one origin as one pass: each chunk is fed to all of them.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::base::{self, Base};
 use super::broadcast::Env;
@@ -94,17 +94,21 @@ impl Group {
     /// A lane for each task, which feeds the records of its value to a state of its own; lanes on all threads
     /// feed those of a value that takes long.
     fn lanes_over(self: &Arc<Self>, tasks: &Arc<Tasks>, sketch: Arc<Sketch>) -> Vec<Arc<Node>> {
-        let values = tasks.nodes.len();
+        let (values, reader) = (tasks.nodes.len(), tasks.reader());
+        let left = Arc::new(AtomicUsize::new(values));
         let lanes = tasks.nodes.iter().enumerate().map(|(n, node)| {
-            let (group, tasks) = (Arc::clone(self), tasks.reader());
+            let (group, reader, left) = (Arc::clone(self), reader.clone(), Arc::clone(&left));
             let inputs = [node].into_iter().chain(&self.needs).cloned();
             let name = Name::Sketched(Arc::clone(&sketch), Some(n));
             Node::new(name, inputs, move |context, inputs| {
                 let (value, shared) = (inputs.take(0), inputs.take_all());
                 let mut held = Held::all(group.start(context, &shared));
-                let mut batches = tasks.open(value);
+                let mut batches = reader.open(value);
                 let alone = Alone::new(values, context.threads);
-                while !alone.is_over() {
+                left.fetch_sub(1, Relaxed);
+                // While there are many that nobody has begun, they are work for the other threads.
+                let are_many = || values > context.threads && left.load(Relaxed) > 0;
+                while are_many() || !alone.is_over() {
                     let batch = if group.full(&held.state) { None } else { batches.next() };
                     let Some(batch) = batch.filter(|_| !context.stop.is_set()) else {
                         return Ok(fed(held));

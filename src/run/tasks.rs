@@ -4,8 +4,9 @@
 //! and these states are merged in a tree. A value that takes long is different: the rest of it becomes an
 //! [`Input`], and [lanes](super::lanes) on all threads take its blocks; see [`continued`].
 //!
-//! Small states are merged as soon as they meet. Large ones stay apart, but few of them, and are merged in
-//! the end part by part on all threads.
+//! Small states are merged as soon as they are neighbours. Large ones stay apart, as many as there are threads,
+//! and are merged in the end part by part on all threads. Four a thread took 1.15 times the time: states of the
+//! same keys take more memory apart, and are colder when they are merged.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,9 +18,6 @@ use super::spilled::Held;
 use super::{BlockOf, Context, Input, Pass};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, tree};
 use crate::{Error, Result};
-
-/// How many states there may be for each thread, before neighbours are merged that are large.
-const MOST: usize = 4;
 
 /// States of neighbouring records, in input order; one at least.
 struct Neighbours<S>(SmallVec<[Held<S>; 1]>);
@@ -101,7 +99,7 @@ impl<S: Send + 'static> Neighbours<S> {
         let at = self.0.len() - 1;
         self.0.extend(behind.0);
         self.merge_at(context, pass, at, BY_PARTS)?;
-        while self.0.len() > MOST * context.threads.max(1) {
+        while self.0.len() > context.threads.max(1) {
             let weight =
                 |n: &usize| pass.weight(&self.0[*n].state) + pass.weight(&self.0[n + 1].state);
             let lightest = (0..self.0.len() - 1).min_by_key(weight).unwrap_or_default();
