@@ -8,8 +8,8 @@ use creel_operators::sort::Splitters;
 use super::part::{Chunk, Part};
 use super::parts::Parts;
 use super::ranges::{Cutter, Ranges, Shared, keys_of};
-
 use crate::Result;
+use crate::memory::Reservation;
 use crate::run::{Context, stream};
 
 /// Chunks and keys of each that are looked at, and the bytes that these keys may have.
@@ -36,11 +36,12 @@ pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) ->
     let is_around = matches!(cutter, Cutter::Around(_));
     let shared = Arc::new(Shared::cut(has_rows, cutter, budget, context.threads));
     let share = budget.map(|budget| budget.limit() / 4 / context.threads.max(1) as u64);
-    let idle: Mutex<Vec<Ranges>> = Mutex::default();
+    let idle: Mutex<Vec<(Ranges, Option<Reservation>)>> = Mutex::default();
     let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
     let send = |part: Part| {
         let popped = idle().pop();
-        let mut ranges = popped.unwrap_or_else(|| Ranges::cutting(&shared));
+        let (mut ranges, mut reserved) = popped
+            .unwrap_or_else(|| (Ranges::cutting(&shared), budget.map(|budget| budget.reserve(0))));
         for chunk in part.chunks {
             ranges.add_chunk(&chunk.load(budget)?);
         }
@@ -49,7 +50,9 @@ pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) ->
         {
             ranges.spill(budget)?;
         }
-        idle().push(ranges);
+        let held = (ranges.held() + ranges.unused()) as u64;
+        reserved.iter_mut().for_each(|reserved| reserved.set(held));
+        idle().push((ranges, reserved));
         Ok(())
     };
     let chunks = part.chunks.into_iter().map(|chunk| {
@@ -59,7 +62,7 @@ pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) ->
     });
     let chunks = Arc::new(Parts::new(chunks));
     stream(context, &chunks, send, |()| 0, |()| Ok(ControlFlow::Continue(())))?;
-    let lanes = std::mem::take(&mut *idle());
+    let (lanes, _reserved): (Vec<_>, Vec<_>) = std::mem::take(&mut *idle()).into_iter().unzip();
     let mut parts = Ranges::parts(lanes);
     parts.iter_mut().for_each(|part| part.cuts = cuts);
     match parts.len() {

@@ -9,6 +9,7 @@ use creel_operators::distinct::{CUT_BITS, FirstRecords, Form, LOG_BITS, Logs, Un
 use super::parts::Parts;
 use super::ranges::{Ranges, Shared};
 use crate::Result;
+use crate::memory::Reservation;
 use crate::run::{Context, stream};
 use crate::spill::{Batch, Budget, Extent};
 
@@ -220,17 +221,21 @@ fn each_part(
         share.clamp(SMALLEST, LARGEST)
     });
     let parts = Arc::new(Parts::new(groups(&lanes).into_iter()));
-    let idle: Mutex<Vec<Unique>> = Mutex::default();
+    let idle: Mutex<Vec<(Unique, Option<Reservation>)>> = Mutex::default();
     let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
     let work = |logs: Range<usize>| {
         let popped = idle().pop();
-        let mut unique = popped.unwrap_or_else(|| Unique::new(form));
+        let (mut unique, mut reserved) = popped.unwrap_or_else(|| {
+            (Unique::new(form), budget.map(|budget| budget.reserve(most as u64)))
+        });
         let lanes = &lanes;
         let mut chunks = logs.flat_map(|log| lanes.iter().flat_map(move |lane| lane.chunks(log)));
         let cutting = Cutting { budget, most, finish };
         cutting.tell_apart(&mut chunks, LOG_BITS, &mut unique)?;
         if unique.weight() <= 4 * most {
-            idle().push(unique);
+            let held = unique.weight().max(most) as u64;
+            reserved.iter_mut().for_each(|reserved| reserved.set(held));
+            idle().push((unique, reserved));
         }
         Ok(())
     };

@@ -9,7 +9,9 @@ use super::cut::{MOST_CUTS, cut};
 use super::part::{Part, next, take};
 use super::parts::Parts;
 use super::ranges::Ranges;
+use crate::memory::Reservation;
 use crate::run::{Context, stream};
+use crate::spill::Budget;
 use crate::{Error, Result};
 
 /// The largest part that is sorted as it is, in bytes, and the least that may be asked for.
@@ -27,6 +29,8 @@ const LARGEST_KEPT: usize = 4 << 20;
 struct Scratch {
     bytes: Vec<u8>,
     rows: Vec<Row>,
+    /// The memory of both.
+    reserved: Option<Reservation>,
 }
 
 /// The rows of a part in order, encoded.
@@ -71,6 +75,7 @@ pub(crate) fn in_order(
         let mut own = popped.unwrap_or_default();
         let mut encoded = Encoded { bytes: spare().pop().unwrap_or_default(), ends: Vec::new() };
         let is_uniform = part.is_uniform;
+        own.reserve(budget, part.weight());
         part.load(budget, &mut own.bytes)?;
         if !is_uniform {
             own.index(has_rows)?;
@@ -84,6 +89,7 @@ pub(crate) fn in_order(
             }
         }
         if own.bytes.capacity() <= LARGEST_KEPT {
+            own.reserve(budget, 0);
             scratch().push(own);
         }
         Ok(encoded)
@@ -127,6 +133,17 @@ fn weigh(encoded: &Encoded) -> usize {
 }
 
 impl Scratch {
+    /// Reserves what the buffers take, and so many bytes if that is more.
+    fn reserve(&mut self, budget: Option<&Budget>, bytes: usize) {
+        let held = self.bytes.capacity() + self.rows.capacity() * size_of::<Row>();
+        let held = held.max(bytes) as u64;
+        match (&mut self.reserved, budget) {
+            (Some(reserved), _) => reserved.set(held),
+            (none, Some(budget)) => *none = Some(budget.reserve(held)),
+            (None, None) => {}
+        }
+    }
+
     /// The places of the keys, in order: those of rows that were sorted, or as they stand.
     fn keys(&self, is_uniform: bool, has_rows: bool) -> impl Iterator<Item = Range<usize>> {
         let mut at = 0;
@@ -143,7 +160,7 @@ impl Scratch {
 
     /// Finds the rows of the bytes.
     fn index(&mut self, has_rows: bool) -> Result<()> {
-        let Self { bytes, rows } = self;
+        let Self { bytes, rows, .. } = self;
         if u32::try_from(bytes.len()).is_err() {
             return Err(Error::Memory {
                 task: "sort".to_owned(),

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::runs::{FAN_IN, Stored, load};
 use super::{Budget, Extent, RowWriter, Run};
 use crate::Result;
+use crate::memory::Reservation;
 
 /// The rows of many runs in the order of their keys; rows of equal keys in the order of the runs.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Merged<'b> {
     heads: Vec<Head>,
     /// The numbers of the runs that have a row, as a heap: a run is not behind the two below it.
     heap: Vec<usize>,
+    /// The memory of a piece of each run.
+    _reserved: Reservation,
 }
 
 /// A run from its next row on.
@@ -137,6 +140,9 @@ impl<'b> Merged<'b> {
     }
 
     fn of(budget: &'b Budget, runs: Vec<Run>) -> Result<Self> {
+        let first_of =
+            |run: &Run| run.pieces.first().map_or(0, |(extent, _)| extent.holds() as u64);
+        let reserved = budget.reserve(runs.iter().map(first_of).sum());
         let heads = runs.into_iter().map(|run| Head {
             run,
             next: 0,
@@ -146,7 +152,8 @@ impl<'b> Merged<'b> {
             long: 0,
             word: 0,
         });
-        let mut merged = Self { budget, heads: heads.collect(), heap: Vec::new() };
+        let (heads, heap) = (heads.collect(), Vec::new());
+        let mut merged = Self { budget, heads, heap, _reserved: reserved };
         for n in 0..merged.heads.len() {
             if merged.heads[n].step(budget)? {
                 merged.heap.push(n);
