@@ -1,5 +1,7 @@
 //! Counts of a run that may not hold them all while it reads.
 
+use std::io::Write;
+
 use creel::aggregate::count;
 use creel::{Bag, Error, Run, delayed};
 
@@ -94,4 +96,48 @@ fn states_that_cannot_be_spilled_are_refused_over_the_memory_of_a_run() {
         let (counts, top, count) = run.compute_blocking(&few).expect("it fits");
         assert_eq!((counts.len(), top[0], count), (100, 299_999, 300_000));
     }
+}
+
+/// The most bytes of this process that were resident so far, if the system says.
+fn most_resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(most.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+}
+
+#[test]
+fn the_memory_bounds_blocks_and_threads_of_a_run_that_reads_text() {
+    // In a process of its own, so that it is seen what runs hold at most.
+    if std::env::var_os("MEMORY_ALONE").is_none() {
+        let name = "the_memory_bounds_blocks_and_threads_of_a_run_that_reads_text";
+        let mut alone = std::process::Command::new(std::env::current_exe().expect("a program"));
+        let alone = alone.args(["--exact", name]).env("MEMORY_ALONE", "1").output();
+        let alone = alone.expect("it runs");
+        assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mut out = std::io::BufWriter::new(file.as_file());
+    (0..2_000_000).for_each(|n| writeln!(out, "{:064}", n % 1000).expect("written"));
+    out.flush().expect("written");
+    let text = creel::ReadOptions::new()
+        .partition_size(2 << 20)
+        .read_text([file.path().to_string_lossy()]);
+    let text = text.expect("a pattern");
+    let run = Run::new().threads(64).memory(64 << 20);
+    let before = most_resident();
+    let counted = run.compute_blocking(&(
+        text.clone().count(),
+        text.clone().frequencies().map(|counts| counts.len()),
+        text.clone().map(|line| line.len()).sum(),
+    ));
+    assert_eq!(counted.expect("it is read"), (2_000_000, 1000, 128_000_000));
+    let streamed = futures::executor::block_on(async {
+        use futures::TryStreamExt;
+        run.stream(text).try_fold(0, |n, _| async move { Ok(n + 1) }).await
+    });
+    assert_eq!(streamed.expect("it is read"), 2_000_000);
+    let (Some(before), Some(after)) = (before, most_resident()) else { return };
+    let more = after.saturating_sub(before) >> 20;
+    assert!(more <= 64, "{more} MiB more than {} MiB before", before >> 20);
 }

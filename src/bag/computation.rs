@@ -8,6 +8,7 @@ use super::origin::Origin;
 use super::phases::{Phase, Phases};
 use super::sketch;
 use crate::Result;
+use crate::block::BLOCKSIZE;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, caught, run, typed};
 use crate::run::Context;
 
@@ -74,6 +75,17 @@ impl Computation {
     pub(super) fn task<T>(&mut self, task: &Delayed<T>) {
         self.order.push(Asked::Task(self.tasks.len()));
         self.tasks.push(Arc::clone(task.node()));
+    }
+
+    /// The bytes of the largest blocks that are read, if any are.
+    pub(super) fn blocksize(&self) -> Option<usize> {
+        let blocks = self.items.iter().map(|item| match &item.work {
+            Work::Reduce(reduced) => reduced.base.origin.blocksize(),
+            // What does with less than its inputs reads the values of tasks.
+            Work::Alone(alone) if alone.lazy.is_none() => Some(BLOCKSIZE),
+            Work::Alone(_) | Work::Task(_) => None,
+        });
+        blocks.max().flatten()
     }
 
     /// Runs everything as one graph.

@@ -9,11 +9,15 @@ use super::computation::{Computation, Values};
 use super::item::Item;
 use crate::graph::client::Client;
 use crate::graph::{Delayed, caught};
+use crate::memory::LaneNeeds;
 use crate::run::{Context, Stop};
 use crate::runtime::blocking;
 use crate::spill::Budget;
 use crate::watch::Observer;
 use crate::{Error, Place, Progress, Result};
+
+/// The least memory that bounds a run as a whole, its blocks and lanes too.
+const LEAST_FOR_LANES: u64 = 64 << 20;
 
 /// How a computation runs: on how many threads, and who watches.
 ///
@@ -63,9 +67,12 @@ impl Run {
     /// has to fit.
     ///
     /// Results of [`stream`](crate::Run::stream) that wait for those before them are part of it, by the size of
-    /// their records without what these point to. The window of a decoder (zstd, xz) is a quarter of this at
-    /// most, on each thread: data that ask for more are an error. Beside this a run has about 8 blocks a thread,
-    /// and on each the longest record some times over.
+    /// their records and of the text that they were made of. The window of a decoder (zstd, xz) is a quarter of
+    /// this at most, on each thread: data that ask for more are an error.
+    ///
+    /// From 64 MiB on it bounds a run that reads text as a whole: the blocks of its threads, about 8 for each,
+    /// come out of the same bytes, and threads are fewer where it is short. Less than that bounds what was named so
+    /// far, and blocks are beside it. On each thread the longest record, some times over, is beside it as well.
     ///
     /// Not bounded are
     ///
@@ -140,8 +147,8 @@ impl Run {
     /// As [`Item::compute`].
     pub fn compute_blocking<C: Compute>(&self, what: &C) -> Result<C::Output> {
         // A stop is for one run: the next of this value must not be born stopped.
-        let context = self.context(Stop::of_this_thread());
-        blocking(|| compute_in(&context, what))
+        let stop = Stop::of_this_thread();
+        blocking(|| self.compute_in(stop, what))
     }
 
     /// Computes an item, a task, or a tuple of them in one pass over each source, on threads of
@@ -159,14 +166,14 @@ impl Run {
         C: Compute<Output: Send> + Send + 'static,
     {
         let stop = Stop::of_this_thread();
-        let context = self.context(stop.clone());
+        let (run, cancelled) = (self.clone(), stop.clone());
         let _cancel = CancelOnDrop(stop);
         let admitted = admitted().await;
         let (send, receive) = tokio::sync::oneshot::channel();
         let work = move || {
             let _admitted = admitted;
             // Nobody receives if the future was dropped, which is what cancelled the run.
-            let _ = send.send(caught("run", || compute_in(&context, &what)));
+            let _ = send.send(caught("run", || run.compute_in(cancelled, &what)));
         };
         let spawned = std::thread::Builder::new().name("creel".into()).spawn(work);
         spawned.map_err(|source| Error::Io {
@@ -176,24 +183,34 @@ impl Run {
         receive.await.unwrap_or(Err(Error::Cancelled))
     }
 
-    /// Where one computation happens, which has a file of its own for what does not fit.
-    pub(super) fn context(&self, stop: Stop) -> Context {
+    fn compute_in<C: Compute>(&self, stop: Stop, what: &C) -> Result<C::Output> {
+        let mut computation = Computation::default();
+        what.add(&mut computation);
+        let context = self.context(stop, computation.blocksize());
+        let values = computation.run(&context);
+        caught("that an observer watches", || {
+            context.observers.ended();
+            Ok(what.take(&mut values?))
+        })
+    }
+
+    /// Where one computation happens, which has a file of its own for what does not fit, and reads blocks of so
+    /// many bytes.
+    pub(super) fn context(&self, stop: Stop, blocksize: Option<usize>) -> Context {
+        let (folder, mut threads) = (self.tmpdir.as_deref(), self.context.threads);
         let budget = self.context.memory.map(|bytes| {
-            let budget = Budget::new(bytes, self.tmpdir.as_deref());
+            let budget = match (bytes, blocksize) {
+                (LEAST_FOR_LANES.., Some(blocksize)) => {
+                    let needs = LaneNeeds::new(bytes, blocksize);
+                    threads = needs.lanes(threads, 0, 0);
+                    Budget::of_lanes(needs, threads, folder)
+                }
+                _ => Budget::new(bytes, folder),
+            };
             Arc::new(budget.with_largest_file(self.spill_max))
         });
-        Context { stop, budget, ..self.context.clone() }
+        Context { threads, stop, budget, ..self.context.clone() }
     }
-}
-
-fn compute_in<C: Compute>(context: &Context, what: &C) -> Result<C::Output> {
-    let mut computation = Computation::default();
-    what.add(&mut computation);
-    let values = computation.run(context);
-    caught("that an observer watches", || {
-        context.observers.ended();
-        Ok(what.take(&mut values?))
-    })
 }
 
 /// Cancels a run whose future is gone; one that has ended does not mind.

@@ -74,6 +74,18 @@ impl Origin {
         }
     }
 
+    /// The bytes of the blocks that are read for it, also for a bag of an item's value.
+    pub(super) fn blocksize(&self) -> Option<usize> {
+        let mut origin = self;
+        loop {
+            origin = match origin {
+                Self::Text(job) => return Some(job.blocks.blocksize),
+                Self::Memory(_) => return None,
+                Self::Tasks(tasks) => &tasks.phase.as_deref()?.reduced()?.base.origin,
+            };
+        }
+    }
+
     /// The bytes of text in a chunk of it, and the records.
     pub(super) fn amount(&self, chunk: &Chunk) -> (usize, usize) {
         match (self, chunk) {

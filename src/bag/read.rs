@@ -74,7 +74,7 @@ pub struct ReadOptions {
 impl Default for ReadOptions {
     fn default() -> Self {
         let blocks = BlockOptions {
-            blocksize: 1 << 20,
+            blocksize: crate::block::BLOCKSIZE,
             compression: Compression::Auto,
             encoding: Encoding::Auto,
             delimiter: Delimiter::Line,

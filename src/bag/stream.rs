@@ -119,6 +119,10 @@ impl<T: Send + 'static> Bag<T> {
         let bag = self.clone();
         let work = move |context: &Context, shared: &[Shared], mut chunk: Chunk| {
             context.read(|| bag.base.origin.amount(&chunk));
+            let text = match &chunk {
+                Chunk::Text(block) => block.bytes().len(),
+                Chunk::Records(_) => 0,
+            };
             let env = Env { progress: &context.progress, needs: &bag.base.needs, values: shared };
             let mut records = Vec::new();
             let mut append = |batch: &mut Vec<T>| {
@@ -128,18 +132,20 @@ impl<T: Send + 'static> Bag<T> {
             };
             let ran = chunk.with("", |chunk| bag.stage.run(chunk, &env, &mut append));
             let named = |error: Error| error.in_task(|| (name.clone(), String::new()));
-            Ok((records, ran.map(drop).map_err(named)))
+            Ok((records, text, ran.map(drop).map_err(named)))
         };
         // What stands before a bad record is given before the run fails, or may be enough.
-        let sink = move |context: &Context, (records, ran): (Vec<T>, Result<()>)| {
+        let sink = move |context: &Context, (records, _, ran): (Vec<T>, usize, Result<()>)| {
             let flow = sink(context, records)?;
             if flow.is_continue() {
                 ran?;
             }
             Ok(flow)
         };
-        // What records have on the heap, nobody tells.
-        let weigh = |(records, _): &(Vec<T>, _)| records.capacity() * size_of::<T>();
+        // What records have on the heap, nobody tells; if they are pieces of the text, as much as that.
+        let weigh = |(records, text, _): &(Vec<T>, usize, _)| {
+            records.capacity() * size_of::<T>() + if records.is_empty() { 0 } else { *text }
+        };
         streaming(context, input, shared, work, weigh, sink)
     }
 }
@@ -163,7 +169,7 @@ impl Run {
     pub fn stream<T: Send + 'static>(&self, bag: Bag<T>) -> RecordStream<T> {
         let (mut send, receive) = channel(WAITING_BATCHES);
         let stop = Stop::default();
-        let context = self.context(stop.clone());
+        let context = self.context(stop.clone(), bag.base.origin.blocksize());
         let mut failed = send.clone();
         let give = move |context: &Context, records| {
             let sent = context.stop.wait(send.send(Ok(records)));

@@ -80,6 +80,9 @@ pub(crate) struct Block {
     nuls_pass: bool,
 }
 
+/// Bytes that are worked on at a time, if nothing else was said.
+pub(crate) const BLOCKSIZE: usize = 1 << 20;
+
 /// The first bytes of an object, all of which are searched for NULs.
 const ALL_SEARCHED: u64 = 1 << 20;
 /// Of so many bytes behind those,

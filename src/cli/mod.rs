@@ -22,7 +22,7 @@ use message::{fail, say, say_ours};
 use monitor::{Monitor, Shown};
 
 use self::memory::{Asked, Division};
-use crate::block::{BlockOptions, Damaged, Delimiter};
+use crate::block::{BLOCKSIZE, BlockOptions, Damaged, Delimiter};
 use crate::error::{concealed_url, is_caught, refused, snippet};
 use crate::output::{Calls, Output, Target, check_input, is_input};
 use crate::plan::{Report, RunOf};
@@ -32,9 +32,6 @@ use crate::sink::{Encoder, Format, Printer};
 use crate::source::{Access, Missing, Source};
 use crate::spill::Budget;
 use crate::{Error, Place, Result};
-
-/// Bytes worked on at a time, if nothing else was said.
-const BLOCKSIZE: usize = 1 << 20;
 
 /// Compiles a program for each input and draws the fault if it is none: what the fuzzer runs, which
 /// sets this.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::{Digest, Kind, Writer, only_frame};
 use super::question::Question;
-use crate::block::{BlockOptions, Compression, Damaged, Delimiter, Encoding, MAX_RATIO, Windows};
+use crate::block::{
+    BLOCKSIZE, BlockOptions, Compression, Damaged, Delimiter, Encoding, MAX_RATIO, Windows,
+};
 use crate::error::{Shown, concealed_url, printable};
 use crate::program::{self, InputFormat, Program};
 use crate::record::Invalid;
@@ -59,9 +61,6 @@ struct Written {
     reading: Reading,
 }
 
-/// Bytes worked on at a time, if nothing else was said.
-const BLOCKSIZE: u64 = 1 << 20;
-
 /// The largest block.
 const LARGEST_BLOCK: u64 = 1 << 30;
 
@@ -104,7 +103,7 @@ impl Plan {
         let reading = Reading {
             sources: sources.iter().map(|source| concealed_url(source)).collect(),
             anonymous: false,
-            blocksize: BLOCKSIZE,
+            blocksize: BLOCKSIZE as u64,
             max_record: None,
             max_ratio: MAX_RATIO,
         };

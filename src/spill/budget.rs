@@ -54,7 +54,6 @@ impl Budget {
     }
 
     /// The memory of a run of so many lanes, which reserve what they need for blocks.
-    #[cfg(feature = "cli")]
     pub(crate) fn of_lanes(needs: LaneNeeds, lanes: usize, folder: Option<&Path>) -> Self {
         let budget = Self::new(needs.all(), folder);
         let reserved = budget.reserve(needs.all() - needs.room(lanes));
