@@ -3,15 +3,17 @@
 //! The programs are made of the tables of stages and aggregates, so that a new row is tested as it is added.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use creel_operators::aggregate::{self, Kind, Needs};
 use proptest::prelude::*;
 
 use super::InputFormat;
-use super::tests::{Options, run_within};
+use super::tests::{Options, run_in, run_within};
 use super::verbs;
 use crate::Error;
 use crate::record::Invalid;
+use crate::spill::Budget;
 
 /// How an aggregate is called in these tests: with parameters within their ranges, of `.n` where it takes numbers,
 /// and else of `.k`.
@@ -136,6 +138,53 @@ fn keys_of_a_mebibyte_are_grouped_sorted_and_counted_in_little_memory() {
             let (printed, ended) = run_within(Some(4 << 20), program, &text, &options(threads));
             ended.unwrap_or_else(|error| panic!("{program}: {error}"));
             assert_eq!(printed, expected, "{program} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_temporary_file_that_is_full_at_any_size_is_an_error_or_the_answer_is_right() {
+    /// How many sizes are tried, from nothing to all that is written.
+    const SIZES: u64 = 24;
+    let text = records(10, 900, 40);
+    for program in [
+        "frequencies(.k) | count",
+        "groupby(.k; {n: count, all: list(.n)}) | count",
+        "agg({u: nunique(.k), n: count})",
+        "sort(.k) | map(.n)",
+        "distinct(.k) | map(.n)",
+        "topk(2000; .k) | map(.n)",
+        "(frequencies(.k) | count), (sort(.n) | take(3))",
+        "frequencies(.k) | sort(.[0]) | count",
+    ] {
+        for threads in [1, 3] {
+            let options = Options {
+                input: InputFormat::JSONL,
+                invalid: Invalid::Fail,
+                blocksize: 700,
+                threads,
+            };
+            let within = |most| {
+                let budget = Arc::new(Budget::new(30_000, None).with_largest_file(most));
+                let (printed, ended) = run_in(Some(Arc::clone(&budget)), program, &text, &options);
+                (printed, ended, budget.written())
+            };
+            let (expected, ended, written) = within(None);
+            ended.unwrap_or_else(|error| panic!("{program}: {error}"));
+            assert!(written > 0, "{program} spills nothing");
+            for size in 0..SIZES {
+                match within(Some(written * size / SIZES)) {
+                    (printed, Ok(_), _) => assert_eq!(printed, expected, "{program}"),
+                    (_, Err(error), _) => {
+                        let told = error.to_string();
+                        assert!(matches!(error, Error::Io { .. }), "{program}: {told}");
+                        assert!(
+                            told.contains("temporary file") && told.contains("--spill-max"),
+                            "{told}"
+                        );
+                    }
+                }
+            }
         }
     }
 }

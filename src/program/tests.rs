@@ -45,11 +45,21 @@ pub(super) fn run_within(
     text: &str,
     options: &Options,
 ) -> (String, Result<u64>) {
+    run_in(limit.map(|limit| Arc::new(Budget::new(limit, None))), program, text, options)
+}
+
+/// The same, in this memory and with its temporary file.
+pub(super) fn run_in(
+    budget: Option<Arc<Budget>>,
+    program: &str,
+    text: &str,
+    options: &Options,
+) -> (String, Result<u64>) {
     let program = Program::compile(program, options.input);
     let program = program.unwrap_or_else(|fault| panic!("{fault:?}"));
     let mut left_out = 0;
     let (printed, ended) = printed_by(|out| {
-        read(limit, &program, text, options, |input, records, context| {
+        read_in(budget, &program, text, options, |input, records, context| {
             let ended = run(&program, input, records, context, out);
             left_out = context.progress.records_skipped();
             ended
@@ -80,6 +90,17 @@ pub(super) fn read<T>(
     options: &Options,
     work: impl FnOnce(&Arc<Text>, &Records, &Context) -> T,
 ) -> T {
+    let budget = limit.map(|limit| Arc::new(Budget::new(limit, None)));
+    read_in(budget, program, text, options, work)
+}
+
+fn read_in<T>(
+    budget: Option<Arc<Budget>>,
+    program: &Program,
+    text: &str,
+    options: &Options,
+    work: impl FnOnce(&Arc<Text>, &Records, &Context) -> T,
+) -> T {
     let Options { invalid, blocksize, threads, .. } = *options;
     let directory = tempfile::tempdir().unwrap();
     let input = directory.path().join("in");
@@ -100,7 +121,6 @@ pub(super) fn read<T>(
     let partition_size = Some(blocksize as u64 * 2);
     let source = Source::parse(&patterns, Access::default()).unwrap();
     let job = Job { source, blocks, partition_size };
-    let budget = limit.map(|limit| Arc::new(Budget::new(limit, None)));
     let context = Context { threads, budget, ..Context::default() };
     let records = Records { delimiter: Delimiter::Line, invalid };
     let input = Arc::new(job.open(&context, program.order()).unwrap());

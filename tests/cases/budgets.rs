@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::creel;
 use super::memory::{BEYOND, measured, records, texts};
 
 /// Threads and MiB of memory: those that are asked for most, and those where most is spilled.
@@ -106,5 +107,84 @@ fn results_that_need_more_memory_than_there_is_are_refused_before_they_are_read(
         assert_eq!(code, Some(0), "-j {threads} {least}: {said}");
         let mib: u64 = least.trim_end_matches('M').parse().expect("a number");
         assert!(most <= (mib << 20) + BEYOND, "-j {threads} {least}: {} MiB", most >> 20);
+    }
+}
+
+/// How the aggregates of the command are called, each once, as its help has them.
+fn aggregates() -> Vec<String> {
+    let help = creel(&["--aggregates"]);
+    let help = String::from_utf8(help.stdout).expect("text");
+    let usages = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '));
+    let calls = usages.flat_map(|line| {
+        let usage = line.split("  ").next().unwrap_or_default();
+        let forms: Vec<&str> = usage.split(", ").filter(|form| *form != "...").collect();
+        // The longest has a field; `p50` and its like stand together.
+        let is_many = forms.iter().filter(|form| !form.contains('(')).count() > 1;
+        let of_field = forms.iter().rev().find(|form| form.contains('(')).or(forms.last());
+        let forms: Vec<&str> =
+            if is_many { forms } else { of_field.copied().into_iter().collect() };
+        forms.into_iter().map(called).collect::<Vec<String>>()
+    });
+    let mut calls: Vec<String> = calls.collect();
+    calls.sort();
+    calls.dedup();
+    calls
+}
+
+/// A usage with arguments of records: `topk(k; f)` as `topk(3; .value)`.
+fn called(usage: &str) -> String {
+    let Some((name, arguments)) = usage.split_once('(') else { return usage.to_owned() };
+    let arguments = arguments.trim_end_matches(')').split("; ").map(|argument| match argument {
+        "f" => ".value",
+        "p" => ".value > 500",
+        "q" if name == "p" => "95",
+        "q" => "0.25",
+        "width" => "10",
+        _ => "3",
+    });
+    format!("{name}({})", arguments.collect::<Vec<_>>().join("; "))
+}
+
+#[test]
+fn memory_holds_for_every_aggregate_of_many_groups_and_of_all_records() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    records(&folder.join("records.jsonl"), 30_000);
+    let calls = aggregates();
+    for name in
+        ["count(.value > 500)", "p(95; .value)", "p50", "sample(3; 3; .value)", "topk(3; .value)"]
+    {
+        let begins = |call: &String| call.starts_with(name.split('(').next().unwrap_or_default());
+        assert!(calls.iter().any(begins), "{name} is not among {calls:?}");
+    }
+    for call in calls {
+        // Of the value where the usage names no field.
+        let of_value = if call.contains('.') || call == "count" {
+            call.clone()
+        } else {
+            format!("{call}(.value)")
+        };
+        for program in
+            [format!("groupby(.key; {of_value})"), format!("agg({{a: {of_value}, n: count}})")]
+        {
+            for threads in ["1", "8"] {
+                let args =
+                    ["-j", threads, "--memory", "64M", "--tmpdir", ".", "-o", "out", "--no-sync"];
+                let (code, most, said) =
+                    measured(folder, &[&args[..], &[&program, "records.jsonl"]].concat());
+                assert!(
+                    code == Some(0) || said.contains("would do"),
+                    "-j {threads} '{program}': {said}"
+                );
+                assert!(
+                    most <= (64 << 20) + BEYOND,
+                    "-j {threads} '{program}': {} MiB",
+                    most >> 20
+                );
+            }
+        }
     }
 }

@@ -400,7 +400,9 @@ fn a_run_that_is_killed_while_it_spills_leaves_no_file() {
     fs::write(path.join("in.txt"), keys).expect("a file");
     let spills = path.join("spills");
     fs::create_dir(&spills).expect("a folder");
-    for program in ["sort", "distinct", "distinct | count"] {
+    for program in
+        ["sort", "distinct", "distinct | count", "frequencies", "groupby(.; list(length))"]
+    {
         let mut command = Command::new(env!("CARGO_BIN_EXE_creel"));
         command.args(["-j2", "--memory", "64M", "--tmpdir", "spills", program, "in.txt"]);
         command.current_dir(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
