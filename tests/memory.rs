@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use creel::aggregate::count;
+use creel::aggregate::{count, max};
 use creel::{Bag, Error, Run, delayed};
+use proptest::prelude::*;
 
 #[test]
 fn counts_over_the_memory_of_a_run_are_the_same() {
@@ -95,6 +96,47 @@ fn states_that_cannot_be_spilled_are_refused_over_the_memory_of_a_run() {
         let few = (numbers.clone().map(|n| n % 100).frequencies(), numbers.topk(10), texts.count());
         let (counts, top, count) = run.compute_blocking(&few).expect("it fits");
         assert_eq!((counts.len(), top[0], count), (100, 299_999, 300_000));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_memory_and_threads_give_the_same_results_and_more_memory_refuses_no_more(
+        share in prop::sample::select(vec![0_u32, 10, 50, 100]),
+        records in 0..20_000_u32,
+        threads in 1..5_usize,
+        handles in 0..6_u32,
+    ) {
+        // A share of the records has one key, and the others have keys of their own.
+        let key = move |n: u32| if n % 100 < share { "one".to_owned() } else { format!("key {n}") };
+        let numbers = match handles {
+            0 => Bag::from_iter(0..records),
+            _ => Bag::from_delayed((0..handles).map(|part| {
+                delayed((0..records).filter(|n| n % handles == part).collect::<Vec<u32>>())
+            })),
+        };
+        let keys = numbers.clone().map(key);
+        let groups = numbers.clone().group_by(move |n| key(*n));
+        let all = (
+            keys.clone().frequencies(),
+            (groups.aggregate((count(), max(|n: &u32| *n))), numbers.clone().map(|n| (n % 777, n % 3)).frequencies()),
+            (keys.clone().topk(5), keys.distinct().map(|keys| keys.len()), numbers.sum()),
+        );
+        let expected = creel::compute_all_blocking(&all).expect("it fits");
+        let mut was_enough = false;
+        for memory in [50_000, 400_000, 3_000_000, 64 << 20] {
+            match Run::new().threads(threads).memory(memory).compute_blocking(&all) {
+                Ok(results) => {
+                    prop_assert!(results == expected, "{memory} bytes");
+                    was_enough = true;
+                }
+                // Distinct records stay in memory.
+                Err(Error::Memory { .. }) if !was_enough && memory < 64 << 20 => {}
+                Err(error) => prop_assert!(false, "{memory} bytes: {error}"),
+            }
+        }
     }
 }
 
