@@ -15,5 +15,5 @@ def run(bench):
     )
     took = measure.median(runs["creel"])
     line = bench.line("an empty file", runs, "creel", "true")
-    within = measure.Line("the same, beside 10 ms", line.creel, "10 ms", "0.010 s", took / 0.010, 1.0)
+    within = measure.Line("the same, beside 10 ms", measure.FIGURES["wall"](took), "10 ms", "0.010 s", took / 0.010, 1.0)
     return [line, within]
