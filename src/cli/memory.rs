@@ -52,7 +52,7 @@ pub(super) struct Asked {
 /// If there is too little even for one thread; the least that would do is named.
 pub(super) fn divide(asked: Asked) -> Result<Division> {
     let Asked { threads, blocksize, .. } = asked;
-    let Some(memory) = asked.memory.or_else(memory::default) else {
+    let Some(memory) = asked.memory.or_else(memory::default_limit) else {
         let (ahead, windows) = (AHEAD as usize, Windows::default());
         return Ok(Division {
             threads,

@@ -19,7 +19,7 @@ const SAMPLE: usize = 2 << 20;
 /// The bytes of a key that are looked at: a few keys of megabytes would make few ranges. Where these are the
 /// same, whole keys are.
 const PREFIX: usize = if cfg!(test) { 40 } else { 4 << 10 };
-/// Chunks are looked at by strides of so many, a prime.
+/// The stride between the chunks that are looked at, a prime.
 const STRIDE: usize = 23;
 
 /// Parts that were cut out of larger ones so often are sorted as they are.

@@ -133,7 +133,7 @@ fn weigh(encoded: &Encoded) -> usize {
 }
 
 impl Scratch {
-    /// Reserves what the buffers take, and so many bytes if that is more.
+    /// Reserves what the buffers take, or `bytes` if that is more.
     fn reserve(&mut self, budget: Option<&Budget>, bytes: usize) {
         let held = self.bytes.capacity() + self.rows.capacity() * size_of::<Row>();
         let held = held.max(bytes) as u64;

@@ -10,7 +10,7 @@ const FIXED: u64 = 16 << 20;
 /// Blocks that a lane has about it: what it reads and works on, and buffers that go round.
 const BLOCKS: u64 = 8;
 
-/// So many lanes are not many.
+/// Up to this number of lanes, hardly two spill at once.
 const FEW: usize = 2;
 
 /// The smallest block that is taken for want of memory.
@@ -60,7 +60,7 @@ impl LaneNeeds {
         self.memory.saturating_sub(FIXED)
     }
 
-    /// Bytes that so many lanes leave for states and all else.
+    /// Bytes that `lanes` lanes leave for states and all else.
     ///
     /// Blocks, those about lanes and those that lie ready, take half at most, so that something is left
     /// for states. An eighth of what is left is for what an allocator keeps, and for what is cut and written;
@@ -71,7 +71,7 @@ impl LaneNeeds {
         left / OVERHEAD * if lanes > FEW { OVERHEAD - 3 } else { OVERHEAD - 1 }
     }
 
-    /// The memory in which one lane leaves so many bytes of room.
+    /// The memory in which one lane leaves `room` bytes.
     pub(crate) fn least(self, room: u64) -> u64 {
         let left = room / (OVERHEAD - 1) * OVERHEAD;
         let blocks = BLOCKS * self.asked as u64 + READY as u64;

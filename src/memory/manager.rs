@@ -14,7 +14,7 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    /// A run that may hold so many bytes.
+    /// A run that may hold `limit` bytes.
     pub(crate) fn new(limit: u64) -> Arc<Self> {
         Arc::new(Self { limit, reserved: AtomicU64::new(0) })
     }
@@ -60,7 +60,7 @@ impl Reservation {
         self.bytes
     }
 
-    /// Holds so many bytes from now on, also over the limit.
+    /// Holds `bytes` from now on, also over the limit.
     pub(crate) fn set(&mut self, bytes: u64) {
         // First more, then less, so that no other owner finds room that is not there.
         self.manager.reserved.fetch_add(bytes, Relaxed);
@@ -68,7 +68,7 @@ impl Reservation {
         self.bytes = bytes;
     }
 
-    /// Holds so many bytes more, if they are free.
+    /// Holds `bytes` more, if they are free.
     pub(crate) fn try_grow(&mut self, bytes: u64) -> bool {
         let limit = self.manager.limit;
         let more = |reserved: u64| reserved.checked_add(bytes).filter(|all| *all <= limit);

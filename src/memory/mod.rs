@@ -12,4 +12,4 @@ mod system;
 
 pub(crate) use division::{LaneNeeds, READY, longest_record};
 pub(crate) use manager::{Manager, Reservation};
-pub(crate) use system::default;
+pub(crate) use system::default_limit;

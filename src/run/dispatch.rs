@@ -24,14 +24,14 @@ pub(super) struct Failure {
 }
 
 /// What an end keeps of the blocks that lanes have worked on, under the lock of the schedule.
-pub(super) trait Keep {
+pub(super) trait EndState {
     /// Returns true if results take all the memory that they may.
     fn is_full(&self) -> bool {
         false
     }
 
     /// Keeps a failure, behind which nothing is handed out any more.
-    fn fails<R, B>(&mut self, schedule: &mut Schedule<R, B>, failure: Failure);
+    fn record_failure<R, B>(&mut self, schedule: &mut Schedule<R, B>, failure: Failure);
 
     /// Looks at what is left after a block or a partition has ended: the schedule may be told that
     /// there is enough.
@@ -39,7 +39,7 @@ pub(super) trait Keep {
     /// # Errors
     ///
     /// The failure that the run ends with, for the lane that ends what stands before it.
-    fn looks<R, B>(&mut self, _: &mut Schedule<R, B>) -> Result<()> {
+    fn check_end<R, B>(&mut self, _: &mut Schedule<R, B>) -> Result<()> {
         Ok(())
     }
 }
@@ -70,7 +70,7 @@ type OpenOf<I> = Open<OpenReader<BlockOf<I>>>;
 type TurnOf<I> = Turn<OpenReader<BlockOf<I>>, BlockOf<I>>;
 
 impl<B: Send> OpenReader<B> {
-    /// A reader for so many lanes.
+    /// A reader for this number of lanes.
     fn new<R: Reader<Block = B>>(reader: R, lanes: usize, waker: Waker) -> Self {
         // In a box, as it is large and moves into each step.
         let made = unfold(Box::new(reader), move |mut reader| async move {
@@ -93,7 +93,7 @@ impl<B: Send> OpenReader<B> {
 /// What a lane has: the partition that it has read last, the block that it has worked on last, and
 /// whether it still does.
 #[derive(Debug, Default)]
-pub(super) struct Mine {
+pub(super) struct LaneCursor {
     pub(super) partition: Option<usize>,
     pub(super) last: Option<Position>,
     pub(super) is_working: bool,
@@ -101,7 +101,7 @@ pub(super) struct Mine {
     pub(super) registration: Option<StopEntry>,
 }
 
-impl Mine {
+impl LaneCursor {
     /// The block that it works on.
     pub(super) fn block(&self) -> Option<Position> {
         self.last.filter(|_| self.is_working)
@@ -120,7 +120,7 @@ pub(super) enum Step<B> {
     Read,
 }
 
-impl<I: Input, K: Keep> Dispatch<I, K> {
+impl<I: Input, K: EndState> Dispatch<I, K> {
     pub(super) fn new(input: Arc<I>, lanes: usize, policy: Policy, kept: K) -> Self {
         let schedule = Schedule::new(input.partitions(), lanes, policy);
         Self { input, lanes, state: Mutex::new(State { schedule, kept }), signal: Arc::default() }
@@ -137,8 +137,12 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     ///
     /// # Errors
     ///
-    /// As [`looks`](Keep::looks); and [`Error::Cancelled`].
-    pub(super) fn step(&self, mine: &mut Mine, stop: &Stop) -> Result<Option<Step<BlockOf<I>>>> {
+    /// As [`check_end`](EndState::check_end); and [`Error::Cancelled`].
+    pub(super) fn step(
+        &self,
+        mine: &mut LaneCursor,
+        stop: &Stop,
+    ) -> Result<Option<Step<BlockOf<I>>>> {
         match self.turn(mine, stop)? {
             Some(Turn::Work(at, block)) => {
                 mine.works(at);
@@ -150,7 +154,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
         }
     }
 
-    fn turn(&self, mine: &mut Mine, stop: &Stop) -> Result<Option<TurnOf<I>>> {
+    fn turn(&self, mine: &mut LaneCursor, stop: &Stop) -> Result<Option<TurnOf<I>>> {
         let mut state = self.lock();
         if let Some(at) = mine.block() {
             mine.is_working = false;
@@ -200,7 +204,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     }
 
     /// Reads a partition, until there is a block for this lane or the reader is let go.
-    fn read(&self, mut open: OpenOf<I>, mine: &mut Mine) -> Result<Step<BlockOf<I>>> {
+    fn read(&self, mut open: OpenOf<I>, mine: &mut LaneCursor) -> Result<Step<BlockOf<I>>> {
         mine.partition = Some(open.partition);
         loop {
             // A reader that panics must not leave the others waiting for its return.
@@ -271,7 +275,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     ///
     /// # Errors
     ///
-    /// As [`looks`](Keep::looks).
+    /// As [`check_end`](EndState::check_end).
     pub(super) fn enter(
         &self,
         mut state: MutexGuard<'_, State<I, K>>,
@@ -279,7 +283,7 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     ) -> Result<()> {
         let State { schedule, kept } = &mut *state;
         schedule.limit(failure.at);
-        kept.fails(schedule, failure);
+        kept.record_failure(schedule, failure);
         let state = self.look(state)?;
         self.notify(state, Wake::All);
         Ok(())
@@ -289,14 +293,14 @@ impl<I: Input, K: Keep> Dispatch<I, K> {
     ///
     /// # Errors
     ///
-    /// As [`looks`](Keep::looks).
+    /// As [`check_end`](EndState::check_end).
     pub(super) fn look<'s>(
         &'s self,
         mut state: MutexGuard<'s, State<I, K>>,
     ) -> Result<MutexGuard<'s, State<I, K>>> {
         let State { schedule, kept } = &mut *state;
         let had_enough = schedule.has_enough();
-        let looked = kept.looks(schedule);
+        let looked = kept.check_end(schedule);
         if looked.is_err() || schedule.has_enough() && !had_enough {
             self.signal.notify(Wake::All);
         }

@@ -91,7 +91,7 @@ impl Job {
     pub(crate) fn read_in(&self, parts: Vec<Partition>, context: &Context) -> Text {
         let pool = Pool::new(self.blocks.blocksize, context.threads).within(context.budget.clone());
         let mut blocks = self.blocks.clone();
-        let memory = || context.memory.or_else(memory::default);
+        let memory = || context.memory.or_else(memory::default_limit);
         blocks.windows = match context.memory {
             Some(memory) => Windows::each(memory, context.threads),
             None => blocks.windows.for_run(),

@@ -9,14 +9,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::dispatch::{Dispatch, Keep};
+use super::dispatch::{Dispatch, EndState};
 use super::schedule::Policy;
 use super::{Context, Input};
 use crate::graph::{Lineage, Name, Node, Outcome, Shared};
 use crate::{Error, Result};
 
 /// The blocks of an input, for a lane a thread.
-pub(super) fn dispatch<I: Input, K: Keep>(
+pub(super) fn dispatch<I: Input, K: EndState>(
     context: &Context,
     input: Arc<I>,
     policy: Policy,
@@ -37,7 +37,7 @@ pub(super) fn tasks<I, K>(
 ) -> Vec<Arc<Node>>
 where
     I: Input,
-    K: Keep + Send + 'static,
+    K: EndState + Send + 'static,
 {
     let lanes = (0..dispatch.lanes()).map(|n| {
         let (dispatch, lane) = (Arc::clone(dispatch), lane.clone());

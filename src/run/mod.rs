@@ -11,10 +11,9 @@
 //! block, mostly reads it itself (so a local file needs no second thread, and no queue stands between
 //! reading and work), and works on it. One [`schedule`] says which block a lane gets, of any partition;
 //! three ends say what becomes of it: [`unordered`] ones have a state a lane, [`segments`] are states of
-//! neighbouring blocks that merge as they meet, and a [`stream`](stream()) hands results on in input
+//! neighbouring blocks, which merge, and a [`stream`](stream()) hands results on in input
 //! order. See [`merge`] for how the states of lanes become one, and [`tasks`] for inputs that tasks make.
 
-mod common;
 mod dispatch;
 mod input;
 mod lanes;
@@ -29,6 +28,7 @@ mod schedule_tests;
 mod segments;
 #[cfg(test)]
 mod segments_tests;
+mod shared_state;
 mod signal;
 mod spilled;
 mod stream;

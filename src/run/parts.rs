@@ -25,7 +25,7 @@ const READ_BITS: u32 = 2;
 /// The most pieces that a part is cut into by the values of its keys, as a power of two.
 const MOST_PIECES: u32 = 10;
 
-/// A part of so many bytes fits in any memory.
+/// A part that takes no more bytes than this fits in any memory.
 const LEAST: u64 = if cfg!(test) { 64 } else { 1 << 20 };
 
 /// A part of one key that takes less is merged in any memory.

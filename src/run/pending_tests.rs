@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use super::dispatch::{Dispatch, Mine};
+use super::dispatch::{Dispatch, LaneCursor};
 use super::schedule::Policy;
 use super::unordered::FirstFailure;
 use super::{Context, Input, Reader, Stop, stream};
@@ -79,8 +79,8 @@ fn dispatch(input: &Gated, lanes: usize) -> Dispatch<Gated, FirstFailure> {
 #[test]
 fn a_lane_whose_reader_waits_takes_the_blocks_of_other_partitions() {
     let (input, stop) = (Gated::new(3, 1, 2), Stop::default());
-    let (dispatch, mut mine) = (dispatch(&input, 2), Mine::default());
-    let block = |mine: &mut Mine| dispatch.block(mine, &stop).expect("nothing fails");
+    let (dispatch, mut mine) = (dispatch(&input, 2), LaneCursor::default());
+    let block = |mine: &mut LaneCursor| dispatch.block(mine, &stop).expect("nothing fails");
     for at in [(1, 0), (1, 1), (2, 0)] {
         assert_eq!(block(&mut mine), Some(at));
     }
@@ -99,7 +99,7 @@ fn no_more_partitions_are_open_than_there_are_lanes() {
         let lanes: Vec<_> = (0..3)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut mine = Mine::default();
+                    let mut mine = LaneCursor::default();
                     let blocks = std::iter::from_fn(|| dispatch.block(&mut mine, &stop).ok()?);
                     blocks.count()
                 })
@@ -122,7 +122,7 @@ fn lanes_that_wait_for_bytes_hear_of_the_end_of_the_run() {
         let (input, stop) = (Gated::new(2, 2, 1), Stop::default());
         let dispatch = dispatch(&input, 2);
         thread::scope(|scope| {
-            let lane = || dispatch.block(&mut Mine::default(), &stop);
+            let lane = || dispatch.block(&mut LaneCursor::default(), &stop);
             let lanes = [scope.spawn(lane), scope.spawn(lane)];
             if is_cancelled {
                 stop.cancel()

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::common::Common;
 use super::lanes;
 use super::merge::gathered;
 use super::schedule::Policy;
 use super::segments::{self, Segments};
+use super::shared_state::SharedState;
 use super::spilled::{Held, save_each};
 use super::unordered::{self, FirstFailure};
 use super::{BlockOf, Context, Input};
@@ -224,7 +224,7 @@ where
         return (lanes, Box::new(whole));
     }
     let dispatch = lanes::dispatch(context, input, Policy::Any, FirstFailure::default());
-    let common = Arc::new(Common::new(dispatch.lanes()));
+    let common = Arc::new(SharedState::new(dispatch.lanes()));
     let lanes = lanes::tasks(&dispatch, &needs, move |_, context, dispatch, shared| {
         unordered::lane(context, dispatch, &*feeding, shared, &common).map(Moved::outcome)
     });

@@ -49,7 +49,7 @@ pub(super) enum Policy {
     Any,
     /// States of neighbouring blocks are merged.
     Runs,
-    /// Results are handed on in order, and so many may wait for those before them.
+    /// Results are handed on in order, and at most `room` wait for those before them.
     Window { room: usize },
 }
 
@@ -260,14 +260,14 @@ impl<R, B> Schedule<R, B> {
         self.results + self.working.len() + self.queued.len() + coming
     }
 
-    /// Whether a block may be read, beside so many ahead: always the one that all others wait for.
+    /// Whether a block may be read while `ahead` blocks and results are before it: always the one that all others wait for.
     fn has_room(&self, at: Position, is_full: bool, ahead: usize) -> bool {
         let Policy::Window { room } = self.policy else { return true };
         let room = if at.0 == self.next.0 { 2 * room } else { room };
         at == self.next || ahead < room && !is_full
     }
 
-    /// A reader has made a block of so many bytes.
+    /// A reader has made a block of `weight` bytes.
     pub(super) fn made(
         &mut self,
         mut open: Open<R>,
@@ -345,7 +345,7 @@ impl<R, B> Schedule<R, B> {
         std::mem::take(&mut self.unwanted)
     }
 
-    /// A partition has ended, after so many blocks.
+    /// A partition has ended, after `made` blocks.
     pub(super) fn ended(&mut self, partition: usize, made: usize) -> Wake {
         self.stop_reading(partition);
         if self.policy != Policy::Any {

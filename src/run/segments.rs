@@ -1,13 +1,13 @@
-//! Ends that look at the order of blocks: states of runs of neighbouring blocks, merged as they meet.
+//! Ends that look at the order of blocks: states of runs of neighbouring blocks, merged as they become neighbours.
 //!
 //! A lane feeds the blocks that it takes one behind the other to one state. Where its next block
-//! stands elsewhere, the state is laid down as a [`Segment`] of the input, and a new one begins. Two
-//! segments that meet are merged by the lane that finds them, outside of the lock:
+//! stands elsewhere, the state is published as a [`Segment`] of the input, and a new one begins. Two
+//! neighbouring segments are merged by the lane that finds them, outside of the lock:
 //!
 //! ```text
 //!   blocks    0 1 2 3 4 5 6 7 8 9
-//!   lane A    aaaaa . . . a . . .      laid down: [0 1 2], [6]
-//!   lane B    . . . bbbbb . b . .      laid down: [3 4 5], then [7]; [0..6] and [6..8] are merged
+//!   lane A    aaaaa . . . a . . .      published: [0 1 2], [6]
+//!   lane B    . . . bbbbb . b . .      published: [3 4 5], then [7]; [0..6] and [6..8] are merged
 //! ```
 //!
 //! A segment is merged into the one before it if that has as many blocks at least, so that what is
@@ -16,7 +16,7 @@
 //! neighbours are merged whatever they are.
 //!
 //! States that hold too much are spilled: first that of the lane that is over, then the largest that was
-//! laid down. What a segment has spilled stands before its state. So before a segment that has spilled is
+//! published. What a segment has spilled stands before its state. So before a segment that has spilled is
 //! merged into the one before it, this one spills its state.
 //!
 //! A failure, or a full state, limits what is handed out. The last lane that feeds merges the segments
@@ -26,7 +26,7 @@
 
 use std::collections::BTreeMap;
 
-use super::dispatch::{Dispatch, Failure, Keep, Mine, State, Step};
+use super::dispatch::{Dispatch, EndState, Failure, LaneCursor, State, Step};
 use super::merge::BY_PARTS;
 use super::reduce::Pass;
 use super::schedule::{Position, Schedule, Wake};
@@ -45,34 +45,34 @@ pub(super) struct Segment<S> {
     first: Position,
     last: Position,
     blocks: usize,
-    /// What merging looks at, and the bytes that it holds of a budget, reserved once it is laid down.
+    /// What merging looks at, and the bytes that it holds of a budget, reserved once it is published.
     weight: usize,
     held: u64,
     kept: Held<S>,
 }
 
-/// What was laid down, by the first position, and the first failure.
+/// The published segments, by the first position, and the first failure.
 pub(super) struct Segments<S> {
-    laid: BTreeMap<Position, Segment<S>>,
+    published: BTreeMap<Position, Segment<S>>,
     failure: Option<Failure>,
-    /// Lanes that may still lay down a segment.
+    /// Lanes that may still publish a segment.
     feeding: usize,
 }
 
 impl<S> Default for Segments<S> {
     fn default() -> Self {
-        Self { laid: BTreeMap::new(), failure: None, feeding: 0 }
+        Self { published: BTreeMap::new(), failure: None, feeding: 0 }
     }
 }
 
-impl<S> Keep for Segments<S> {
-    fn fails<R, B>(&mut self, _: &mut Schedule<R, B>, failure: Failure) {
+impl<S> EndState for Segments<S> {
+    fn record_failure<R, B>(&mut self, _: &mut Schedule<R, B>, failure: Failure) {
         if self.failure.as_ref().is_none_or(|first| failure.at < first.at) {
             self.failure = Some(failure);
         }
     }
 
-    fn looks<R, B>(&mut self, schedule: &mut Schedule<R, B>) -> Result<()> {
+    fn check_end<R, B>(&mut self, schedule: &mut Schedule<R, B>) -> Result<()> {
         if schedule.settled().is_some() {
             schedule.end();
         }
@@ -82,13 +82,13 @@ impl<S> Keep for Segments<S> {
 
 impl<S> Segments<S> {
     /// Takes out two neighbours that are to be merged.
-    fn meet<R, B>(
+    fn take_neighbours<R, B>(
         &mut self,
         schedule: &Schedule<R, B>,
         lanes: usize,
     ) -> Option<(Segment<S>, Segment<S>)> {
-        let is_crowded = self.laid.len() > MOST * lanes;
-        let pairs = self.laid.values().zip(self.laid.values().skip(1));
+        let is_crowded = self.published.len() > MOST * lanes;
+        let pairs = self.published.values().zip(self.published.values().skip(1));
         let pairs = pairs.filter(|(left, right)| {
             let is_cheap = left.blocks >= right.blocks
                 && left.weight + right.weight < BY_PARTS
@@ -100,27 +100,27 @@ impl<S> Segments<S> {
         });
         let shortest = pairs.min_by_key(|(left, right)| left.blocks + right.blocks);
         let (left, right) = shortest.map(|(left, right)| (left.first, right.first))?;
-        self.laid.remove(&left).zip(self.laid.remove(&right))
+        self.published.remove(&left).zip(self.published.remove(&right))
     }
 
     /// What lanes have made, in input order.
     pub(super) fn whole(self) -> Vec<Held<S>> {
-        self.laid.into_values().map(|segment| segment.kept).collect()
+        self.published.into_values().map(|segment| segment.kept).collect()
     }
 
     /// Takes out the segment that holds most.
     fn take_largest(&mut self) -> Option<Segment<S>> {
-        let largest = self.laid.values().max_by_key(|segment| segment.held)?;
+        let largest = self.published.values().max_by_key(|segment| segment.held)?;
         let first = largest.first;
-        self.laid.remove(&first)
+        self.published.remove(&first)
     }
 
     /// A lane feeds no more. The last gets the failure, if there is one, and the segments up to it.
     fn leave(&mut self) -> Option<(Failure, BTreeMap<Position, Segment<S>>)> {
         self.feeding -= 1;
         let failure = self.failure.take_if(|_| self.feeding == 0)?;
-        self.laid.split_off(&(failure.at.0, failure.at.1 + 1));
-        Some((failure, std::mem::take(&mut self.laid)))
+        self.published.split_off(&(failure.at.0, failure.at.1 + 1));
+        Some((failure, std::mem::take(&mut self.published)))
     }
 }
 
@@ -153,11 +153,11 @@ where
     let mut lane = Lane { context, dispatch, pass, share };
     dispatch.lock().kept.feeding += 1;
     let mut run: Option<Segment<P::State>> = None;
-    let mut mine = Mine::default();
+    let mut mine = LaneCursor::default();
     while let Some(step) = dispatch.step(&mut mine, &context.stop)? {
         let Step::Block(at, block) = step else { continue };
         if let Some(done) = run.take_if(|run| !lane.follows(run.last, at)) {
-            lane.lay(done)?;
+            lane.publish(done)?;
         }
         let mut segment = run.take().unwrap_or_else(|| Segment {
             first: at,
@@ -180,7 +180,7 @@ where
         lane.limit(segment, fed.err().map(named))?;
     }
     if let Some(done) = run {
-        lane.lay(done)?;
+        lane.publish(done)?;
     }
     lane.leave()?;
     Ok(Held::all(empty))
@@ -211,7 +211,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         }
     }
 
-    /// Lays down a segment whose last block is the last that is wanted, so far: it is full, or has
+    /// Publishes a segment whose last block is the last that is wanted, so far: it is full, or has
     /// failed.
     fn limit(&mut self, segment: Segment<P::State>, error: Option<Error>) -> Result<()> {
         let at = segment.last;
@@ -219,10 +219,10 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         let State { schedule, kept } = &mut *state;
         schedule.limit(at);
         if let Some(error) = error {
-            kept.fails(schedule, Failure { at, error });
+            kept.record_failure(schedule, Failure { at, error });
         }
         drop(state);
-        self.lay(segment)?;
+        self.publish(segment)?;
         // Only now that it is there: lanes may find that nothing is left before it.
         let mut state = self.dispatch.lock();
         state.schedule.done(at);
@@ -247,22 +247,22 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
         });
         match merged {
             Some(enough) if self.pass.full(&enough.kept.state) => {
-                self.dispatch.lock().kept.laid.insert(enough.first, enough);
+                self.dispatch.lock().kept.published.insert(enough.first, enough);
                 Ok(())
             }
             _ => Err(failure.error),
         }
     }
 
-    /// Lays down a segment, merges what meets, and spills what is over.
-    fn lay(&mut self, segment: Segment<P::State>) -> Result<()> {
+    /// Publishes a segment, merges neighbours, and spills what is over the memory.
+    fn publish(&mut self, segment: Segment<P::State>) -> Result<()> {
         let mut segment = self.held(segment);
         self.share = self.context.budget.as_deref().map(Budget::share);
         let mut state = self.dispatch.lock();
         loop {
-            state.kept.laid.insert(segment.first, segment);
+            state.kept.published.insert(segment.first, segment);
             let State { schedule, kept } = &mut *state;
-            if let Some((left, right)) = kept.meet(schedule, self.dispatch.lanes()) {
+            if let Some((left, right)) = kept.take_neighbours(schedule, self.dispatch.lanes()) {
                 drop(state);
                 segment = self.merged(left, right)?;
             } else if let Some(largest) = self.over(kept) {
@@ -320,7 +320,7 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     /// so, and what is left here may hold nothing that could be spilled.
     fn over(&self, kept: &mut Segments<P::State>) -> Option<Segment<P::State>> {
         let budget = self.context.budget.as_deref()?;
-        let held = kept.laid.values().map(|segment| segment.held).sum();
+        let held = kept.published.values().map(|segment| segment.held).sum();
         let is_over = budget.is_over_with(held, self.context.threads);
         if is_over { kept.take_largest() } else { None }
     }

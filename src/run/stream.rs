@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::dispatch::{Dispatch, Failure, Keep, Mine, State, Step};
+use super::dispatch::{Dispatch, EndState, Failure, LaneCursor, State, Step};
 use super::lanes;
 use super::schedule::{Policy, Position, Schedule, Wake};
 use super::{BlockOf, Context, Input};
@@ -40,20 +40,24 @@ pub(super) struct Results<T, S> {
     outcome: Option<Result<()>>,
 }
 
-impl<T, S> Keep for Results<T, S> {
+impl<T, S> EndState for Results<T, S> {
     fn is_full(&self) -> bool {
         let Some(budget) = &self.budget else { return false };
         budget.has_retired() || self.weight > 0 && budget.is_over()
     }
 
-    fn fails<R, B>(&mut self, schedule: &mut Schedule<R, B>, Failure { at, error }: Failure) {
+    fn record_failure<R, B>(
+        &mut self,
+        schedule: &mut Schedule<R, B>,
+        Failure { at, error }: Failure,
+    ) {
         schedule.result();
         self.waiting.insert(at, (0, Err(error)));
     }
 }
 
 impl<T, S> Results<T, S> {
-    /// A window for so many lanes.
+    /// A window for the lanes of a run.
     pub(super) fn new(context: &Context, sink: S) -> (Policy, Self) {
         let policy = Policy::Window { room: ROOM * context.threads.max(1) };
         let (waiting, budget) = (BTreeMap::new(), context.budget.clone());
@@ -152,7 +156,7 @@ pub(super) fn lane<I: Input, T, S>(
     weigh: fn(&T) -> usize,
     give: &impl Fn(&mut S, T) -> Result<ControlFlow<()>>,
 ) {
-    let mut mine = Mine::default();
+    let mut mine = LaneCursor::default();
     // A cancelled run is told so by the one that has called for it.
     while let Ok(Some(step)) = dispatch.step(&mut mine, &context.stop) {
         let Step::Block(at, block) = step else {

@@ -1,9 +1,9 @@
 //! Ends that do not look at the order of blocks: a lane has one state of all blocks that it takes.
 
-use super::common::{Added, Common};
-use super::dispatch::{Dispatch, Failure, Keep, Mine, Step};
+use super::dispatch::{Dispatch, EndState, Failure, LaneCursor, Step};
 use super::reduce::Pass;
 use super::schedule::{Position, Schedule, Wake};
+use super::shared_state::{Added, SharedState};
 use super::spilled::Held;
 use super::{BlockOf, Context, Input, Stop};
 use crate::graph::Shared;
@@ -14,15 +14,15 @@ use crate::{Error, Result};
 #[derive(Debug, Default)]
 pub(super) struct FirstFailure(Option<(Position, Option<Error>)>);
 
-impl Keep for FirstFailure {
-    fn fails<R, B>(&mut self, _: &mut Schedule<R, B>, Failure { at, error }: Failure) {
+impl EndState for FirstFailure {
+    fn record_failure<R, B>(&mut self, _: &mut Schedule<R, B>, Failure { at, error }: Failure) {
         if self.0.as_ref().is_none_or(|(first, _)| at < *first) {
             self.0 = Some((at, Some(error)));
         }
     }
 
     /// Raises the failure once nothing can come to one that stands before it.
-    fn looks<R, B>(&mut self, schedule: &mut Schedule<R, B>) -> Result<()> {
+    fn check_end<R, B>(&mut self, schedule: &mut Schedule<R, B>) -> Result<()> {
         let Some((_, error)) = &mut self.0 else { return Ok(()) };
         match error.take_if(|_| schedule.settled().is_some()) {
             Some(error) => {
@@ -42,7 +42,7 @@ impl<I: Input> Dispatch<I, FirstFailure> {
     /// # Errors
     ///
     /// The first failure in input order, for the lane that ends what stands before it.
-    pub(super) fn block(&self, mine: &mut Mine, stop: &Stop) -> Result<Option<BlockOf<I>>> {
+    pub(super) fn block(&self, mine: &mut LaneCursor, stop: &Stop) -> Result<Option<BlockOf<I>>> {
         loop {
             match self.step(mine, stop)? {
                 Some(Step::Block(_, block)) => return Ok(Some(block)),
@@ -57,7 +57,7 @@ impl<I: Input> Dispatch<I, FirstFailure> {
     /// # Errors
     ///
     /// As [`block`](Self::block).
-    pub(super) fn fails(&self, mine: &mut Mine, error: Error) -> Result<()> {
+    pub(super) fn fails(&self, mine: &mut LaneCursor, error: Error) -> Result<()> {
         let at = mine.block().unwrap_or_default();
         mine.is_working = false;
         let mut state = self.lock();
@@ -70,7 +70,7 @@ impl<I: Input> Dispatch<I, FirstFailure> {
     /// # Errors
     ///
     /// As [`block`](Self::block).
-    pub(super) fn retires(&self, mine: &mut Mine) -> Result<()> {
+    pub(super) fn retires(&self, mine: &mut LaneCursor) -> Result<()> {
         let mut state = self.lock();
         if let Some(at) = mine.block() {
             mine.is_working = false;
@@ -86,7 +86,7 @@ impl<I: Input> Dispatch<I, FirstFailure> {
     /// # Errors
     ///
     /// As [`block`](Self::block).
-    pub(super) fn full(&self, mine: &mut Mine) -> Result<()> {
+    pub(super) fn full(&self, mine: &mut LaneCursor) -> Result<()> {
         let mut state = self.lock();
         if let Some(at) = mine.block() {
             mine.is_working = false;
@@ -107,7 +107,7 @@ pub(super) fn lane<I, P>(
     dispatch: &Dispatch<I, FirstFailure>,
     pass: &P,
     shared: &[Shared],
-    common: &Common<P::State>,
+    common: &SharedState<P::State>,
 ) -> Result<Held<P::State>>
 where
     I: Input,
@@ -115,7 +115,7 @@ where
 {
     let mut held = Held::all(pass.start(context, shared));
     let mut share = context.budget.as_deref().map(Budget::share);
-    let mut mine = Mine::default();
+    let mut mine = LaneCursor::default();
     while let Some(block) = dispatch.block(&mut mine, &context.stop)? {
         if let Err(error) = pass.feed(context, shared, &mut held.state, block) {
             dispatch.fails(&mut mine, error)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use super::dispatch::{Dispatch, Mine};
+use super::dispatch::{Dispatch, LaneCursor};
 use super::schedule::{Control, Made, Policy, Turn};
 use super::tests::Numbers;
 use super::unordered::FirstFailure;
@@ -17,8 +17,8 @@ fn dispatch(input: Numbers) -> Dispatch<Numbers, FirstFailure> {
 }
 
 /// A lane whose reader is that of a partition.
-fn of_partition(partition: usize) -> Mine {
-    Mine { partition: Some(partition), ..Mine::default() }
+fn of_partition(partition: usize) -> LaneCursor {
+    LaneCursor { partition: Some(partition), ..LaneCursor::default() }
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn blocks_that_lie_ready_are_worked_on_when_the_run_is_stopped_and_not_when_it_i
         state.schedule.waits(false);
         assert!(matches!(made, Made::ReadOn(_)), "a lane waits for the block");
         drop(state);
-        let next = || dispatch.block(&mut Mine::default(), &stop);
+        let next = || dispatch.block(&mut LaneCursor::default(), &stop);
         if is_cancelled {
             stop.cancel();
             assert!(matches!(next(), Err(Error::Cancelled)));
@@ -54,7 +54,7 @@ fn blocks_that_lie_ready_are_worked_on_when_the_run_is_stopped_and_not_when_it_i
 fn a_read_that_fails_keeps_the_blocks_before_it() {
     let stop = Stop::default();
     let dispatch = dispatch(Numbers::failing(1, 5, &[(0, 3)]));
-    let mut mine = Mine::default();
+    let mut mine = LaneCursor::default();
     for block in 0..3 {
         assert!(dispatch.block(&mut mine, &stop).unwrap().is_some());
         assert_eq!(mine.block(), Some((0, block)));
@@ -67,8 +67,8 @@ fn a_read_that_fails_keeps_the_blocks_before_it() {
 fn only_what_stands_before_a_failure_is_handed_out_and_then_it_is_raised() {
     let stop = Stop::default();
     let dispatch = dispatch(Numbers::new(4, 3));
-    let (mut first, mut second) = (Mine::default(), of_partition(1));
-    let block = |mine: &mut Mine| dispatch.block(mine, &stop).map(|_| mine.block());
+    let (mut first, mut second) = (LaneCursor::default(), of_partition(1));
+    let block = |mine: &mut LaneCursor| dispatch.block(mine, &stop).map(|_| mine.block());
     assert_eq!(block(&mut first).unwrap(), Some((0, 0)));
     assert_eq!(block(&mut second).unwrap(), Some((1, 0)));
     dispatch.fails(&mut second, Error::Cancelled).expect("the first may fail as well");
@@ -82,7 +82,7 @@ fn only_what_stands_before_a_failure_is_handed_out_and_then_it_is_raised() {
 fn the_failure_that_stands_first_is_raised_whichever_was_first_in_time() {
     let stop = Stop::default();
     let dispatch = dispatch(Numbers::new(4, 3));
-    let (mut first, mut second) = (Mine::default(), of_partition(1));
+    let (mut first, mut second) = (LaneCursor::default(), of_partition(1));
     dispatch.block(&mut first, &stop).unwrap();
     dispatch.block(&mut second, &stop).unwrap();
     let place = || Place::object("x");
@@ -112,8 +112,11 @@ fn together<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> 
 }
 
 /// Two lanes, which work on the first blocks of two partitions.
-fn two_lanes(dispatch: &Dispatch<Numbers, FirstFailure>, stop: &Stop) -> Result<(Mine, Mine)> {
-    let (mut first, mut second) = (Mine::default(), of_partition(1));
+fn two_lanes(
+    dispatch: &Dispatch<Numbers, FirstFailure>,
+    stop: &Stop,
+) -> Result<(LaneCursor, LaneCursor)> {
+    let (mut first, mut second) = (LaneCursor::default(), of_partition(1));
     dispatch.block(&mut first, stop)?;
     dispatch.block(&mut second, stop)?;
     assert_eq!((first.block(), second.block()), (Some((0, 0)), Some((1, 0))));

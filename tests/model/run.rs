@@ -10,8 +10,6 @@ use super::{Witness, check};
 use crate::block::Next;
 use crate::{Error, Result};
 
-#[path = "../../src/run/common.rs"]
-mod common;
 #[path = "../../src/run/dispatch.rs"]
 mod dispatch;
 #[path = "../../src/run/lanes.rs"]
@@ -26,6 +24,8 @@ mod reduce;
 mod schedule;
 #[path = "../../src/run/segments.rs"]
 mod segments;
+#[path = "../../src/run/shared_state.rs"]
+mod shared_state;
 #[path = "../../src/run/signal.rs"]
 mod signal;
 #[path = "../../src/run/spilled.rs"]
@@ -35,11 +35,11 @@ mod stream;
 #[path = "../../src/run/unordered.rs"]
 mod unordered;
 
-use common::Common;
-use dispatch::{Dispatch, Failure, Keep, Mine, Step};
+use dispatch::{Dispatch, EndState, Failure, LaneCursor, Step};
 use reduce::Pass;
 use schedule::{Policy, Schedule};
 use segments::Segments;
+use shared_state::SharedState;
 use unordered::FirstFailure;
 
 use super::graph::Shared;
@@ -138,8 +138,8 @@ fn open(gate: &Mutex<(bool, Vec<Waker>)>) {
 /// An end that keeps nothing.
 struct Nothing;
 
-impl Keep for Nothing {
-    fn fails<R, B>(&mut self, _: &mut Schedule<R, B>, _: Failure) {
+impl EndState for Nothing {
+    fn record_failure<R, B>(&mut self, _: &mut Schedule<R, B>, _: Failure) {
         unreachable!("nothing fails")
     }
 }
@@ -159,7 +159,7 @@ impl Lanes {
 
     /// A lane, which ends when it has worked on a block that is enough.
     fn lane(&self, stop: &Stop, is_enough: impl Fn(usize) -> bool) -> Result<()> {
-        let mut mine = Mine::default();
+        let mut mine = LaneCursor::default();
         while let Some(step) = self.dispatch.step(&mut mine, stop)? {
             let Step::Block(_, partition) = step else { continue };
             self.worked[partition].fetch_add(1, SeqCst);
@@ -385,7 +385,7 @@ fn two_lanes(end: End, input: Numbered, stop: &Stop) -> Result<Vec<(usize, usize
         End::Unordered => {
             let pass = Blocks { ordered: false, enough: usize::MAX };
             let dispatch = Dispatch::new(input, 2, Policy::Any, FirstFailure::default());
-            let (dispatch, common) = (Arc::new(dispatch), Arc::new(Common::new(2)));
+            let (dispatch, common) = (Arc::new(dispatch), Arc::new(SharedState::new(2)));
             let all: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
             let adds = Arc::clone(&all);
             in_two(move |_| {

@@ -13,7 +13,7 @@ use crate::spill::Budget;
 
 /// A state of several lanes, if they have made one, and the lanes that may add to it.
 #[derive(Debug)]
-pub(super) struct Common<S>(Mutex<Inner<S>>);
+pub(super) struct SharedState<S>(Mutex<Inner<S>>);
 
 #[derive(Debug)]
 struct Inner<S> {
@@ -31,8 +31,8 @@ pub(super) enum Added {
     Retire,
 }
 
-impl<S> Common<S> {
-    /// Nothing as yet, of so many lanes.
+impl<S> SharedState<S> {
+    /// An empty state of this number of lanes.
     pub(super) fn new(lanes: usize) -> Self {
         Self(Mutex::new(Inner { state: None, lanes }))
     }
