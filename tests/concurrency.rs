@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use creel::{Bag, Run};
 use futures::TryStreamExt;
@@ -116,11 +116,17 @@ fn streams_use_all_threads() {
 fn the_value_of_a_handle_that_takes_long_is_worked_on_by_all_threads() {
     let handles = || (0..40).map(|n| creel::delayed(if n == 37 { 37..10_000 } else { n..n + 1 }));
     let long = |meeting: &Meeting| {
-        let meeting = meeting.clone();
+        let (meeting, seen) = (meeting.clone(), Arc::new(AtomicUsize::new(0)));
         Bag::from_delayed(handles()).map(move |n| {
             match n {
-                // So long that others come to help.
-                38 => std::thread::sleep(Duration::from_millis(50)),
+                // Until the values before it and behind it were begun, and some time more.
+                38 => {
+                    let began = Instant::now();
+                    while seen.load(SeqCst) < 38 && began.elapsed() < Duration::from_secs(20) {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                }
+                ..=36 | 39 => drop(seen.fetch_add(1, SeqCst)),
                 5_000.. => meeting.attend(),
                 _ => {}
             }

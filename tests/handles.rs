@@ -145,6 +145,8 @@ fn a_partition_of_many_records_or_without_end_is_given_as_it_is_made() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn values_of_any_lengths_give_the_same_on_any_number_of_threads(
         lengths in prop::collection::vec(0..3000_u32, 0..6),
@@ -184,6 +186,22 @@ proptest! {
         prop_assert_eq!(&taken[..], &plain[..most.min(plain.len())]);
         let streamed = block_on(run.stream(bag).try_collect::<Vec<u32>>());
         prop_assert_eq!(streamed.expect("nothing fails"), plain);
+    }
+}
+
+#[test]
+fn values_without_an_end_are_read_until_there_is_enough() {
+    for threads in 1..5 {
+        let values = || (0..3).map(|_| delayed(0_u64..u64::MAX));
+        let slow = |n: u64| {
+            thread::sleep(Duration::from_millis(3));
+            n
+        };
+        let run = Run::new().threads(threads);
+        let bag = Bag::from_delayed(values()).map(slow);
+        assert!(run.compute_blocking(&bag.clone().any(|n| *n == 0)).expect("it ends"));
+        let first = run.compute_blocking(&bag.combine(creel::operators::First::new(5)));
+        assert!(first.expect("it ends").into_iter().eq(0..5));
     }
 }
 

@@ -8,7 +8,6 @@ use super::origin::Origin;
 use super::phases::{Phase, Phases};
 use super::sketch;
 use crate::Result;
-use crate::block::BLOCKSIZE;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, caught, run, typed};
 use crate::run::Context;
 
@@ -81,9 +80,8 @@ impl Computation {
     pub(super) fn blocksize(&self) -> Option<usize> {
         let blocks = self.items.iter().map(|item| match &item.work {
             Work::Reduce(reduced) => reduced.base.origin.blocksize(),
-            // What does with less than its inputs reads the values of tasks.
-            Work::Alone(alone) if alone.lazy.is_none() => Some(BLOCKSIZE),
-            Work::Alone(_) | Work::Task(_) => None,
+            Work::Alone(alone) => alone.blocksize,
+            Work::Task(_) => None,
         });
         blocks.max().flatten()
     }

@@ -72,7 +72,9 @@ impl Run {
     ///
     /// From 64 MiB on it bounds a run that reads text as a whole: the blocks of its threads, about 8 for each,
     /// come out of the same bytes, and threads are fewer where it is short. Less than that bounds what was named so
-    /// far, and blocks are beside it. On each thread the longest record, some times over, is beside it as well.
+    /// far, and blocks are beside it. So are, in any case, the longest record of each thread, some times over, what
+    /// [blocks](crate::ReadOptions::blocksize) are longer than a sixteenth of the memory, and blocks that tasks of
+    /// [`to_delayed`](crate::Bag::to_delayed) read.
     ///
     /// Not bounded are
     ///
@@ -203,7 +205,7 @@ impl Run {
                 (LEAST_FOR_LANES.., Some(blocksize)) => {
                     let needs = LaneNeeds::new(bytes, blocksize);
                     threads = needs.lanes(threads, 0, 0);
-                    Budget::of_lanes(needs, threads, folder)
+                    Budget::of_lanes(needs, threads, folder).of_passes()
                 }
                 _ => Budget::new(bytes, folder),
             };

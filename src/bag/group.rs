@@ -108,11 +108,14 @@ impl Group {
                 left.fetch_sub(1, Relaxed);
                 // While there are many that nobody has begun, they are work for the other threads.
                 let are_many = || values > context.threads && left.load(Relaxed) > 0;
-                while are_many() || !alone.is_over() {
+                // What may become full is not shared once it has seen something: lanes begin with empty states.
+                let (mut has_seen, may_fill) = (false, group.may_fill(&held.state));
+                while are_many() || has_seen && may_fill || !alone.is_over() {
                     let batch = if group.full(&held.state) { None } else { batches.next() };
                     let Some(batch) = batch.filter(|_| !context.stop.is_set()) else {
                         return Ok(fed(held));
                     };
+                    has_seen = true;
                     group.feed(context, &shared, &mut held.state, Chunk::Records(batch))?;
                     held.weigh(context, &*group)?;
                 }

@@ -94,6 +94,8 @@ pub(super) struct Alone {
     pub(super) work: Box<AloneWork>,
     /// Does the same where nothing else is asked for, and computes no more inputs than it needs.
     pub(super) lazy: Option<Box<LazyWork>>,
+    /// The bytes of the blocks that it reads, if it does.
+    pub(super) blocksize: Option<usize>,
 }
 
 impl<T> Clone for Item<T> {
@@ -157,15 +159,16 @@ impl<T: Send + 'static> Item<T> {
         let (inputs, operation) = (move || inputs.clone(), sketch.operation);
         let sketch = (operation, move || sketch.clone());
         let work = move |context: &Context, values| work(context, values).map(Made::Value);
-        Self::alone_or_lazy(verbs, sketch, inputs, work, None::<fn(&Context) -> Result<T>>)
+        let lazy = None::<fn(&Context) -> Result<T>>;
+        Self::alone_or_lazy(verbs, sketch, (inputs, None), work, lazy)
     }
 
-    /// The same; and another way to its value, for a run that has nothing else to do, which
-    /// computes no more inputs than it needs.
+    /// The same, of inputs and of blocks of so many bytes; and another way to its value, for a run that has
+    /// nothing else to do, which computes no more inputs than it needs.
     pub(super) fn alone_or_lazy(
         verbs: Verbs,
         (operation, sketch): (&'static str, impl Fn() -> Sketch + Send + Sync + 'static),
-        inputs: impl Fn() -> Vec<Arc<Node>> + Send + Sync + 'static,
+        (inputs, blocksize): (impl Fn() -> Vec<Arc<Node>> + Send + Sync + 'static, Option<usize>),
         work: impl Fn(&Context, Vec<Shared>) -> Result<Made<T>> + Send + Sync + 'static,
         lazy: Option<impl Fn(&Context) -> Result<T> + Send + Sync + 'static>,
     ) -> Self {
@@ -183,6 +186,7 @@ impl<T: Send + 'static> Item<T> {
             inputs: Box::new(inputs),
             work: Box::new(work),
             lazy,
+            blocksize,
         };
         Self::of(verbs, Work::Alone(Arc::new(alone)))
     }

@@ -60,8 +60,8 @@ fn paced(
     pace: Arc<Pace>,
     mut cut: impl FnMut(usize) -> Option<Batch> + Send + 'static,
 ) -> BatchIter {
-    // Where records like these were measured before, the first batch is as long as those.
-    let (mut most, mut read) = (BATCH, Duration::ZERO);
+    // Where records like these were measured before, the first batch has some: these may take longer.
+    let (mut most, mut read) = (4, Duration::ZERO);
     Box::new(std::iter::from_fn(move || {
         most = pace.next(most, read);
         let began = Instant::now();

@@ -53,7 +53,7 @@ impl<T: Send + 'static> Bag<T> {
         }
         let drawn = self.base.clone();
         let sketch = ("take", move || drawn.taken(at.clone()));
-        let inputs = move || base.inputs();
+        let inputs = (move || base.inputs(), self.base.origin.blocksize());
         let (bag, tasks) = (self.clone(), self.base.origin.tasks().cloned());
         let all = move |context: &Context, values| {
             let taken = Arc::new(Taken::new(n));

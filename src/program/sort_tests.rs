@@ -44,9 +44,14 @@ const OF_JSON: &[(&str, Order)] = &[
     ("sort(.n; desc)", |a, b| by_field("n", b, a)),
     ("sort(.k)", |a, b| by_field("k", a, b)),
     ("sort(.missing)", |_, _| Ordering::Equal),
-    ("topk(1000000; .n)", |a, b| by_field("n", b, a).then(a.cmp(b))),
-    ("bottomk(1000000; .k)", |a, b| by_field("k", a, b).then(a.cmp(b))),
+    ("topk(1000000; .n)", |a, b| by_field("n", b, a).then_with(|| by_value(a, b))),
+    ("bottomk(1000000; .k)", |a, b| by_field("k", a, b).then_with(|| by_value(a, b))),
 ];
+
+/// The order of records, and of equal ones that of how they are written.
+fn by_value(a: &str, b: &str) -> Ordering {
+    Datum::Json(a).canonical().cmp(&Datum::Json(b).canonical()).then(a.cmp(b))
+}
 
 fn by_field(name: &str, a: &str, b: &str) -> Ordering {
     let field = |json: &str| {
@@ -113,6 +118,62 @@ proptest! {
         };
         let lines: Vec<String> = values.iter().map(line).collect();
         check(InputFormat::JSONL, &lines, OF_JSON, (blocksize, threads));
+    }
+}
+
+#[test]
+fn a_few_and_many_of_the_largest_are_the_same_records_in_the_same_order() {
+    let record = |n: u32| match n % 5 {
+        0 => format!("{{\"k\":{},\"n\":{}}}", n % 3, n % 12),
+        1 => format!("{{\"n\":{}.0,\"k\":{}}}", n % 12, n % 3),
+        2 => format!("{{\"k\":null,\"n\":\"{}\"}}", n % 12),
+        3 => format!("{{\"n\":[{}]}}", n % 12),
+        _ => format!("{{\"k\":{},\"n\":{}}}", n.is_multiple_of(2), n % 12),
+    };
+    let objects: String = (0..2500).map(|n| record(n * 7919 % 2500) + "\n").collect();
+    let texts: String = (0..2500).map(|n| format!("{} {}\n", n * 7919 % 1700, n % 13)).collect();
+    for (input, text, programs) in [
+        (
+            InputFormat::JSONL,
+            &objects,
+            &[
+                "topk(K)",
+                "bottomk(K)",
+                "topk(K; .k)",
+                "bottomk(K; .k)",
+                "topk(K; .n)",
+                "map(.n) | topk(K)",
+                "map(.k) | bottomk(K)",
+                "groupby(.n; count) | topk(K)",
+                "frequencies | bottomk(K)",
+                "frequencies(.k) | topk(K)",
+                "(topk(K; .k) | map(.n)), count",
+            ][..],
+        ),
+        (
+            InputFormat::TEXT,
+            &texts,
+            &[
+                "topk(K)",
+                "bottomk(K; length)",
+                "frequencies | bottomk(K)",
+                "map(length) | topk(K)",
+                "map(length) | bottomk(K; . > 5)",
+                "words | frequencies | bottomk(K)",
+                "map(. > \"5\") | topk(K)",
+            ][..],
+        ),
+    ] {
+        for program in programs {
+            let options = Options { input, invalid: Invalid::Fail, blocksize: 500, threads: 3 };
+            let printed = |k: &str| {
+                let (printed, ended) = run_over(&program.replace('K', k), text, &options);
+                ended.unwrap_or_else(|error| panic!("{program}: {error}"));
+                printed.lines().take(900).map(str::to_owned).collect::<Vec<_>>()
+            };
+            // As many as a table has, and one more, which a sort has.
+            assert_eq!(printed("1000"), printed("1001"), "{program}");
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Merges the states of lanes into one: in a tree, or by parts, side by side.
 //!
-//! Small states are merged in pairs. Large states that have parts are cut by their keys: a task merges the same part of all lanes, so that all threads help and each
-//! has one part in memory at a time. It reads spilled parts back, see [`parts`](super::parts).
+//! Small states are merged in pairs. Large states that have parts are cut by their keys: a task merges the same
+//! part of all lanes, so that all threads help and each has one part in memory at a time. It reads spilled parts
+//! back, see [`parts`](super::parts).
 
 use std::sync::{Arc, Mutex, PoisonError};
 

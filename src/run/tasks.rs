@@ -91,11 +91,13 @@ impl<S: Send + 'static> Neighbours<S> {
         &mut self,
         context: &Context,
         pass: &impl Pass<B, State = S>,
-        behind: Self,
+        mut behind: Self,
     ) -> Result<()> {
         if context.stop.is_cancelled() {
             return Err(Error::Cancelled);
         }
+        // Those of lanes are not reserved as yet.
+        behind.0.iter_mut().try_for_each(|held| held.weigh(context, pass))?;
         let at = self.0.len() - 1;
         self.0.extend(behind.0);
         self.merge_at(context, pass, at, BY_PARTS)?;

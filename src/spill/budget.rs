@@ -31,6 +31,8 @@ struct Lanes {
     needs: LaneNeeds,
     /// As many as there are in the beginning.
     all: usize,
+    /// Whether their memory is left to states as they end: not where other passes of the run have lanes.
+    retire: bool,
     now: Mutex<(usize, Reservation)>,
 }
 
@@ -58,7 +60,13 @@ impl Budget {
         let budget = Self::new(needs.all(), folder);
         let reserved = budget.reserve(needs.all() - needs.room(lanes));
         let now = Mutex::new((lanes, reserved));
-        Self { lanes: Some(Lanes { needs, all: lanes, now }), ..budget }
+        Self { lanes: Some(Lanes { needs, all: lanes, retire: true, now }), ..budget }
+    }
+
+    /// The same for a run of several passes, whose lanes keep their memory to its end.
+    pub(crate) fn of_passes(mut self) -> Self {
+        self.lanes.iter_mut().for_each(|lanes| lanes.retire = false);
+        self
     }
 
     /// The bytes that all but the blocks of lanes may hold.
@@ -73,7 +81,7 @@ impl Budget {
     /// Ends the reservations of all but so many lanes, which begin no block any more. Returns false if there
     /// are no more than these.
     pub(crate) fn retire(&self, left: usize) -> bool {
-        let Some(Lanes { needs, now, .. }) = &self.lanes else { return false };
+        let Some(Lanes { needs, now, retire: true, .. }) = &self.lanes else { return false };
         let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
         let (lanes, reserved) = &mut *now;
         if *lanes <= left {
@@ -93,7 +101,7 @@ impl Budget {
     /// Reserves what all lanes need: those that ended are there again for another input.
     #[cfg(feature = "cli")]
     pub(crate) fn restore_lanes(&self) {
-        let Some(Lanes { needs, all, now }) = &self.lanes else { return };
+        let Some(Lanes { needs, all, now, .. }) = &self.lanes else { return };
         let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
         now.0 = *all;
         now.1.set(needs.all() - needs.room(*all));

@@ -174,7 +174,9 @@ impl SpillFile {
 
     fn fault(&self, error: io::Error) -> Error {
         let remedy = match remedy(&error) {
-            "" => "; choose another folder (--tmpdir), or allow more memory (--memory)",
+            "" => {
+                "; choose another folder (--tmpdir, Run::tmpdir), or allow more memory (--memory, Run::memory)"
+            }
             remedy => remedy,
         };
         let told = format!("{error}{remedy}");
@@ -184,7 +186,7 @@ impl SpillFile {
     /// The error for a file that would outgrow its limit.
     fn over(&self, most: u64) -> Error {
         let told = format!(
-            "it would outgrow the {} that it may have; allow a larger file (--spill-max), or more memory (--memory)",
+            "it would outgrow the {} that it may have; allow a larger file (--spill-max, Run::spill_max), or more memory (--memory, Run::memory)",
             shown(most)
         );
         let source = io::Error::new(io::ErrorKind::QuotaExceeded, told);

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use creel_operators::aggregate::{Damaged, Reader, Writer as _};
+use creel_operators::column::Datum;
 use creel_operators::sort::SortKey;
 
 use super::super::column::ColumnBuffer;
@@ -32,8 +33,8 @@ const MOST_KEPT: u64 = 1 << 16;
 enum Ties {
     /// That of the input.
     Input,
-    /// That of their texts.
-    Text,
+    /// That of the records, and then of how they are written.
+    Records,
 }
 
 /// The end of a phase in its records, sorted.
@@ -62,10 +63,10 @@ impl Sort {
         Self { by, kind, descending, ties: Ties::Input, wanted, shared }
     }
 
-    /// The same, but the first so many records alone, of which those with the same key are in the order of
-    /// their texts: as `topk` and `bottomk` have them.
+    /// The first `k` records alone. Those with the same key are in the order of the records, and equal ones in
+    /// that of their writing, as in the tables of `topk` and `bottomk`.
     pub(in super::super) fn ranked(self, k: u64) -> Self {
-        Self { ties: Ties::Text, wanted: Wanted { limit: Some(k), ..self.wanted }, ..self }
+        Self { ties: Ties::Records, wanted: Wanted { limit: Some(k), ..self.wanted }, ..self }
     }
 
     /// Whether the records are texts that are their own keys.
@@ -228,7 +229,7 @@ impl Sorting {
         let (is_few, descending, of_ties) =
             (self.of.kept().is_some(), self.of.descending, self.of.ties);
         let mut key = std::mem::take(&mut self.key);
-        let (mut n, mut made) = (0, Vec::new());
+        let (mut n, mut made, mut canonical) = (0, Vec::new(), String::new());
         each_cell(text, batch, |cell| {
             key.clear();
             match of.kind {
@@ -247,7 +248,18 @@ impl Sorting {
                 }
             };
             match of_ties {
-                Ties::Text => key.put(row, false),
+                Ties::Records => {
+                    canonical.clear();
+                    match cell {
+                        Cell::Json("") => Datum::Null.write_key(&mut canonical),
+                        Cell::Json(json) => Datum::Json(json).write_key(&mut canonical),
+                        Cell::Number(n) => Datum::Number(&n.to_string()).write_key(&mut canonical),
+                        // Their writing has their order.
+                        Cell::Text(_) | Cell::Key(_) | Cell::Bool(_) | Cell::List(_) => {}
+                    }
+                    key.put(canonical.as_bytes(), false);
+                    key.put(row, false);
+                }
                 Ties::Input => {
                     key.append(&self.place);
                     key.put_number(self.row);
