@@ -1,6 +1,6 @@
 """Works in half and in a tenth of the memory that they take, beside the same works in all of it.
 
-What a work takes is the most that was resident in a run without a limit. No run is given less than 64 MB.
+The memory of a work is the peak resident memory of a run without a limit. No run is given less than 64 MB.
 """
 
 import measure

@@ -108,7 +108,8 @@ impl Group {
                 left.fetch_sub(1, Relaxed);
                 // While there are many that nobody has begun, they are work for the other threads.
                 let are_many = || values > context.threads && left.load(Relaxed) > 0;
-                // What may become full is not shared once it has seen something: lanes begin with empty states.
+                // Lanes begin with empty states, so a state that may become full keeps its value once it has seen
+                // records.
                 let (mut has_seen, may_fill) = (false, group.may_fill(&held.state));
                 while are_many() || has_seen && may_fill || !alone.is_over() {
                     let batch = if group.full(&held.state) { None } else { batches.next() };

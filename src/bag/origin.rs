@@ -42,7 +42,7 @@ pub(super) enum Chunks {
     Text(Text),
     Memory(Arc<dyn Batches>),
     Values(TaskReader, Vec<Shared>),
-    /// What is left of a partition, which is read once.
+    /// The batches that are left of a partition. They are read once.
     Rest(Mutex<Option<BatchIter>>),
 }
 

@@ -142,7 +142,7 @@ impl<T: Send + 'static> Bag<T> {
             }
             Ok(flow)
         };
-        // What records have on the heap, nobody tells; if they are pieces of the text, as much as that.
+        // The heap memory of records is not known. Records that are pieces of the text take as much as the text.
         let weigh = |(records, text, _): &(Vec<T>, usize, _)| {
             records.capacity() * size_of::<T>() + if records.is_empty() { 0 } else { *text }
         };

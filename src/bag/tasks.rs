@@ -25,7 +25,7 @@ pub(super) struct Tasks {
     pub(super) phase: Option<Box<Phase>>,
 }
 
-/// What reads the values of tasks: the time that a record takes is one for all of them.
+/// Reads the values of tasks. All values share one measure of the time that a record takes.
 #[derive(Clone)]
 pub(super) struct TaskReader {
     records: fn(Shared, Arc<Pace>) -> BatchIter,

@@ -107,7 +107,7 @@ proptest! {
                         prop_assert_eq!(&printed, &expected, "{} in {:?}", program, limit);
                         was_enough = true;
                     }
-                    // What cannot be spilled is refused, and only where no less was enough.
+                    // A state that cannot be spilled is refused, but not if less memory was enough.
                     Err(Error::Memory { .. }) if !was_enough && limit.is_some_and(|limit| limit < 1 << 20) => {}
                     Err(error) => prop_assert!(false, "{program} in {limit:?}: {error}"),
                 }

@@ -196,7 +196,7 @@ where
     gathered(lanes, pass, needs, whole)
 }
 
-/// What makes the states of lanes those of all, in input order where that matters.
+/// Turns the states of lanes into the states of the whole input, in input order where that matters.
 type Whole<S> = Box<dyn Fn(Vec<Held<S>>) -> Result<Vec<Held<S>>> + Send + Sync>;
 
 /// The tasks of the lanes of a pass over an input, which look at the values of what they need. Each makes a

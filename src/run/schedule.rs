@@ -260,7 +260,8 @@ impl<R, B> Schedule<R, B> {
         self.results + self.working.len() + self.queued.len() + coming
     }
 
-    /// Whether a block may be read while `ahead` blocks and results are before it: always the one that all others wait for.
+    /// Whether a block may be read while `ahead` blocks and results are before it. The block that all others wait
+    /// for may always be read.
     fn has_room(&self, at: Position, is_full: bool, ahead: usize) -> bool {
         let Policy::Window { room } = self.policy else { return true };
         let room = if at.0 == self.next.0 { 2 * room } else { room };

@@ -1,4 +1,4 @@
-//! Ends that look at the order of blocks: states of runs of neighbouring blocks, merged as they become neighbours.
+//! Ends that depend on the order of blocks: each state covers neighbouring blocks, and neighbouring states merge.
 //!
 //! A lane feeds the blocks that it takes one behind the other to one state. Where its next block
 //! stands elsewhere, the state is published as a [`Segment`] of the input, and a new one begins. Two

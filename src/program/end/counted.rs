@@ -298,7 +298,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// What is wanted of them, as keys of values: these have the order of the numbers.
+    /// The wanted rows, by keys of values, which have the order of the numbers.
     fn settled(self, context: &Context) -> Result<Settled> {
         let Frequencies { kind, wanted } = self.of;
         let key = |number: i64| {

@@ -28,7 +28,7 @@ use crate::spill::Budget;
 /// The most rows that are kept by themselves, where only the first ones are wanted.
 const MOST_KEPT: u64 = 1 << 16;
 
-/// What the order of records with the same key is.
+/// The order of records with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ties {
     /// That of the input.
