@@ -26,6 +26,9 @@ pub struct Progress {
     read: AtomicU64,
     /// Blocks handed to the operators.
     blocks: AtomicU64,
+    /// Records read, where somebody counts them.
+    #[cfg(feature = "cli")]
+    records: AtomicU64,
     /// Records in which something was replaced.
     replaced: AtomicU64,
     /// Records left out by a policy.
@@ -267,6 +270,17 @@ impl Progress {
         // Some bytes are read twice, where an object is read in slices.
         let all = u128::from(bytes) * u128::from(total.max(read)) / u128::from(read.max(1));
         (0 < read.min(total)).then(|| u64::try_from(all).unwrap_or(u64::MAX))
+    }
+
+    /// Records read so far, if somebody counts them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn records_counted(&self) -> u64 {
+        self.records.load(Relaxed)
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn add_records(&self, records: u64) {
+        self.records.fetch_add(records, Relaxed);
     }
 
     pub(crate) fn add_block(&self) {

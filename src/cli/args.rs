@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::block::{Compression, Encoding, MAX_RATIO};
 use crate::program::{FORMATS, InputFormat, VERBS};
@@ -56,9 +56,8 @@ pub(crate) struct Args {
     /// jsonl, text, or table (so are counts on a terminal)
     #[arg(short, long, value_name = "F", value_parser = to)]
     pub(crate) to: Option<Format>,
-    /// A file, which appears when it is whole, or - (stdout)
-    #[arg(short, long, value_name = "PATH")]
-    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
     /// Write the state of these sources, for --merge
     #[arg(long, value_name = "PATH", conflicts_with_all = ["output", "to", "dry_run"])]
     pub(crate) partial: Option<PathBuf>,
@@ -66,21 +65,12 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["from", "compression", "text", "encoding", "invalid",
         "on_missing", "delimiter", "max_record", "max_ratio", "anonymous", "dry_run"])]
     pub(crate) merge: bool,
-    /// Do not wait until the output is safe on the disk
-    #[arg(long)]
-    pub(crate) no_sync: bool,
-    /// Threads (one for each core that may be used)
-    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
-    pub(crate) threads: Option<usize>,
-    /// Memory to use, then the disk (half of what there is)
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    pub(crate) memory: Option<u64>,
-    /// Folder of that file ($TMPDIR, or /tmp)
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) tmpdir: Option<std::path::PathBuf>,
-    /// Fail if that file would be larger (no limit)
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(crate) spill_max: Option<u64>,
+    /// Write the plan alone, for creel worker (its --help)
+    #[arg(long, value_name = "PATH",
+        conflicts_with_all = ["output", "to", "dry_run", "partial", "merge"])]
+    pub(crate) plan_to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) resources: Resources,
     /// Bytes worked on at a time: 64k, 1MiB (default), 4MB
     #[arg(long, value_name = "SIZE", value_parser = blocksize)]
     pub(crate) blocksize: Option<usize>,
@@ -114,15 +104,8 @@ pub(crate) struct Args {
     /// List what would be read, and read nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// Show progress: auto (on a terminal), always, never
-    #[arg(long, value_name = "WHEN", value_parser = when, default_value = "auto", hide_default_value = true)]
-    pub(crate) progress: When,
-    /// Only errors on standard error
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// Tell what was read, and how fast
-    #[arg(short, long, conflicts_with = "quiet")]
-    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
@@ -134,15 +117,71 @@ pub(crate) struct Args {
     help: Option<bool>,
 }
 
+/// Where the result goes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Writing {
+    /// A file, which appears when it is whole, or - (stdout)
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Do not wait until the output is safe on the disk
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+}
+
+/// What a process may use.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Resources {
+    /// Threads (one for each core that may be used)
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+    /// Memory to use, then the disk (half of what there is)
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<u64>,
+    /// Folder of that file ($TMPDIR, or /tmp)
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) tmpdir: Option<PathBuf>,
+    /// Fail if that file would be larger (no limit)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) spill_max: Option<u64>,
+}
+
+/// What is said on standard error, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Telling {
+    /// auto (on a terminal), always, never, json (records)
+    #[arg(long, value_name = "WHEN", value_parser = when, default_value = "auto", hide_default_value = true)]
+    pub(crate) progress: When,
+    /// How errors are told: text, json (a record a line)
+    #[arg(long, value_name = "HOW", value_parser = errors, default_value = "text", hide_default_value = true)]
+    pub(crate) errors: Errors,
+    /// Only errors on standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Tell what was read, and how fast
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+}
+
 /// The least memory that can be asked for: below it there is not much to give away.
 const LEAST_MEMORY: u64 = 64 << 20;
 
 /// When progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     Auto,
     Always,
     Never,
+    /// As records of JSON, whatever standard error is.
+    Json,
+}
+
+/// How errors are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Errors {
+    /// In lines for people.
+    Text,
+    /// As records of JSON.
+    Json,
 }
 
 /// Bytes that were typed as text.
@@ -150,6 +189,12 @@ pub(crate) enum When {
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Args {
+    /// Those of a process that is given none.
+    pub(crate) fn none() -> Self {
+        let none = Self::try_parse_from(["creel"]);
+        none.unwrap_or_else(|error| unreachable!("all options have defaults: {error}"))
+    }
+
     /// Reads arguments, of which the first is the name of the command.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command = Self::command().after_help(format!("{}\n{EXAMPLES}", stages()));
@@ -181,6 +226,20 @@ fn stages() -> String {
     text
 }
 
+/// Whether arguments ask that errors are told as records: known before they are read, which may fail.
+pub(crate) fn asks_for_records(arguments: &[OsString]) -> bool {
+    let ends = |argument: &OsString| argument == "--";
+    let options = arguments.split(ends).next().unwrap_or_default();
+    let last = options.iter().enumerate().rev().find_map(|(at, argument)| {
+        let argument = argument.to_str()?;
+        match argument.strip_prefix("--errors")? {
+            "" => options.get(at + 1)?.to_str(),
+            value => value.strip_prefix('='),
+        }
+    });
+    last == Some("json")
+}
+
 fn one_of<T: Copy>(given: &str, values: &[(&str, T)]) -> Result<T, String> {
     values.iter().find(|(name, _)| *name == given).map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<_> = values.iter().map(|(name, _)| *name).collect();
@@ -202,7 +261,7 @@ fn from(given: &str) -> Result<InputFormat, String> {
     one_of(given, &names.collect::<Vec<_>>()).map_err(|error| not_yet(given, LATER, error))
 }
 
-fn to(given: &str) -> Result<Format, String> {
+pub(super) fn to(given: &str) -> Result<Format, String> {
     const LATER: &[&str] = &["json", "csv", "tsv", "bar", "line", "hist"];
     let formats = [("jsonl", Format::Jsonl), ("table", Format::Table), ("text", Format::Text)];
     one_of(given, &formats).map_err(|error| not_yet(given, LATER, error))
@@ -246,7 +305,17 @@ fn on_missing(given: &str) -> Result<Missing, String> {
 }
 
 fn when(given: &str) -> Result<When, String> {
-    one_of(given, &[("auto", When::Auto), ("always", When::Always), ("never", When::Never)])
+    let when = [
+        ("auto", When::Auto),
+        ("always", When::Always),
+        ("never", When::Never),
+        ("json", When::Json),
+    ];
+    one_of(given, &when)
+}
+
+fn errors(given: &str) -> Result<Errors, String> {
+    one_of(given, &[("text", Errors::Text), ("json", Errors::Json)])
 }
 
 fn threads(given: &str) -> Result<usize, String> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::record::{self, ErrorRecord, Record};
 use crate::Error;
 use crate::error::{Shown, concealed, concealed_url, is_hidden};
 use crate::output::is_closed;
@@ -29,18 +30,57 @@ static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line on standard error; whatever is in it shows no secret and does nothing to a terminal.
 pub(crate) fn say(message: impl std::fmt::Display) {
-    print(&format!("creel: {}\n", Shown::new(message)));
+    note(&Shown::new(message).to_string());
 }
 
 /// The same, of words of ours, of names, and of what was made a message before.
 pub(crate) fn say_ours(message: impl std::fmt::Display) {
-    print(&format!("creel: {}\n", Shown::ours(message)));
+    note(&Shown::ours(message).to_string());
 }
 
-/// The same, of a text of several lines.
-pub(crate) fn say_lines(text: &str) {
+fn note(message: &str) {
+    if record::are_told() {
+        return tell(&Record::Note { message });
+    }
+    print(&format!("creel: {message}\n"));
+}
+
+/// Says what is wrong with a command line; returns the exit code.
+pub(super) fn usage(message: impl std::fmt::Display) -> u8 {
+    refuse("usage", &Shown::ours(message).to_string());
+    USAGE
+}
+
+/// The same, in a text of several lines.
+pub(super) fn usage_lines(text: &str) -> u8 {
     let lines: Vec<_> = text.lines().map(|line| Shown::new(line).to_string()).collect();
-    print(&format!("creel: {}\n", lines.join("\n")));
+    refuse("usage", &lines.join("\n"));
+    USAGE
+}
+
+/// Says that the process was interrupted, and what of its work there is; returns the exit code.
+pub(super) fn interrupted(message: impl std::fmt::Display) -> u8 {
+    let message = Shown::ours(message).to_string();
+    if record::are_told() {
+        let error = ErrorRecord { retry: true, ..ErrorRecord::new("cancelled", message) };
+        tell(&Record::Error(error));
+    } else {
+        print(&format!("creel: {message}\n"));
+    }
+    INTERRUPTED
+}
+
+/// Says why the process ends, in a message that shows no secret.
+pub(super) fn refuse(kind: &'static str, message: &str) {
+    if record::are_told() {
+        return tell(&Record::Error(ErrorRecord::new(kind, message.to_owned())));
+    }
+    print(&format!("creel: {message}\n"));
+}
+
+/// Prints a record.
+pub(super) fn tell(record: &Record<'_>) {
+    print(&(record.line() + "\n"));
 }
 
 /// Whether a message was lost: standard error is closed, or on a disk that is full. Nobody misses
@@ -73,7 +113,11 @@ fn print(text: &str) {
 
 /// Says what failed, with the options that would mend it, and gives the exit code.
 pub(crate) fn fail(error: &Error) -> u8 {
-    say_ours(with_options(error));
+    if record::are_told() {
+        tell(&Record::Error(ErrorRecord::of(error)));
+    } else {
+        say_ours(with_options(error));
+    }
     code(error)
 }
 
@@ -146,7 +190,12 @@ pub(crate) fn code(error: &Error) -> u8 {
 /// Shows what is wrong with a program, with a caret under the place.
 pub(crate) fn fault(program: &str, fault: &Fault) -> u8 {
     let terminal = io::stderr().is_terminal();
-    if concealed(program) == program && concealed_url(program) == program {
+    if record::are_told() {
+        let hint = fault.hint.as_deref().map_or_else(String::new, |hint| format!("; {hint}"));
+        let message = Shown::new(format_args!("{}{hint}", fault.message)).to_string();
+        let offset = Some(fault.span.start as u64);
+        tell(&Record::Error(ErrorRecord { offset, ..ErrorRecord::new("program", message) }));
+    } else if concealed(program) == program && concealed_url(program) == program {
         print(&format!("{}\n", drawn(program, fault, terminal)));
     } else {
         // It is not drawn: there is a secret in it.

@@ -7,8 +7,10 @@ mod memory;
 mod message;
 mod monitor;
 mod partial;
+mod record;
 mod report;
 mod signals;
+mod worker;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -18,12 +20,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use args::{Args, When};
-use message::{fail, say, say_ours};
-use monitor::{Monitor, Shown};
+use message::{fail, say};
+use monitor::Monitor;
 
 use self::memory::{Asked, Division};
 use crate::block::{BLOCKSIZE, BlockOptions, Damaged, Delimiter};
-use crate::error::{concealed_url, is_caught, refused, snippet};
+use crate::error::{Shown, concealed_url, is_caught, refused, snippet};
 use crate::output::{Calls, Output, Target, check_input, is_input};
 use crate::plan::{Report, RunOf};
 use crate::program::{self, Fault, InputFormat, Program, Records, aggregates};
@@ -91,6 +93,11 @@ pub fn run_in_process(arguments: &[&str]) -> (u8, String) {
 
 /// The command; returns the exit code.
 fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    record::tell_records(args::asks_for_records(&arguments));
+    if arguments.get(1).is_some_and(|first| first == "worker") {
+        return worker::run(&arguments[1..]);
+    }
     let mut args = match Args::read(arguments) {
         Ok(args) => args,
         Err(error) => return explain(&error),
@@ -98,7 +105,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if args.aggregates {
         return print_help(&aggregates().into()).map_or_else(|error| end(&error), |()| 0);
     }
-    args.memory.iter().for_each(|asked| message::memory_is(*asked));
+    args.resources.memory.iter().for_each(|asked| message::memory_is(*asked));
     if args.merge {
         return partial::merge(&args).unwrap_or_else(|error| end(&error));
     }
@@ -113,10 +120,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let input = match format::of(args.from, &args.sources) {
         Ok(input) => input,
-        Err(message) => {
-            say_ours(message);
-            return message::USAGE;
-        }
+        Err(message) => return message::usage(message),
     };
     let program = match Program::compile(&text, input) {
         Ok(program) => Arc::new(program),
@@ -125,8 +129,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return message::fault(&text, &fault.hint("the program stands before the sources"));
         }
         Err(_) if is_url(&text) => {
-            say("this is a URL, where a program is needed; the program stands before the sources");
-            return message::USAGE;
+            return message::usage(
+                "this is a URL, where a program is needed; the program stands before the sources",
+            );
         }
         Err(fault) => return message::fault(&text, &fault),
     };
@@ -143,6 +148,9 @@ fn is_url(text: &str) -> bool {
 }
 
 fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) -> Result<u8> {
+    if let Some(path) = &args.plan_to {
+        return worker::write_plan(args, path, text, input, program);
+    }
     check_given(&args.sources)?;
     let plan = args.partial.is_some().then(|| partial::plan(args, text, input, program));
     let access = Access {
@@ -167,7 +175,7 @@ fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) 
     // Before there is a temporary file to remove, or a pipe to wait for.
     let first = signals::First::of(replaced);
     let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls), first);
-    let mut target = output.open(!args.no_sync, &calls)?;
+    let mut target = output.open(!args.writing.no_sync, &calls)?;
     let start = Instant::now();
     let records = Records { delimiter: job.blocks.delimiter.clone(), invalid: args.invalid };
     let computed = print(args, program, &context, &mut target, |printer| {
@@ -181,16 +189,15 @@ fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) 
     }
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
-        say_ours(match &args.output {
+        return Ok(message::interrupted(match &args.writing.output {
             Some(path) if replaced => {
                 format!("interrupted: {read}; {} was not written", report::shown(path))
             }
             _ => format!("interrupted: the result is of what was read until then: {read}"),
-        });
-        return Ok(message::INTERRUPTED);
+        }));
     }
     let told = Report::of(&context.progress, 0, &message::with_options);
-    finish(args, target, replaced, args.on_missing, &told, args.verbose.then_some(read))
+    finish(args, target, replaced, args.on_missing, &told, args.telling.verbose.then_some(read))
 }
 
 /// Fails if standard input is one of the sources, and cannot be read.
@@ -245,8 +252,8 @@ fn print(
 
 /// Starts to show the progress of a run.
 fn monitor(args: &Args, context: &Context, streams_to_terminal: bool) -> Monitor {
-    let shown = Shown {
-        when: if args.quiet { When::Never } else { args.progress },
+    let shown = monitor::Shown {
+        when: if args.telling.quiet { When::Never } else { args.telling.progress },
         streams_to_terminal,
         waits_for_typing: args.reads_input() && io::stdin().is_terminal(),
         reads_network: args.sources.iter().any(|source| source.contains("://")),
@@ -257,8 +264,8 @@ fn monitor(args: &Args, context: &Context, streams_to_terminal: bool) -> Monitor
 /// Divides the memory of a run of a program; a process whose memory was named, or is little, returns what it frees.
 fn divide(args: &Args, program: &Program) -> Result<Division> {
     let division = memory::divide(Asked {
-        memory: args.memory,
-        threads: args.threads.unwrap_or(Context::default().threads),
+        memory: args.resources.memory,
+        threads: args.resources.threads.unwrap_or(Context::default().threads),
         blocksize: blocksize(args),
         max_record: args.max_record,
         state: program.state_of_lane(),
@@ -293,13 +300,15 @@ fn job(args: &Args, source: Source, division: &Division) -> Job {
 fn context(args: &Args, division: &Division) -> Context {
     let &Division { threads, needs, .. } = division;
     let budget = needs.map(|needs| {
-        let budget = Budget::of_lanes(needs, threads, args.tmpdir.as_deref());
-        Arc::new(budget.with_largest_file(args.spill_max))
+        let budget = Budget::of_lanes(needs, threads, args.resources.tmpdir.as_deref());
+        Arc::new(budget.with_largest_file(args.resources.spill_max))
     });
     if let Some(budget) = &budget {
         division.windows.count_in(budget);
     }
-    Context { threads, budget, ..Context::default() }
+    let mut context = Context { threads, budget, ..Context::default() };
+    monitor::count_records(args.telling.progress, &mut context);
+    context
 }
 
 /// The bytes of a block.
@@ -309,7 +318,7 @@ fn blocksize(args: &Args) -> usize {
 
 /// Where the result goes: refused before anything is read, if it cannot be written.
 fn output(args: &Args) -> Result<Output> {
-    match &args.output {
+    match &args.writing.output {
         Some(path) => output_at(path, args.to.is_none()),
         None => Output::stdout(),
     }
@@ -339,6 +348,9 @@ fn output_at(path: &Path, by_suffix: bool) -> Result<Output> {
 }
 
 fn short_usage() -> u8 {
+    if record::are_told() {
+        return message::usage("there is no program; creel --help tells more");
+    }
     let _ = writeln!(io::stderr().lock(), "{}", Args::usage());
     message::USAGE
 }
@@ -354,15 +366,14 @@ fn explain(error: &clap::Error) -> u8 {
     if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
         let wrong = std::env::args_os().find(|argument| argument.to_str().is_none());
         let wrong = snippet(wrong.unwrap_or_default().as_encoded_bytes());
-        say(format_args!(
-            "{wrong}: not valid UTF-8; for a file, name its folder or a pattern with *"
+        return message::usage(format_args!(
+            "{}: not valid UTF-8; for a file, name its folder or a pattern with *",
+            Shown::new(wrong)
         ));
-        return message::USAGE;
     }
     let text = without_secrets(error.render().to_string());
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    message::say_lines(text.trim_end());
-    message::USAGE
+    message::usage_lines(text.trim_end())
 }
 
 /// A text without the secrets of the arguments that it quotes: each is known as a whole here, with
@@ -410,6 +421,7 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
     crate::output::remove_unfinished();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");
-    say(format_args!("internal fault at {place}: {what}; please report it with the command"));
+    let what = format!("internal fault at {place}: {what}; please report it with the command");
+    message::refuse("internal", &Shown::new(what).to_string());
     std::process::exit(101);
 }

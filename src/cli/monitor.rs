@@ -9,13 +9,17 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::When;
-use super::message::say;
+use super::message::{self, say};
+use super::record::{ProgressRecord, Record};
 use crate::progress::Progress;
+use crate::run::Context;
+use crate::watch::{Event, Observer, What};
 
 /// Before this, a run is too short to be told about.
 const QUIET: Duration = Duration::from_millis(500);
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(2);
+const RECORD_EVERY: Duration = Duration::from_millis(200);
 /// How often it is looked whether something is waited for.
 const LOOK: Duration = Duration::from_millis(250);
 /// Waits of so long together are told.
@@ -48,7 +52,7 @@ impl Monitor {
             && terminal_size::terminal_size_of(io::stderr()).is_some_and(|(width, _)| width.0 > 0);
         let wanted = match shown.when {
             When::Never => false,
-            When::Always => true,
+            When::Always | When::Json => true,
             When::Auto => terminal && !shown.streams_to_terminal && !shown.waits_for_typing,
         };
         // A line about a long wait is no progress: only who wants none gets none.
@@ -66,6 +70,7 @@ impl Monitor {
             match (wanted, terminal) {
                 (false, _) if tells_waits => tell_waits(&progress, wait),
                 (false, _) => {}
+                (true, _) if shown.when == When::Json => tell_records(&progress, wait),
                 (true, true) => draw(&progress, shown.when == When::Always, wait),
                 (true, false) => tell(&progress, wait),
             }
@@ -132,6 +137,36 @@ fn tell(progress: &Progress, wait: impl Fn(Duration) -> bool) {
         if !goes_on {
             return;
         }
+    }
+}
+
+/// For a launcher: a record now and then, and one at the end.
+fn tell_records(progress: &Progress, wait: impl Fn(Duration) -> bool) {
+    let start = Instant::now();
+    loop {
+        let goes_on = wait(RECORD_EVERY);
+        message::tell(&Record::Progress(ProgressRecord::of(progress, start.elapsed())));
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Counts the records that a run reads, which costs a look at each line end: only launchers are told.
+struct RecordsOf(Arc<Progress>);
+
+impl Observer for RecordsOf {
+    fn event(&self, event: &Event<'_>) {
+        if let What::Read { records, .. } = event.what {
+            self.0.add_records(records);
+        }
+    }
+}
+
+/// Has the records of a run counted, if they are told.
+pub(super) fn count_records(when: When, context: &mut Context) {
+    if when == When::Json {
+        context.observers.add(RecordsOf(Arc::clone(&context.progress)));
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::args::Args;
-use super::message::{self, say, say_ours};
+use super::message::{self, say};
 use super::{monitor, report, signals};
 use crate::block::Delimiter;
 use crate::error::Shown;
@@ -40,83 +40,142 @@ pub(super) fn plan(args: &Args, text: &str, input: InputFormat, program: &Arc<Pr
 /// Runs the first phase of a plan and writes its state; returns the exit code.
 pub(super) fn write(args: &Args, plan: &Plan, job: &Job, context: &Context) -> Result<u8> {
     let Some(path) = &args.partial else { return Ok(message::USAGE) };
-    let (mut target, interrupted) = target(args, path, context)?;
-    let start = Instant::now();
-    let mut told = Report::default();
-    let mut run = || {
+    let written = write_state(args, Out::bytes(path), args.on_missing, context, |target| {
         let objects = job.list(context)?;
         let input = Arc::new(job.cut(&objects, context, plan.compiled_program().order()));
         let coverage = || Coverage::of(&objects);
         let coverage = &coverage;
         let run = RunOf { plan, input: &input, listed: objects.len(), coverage, context };
-        let _monitor = super::monitor(args, context, false);
-        run.write(&mut target, |progress, listed| {
+        let mut told = Report::default();
+        run.write(target, |progress, listed| {
             told = Report::of(progress, listed, &message::with_options);
             told.clone()
-        })
-    };
-    match run() {
-        Err(Error::Cancelled) if interrupted.is_set() => {}
-        Err(error) => return report::failed(args, &context.progress, error),
-        Ok(()) => {}
+        })?;
+        Ok(told)
+    });
+    written.map(Written::code)
+}
+
+/// What became of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It was written; this is the exit code where what was passed over is a failure.
+    Whole(u8),
+    /// It was not; this is the exit code.
+    Not(u8),
+}
+
+impl Written {
+    fn code(self) -> u8 {
+        let (Self::Whole(code) | Self::Not(code)) = self;
+        code
     }
+}
+
+/// Where a state goes, or another thing that has no format of rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Out<'p> {
+    path: &'p Path,
+    /// Whether it may be shown on a terminal.
+    is_text: bool,
+}
+
+impl<'p> Out<'p> {
+    /// Names on standard output.
+    pub(super) fn names() -> Self {
+        Self { path: Path::new("-"), is_text: true }
+    }
+
+    /// Bytes at a path.
+    pub(super) fn bytes(path: &'p Path) -> Self {
+        Self { path, is_text: false }
+    }
+}
+
+/// Writes a state, and says what was passed over: what `write` returns.
+pub(super) fn write_state(
+    args: &Args,
+    out: Out<'_>,
+    missing: Missing,
+    context: &Context,
+    write: impl FnOnce(&mut Target) -> Result<Report>,
+) -> Result<Written> {
+    let (mut target, interrupted) = target(args, out, context)?;
+    let start = Instant::now();
+    let monitor = super::monitor(args, context, false);
+    let written = write(&mut target);
+    drop(monitor);
+    let told = match written {
+        Err(Error::Cancelled) if interrupted.is_set() => Report::default(),
+        Err(error) => return report::failed(args, &context.progress, error).map(Written::Not),
+        Ok(told) => told,
+    };
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() {
-        say_ours(format_args!("interrupted: {read}; {} was not written", report::shown(path)));
-        return Ok(message::INTERRUPTED);
+        let path = report::shown(out.path);
+        let said = format!("interrupted: {read}; {path} was not written");
+        return Ok(Written::Not(message::interrupted(said)));
     }
     // Also of what is damaged: the state says so, and the merge will.
     target.finish()?;
-    if args.verbose {
+    if args.telling.verbose {
         say(read);
     }
-    let unread = !report::tell_unread(args, args.on_missing, &told).is_empty();
-    Ok(report::tell(args, false, &told, unread))
+    let unread = !report::tell_unread(args, missing, &told).is_empty();
+    Ok(Written::Whole(report::tell(args, false, &told, unread)))
 }
 
 /// Merges states, and prints the answer or writes the state of all; returns the exit code.
 pub(super) fn merge(args: &Args) -> Result<u8> {
     let given: Vec<String> = args.program.iter().chain(&args.sources).cloned().collect();
     if given.is_empty() {
-        say("--merge needs the states that --partial wrote: creel --merge s/*.creel");
-        return Ok(message::USAGE);
+        return Ok(message::usage(
+            "--merge needs the states that --partial wrote: creel --merge s/*.creel",
+        ));
     }
-    super::check_given(&given)?;
-    let objects = match found(&given) {
-        Ok(objects) => objects,
+    let states = match states(args, &given) {
         Err(error) if is_program(args, &error) => {
-            say(
+            return Ok(message::usage(
                 "this is a program, where a state is needed; states carry their program, so leave it out",
-            );
-            return Ok(message::USAGE);
+            ));
         }
-        Err(error) => return Err(error),
+        states => states?,
     };
-    let open = |object: &Arc<Object>| Stored::open(object, args.tmpdir.as_deref());
-    let partials = Partials::of_one_plan(objects.iter().map(open).collect::<Result<_>>()?)?;
+    let partials = Partials::of_one_plan(states)?;
+    match &args.partial {
+        Some(path) => write_merged(args, Out::bytes(path), &partials).map(Written::code),
+        None => print_answer(args, &partials),
+    }
+}
+
+/// The states that were named, checked.
+pub(super) fn states(args: &Args, given: &[String]) -> Result<Vec<Stored>> {
+    super::check_given(given)?;
+    let objects = found(given)?;
+    let open = |object: &Arc<Object>| Stored::open(object, args.resources.tmpdir.as_deref());
+    objects.iter().map(open).collect()
+}
+
+/// Writes the state of all states.
+pub(super) fn write_merged(args: &Args, out: Out<'_>, partials: &Partials) -> Result<Written> {
+    let plan = partials.plan();
+    let division = super::divide(args, plan.compiled_program())?;
+    let context = super::context(args, &division);
+    context.progress.add_total(partials.size());
+    write_state(args, out, plan.missing(), &context, |target| {
+        partials.write(&context, target)?;
+        Ok(partials.report().clone())
+    })
+}
+
+/// Prints the answer of all states; returns the exit code.
+pub(super) fn print_answer(args: &Args, partials: &Partials) -> Result<u8> {
     let (plan, told) = (partials.plan(), partials.report());
     let division = super::divide(args, plan.compiled_program())?;
     let context = super::context(args, &division);
     context.progress.add_total(partials.size());
     let missing = plan.missing();
     let start = Instant::now();
-    if let Some(path) = &args.partial {
-        let (mut target, interrupted) = target(args, path, &context)?;
-        let monitor = super::monitor(args, &context, false);
-        let written = partials.write(&context, &mut target);
-        drop(monitor);
-        if interrupted.is_set() {
-            say_ours(format_args!("interrupted: {} was not written", report::shown(path)));
-            return Ok(message::INTERRUPTED);
-        }
-        written?;
-        target.finish()?;
-        if args.verbose {
-            say(monitor::summary(&context.progress, start.elapsed()));
-        }
-        let unread = !report::tell_unread(args, missing, told).is_empty();
-        return Ok(report::tell(args, false, told, unread));
-    }
     // As one run that can read nothing: it prints nothing.
     if missing == Missing::Report && told.entries_read() == 0 && told.entries_unread() > 0 {
         report::tell_unread(args, missing, told);
@@ -127,13 +186,13 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
     let calls = Arc::new(Calls::default());
     let first = signals::First::of(replaced);
     let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls), first);
-    let mut target = output.open(!args.no_sync, &calls)?;
+    let mut target = output.open(!args.writing.no_sync, &calls)?;
     let printed = super::print(args, plan.compiled_program(), &context, &mut target, |printer| {
         partials.print(&context, printer)
     });
     let read = monitor::summary(&context.progress, start.elapsed());
     if interrupted.is_set() && matches!(printed, Ok(()) | Err(Error::Cancelled)) {
-        say_ours(match (&args.output, &printed) {
+        return Ok(message::interrupted(match (&args.writing.output, &printed) {
             (Some(path), _) if replaced => {
                 format!("interrupted: {read}; {} was not written", report::shown(path))
             }
@@ -144,12 +203,11 @@ pub(super) fn merge(args: &Args) -> Result<u8> {
                 "interrupted when all states were merged: the answer is complete".to_owned()
             }
             (_, Err(_)) => format!("interrupted: {read}; the answer was not printed to its end"),
-        });
-        return Ok(message::INTERRUPTED);
+        }));
     }
     printed?;
     let told = partials.report_of_all(&context.progress, &message::with_options);
-    super::finish(args, target, replaced, missing, &told, args.verbose.then_some(read))
+    super::finish(args, target, replaced, missing, &told, args.telling.verbose.then_some(read))
 }
 
 /// The files and pipes of states that were named, as sources are: by paths, folders and patterns.
@@ -186,14 +244,18 @@ fn is_program(args: &Args, error: &Error) -> bool {
 }
 
 /// Opens where a state goes, before there is anything to write.
-fn target(args: &Args, path: &Path, context: &Context) -> Result<(Target, signals::Interrupted)> {
+pub(super) fn target(
+    args: &Args,
+    Out { path, is_text }: Out<'_>,
+    context: &Context,
+) -> Result<(Target, signals::Interrupted)> {
     let output: Output = super::output_at(path, false)?;
     let calls = Arc::new(Calls::default());
     let first = signals::First::of(output.is_replaced());
     let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls), first);
-    let target = output.open(!args.no_sync, &calls)?;
-    if target.is_terminal() {
-        let reason = "a state is no text; name a file";
+    let target = output.open(!args.writing.no_sync, &calls)?;
+    if target.is_terminal() && !is_text {
+        let reason = "this is no text; name a file";
         let source = io::Error::new(io::ErrorKind::Unsupported, reason).into();
         return Err(Error::Output { path: path.display().to_string(), source });
     }

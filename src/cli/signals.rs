@@ -9,7 +9,7 @@ use signal_hook::consts::signal::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::message::{INTERRUPTED, say};
+use super::message::{INTERRUPTED, interrupted};
 use crate::output::{Calls, is_ready, remove_unfinished};
 use crate::run::Stop;
 
@@ -96,7 +96,7 @@ fn give_up(calls: &Calls) {
         if now.is_some() && now == before {
             let _none = remove_unfinished();
             if is_ready(io::stderr()) {
-                say("interrupted: the output is not complete, for nobody reads it");
+                interrupted("interrupted: the output is not complete, for nobody reads it");
             }
             std::process::exit(INTERRUPTED.into());
         }

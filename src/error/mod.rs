@@ -285,6 +285,31 @@ impl Error {
         }
     }
 
+    /// The same, of partitions that are those from this one on of all: their numbers are those among all.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_partitions_from(mut self, first: usize) -> Self {
+        match &mut self {
+            Self::Truncated { place, .. }
+            | Self::Corrupt { place, .. }
+            | Self::Unsupported { place, .. }
+            | Self::Trailing { place, .. }
+            | Self::Ratio { place, .. }
+            | Self::NotText { place, .. }
+            | Self::NotFound { place, .. }
+            | Self::PermissionDenied { place, .. }
+            | Self::Unauthenticated { place, .. }
+            | Self::Changed { place }
+            | Self::Encoding { place, .. }
+            | Self::Record { place, .. }
+            | Self::RecordTooLong { place, .. }
+            | Self::Io { place, .. } => {
+                place.partition = place.partition.map(|number| number.saturating_add(first));
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// Whether this is a fault of the whole run, wherever it shows: there are no descriptors or no
     /// memory left, the output fails, the run is cancelled. The policy for entries that cannot be
     /// read does not pass over it, as it does over all else that fails before a record was given.

@@ -22,7 +22,7 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 8;
+const FORMAT: u16 = 9;
 
 /// The version of the language. It goes up when a program of before would give another answer.
 const LANGUAGE: u16 = 2;
@@ -289,7 +289,7 @@ fn fault(name: &str, source: io::Error) -> Error {
 }
 
 /// The only frame of these bytes.
-pub(super) fn only_frame(bytes: &[u8], kind: Kind, name: &str) -> Result<(Digest, Vec<u8>)> {
+pub(super) fn only_frame(bytes: impl Read, kind: Kind, name: &str) -> Result<(Digest, Vec<u8>)> {
     let mut reader = Reader::new(bytes, kind, name)?;
     let (mut frame, mut more) = (Vec::new(), Vec::new());
     if !reader.next(&mut frame)? || reader.next(&mut more)? {

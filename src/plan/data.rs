@@ -1,5 +1,7 @@
 //! A plan: a program, how records are read, and from where.
 
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use crate::block::{
     BLOCKSIZE, BlockOptions, Compression, Damaged, Delimiter, Encoding, MAX_RATIO, Windows,
 };
 use crate::error::{Shown, concealed_url, printable};
+use crate::output::is_input;
 use crate::program::{self, InputFormat, Program};
 use crate::record::Invalid;
 use crate::run::Job;
@@ -215,9 +218,13 @@ impl Plan {
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        const NAME: &str = "the plan";
-        let (digest, frame) = only_frame(bytes, Kind::Plan, NAME)?;
-        Self::decoded(&frame, digest, NAME)
+        Self::read(bytes, "the plan")
+    }
+
+    /// The same, of bytes that are read; `name` stands for them in messages.
+    pub(crate) fn read(bytes: impl Read, name: &str) -> Result<Self> {
+        let (digest, frame) = only_frame(bytes, Kind::Plan, name)?;
+        Self::decoded(&frame, digest, name)
     }
 
     /// The plan as a part of other bytes.
@@ -265,13 +272,35 @@ impl Plan {
         self.question.on_missing()
     }
 
+    /// Bytes of a block.
+    pub(crate) fn bytes_of_block(&self) -> usize {
+        self.reading.blocksize as usize
+    }
+
+    /// The longest record allowed, if that was said.
+    pub(crate) fn longest_record(&self) -> Option<u64> {
+        self.reading.max_record
+    }
+
+    /// The same plan, for other processes: the sources as they were given, local ones by their paths from the
+    /// root.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] for a source that holds a credential, and for one that no other process can read.
+    pub(crate) fn for_others(mut self, sources: &[String]) -> Result<Self> {
+        sources.iter().try_for_each(|source| check(source))?;
+        let sources = sources.iter().map(|source| absolute(source));
+        self.reading.sources = sources.collect::<Result<_>>()?;
+        Ok(self)
+    }
+
     /// How sources are approached.
     pub(super) fn access(&self, missing: Missing) -> Access {
         Access { anonymous: self.reading.anonymous, missing, look: false }
     }
 
     /// The sources and how they are read; `missing` is what an entry does that cannot be read.
-    pub(super) fn job(&self, sources: &[String], missing: Missing) -> Result<Job> {
+    pub(crate) fn job(&self, sources: &[String], missing: Missing) -> Result<Job> {
         let Reading { blocksize, max_record, max_ratio, .. } = self.reading;
         let encoding = self.question.encoding();
         let blocks = BlockOptions {
@@ -339,6 +368,33 @@ fn check(source: &str) -> Result<()> {
         printable(&shown)
     );
     Err(Error::Plan { reason })
+}
+
+/// A source as a process in another folder names it.
+fn absolute(source: &str) -> Result<String> {
+    /// What has a meaning in patterns.
+    const SPECIAL: [char; 5] = ['*', '?', '[', '{', '}'];
+    let refuse = |what: &str| {
+        let source = Shown::name(source);
+        Err(Error::Plan { reason: format!("a plan is for other processes, and {source} {what}") })
+    };
+    if is_input(source) {
+        return refuse("is read by this one alone; name files or objects");
+    }
+    if source.is_empty() || source.contains("://") || Path::new(source).is_absolute() {
+        return Ok(source.to_owned());
+    }
+    let here = std::env::current_dir().ok().and_then(|here| here.to_str().map(str::to_owned));
+    match here {
+        Some(here) if !source.contains(SPECIAL) || !here.contains(SPECIAL) => {
+            Ok(Path::new(&here).join(source).display().to_string())
+        }
+        Some(_) => refuse(
+            "is a pattern below a folder whose name has a character of patterns; name it from the root, with that \
+             character in brackets",
+        ),
+        None => refuse("is below a folder without a name in UTF-8; name it from the root"),
+    }
 }
 
 /// The error for a program that does not compile.

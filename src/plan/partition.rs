@@ -1,6 +1,7 @@
 //! The partitions of a plan as data: which bytes of which objects, and of which version of them.
 
 use std::collections::HashMap;
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ pub struct Partitions {
 /// Partitions as they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct List {
+    /// The number of the first partition among all of the plan.
+    first: u64,
     objects: Vec<Listed>,
     partitions: Vec<Vec<Range>>,
     /// What the listing has passed over.
@@ -64,8 +67,6 @@ struct Range {
     end: Option<u64>,
 }
 
-const NAME: &str = "the partitions";
-
 impl Partitions {
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -80,22 +81,85 @@ impl Partitions {
     /// Each partition by itself, in input order. What the listing has passed over is told with the
     /// first of them.
     pub fn split(&self) -> Vec<Self> {
-        let (digest, List { objects, partitions, report }) = (self.digest, &self.list);
+        self.grouped(&(0..self.len()).collect::<Vec<_>>())
+    }
+
+    /// As many parts as there are tasks, or fewer if there are fewer partitions: each some neighbouring
+    /// partitions, of about as many bytes as the others. There is one at least, which has no partition if there is
+    /// none; what the listing has passed over is told with the first of them.
+    ///
+    /// ```
+    /// use creel::plan::{self, InputFormat, Plan};
+    ///
+    /// let plan = Plan::new("count", InputFormat::TEXT, ["fixtures/peps/*.rst", "fixtures/access.log"])?;
+    /// let tasks = plan::list(&plan)?.divide(2);
+    /// assert!((1..=2).contains(&tasks.len()));
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    pub fn divide(&self, tasks: usize) -> Vec<Self> {
+        if self.is_empty() {
+            return vec![self.clone()];
+        }
+        let bytes = |partition: &Vec<Range>| -> u128 {
+            partition.iter().map(|range| u128::from(self.bytes_of(range)).max(1)).sum()
+        };
+        let bytes: Vec<u128> = self.list.partitions.iter().map(bytes).collect();
+        let (tasks, all) = (tasks.max(1) as u128, bytes.iter().sum::<u128>().max(1));
+        let mut before = 0;
+        // The task in whose share of the bytes the middle of a partition is.
+        let task = bytes.iter().map(|bytes| {
+            let middle = 2 * before + bytes;
+            before += bytes;
+            (middle * tasks / (2 * all)) as usize
+        });
+        self.grouped(&task.collect::<Vec<_>>())
+    }
+
+    /// Neighbouring partitions of the same group together.
+    fn grouped(&self, group: &[usize]) -> Vec<Self> {
+        let (digest, List { first, objects, partitions, report }) = (self.digest, &self.list);
         let mut report = Some(report.clone());
-        let alone = partitions.iter().map(|ranges| {
-            let mut used: Vec<Listed> = Vec::new();
+        let mut groups: Vec<Self> = Vec::new();
+        let mut last = None;
+        for (number, (ranges, group)) in partitions.iter().zip(group).enumerate() {
+            if last.replace(group) != Some(group) {
+                let (objects, partitions) = (Vec::new(), Vec::new());
+                let (first, report) = (first + number as u64, report.take().unwrap_or_default());
+                groups.push(Self { digest, list: List { first, objects, partitions, report } });
+            }
+            let Some(Self { list: into, .. }) = groups.last_mut() else { continue };
             let ranges = ranges.iter().map(|range| {
                 let object = &objects[range.object as usize];
-                if used.last() != Some(object) {
-                    used.push(object.clone());
+                if into.objects.last() != Some(object) {
+                    into.objects.push(object.clone());
                 }
-                Range { object: used.len() as u32 - 1, ..*range }
+                Range { object: into.objects.len() as u32 - 1, ..*range }
             });
-            let partitions = vec![ranges.collect()];
-            let report = report.take().unwrap_or_default();
-            Self { digest, list: List { objects: used, partitions, report } }
-        });
-        alone.collect()
+            let ranges = ranges.collect();
+            into.partitions.push(ranges);
+        }
+        groups
+    }
+
+    /// The number of the first among all of the plan.
+    pub(super) fn first(&self) -> usize {
+        usize::try_from(self.list.first).unwrap_or(usize::MAX)
+    }
+
+    /// The names of the objects.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.objects.iter().map(|object| &*object.name)
+    }
+
+    /// Bytes to read, as far as sizes are known.
+    pub(crate) fn bytes(&self) -> u64 {
+        let ranges = self.list.partitions.iter().flatten();
+        ranges.fold(0, |all: u64, range| all.saturating_add(self.bytes_of(range)))
+    }
+
+    fn bytes_of(&self, range: &Range) -> u64 {
+        let size = || self.list.objects[range.object as usize].size;
+        range.end.or_else(size).unwrap_or(0).saturating_sub(range.start)
     }
 
     /// What the listing has passed over.
@@ -126,8 +190,13 @@ impl Partitions {
     /// [`Error::Corrupt`] for bytes that are no partitions or damaged, [`Error::Unsupported`] for those
     /// of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (digest, frame) = only_frame(bytes, Kind::Partitions, NAME)?;
-        let List { objects, partitions, report } = decoded(&frame, NAME)?;
+        Self::read(bytes, "the partitions")
+    }
+
+    /// The same, of bytes that are read; `name` stands for them in messages.
+    pub(crate) fn read(bytes: impl Read, name: &str) -> Result<Self> {
+        let (digest, frame) = only_frame(bytes, Kind::Partitions, name)?;
+        let List { first, objects, partitions, report } = decoded(&frame, name)?;
         let ranges = partitions.iter().flatten();
         let sound = |range: &Range| {
             (range.object as usize) < objects.len()
@@ -135,9 +204,9 @@ impl Partitions {
         };
         if !ranges.clone().all(sound) {
             let reason = "a range is of no object, or ends before it begins; list again";
-            return Err(Error::Corrupt { place: Place::object(NAME), reason: reason.to_owned() });
+            return Err(Error::Corrupt { place: Place::object(name), reason: reason.to_owned() });
         }
-        Ok(Self { digest, list: List { objects, partitions, report: report.shown() } })
+        Ok(Self { digest, list: List { first, objects, partitions, report: report.shown() } })
     }
 
     /// Partitions as they were cut.
@@ -166,7 +235,7 @@ impl Partitions {
         let partitions =
             cut.iter().map(|partition| partition.slices().iter().map(&mut range).collect());
         let partitions = partitions.collect::<Result<_>>()?;
-        Ok(Self { digest: plan.digest(), list: List { objects, partitions, report } })
+        Ok(Self { digest: plan.digest(), list: List { first: 0, objects, partitions, report } })
     }
 
     /// How many objects there are.
@@ -243,7 +312,7 @@ mod tests {
                 };
                 let partitions = ranges.into_iter().map(|of| of.into_iter().map(range).collect());
                 let partitions = partitions.collect();
-                let list = List { objects, partitions, report: Report::default() };
+                let list = List { first: 7, objects, partitions, report: Report::default() };
                 Partitions { digest: Digest::of(b"a plan"), list }
             })
     }

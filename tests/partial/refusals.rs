@@ -39,10 +39,10 @@ fn a_state_of_another_program_or_of_other_options_is_refused_with_both_named() {
 fn a_state_of_another_version_is_refused_with_both_named() {
     let (folder, state) = state_of("words | frequencies");
     let mut bytes = std::fs::read(&state).expect("a state");
-    bytes[8] = 9;
+    bytes[8] = 99;
     std::fs::write(&state, bytes).expect("it is written");
     let output = creel(folder.path(), &["--merge", "0.creel"]);
-    refused(&output, 3, &["0.creel", "version 9 of the format", "has version 8"]);
+    refused(&output, 3, &["0.creel", "version 99 of the format", "has version 9"]);
 }
 
 #[test]

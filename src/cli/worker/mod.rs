@@ -1,0 +1,211 @@
+//! `creel worker`: the operations on a plan, each by a process of its own, from bytes to bytes.
+//!
+//! A launcher of any kind starts the processes and moves the bytes: it needs to know nothing of what is in them.
+
+mod args;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use self::args::Step;
+use super::args::Args;
+use super::memory::Division;
+use super::message;
+use super::partial::{self, Out, Written};
+use crate::output::{Target, is_input};
+use crate::plan::{Partials, Partitions, Plan, RunOf, RunOfPartitions, list_in};
+use crate::program::{InputFormat, Program};
+use crate::run::Context;
+use crate::{Error, Place, Result};
+
+/// Runs a step; returns the exit code. The first argument is `worker`.
+pub(super) fn run(arguments: &[OsString]) -> u8 {
+    let step = match Step::read(arguments) {
+        Ok(step) => step,
+        Err(error) => return super::explain(&error),
+    };
+    let args = step.args();
+    args.resources.memory.iter().for_each(|asked| message::memory_is(*asked));
+    let code = match &step {
+        Step::List(list) => self::list(args, list),
+        Step::Run(run) => self::run_partitions(args, run),
+        Step::Merge(merge) => self::merge(&args, merge),
+        Step::Finish(finish) => self::finish(&args, finish),
+    };
+    code.unwrap_or_else(|error| super::end(&error))
+}
+
+/// Writes the plan of a program, and lists nothing; returns the exit code.
+pub(super) fn write_plan(
+    args: &Args,
+    path: &Path,
+    text: &str,
+    input: InputFormat,
+    program: &Arc<Program>,
+) -> Result<u8> {
+    let plan = partial::plan(args, text, input, program).for_others(&args.sources)?;
+    let (mut target, _) = partial::target(args, Out::bytes(path), &Context::default())?;
+    target.write(&plan.to_bytes())?;
+    target.finish()?;
+    Ok(0)
+}
+
+/// Lists what a plan reads.
+fn list(mut args: Args, list: &args::List) -> Result<u8> {
+    let plan = read_plan(&list.plan)?;
+    read_as(&mut args, &plan);
+    args.sources = plan.sources().to_vec();
+    let division = super::divide(&args, plan.compiled_program())?;
+    let context = super::context(&args, &division);
+    let found = |tasks| list_in(&plan, tasks, &context);
+    let written = match (&list.into, list.tasks) {
+        (Some(folder), Some(tasks)) => {
+            partial::write_state(&args, Out::names(), plan.missing(), &context, |names| {
+                let partitions = found(Some(tasks))?;
+                write_tasks(&args, &partitions.divide(tasks), folder, &context, names)?;
+                Ok(partitions.report().clone())
+            })?
+        }
+        _ => partial::write_state(&args, out(&args), plan.missing(), &context, |target| {
+            let partitions = found(None)?;
+            target.write(&partitions.to_bytes())?;
+            Ok(partitions.report().clone())
+        })?,
+    };
+    Ok(code(written))
+}
+
+/// Writes a file for each task, and prints its name.
+fn write_tasks(
+    args: &Args,
+    tasks: &[Partitions],
+    folder: &Path,
+    context: &Context,
+    names: &mut Target,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
+        path: folder.display().to_string(),
+        source: source.into(),
+    })?;
+    for (number, task) in tasks.iter().enumerate() {
+        if context.stop.is_set() {
+            return Err(Error::Cancelled);
+        }
+        let path = folder.join(format!("{number:04}.parts"));
+        write_file(args, &path, &task.to_bytes())?;
+        names.write(format!("{}\n", path.display()).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes a file that appears when it is whole.
+fn write_file(args: &Args, path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut target = super::output_at(path, false)?.open(!args.writing.no_sync, &Arc::default())?;
+    target.write(bytes)?;
+    target.finish()
+}
+
+/// Runs the first phase of a plan over partitions, and writes the state.
+fn run_partitions(mut args: Args, run: &args::Run) -> Result<u8> {
+    check_one_input([run.plan.as_str(), &run.partitions].into_iter())?;
+    let plan = read_plan(&run.plan)?;
+    let partitions = Partitions::read(opened(&run.partitions)?, &name(&run.partitions))?;
+    read_as(&mut args, &plan);
+    args.sources = partitions.names().take(1).map(str::to_owned).collect();
+    let division = super::divide(&args, plan.compiled_program())?;
+    let context = super::context(&args, &division);
+    let job = job(&plan, &division)?;
+    let written = partial::write_state(&args, out(&args), plan.missing(), &context, |target| {
+        let (partitions, tell) = (&partitions, &message::with_options);
+        let run = RunOfPartitions { plan: &plan, partitions, job, context: &context, tell };
+        run.write(target)
+    })?;
+    Ok(code(written))
+}
+
+/// Merges states.
+fn merge(args: &Args, merge: &args::Merge) -> Result<u8> {
+    let partials = partials(args, &merge.plan, &merge.states)?;
+    Ok(code(partial::write_merged(args, out(args), &partials)?))
+}
+
+/// Prints the answer of states.
+fn finish(args: &Args, finish: &args::Finish) -> Result<u8> {
+    let partials = partials(args, &finish.plan, &finish.states)?;
+    partial::print_answer(args, &partials)
+}
+
+/// States of a plan.
+fn partials(args: &Args, plan: &str, states: &[String]) -> Result<Partials> {
+    check_one_input(std::iter::once(plan).chain(states.iter().map(String::as_str)))?;
+    let (name, plan) = (name(plan), read_plan(plan)?);
+    Partials::new(&name, plan, partial::states(args, states)?)
+}
+
+/// The exit code of a step that wrote what it was asked for, or did not. What was passed over is in the bytes, and
+/// told as a failure by the last step: a launcher would take it for one of the process, and run that again.
+fn code(written: Written) -> u8 {
+    match written {
+        Written::Whole(_) => 0,
+        Written::Not(code) => code,
+    }
+}
+
+/// Where the bytes of a step go.
+fn out(args: &Args) -> Out<'_> {
+    Out::bytes(args.writing.output.as_deref().unwrap_or(Path::new("-")))
+}
+
+/// Has the process read as its plan says.
+fn read_as(args: &mut Args, plan: &Plan) {
+    args.blocksize = Some(plan.bytes_of_block());
+    args.max_record = plan.longest_record();
+    args.on_missing = plan.missing();
+}
+
+/// How blocks are read: as the plan says, in the memory of the process.
+fn job(plan: &Plan, division: &Division) -> Result<crate::run::Job> {
+    let mut job = plan.job(&[], RunOf::missing(plan))?;
+    job.blocks.blocksize = division.blocksize;
+    job.blocks.max_record = job.blocks.max_record.or(division.longest_record);
+    job.blocks.ahead = division.ahead;
+    job.blocks.windows = division.windows.clone();
+    Ok(job)
+}
+
+fn read_plan(path: &str) -> Result<Plan> {
+    Plan::read(opened(path)?, &name(path))
+}
+
+/// A path as messages name what it leads to.
+fn name(path: &str) -> String {
+    if is_input(path) { "standard input".to_owned() } else { path.to_owned() }
+}
+
+/// Opens a file, or standard input.
+fn opened(path: &str) -> Result<Box<dyn Read>> {
+    if is_input(path) {
+        super::check_given(&[path.to_owned()])?;
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let reason = "no such file".to_owned();
+            Error::NotFound { place: Place::object(path), reason }
+        }
+        _ => Error::io(Place::object(path), error),
+    };
+    Ok(Box::new(io::BufReader::new(File::open(path).map_err(failed)?)))
+}
+
+/// Fails if standard input is named twice: it can be read once.
+fn check_one_input<'p>(paths: impl Iterator<Item = &'p str>) -> Result<()> {
+    if paths.filter(|path| is_input(path)).count() <= 1 {
+        return Ok(());
+    }
+    let reason = "standard input is named twice, and can be read once; name files".to_owned();
+    Err(Error::Plan { reason })
+}
