@@ -170,6 +170,7 @@ pub(super) fn write_merged(args: &Args, out: Out<'_>, partials: &Partials) -> Re
 
 /// Prints the answer of all states; returns the exit code.
 pub(super) fn print_answer(args: &Args, partials: &Partials) -> Result<u8> {
+    partials.check_whole()?;
     let (plan, told) = (partials.plan(), partials.report());
     let division = super::divide(args, plan.compiled_program())?;
     let context = super::context(args, &division);
@@ -251,7 +252,8 @@ pub(super) fn target(
 ) -> Result<(Target, signals::Interrupted)> {
     let output: Output = super::output_at(path, false)?;
     let calls = Arc::new(Calls::default());
-    let first = signals::First::of(output.is_replaced());
+    // A state of what was read until then would be taken for one of all.
+    let first = signals::First::EndsRun;
     let interrupted = signals::watch(context.stop.clone(), Arc::clone(&calls), first);
     let target = output.open(!args.writing.no_sync, &calls)?;
     if target.is_terminal() && !is_text {

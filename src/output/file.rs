@@ -37,7 +37,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// Makes the temporary file at once, so that a path that cannot be written is known before
     /// anything is read. Removes those that killed runs left in the folder.
-    pub(super) fn create(entry: Entry, sync: bool) -> io::Result<Self> {
+    pub(super) fn create(entry: Entry, sync: bool, gathered: usize) -> io::Result<Self> {
         let permissions = replaced(&entry.folder, &entry.name)?;
         if is_temporary(&entry.name) {
             return Err(io::Error::new(
@@ -62,7 +62,7 @@ impl Unfinished {
         })?;
         unfinished.push(temporary.clone());
         drop(unfinished);
-        let file = BufWriter::with_capacity(1 << 20, file);
+        let file = BufWriter::with_capacity(gathered, file);
         let finished = false;
         let mut made = Self { file, temporary, name, path, permissions, mode: NEW, sync, finished };
         made.hide()?;

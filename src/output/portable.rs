@@ -53,7 +53,7 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    pub(super) fn create(entry: Entry, sync: bool) -> io::Result<Self> {
+    pub(super) fn create(entry: Entry, sync: bool, _gathered: usize) -> io::Result<Self> {
         let parent = entry.0.parent().filter(|parent| !parent.as_os_str().is_empty());
         let temporary = NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
         Ok(Self { temporary, path: entry.0, sync })

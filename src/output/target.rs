@@ -23,7 +23,13 @@ pub(crate) struct Output {
     name: PathBuf,
     destination: Destination,
     is_stdout: bool,
+    /// Bytes that are gathered for a file before they are written.
+    gathered: usize,
 }
+
+/// Bytes that are gathered for a file, and the fewest of one of many.
+const GATHERED: usize = 1 << 20;
+const LEAST_GATHERED: usize = 16 << 10;
 
 /// Where results go.
 #[derive(Debug)]
@@ -44,7 +50,8 @@ impl Output {
         let name = PathBuf::from("standard output");
         match descriptor(1) {
             Ok(file) => {
-                Ok(Self { name, destination: Destination::Descriptor(file), is_stdout: true })
+                let destination = Destination::Descriptor(file);
+                Ok(Self { name, destination, is_stdout: true, gathered: GATHERED })
             }
             Err(error) => Err(output(&name, error)),
         }
@@ -57,7 +64,14 @@ impl Output {
             return Self::stdout();
         }
         let destination = Destination::of(path).map_err(|error| output(path, error))?;
-        Ok(Self { name: path.to_owned(), destination, is_stdout: false })
+        let name = path.to_owned();
+        Ok(Self { name, destination, is_stdout: false, gathered: GATHERED })
+    }
+
+    /// The same, one of so many files that are written side by side: each takes less memory.
+    #[cfg(feature = "cli")]
+    pub(crate) fn one_of(self, files: usize) -> Self {
+        Self { gathered: (GATHERED / files.max(1)).max(LEAST_GATHERED), ..self }
     }
 
     /// Whether the result shows only when it is whole.
@@ -69,14 +83,14 @@ impl Output {
     /// Opens it, and makes a temporary file where one is needed; blocks until a named pipe has a
     /// reader. If `sync` is set, a file named by a path is on the disk once it is finished.
     pub(crate) fn open(self, sync: bool, calls: &Arc<Calls>) -> Result<Target> {
-        let Self { name, destination, is_stdout } = self;
+        let Self { name, destination, is_stdout, gathered } = self;
         let sync = sync && !is_stdout;
         let stream = |file| Stream::new(file, sync, Arc::clone(calls)).map(Writer::Stream);
         let writer = match destination {
             Destination::Descriptor(file) => stream(file),
             Destination::InPlace(entry) => calls.call(|| entry.open()).and_then(stream),
             Destination::Replaced(entry) => {
-                Unfinished::create(entry, sync).map(|file| Writer::File(Box::new(file)))
+                Unfinished::create(entry, sync, gathered).map(|file| Writer::File(Box::new(file)))
             }
         };
         match writer {

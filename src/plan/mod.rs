@@ -88,6 +88,7 @@ mod partials;
 mod partition;
 mod question;
 mod report;
+mod shard;
 mod state;
 mod writer;
 
@@ -106,8 +107,9 @@ pub use crate::program::InputFormat;
 pub use bytes::Digest;
 pub(crate) use coverage::Coverage;
 pub use data::Plan;
-pub use operations::{Rows, State, finish, list, merge, run};
+pub use operations::{Rows, State, finish, list, merge, run, run_shards};
 pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in};
 pub use partition::Partitions;
 pub use report::Report;
+pub(crate) use shard::MOST_SHARDS;
 pub(crate) use state::Stored;

@@ -6,10 +6,11 @@ use super::data::Plan;
 use super::partials::{Partials, RunOf, RunOfPartitions, list_in};
 use super::partition::Partitions;
 use super::report::Report;
+use super::shard::MOST_SHARDS;
 use super::state::Stored;
-use crate::Result;
 use crate::run::Context;
-use crate::sink::{Encoder, Format, Printer};
+use crate::sink::{Encoder, Format, Printer, Write};
+use crate::{Error, Result};
 
 /// Lists what a plan reads and cuts it into partitions of 64 MiB at most.
 ///
@@ -48,8 +49,43 @@ pub fn run(plan: &Plan, partitions: &Partitions) -> Result<State> {
     let job = plan.job(&[], RunOf::missing(plan))?;
     let (context, mut bytes) = (&Context::default(), Vec::new());
     let tell = &ToString::to_string;
-    RunOfPartitions { plan, partitions, job, context, tell }.write(&mut bytes)?;
+    RunOfPartitions { plan, partitions, job, context, tell }.write(&mut [&mut bytes])?;
     State::from_bytes(bytes)
+}
+
+/// The same, as the states of so many shards, at most 256: each has the keys of a hash, which is the same in every
+/// process. So groups and counts may be merged shard by shard, side by side. What has no keys is in the first:
+/// records, aggregates of all records, and the rows of `sort` and `distinct`.
+///
+/// States of one shard are [merged](merge) into one of that shard, and those of all shards into the whole.
+///
+/// # Errors
+/// As [`run`]; and [`Error::Plan`](crate::Error::Plan) for no shard or too many.
+///
+/// ```
+/// use creel::plan::{self, InputFormat, Plan};
+///
+/// let plan = Plan::new("words | frequencies | topk(1)", InputFormat::TEXT, ["fixtures/peps/*.rst"])?;
+/// let mut shards = plan::run_shards(&plan, &plan::list(&plan)?, 3)?;
+/// let whole = plan::merge(&plan, &shards)?;
+/// assert_eq!(plan::finish(&plan, &whole)?.iter().collect::<Vec<_>>(), [r#"["the",2415]"#]);
+/// shards.pop();
+/// let error = plan::merge(&plan, &shards).unwrap_err();
+/// assert!(error.to_string().contains("there is no state of shard 2 of 3"));
+/// # Ok::<(), creel::Error>(())
+/// ```
+pub fn run_shards(plan: &Plan, partitions: &Partitions, shards: usize) -> Result<Vec<State>> {
+    if !(1..=MOST_SHARDS).contains(&shards) {
+        let reason = format!("a run is cut into 1 to {MOST_SHARDS} shards, not {shards}");
+        return Err(Error::Plan { reason });
+    }
+    let job = plan.job(&[], RunOf::missing(plan))?;
+    let (context, mut bytes) = (&Context::default(), vec![Vec::new(); shards]);
+    let tell = &ToString::to_string;
+    let mut outs: Vec<&mut dyn Write> = Vec::with_capacity(shards);
+    outs.extend(bytes.iter_mut().map(|bytes| bytes as &mut dyn Write));
+    RunOfPartitions { plan, partitions, job, context, tell }.write(&mut outs)?;
+    bytes.into_iter().map(State::from_bytes).collect()
 }
 
 /// Merges states: into that of one run over all that they have read, in the order given.

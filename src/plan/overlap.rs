@@ -1,6 +1,6 @@
 //! The objects of several states: all of them, and the refusal of states that share any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::{Covered, Span, joined};
 use super::state::Stored;
@@ -10,8 +10,9 @@ use crate::{Error, Result};
 /// is held, however many there are.
 ///
 /// # Errors
-/// [`Error::Plan`] if two states are of the same bytes of an object; and as for reading states.
+/// [`Error::Plan`] if two states are of the same bytes of an object, or if those of two shards are not; and as for reading states.
 pub(super) fn union(states: &[Stored], give: &mut dyn FnMut(Covered) -> Result<()>) -> Result<()> {
+    let shards: BTreeSet<u32> = states.iter().map(shard_number).collect();
     let mut readers: Vec<_> = states.iter().map(Stored::objects).collect();
     // The next object of each state.
     let mut next = BTreeMap::new();
@@ -26,35 +27,79 @@ pub(super) fn union(states: &[Stored], give: &mut dyn FnMut(Covered) -> Result<(
             next.extend(readers[state].next()?.map(|object| ((object.id, state), object)));
             same.push((state, object));
         }
-        give(one(states, same)?)?;
+        give(one(states, &shards, same)?)?;
     }
     Ok(())
 }
 
-/// The one object that several states are of, if they are of other bytes of it.
-fn one(states: &[Stored], mut same: Vec<(usize, Covered)>) -> Result<Covered> {
-    if same.len() > 1 {
-        let of_each = |(state, object): &(usize, Covered)| {
-            let state = *state;
-            object.spans.clone().into_iter().map(move |span| (span, state))
-        };
-        let mut spans: Vec<(Span, usize)> = same.iter().flat_map(of_each).collect();
-        spans.sort_unstable_by_key(|(span, state)| (span.start, span.end(), *state));
-        let name = same.iter().find_map(|(_, object)| object.name.clone());
-        if let Some(pair) = spans.windows(2).find(|pair| pair[1].0.start < pair[0].0.end()) {
-            return Err(shared(states, name.as_deref(), [pair[0], pair[1]]));
-        }
-        let spans = joined(spans.into_iter().map(|(span, _)| span).collect());
-        return Ok(Covered { id: same[0].1.id, spans, name });
+/// The one object that several states are of, if they are of other bytes of it; or, where all shards are merged, if the
+/// states of each shard are of the same bytes.
+fn one(states: &[Stored], shards: &BTreeSet<u32>, same: Vec<(usize, Covered)>) -> Result<Covered> {
+    if shards.len() == 1 {
+        return of_shard(states, same).map(|(_, object)| object);
     }
-    let (_, object) = same.swap_remove(0);
-    Ok(object)
+    let mut by_shard: BTreeMap<u32, Vec<(usize, Covered)>> = BTreeMap::new();
+    for (state, object) in same {
+        by_shard.entry(shard_number(&states[state])).or_default().push((state, object));
+    }
+    let of_each = shards.iter().map(|number| {
+        let same = by_shard.remove(number);
+        Ok((*number, same.map(|same| of_shard(states, same)).transpose()?))
+    });
+    let of_each: Vec<(u32, Option<(usize, Covered)>)> = of_each.collect::<Result<_>>()?;
+    let first = of_each.iter().find_map(|(_, object)| object.as_ref());
+    let (state, first) = first.unwrap_or_else(|| unreachable!("a state is of it"));
+    let differs = |object: &Option<(usize, Covered)>| {
+        object.as_ref().is_none_or(|(_, object)| object.spans != first.spans)
+    };
+    match of_each.iter().find(|(_, object)| differs(object)) {
+        None => Ok(first.clone()),
+        Some((number, _)) => Err(apart(&states[*state], first, *number)),
+    }
+}
+
+/// The one object that states of a shard are of, and one of these states.
+fn of_shard(states: &[Stored], mut same: Vec<(usize, Covered)>) -> Result<(usize, Covered)> {
+    if same.len() == 1 {
+        return Ok(same.swap_remove(0));
+    }
+    let of_each = |(state, object): &(usize, Covered)| {
+        let state = *state;
+        object.spans.clone().into_iter().map(move |span| (span, state))
+    };
+    let mut spans: Vec<(Span, usize)> = same.iter().flat_map(of_each).collect();
+    spans.sort_unstable_by_key(|(span, state)| (span.start, span.end(), *state));
+    let name = same.iter().find_map(|(_, object)| object.name.clone());
+    if let Some(pair) = spans.windows(2).find(|pair| pair[1].0.start < pair[0].0.end()) {
+        return Err(shared(states, name.as_deref(), [pair[0], pair[1]]));
+    }
+    let spans = joined(spans.into_iter().map(|(span, _)| span).collect());
+    let (state, object) = same.swap_remove(0);
+    Ok((state, Covered { spans, name, ..object }))
+}
+
+/// The number of the shard that a state is of.
+fn shard_number(state: &Stored) -> u32 {
+    state.shard.map_or(0, |shard| shard.number)
+}
+
+/// The error for an object of which the states of two shards have read other bytes.
+fn apart(state: &Stored, object: &Covered, number: u32) -> Error {
+    let object = object.name.clone().unwrap_or_else(|| "an object".to_owned());
+    let own = state.shard.map_or_else(String::new, |shard| format!(" ({})", shard.name()));
+    let reason = format!(
+        "{}{own} has read {object}, of which the states of shard {number} have not read the same bytes: one \
+         is missing or of other partitions; give the states of the same runs of each shard",
+        state.name(),
+    );
+    Error::Plan { reason }
 }
 
 /// The error for two states of the same bytes of an object.
 fn shared(states: &[Stored], name: Option<&str>, pair: [(Span, usize); 2]) -> Error {
     let [(first, one), (second, other)] = pair;
     let object = name.map_or_else(|| "the same object".to_owned(), str::to_owned);
+    let of = states[one].shard.map_or_else(String::new, |shard| format!(" ({})", shard.name()));
     let (start, end) = (first.start.max(second.start), first.end().min(second.end()));
     let what = match (start, end) {
         (0, u64::MAX) => object,
@@ -62,7 +107,7 @@ fn shared(states: &[Stored], name: Option<&str>, pair: [(Span, usize); 2]) -> Er
         _ => format!("the bytes from {start} to {end} of {object}"),
     };
     let reason = format!(
-        "{} holds what {} holds: both have read {what}, and its records would be counted twice; leave one \
+        "{} holds what {} holds{of}: both have read {what}, and its records would be counted twice; leave one \
          of the two out, or write one of them again without it",
         states[one.max(other)].name(),
         states[one.min(other)].name(),

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use twox_hash::XxHash3_64;
+
 use super::coverage::Coverage;
 use super::data::Plan;
 use super::overlap;
 use super::partition::Partitions;
 use super::report::Report;
+use super::shard::{self, Shard};
 use super::state::{Stored, StoredRows};
 use super::writer::StateWriter;
-use crate::program::{self, Carries, Carry as _, Parts};
+use crate::program::{self, Carries, Carry, Parts};
 use crate::run::{Context, Job, Text};
 use crate::sink::{Printer, Write};
 use crate::source::Missing;
@@ -50,12 +53,13 @@ pub(crate) struct RunOfPartitions<'r> {
 }
 
 impl RunOfPartitions<'_> {
-    /// Runs the first phase over their records and writes the state. Returns what this run has passed over; the state
+    /// Runs the first phase over their records and writes the state, or that of each shard if there are several to
+    /// write to. Returns what this run has passed over; the state
     /// has what the listing passed over as well.
     ///
     /// # Errors
     /// As [`run`](super::run).
-    pub(crate) fn write(self, out: &mut dyn Write) -> Result<Report> {
+    pub(crate) fn write(self, outs: &mut [&mut dyn Write]) -> Result<Report> {
         let Self { plan, partitions, job, context, tell } = self;
         if partitions.digest != plan.digest() {
             let reason = format!(
@@ -76,7 +80,8 @@ impl RunOfPartitions<'_> {
             context,
         };
         let mut own = Report::default();
-        let written = run.write(out, |progress, listed| {
+        let hash = XxHash3_64::oneshot(&partitions.to_bytes());
+        let written = run.write_shards(outs, hash, |progress, listed| {
             own = Report::of(progress, listed, tell);
             let mut report = partitions.report().clone();
             report.add(own.clone());
@@ -114,13 +119,31 @@ impl RunOf<'_> {
         out: &mut dyn Write,
         report: impl FnOnce(&crate::Progress, usize) -> Report,
     ) -> Result<()> {
+        self.write_shards(&mut [out], 0, report)
+    }
+
+    /// The same; of several to write to, each gets the shard of its number of a run over partitions of this hash.
+    fn write_shards(
+        &self,
+        outs: &mut [&mut dyn Write],
+        partitions: u64,
+        report: impl FnOnce(&crate::Progress, usize) -> Report,
+    ) -> Result<()> {
         let Self { plan, input, listed, coverage, context } = self;
-        let (program, records) = (&plan.program, plan.records());
-        let mut writer = StateWriter::new(plan, out)?;
-        program::run_part(program, input, &records, context, &mut writer)?;
-        let report = report(&context.progress, *listed).without_partitions();
-        coverage().into_covered().try_for_each(|object| writer.object(&object))?;
-        writer.end(&report)
+        let (program, records, shards) = (&plan.program, plan.records(), outs.len());
+        let writers = outs.iter_mut().enumerate().map(|(number, out)| {
+            StateWriter::new(plan, Shard::of_run(number, shards, partitions), &mut **out)
+        });
+        let mut writers: Vec<StateWriter<'_>> = writers.collect::<Result<_>>()?;
+        let mut carries: Vec<&mut dyn Carry> = Vec::with_capacity(shards);
+        carries.extend(writers.iter_mut().map(|writer| writer as &mut dyn Carry));
+        program::run_part(program, input, &records, context, &mut carries)?;
+        let mut report = Some(report(&context.progress, *listed).without_partitions());
+        for object in coverage().into_covered() {
+            writers.iter_mut().try_for_each(|writer| writer.object(&object))?;
+        }
+        // It is told once, by the first.
+        writers.into_iter().try_for_each(|writer| writer.end(&report.take().unwrap_or_default()))
     }
 }
 
@@ -131,6 +154,8 @@ pub(crate) struct Partials {
     plan: Plan,
     states: Vec<Stored>,
     report: Report,
+    /// The shard that they are of, if they have not all keys.
+    shard: Option<Shard>,
 }
 
 impl Partials {
@@ -150,10 +175,17 @@ impl Partials {
             );
             return Err(Error::Plan { reason });
         }
+        let shard = shard::of_all(&states)?;
         overlap::union(&states, &mut |_| Ok(()))?;
-        if !states.is_empty() {
-            let sources = states.iter().flat_map(|state| state.plan.sources());
-            plan.reading.sources = sources.cloned().collect();
+        shard::check_partitions(&states)?;
+        if let Some(first) = states.first() {
+            // Parts of one listing have the same.
+            let sources = first.plan.sources();
+            plan.reading.sources = match states.iter().all(|state| state.plan.sources() == sources)
+            {
+                true => sources.to_vec(),
+                false => states.iter().flat_map(|state| state.plan.sources()).cloned().collect(),
+            };
         }
         // What stands behind enough records for a `take` is read by no run, and what is wrong there
         // is told by none. In what order that is, only the order of the states tells.
@@ -164,7 +196,7 @@ impl Partials {
             report.add(if rows >= enough { told.of_the_listing() } else { told });
             rows = rows.saturating_add(state.rows(0));
         }
-        Ok(Self { plan, states, report })
+        Ok(Self { plan, states, report, shard })
     }
 
     /// States of the plan of the first of them.
@@ -177,6 +209,20 @@ impl Partials {
         };
         let (name, plan) = (first.name().to_owned(), first.plan.clone());
         Self::new(&name, plan, states)
+    }
+
+    /// Fails if they have the keys of one shard alone, of which there is no answer.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] that names a shard that is missing.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match self.shard {
+            None => Ok(()),
+            Some(shard) => {
+                let number = u32::from(shard.number == 0);
+                Err(shard::missing_shard(Shard { number, ..shard }))
+            }
+        }
     }
 
     /// What is asked, of the sources of all.
@@ -209,7 +255,7 @@ impl Partials {
     /// [`Error::Cancelled`] for a run that is told to stop: a state of some of them would be taken for
     /// one of all.
     pub(crate) fn write(&self, context: &Context, out: &mut dyn Write) -> Result<()> {
-        let mut writer = StateWriter::new(&self.plan, out)?;
+        let mut writer = StateWriter::new(&self.plan, self.shard, out)?;
         match self.carries().as_slice() {
             [Carries::Records] => self.write_records(context, &mut writer)?,
             _ => {
@@ -243,6 +289,7 @@ impl Partials {
 
     /// Prints what one run over all would print.
     pub(crate) fn print(&self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
+        self.check_whole()?;
         let (program, records) = (&self.plan.program, self.plan.records());
         program::finish_parts(program, self.parts(context), &records, context, out)
     }

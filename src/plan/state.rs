@@ -13,7 +13,8 @@ use super::coverage::{Covered, Ordered};
 use super::data::{Plan, decoded};
 use super::index::{ChunkPlace, Index, Indexed, IndexedChunks, IndexedRows, rows};
 use super::report::Report;
-use super::writer::{CHUNK, MORE, OBJECTS, PLAN, REPORT, ROWS};
+use super::shard::Shard;
+use super::writer::{CHUNK, MORE, OBJECTS, PLAN, REPORT, ROWS, SHARD};
 use crate::block::Block;
 use crate::program::{ReadChunks, Run};
 use crate::progress::Progress;
@@ -29,6 +30,8 @@ pub(crate) struct Stored {
     pub(super) plan: Plan,
     pub(super) digest: Digest,
     pub(super) report: Report,
+    /// The shard of keys that it has, if not all.
+    pub(super) shard: Option<Shard>,
     /// The frames of the objects that it is of.
     objects: Arc<[ChunkPlace]>,
     /// A reader that stands nowhere.
@@ -105,7 +108,7 @@ impl Stored {
             Some((&PLAN, plan)) => Plan::decoded(plan, reader.digest, name)?,
             _ => return Err(reader.damaged("its plan is missing")),
         };
-        let mut report = None;
+        let (mut shard, mut report) = (None, None);
         let mut index = Index::new(&plan);
         let (mut objects, mut ordered) = (Vec::new(), Ordered::default());
         loop {
@@ -115,6 +118,11 @@ impl Stored {
             }
             match frame.split_first() {
                 _ if report.is_some() => return Err(reader.damaged("something follows its report")),
+                Some((&SHARD, bytes)) if place.frame == 1 => {
+                    let read = decoded::<Shard>(bytes, name)?;
+                    let sound = Some(read).filter(|shard| shard.is_sound());
+                    shard = Some(sound.ok_or_else(|| reader.damaged("there is no such shard"))?);
+                }
                 Some((&REPORT, bytes)) => {
                     report = Some(decoded::<Report>(bytes, name)?);
                 }
@@ -151,7 +159,7 @@ impl Stored {
             }
         });
         let (name, results, objects) = (name.into(), results.collect(), objects.into());
-        Ok(Self { name, home, digest, plan, report, objects, reader, results, size })
+        Ok(Self { name, home, digest, plan, report, shard, objects, reader, results, size })
     }
 
     /// As messages name it.

@@ -1,6 +1,6 @@
 //! Writes the state of a run, frame by frame.
 //!
-//! After the frame of the plan come those of each result of the first phase, by its number: the chunks of a state,
+//! After the frame of the plan, and that of the shard if it is one, come those of each result of the first phase, by its number: the chunks of a state,
 //! in the order of their keys, or rows (whole lines of JSON); then the objects that were read, in the order
 //! of their ids; and last the report. Where frames are cut depends on nothing but what is in them.
 //!
@@ -13,12 +13,14 @@ use super::bytes::{Kind, Writer};
 use super::coverage::{Covered, NAMED};
 use super::data::{Plan, encoded};
 use super::report::Report;
+use super::shard::Shard;
 use crate::Result;
 use crate::program::Carry;
 use crate::sink::Write;
 
 /// What a frame is of: its first byte.
 pub(super) const PLAN: u8 = b'P';
+pub(super) const SHARD: u8 = b'H';
 pub(super) const ROWS: u8 = b'R';
 pub(super) const CHUNK: u8 = b'S';
 /// More of the chunk before.
@@ -44,11 +46,15 @@ pub(super) struct StateWriter<'w> {
 }
 
 impl<'w> StateWriter<'w> {
-    pub(super) fn new(plan: &Plan, out: &'w mut dyn Write) -> Result<Self> {
+    /// Writes the state of a shard, or of all keys.
+    pub(super) fn new(plan: &Plan, shard: Option<Shard>, out: &'w mut dyn Write) -> Result<Self> {
         let mut writer = Writer::new(Kind::State, plan.digest(), out)?;
         let mut frame = vec![PLAN];
         frame.extend_from_slice(&plan.encoded());
         writer.frame(&frame)?;
+        if let Some(shard) = shard {
+            writer.frame(&[&[SHARD], encoded(&shard).as_slice()].concat())?;
+        }
         Ok(Self { writer, frame: Vec::new(), rows: None, named: 0 })
     }
 
@@ -77,7 +83,8 @@ impl<'w> StateWriter<'w> {
             self.frame.extend_from_slice(piece);
             self.writer.frame(&self.frame)?;
         }
-        self.frame.clear();
+        // Many shards may be written side by side.
+        self.frame = Vec::new();
         Ok(())
     }
 

@@ -49,6 +49,8 @@ mod search;
 #[cfg(test)]
 mod several_tests;
 #[cfg(test)]
+mod shards_tests;
+#[cfg(test)]
 mod sort_tests;
 mod stage;
 mod syntax;

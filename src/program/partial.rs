@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::Program;
 use super::end::{
-    Carried, ChunkWriter, End, Follows, Run, State, check_whole, each_result, merge, print_results,
+    Carried, ChunkWriter, End, Follows, Run, ShardWriter, State, check_whole, each_result, merge,
+    print_results,
 };
 use super::lane::{self, Records};
 use super::ordered;
@@ -134,7 +135,8 @@ fn carry_printed(
     out.flush()
 }
 
-/// Runs the first phase of a program over a part of the sources, and carries what comes of it.
+/// Runs the first phase of a program over a part of the sources, and carries what comes of it: each shard of the keys
+/// by one of these; what has no keys by the first.
 ///
 /// # Errors
 ///
@@ -144,11 +146,11 @@ pub(crate) fn run_part<I: Input<Reader: Reader<Block = Block>>>(
     input: &Arc<I>,
     records: &Records,
     context: &Context,
-    to: &mut dyn Carry,
+    to: &mut [&mut dyn Carry],
 ) -> Result<()> {
     let phase = &program.of_part();
     if phase.carries_records() {
-        return carry_printed(to, 0, |out| match phase.ordered.first() {
+        return carry_printed(to[0], 0, |out| match phase.ordered.first() {
             Some(take) => {
                 ordered::print(phase, slice::from_ref(take), input, records, context, out)
             }
@@ -164,11 +166,12 @@ pub(crate) fn run_part<I: Input<Reader: Reader<Block = Block>>>(
         waiting = waiting.saturating_sub(state.held());
         reserved.iter_mut().for_each(|reserved| reserved.set(waiting as u64));
         let Merging::Chunks(end) = merging else {
-            carry_printed(to, result, |out| state.print(context, out))?;
+            carry_printed(to[0], result, |out| state.print(context, out))?;
             continue;
         };
-        let mut write = |bytes: &[u8]| to.chunk(result, bytes);
-        let mut writer = ChunkWriter::new(&mut write);
+        let writes = to.iter_mut().map(|to| |bytes: &[u8]| to.chunk(result, bytes));
+        let mut writes: Vec<_> = writes.collect();
+        let mut writer = ShardWriter::new(&mut writes);
         match state.runs() {
             None => writer.add(state, Follows::Nothing)?,
             // A run that is told to stop reading writes what it has read.
@@ -254,6 +257,9 @@ pub(crate) fn merge_parts<I: Input<Reader: Reader<Block = Block>>>(
     let merging = results(&program.of_part());
     for (result, (merging, parts)) in merging.into_iter().zip(parts).enumerate() {
         match (merging, parts) {
+            // Shards that have nothing of it make one that has nothing.
+            (Merging::Chunks(_), Parts::Chunks(runs)) if runs.iter().all(|run| run.number == 0) => {
+            }
             (Merging::Chunks(end), Parts::Chunks(runs)) => {
                 let mut write = |bytes: &[u8]| to.chunk(result, bytes);
                 let mut writer = ChunkWriter::new(&mut write);

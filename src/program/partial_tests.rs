@@ -18,11 +18,11 @@ use crate::{Error, Place, Result};
 
 use super::Records;
 
-fn options(input: InputFormat, blocksize: usize, threads: usize) -> Options {
+pub(super) fn options(input: InputFormat, blocksize: usize, threads: usize) -> Options {
     Options { input, invalid: Invalid::Fail, blocksize, threads }
 }
 
-const TEXT: &[&str] = &[
+pub(super) const TEXT: &[&str] = &[
     "count",
     "words | frequencies",
     "words | frequencies | topk(2)",
@@ -82,7 +82,7 @@ const TEXT: &[&str] = &[
     "words | take(5) | filter(startswith(\"a\")) | take(2) | map(length)",
 ];
 
-const JSON: &[&str] = &[
+pub(super) const JSON: &[&str] = &[
     "sort",
     "sort(.n)",
     "sort(.k; desc) | take(2)",
@@ -127,7 +127,7 @@ impl ReadChunks for Chunks {
 
 /// What a partial result has of each result of the program.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Partial(Vec<(Chunks, Vec<u8>)>);
+pub(super) struct Partial(Vec<(Chunks, Vec<u8>)>);
 
 impl Partial {
     fn of(&mut self, result: usize) -> &mut (Chunks, Vec<u8>) {
@@ -149,13 +149,31 @@ impl Carry for Partial {
 }
 
 /// The partial result that a run of the program writes.
-fn partial(program: &Program, text: &str, options: &Options, budget: Option<u64>) -> Partial {
-    let mut partial = Partial::default();
+pub(super) fn partial(
+    program: &Program,
+    text: &str,
+    options: &Options,
+    budget: Option<u64>,
+) -> Partial {
+    shards(program, text, options, budget, 1).remove(0)
+}
+
+/// The partial result of each of so many shards.
+pub(super) fn shards(
+    program: &Program,
+    text: &str,
+    options: &Options,
+    budget: Option<u64>,
+    number: usize,
+) -> Vec<Partial> {
+    let mut partials = vec![Partial::default(); number];
+    let mut carries: Vec<&mut dyn Carry> = Vec::new();
+    carries.extend(partials.iter_mut().map(|partial| partial as &mut dyn Carry));
     let written = read(None, program, text, options, |input, records, context| {
-        run_part(program, input, records, &with_budget(context, budget), &mut partial)
+        run_part(program, input, records, &with_budget(context, budget), &mut carries)
     });
     written.unwrap();
-    partial
+    partials
 }
 
 /// The same run with so much memory for states.
@@ -182,7 +200,7 @@ fn parts(program: &Program, partials: &[Partial]) -> Vec<Parts<Rows>> {
 }
 
 /// The partial result of many.
-fn merge(program: &Program, partials: &[Partial], context: &Context) -> Partial {
+pub(super) fn merge(program: &Program, partials: &[Partial], context: &Context) -> Partial {
     let mut merged = Partial::default();
     let parts = parts(program, partials);
     merge_parts(program, parts, Invalid::Fail, context, &mut merged).unwrap();
@@ -190,7 +208,7 @@ fn merge(program: &Program, partials: &[Partial], context: &Context) -> Partial 
 }
 
 /// What is printed of many partial results.
-fn finish(program: &Program, partials: &[Partial], context: &Context) -> String {
+pub(super) fn finish(program: &Program, partials: &[Partial], context: &Context) -> String {
     let records = Records { delimiter: Delimiter::Line, invalid: Invalid::Fail };
     let parts = parts(program, partials);
     let (printed, ended) = printed_by(|out| finish_parts(program, parts, &records, context, out));
@@ -198,7 +216,7 @@ fn finish(program: &Program, partials: &[Partial], context: &Context) -> String 
     printed
 }
 
-fn carries_records(program: &Program) -> bool {
+pub(super) fn carries_records(program: &Program) -> bool {
     matches!(program.carries(Invalid::Fail).as_slice(), [Carries::Records])
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::super::args::{Args, Resources, Telling, Writing, to};
+use crate::plan::MOST_SHARDS;
 use crate::sink::Format;
 
 const TEMPLATE: &str = "\
@@ -47,14 +48,21 @@ Partitions are ranges of objects, with the version that each had. Without
 
 const ABOUT_RUN: &str = "\
 The state is what the program's first reduction came to over these partitions.
-An object that has changed since it was listed is an error.";
+An object that has changed since it was listed is an error.
+
+With --shards groups and counts are cut by a hash of their keys that is the same
+in every process, and each shard may be merged by itself, side by side. finish
+takes the states of all shards. What has no keys is in the first shard: records,
+sort, distinct, and results of all records (count, sum, agg).";
 
 const ABOUT_MERGE: &str = "\
 States are given in the order of the input, which is that of the names of the
-files that list --into writes. Their state is that of one run over all.";
+files that list --into writes. Their state is that of one run over all. States
+of one shard make one of that shard, and states of all shards make the whole.";
 
 const ABOUT_FINISH: &str = "\
-Prints the answer of the states, which are merged, in the order given.";
+Prints the answer of the states, which are merged, in the order given. Of shards
+it takes all: one state of each, or several of the same partitions.";
 
 /// What was typed behind `worker`.
 #[derive(Debug, Parser)]
@@ -120,6 +128,12 @@ pub(super) struct Run {
     pub(super) plan: String,
     #[arg(value_name = "PARTITIONS", hide = true)]
     pub(super) partitions: String,
+    /// Write the state of each shard into this folder, and print its name
+    #[arg(long, value_name = "FOLDER", requires = "shards", conflicts_with = "output")]
+    pub(super) into: Option<PathBuf>,
+    /// Shards: each has the keys of a hash, as 0000.state, ...
+    #[arg(long, value_name = "N", value_parser = shards, requires = "into")]
+    pub(super) shards: Option<usize>,
     #[command(flatten)]
     common: Common,
 }
@@ -167,6 +181,13 @@ fn tasks(given: &str) -> Result<usize, String> {
     match given.parse() {
         Ok(n @ 1..=1_000_000) => Ok(n),
         _ => Err("a number from 1 to 1000000".to_owned()),
+    }
+}
+
+fn shards(given: &str) -> Result<usize, String> {
+    match given.parse() {
+        Ok(n) if (1..=MOST_SHARDS).contains(&n) => Ok(n),
+        _ => Err(format!("a number from 1 to {MOST_SHARDS}")),
     }
 }
 

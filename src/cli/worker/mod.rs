@@ -7,7 +7,7 @@ mod args;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::args::Step;
@@ -16,9 +16,10 @@ use super::memory::Division;
 use super::message;
 use super::partial::{self, Out, Written};
 use crate::output::{Target, is_input};
-use crate::plan::{Partials, Partitions, Plan, RunOf, RunOfPartitions, list_in};
+use crate::plan::{Partials, Partitions, Plan, Report, RunOf, RunOfPartitions, list_in};
 use crate::program::{InputFormat, Program};
-use crate::run::Context;
+use crate::run::{Context, Job};
+use crate::sink::Write;
 use crate::{Error, Place, Result};
 
 /// Runs a step; returns the exit code. The first argument is `worker`.
@@ -86,26 +87,32 @@ fn write_tasks(
     context: &Context,
     names: &mut Target,
 ) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
-        path: folder.display().to_string(),
-        source: source.into(),
-    })?;
+    make_folder(folder)?;
     for (number, task) in tasks.iter().enumerate() {
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
         let path = folder.join(format!("{number:04}.parts"));
-        write_file(args, &path, &task.to_bytes())?;
+        let mut target = open(args, &path, 1)?;
+        target.write(&task.to_bytes())?;
+        target.finish()?;
         names.write(format!("{}\n", path.display()).as_bytes())?;
     }
     Ok(())
 }
 
-/// Writes a file that appears when it is whole.
-fn write_file(args: &Args, path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut target = super::output_at(path, false)?.open(!args.writing.no_sync, &Arc::default())?;
-    target.write(bytes)?;
-    target.finish()
+/// Makes a folder, if it is not there.
+fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
+        path: folder.display().to_string(),
+        source: source.into(),
+    })
+}
+
+/// Opens a file that appears when it is whole, one of so many that are written side by side.
+fn open(args: &Args, path: &Path, files: usize) -> Result<Target> {
+    let output = super::output_at(path, false)?.one_of(files);
+    output.open(!args.writing.no_sync, &Arc::default())
 }
 
 /// Runs the first phase of a plan over partitions, and writes the state.
@@ -117,13 +124,47 @@ fn run_partitions(mut args: Args, run: &args::Run) -> Result<u8> {
     args.sources = partitions.names().take(1).map(str::to_owned).collect();
     let division = super::divide(&args, plan.compiled_program())?;
     let context = super::context(&args, &division);
+    let (partitions, tell) = (&partitions, &message::with_options);
     let job = job(&plan, &division)?;
-    let written = partial::write_state(&args, out(&args), plan.missing(), &context, |target| {
-        let (partitions, tell) = (&partitions, &message::with_options);
-        let run = RunOfPartitions { plan: &plan, partitions, job, context: &context, tell };
-        run.write(target)
-    })?;
-    Ok(code(written))
+    let of_run = RunOfPartitions { plan: &plan, partitions, job, context: &context, tell };
+    let written = match (&run.into, run.shards) {
+        (Some(folder), Some(shards)) => {
+            partial::write_state(&args, Out::names(), plan.missing(), &context, |names| {
+                write_shards(&args, of_run, folder, shards, names)
+            })
+        }
+        _ => partial::write_state(&args, out(&args), plan.missing(), &context, |target| {
+            of_run.write(&mut [target])
+        }),
+    };
+    Ok(code(written?))
+}
+
+/// Writes the state of each shard of a run into a folder, and prints its name.
+fn write_shards(
+    args: &Args,
+    run: RunOfPartitions<'_>,
+    folder: &Path,
+    shards: usize,
+    names: &mut Target,
+) -> Result<Report> {
+    make_folder(folder)?;
+    let paths = (0..shards).map(|number| folder.join(format!("{number:04}.state")));
+    let paths: Vec<PathBuf> = paths.collect();
+    let targets = paths.iter().map(|path| open(args, path, shards));
+    let mut targets: Vec<Target> = targets.collect::<Result<_>>()?;
+    let mut outs: Vec<&mut dyn Write> = Vec::with_capacity(shards);
+    outs.extend(targets.iter_mut().map(|target| target as &mut dyn Write));
+    let context = run.context;
+    let told = run.write(&mut outs)?;
+    if context.stop.is_set() {
+        return Err(Error::Cancelled);
+    }
+    for (target, path) in targets.into_iter().zip(paths) {
+        target.finish()?;
+        names.write(format!("{}\n", path.display()).as_bytes())?;
+    }
+    Ok(told)
 }
 
 /// Merges states.
@@ -167,7 +208,7 @@ fn read_as(args: &mut Args, plan: &Plan) {
 }
 
 /// How blocks are read: as the plan says, in the memory of the process.
-fn job(plan: &Plan, division: &Division) -> Result<crate::run::Job> {
+fn job(plan: &Plan, division: &Division) -> Result<Job> {
     let mut job = plan.job(&[], RunOf::missing(plan))?;
     job.blocks.blocksize = division.blocksize;
     job.blocks.max_record = job.blocks.max_record.or(division.longest_record);

@@ -140,6 +140,11 @@ impl<'w> ChunkWriter<'w> {
         self.left = state.write_chunks(&mut self.sizes, last, self.write)?;
         Ok(())
     }
+
+    /// Writes what is left, if nothing follows; with a state of no records.
+    pub(super) fn finish(&mut self, empty: Box<dyn State>) -> Result<()> {
+        if self.left.is_some() { self.add(empty, Follows::Nothing) } else { Ok(()) }
+    }
 }
 
 /// The chunks of a run in the spill file.

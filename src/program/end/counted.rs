@@ -11,6 +11,7 @@ use super::super::column::ColumnBuffer;
 use super::super::rows;
 use super::chunks::{self, Sizes};
 use super::keys::number_bytes;
+use super::shards::shard_of;
 use super::{Batch, End, Kind, LaneState, Rows, State, Wanted};
 use crate::Result;
 use crate::record::Invalid;
@@ -93,6 +94,16 @@ impl LaneState for Texts {
     fn parts(self, bits: u32) -> Vec<Self> {
         let Self { of, counts } = self;
         counts.parts(bits).into_iter().map(|counts| Self { of, counts }).collect()
+    }
+
+    fn shards(self, shards: usize) -> Vec<Option<Self>> {
+        let mut counts: Vec<Counts<String>> = (0..shards).map(|_| Counts::default()).collect();
+        for (text, n) in self.counts.iter() {
+            counts[shard_of(text.as_bytes(), shards)].add(text, n);
+        }
+        let shard =
+            |counts: Counts<_>| (!counts.is_empty()).then_some(Self { of: self.of, counts });
+        counts.into_iter().map(shard).collect()
     }
 
     fn join(self, others: Vec<Self>) -> Self {
@@ -352,6 +363,16 @@ impl LaneState for Numbers {
     fn parts(self, bits: u32) -> Vec<Self> {
         let Self { of, counts } = self;
         counts.parts(bits).into_iter().map(|counts| Self { of, counts }).collect()
+    }
+
+    fn shards(self, shards: usize) -> Vec<Option<Self>> {
+        let mut counts: Vec<Counts<i64>> = (0..shards).map(|_| Counts::default()).collect();
+        for (number, n) in self.counts.iter() {
+            counts[shard_of(&number_bytes(*number), shards)].add(*number, n);
+        }
+        let shard =
+            |counts: Counts<_>| (!counts.is_empty()).then_some(Self { of: self.of, counts });
+        counts.into_iter().map(shard).collect()
     }
 
     fn join(self, others: Vec<Self>) -> Self {

@@ -254,6 +254,22 @@ impl LaneState for Groups {
         parts
     }
 
+    fn shards(self, shards: usize) -> Vec<Option<Self>> {
+        if matches!(self.keys, Keys::One) {
+            return std::iter::once(Some(self)).chain((1..shards).map(|_| None)).collect();
+        }
+        let (shard, keys) = self.keys.shards(shards);
+        let of_keys = |keys| Self { keys, states: Vec::new(), ..self.fresh() };
+        let mut all: Vec<Self> = keys.into_iter().map(of_keys).collect();
+        for state in self.states {
+            all.iter_mut().zip(state.split(&shard, shards)).for_each(|(shard, mut state)| {
+                state.resize(shard.keys.len());
+                shard.states.push(state);
+            });
+        }
+        all.into_iter().map(|shard| (shard.keys.len() > 0).then_some(shard)).collect()
+    }
+
     fn merging(&self) -> usize {
         // That is in `held` already for those that are cut.
         let held = LaneState::held(self);

@@ -9,6 +9,7 @@ use creel_operators::table::TextIds;
 use hashbrown::HashMap;
 
 use super::super::batch::Kind;
+use super::shards::shard_of;
 use crate::Result;
 use crate::record::json::{write_string, write_value};
 
@@ -91,22 +92,37 @@ impl Keys {
     /// Cuts them into `2^bits` parts by their hashes, of which `cut` bits are used up; with the part of
     /// each group. Parts of all lanes have the same keys.
     pub(super) fn parts(&self, cut: u32, bits: u32) -> (Vec<u32>, Vec<Self>) {
-        let part = |key: &dyn Fn(&mut DefaultHasher)| {
+        let part = |hash: &dyn Fn(&mut DefaultHasher)| {
             // The same for all lanes.
             let mut hasher = DefaultHasher::new();
-            key(&mut hasher);
+            hash(&mut hasher);
             let hash = hasher.finish().checked_shl(cut).unwrap_or(0);
             hash.checked_shr(u64::BITS - bits).unwrap_or(0) as u32
         };
+        let of_text = |text: &str| part(&|hasher| text.hash(hasher));
+        self.divided(1 << bits, of_text, |number| part(&|hasher| number.hash(hasher)))
+    }
+
+    /// Cuts them into shards by a hash that is the same in every process; with the shard of each group. All
+    /// of the one group without a key are in the first.
+    pub(super) fn shards(&self, shards: usize) -> (Vec<u32>, Vec<Self>) {
+        let of_text = |text: &str| shard_of(text.as_bytes(), shards) as u32;
+        self.divided(shards, of_text, |number| shard_of(&number_bytes(number), shards) as u32)
+    }
+
+    /// The part of each group, and the keys of each of so many parts.
+    fn divided(
+        &self,
+        parts: usize,
+        of_text: impl Fn(&str) -> u32,
+        of_number: impl Fn(i64) -> u32,
+    ) -> (Vec<u32>, Vec<Self>) {
         match self {
-            Self::One => {
-                let parts = (0..1 << bits).map(|_| Self::One).collect();
-                (vec![0], parts)
-            }
+            Self::One => (vec![0], (0..parts).map(|_| Self::One).collect()),
             Self::Texts(keys) => {
-                let mut parts = vec![TextIds::default(); 1 << bits];
+                let mut parts = vec![TextIds::default(); parts];
                 let of_each = (0..keys.len() as u32).map(|group| {
-                    let part = part(&|hasher| keys.text(group).hash(hasher));
+                    let part = of_text(keys.text(group));
                     parts[part as usize].number(keys.text(group));
                     part
                 });
@@ -115,9 +131,9 @@ impl Keys {
             Self::Numbers(keys) => {
                 let mut by_group = vec![0; keys.len()];
                 keys.iter().for_each(|(key, group)| by_group[*group as usize] = *key);
-                let mut parts = vec![HashMap::new(); 1 << bits];
+                let mut parts = vec![HashMap::new(); parts];
                 let of_each = by_group.into_iter().map(|key| {
-                    let part = part(&|hasher| key.hash(hasher));
+                    let part = of_number(key);
                     number_of(&mut parts[part as usize], key);
                     part
                 });

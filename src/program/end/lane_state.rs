@@ -39,6 +39,10 @@ pub(super) trait LaneState: fmt::Debug + Send + Sized + 'static {
         std::iter::once(self).chain(empty).collect()
     }
 
+    fn shards(self, shards: usize) -> Vec<Option<Self>> {
+        std::iter::once(Some(self)).chain((1..shards).map(|_| None)).collect()
+    }
+
     fn join(mut self, others: Vec<Self>) -> Self {
         others.into_iter().for_each(|other| self.merge(other));
         self
@@ -226,6 +230,10 @@ impl<S: LaneState> State for S {
 
     fn parts(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>> {
         LaneState::parts(*self, bits).into_iter().map(boxed).collect()
+    }
+
+    fn shards(self: Box<Self>, shards: usize) -> Vec<Option<Box<dyn State>>> {
+        LaneState::shards(*self, shards).into_iter().map(|shard| shard.map(boxed)).collect()
     }
 
     fn join(self: Box<Self>, others: Vec<Box<dyn State>>) -> Box<dyn State> {

@@ -19,6 +19,7 @@ mod places;
 mod rows;
 mod set_chunks;
 mod several;
+mod shards;
 mod sort;
 mod state;
 mod within;
@@ -39,6 +40,7 @@ pub(super) use distinct::Distinct;
 use lane_state::LaneState;
 pub(super) use merge::{Follows, check_whole, merge};
 pub(super) use several::{Branch, Several};
+pub(super) use shards::ShardWriter;
 pub(super) use sort::Sort;
 pub(crate) use state::State;
 

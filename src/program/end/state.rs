@@ -38,6 +38,10 @@ pub(crate) trait State: fmt::Debug + Send {
     /// Cuts a state by its keys into `2^bits` parts, if it has any; else the first is all.
     fn parts(self: Box<Self>, bits: u32) -> Vec<Box<dyn State>>;
 
+    /// Cuts a state by a hash of its keys into so many shards, which is the same in every process; nothing for a shard
+    /// without keys. Of one that is not of keys, the first is all.
+    fn shards(self: Box<Self>, shards: usize) -> Vec<Option<Box<dyn State>>>;
+
     /// Adds the other parts, in their order, to the first.
     fn join(self: Box<Self>, others: Vec<Box<dyn State>>) -> Box<dyn State>;
 
