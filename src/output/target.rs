@@ -29,6 +29,7 @@ pub(crate) struct Output {
 
 /// Bytes that are gathered for a file, and the fewest of one of many.
 const GATHERED: usize = 1 << 20;
+#[cfg(feature = "cli")]
 const LEAST_GATHERED: usize = 16 << 10;
 
 /// Where results go.

@@ -402,10 +402,10 @@ mod tests {
     #[test]
     fn another_version_and_another_kind_are_named_with_ours() {
         let mut bytes = written(&[]);
-        bytes[8] = 9;
+        bytes[8] = 99;
         let message = read(&bytes).unwrap_err().to_string();
         assert!(
-            message.contains("version 9 of the format")
+            message.contains("version 99 of the format")
                 && message.contains(&format!("has version {FORMAT}"))
         );
         let mut bytes = written(&[]);

@@ -26,8 +26,8 @@ use crate::{Error, Result};
 ///
 /// It holds no seed of hashes either. The tables of each process have their own, and no bytes that
 /// leave a process depend on it: states hold their keys in order, so that those of processes which
-/// know nothing of each other are merged. Processes have to agree on a hash only where one sends
-/// another the records, or the states, of the keys that belong there, and nothing does that yet.
+/// know nothing of each other are merged. Processes have to agree on a hash only where states are cut
+/// into [shards](super::run_shards): that one has no seed.
 ///
 /// ```
 /// use creel::plan::{InputFormat, Plan};

@@ -77,6 +77,19 @@
 //! A phase that prints records, or one with a `take`, has its records instead: those that reach the `take`, cut to
 //! as many as it may take, and the merge takes again. So has a `sample`, which draws by the numbers that records
 //! have in the whole input. Stages behind the first reduction run at the merge.
+//!
+//! # Shards
+//!
+//! One merge of the states of all parts is the end of every run. [`run_shards`] cuts the groups and counts of a state by
+//! a hash of their keys, so that many processes merge them, each some shards. A state says which shard it is, and of which
+//! partitions: states of one shard are merged into one of it, those of all shards into the whole, and where one is
+//! missing or there twice, that is an error which names it. Rejected: cutting the keys in ranges, whose bounds all runs
+//! would have to know before they begin.
+//!
+//! # Workers
+//!
+//! `creel worker` does each operation in a process of its own. Its protocol, with the layout of the bytes, is in
+//! `docs/workers.md`.
 
 mod bytes;
 mod coverage;

@@ -38,7 +38,7 @@ fn shards_are_the_same_bytes_however_records_were_cut_and_make_the_whole() {
                 }
                 let flat = of_parts.concat();
                 assert_eq!(merge(&program, &flat, &context), whole, "{name}");
-                let printed = finish(&program, &[whole.clone()], &context);
+                let printed = finish(&program, std::slice::from_ref(&whole), &context);
                 assert_eq!(finish(&program, &flat, &context), printed, "{name}");
             }
         }

@@ -121,7 +121,8 @@ fn run_partitions(mut args: Args, run: &args::Run) -> Result<u8> {
     let plan = read_plan(&run.plan)?;
     let partitions = Partitions::read(opened(&run.partitions)?, &name(&run.partitions))?;
     read_as(&mut args, &plan);
-    args.sources = partitions.names().take(1).map(str::to_owned).collect();
+    // Whether one is read over a network is all that is asked of them.
+    args.sources.extend(partitions.names().find(|name| name.contains("://")).map(str::to_owned));
     let division = super::divide(&args, plan.compiled_program())?;
     let context = super::context(&args, &division);
     let (partitions, tell) = (&partitions, &message::with_options);
