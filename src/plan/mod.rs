@@ -122,6 +122,7 @@ pub(crate) use coverage::Coverage;
 pub use data::Plan;
 pub use operations::{Rows, State, finish, list, merge, run, run_shards};
 pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in};
+pub(crate) use partition::Listing;
 pub use partition::Partitions;
 pub use report::Report;
 pub(crate) use shard::MOST_SHARDS;

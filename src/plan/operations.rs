@@ -27,7 +27,7 @@ use crate::{Error, Result};
 /// # Ok::<(), creel::Error>(())
 /// ```
 pub fn list(plan: &Plan) -> Result<Partitions> {
-    list_in(plan, None, &Context::default())
+    list_in(plan, None, &Context::default())?.into_partitions()
 }
 
 /// Reads partitions and runs the first phase of the plan over their records.

@@ -7,7 +7,7 @@ use twox_hash::XxHash3_64;
 use super::coverage::Coverage;
 use super::data::Plan;
 use super::overlap;
-use super::partition::Partitions;
+use super::partition::{Listing, Partitions};
 use super::report::Report;
 use super::shard::{self, Shard};
 use super::state::{Stored, StoredRows};
@@ -20,7 +20,11 @@ use crate::{Error, Result};
 
 /// Lists what a plan reads and cuts it into partitions: for so many tasks at least, if that is said, and if there is
 /// enough to read.
-pub(crate) fn list_in(plan: &Plan, tasks: Option<usize>, context: &Context) -> Result<Partitions> {
+pub(crate) fn list_in<'p>(
+    plan: &'p Plan,
+    tasks: Option<usize>,
+    context: &Context,
+) -> Result<Listing<'p>> {
     let job = plan.job(plan.sources(), plan.missing())?;
     let objects = job.list(context)?;
     let size = tasks.map_or(PARTITION, |tasks| {
@@ -32,7 +36,7 @@ pub(crate) fn list_in(plan: &Plan, tasks: Option<usize>, context: &Context) -> R
     let cut = job.cut(&objects, context, plan.program.order());
     // Entries that can be read are told by those who read them.
     let report = Report::of(&context.progress, 0, &ToString::to_string);
-    Partitions::of(plan, cut.plan(), report)
+    Ok(Listing::new(plan, cut, report))
 }
 
 /// Bytes of a partition, about.
@@ -70,12 +74,16 @@ impl RunOfPartitions<'_> {
             return Err(Error::Plan { reason });
         }
         context.progress.add_total(partitions.bytes());
+        /// The bytes of memory of an object that was listed elsewhere, about.
+        const OBJECT: u64 = 400;
+        let objects = partitions.number_of_objects();
+        let _listed = context.budget.as_ref().map(|budget| budget.reserve(OBJECT * objects as u64));
         let to_read = partitions.to_read(plan, RunOf::missing(plan), &context.progress)?;
         let input = Arc::new(job.read_in(to_read.clone(), context));
         let run = RunOf {
             plan,
             input: &input,
-            listed: partitions.objects(),
+            listed: objects,
             coverage: &|| Coverage::of_partitions(&to_read),
             context,
         };

@@ -5,11 +5,13 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
-use super::bytes::{Digest, Kind, Writer, only_frame};
+use super::bytes::{Digest, Kind, Reader, Writer};
 use super::data::{Plan, decoded, encoded};
 use super::report::Report;
+use crate::Result;
+use crate::run::Text;
+use crate::sink::Write;
 use crate::source::{self, Known, Missing, Seen, Slice, read_once};
-use crate::{Error, Place, Result};
 
 /// What a plan reads, as a listing has found it: partitions that any process can read, in input order.
 ///
@@ -30,18 +32,24 @@ use crate::{Error, Place, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partitions {
     pub(super) digest: Digest,
-    list: List,
+    head: Head,
+    parts: Vec<Part>,
 }
 
-/// Partitions as they are written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct List {
+/// What is written before the partitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
     /// The number of the first partition among all of the plan.
     first: u64,
-    objects: Vec<Listed>,
-    partitions: Vec<Vec<Range>>,
     /// What the listing has passed over.
     report: Report,
+}
+
+/// A partition, which is written and read by itself: a list of millions of objects is in memory some at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Part {
+    objects: Vec<Listed>,
+    ranges: Vec<Range>,
 }
 
 /// An object, by what a listing has told of it.
@@ -59,7 +67,7 @@ enum Version {
     Written { at: i128, touched: Option<(i64, i64)> },
 }
 
-/// A range of an object: the records that begin in it. Without an end it is to the object's.
+/// A range of an object of its partition: the records that begin in it. Without an end it is to the object's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Range {
     object: u32,
@@ -70,7 +78,7 @@ struct Range {
 impl Partitions {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.list.partitions.len()
+        self.parts.len()
     }
 
     /// Whether there is none.
@@ -81,7 +89,7 @@ impl Partitions {
     /// Each partition by itself, in input order. What the listing has passed over is told with the
     /// first of them.
     pub fn split(&self) -> Vec<Self> {
-        self.grouped(&(0..self.len()).collect::<Vec<_>>())
+        (0..self.len()).map(|number| self.part(number..number + 1)).collect()
     }
 
     /// As many parts as there are tasks, or fewer if there are fewer partitions: each some neighbouring
@@ -97,74 +105,19 @@ impl Partitions {
     /// # Ok::<(), creel::Error>(())
     /// ```
     pub fn divide(&self, tasks: usize) -> Vec<Self> {
-        if self.is_empty() {
-            return vec![self.clone()];
-        }
-        let bytes = |partition: &Vec<Range>| -> u128 {
-            partition.iter().map(|range| u128::from(self.bytes_of(range)).max(1)).sum()
-        };
-        let bytes: Vec<u128> = self.list.partitions.iter().map(bytes).collect();
-        let (tasks, all) = (tasks.max(1) as u128, bytes.iter().sum::<u128>().max(1));
-        let mut before = 0;
-        // The task in whose share of the bytes the middle of a partition is.
-        let task = bytes.iter().map(|bytes| {
-            let middle = 2 * before + bytes;
-            before += bytes;
-            (middle * tasks / (2 * all)) as usize
-        });
-        self.grouped(&task.collect::<Vec<_>>())
+        let bytes: Vec<u64> = self.parts.iter().map(Part::bytes).collect();
+        divided(&bytes, tasks).into_iter().map(|numbers| self.part(numbers)).collect()
     }
 
-    /// Neighbouring partitions of the same group together.
-    fn grouped(&self, group: &[usize]) -> Vec<Self> {
-        let (digest, List { first, objects, partitions, report }) = (self.digest, &self.list);
-        let mut report = Some(report.clone());
-        let mut groups: Vec<Self> = Vec::new();
-        let mut last = None;
-        for (number, (ranges, group)) in partitions.iter().zip(group).enumerate() {
-            if last.replace(group) != Some(group) {
-                let (objects, partitions) = (Vec::new(), Vec::new());
-                let (first, report) = (first + number as u64, report.take().unwrap_or_default());
-                groups.push(Self { digest, list: List { first, objects, partitions, report } });
-            }
-            let Some(Self { list: into, .. }) = groups.last_mut() else { continue };
-            let ranges = ranges.iter().map(|range| {
-                let object = &objects[range.object as usize];
-                if into.objects.last() != Some(object) {
-                    into.objects.push(object.clone());
-                }
-                Range { object: into.objects.len() as u32 - 1, ..*range }
-            });
-            let ranges = ranges.collect();
-            into.partitions.push(ranges);
-        }
-        groups
-    }
-
-    /// The number of the first among all of the plan.
-    pub(super) fn first(&self) -> usize {
-        usize::try_from(self.list.first).unwrap_or(usize::MAX)
-    }
-
-    /// The names of the objects.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.list.objects.iter().map(|object| &*object.name)
-    }
-
-    /// Bytes to read, as far as sizes are known.
-    pub(crate) fn bytes(&self) -> u64 {
-        let ranges = self.list.partitions.iter().flatten();
-        ranges.fold(0, |all: u64, range| all.saturating_add(self.bytes_of(range)))
-    }
-
-    fn bytes_of(&self, range: &Range) -> u64 {
-        let size = || self.list.objects[range.object as usize].size;
-        range.end.or_else(size).unwrap_or(0).saturating_sub(range.start)
+    /// Those of these numbers.
+    fn part(&self, numbers: std::ops::Range<usize>) -> Self {
+        let head = self.head.of(numbers.start);
+        Self { digest: self.digest, head, parts: self.parts[numbers].to_vec() }
     }
 
     /// What the listing has passed over.
     pub fn report(&self) -> &Report {
-        &self.list.report
+        &self.head.report
     }
 
     /// The digest of the plan that they are of.
@@ -177,7 +130,8 @@ impl Partitions {
         let mut bytes = Vec::new();
         let written =
             Writer::new(Kind::Partitions, self.digest, &mut bytes).and_then(|mut writer| {
-                writer.frame(&encoded(&self.list))?;
+                writer.frame(&encoded(&self.head))?;
+                self.parts.iter().try_for_each(|part| writer.frame(&encoded(part)))?;
                 writer.end()
             });
         written.unwrap_or_else(|error| unreachable!("memory takes all that is written: {error}"));
@@ -187,7 +141,8 @@ impl Partitions {
     /// Reads back what [`to_bytes`](Self::to_bytes) made.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for bytes that are no partitions or damaged, [`Error::Unsupported`] for those
+    /// [`Error::Corrupt`](crate::Error::Corrupt) for bytes that are no partitions or damaged,
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for those
     /// of another version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::read(bytes, "the partitions")
@@ -195,18 +150,22 @@ impl Partitions {
 
     /// The same, of bytes that are read; `name` stands for them in messages.
     pub(crate) fn read(bytes: impl Read, name: &str) -> Result<Self> {
-        let (digest, frame) = only_frame(bytes, Kind::Partitions, name)?;
-        let List { first, objects, partitions, report } = decoded(&frame, name)?;
-        let ranges = partitions.iter().flatten();
-        let sound = |range: &Range| {
-            (range.object as usize) < objects.len()
-                && range.end.is_none_or(|end| range.start <= end)
-        };
-        if !ranges.clone().all(sound) {
-            let reason = "a range is of no object, or ends before it begins; list again";
-            return Err(Error::Corrupt { place: Place::object(name), reason: reason.to_owned() });
+        let mut reader = Reader::new(bytes, Kind::Partitions, name)?;
+        let mut frame = Vec::new();
+        if !reader.next(&mut frame)? {
+            return Err(reader.damaged("it has no beginning; list again"));
         }
-        Ok(Self { digest, list: List { first, objects, partitions, report: report.shown() } })
+        let Head { first, report } = decoded(&frame, name)?;
+        let (head, mut parts) = (Head { first, report: report.shown() }, Vec::new());
+        while reader.next(&mut frame)? {
+            let part: Part = decoded(&frame, name)?;
+            if !part.is_sound() {
+                let reason = "a range is of no object, or ends before it begins; list again";
+                return Err(reader.damaged(reason));
+            }
+            parts.push(part);
+        }
+        Ok(Self { digest: reader.digest, head, parts })
     }
 
     /// Partitions as they were cut.
@@ -214,33 +173,36 @@ impl Partitions {
     /// # Errors
     /// If an object can be read only once.
     pub(super) fn of(plan: &Plan, cut: &[source::Partition], report: Report) -> Result<Self> {
-        let mut numbers: HashMap<(u64, usize), u32> = HashMap::new();
-        let mut objects = Vec::new();
-        let mut range = |slice: &Slice| {
-            // An object is made anew for each partition: its place in the listing tells it.
-            let place = slice.object.order();
-            let place = (place.listing, place.object);
-            let object = match numbers.get(&place) {
-                Some(number) => *number,
-                None => {
-                    let known = slice.object.known();
-                    objects.push(listed(known.ok_or_else(|| read_once(slice.object.name()))?));
-                    let number = objects.len() as u32 - 1;
-                    numbers.insert(place, number);
-                    number
-                }
-            };
-            Ok(Range { object, start: slice.start, end: slice.end })
-        };
-        let partitions =
-            cut.iter().map(|partition| partition.slices().iter().map(&mut range).collect());
-        let partitions = partitions.collect::<Result<_>>()?;
-        Ok(Self { digest: plan.digest(), list: List { first: 0, objects, partitions, report } })
+        let parts = cut.iter().map(|partition| Part::of(&partition.slices()));
+        let (parts, head) = (parts.collect::<Result<_>>()?, Head { first: 0, report });
+        Ok(Self { digest: plan.digest(), head, parts })
+    }
+
+    /// The number of the first among all of the plan.
+    pub(super) fn first(&self) -> usize {
+        usize::try_from(self.head.first).unwrap_or(usize::MAX)
+    }
+
+    /// The names of the objects.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.objects().map(|object| &*object.name)
+    }
+
+    /// Bytes to read, as far as sizes are known.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.parts.iter().fold(0, |all: u64, part| all.saturating_add(part.bytes()))
+    }
+
+    /// The objects, of which one that neighbouring partitions share is there once.
+    fn objects(&self) -> impl Iterator<Item = &Listed> {
+        let mut last = None;
+        let objects = self.parts.iter().flat_map(|part| &part.objects);
+        objects.filter(move |object| last.replace(*object) != Some(object))
     }
 
     /// How many objects there are.
-    pub(super) fn objects(&self) -> usize {
-        self.list.objects.len()
+    pub(super) fn number_of_objects(&self) -> usize {
+        self.objects().count()
     }
 
     /// The partitions, to be read here. Objects that cannot be read any more are passed over, if the
@@ -251,21 +213,137 @@ impl Partitions {
         missing: Missing,
         progress: &crate::Progress,
     ) -> Result<Vec<source::Partition>> {
-        let List { objects, partitions, .. } = &self.list;
-        let known: Vec<Known> = objects.iter().map(known).collect();
+        let known: Vec<Known> = self.objects().map(known).collect();
         let found = source::Source::again(&known, plan.access(missing), progress)?;
         let found: HashMap<&str, _> = found.iter().map(|object| (object.name(), object)).collect();
-        let slice = |range: &Range| {
-            let object = found.get(&*objects[range.object as usize].name)?;
-            Some(Slice {
-                object: std::sync::Arc::clone(object),
-                start: range.start,
-                end: range.end,
-            })
-        };
-        let read = partitions.iter().map(|ranges| ranges.iter().filter_map(slice).collect());
+        let read = self.parts.iter().map(|part| {
+            let slice = |range: &Range| {
+                let object = found.get(&*part.objects[range.object as usize].name)?;
+                let object = std::sync::Arc::clone(object);
+                Some(Slice { object, start: range.start, end: range.end })
+            };
+            part.ranges.iter().filter_map(slice).collect()
+        });
         let read = read.filter(|slices: &Vec<Slice>| !slices.is_empty());
         Ok(read.map(|slices| source::Partition::Pieces(slices.into())).collect())
+    }
+}
+
+impl Head {
+    /// That of the partitions from this one on.
+    fn of(&self, number: usize) -> Self {
+        let report = if number == 0 { self.report.clone() } else { Report::default() };
+        Self { first: self.first.saturating_add(number as u64), report }
+    }
+}
+
+impl Part {
+    fn of(slices: &[Slice]) -> Result<Self> {
+        let (mut objects, mut ranges, mut last) = (Vec::new(), Vec::new(), None);
+        for slice in slices {
+            // An object is made anew for each partition: its place in the listing tells it.
+            let place = slice.object.order();
+            if last.replace((place.listing, place.object)) != Some((place.listing, place.object)) {
+                let known = slice.object.known();
+                objects.push(listed(known.ok_or_else(|| read_once(slice.object.name()))?));
+            }
+            let object = objects.len() as u32 - 1;
+            ranges.push(Range { object, start: slice.start, end: slice.end });
+        }
+        Ok(Self { objects, ranges })
+    }
+
+    fn is_sound(&self) -> bool {
+        self.ranges.iter().all(|range| {
+            (range.object as usize) < self.objects.len()
+                && range.end.is_none_or(|end| range.start <= end)
+        })
+    }
+
+    /// Bytes to read, as far as sizes are known.
+    fn bytes(&self) -> u64 {
+        let size = |range: &Range| self.objects[range.object as usize].size;
+        let bytes = |range: &Range| {
+            range.end.or_else(|| size(range)).unwrap_or(0).saturating_sub(range.start)
+        };
+        self.ranges.iter().fold(0, |all, range| all.saturating_add(bytes(range)))
+    }
+}
+
+/// Neighbours for each of so many tasks at most, by the bytes of all: of about equal bytes. There is one at least.
+fn divided(bytes: &[u64], tasks: usize) -> Vec<std::ops::Range<usize>> {
+    let weigh = |bytes: &u64| u128::from(*bytes).max(1);
+    let (tasks, all) = (tasks.max(1) as u128, bytes.iter().map(weigh).sum::<u128>().max(1));
+    let (mut before, mut last) = (0, None);
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    for (number, bytes) in bytes.iter().map(weigh).enumerate() {
+        // The task in whose share of the bytes the middle of the partition is.
+        let task = (2 * before + bytes) * tasks / (2 * all);
+        before += bytes;
+        match ranges.last_mut().filter(|_| last == Some(task)) {
+            Some(range) => range.end = number + 1,
+            None => ranges.push(number..number + 1),
+        }
+        last = Some(task);
+    }
+    if ranges.is_empty() {
+        ranges.push(0..0);
+    }
+    ranges
+}
+
+/// The partitions of a listing, which are made as they are written.
+pub(crate) struct Listing<'p> {
+    plan: &'p Plan,
+    cut: Text,
+    report: Report,
+}
+
+impl<'p> Listing<'p> {
+    pub(super) fn new(plan: &'p Plan, cut: Text, report: Report) -> Self {
+        Self { plan, cut, report }
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// If an object can be read only once.
+    pub(super) fn into_partitions(self) -> Result<Partitions> {
+        Partitions::of(self.plan, self.cut.plan(), self.report)
+    }
+
+    /// What it has passed over.
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The numbers of the partitions of each of so many tasks at most. See [`Partitions::divide`].
+    ///
+    /// # Errors
+    /// If an object can be read only once.
+    pub(crate) fn divide(&self, tasks: usize) -> Result<Vec<std::ops::Range<usize>>> {
+        let bytes = |part: &source::Partition| Ok(Part::of(&part.slices())?.bytes());
+        let bytes: Vec<u64> = self.cut.plan().iter().map(bytes).collect::<Result<_>>()?;
+        Ok(divided(&bytes, tasks))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.cut.plan().len()
+    }
+
+    /// Writes those of these numbers.
+    ///
+    /// # Errors
+    /// Those of the output; and if an object can be read only once.
+    pub(crate) fn write(&self, numbers: std::ops::Range<usize>, out: &mut dyn Write) -> Result<()> {
+        let head = Head { first: 0, report: self.report.clone() }.of(numbers.start);
+        let mut writer = Writer::new(Kind::Partitions, self.plan.digest(), out)?;
+        writer.frame(&encoded(&head))?;
+        for part in &self.cut.plan()[numbers] {
+            writer.frame(&encoded(&Part::of(&part.slices())?))?;
+        }
+        writer.end()
     }
 }
 
@@ -292,6 +370,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Error;
 
     fn partitions() -> impl Strategy<Value = Partitions> {
         let version = prop_oneof![
@@ -303,18 +382,20 @@ mod tests {
         let object = ("[a-z/]{1,9}", any::<Option<u64>>(), version)
             .prop_map(|(name, size, version)| Listed { name, size, version });
         let objects = prop::collection::vec(object, 1..5);
-        (objects, prop::collection::vec(prop::collection::vec((0..5_u32, 0..9_u64), 1..4), 0..5))
-            .prop_map(|(objects, ranges)| {
-                let range = |(object, start): (u32, u64)| Range {
-                    object: object % objects.len() as u32,
-                    start,
-                    end: (start % 2 == 0).then_some(start + 7),
-                };
-                let partitions = ranges.into_iter().map(|of| of.into_iter().map(range).collect());
-                let partitions = partitions.collect();
-                let list = List { first: 7, objects, partitions, report: Report::default() };
-                Partitions { digest: Digest::of(b"a plan"), list }
-            })
+        let ranges = prop::collection::vec((0..5_u32, 0..9_u64), 1..4);
+        let part = (objects, ranges).prop_map(|(objects, ranges)| {
+            let range = |(object, start): (u32, u64)| Range {
+                object: object % objects.len() as u32,
+                start,
+                end: (start % 2 == 0).then_some(start + 7),
+            };
+            let ranges = ranges.into_iter().map(range).collect();
+            Part { objects, ranges }
+        });
+        (0..9_u64, prop::collection::vec(part, 0..6)).prop_map(|(first, parts)| {
+            let head = Head { first, report: Report::default() };
+            Partitions { digest: Digest::of(b"a plan"), head, parts }
+        })
     }
 
     #[cfg(unix)]
@@ -357,13 +438,26 @@ mod tests {
             prop_assert_eq!(&back, &partitions);
             let alone = partitions.split();
             prop_assert_eq!(alone.len(), partitions.len());
-            for (alone, ranges) in alone.iter().zip(&partitions.list.partitions) {
+            for (number, (alone, part)) in alone.iter().zip(&partitions.parts).enumerate() {
                 let back = Partitions::from_bytes(&alone.to_bytes()).unwrap();
-                let names = |of: &Partitions, ranges: &[Range]| -> Vec<_> {
-                    let name = |range: &Range| of.list.objects[range.object as usize].name.clone();
-                    ranges.iter().map(|range| (name(range), range.start, range.end)).collect()
-                };
-                prop_assert_eq!(names(&back, &back.list.partitions[0]), names(&partitions, ranges));
+                prop_assert_eq!(&back.parts, std::slice::from_ref(part));
+                prop_assert_eq!(back.first(), partitions.first() + number);
+            }
+        }
+
+        #[test]
+        fn tasks_are_neighbours_of_about_equal_bytes(
+            bytes in prop::collection::vec(0..1000_u64, 0..40),
+            tasks in 1..50_usize,
+        ) {
+            let ranges = divided(&bytes, tasks);
+            prop_assert!((1..=tasks).contains(&ranges.len()));
+            let all: Vec<usize> = ranges.iter().cloned().flatten().collect();
+            prop_assert_eq!(all, (0..bytes.len()).collect::<Vec<_>>());
+            let most = bytes.iter().copied().max().unwrap_or(0) + 1;
+            let fair = bytes.iter().map(|bytes| bytes + 1).sum::<u64>() / tasks as u64;
+            for range in ranges {
+                prop_assert!(bytes[range].iter().sum::<u64>() <= fair + most + 1);
             }
         }
 
@@ -372,14 +466,16 @@ mod tests {
             partitions in partitions(),
             changed in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         ) {
-            let mut frame = encoded(&partitions.list);
+            let parts = partitions.parts.iter().map(encoded);
+            let mut frames: Vec<_> = std::iter::once(encoded(&partitions.head)).chain(parts).collect();
             for (at, byte) in changed {
-                let at = at.index(frame.len());
-                frame[at] = byte;
+                let frame = at.index(frames.len());
+                let at = at.index(frames[frame].len());
+                frames[frame][at] = byte;
             }
             let mut bytes = Vec::new();
             let mut writer = Writer::new(Kind::Partitions, partitions.digest, &mut bytes).unwrap();
-            writer.frame(&frame).unwrap();
+            frames.iter().for_each(|frame| writer.frame(frame).unwrap());
             writer.end().unwrap();
             if let Ok(back) = Partitions::from_bytes(&bytes) {
                 prop_assert_eq!(back.split().len(), back.len());

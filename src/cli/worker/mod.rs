@@ -16,7 +16,7 @@ use super::memory::Division;
 use super::message;
 use super::partial::{self, Out, Written};
 use crate::output::{Target, is_input};
-use crate::plan::{Partials, Partitions, Plan, Report, RunOf, RunOfPartitions, list_in};
+use crate::plan::{Listing, Partials, Partitions, Plan, Report, RunOf, RunOfPartitions, list_in};
 use crate::program::{InputFormat, Program};
 use crate::run::{Context, Job};
 use crate::sink::Write;
@@ -65,15 +65,15 @@ fn list(mut args: Args, list: &args::List) -> Result<u8> {
     let written = match (&list.into, list.tasks) {
         (Some(folder), Some(tasks)) => {
             partial::write_state(&args, Out::names(), plan.missing(), &context, |names| {
-                let partitions = found(Some(tasks))?;
-                write_tasks(&args, &partitions.divide(tasks), folder, &context, names)?;
-                Ok(partitions.report().clone())
+                let listing = found(Some(tasks))?;
+                write_tasks(&args, &listing, tasks, folder, &context, names)?;
+                Ok(listing.report().clone())
             })?
         }
         _ => partial::write_state(&args, out(&args), plan.missing(), &context, |target| {
-            let partitions = found(None)?;
-            target.write(&partitions.to_bytes())?;
-            Ok(partitions.report().clone())
+            let listing = found(None)?;
+            listing.write(0..listing.len(), target)?;
+            Ok(listing.report().clone())
         })?,
     };
     Ok(code(written))
@@ -82,19 +82,20 @@ fn list(mut args: Args, list: &args::List) -> Result<u8> {
 /// Writes a file for each task, and prints its name.
 fn write_tasks(
     args: &Args,
-    tasks: &[Partitions],
+    listing: &Listing<'_>,
+    tasks: usize,
     folder: &Path,
     context: &Context,
     names: &mut Target,
 ) -> Result<()> {
     make_folder(folder)?;
-    for (number, task) in tasks.iter().enumerate() {
+    for (number, task) in listing.divide(tasks)?.into_iter().enumerate() {
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
         let path = folder.join(format!("{number:04}.parts"));
         let mut target = open(args, &path, 1)?;
-        target.write(&task.to_bytes())?;
+        listing.write(task, &mut target)?;
         target.finish()?;
         names.write(format!("{}\n", path.display()).as_bytes())?;
     }
