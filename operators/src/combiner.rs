@@ -6,7 +6,7 @@ macro_rules! mark {
     ($combiner:ident<$param:ident>, $doc:literal) => {
         impl<$param> $combiner<$param> {
             #[doc = $doc]
-            pub fn new() -> Self {
+            pub const fn new() -> Self {
                 Self(PhantomData)
             }
         }

@@ -40,6 +40,16 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// Keeps the [few](are_few) rows that are wanted of counts to which none will be added.
+    pub(super) fn few(counts: &Counts<String>, wanted: Wanted) -> Self {
+        match wanted.limit {
+            Some(limit) if !wanted.counted => {
+                Self { top: counts.topk(limit as usize), ..Self::default() }
+            }
+            _ => Self { number: counts.len(), ..Self::default() },
+        }
+    }
+
     /// Keeps what is wanted of counts to which none will be added.
     pub(super) fn settle(
         counts: Counts<String>,
@@ -155,6 +165,12 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// Whether so few rows are wanted that those of a thousand parts of all counts are few too.
+pub(super) fn are_few(wanted: Wanted) -> bool {
+    const FEW: u64 = 100;
+    wanted.counted || wanted.limit.is_some_and(|limit| limit <= FEW)
 }
 
 /// The most rows that are kept of each part: where states were put away, those of all parts take a

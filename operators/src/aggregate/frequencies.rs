@@ -1,6 +1,7 @@
 //! `frequencies`: each value and how often it occurs, commonest first.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::tally::Tally;
 use super::{Kind, Needs, Order, Traits};
@@ -58,6 +59,75 @@ impl<K: Stored> std::fmt::Debug for Counting<K> {
     }
 }
 
+impl Counting<String> {
+    /// Counts pieces of a text once each, as [`Counts::add_pieces`] does, or has them wait.
+    ///
+    /// ```
+    /// use creel_operators::Counting;
+    ///
+    /// let mut counting = Counting::default();
+    /// counting.add_pieces("one fish two fish", [4..8, 13..17].into_iter());
+    /// assert_eq!(counting.finish().sorted_lent(), [("fish", 2)]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a piece is not within the text, or begins or ends inside a character.
+    #[inline]
+    pub fn add_pieces(&mut self, text: &str, pieces: impl ExactSizeIterator<Item = Range<usize>>) {
+        self.0.table.add_pieces_later(text, pieces);
+    }
+}
+
+impl<K: Stored> Counting<K> {
+    /// Counts the keys that wait, and returns all.
+    pub fn finish(mut self) -> Counts<K> {
+        self.0.table.settle();
+        self.0
+    }
+
+    /// [Saves](Counts::save_parts) each of its parts.
+    pub fn save_parts(self, bits: u32, write: impl FnMut(&[u8]) -> bool) -> bool {
+        self.0.save_parts(bits, write)
+    }
+
+    /// Of its [weight](Combiner::weight), the bytes of keys that wait: to count them takes as much in tables.
+    pub fn waiting(&self) -> usize {
+        self.0.table.waiting()
+    }
+
+    /// The bytes of memory besides what is [held](Combiner::held), that hold nothing and are there for keys that come.
+    pub fn unused(&self) -> usize {
+        self.0.table.unused()
+    }
+
+    /// Counts the keys that wait, and visits counts of some keys each: all keys are in one of them. The next are made in
+    /// the memory of the last, so that they stay in the caches.
+    ///
+    /// ```
+    /// use creel_operators::{Combiner, Feed, Frequencies};
+    ///
+    /// let (frequencies, mut counting) = (Frequencies::<u64>::new(), Default::default());
+    /// frequencies.feed_all(&mut counting, [7_u64, 8, 7].into_iter());
+    /// let mut keys = 0;
+    /// counting.each_part(&mut |counts| keys += counts.len());
+    /// assert_eq!(keys, 2);
+    /// ```
+    pub fn each_part(self, visit: &mut dyn FnMut(&Counts<K>)) {
+        self.0.table.each_part(&mut |table| {
+            let counts = Counts { table };
+            visit(&counts);
+            counts.table
+        });
+    }
+}
+
+impl<K: Stored> From<Counts<K>> for Counting<K> {
+    fn from(counts: Counts<K>) -> Self {
+        Self(counts)
+    }
+}
+
 impl<K: Stored> Combiner for Frequencies<K> {
     type State = Counting<K>;
     type Output = Counts<K>;
@@ -67,9 +137,8 @@ impl<K: Stored> Combiner for Frequencies<K> {
         into.0.merge(from.0);
     }
 
-    fn finish(&self, mut state: Counting<K>) -> Counts<K> {
-        state.0.table.settle();
-        state.0
+    fn finish(&self, state: Counting<K>) -> Counts<K> {
+        state.finish()
     }
 
     fn weight(&self, state: &Counting<K>) -> usize {

@@ -4,7 +4,6 @@ use super::saved;
 use super::shard::Shard;
 use super::slot::short;
 use super::text::TextTable;
-use super::text_key::Text;
 use super::waiting::{BATCH, LONG_BATCH, Probe};
 
 /// Keys that are looked up when there are enough of them, and how often each was counted. None has
@@ -74,20 +73,24 @@ impl<K> TextTable<K> {
     }
 }
 
-impl<K: Text> TextTable<K> {
-    /// As [`Table::load`](super::Table::load).
-    pub(super) fn add_saved(&mut self, mut bytes: &[u8]) -> bool {
-        let mut moving = Moving::new();
+impl<K> TextTable<K> {
+    /// Counts rows, as [`saved`] writes them, of keys that `can_be`; returns how many there are. `None` if bytes are no
+    /// such rows: then some may have been counted.
+    pub(super) fn add_rows(
+        &mut self,
+        mut bytes: &[u8],
+        can_be: impl Fn(&[u8]) -> bool,
+    ) -> Option<u64> {
+        let (mut moving, mut rows) = (Moving::new(), 0);
         while !bytes.is_empty() {
-            match saved::load(&mut bytes) {
-                Some((key, n)) if K::can_be(key) => match short(key) {
-                    Some(short) => self.count_short(&mut moving, short, n),
-                    None => self.count_long(&mut moving, self.seed.hash_long(key), key, n),
-                },
-                _ => return false,
+            let (key, n) = saved::load(&mut bytes).filter(|(key, _)| can_be(key))?;
+            match short(key) {
+                Some(short) => self.count_short(&mut moving, short, n),
+                None => self.count_long(&mut moving, self.seed.hash_long(key), key, n),
             }
+            rows += 1;
         }
         self.settle_moving(&mut moving);
-        true
+        Some(rows)
     }
 }

@@ -6,6 +6,8 @@
 mod by_key;
 mod ids;
 mod into_iter;
+mod later;
+mod logs;
 mod map;
 mod merge;
 mod order;
@@ -52,6 +54,16 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
     /// The same, and what it is about to ask for.
     fn held(&self) -> usize {
         self.weight()
+    }
+
+    /// The bytes of memory besides, that hold nothing and are there for keys that come.
+    fn unused(&self) -> usize {
+        0
+    }
+
+    /// Of its [weight](Self::weight), the bytes of keys that wait.
+    fn waiting(&self) -> usize {
+        0
     }
 
     /// Counts a key `n` times more.
@@ -133,6 +145,13 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
         false
     }
 
+    /// Counts the keys that wait and visits tables of some keys each, one after another: all keys are in one of them.
+    /// Such a table fits a cache where that of all does not. `visit` returns it: the next is made in its memory.
+    fn each_part(mut self, visit: &mut dyn FnMut(Self) -> Self) {
+        self.settle();
+        visit(self);
+    }
+
     /// The table of all [`parts`](Self::parts), in their order.
     fn join(mut parts: Vec<Self>) -> Self {
         parts.pop().unwrap_or_default()
@@ -171,6 +190,15 @@ impl Seed {
         let [first, second] = self.secrets;
         let product = u128::from(key as u64 ^ first) * u128::from((key >> 64) as u64 ^ second);
         fold(halved(product).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The hash of a key of text or bytes.
+    #[inline]
+    fn hash_bytes(&self, bytes: &[u8]) -> u32 {
+        match slot::short(bytes) {
+            Some(key) => self.hash_short(key),
+            None => self.hash_long(bytes),
+        }
     }
 
     /// The hash of a key of any length.

@@ -1,8 +1,10 @@
 //! A table for text in parts, and whole again.
 
-use super::saved;
+use super::logs::KeyLogs;
 use super::shard::Shard;
 use super::text::TextTable;
+use super::text_key::Text;
+use super::{Table, saved};
 
 impl<K> TextTable<K> {
     /// How many leading bits all hashes have in common.
@@ -12,6 +14,8 @@ impl<K> TextTable<K> {
 
     /// As [`Table::parts`](super::Table::parts).
     pub(super) fn cut(mut self, bits: u32) -> Vec<Self> {
+        let logs = self.logs.take();
+        let seed = self.seed.clone();
         let mut parts: Vec<Self> = (0..1 << bits).map(|_| Self::part(self.skip + bits)).collect();
         // Every shard is to be one part's alone.
         for n in 0..1_u64 << bits {
@@ -36,6 +40,10 @@ impl<K> TextTable<K> {
                 part.directory.push(part.shards.len() as u32 - 1);
             }
         }
+        if let Some(logs) = logs {
+            let logs = logs.parts(bits, |key| seed.hash_bytes(key));
+            parts.iter_mut().zip(logs).for_each(|(part, logs)| part.logs = Some(Box::new(logs)));
+        }
         parts
     }
 
@@ -43,7 +51,13 @@ impl<K> TextTable<K> {
     ///
     /// Rows go from the slots to the bytes of their parts. To cut the table first, and save its parts, moves each
     /// row up to six times more: a third of the time of a count of which half is spilled.
-    pub(super) fn save_cut(mut self, bits: u32, write: &mut dyn FnMut(&[u8]) -> bool) {
+    pub(super) fn save_cut(mut self, bits: u32, write: &mut dyn FnMut(&[u8]) -> bool)
+    where
+        K: Text,
+    {
+        if self.logs.is_some() {
+            return self.save_cut_logs(bits, write);
+        }
         let mut parts = vec![Vec::new(); 1 << bits];
         let (places, mut place, mut written) = (self.directory.len(), 0, 0);
         while place < places {
@@ -66,12 +80,35 @@ impl<K> TextTable<K> {
         }
     }
 
+    /// The same for a table with few keys beside those that wait, which are rows already.
+    fn save_cut_logs(self, bits: u32, write: &mut dyn FnMut(&[u8]) -> bool)
+    where
+        K: Text,
+    {
+        let mut bytes = Vec::new();
+        for part in self.cut(bits) {
+            bytes.clear();
+            part.save(&mut bytes);
+            drop(part);
+            if !write(&bytes) {
+                return;
+            }
+        }
+    }
+
     /// As [`Table::join`](super::Table::join).
-    pub(super) fn joined(parts: Vec<Self>) -> Self {
+    pub(super) fn joined(mut parts: Vec<Self>) -> Self {
+        let waiting = parts.iter().any(|part| part.logs.is_some()).then(|| {
+            let logs = parts.iter_mut().map(|part| match part.logs.take() {
+                Some(logs) => *logs,
+                None => KeyLogs::new(part.skip),
+            });
+            Box::new(KeyLogs::joined(logs.collect()))
+        });
         let bits = parts.len().trailing_zeros();
         let each = parts.iter().map(|part| part.directory.len()).max().unwrap_or(1);
         let skip = parts.first().map_or(0, |part| part.skip - bits);
-        let mut joined = Self::part(skip);
+        let mut joined = Self { logs: waiting, ..Self::part(skip) };
         for part in parts {
             let (before, times) = (joined.shards.len() as u32, each / part.directory.len());
             let places = part.directory.iter();

@@ -2,7 +2,7 @@
 
 mod divide;
 
-use creel_kernels::{Huge, prefetch, reserve};
+use creel_kernels::{Huge, prefetch, reserve, reserve_exact};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
@@ -369,6 +369,24 @@ impl Shard {
                 prefetch(first);
             }
         }
+    }
+
+    /// Makes room for so many keys, and bytes of long ones, if it has none yet.
+    pub(super) fn reserve(&mut self, keys: usize, long: usize) {
+        if self.slots.is_empty() && keys > 0 {
+            // Less full than it may be, as there may be more keys.
+            let slots = (keys / 5 * 8).next_power_of_two().clamp(LEAST, MOST);
+            self.slots = Huge::filled(Slot::EMPTY, slots);
+            reserve_exact(&mut self.arena, long + long / 16);
+        }
+    }
+
+    /// Forgets all keys, and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(Slot::EMPTY);
+        self.arena.clear();
+        self.carried.clear();
+        self.taken = 0;
     }
 
     /// Whether it is to be divided, rather than to grow, when it is full.

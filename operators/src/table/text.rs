@@ -18,6 +18,8 @@ use std::ops::Range;
 
 use creel_kernels::padded_within;
 
+use super::later::Look;
+use super::logs::KeyLogs;
 use super::shard::{Found, Shard};
 use super::slot::{is_short, short};
 use super::text_key::Text;
@@ -37,15 +39,33 @@ pub struct TextTable<K> {
     pub(super) distinct: usize,
     /// How many leading bits all hashes have in common: of a table that is a part of another.
     pub(super) skip: u32,
+    /// Keys that wait to be counted, where most are new.
+    pub(super) logs: Option<Box<KeyLogs>>,
+    pub(super) look: Look,
     pub(super) seed: Seed,
-    key: std::marker::PhantomData<fn() -> K>,
+    pub(super) key: std::marker::PhantomData<fn() -> K>,
 }
 
 impl<K> TextTable<K> {
     /// A part of another table, of whose hashes so many leading bits are alike: no shards as yet.
     pub(super) fn part(skip: u32) -> Self {
-        let (directory, shards, seed) = (Vec::new(), Vec::new(), Seed::default());
-        Self { directory, shards, distinct: 0, skip, seed, key: std::marker::PhantomData }
+        Self {
+            directory: Vec::new(),
+            shards: Vec::new(),
+            distinct: 0,
+            skip,
+            logs: None,
+            look: Look::default(),
+            seed: Seed::default(),
+            key: std::marker::PhantomData,
+        }
+    }
+
+    /// A table of no keys, of whose hashes so many leading bits will be alike.
+    pub(super) fn empty(skip: u32) -> Self {
+        let mut shard = Shard::default();
+        shard.depth = skip;
+        Self { directory: vec![0], shards: vec![shard], ..Self::part(skip) }
     }
 
     /// A key that lives in its slot, which is asked for.
@@ -246,7 +266,7 @@ impl TextTable<String> {
 impl<K> Default for TextTable<K> {
     fn default() -> Self {
         // One shard, without room as yet.
-        Self { directory: vec![0], shards: vec![Shard::default()], ..Self::part(0) }
+        Self::empty(0)
     }
 }
 
@@ -268,13 +288,21 @@ impl<K: Text> Table<K> for TextTable<K> {
     }
 
     fn weight(&self) -> usize {
-        self.shards.iter().map(Shard::weight).sum()
+        self.shards.iter().map(Shard::weight).sum::<usize>() + self.waiting()
     }
 
     fn held(&self) -> usize {
         // One shard at a time is copied where the table is cut, and in that many long keys may lie.
         let longest = self.shards.iter().map(Shard::long).max().unwrap_or(0);
-        self.shards.iter().map(Shard::held).sum::<usize>() + longest
+        self.shards.iter().map(Shard::held).sum::<usize>() + longest + self.waiting()
+    }
+
+    fn waiting(&self) -> usize {
+        self.logs.as_ref().map_or(0, |logs| logs.held())
+    }
+
+    fn unused(&self) -> usize {
+        self.logs.as_ref().map_or(0, |logs| logs.unused())
     }
 
     #[inline]
@@ -297,6 +325,14 @@ impl<K: Text> Table<K> for TextTable<K> {
             }
         });
         self.settle(&mut waiting);
+    }
+
+    fn add_later<Q: Key<Owned = K>>(&mut self, keys: impl Iterator<Item = Q>) {
+        self.add_keys_later(keys);
+    }
+
+    fn settle(&mut self) {
+        self.count_logs();
     }
 
     fn get<Q: Key<Owned = K>>(&self, key: Q) -> u64 {
@@ -340,13 +376,21 @@ impl<K: Text> Table<K> for TextTable<K> {
         IntoIter::new(self.shards)
     }
 
-    fn merge(&mut self, from: Self) {
+    fn merge(&mut self, mut from: Self) {
+        self.append_logs(from.logs.take());
         // A shard goes when it is merged, so that not all of both is there at the end.
         from.shards.into_iter().for_each(|shard| self.merge_shard(&shard));
     }
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        self.shards.iter().flat_map(Shard::rows).for_each(|(key, n)| saved::save(bytes, key, n));
+        if self.logs.is_some() {
+            self.save_logs(bytes);
+        } else {
+            self.shards
+                .iter()
+                .flat_map(Shard::rows)
+                .for_each(|(key, n)| saved::save(bytes, key, n));
+        }
         true
     }
 
@@ -356,7 +400,11 @@ impl<K: Text> Table<K> for TextTable<K> {
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {
-        self.add_saved(bytes)
+        self.load_later(bytes)
+    }
+
+    fn each_part(self, visit: &mut dyn FnMut(Self) -> Self) {
+        self.count_each_log(visit);
     }
 
     fn parts(self, bits: u32) -> Vec<Self> {

@@ -3,9 +3,9 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use creel_operators::Counts;
 use creel_operators::aggregate::{Damaged, Reader, Writer};
 use creel_operators::table::saved;
+use creel_operators::{Combiner as _, Counting, Counts};
 
 use super::super::column::ColumnBuffer;
 use super::super::rows;
@@ -37,7 +37,7 @@ impl Frequencies {
 impl End for Frequencies {
     fn start(self: Arc<Self>, _: Invalid) -> Box<dyn State> {
         match self.kind {
-            Kind::Text | Kind::Key => Box::new(Texts { of: *self, counts: Counts::default() }),
+            Kind::Text | Kind::Key => Box::new(Texts { of: *self, counting: Counting::default() }),
             _ => Box::new(Numbers { of: *self, counts: Counts::default() }),
         }
     }
@@ -74,26 +74,43 @@ impl Kind {
 #[derive(Debug)]
 struct Texts {
     of: Frequencies,
-    counts: Counts<String>,
+    counting: Counting<String>,
+}
+
+/// What counts texts.
+const COUNT: creel_operators::Frequencies<String> = creel_operators::Frequencies::new();
+
+impl Texts {
+    /// The rows that are wanted. Where these are few, tables of some texts each are made, one after another: they fit
+    /// the caches, and the memory of all is not needed.
+    fn rows(self, context: &Context) -> Result<rows::Rows> {
+        let wanted = self.of.wanted;
+        if !rows::are_few(wanted) {
+            return rows::Rows::settle(self.counting.finish(), context, wanted);
+        }
+        let mut rows = rows::Rows::default();
+        self.counting.each_part(&mut |counts| rows.add(rows::Rows::few(counts, wanted)));
+        Ok(rows)
+    }
 }
 
 impl LaneState for Texts {
     fn fresh(&self) -> Self {
-        Self { of: self.of, counts: Counts::default() }
+        Self { of: self.of, counting: Counting::default() }
     }
 
     fn feed(&mut self, text: &str, batch: &mut Batch) -> ControlFlow<()> {
-        self.counts.add_pieces(text, batch.record.spans.iter().map(|span| span.range()));
+        self.counting.add_pieces(text, batch.record.spans.iter().map(|span| span.range()));
         ControlFlow::Continue(())
     }
 
     fn merge(&mut self, other: Self) {
-        self.counts.merge(other.counts);
+        COUNT.merge(&mut self.counting, other.counting);
     }
 
     fn parts(self, bits: u32) -> Vec<Self> {
-        let Self { of, counts } = self;
-        counts.parts(bits).into_iter().map(|counts| Self { of, counts }).collect()
+        let Self { of, counting } = self;
+        COUNT.parts(counting, bits).into_iter().map(|counting| Self { of, counting }).collect()
     }
 
     fn shards(self, shards: usize) -> Vec<Option<Self>> {
@@ -107,21 +124,31 @@ impl LaneState for Texts {
     }
 
     fn join(self, others: Vec<Self>) -> Self {
-        let parts = std::iter::once(self.counts).chain(others.into_iter().map(|part| part.counts));
-        Self { of: self.of, counts: Counts::join(parts.collect()) }
+        let others = others.into_iter().map(|part| part.counting);
+        let parts = std::iter::once(self.counting).chain(others);
+        Self { of: self.of, counting: COUNT.join(parts.collect()) }
     }
 
     fn weight(&self) -> usize {
-        self.counts.weight()
+        COUNT.weight(&self.counting)
     }
 
     fn held(&self) -> usize {
-        self.counts.held()
+        COUNT.held(&self.counting)
+    }
+
+    fn unused(&self) -> usize {
+        self.counting.unused()
     }
 
     fn merging(&self) -> usize {
+        let waiting = self.counting.waiting();
+        let counted = match rows::are_few(self.of.wanted) {
+            true => waiting / 8,
+            false => 2 * waiting,
+        };
         // A table that grows has its old and its new place at once.
-        2 * self.counts.weight()
+        2 * (COUNT.weight(&self.counting) - waiting) + waiting + counted
     }
 
     fn name(&self) -> String {
@@ -129,7 +156,7 @@ impl LaneState for Texts {
     }
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        self.counts.save(bytes)
+        COUNT.save(&self.counting, bytes)
     }
 
     fn save_parts(
@@ -138,7 +165,7 @@ impl LaneState for Texts {
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Self>> {
         let mut written = Ok(());
-        let saved = self.counts.save_parts(bits, |bytes| {
+        let saved = self.counting.save_parts(bits, |bytes| {
             written = write(bytes);
             written.is_ok()
         });
@@ -147,7 +174,7 @@ impl LaneState for Texts {
     }
 
     fn load(&mut self, bytes: &[u8]) -> bool {
-        self.counts.load(bytes)
+        COUNT.load(&mut self.counting, bytes)
     }
 
     fn has_form(&self) -> bool {
@@ -155,14 +182,14 @@ impl LaneState for Texts {
     }
 
     fn settle(self, context: &Context) -> Result<Box<dyn State>> {
-        let Self { of, counts } = self;
-        let rows = rows::Rows::settle(counts, context, of.wanted)?;
+        let (of, rows) = (self.of, self.rows(context)?);
         Ok(Box::new(Settled { of, rows }))
     }
 
     fn encode(&self, bytes: &mut Vec<u8>) {
-        bytes.put_u64(self.counts.len() as u64);
-        self.counts.save_by_key(bytes);
+        let counts = self.counting.clone().finish();
+        bytes.put_u64(counts.len() as u64);
+        counts.save_by_key(bytes);
     }
 
     fn decode(&mut self, bytes: &mut Reader<'_>) -> Result<(), Damaged> {
@@ -179,7 +206,7 @@ impl LaneState for Texts {
         }
         // Looked up many at a time, of which each is checked to be text.
         let damaged = rows.damaged("bytes that are no text");
-        match self.counts.load(rows.take(rows.left() - bytes.left())?) {
+        match COUNT.load(&mut self.counting, rows.take(rows.left() - bytes.left())?) {
             true => Ok(()),
             false => Err(damaged),
         }
@@ -195,9 +222,11 @@ impl LaneState for Texts {
     }
 
     fn cut(self, key: &[u8]) -> (Self, Self) {
-        let below = self.counts.filter(|text, _| text.as_bytes() < key);
-        let rest = self.counts.filter(|text, _| text.as_bytes() >= key);
-        (Self { of: self.of, counts: below }, Self { of: self.of, counts: rest })
+        let Self { of, counting } = self;
+        let counts = counting.finish();
+        let below = counts.filter(|text, _| text.as_bytes() < key);
+        let rest = counts.filter(|text, _| text.as_bytes() >= key);
+        (Self { of, counting: below.into() }, Self { of, counting: rest.into() })
     }
 
     fn first_key(&self, bytes: &[u8]) -> Result<Vec<u8>, Damaged> {
@@ -216,9 +245,10 @@ impl LaneState for Texts {
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Option<Vec<u8>>> {
         let mut all = Vec::new();
-        self.counts.save_by_key(&mut all);
-        let number = self.counts.len();
-        drop(self);
+        let counts = self.counting.finish();
+        counts.save_by_key(&mut all);
+        let number = counts.len();
+        drop(counts);
         let mut rest = all.as_slice();
         let encode = |rows: Range<usize>, bytes: &mut Vec<u8>| {
             let start = rest;
@@ -236,9 +266,8 @@ impl LaneState for Texts {
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
-        let Self { of, counts } = self;
-        let rows = rows::Rows::settle(counts, context, of.wanted)?;
-        rows.print(of.wanted, of.kind, context, out)
+        let of = self.of;
+        self.rows(context)?.print(of.wanted, of.kind, context, out)
     }
 }
 
