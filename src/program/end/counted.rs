@@ -115,11 +115,13 @@ impl LaneState for Texts {
 
     fn shards(self, shards: usize) -> Vec<Option<Self>> {
         let mut counts: Vec<Counts<String>> = (0..shards).map(|_| Counts::default()).collect();
-        for (text, n) in self.counts.iter() {
+        let Self { of, counting } = self;
+        for (text, n) in counting.finish().iter() {
             counts[shard_of(text.as_bytes(), shards)].add(text, n);
         }
-        let shard =
-            |counts: Counts<_>| (!counts.is_empty()).then_some(Self { of: self.of, counts });
+        let shard = |counts: Counts<_>| {
+            (!counts.is_empty()).then(|| Self { of, counting: counts.into() })
+        };
         counts.into_iter().map(shard).collect()
     }
 
