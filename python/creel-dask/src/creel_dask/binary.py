@@ -1,0 +1,42 @@
+"""The creel binary of this machine: its version, and the plans that it writes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from .worker.error import USAGE, CreelError
+
+INSTALL = "install it (cargo install --path . in creel's repository), or name it by creel="
+
+
+def found(path: str | os.PathLike[str] | None) -> str:
+    """The path of the binary: as given, or as PATH has it. Raises CreelError if there is none."""
+    name = os.fspath(path) if path is not None else "creel"
+    binary = shutil.which(name)
+    if binary is None:
+        raise CreelError(f"there is no {name!r} here: {INSTALL}", kind="binary", exit_code=USAGE)
+    return os.path.abspath(binary)
+
+
+def version(binary: str) -> str:
+    """What ``creel --version`` prints. Raises CreelError if the binary does not run."""
+    return command(binary, "--version").decode().strip()
+
+
+def plan(binary: str, options: list[str], program: str, sources: list[str]) -> bytes:
+    """The plan of a program, in bytes; nothing is read. Raises CreelError for what the binary refuses."""
+    return command(binary, "--plan-to", "-", *options, "--", program, *sources)
+
+
+def command(binary: str, *arguments: str) -> bytes:
+    """The output of the binary."""
+    try:
+        done = subprocess.run([binary, *arguments], capture_output=True, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise CreelError(f"{binary} does not run: {error}", kind="binary", exit_code=USAGE) from error
+    if done.returncode:
+        message = done.stderr.decode(errors="replace").strip().removeprefix("creel: ")
+        raise CreelError(message, kind="program", exit_code=done.returncode)
+    return done.stdout

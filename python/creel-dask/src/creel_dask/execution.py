@@ -1,0 +1,137 @@
+"""A run on a cluster: the graph goes out, progress comes in, and the states come back."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import distributed
+
+from . import job
+from .graph import Job
+from .options import Sources
+from .program import Program
+from .progress import Progress
+from .worker.error import CreelError
+from .worker.operations import finish_states
+
+logger = logging.getLogger("creel_dask")
+
+# Seconds between two looks at the futures, if none has told of itself.
+POLL = 0.2
+# Seconds until the log tells that no worker is there.
+ALONE = 5.0
+
+
+def run(
+    client: distributed.Client, program: str, sources: Sources, *, progress: bool = False, **options: Any
+) -> list[Any]:
+    """Runs a program on a cluster; returns the rows that the command prints, as values of Python.
+
+    ``sources`` is a path, a pattern or a URL, or several. Workers read them: paths are of a file system that they
+    share, and credentials are those of their environment. Keywords:
+
+    - the command's options of what is read, in snake case: ``from_="jsonl"``, ``invalid="skip"``,
+      ``on_missing``, ``compression``, ``encoding``, ``delimiter``, ``blocksize``, ``max_record``, ``max_ratio``,
+      ``text``, ``anonymous``;
+    - ``memory``: of each task, as the command's ``--memory``; else what a worker's process leaves of its limit, over
+      its threads. Beyond it a task spills to the worker's local directory, up to ``spill_max``;
+    - ``tasks_per_core=6`` run tasks a core of the cluster, or ``tasks`` in all; ``shards`` of their states;
+    - ``creel``: the binary here; ``worker_creel``: its name on the PATH of workers, or its path there;
+      ``ship=True`` sends the binary here to each worker, once;
+    - ``progress=True`` tells on standard error of bytes and tasks, and where the dashboard is.
+
+    Raises CreelError for a run that fails, with the object, the offset and the worker; it has the rows if only
+    sources or records were left out. Ctrl-C cancels the tasks and ends their processes.
+
+    >>> import creel_dask, distributed
+    >>> with distributed.Client("tcp://127.0.0.1:8786") as client:  # doctest: +SKIP
+    ...     creel_dask.run(client, "words | frequencies | topk(2)", "/data/peps/*.rst")
+    [['the', 2415], ['to', 1115]]
+    """
+    if client.asynchronous:
+        raise TypeError("run waits, so it needs a client that is not asynchronous; compute a Program instead")
+    with lost_scheduler(client):
+        made = job.of_program(client, program, sources, options)
+        with states(client, made, Progress(client, shown=progress)) as found:
+            envelopes = [future.result() for future in found]
+    here = job.here(options.get("creel"))
+    return finish_states(here, made.plan, envelopes)
+
+
+@contextlib.contextmanager
+def states(client: distributed.Client, made: Job, progress: Progress) -> Iterator[list[distributed.Future[Any]]]:
+    """Runs a job; gives the futures of its states once all are there, and releases them in the end."""
+    made = made.fresh()
+    with progress.of(made.settings.run, made.tasks):
+        program = client.persist(Program._of(made), optimize_graph=False)
+        futures: dict[Any, distributed.Future[Any]] = {future.key: future for future in distributed.futures_of(program)}
+        wanted = [futures[key] for key in made.state_keys]
+        try:
+            wait(client, wanted, progress)
+            yield wanted
+        finally:
+            # A connection that is lost cannot cancel; the scheduler releases what a lost client wanted.
+            if client.status == "running":
+                client.cancel(list(futures.values()))
+
+
+def wait(client: distributed.Client, futures: list[distributed.Future[Any]], progress: Progress) -> None:
+    """Waits until all have ended; raises the error of the first that failed."""
+    changed = threading.Event()
+    for future in futures:
+        future.add_done_callback(lambda _: changed.set())
+    alone = time.monotonic() + ALONE
+    while any(future.status == "pending" for future in futures):
+        changed.wait(POLL)
+        changed.clear()
+        failed = [future for future in futures if future.status in ("error", "cancelled", "lost")]
+        if failed:
+            break
+        progress.draw()
+        if time.monotonic() > alone:
+            alone = time.monotonic() + 10 * ALONE
+            if not client.nthreads():
+                logger.warning("no worker is connected to %s: the run waits for one", address(client))
+    for future in futures:
+        if future.status == "error":
+            error = future.exception()
+            raise converted(error) from error
+        if future.status != "finished":
+            future.result(timeout=POLL)
+
+
+def converted(error: BaseException) -> BaseException:
+    """The error of a task as a caller of creel knows it."""
+    if isinstance(error, distributed.KilledWorker):
+        last = getattr(error.last_worker, "address", None)
+        return CreelError(
+            f"a task was lost with each of its workers, {error.allowed_failures + 1} times in turn: they were "
+            "killed, for example by the system when memory was short; give them more, or lower memory=",
+            kind="worker",
+            worker=last,
+        )
+    return error
+
+
+@contextlib.contextmanager
+def lost_scheduler(client: distributed.Client) -> Iterator[None]:
+    """Makes of a lost connection an error that says so."""
+    name = address(client)
+    try:
+        yield
+    except distributed.CancelledError as error:
+        raise CreelError(
+            f"the connection to the scheduler at {name} was lost, or the run was cancelled there: {error}",
+            kind="scheduler",
+            retry=True,
+        ) from error
+
+
+def address(client: distributed.Client) -> str:
+    """The scheduler's address."""
+    return client.scheduler.address if client.scheduler else "an unknown address"

@@ -1,0 +1,88 @@
+"""Jobs from what a caller gives: the program and its options, and the cluster that it is for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+from dataclasses import dataclass
+from typing import Any
+
+import distributed
+
+from . import binary
+from .graph import Job
+from .options import Sources, absolute, arguments
+from .worker.error import USAGE, CreelError
+from .worker.process import SHIPPED, Settings
+from .worker.shipped import Shipped, has_file
+
+
+@dataclass(frozen=True)
+class Process:
+    """The keywords that say how tasks run, and are no part of the question."""
+
+    tasks: int | None = None
+    tasks_per_core: int = 6
+    shards: int | None = None
+    memory: int | str | None = None
+    spill_max: int | str | None = None
+    ship: bool = False
+    creel: str | os.PathLike[str] | None = None
+    worker_creel: str = "creel"
+
+
+def of_program(
+    client: distributed.Client | None, program: str, sources: Sources, keywords: dict[str, Any]
+) -> Job:
+    """The job of a program. Keywords are those of `Process`, and the options of the command."""
+    names = Process.__dataclass_fields__
+    process = Process(**{name: value for name, value in keywords.items() if name in names})
+    options = arguments({name: value for name, value in keywords.items() if name not in names})
+    here = binary.found(process.creel)
+    return of_plan(client, binary.plan(here, options, program, absolute(sources)), process)
+
+
+def of_plan(client: distributed.Client | None, plan: bytes, process: Process) -> Job:
+    """The job of a plan that is written already."""
+    here = binary.found(process.creel)
+    workers = process.worker_creel
+    if process.ship:
+        if client is None:
+            raise ValueError("ship=True needs a client that is connected: it sends the binary to its workers")
+        workers = ship(client, here)
+    settings = Settings(
+        binary=workers,
+        version=binary.version(here),
+        memory=None if process.memory is None else str(process.memory),
+        spill_max=None if process.spill_max is None else str(process.spill_max),
+    )
+    tasks = process.tasks or max(1, process.tasks_per_core * cores(client))
+    return Job.of(plan, settings, tasks, process.shards or 1)
+
+
+def here(creel: str | os.PathLike[str] | None) -> Settings:
+    """The settings of an operation that runs on the client."""
+    path = binary.found(creel)
+    return Settings(binary=path, version=binary.version(path))
+
+
+def cores(client: distributed.Client | None) -> int:
+    """Threads of the cluster's workers; without a client or a worker, cores of this machine."""
+    threads = 0
+    if client is not None and not client.asynchronous:
+        threads = sum(client.nthreads().values())
+    return threads or os.cpu_count() or 1
+
+
+def ship(client: distributed.Client, here: str) -> str:
+    """Sends the binary to all workers, unless they have it; returns what tasks call it by."""
+    content = pathlib.Path(here).read_bytes()
+    name = f"creel-{hashlib.sha256(content).hexdigest()[:16]}"
+    try:
+        there = client.run(has_file, name)
+        if not there or not all(there.values()):
+            client.register_plugin(Shipped(name, content), name=name)
+    except OSError as error:
+        raise CreelError(f"the binary cannot be sent to the workers: {error}", exit_code=USAGE) from error
+    return SHIPPED + name

@@ -1,0 +1,142 @@
+"""``python -m creel_dask submit``: a plan in, the states of its shards out, as ``creel --scheduler`` needs it.
+
+The command has written the plan and finishes the states, so that its own options of output hold. Standard output
+has the paths of the states, one a line; standard error has progress and errors; exit codes are the command's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import signal
+import sys
+from typing import Any, NoReturn
+
+import distributed
+
+from . import job
+from .execution import lost_scheduler, states
+from .progress import Progress
+from .worker.envelope import opened
+from .worker.error import INTERRUPTED, SOURCE, USAGE, CreelError
+
+# Seconds for the connection to the scheduler.
+CONNECT = 10
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        submit(options)
+        return 0
+    except KeyboardInterrupt:
+        say("interrupted: the tasks on the cluster are cancelled")
+        return INTERRUPTED
+    except CreelError as error:
+        say(str(error))
+        return error.exit_code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m creel_dask", description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    verb = verbs.add_parser("submit", help="run a plan on a cluster, and write the states")
+    add = verb.add_argument
+    add("--scheduler", required=True, metavar="ADDRESS",
+        help="tcp://host:8786, tls://host:8786, file:PATH of a scheduler file, or env (DASK_SCHEDULER_ADDRESS)")
+    add("--plan", required=True, type=pathlib.Path, help="the plan, as creel --plan-to writes it")
+    add("--into", required=True, type=pathlib.Path, metavar="STATE",
+        help="the file of the state; of several shards STATE.0000, STATE.0001, ...")
+    add("--creel", metavar="PATH", help="the binary here (creel on PATH)")
+    add("--worker-creel", default="creel", metavar="PATH", help="the binary of the workers (creel on their PATH)")
+    add("--ship-binary", action="store_true", help="send the binary here to each worker, once")
+    add("--memory", metavar="SIZE", help="of each task (the worker's limit over its threads)")
+    add("--spill-max", metavar="SIZE", help="of each task (no limit)")
+    add("--tasks-per-core", type=positive, default=6, metavar="N", help="run tasks a core of the cluster (6)")
+    add("--shards", type=positive, metavar="N", help="parts of keyed states that are merged apart")
+    add("--progress", choices=["auto", "always", "never"], default="auto", help="auto: on a terminal")
+    return parser
+
+
+def positive(text: str) -> int:
+    """A number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def submit(options: argparse.Namespace) -> None:
+    """Runs a plan on the cluster and writes the states of its shards."""
+    try:
+        plan = options.plan.read_bytes()
+    except OSError as error:
+        raise CreelError(f"the plan cannot be read: {error}", kind="plan", exit_code=USAGE) from error
+    process = job.Process(
+        tasks_per_core=options.tasks_per_core, shards=options.shards, memory=options.memory,
+        spill_max=options.spill_max, ship=options.ship_binary, creel=options.creel,
+        worker_creel=options.worker_creel,
+    )
+    shown = options.progress == "always" or (options.progress == "auto" and sys.stderr.isatty())
+    with connected(options.scheduler) as client, lost_scheduler(client):
+        made = job.of_plan(client, plan, process)
+        with states(client, made, Progress(client, shown=shown)) as futures:
+            several = len(futures) > 1
+            for index, future in enumerate(futures):
+                path = options.into.with_name(f"{options.into.name}.{index:04}") if several else options.into
+                write(path, future.result())
+                print(path, flush=True)
+
+
+def write(path: pathlib.Path, envelope: bytes) -> None:
+    """Writes the state, which appears when it is whole, and tells what workers could not read."""
+    _, notes, body = opened(envelope)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(body)
+        partial.rename(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CreelError(f"the state cannot be written: {error}", kind="output", exit_code=USAGE) from error
+    for note in notes:
+        if note.get("worker"):
+            say(f"worker {note['worker']}: {note.get('message')}")
+
+
+def connected(scheduler: str) -> distributed.Client:
+    """A client of the scheduler at an address. Raises CreelError if none answers."""
+    given: dict[str, Any] = {"address": scheduler}
+    if scheduler == "env":
+        address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+        if not address:
+            reason = "--scheduler env: DASK_SCHEDULER_ADDRESS is not set"
+            raise CreelError(reason, kind="scheduler", exit_code=USAGE)
+        given = {"address": address}
+    elif scheduler.startswith("file:"):
+        path = scheduler.removeprefix("file:")
+        # The client would wait for a file that is not there.
+        if not os.path.exists(path):
+            raise CreelError(f"there is no scheduler file {path}", kind="scheduler", exit_code=USAGE)
+        given = {"scheduler_file": path}
+    try:
+        return distributed.Client(**given, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        name = given.get("address") or scheduler
+        raise CreelError(
+            f"no Dask scheduler answers at {name}: {error}; `dask scheduler` starts one, and prints its address",
+            kind="scheduler", exit_code=SOURCE, retry=True,
+        ) from error
+
+
+def interrupt(number: int, frame: Any) -> NoReturn:
+    """Ends as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def say(message: str) -> None:
+    """Writes a line to standard error, as the command does."""
+    print(f"creel: {message}", file=sys.stderr, flush=True)

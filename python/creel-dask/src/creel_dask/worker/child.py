@@ -1,0 +1,36 @@
+"""A child process that does not outlive its task, nor the worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def child(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own, which does not outlive this block, nor this process.
+
+    A worker may be killed by a signal that nothing can catch. A second process, which waits for the end of a
+    pipe that this one holds, kills the group then.
+    """
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as running:
+        script = 'read -r line; kill -s KILL -- "-$0"'
+        guard = subprocess.Popen(
+            ["/bin/sh", "-c", script, str(running.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+            guard.kill()
+            guard.communicate()

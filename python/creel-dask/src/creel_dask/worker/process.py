@@ -1,0 +1,227 @@
+"""A process of the creel binary on a worker: its files, its share of the memory, its errors and its progress."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import selectors
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import distributed
+
+from .child import child
+from .error import SOURCE, USAGE, CreelError, failure
+
+# The least that the command takes as --memory.
+LEAST_MEMORY = 64 << 20
+# Seconds between two looks at whether the task is still wanted.
+POLL = 0.1
+# Seconds between two events of progress of one task.
+INTERVAL = 0.5
+# One topic of events for all runs, so that the scheduler keeps a bounded number of them.
+TOPIC = "creel"
+# Lines of standard error that an error quotes.
+LINES = 20
+# What stands before the name of a binary that a client has sent to the worker's local directory.
+SHIPPED = "shipped:"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a task runs the binary: a part of each task, so it is small and holds no credential."""
+
+    # A name on PATH, a path, or SHIPPED and the name of a file in the worker's local directory.
+    binary: str
+    # What `creel --version` prints at the client: the workers' must print the same.
+    version: str
+    # --memory as the caller has given it; None is a share of the worker's limit.
+    memory: str | None = None
+    spill_max: str | None = None
+    # The run that events of progress are of; None sends none.
+    run: str | None = None
+
+
+class Process:
+    """One task's processes of the binary, and the folder in which they find and leave their files."""
+
+    def __init__(self, settings: Settings, folder: pathlib.Path, worker: distributed.Worker | None) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.worker = worker
+        self.key = worker.get_current_task() if worker else None
+        # What it wrote that is no record, and its report of what was passed over.
+        self.lines: list[str] = []
+        self.report: dict[str, Any] = {}
+        self.exit_code = 0
+        self.binary = self.found()
+        self.last_event = 0.0
+
+    def found(self) -> str:
+        """The path of the binary, once its version is known to be the client's."""
+        name = self.settings.binary
+        if name.startswith(SHIPPED) and self.worker:
+            path: str | None = os.path.join(self.worker.local_directory, name[len(SHIPPED) :])
+        else:
+            path = shutil.which(name)
+        if path is None or not os.access(path, os.X_OK):
+            raise self.refused(
+                f"there is no {name!r} on its PATH: install creel there, name it (worker_creel), "
+                "or send the client's with ship=True (--ship-binary)"
+            )
+        try:
+            done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self.refused(f"{path} does not run: {error}") from error
+        version = done.stdout.strip()
+        if version != self.settings.version:
+            raise self.refused(
+                f"{path} is {version!r}, and the client's binary is {self.settings.version!r}: install one "
+                "version on both, or send the client's with ship=True (--ship-binary)"
+            )
+        return path
+
+    def refused(self, message: str) -> CreelError:
+        """An error of the binary itself."""
+        return CreelError(message, kind="binary", worker=self.address(), exit_code=USAGE)
+
+    def address(self) -> str | None:
+        """The worker's address, or None on the client."""
+        return self.worker.address if self.worker else None
+
+    def write(self, name: str, body: bytes | memoryview) -> str:
+        """Writes a file into the folder; returns its path."""
+        path = self.folder / name
+        path.write_bytes(body)
+        return str(path)
+
+    def write_states(self, bodies: list[memoryview]) -> list[str]:
+        """Writes states into the folder; returns their paths in the same order."""
+        return [self.write(f"{index:06}.state", body) for index, body in enumerate(bodies)]
+
+    def memory(self) -> list[str]:
+        """--memory: as given, or what the worker's process leaves of its limit, shared by its threads."""
+        if self.settings.memory is not None:
+            return ["--memory", self.settings.memory]
+        limit = getattr(getattr(self.worker, "memory_manager", None), "memory_limit", None)
+        if not self.worker or not limit:
+            return []
+        share = (int(limit) - resident()) // max(1, self.worker.state.nthreads)
+        return ["--memory", str(max(LEAST_MEMORY, share))]
+
+    def run(self, operation: str, *arguments: str, told: int = 0) -> list[dict[str, Any]]:
+        """Runs an operation to its end; returns notes on the sources that it could not read.
+
+        An exit code is an error, unless it is the one that is told of: then there is a result all the same.
+        """
+        command = [self.binary, "worker", operation, "-j", "1", *self.memory(), "--no-sync"]
+        command += ["--tmpdir", str(self.folder), "--errors", "json", "--progress", "json"]
+        if self.settings.spill_max is not None:
+            command += ["--spill-max", self.settings.spill_max]
+        errors: list[dict[str, Any]] = []
+        with child([*command, *arguments]) as running:
+            for line in self.lines_of(running):
+                self.hear(line, errors)
+            self.exit_code = running.wait()
+        self.tell({"done": operation}, at_once=True)
+        if self.exit_code not in (0, told) or errors:
+            code = self.exit_code if self.exit_code > 0 else SOURCE
+            if self.exit_code < 0:
+                name = signal.Signals(-self.exit_code).name
+                self.lines.append(f"creel was killed by {name}: where the system was short of memory, lower memory=")
+            raise failure(errors, self.lines, code, self.address())
+        return [
+            {**noted(entry), "kind": kind, "worker": self.address()}
+            for kind in ("unread", "damaged")
+            for entry in self.report.get(kind) or ()
+        ]
+
+    def lines_of(self, running: subprocess.Popen[bytes]) -> Iterator[bytes]:
+        """Lines of standard error; looks between them whether the task is still wanted."""
+        assert running.stderr is not None
+        rest = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(running.stderr, selectors.EVENT_READ)
+            while True:
+                if selector.select(POLL):
+                    read = os.read(running.stderr.fileno(), 1 << 16)
+                    if not read:
+                        break
+                    *lines, rest = (rest + read).split(b"\n")
+                    yield from lines
+                if not self.wanted():
+                    # The scheduler ignores this for a task that it has cancelled, and asks again for one
+                    # that it wants after all.
+                    raise distributed.Reschedule()
+        if rest:
+            yield rest
+
+    def wanted(self) -> bool:
+        """Whether the scheduler still wants the result of this task from this worker."""
+        if self.worker is None or self.key is None:
+            return True
+        if self.worker.status.name not in ("running", "paused", "closing_gracefully"):
+            return False
+        task = self.worker.state.tasks.get(self.key)
+        return task is not None and task.state != "cancelled"
+
+    def hear(self, line: bytes, errors: list[dict[str, Any]]) -> None:
+        """Takes one line that the binary wrote: an error, a report, progress, or text."""
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        told = record if isinstance(record, dict) else {"text": line.decode(errors="replace").strip()}
+        if isinstance(told.get("error"), dict):
+            errors.append(told["error"])
+        elif isinstance(told.get("report"), dict):
+            self.report = told["report"]
+        elif isinstance(told.get("progress"), dict):
+            self.tell(told["progress"])
+        elif told.get("text"):
+            self.lines = [*self.lines[1 - LINES :], told["text"]]
+
+    def tell(self, progress: dict[str, Any], at_once: bool = False) -> None:
+        """Sends an event of progress, if anybody listens."""
+        now = time.monotonic()
+        if self.worker is None or self.settings.run is None:
+            return
+        if at_once or now - self.last_event >= INTERVAL:
+            self.last_event = now
+            event = {**progress, "run": self.settings.run, "key": str(self.key)}
+            self.worker.log_event(TOPIC, event)
+
+
+@contextlib.contextmanager
+def process(settings: Settings) -> Iterator[Process]:
+    """A folder in the worker's local directory, and the binary to run there; the folder goes in the end."""
+    try:
+        worker: distributed.Worker | None = distributed.get_worker()
+    except ValueError:
+        worker = None
+    within = worker.local_directory if worker else None
+    with tempfile.TemporaryDirectory(prefix="creel-", dir=within) as folder:
+        yield Process(settings, pathlib.Path(folder), worker)
+
+
+def noted(entry: Any) -> dict[str, Any]:
+    """What a report says of an object: a text that begins with its name."""
+    text = str(entry)
+    return {"object": text.split(": ", 1)[0], "message": text}
+
+
+def resident() -> int:
+    """Resident bytes of this process; 0 where the system does not say."""
+    try:
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
