@@ -99,7 +99,8 @@ class Cluster:
     def client(self) -> Iterator[distributed.Client]:
         """A client that is Dask's default, once all workers are there."""
         with distributed.Client(self.address, timeout=PATIENCE) as client:
-            client.wait_for_workers(len(self.workers), timeout=PATIENCE)
+            if self.workers:
+                client.wait_for_workers(len(self.workers), timeout=PATIENCE)
             yield client
 
     def stop(self) -> None:

@@ -14,10 +14,9 @@ import distributed
 from . import job
 from .graph import Job
 from .options import Sources
-from .program import Program
 from .progress import Progress
 from .worker.error import CreelError
-from .worker.operations import finish_states
+from .worker.operations import Operations
 
 logger = logging.getLogger("creel_dask")
 
@@ -25,6 +24,8 @@ logger = logging.getLogger("creel_dask")
 POLL = 0.2
 # Seconds until the log tells that no worker is there.
 ALONE = 5.0
+# Seconds for which a connection may be lost.
+GRACE = 5.0
 
 
 def run(
@@ -60,7 +61,7 @@ def run(
         with states(client, made, Progress(client, shown=progress)) as found:
             envelopes = [future.result() for future in found]
     here = job.here(options.get("creel"))
-    return finish_states(here, made.plan, envelopes)
+    return Operations(here).finish(made.plan, envelopes)
 
 
 @contextlib.contextmanager
@@ -68,16 +69,14 @@ def states(client: distributed.Client, made: Job, progress: Progress) -> Iterato
     """Runs a job; gives the futures of its states once all are there, and releases them in the end."""
     made = made.fresh()
     with progress.of(made.settings.run, made.tasks):
-        program = client.persist(Program._of(made), optimize_graph=False)
-        futures: dict[Any, distributed.Future[Any]] = {future.key: future for future in distributed.futures_of(program)}
-        wanted = [futures[key] for key in made.state_keys]
+        wanted: list[distributed.Future[Any]] = client.get(made.graph(), made.state_keys, sync=False)
         try:
             wait(client, wanted, progress)
             yield wanted
         finally:
             # A connection that is lost cannot cancel; the scheduler releases what a lost client wanted.
             if client.status == "running":
-                client.cancel(list(futures.values()))
+                client.cancel(wanted)
 
 
 def wait(client: distributed.Client, futures: list[distributed.Future[Any]], progress: Progress) -> None:
@@ -85,16 +84,21 @@ def wait(client: distributed.Client, futures: list[distributed.Future[Any]], pro
     changed = threading.Event()
     for future in futures:
         future.add_done_callback(lambda _: changed.set())
-    alone = time.monotonic() + ALONE
-    while any(future.status == "pending" for future in futures):
+    connected = alone = time.monotonic()
+    while all(future.status in ("pending", "finished") for future in futures):
+        if all(future.status == "finished" for future in futures):
+            return
         changed.wait(POLL)
         changed.clear()
-        failed = [future for future in futures if future.status in ("error", "cancelled", "lost")]
-        if failed:
-            break
         progress.draw()
-        if time.monotonic() > alone:
-            alone = time.monotonic() + 10 * ALONE
+        now = time.monotonic()
+        if client.status == "running":
+            connected = now
+        elif now - connected > GRACE:
+            raise distributed.CancelledError(f"no connection for {GRACE:.0f} seconds")
+        if now - alone > ALONE and client.status == "running":
+            # Told again after ten times as long.
+            alone = now + 9 * ALONE
             if not client.nthreads():
                 logger.warning("no worker is connected to %s: the run waits for one", address(client))
     for future in futures:
@@ -124,7 +128,7 @@ def lost_scheduler(client: distributed.Client) -> Iterator[None]:
     name = address(client)
     try:
         yield
-    except distributed.CancelledError as error:
+    except (distributed.CancelledError, OSError) as error:
         raise CreelError(
             f"the connection to the scheduler at {name} was lost, or the run was cancelled there: {error}",
             kind="scheduler",
@@ -134,4 +138,4 @@ def lost_scheduler(client: distributed.Client) -> Iterator[None]:
 
 def address(client: distributed.Client) -> str:
     """The scheduler's address."""
-    return client.scheduler.address if client.scheduler else "an unknown address"
+    return str(client.scheduler.address) if client.scheduler else "an unknown address"

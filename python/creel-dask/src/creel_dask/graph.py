@@ -4,38 +4,33 @@
 
     plan ──► list ──► share i ──► run i ──► pick s, i ──► merge s, level, i ──► state s
 
-All of it is plain tuples, so that it works with any version of Dask. The plan is one key, on which the tasks
-depend. A share is a part of the listing, so the graph does not grow with the number of partitions.
+It is a dict of tuples, as any version of Dask takes it. The plan is one key and the code of the tasks, as bytes,
+is another; the tasks depend on both. All functions in the graph are of Dask or the standard library: a scheduler
+unpickles them, and has no creel_dask. A share is a part of the listing, so the graph does not grow with the
+number of partitions.
 """
 
 from __future__ import annotations
 
 import hashlib
+import pickle
 import uuid
 from dataclasses import dataclass, replace
+from operator import getitem
 from typing import Any
 
 import cloudpickle
 from dask.typing import Key
+from dask.utils import apply
 
 from . import worker
-from .worker import by_value, operations
+from .worker.operations import Operations
 from .worker.process import Settings
 
-# The graph is unpickled on the scheduler, which has no creel_dask.
 cloudpickle.register_pickle_by_value(worker)
 
 # States that one task merges: more need fewer tasks, and fewer need less memory of a worker.
 FAN_IN = 8
-
-LIST = by_value(operations.list_partitions)
-SHARE = by_value(operations.share_of)
-RUN = by_value(operations.run_partitions)
-PICK = by_value(operations.pick)
-MERGE = by_value(operations.merge_states)
-FINISH = by_value(operations.finish_states)
-FINALIZE = by_value(operations.finish_results)
-FRAME = by_value(operations.frame_of)
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,13 @@ class Job:
         return replace(self, token=token, settings=replace(self.settings, run=token))
 
     @property
+    def code_key(self) -> Key:
+        """The key of the operations, pickled."""
+        return f"creel-code-{self.token}"
+
+    @property
     def plan_key(self) -> Key:
+        """The key of the plan."""
         return f"creel-plan-{self.token}"
 
     @property
@@ -70,23 +71,33 @@ class Job:
         """The keys of the merged states, one for each shard."""
         return [(f"creel-state-{self.token}", shard) for shard in range(self.shards)]
 
+    @property
+    def answer_key(self) -> Key:
+        """The key of the code, the plan and the states in one list: all that the rows are made of."""
+        return f"creel-answer-{self.token}"
+
     def graph(self) -> dict[Key, Any]:
         """The tasks, by their keys."""
-        token, settings, plan_key = self.token, self.settings, self.plan_key
-        list_key: Key = f"creel-list-{token}"
-        tasks: dict[Key, Any] = {plan_key: self.plan, list_key: (LIST, settings, plan_key, self.tasks)}
+        token, plan = self.token, self.plan_key
+        tasks: dict[Key, Any] = {
+            self.code_key: cloudpickle.dumps(Operations(self.settings)),
+            plan: self.plan,
+            f"creel-list-{token}": task(self.code_key, "list_shares", plan, self.tasks),
+        }
         runs: list[Key] = []
         for index in range(self.tasks):
-            share_key, run_key = (f"creel-share-{token}", index), (f"creel-run-{token}", index)
-            tasks[share_key] = (SHARE, list_key, index)
-            tasks[run_key] = (RUN, settings, plan_key, share_key, self.shards)
-            runs.append(run_key)
-        for shard, state_key in enumerate(self.state_keys):
+            share, run = (f"creel-share-{token}", index), (f"creel-run-{token}", index)
+            tasks[share] = (getitem, f"creel-list-{token}", index)
+            tasks[run] = task(self.code_key, "run", plan, share, self.shards)
+            runs.append(run)
+        for shard, state in enumerate(self.state_keys):
             states = runs
             if self.shards > 1:
                 states = [(f"creel-pick-{token}", shard, index) for index in range(self.tasks)]
-                tasks |= {key: (PICK, run, shard) for key, run in zip(states, runs)}
-            tasks |= self.tree(shard, state_key, states)
+                tasks |= {key: (getitem, run, shard) for key, run in zip(states, runs)}
+            tasks |= self.tree(shard, state, states)
+        # No task of the graph depends on it. The scheduler fails if a key is cancelled that others depend on.
+        tasks[self.answer_key] = [self.code_key, plan, *self.state_keys]
         return tasks
 
     def tree(self, shard: int, root: Key, states: list[Key]) -> dict[Key, Any]:
@@ -103,4 +114,16 @@ class Job:
 
     def merge(self, states: list[Key]) -> tuple[Any, ...]:
         """The task that merges states."""
-        return (MERGE, self.settings, self.plan_key, states)
+        return task(self.code_key, "merge", self.plan_key, states)
+
+
+def task(code: Key, operation: str, *arguments: Any) -> tuple[Any, ...]:
+    """A task that calls an operation of the code at a key."""
+    return (apply, (getattr, (pickle.loads, code), operation), [*arguments])
+
+
+# The scheduler unpickles the functions that make an answer to rows. Plain pickle, which distributed tries first,
+# would write a function as the name of its module, which the scheduler lacks. A lambda it cannot write, so
+# cloudpickle gets the graph, and writes the lambda by value.
+FINALIZE = lambda results: pickle.loads(results[0][0]).finish(results[0][1], results[0][2:])  # noqa: E731
+FRAME = lambda answer, rows: pickle.loads(answer[0]).frame(rows)  # noqa: E731

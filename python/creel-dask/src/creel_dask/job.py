@@ -8,14 +8,17 @@ import pathlib
 from dataclasses import dataclass
 from typing import Any
 
+import cloudpickle
 import distributed
 
 from . import binary
 from .graph import Job
 from .options import Sources, absolute, arguments
-from .worker.error import USAGE, CreelError
 from .worker.process import SHIPPED, Settings
-from .worker.shipped import Shipped, has_file
+from .worker import shipped
+
+# distributed asks whether the module of what it sends, and not its package, goes by value.
+cloudpickle.register_pickle_by_value(shipped)
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,7 @@ def ship(client: distributed.Client, here: str) -> str:
     """Sends the binary to all workers, unless they have it; returns what tasks call it by."""
     content = pathlib.Path(here).read_bytes()
     name = f"creel-{hashlib.sha256(content).hexdigest()[:16]}"
-    try:
-        there = client.run(has_file, name)
-        if not there or not all(there.values()):
-            client.register_plugin(Shipped(name, content), name=name)
-    except OSError as error:
-        raise CreelError(f"the binary cannot be sent to the workers: {error}", exit_code=USAGE) from error
+    there = client.run(shipped.has_file, name)
+    if not there or not all(there.values()):
+        client.register_plugin(shipped.Shipped(name, content), name=name)
     return SHIPPED + name

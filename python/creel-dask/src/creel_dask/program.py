@@ -14,7 +14,7 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.typing import Key, NestedKeys
 
 from . import job
-from .graph import FINALIZE, FINISH, FRAME, Job
+from .graph import FINALIZE, FRAME, Job
 from .options import Sources
 
 
@@ -44,14 +44,14 @@ class Program(DaskMethodsMixin):
     def __init__(self, program: str, sources: Sources, **options: Any) -> None:
         self._job = job.of_program(current_client(), program, sources, options)
         self._tasks: Mapping[Key, Any] | None = None
-        self._keys: list[Key] = [self._job.plan_key, *self._job.state_keys]
+        self._key: Key = self._job.answer_key
 
     @classmethod
-    def _of(cls, made: Job, tasks: Mapping[Key, Any] | None = None, keys: list[Key] | None = None) -> Program:
+    def _of(cls, made: Job, tasks: Mapping[Key, Any], key: Key) -> Program:
         program = cls.__new__(cls)
         program._job = made
         program._tasks = tasks
-        program._keys = keys or [made.plan_key, *made.state_keys]
+        program._key = key
         return program
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class Program(DaskMethodsMixin):
         return HighLevelGraph({self._layer: dict(tasks)}, {self._layer: set()})
 
     def __dask_keys__(self) -> NestedKeys:
-        return [*self._keys]
+        return [self._key]
 
     def __dask_layers__(self) -> tuple[str, ...]:
         if isinstance(self._tasks, HighLevelGraph):
@@ -76,23 +76,16 @@ class Program(DaskMethodsMixin):
         return (self._layer,)
 
     def __dask_tokenize__(self) -> tuple[str, Any]:
-        return ("creel_dask.Program", tuple(self._keys))
+        return ("creel_dask.Program", self._key)
 
     def __dask_postcompute__(self) -> tuple[Callable[..., list[Any]], tuple[Any, ...]]:
-        return FINALIZE, (self._job.settings,)
+        return FINALIZE, ()
 
     def __dask_postpersist__(self) -> tuple[Callable[..., Program], tuple[Any, ...]]:
         return self._rebuild, ()
 
     def _rebuild(self, tasks: Mapping[Key, Any], *, rename: Mapping[str, str] | None = None) -> Program:
-        names = rename or {}
-
-        def renamed(key: Key) -> Key:
-            if isinstance(key, tuple):
-                return (names.get(str(key[0]), key[0]), *key[1:])
-            return names.get(key, key)
-
-        return self._of(self._job, tasks, [renamed(key) for key in self._keys])
+        return self._of(self._job, tasks, (rename or {}).get(str(self._key), self._key))
 
     def to_delayed(self) -> Delayed:
         """The rows as a `dask.delayed.Delayed`.
@@ -103,7 +96,7 @@ class Program(DaskMethodsMixin):
         300
         """
         name = f"creel-rows-{dask.base.tokenize(self)}"
-        return task(name, [self], FINISH, self._job.settings, self._keys[0], self._keys[1:])
+        return delayed(name, [self], (FINALIZE, [self._key]))
 
     def to_dataframe(self, meta: Any = None) -> Any:
         """The rows, if they are objects, as a `dask.dataframe.DataFrame` of one partition.
@@ -113,17 +106,16 @@ class Program(DaskMethodsMixin):
         """
         import dask.dataframe
 
-        rows = self.to_delayed()
-        name = f"creel-frame-{self._job.token}"
-        frame = task(name, [rows], FRAME, rows.key)
+        rows, name = self.to_delayed(), f"creel-frame-{self._job.token}"
+        frame = delayed(name, [self, rows], (FRAME, self._key, rows.key))
         if meta is None:
             frame = frame.persist()
         return dask.dataframe.from_delayed([frame], meta=meta)
 
 
-def task(name: str, dependencies: list[Any], function: Callable[..., Any], *arguments: Any) -> Delayed:
-    """One task over the values of collections."""
-    tasks: dict[Key, Any] = {name: (function, *arguments)}
+def delayed(name: str, dependencies: list[Any], made: tuple[Any, ...]) -> Delayed:
+    """The value of one task, which depends on collections."""
+    tasks: dict[Key, Any] = {name: made}
     return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=dependencies))
 
 

@@ -179,15 +179,15 @@ class Process:
             record = json.loads(line)
         except ValueError:
             record = None
-        told = record if isinstance(record, dict) else {"text": line.decode(errors="replace").strip()}
-        if isinstance(told.get("error"), dict):
-            errors.append(told["error"])
-        elif isinstance(told.get("report"), dict):
-            self.report = told["report"]
-        elif isinstance(told.get("progress"), dict):
-            self.tell(told["progress"])
-        elif told.get("text"):
-            self.lines = [*self.lines[1 - LINES :], told["text"]]
+        if not isinstance(record, dict):
+            text = line.decode(errors="replace").strip()
+            self.lines = [*self.lines[1 - LINES :], text] if text else self.lines
+        elif "error" in record:
+            errors.append(record["error"])
+        elif "report" in record:
+            self.report = record["report"]
+        elif "progress" in record:
+            self.tell(record["progress"])
 
     def tell(self, progress: dict[str, Any], at_once: bool = False) -> None:
         """Sends an event of progress, if anybody listens."""

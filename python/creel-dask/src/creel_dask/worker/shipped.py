@@ -8,15 +8,13 @@ import pathlib
 import distributed
 
 
-class Shipped(distributed.WorkerPlugin):  # type: ignore[misc]
+class Shipped(distributed.WorkerPlugin):
     """Writes the client's binary into the local directory of each worker, also of those that come later."""
 
     def __init__(self, name: str, binary: bytes) -> None:
         self.name = name
         self.file = name
         self.binary = binary
-        # See by_value: this makes plain pickle refuse the plugin.
-        self.refuse = lambda: None
 
     def setup(self, worker: distributed.Worker) -> None:
         path = pathlib.Path(worker.local_directory) / self.file
