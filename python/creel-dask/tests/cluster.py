@@ -63,7 +63,7 @@ class Cluster:
     def start_scheduler(self) -> None:
         """Starts the scheduler on a free port, and waits until it has written its address."""
         self.scheduler = self.spawn(
-            "scheduler", "scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard",
+            "scheduler", "scheduler", "--host", "127.0.0.1", "--port", 0, "--dashboard-address", "127.0.0.1:0",
             "--scheduler-file", self.scheduler_file,
         )
         self.until(lambda: self.scheduler_file.exists() and bool(self.scheduler_file.read_text()), "scheduler")
@@ -77,7 +77,7 @@ class Cluster:
         worker = self.spawn(
             f"worker-{index}", "worker", self.address, "--host", "127.0.0.1", "--nthreads", 1,
             "--memory-limit", memory, "--nanny" if nanny else "--no-nanny", "--name", f"worker-{index}",
-            "--no-dashboard", "--local-directory", self.folder / f"local-{index}",
+            "--dashboard-address", "127.0.0.1:0", "--local-directory", self.folder / f"local-{index}",
         )
         self.environment = environment
         self.workers.append(worker)

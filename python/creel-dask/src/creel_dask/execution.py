@@ -52,7 +52,7 @@ def run(
     >>> import creel_dask, distributed
     >>> with distributed.Client("tcp://127.0.0.1:8786") as client:  # doctest: +SKIP
     ...     creel_dask.run(client, "words | frequencies | topk(2)", "/data/peps/*.rst")
-    [['the', 2415], ['to', 1115]]
+    [['the', 2415], ['to', 1193]]
     """
     if client.asynchronous:
         raise TypeError("run waits, so it needs a client that is not asynchronous; compute a Program instead")

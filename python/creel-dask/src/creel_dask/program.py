@@ -32,7 +32,7 @@ class Program(DaskMethodsMixin):
     >>> import creel_dask
     >>> program = creel_dask.Program("words | frequencies | topk(2)", "fixtures/peps/*.rst")
     >>> program.compute()
-    [['the', 2415], ['to', 1115]]
+    [['the', 2415], ['to', 1193]]
 
     Raises CreelError for a program or an option that the command refuses, TypeError for a keyword that is no
     option, ValueError for standard input.
@@ -93,7 +93,7 @@ class Program(DaskMethodsMixin):
         >>> import creel_dask
         >>> rows = creel_dask.Program("count", "fixtures/access.log").to_delayed()
         >>> rows[0].compute()
-        300
+        1500
         """
         name = f"creel-rows-{dask.base.tokenize(self)}"
         return delayed(name, [self], (FINALIZE, [self._key]))

@@ -25,7 +25,8 @@ class Progress:
         self.shown = shown
         self.run: str | None = None
         self.bytes: dict[str, int] = {}
-        self.totals: dict[str, int] = {}
+        self.total = 0
+        self.tasks = 0
         self.ended: set[str] = set()
         self.drawn = 0.0
         self.terminal = sys.stderr.isatty()
@@ -57,12 +58,15 @@ class Progress:
         if told.get("run") != self.run:
             return
         key = told["key"]
-        if told.get("done") == "run":
-            self.ended.add(key)
-        if isinstance(told.get("bytes"), int) and key.startswith("('creel-run-"):
+        # What the listing found: how many tasks have something to read, and how many bytes there are.
+        self.tasks = told.get("tasks", self.tasks)
+        if key.startswith("creel-list-"):
+            self.total = told.get("total") or self.total
+        if key.startswith("('creel-run-"):
             # A task that is run again counts from nothing.
-            self.bytes[key] = told["bytes"]
-            self.totals[key] = told.get("total") or 0
+            self.bytes[key] = told.get("bytes") or 0
+            if "done" in told:
+                self.ended.add(key)
 
     def draw(self, last: bool = False) -> None:
         """Writes a line, if the last one is old enough."""
@@ -70,7 +74,8 @@ class Progress:
         if not self.shown or (not last and now - self.drawn < (TERMINAL if self.terminal else ELSEWHERE)):
             return
         self.drawn = now
-        text = f"{size(sum(self.bytes.values()))}, {len(self.ended)} of {self.tasks} tasks"
+        read = size(sum(self.bytes.values()))
+        text = f"{read} of {size(self.total)}, {len(self.ended)} of {self.tasks} tasks"
         self.write(f"\r\x1b[K{text}" if self.terminal else f"{text}\n")
         self.open = self.terminal
 

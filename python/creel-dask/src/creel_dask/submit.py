@@ -7,13 +7,17 @@ has the paths of the states, one a line; standard error has progress and errors;
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import pathlib
 import signal
 import sys
+import warnings
 from typing import Any, NoReturn
 
 import distributed
+from distributed.comm.addressing import get_address_host
 
 from . import job
 from .execution import lost_scheduler, states
@@ -29,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, interrupt)
+    # What matters of a lost connection is an error of this command; versions of other packages do not matter.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     try:
         submit(options)
         return 0
@@ -109,27 +116,31 @@ def write(path: pathlib.Path, envelope: bytes) -> None:
 
 def connected(scheduler: str) -> distributed.Client:
     """A client of the scheduler at an address. Raises CreelError if none answers."""
-    given: dict[str, Any] = {"address": scheduler}
-    if scheduler == "env":
-        address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-        if not address:
-            reason = "--scheduler env: DASK_SCHEDULER_ADDRESS is not set"
-            raise CreelError(reason, kind="scheduler", exit_code=USAGE)
-        given = {"address": address}
-    elif scheduler.startswith("file:"):
-        path = scheduler.removeprefix("file:")
-        # The client would wait for a file that is not there.
-        if not os.path.exists(path):
-            raise CreelError(f"there is no scheduler file {path}", kind="scheduler", exit_code=USAGE)
-        given = {"scheduler_file": path}
+    address = address_of(scheduler)
     try:
-        return distributed.Client(**given, timeout=CONNECT, set_as_default=False)
+        return distributed.Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
-        name = given.get("address") or scheduler
         raise CreelError(
-            f"no Dask scheduler answers at {name}: {error}; `dask scheduler` starts one, and prints its address",
+            f"no Dask scheduler answers at {address}: {error}; `dask scheduler` starts one, and prints its address",
             kind="scheduler", exit_code=SOURCE, retry=True,
         ) from error
+
+
+def address_of(scheduler: str) -> str:
+    """The address that a scheduler is named by: itself, or what the environment or a scheduler file has."""
+    address, given = scheduler, "--scheduler"
+    try:
+        if scheduler == "env":
+            address, given = os.environ.get("DASK_SCHEDULER_ADDRESS", ""), "DASK_SCHEDULER_ADDRESS"
+        elif scheduler.startswith("file:"):
+            given = f"the scheduler file {scheduler.removeprefix('file:')}"
+            address = json.loads(pathlib.Path(scheduler.removeprefix("file:")).read_bytes())["address"]
+        # A client of an address that has no meaning takes long to say so.
+        get_address_host(address)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{given} is not set" if not address else f"{given} names no scheduler: {error}"
+        raise CreelError(reason, kind="scheduler", exit_code=USAGE) from error
+    return address
 
 
 def interrupt(number: int, frame: Any) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import pathlib
 from typing import Any
 
 from .envelope import enveloped, joined, of_one_listing, opened
@@ -25,6 +26,7 @@ class Operations:
             folder.mkdir()
             creel.run("list", creel.write("plan", plan), "--into", str(folder), "--tasks", str(tasks))
             shares = [path.read_bytes() for path in sorted(folder.iterdir())]
+            creel.tell({"tasks": len(shares)}, at_once=True)
         digest = hashlib.sha256()
         for share in shares:
             digest.update(hashlib.sha256(share).digest())
@@ -74,9 +76,9 @@ class Operations:
             names = creel.write_states(bodies)
             plan_at = creel.write("plan", plan)
             told = creel.run("finish", plan_at, *names, "-t", "jsonl", "-o", str(found), told=SOURCE)
-            with found.open("rb") as lines:
-                rows = [value(line) for line in lines]
-            if creel.exit_code:
+            # There is no answer if no source could be read.
+            rows = rows_of(found) if found.exists() else None
+            if creel.exit_code or rows is None:
                 raise failure(joined(notes, told), creel.lines, creel.exit_code, None, rows)
             for note in notes:
                 logger.warning("worker %s: %s", note.get("worker"), note["message"])
@@ -89,6 +91,12 @@ class Operations:
         import pandas
 
         return pandas.DataFrame.from_records(rows)
+
+
+def rows_of(path: pathlib.Path) -> list[Any]:
+    """The values in a file of JSON, one a line."""
+    with path.open("rb") as lines:
+        return [value(line) for line in lines]
 
 
 def value(line: bytes) -> Any:

@@ -61,6 +61,7 @@ class Process:
         # What it wrote that is no record, and its report of what was passed over.
         self.lines: list[str] = []
         self.report: dict[str, Any] = {}
+        self.progress: dict[str, Any] = {}
         self.exit_code = 0
         self.binary = self.found()
         self.last_event = 0.0
@@ -131,7 +132,7 @@ class Process:
             for line in self.lines_of(running):
                 self.hear(line, errors)
             self.exit_code = running.wait()
-        self.tell({"done": operation}, at_once=True)
+        self.tell({**self.progress, "done": operation}, at_once=True)
         if self.exit_code not in (0, told) or errors:
             code = self.exit_code if self.exit_code > 0 else SOURCE
             if self.exit_code < 0:
@@ -187,7 +188,8 @@ class Process:
         elif "report" in record:
             self.report = record["report"]
         elif "progress" in record:
-            self.tell(record["progress"])
+            self.progress = record["progress"]
+            self.tell(self.progress)
 
     def tell(self, progress: dict[str, Any], at_once: bool = False) -> None:
         """Sends an event of progress, if anybody listens."""
