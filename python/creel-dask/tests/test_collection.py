@@ -7,12 +7,12 @@ import pickle
 from typing import Any
 
 import creel_dask
-import dask
 import dask.base
 import dask.threaded
 import distributed
 import pytest
 from cluster import ROOT
+from dask.delayed import delayed
 
 PEPS = f"{ROOT}/fixtures/peps/*.rst"
 JSONL = f"{ROOT}/fixtures/access.jsonl"
@@ -25,7 +25,7 @@ def top() -> creel_dask.Program:
 
 def test_compute_gives_rows_on_a_cluster(client: distributed.Client) -> None:
     assert top().compute() == TOP
-    assert dask.compute(top(), creel_dask.Program("count", JSONL)) == (TOP, [300])
+    assert dask.base.compute(top(), creel_dask.Program("count", JSONL)) == (TOP, [300])
 
 
 def test_client_compute_gives_a_future_of_rows(client: distributed.Client) -> None:
@@ -44,28 +44,28 @@ def test_a_persisted_program_keeps_its_states_on_the_cluster(client: distributed
     assert isinstance(kept, creel_dask.Program)
     assert kept.compute() == TOP
     assert dask.base.tokenize(kept) == dask.base.tokenize(top())
-    (kept,) = dask.persist(top())
+    (kept,) = dask.base.persist(top())
     assert kept.to_delayed().compute() == TOP
     assert client.persist(top()).compute() == TOP
 
 
 def test_a_program_is_an_argument_of_a_delayed_function(client: distributed.Client) -> None:
     # Functions of this file are unknown to the workers: a lambda goes by value.
-    first = dask.delayed(lambda rows: rows[0])
+    first = delayed(lambda rows: rows[0])
     assert first(top()).compute() == ["the", 2415]
-    nested = dask.delayed(lambda both: [len(both["rows"]), both["n"]])
+    nested = delayed(lambda both: [len(both["rows"]), both["n"]])
     assert nested({"rows": top(), "n": 7}).compute() == [2, 7]
 
 
 def test_to_delayed_is_a_delayed_of_the_rows(client: distributed.Client) -> None:
-    rows = top().to_delayed()
+    rows: Any = top().to_delayed()
     assert rows[1][0].compute() == "to"
     assert rows.compute(scheduler="sync") == TOP
 
 
 def test_visualize_draws_the_graph(client: distributed.Client, tmp_path: pathlib.Path) -> None:
     picture = tmp_path / "graph.html"
-    top().visualize(filename=str(picture), engine="cytoscape")
+    dask.base.visualize(top(), filename=str(picture), engine="cytoscape")
     drawn = picture.read_text()
     for name in ("creel-list", "creel-share", "creel-run", "creel-state"):
         assert name in drawn
@@ -100,7 +100,7 @@ def test_equal_programs_have_equal_keys_and_others_have_not() -> None:
 
 def test_a_program_is_no_expression_and_has_no_optimizer() -> None:
     program = top()
-    assert dask.is_dask_collection(program)
+    assert dask.base.is_dask_collection(program)
     assert not hasattr(program, "expr") and not hasattr(program, "dask")
     assert program.__dask_optimize__ is None
     assert set(program.__dask_layers__()) == set(program.__dask_graph__().layers)
@@ -109,7 +109,7 @@ def test_a_program_is_no_expression_and_has_no_optimizer() -> None:
 def test_keys_may_be_renamed() -> None:
     program = top()
     rebuild, arguments = program.__dask_postpersist__()
-    (key,) = program.__dask_keys__()
+    key: Any = program.__dask_keys__()[0]
     (answer,) = dask.threaded.get(dict(program.__dask_graph__()), [key])
     renamed = rebuild({"another": answer}, *arguments, rename={key: "another"})
     assert renamed.__dask_keys__() == ["another"]

@@ -19,7 +19,8 @@ SECRET = "not-to-be-shown"
 
 def pickled(program: creel_dask.Program) -> bytes:
     """The bytes that a client sends to the scheduler."""
-    return dumps(collections_to_expr([program]))
+    sent: bytes = dumps(collections_to_expr([program]))
+    return sent
 
 
 def test_the_scheduler_and_the_workers_have_no_creel_dask(client: distributed.Client) -> None:

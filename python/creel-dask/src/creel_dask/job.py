@@ -34,6 +34,12 @@ class Process:
     creel: str | os.PathLike[str] | None = None
     worker_creel: str = "creel"
 
+    def __post_init__(self) -> None:
+        for name in ("tasks", "tasks_per_core", "shards"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"{name} is at least 1, and {number} was given")
+
 
 def of_program(
     client: distributed.Client | None, program: str, sources: Sources, keywords: dict[str, Any]

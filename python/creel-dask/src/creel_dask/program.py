@@ -87,6 +87,16 @@ class Program(DaskMethodsMixin):
     def _rebuild(self, tasks: Mapping[Key, Any], *, rename: Mapping[str, str] | None = None) -> Program:
         return self._of(self._job, tasks, (rename or {}).get(str(self._key), self._key))
 
+    def compute(self, **options: Any) -> list[Any]:
+        """The rows, as `dask.compute` makes them. Raises CreelError for a run that fails."""
+        rows: list[Any] = super().compute(**options)  # type: ignore[no-untyped-call]
+        return rows
+
+    def persist(self, **options: Any) -> Program:
+        """The same program with its states on the cluster, as `dask.persist` makes it."""
+        kept: Program = super().persist(**options)  # type: ignore[no-untyped-call]
+        return kept
+
     def to_delayed(self) -> Delayed:
         """The rows as a `dask.delayed.Delayed`.
 
