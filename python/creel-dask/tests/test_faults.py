@@ -240,17 +240,27 @@ def test_errors_are_pickled_with_all_that_they_say() -> None:
     assert vars(again) == vars(error)
 
 
-def test_a_task_spills_under_a_small_limit(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
-    # 6.4 million words, all different: a state many times the memory of a task.
-    program = "words | frequencies | topk(3)"
-    with cluster(tmp_path / "c", 1, memory="600MB") as made, made.client() as client:
-        rows = creel_dask.run(client, program, sorted(large.glob("0[0-3].txt")), memory="64MiB", tasks=2)
-        assert rows == lines(creel(program, *sorted(large.glob("0[0-3].txt"))).stdout)
-        (pid,) = client.run(os.getpid).values()
-        peak = int(pathlib.Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0])
-        assert peak < 600_000
-        with pytest.raises(creel_dask.CreelError, match="spill-max"):
-            creel_dask.run(client, program, sorted(large.glob("0[0-3].txt")), memory="64MiB", spill_max="1M", tasks=2)
+def test_a_worker_at_its_limit_spills_and_is_not_killed(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
+    # 800,000 words, all different, and a nanny that kills a worker which takes more than it may.
+    program, sources = "words | frequencies | topk(3)", sorted(large.glob("0[01].txt"))
+    with cluster(tmp_path / "c", 1, memory="250MB", nanny=True) as made, made.client() as client:
+        before = client.run(os.getpid)
+        rows = creel_dask.run(client, program, sources, tasks=2)
+        assert rows == lines(creel(program, *sources).stdout)
+        assert client.run(os.getpid) == before
+        with pytest.raises(creel_dask.CreelError, match="spill-max") as full:
+            creel_dask.run(client, program, sources, tasks=2, memory="64MiB", spill_max="1M")
+        assert str(full.value.worker).startswith("tcp://127.0.0.1:")
+
+
+def test_a_task_that_kills_each_worker_is_an_error(tmp_path: pathlib.Path) -> None:
+    killer = tmp_path / "killer"
+    killer.write_text(f'#!/bin/sh\n[ "$2" = run ] && kill -KILL $PPID\nexec {binary()} "$@"\n')
+    killer.chmod(0o755)
+    with cluster(tmp_path / "c", 2, nanny=True) as made, made.client() as client:
+        with pytest.raises(creel_dask.CreelError, match="killed") as lost:
+            creel_dask.run(client, "count", PEPS, worker_creel=str(killer), tasks=1)
+        assert lost.value.kind == "worker" and str(lost.value.worker).startswith("tcp://127.0.0.1:")
 
 
 def test_tasks_leave_nothing_in_the_local_directory(two: Cluster, client: distributed.Client) -> None:

@@ -10,6 +10,7 @@ import distributed
 import pytest
 from cluster import DASK, ROOT, Cluster
 from creel_dask.graph import FAN_IN
+from creel_dask.worker.envelope import opened
 from dask.base import collections_to_expr
 from distributed.protocol.pickle import dumps
 
@@ -63,6 +64,18 @@ def test_no_task_merges_more_than_a_few_states() -> None:
     program = creel_dask.Program("count", PEPS, tasks=1000, shards=3)
     merges = [task for key, task in program._job.graph().items() if "merge" in str(key) or "state" in str(key)]
     assert max(len(task[2][1]) for task in merges) == FAN_IN
+
+
+def test_few_bytes_are_few_tasks(client: distributed.Client) -> None:
+    # Eight files of 364 kB in all: one task for each of two cores, or as many as are asked for.
+    def used(**options: int) -> int:
+        job = creel_dask.Program("count", PEPS, **options)._job
+        keys = [(f"creel-share-{job.token}", index) for index in range(job.tasks)]
+        return sum(bool(opened(share)[2]) for share in client.get(job.graph(), keys))
+
+    assert used() == 2
+    assert used(tasks=5) == 5
+    assert used(tasks_per_core=1) == 2
 
 
 def test_credentials_are_in_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,17 +39,19 @@ class Job:
 
     plan: bytes
     settings: Settings
-    # How many run tasks there are, and into how many shards each cuts its state.
+    # How many run tasks there are, of which few bytes may leave some without work, but not the least.
     tasks: int
+    least: int
+    # Into how many shards each cuts its state.
     shards: int
     # What stands in all keys: equal for equal jobs, unless a run has one of its own.
     token: str
 
     @classmethod
-    def of(cls, plan: bytes, settings: Settings, tasks: int, shards: int) -> Job:
+    def of(cls, plan: bytes, settings: Settings, tasks: int, least: int, shards: int) -> Job:
         """A job whose token is a digest of all that it is made of."""
-        parts = repr((plan, settings, tasks, shards)).encode()
-        return cls(plan, settings, tasks, shards, hashlib.sha256(parts).hexdigest()[:32])
+        parts = repr((plan, settings, tasks, least, shards)).encode()
+        return cls(plan, settings, tasks, least, shards, hashlib.sha256(parts).hexdigest()[:32])
 
     def fresh(self) -> Job:
         """The same job under a token of its own, which shares no result with another and tells its progress."""
@@ -78,48 +80,52 @@ class Job:
 
     def graph(self) -> dict[Key, Any]:
         """The tasks, by their keys."""
-        token, plan = self.token, self.plan_key
+        # Pickle writes an object once: names and calls that many tasks share are made once.
+        code, plan, token = self.code_key, self.plan_key, self.token
+        listing, share_name, run_name = f"creel-list-{token}", f"creel-share-{token}", f"creel-run-{token}"
+        run = operation(code, "run")
         tasks: dict[Key, Any] = {
-            self.code_key: cloudpickle.dumps(Operations(self.settings)),
+            code: cloudpickle.dumps(Operations(self.settings)),
             plan: self.plan,
-            f"creel-list-{token}": task(self.code_key, "list_shares", plan, self.tasks),
+            listing: (apply, operation(code, "list_shares"), [plan, self.tasks, self.least]),
         }
         runs: list[Key] = []
         for index in range(self.tasks):
-            share, run = (f"creel-share-{token}", index), (f"creel-run-{token}", index)
-            tasks[share] = (getitem, f"creel-list-{token}", index)
-            tasks[run] = task(self.code_key, "run", plan, share, self.shards)
-            runs.append(run)
+            share: Key = (share_name, index)
+            runs.append((run_name, index))
+            tasks[share] = (getitem, listing, index)
+            tasks[runs[-1]] = (apply, run, [plan, share, self.shards])
+        merge = operation(code, "merge")
         for shard, state in enumerate(self.state_keys):
             states = runs
             if self.shards > 1:
-                states = [(f"creel-pick-{token}", shard, index) for index in range(self.tasks)]
-                tasks |= {key: (getitem, run, shard) for key, run in zip(states, runs)}
-            tasks |= self.tree(shard, state, states)
+                pick_name = f"creel-pick-{token}"
+                states = [(pick_name, shard, index) for index in range(self.tasks)]
+                tasks |= {pick: (getitem, made, shard) for pick, made in zip(states, runs)}
+            tasks |= tree(f"creel-merge-{token}", shard, state, states, plan, merge)
         # No task of the graph depends on it. The scheduler fails if a key is cancelled that others depend on.
-        tasks[self.answer_key] = [self.code_key, plan, *self.state_keys]
+        tasks[self.answer_key] = [code, plan, *self.state_keys]
         return tasks
 
-    def tree(self, shard: int, root: Key, states: list[Key]) -> dict[Key, Any]:
-        """Merges of neighbouring states, in input order, until one is left, which is the root."""
-        tasks: dict[Key, Any] = {}
-        level = 0
-        while len(states) > FAN_IN:
-            groups = [states[at : at + FAN_IN] for at in range(0, len(states), FAN_IN)]
-            states = [(f"creel-merge-{self.token}", shard, level, index) for index in range(len(groups))]
-            tasks |= {key: self.merge(group) for key, group in zip(states, groups)}
-            level += 1
-        tasks[root] = self.merge(states)
-        return tasks
 
-    def merge(self, states: list[Key]) -> tuple[Any, ...]:
-        """The task that merges states."""
-        return task(self.code_key, "merge", self.plan_key, states)
+def tree(
+    name: str, shard: int, root: Key, states: list[Key], plan: Key, merge: tuple[Any, ...]
+) -> dict[Key, Any]:
+    """Merges of neighbouring states, in input order, until one is left, which is the root."""
+    tasks: dict[Key, Any] = {}
+    level = 0
+    while len(states) > FAN_IN:
+        groups = [states[at : at + FAN_IN] for at in range(0, len(states), FAN_IN)]
+        states = [(name, shard, level, index) for index in range(len(groups))]
+        tasks |= {key: (apply, merge, [plan, group]) for key, group in zip(states, groups)}
+        level += 1
+    tasks[root] = (apply, merge, [plan, states])
+    return tasks
 
 
-def task(code: Key, operation: str, *arguments: Any) -> tuple[Any, ...]:
-    """A task that calls an operation of the code at a key."""
-    return (apply, (getattr, (pickle.loads, code), operation), [*arguments])
+def operation(code: Key, name: str) -> tuple[Any, ...]:
+    """An operation of the code at a key, as a part of a task."""
+    return (getattr, (pickle.loads, code), name)
 
 
 # The scheduler unpickles the functions that make an answer to rows. Plain pickle, which distributed tries first,

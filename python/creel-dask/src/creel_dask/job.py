@@ -21,6 +21,11 @@ from .worker import shipped
 cloudpickle.register_pickle_by_value(shipped)
 
 
+# Shards at most, if the caller does not say how many. A state in shards costs a task more, and one merge for all
+# keys is the longest only where there are many cores.
+SHARDS = 16
+
+
 @dataclass(frozen=True)
 class Process:
     """The keywords that say how tasks run, and are no part of the question."""
@@ -66,8 +71,10 @@ def of_plan(client: distributed.Client | None, plan: bytes, process: Process) ->
         memory=None if process.memory is None else str(process.memory),
         spill_max=None if process.spill_max is None else str(process.spill_max),
     )
-    tasks = process.tasks or max(1, process.tasks_per_core * cores(client))
-    return Job.of(plan, settings, tasks, process.shards or 1)
+    threads = cores(client)
+    tasks = process.tasks or process.tasks_per_core * threads
+    shards = process.shards or max(1, min(SHARDS, threads // 4))
+    return Job.of(plan, settings, tasks, process.tasks or threads, shards)
 
 
 def here(creel: str | os.PathLike[str] | None) -> Settings:
