@@ -6,6 +6,7 @@ import logging
 import os
 import pathlib
 import pickle
+import shutil
 import signal
 import subprocess
 import threading
@@ -231,6 +232,24 @@ def test_a_bad_record_is_named_by_object_partition_and_offset(
         creel_dask.Program("sum(.a)", source).compute()
     assert (lazy.value.object, lazy.value.offset) == (error.object, error.offset)
     assert creel_dask.run(client, "sum(.a)", source, invalid="skip") == [4]
+
+
+def test_records_that_are_skipped_are_logged(
+    tmp_path: pathlib.Path, client: distributed.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\nnonsense\n{"a": 3}\n')
+    with caplog.at_level(logging.WARNING, "creel_dask"):
+        assert creel_dask.run(client, "sum(.a)", tmp_path / "a.jsonl", invalid="skip") == [4]
+    assert f"skipped 1 records, the first at {tmp_path}/a.jsonl (byte 9)" in caplog.text
+
+
+def test_a_worker_that_cannot_write_is_named(tmp_path: pathlib.Path) -> None:
+    with cluster(tmp_path / "c", 1) as made, made.client() as client:
+        # As a full disk: no file can be made in its local directory.
+        shutil.rmtree(made.folder / "local-0")
+        with pytest.raises(creel_dask.CreelError, match="cannot be written or read.*local-0") as full:
+            creel_dask.run(client, "count", PEPS)
+        assert full.value.kind == "disk" and str(full.value.worker).startswith("tcp://127.0.0.1:")
 
 
 def test_errors_are_pickled_with_all_that_they_say() -> None:

@@ -10,7 +10,10 @@ import creel_dask
 import distributed
 import pytest
 from cluster import ROOT, creel
-from creel_dask.worker.envelope import enveloped, joined, of_one_listing, opened
+from creel_dask import job
+from creel_dask.worker.envelope import enveloped, joined, opened
+from creel_dask.worker.operations import Operations
+from creel_dask.worker.process import process
 from programs import CASES, Case
 
 KEYED = [
@@ -67,10 +70,14 @@ def test_envelopes_keep_what_they_are_given() -> None:
 
 def test_shares_of_two_listings_are_refused() -> None:
     states = [enveloped("one", [], b"a"), enveloped("two", [], b"b")]
-    with pytest.raises(creel_dask.CreelError, match="the sources changed while a worker was lost") as changed:
-        of_one_listing(states)
-    assert changed.value.retry
-    assert of_one_listing([states[0], enveloped("one", [], b"")]) == ("one", [], [memoryview(b"a")])
+    for operation in (Operations(job.here(None)).merge, Operations(job.here(None)).finish):
+        with pytest.raises(creel_dask.CreelError, match="the sources changed while a worker was lost") as changed:
+            operation(b"a plan", states)
+        assert changed.value.retry
+    with process(job.here(None)) as creel_here:
+        listing, notes, paths = creel_here.write_states([states[0], enveloped("one", [{"message": "m"}], b"")])
+        assert (listing, notes) == ("one", [{"message": "m"}])
+        assert [pathlib.Path(path).read_bytes() for path in paths] == [b"a"]
 
 
 def test_notes_are_told_once() -> None:

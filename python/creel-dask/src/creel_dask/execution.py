@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import distributed
 
@@ -60,25 +60,32 @@ def run(
         raise TypeError("run waits, so it needs a client that is not asynchronous; compute a Program instead")
     with lost_scheduler(client):
         made = job.of_program(client, program, sources, options)
-        with states(client, made, Progress(client, shown=progress)) as found:
-            envelopes = [future.result() for future in found]
-    here = job.here(options.get("creel"))
-    return Operations(here).finish(made.plan, envelopes)
+    with states(client, made, Progress(client, shown=progress)) as found:
+        return Operations(job.here(options.get("creel"))).finish(made.plan, found)
 
 
 @contextlib.contextmanager
-def states(client: distributed.Client, made: Job, progress: Progress) -> Iterator[list[distributed.Future[Any]]]:
-    """Runs a job; gives the futures of its states once all are there, and releases them in the end."""
-    made = made.fresh()
-    with progress.of(made.settings.run, made.tasks):
-        wanted: list[distributed.Future[Any]] = client.get(made.graph(), made.state_keys, sync=False)
+def states(client: distributed.Client, made: Job, progress: Progress) -> Iterator[Iterator[bytes]]:
+    """Runs a job; gives its states, one at a time, once all are there, and releases them in the end."""
+    made = made.fresh(told=progress.shown)
+    with progress.of(made.token, made.tasks):
+        with lost_scheduler(client):
+            futures: list[distributed.Future[Any]] = client.get(made.graph(), made.state_keys, sync=False)
         try:
-            wait(client, wanted, progress)
-            yield wanted
+            wait(client, futures, progress)
+            yield gathered(client, futures)
         finally:
             # A connection that is lost cannot cancel; the scheduler releases what a lost client wanted.
             if client.status == "running":
-                client.cancel(wanted)
+                client.cancel(futures)
+
+
+def gathered(client: distributed.Client, futures: list[distributed.Future[Any]]) -> Iterator[bytes]:
+    """The values of futures, of which one at a time is in memory."""
+    for future in futures:
+        with lost_scheduler(client):
+            value: bytes = future.result()
+        yield value
 
 
 def wait(client: distributed.Client, futures: list[distributed.Future[Any]], progress: Progress) -> None:
@@ -97,45 +104,52 @@ def wait(client: distributed.Client, futures: list[distributed.Future[Any]], pro
         if client.status == "running":
             connected = now
         elif now - connected > GRACE:
-            raise distributed.CancelledError(f"no connection for {GRACE:.0f} seconds")
+            raise lost(client, f"no connection for {GRACE:.0f} seconds")
         if now - alone > ALONE and client.status == "running":
             # Told again after ten times as long.
             alone = now + 9 * ALONE
-            if not client.nthreads():
+            with lost_scheduler(client):
+                threads = client.nthreads()
+            if not threads:
                 logger.warning("no worker is connected to %s: the run waits for one", address(client))
     for future in futures:
         if future.status == "error":
-            error = future.exception()
-            raise converted(error) from error
-        if future.status != "finished":
-            future.result(timeout=POLL)
+            fail(future.exception())
+        with lost_scheduler(client):
+            if future.status != "finished":
+                future.result(timeout=POLL)
 
 
-def converted(error: BaseException) -> BaseException:
-    """The error of a task as a caller of creel knows it."""
+def fail(error: BaseException) -> NoReturn:
+    """Raises the error of a task as a caller of creel knows it."""
+    if isinstance(error, CreelError):
+        raise error
     if isinstance(error, distributed.KilledWorker):
-        last = getattr(error.last_worker, "address", None)
-        return CreelError(
+        raise CreelError(
             f"a task was lost with each of its workers, {error.allowed_failures + 1} times in turn: they were "
             "killed, for example by the system when memory was short; give them more, or lower memory=",
             kind="worker",
-            worker=last,
-        )
-    return error
+            worker=getattr(error.last_worker, "address", None),
+        ) from error
+    raise CreelError(f"a task failed: {type(error).__name__}: {error}", kind="task") from error
 
 
 @contextlib.contextmanager
 def lost_scheduler(client: distributed.Client) -> Iterator[None]:
     """Makes of a lost connection an error that says so."""
-    name = address(client)
     try:
         yield
     except (distributed.CancelledError, OSError) as error:
-        raise CreelError(
-            f"the connection to the scheduler at {name} was lost, or the run was cancelled there: {error}",
-            kind="scheduler",
-            retry=True,
-        ) from error
+        raise lost(client, str(error)) from error
+
+
+def lost(client: distributed.Client, reason: str) -> CreelError:
+    """The error of a lost connection."""
+    return CreelError(
+        f"the connection to the scheduler at {address(client)} was lost, or the run was cancelled there: {reason}",
+        kind="scheduler",
+        retry=True,
+    )
 
 
 def address(client: distributed.Client) -> str:

@@ -53,10 +53,10 @@ class Job:
         parts = repr((plan, settings, tasks, least, shards)).encode()
         return cls(plan, settings, tasks, least, shards, hashlib.sha256(parts).hexdigest()[:32])
 
-    def fresh(self) -> Job:
-        """The same job under a token of its own, which shares no result with another and tells its progress."""
+    def fresh(self, told: bool) -> Job:
+        """The same job under a token of its own, which shares no result with another; it may tell its progress."""
         token = uuid.uuid4().hex
-        return replace(self, token=token, settings=replace(self.settings, run=token))
+        return replace(self, token=token, settings=replace(self.settings, run=token if told else None))
 
     @property
     def code_key(self) -> Key:

@@ -89,14 +89,14 @@ def submit(options: argparse.Namespace) -> None:
         worker_creel=options.worker_creel,
     )
     shown = options.progress == "always" or (options.progress == "auto" and sys.stderr.isatty())
-    with connected(options.scheduler) as client, lost_scheduler(client):
-        made = job.of_plan(client, plan, process)
-        with states(client, made, Progress(client, shown=shown)) as futures:
-            several = len(futures) > 1
-            for index, future in enumerate(futures):
-                path = options.into.with_name(f"{options.into.name}.{index:04}") if several else options.into
-                write(path, future.result())
-                print(path, flush=True)
+    with connected(options.scheduler) as client:
+        with lost_scheduler(client):
+            made = job.of_plan(client, plan, process)
+        with states(client, made, Progress(client, shown=shown)) as envelopes:
+            for index, envelope in enumerate(envelopes):
+                name = options.into.name if made.shards == 1 else f"{options.into.name}.{index:04}"
+                write(options.into.with_name(name), envelope)
+                print(options.into.with_name(name), flush=True)
 
 
 def write(path: pathlib.Path, envelope: bytes) -> None:

@@ -27,22 +27,19 @@ def opened(envelope: bytes) -> tuple[str, list[dict[str, Any]], memoryview]:
     return header["listing"], header["notes"], memoryview(envelope)[end + 1 :]
 
 
-def of_one_listing(states: list[bytes]) -> tuple[str, list[dict[str, Any]], list[memoryview]]:
-    """What envelopes hold, without those that have no body.
+def same_listing(known: str | None, listing: str) -> str:
+    """The one listing that states are of.
 
     A listing is computed again if its worker is lost. If the sources have changed since, shares of both
     listings could miss bytes that no checksum tells of.
     """
-    envelopes = [opened(state) for state in states]
-    listings = {listing for listing, _, _ in envelopes}
-    if len(listings) > 1:
+    if known not in (None, listing):
         raise CreelError(
             "the sources changed while a worker was lost, so parts of the answer are of two listings; run it again",
             kind="changed",
             retry=True,
         )
-    notes = [note for _, notes, _ in envelopes for note in notes]
-    return listings.pop(), notes, [body for _, _, body in envelopes if body]
+    return listing
 
 
 def joined(notes: list[dict[str, Any]], told: list[dict[str, Any]]) -> list[dict[str, Any]]:

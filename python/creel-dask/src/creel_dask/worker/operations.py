@@ -6,9 +6,10 @@ import hashlib
 import json
 import logging
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
-from .envelope import enveloped, joined, of_one_listing, opened
+from .envelope import enveloped, joined, opened
 from .error import SOURCE, failure
 from .process import Process, Settings, process
 
@@ -63,36 +64,34 @@ class Operations:
 
     def merge(self, plan: bytes, states: list[bytes]) -> bytes:
         """Merges states, in input order, into one."""
-        listing, notes, bodies = of_one_listing(states)
-        if len(bodies) < 2:
-            return enveloped(listing, notes, bodies[0] if bodies else b"")
         with process(self.settings) as creel:
+            listing, notes, paths = creel.write_states(states)
+            if not paths:
+                return enveloped(listing, notes, b"")
             merged = creel.folder / "merged"
-            names = creel.write_states(bodies)
-            told = creel.run("merge", creel.write("plan", plan), *names, "-o", str(merged))
-            return enveloped(listing, joined(notes, told), merged.read_bytes())
+            if len(paths) == 1:
+                merged = pathlib.Path(paths[0])
+            else:
+                told = creel.run("merge", creel.write("plan", plan), *paths, "-o", str(merged))
+                notes = joined(notes, told)
+            return enveloped(listing, notes, merged.read_bytes())
 
-    def finish(self, plan: bytes, states: list[bytes]) -> list[Any]:
+    def finish(self, plan: bytes, states: Iterable[bytes]) -> list[Any]:
         """The rows of merged states, as values of Python.
 
         Raises CreelError, which has the rows, if sources or records were left out that the plan does not
         let pass.
         """
-        logger = logging.getLogger("creel_dask")
-        _, notes, bodies = of_one_listing(states)
         with process(self.settings) as creel:
+            _, notes, paths = creel.write_states(states)
             found = creel.folder / "rows"
-            names = creel.write_states(bodies)
             plan_at = creel.write("plan", plan)
-            told = creel.run("finish", plan_at, *names, "-t", "jsonl", "-o", str(found), told=SOURCE)
+            told = creel.run("finish", plan_at, *paths, "-t", "jsonl", "-o", str(found), told=SOURCE)
             # There is no answer if no source could be read.
             rows = rows_of(found) if found.exists() else None
             if creel.exit_code or rows is None:
                 raise failure(joined(notes, told), creel.lines, creel.exit_code, None, rows)
-            for note in notes:
-                logger.warning("worker %s: %s", note.get("worker"), note["message"])
-            for text in creel.report.get("notes") or ():
-                logger.warning("%s", text)
+            warn(notes, creel.report)
         return rows
 
     def frame(self, rows: list[Any]) -> Any:
@@ -108,6 +107,20 @@ def listed(creel: Process, plan: str, tasks: int) -> list[bytes]:
     folder.mkdir()
     creel.run("list", plan, "--into", str(folder), "--tasks", str(tasks))
     return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
+def warn(notes: list[dict[str, Any]], report: dict[str, Any]) -> None:
+    """Logs what was passed over, as the plan has it."""
+    logger = logging.getLogger("creel_dask")
+    for note in notes:
+        where = f"worker {note['worker']}: " if note.get("worker") else ""
+        logger.warning("%s%s", where, note["message"])
+    first = report.get("first_invalid") or {}
+    for how in ("skipped", "replaced"):
+        if count := report.get(f"records_{how}"):
+            logger.warning("%s %d records, the first at %s: %s", how, count, first.get("place"), first.get("reason"))
+    for text in report.get("notes") or ():
+        logger.warning("%s", text)
 
 
 def rows_of(path: pathlib.Path) -> list[Any]:

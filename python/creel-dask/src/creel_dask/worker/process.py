@@ -12,13 +12,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import distributed
 
 from .child import child
+from .envelope import opened, same_listing
 from .error import SOURCE, USAGE, CreelError, failure
 
 # The least that the command takes as --memory.
@@ -104,9 +105,22 @@ class Process:
         path.write_bytes(body)
         return str(path)
 
-    def write_states(self, bodies: list[memoryview]) -> list[str]:
-        """Writes states into the folder; returns their paths in the same order."""
-        return [self.write(f"{index:06}.state", body) for index, body in enumerate(bodies)]
+    def write_states(self, states: Iterable[bytes]) -> tuple[str, list[dict[str, Any]], list[str]]:
+        """Writes states into the folder, one after another.
+
+        Returns the listing that they are of, what their runs could not read, and the paths of those that hold
+        something.
+        """
+        listing: str | None = None
+        notes: list[dict[str, Any]] = []
+        paths: list[str] = []
+        for state in states:
+            named, told, body = opened(state)
+            listing = same_listing(listing, named)
+            notes += told
+            if body:
+                paths.append(self.write(f"{len(paths):06}.state", body))
+        return listing or "", notes, paths
 
     def memory(self) -> list[str]:
         """--memory: as given, or what the worker's process leaves of its limit, shared by its threads."""
@@ -210,8 +224,12 @@ def process(settings: Settings) -> Iterator[Process]:
     except ValueError:
         worker = None
     within = worker.local_directory if worker else None
-    with tempfile.TemporaryDirectory(prefix="creel-", dir=within) as folder:
-        yield Process(settings, pathlib.Path(folder), worker)
+    try:
+        with tempfile.TemporaryDirectory(prefix="creel-", dir=within) as folder:
+            yield Process(settings, pathlib.Path(folder), worker)
+    except OSError as error:
+        where = worker.address if worker else None
+        raise CreelError(f"a file of the task cannot be written or read: {error}", kind="disk", worker=where) from error
 
 
 def noted(entry: Any) -> dict[str, Any]:
