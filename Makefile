@@ -17,7 +17,7 @@ help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: lint golden examples unit features servers ## Everything below, as CI runs it.
+test: lint golden examples unit features servers cluster ## Everything below, as CI runs it.
 
 .PHONY: lint
 lint: ## Formatting, lints and links of the documentation, warnings forbidden.
@@ -50,10 +50,18 @@ servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real se
 	tests/servers/install.sh
 	$(CARGO) test --test servers
 
+.PHONY: cluster
+cluster: ## Programs on a real Dask cluster: its package typed, its promises kept, also by SeaweedFS.
+	tests/servers/install.sh
+	tests/cluster/install.sh
+	$(CARGO) build --bin creel
+	cd python/creel-dask && ../../target/cluster/client/bin/mypy && ../../target/cluster/client/bin/pytest
+
 .PHONY: bench
 bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='words --rounds 3' and so on.
 	benches/install.sh
 	tests/servers/install.sh
+	tests/cluster/install.sh
 	$(CARGO) build --release --manifest-path benches/peers/chains/Cargo.toml --target-dir target/bench/chains
 	$(CARGO) build --release --bin creel --example lent_count --example owned_count --example generate \
 		--example generate_json --example generate_keys --example integers --example decompress --example fetch --example delay \

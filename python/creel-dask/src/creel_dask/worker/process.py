@@ -38,7 +38,7 @@ SHIPPED = "shipped:"
 
 @dataclass(frozen=True)
 class Settings:
-    """How a task runs the binary: a part of each task, so it is small and holds no credential."""
+    """How tasks run the binary. It goes to the workers with the code, and holds no credential."""
 
     # A name on PATH, a path, or SHIPPED and the name of a file in the worker's local directory.
     binary: str
