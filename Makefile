@@ -55,7 +55,8 @@ cluster: ## Programs on a real Dask cluster: its package typed, its promises kep
 	tests/servers/install.sh
 	tests/cluster/install.sh
 	$(CARGO) build --bin creel
-	cd python/creel-dask && ../../target/cluster/client/bin/mypy && ../../target/cluster/client/bin/pytest
+	cd python/creel-dask && ../../target/cluster/client/bin/mypy && \
+		CREEL="$(CURDIR)/target/debug/creel" ../../target/cluster/client/bin/pytest
 
 .PHONY: bench
 bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='words --rounds 3' and so on.
