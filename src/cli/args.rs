@@ -69,6 +69,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH",
         conflicts_with_all = ["output", "to", "dry_run", "partial", "merge"])]
     pub(crate) plan_to: Option<PathBuf>,
+    /// Run on a Dask cluster: tcp://HOST:8786, env, file:PATH
+    #[arg(long, value_name = "ADDRESS",
+        conflicts_with_all = ["dry_run", "partial", "merge", "plan_to"])]
+    pub(crate) scheduler: Option<String>,
+    /// Send this binary to the workers of the cluster
+    #[arg(long, requires = "scheduler")]
+    pub(crate) ship_binary: bool,
     #[command(flatten)]
     pub(crate) resources: Resources,
     /// Bytes worked on at a time: 64k, 1MiB (default), 4MB

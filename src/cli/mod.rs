@@ -9,6 +9,7 @@ mod monitor;
 mod partial;
 mod record;
 mod report;
+mod scheduler;
 mod signals;
 mod worker;
 
@@ -150,6 +151,9 @@ fn is_url(text: &str) -> bool {
 fn command(args: &Args, text: &str, input: InputFormat, program: &Arc<Program>) -> Result<u8> {
     if let Some(path) = &args.plan_to {
         return worker::write_plan(args, path, text, input, program);
+    }
+    if let Some(address) = &args.scheduler {
+        return scheduler::run(args, address, text, input, program);
     }
     check_given(&args.sources)?;
     let plan = args.partial.is_some().then(|| partial::plan(args, text, input, program));

@@ -119,9 +119,8 @@ impl LaneState for Texts {
         for (text, n) in counting.finish().iter() {
             counts[shard_of(text.as_bytes(), shards)].add(text, n);
         }
-        let shard = |counts: Counts<_>| {
-            (!counts.is_empty()).then(|| Self { of, counting: counts.into() })
-        };
+        let shard =
+            |counts: Counts<_>| (!counts.is_empty()).then(|| Self { of, counting: counts.into() });
         counts.into_iter().map(shard).collect()
     }
 

@@ -1,7 +1,11 @@
 """``python -m creel_dask submit``: a plan in, the states of its shards out, as ``creel --scheduler`` needs it.
 
-The command has written the plan and finishes the states, so that its own options of output hold. Standard output
-has the paths of the states, one a line; standard error has progress and errors; exit codes are the command's.
+The command writes the plan and finishes the states, so that its own options of output hold. Standard output has the
+paths of the states, one a line; standard error has progress and errors; exit codes are the command's.
+
+With ``--attached`` the plan stands on standard input, behind its length in a line, and the states are in a folder of
+this process. An empty line follows their paths. When standard input ends, the process removes the folder and ends; if
+the states are not there yet, it cancels the tasks first. So nothing is left of it when the command is killed.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ import os
 import pathlib
 import signal
 import sys
+import tempfile
+import threading
 import warnings
 from typing import Any, NoReturn
 
@@ -37,7 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     try:
-        submit(options)
+        if options.attached:
+            submit_attached(options)
+        elif options.plan is None or options.into is None:
+            parser().error("--plan and --into are needed, or --attached")
+        else:
+            submit(options, read_plan(options.plan), options.into)
         return 0
     except KeyboardInterrupt:
         say("interrupted: the tasks on the cluster are cancelled")
@@ -55,9 +66,12 @@ def parser() -> argparse.ArgumentParser:
     add = verb.add_argument
     add("--scheduler", required=True, metavar="ADDRESS",
         help="tcp://host:8786, tls://host:8786, file:PATH of a scheduler file, or env (DASK_SCHEDULER_ADDRESS)")
-    add("--plan", required=True, type=pathlib.Path, help="the plan, as creel --plan-to writes it")
-    add("--into", required=True, type=pathlib.Path, metavar="STATE",
+    add("--plan", type=pathlib.Path, help="the plan, as creel --plan-to writes it")
+    add("--into", type=pathlib.Path, metavar="STATE",
         help="the file of the state; of several shards STATE.0000, STATE.0001, ...")
+    add("--attached", action="store_true",
+        help="read the plan from standard input, and keep the states until that ends")
+    add("--tmpdir", type=pathlib.Path, metavar="FOLDER", help="of these states ($TMPDIR, or /tmp)")
     add("--creel", metavar="PATH", help="the binary here (creel on PATH)")
     add("--worker-creel", default="creel", metavar="PATH", help="the binary of the workers (creel on their PATH)")
     add("--ship-binary", action="store_true", help="send the binary here to each worker, once")
@@ -77,12 +91,43 @@ def positive(text: str) -> int:
     return number
 
 
-def submit(options: argparse.Namespace) -> None:
-    """Runs a plan on the cluster and writes the states of its shards."""
+def read_plan(path: pathlib.Path) -> bytes:
+    """The bytes of the plan in a file."""
     try:
-        plan = options.plan.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise CreelError(f"the plan cannot be read: {error}", kind="plan", exit_code=USAGE) from error
+
+
+def submit_attached(options: argparse.Namespace) -> None:
+    """Runs the plan that stands on standard input; keeps the states until that ends."""
+    length = sys.stdin.buffer.readline()
+    plan = sys.stdin.buffer.read(int(length or b"0"))
+    is_done, has_ended = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(1 << 10):
+            pass
+        has_ended.set()
+        if not is_done.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="creel-", dir=options.tmpdir)
+    except OSError as error:
+        raise CreelError(f"no folder for the states: {error}", kind="output", exit_code=USAGE) from error
+    with folder:
+        submit(options, plan, pathlib.Path(folder.name) / "state")
+        is_done.set()
+        # The command reads the states now, and handles what comes.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(flush=True)
+        has_ended.wait()
+
+
+def submit(options: argparse.Namespace, plan: bytes, into: pathlib.Path) -> None:
+    """Runs a plan on the cluster and writes the states of its shards."""
     process = job.Process(
         tasks_per_core=options.tasks_per_core, shards=options.shards, memory=options.memory,
         spill_max=options.spill_max, ship=options.ship_binary, creel=options.creel,
@@ -94,9 +139,9 @@ def submit(options: argparse.Namespace) -> None:
             made = job.of_plan(client, plan, process)
         with states(client, made, Progress(client, shown=shown)) as envelopes:
             for index, envelope in enumerate(envelopes):
-                name = options.into.name if made.shards == 1 else f"{options.into.name}.{index:04}"
-                write(options.into.with_name(name), envelope)
-                print(options.into.with_name(name), flush=True)
+                name = into.name if made.shards == 1 else f"{into.name}.{index:04}"
+                write(into.with_name(name), envelope)
+                print(into.with_name(name), flush=True)
 
 
 def write(path: pathlib.Path, envelope: bytes) -> None:
