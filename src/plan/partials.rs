@@ -12,10 +12,12 @@ use super::report::Report;
 use super::shard::{self, Shard};
 use super::state::{Stored, StoredRows};
 use super::writer::StateWriter;
+use crate::memory::Reservation;
 use crate::program::{self, Carries, Carry, Parts};
 use crate::run::{Context, Job, Text};
 use crate::sink::{Printer, Write};
 use crate::source::Missing;
+use crate::watch::bytes;
 use crate::{Error, Result};
 
 /// Lists what a plan reads and cuts it into partitions: for so many tasks at least, if that is said, and if there is
@@ -56,6 +58,30 @@ pub(crate) struct RunOfPartitions<'r> {
     pub(crate) tell: &'r dyn Fn(&Error) -> String,
 }
 
+/// Reserves what so many objects take that were listed elsewhere.
+///
+/// # Errors
+/// [`Error::Memory`] if there is not so much.
+fn reserved(objects: usize, context: &Context) -> Result<Option<Reservation>> {
+    /// Bytes of an object, about: 200,000 files took 158 MB.
+    const OBJECT: u64 = 800;
+    let Some(budget) = &context.budget else { return Ok(None) };
+    let takes = OBJECT.saturating_mul(objects as u64);
+    if takes > budget.limit() {
+        return Err(Error::Memory {
+            task: "the list of objects".to_owned(),
+            limit: budget.limit(),
+            held: format!(
+                "{objects} objects take {} when they are read; give the process fewer \
+                 (creel worker list --tasks N), or `--memory {}M`",
+                bytes(takes),
+                budget.least(2 * takes) >> 20
+            ),
+        });
+    }
+    Ok(Some(budget.reserve(takes)))
+}
+
 impl RunOfPartitions<'_> {
     /// Runs the first phase over their records and writes the state, or that of each shard if there are several to
     /// write to. Returns what this run has passed over; the state
@@ -74,10 +100,8 @@ impl RunOfPartitions<'_> {
             return Err(Error::Plan { reason });
         }
         context.progress.add_total(partitions.bytes());
-        /// The bytes of memory of an object that was listed elsewhere, about.
-        const OBJECT: u64 = 400;
         let objects = partitions.number_of_objects();
-        let _listed = context.budget.as_ref().map(|budget| budget.reserve(OBJECT * objects as u64));
+        let _listed = reserved(objects, context)?;
         let to_read = partitions.to_read(plan, RunOf::missing(plan), &context.progress)?;
         let input = Arc::new(job.read_in(to_read.clone(), context));
         let run = RunOf {

@@ -73,3 +73,19 @@ fn a_keyed_program_keeps_to_the_memory_of_each_worker() {
     check(&[["finish", "plan", "-o", "answer"].as_slice(), &shards].concat());
     assert!(std::fs::read(planned.file("answer")).expect("an answer") == planned.answer);
 }
+
+#[test]
+fn a_list_of_objects_that_does_not_fit_is_refused_with_what_would_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in 0..60_000 {
+        std::fs::write(folder.path().join(format!("{file}.txt")), "").expect("it is written");
+    }
+    let planned = Planned::new(folder.path(), (&[], "count", &["*.txt"]), 10);
+    // It is written a partition at a time, however many there are.
+    let (output, most) = measured(&planned, &["list", "plan", "-o", "all"]);
+    assert_eq!((output.status.code(), said(&output)), (Some(0), String::new()));
+    assert!(most <= (64 << 20) + BEYOND, "{} MiB", most >> 20);
+    let (output, _) = measured(&planned, &["run", "plan", "all", "-o", "state"]);
+    refused(&output, 3, &["60000 objects take", "--tasks N", "--memory "]);
+    printed(planned.step("run", &[&planned.tasks[0], "-o", "state", "--memory", "64M"]));
+}
