@@ -61,6 +61,12 @@ pub fn before_main() {
     crate::output::look();
 }
 
+/// Whether errors are told as records: what the executable asks when no memory is left.
+#[doc(hidden)]
+pub fn tells_records() -> bool {
+    record::are_told()
+}
+
 /// The stack of the thread that runs the command.
 const STACK: usize = 8 << 20;
 

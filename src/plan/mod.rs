@@ -95,6 +95,7 @@ mod bytes;
 mod coverage;
 mod data;
 mod index;
+mod listing;
 mod operations;
 mod overlap;
 mod partials;
@@ -103,6 +104,7 @@ mod question;
 mod report;
 mod shard;
 mod state;
+mod tasks;
 mod writer;
 
 /// Damaged bytes of a plan, of partitions or of a state with checksums, and the digest of the plan, that fit:
@@ -120,9 +122,9 @@ pub use crate::program::InputFormat;
 pub use bytes::Digest;
 pub(crate) use coverage::Coverage;
 pub use data::Plan;
+pub(crate) use listing::Listing;
 pub use operations::{Rows, State, finish, list, merge, run, run_shards};
 pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in};
-pub(crate) use partition::Listing;
 pub use partition::Partitions;
 pub use report::Report;
 pub(crate) use shard::MOST_SHARDS;

@@ -6,8 +6,9 @@ use twox_hash::XxHash3_64;
 
 use super::coverage::Coverage;
 use super::data::Plan;
+use super::listing::Listing;
 use super::overlap;
-use super::partition::{Listing, Partitions};
+use super::partition::Partitions;
 use super::report::Report;
 use super::shard::{self, Shard};
 use super::state::{Stored, StoredRows};

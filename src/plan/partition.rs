@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::bytes::{Digest, Kind, Reader, Writer};
 use super::data::{Plan, decoded, encoded};
 use super::report::Report;
+use super::tasks::divided;
 use crate::Result;
-use crate::run::Text;
-use crate::sink::Write;
 use crate::source::{self, Known, Missing, Seen, Slice, read_once};
 
 /// What a plan reads, as a listing has found it: partitions that any process can read, in input order.
@@ -38,16 +37,16 @@ pub struct Partitions {
 
 /// What is written before the partitions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Head {
+pub(super) struct Head {
     /// The number of the first partition among all of the plan.
-    first: u64,
+    pub(super) first: u64,
     /// What the listing has passed over.
-    report: Report,
+    pub(super) report: Report,
 }
 
 /// A partition, which is written and read by itself: a list of millions of objects is in memory some at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Part {
+pub(super) struct Part {
     objects: Vec<Listed>,
     ranges: Vec<Range>,
 }
@@ -231,14 +230,14 @@ impl Partitions {
 
 impl Head {
     /// That of the partitions from this one on.
-    fn of(&self, number: usize) -> Self {
+    pub(super) fn of(&self, number: usize) -> Self {
         let report = if number == 0 { self.report.clone() } else { Report::default() };
         Self { first: self.first.saturating_add(number as u64), report }
     }
 }
 
 impl Part {
-    fn of(slices: &[Slice]) -> Result<Self> {
+    pub(super) fn of(slices: &[Slice]) -> Result<Self> {
         let (mut objects, mut ranges, mut last) = (Vec::new(), Vec::new(), None);
         for slice in slices {
             // An object is made anew for each partition: its place in the listing tells it.
@@ -261,89 +260,12 @@ impl Part {
     }
 
     /// Bytes to read, as far as sizes are known.
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let size = |range: &Range| self.objects[range.object as usize].size;
         let bytes = |range: &Range| {
             range.end.or_else(|| size(range)).unwrap_or(0).saturating_sub(range.start)
         };
         self.ranges.iter().fold(0, |all, range| all.saturating_add(bytes(range)))
-    }
-}
-
-/// Neighbours for each of so many tasks at most, by the bytes of all: of about equal bytes. There is one at least.
-fn divided(bytes: &[u64], tasks: usize) -> Vec<std::ops::Range<usize>> {
-    let weigh = |bytes: &u64| u128::from(*bytes).max(1);
-    let (tasks, all) = (tasks.max(1) as u128, bytes.iter().map(weigh).sum::<u128>().max(1));
-    let (mut before, mut last) = (0, None);
-    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
-    for (number, bytes) in bytes.iter().map(weigh).enumerate() {
-        // The task in whose share of the bytes the middle of the partition is.
-        let task = (2 * before + bytes) * tasks / (2 * all);
-        before += bytes;
-        match ranges.last_mut().filter(|_| last == Some(task)) {
-            Some(range) => range.end = number + 1,
-            None => ranges.push(number..number + 1),
-        }
-        last = Some(task);
-    }
-    if ranges.is_empty() {
-        ranges.push(0..0);
-    }
-    ranges
-}
-
-/// The partitions of a listing, which are made as they are written.
-pub(crate) struct Listing<'p> {
-    plan: &'p Plan,
-    cut: Text,
-    report: Report,
-}
-
-impl<'p> Listing<'p> {
-    pub(super) fn new(plan: &'p Plan, cut: Text, report: Report) -> Self {
-        Self { plan, cut, report }
-    }
-
-    /// All of them.
-    ///
-    /// # Errors
-    /// If an object can be read only once.
-    pub(super) fn into_partitions(self) -> Result<Partitions> {
-        Partitions::of(self.plan, self.cut.plan(), self.report)
-    }
-
-    /// What it has passed over.
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
-    }
-
-    /// The numbers of the partitions of each of so many tasks at most. See [`Partitions::divide`].
-    ///
-    /// # Errors
-    /// If an object can be read only once.
-    pub(crate) fn divide(&self, tasks: usize) -> Result<Vec<std::ops::Range<usize>>> {
-        let bytes = |part: &source::Partition| Ok(Part::of(&part.slices())?.bytes());
-        let bytes: Vec<u64> = self.cut.plan().iter().map(bytes).collect::<Result<_>>()?;
-        Ok(divided(&bytes, tasks))
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.cut.plan().len()
-    }
-
-    /// Writes those of these numbers.
-    ///
-    /// # Errors
-    /// Those of the output; and if an object can be read only once.
-    pub(crate) fn write(&self, numbers: std::ops::Range<usize>, out: &mut dyn Write) -> Result<()> {
-        let head = Head { first: 0, report: self.report.clone() }.of(numbers.start);
-        let mut writer = Writer::new(Kind::Partitions, self.plan.digest(), out)?;
-        writer.frame(&encoded(&head))?;
-        for part in &self.cut.plan()[numbers] {
-            writer.frame(&encoded(&Part::of(&part.slices())?))?;
-        }
-        writer.end()
     }
 }
 
@@ -442,22 +364,6 @@ mod tests {
                 let back = Partitions::from_bytes(&alone.to_bytes()).unwrap();
                 prop_assert_eq!(&back.parts, std::slice::from_ref(part));
                 prop_assert_eq!(back.first(), partitions.first() + number);
-            }
-        }
-
-        #[test]
-        fn tasks_are_neighbours_of_about_equal_bytes(
-            bytes in prop::collection::vec(0..1000_u64, 0..40),
-            tasks in 1..50_usize,
-        ) {
-            let ranges = divided(&bytes, tasks);
-            prop_assert!((1..=tasks).contains(&ranges.len()));
-            let all: Vec<usize> = ranges.iter().cloned().flatten().collect();
-            prop_assert_eq!(all, (0..bytes.len()).collect::<Vec<_>>());
-            let most = bytes.iter().copied().max().unwrap_or(0) + 1;
-            let fair = bytes.iter().map(|bytes| bytes + 1).sum::<u64>() / tasks as u64;
-            for range in ranges {
-                prop_assert!(bytes[range].iter().sum::<u64>() <= fair + most + 1);
             }
         }
 

@@ -95,7 +95,7 @@ fn a_killed_run_leaves_no_file_under_the_name_of_its_state() {
     let mut run = command(planned.path(), &args).stderr(Stdio::null()).spawn().expect("it starts");
     let files = || std::fs::read_dir(planned.file("out")).expect("a folder").count();
     while files() == 0 {
-        std::thread::yield_now();
+        assert!(run.try_wait().expect("it is there").is_none(), "it ended");
     }
     run.kill().expect("it runs");
     let killed = run.wait().expect("it ends").signal() == Some(9);
@@ -177,5 +177,31 @@ fn an_output_that_cannot_be_written_fails_a_step() {
     ] {
         let output = planned.step(step, &args);
         refused(&output, 2, &["cannot write "]);
+    }
+}
+
+#[test]
+fn a_run_that_is_interrupted_says_so_and_writes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.txt"), words(60_000)).expect("it is written");
+    let planned = Planned::new(folder.path(), (&[], "words | frequencies", &["a.txt"]), 1);
+    std::fs::create_dir(planned.file("out")).expect("a folder");
+    for out in [["-o", "out/state"].as_slice(), &["--into", "out", "--shards", "3"]] {
+        let args =
+            [&["worker", "run", "plan", "parts/0000.parts", "--errors", "json"], out].concat();
+        let mut command = command(planned.path(), &args);
+        let mut run =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let files = || std::fs::read_dir(planned.file("out")).expect("a folder").count();
+        while files() == 0 {
+            assert!(run.try_wait().expect("it is there").is_none(), "it ended");
+        }
+        let id = run.id().to_string();
+        let sent = std::process::Command::new("kill").args(["-INT", &id]).status();
+        assert!(sent.expect("kill runs").success());
+        let output = run.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+        assert!(said(&output).contains("{\"error\":{\"kind\":\"cancelled\""), "{}", said(&output));
+        assert_eq!((output.stdout.as_slice(), files()), (b"".as_slice(), 0), "{out:?}");
     }
 }
