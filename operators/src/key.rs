@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use crate::Value;
-use crate::table::{Table, TextTable, saved};
+use crate::table::{Table, TextTable};
+use crate::{Spill, Value};
 
 /// A record that can be looked up while it is lent, and is stored once, when it is first seen.
 ///
@@ -45,59 +45,25 @@ pub trait Key: Hash + Value<Owned: Stored> {
 /// A type that keys are stored as: `String` for `&str`.
 ///
 /// It says which table counts its keys, and how the table lends them. [`key!`](crate::key!)
-/// implements it for a type of your own.
+/// implements it for a type of your own. Keys that have a [form in bytes](Spill) are spilled where they outgrow
+/// the memory of a run.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept as a key",
     note = "a key is owned, as `String` for `&str`; floats are none, as they have no equality that hashing could follow: count `n.to_bits()`, or `n` as text",
     note = "for a type of your own that is Hash, Ord, Clone and Debug, write `creel_operators::key!(Type);`"
 )]
-pub trait Stored: Value<Owned = Self> + Hash + Ord + Clone + Debug + Send + Sync + 'static {
+pub trait Stored: Spill + Value<Owned = Self> + Hash + Ord + Debug {
     /// A stored key, lent from its table: `&str` for `String`, `&Self` in general.
     type Lent<'a>: Copy + Ord + Debug;
 
     /// The table that counts these keys.
     type Table: Table<Self>;
 
-    /// True if keys of this type have a form in bytes: [`save`](Self::save) appends all of them, or none.
-    const HAS_FORM: bool = false;
-
     /// Lends a stored key.
     fn lend(&self) -> Self::Lent<'_>;
 
     /// Copies a lent key.
     fn from_lent(lent: Self::Lent<'_>) -> Self;
-
-    /// Appends a key to bytes, for [`load`](Self::load). `false` if keys of this type
-    /// [have no form](Self::HAS_FORM) in bytes, as those of [`key!`](crate::key!); some may have been appended
-    /// then.
-    ///
-    /// ```
-    /// use creel_operators::Stored;
-    ///
-    /// let (mut bytes, key) = (Vec::new(), (String::from("cod"), Some(-3_i32)));
-    /// assert!(key.save(&mut bytes));
-    /// assert_eq!(Stored::load(&mut &bytes[..]), Some(key));
-    /// ```
-    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
-        false
-    }
-
-    /// Takes a key off the front of bytes; `None` if none was saved as these.
-    fn load(_bytes: &mut &[u8]) -> Option<Self> {
-        None
-    }
-
-    /// [Saves](Self::save) keys one behind the other. Integers do so many at a time.
-    #[doc(hidden)]
-    fn save_all(keys: &[Self], bytes: &mut Vec<u8>) -> bool {
-        keys.iter().all(|key| key.save(bytes))
-    }
-
-    /// [Loads](Self::load) so many keys; `None` if there are fewer.
-    #[doc(hidden)]
-    fn load_all(bytes: &mut &[u8], keys: usize, mut each: impl FnMut(Self)) -> Option<()> {
-        (0..keys).try_for_each(|_| Self::load(bytes).map(&mut each))
-    }
 }
 
 impl<T: Stored> Key for &T {
@@ -111,24 +77,15 @@ impl<T: Stored> Key for &T {
 
 /// Text and bytes, whose table needs no allocation for a key.
 macro_rules! text_key {
-    ($($owned:ty, $slice:ty, $cow:ty, $from:expr;)*) => {$(
+    ($($owned:ty, $slice:ty, $cow:ty;)*) => {$(
         impl Stored for $owned {
             type Lent<'a> = &'a $slice;
             type Table = TextTable<Self>;
-            const HAS_FORM: bool = true;
             fn lend(&self) -> &$slice {
                 self
             }
             fn from_lent(lent: &$slice) -> Self {
                 lent.into()
-            }
-            fn save(&self, bytes: &mut Vec<u8>) -> bool {
-                saved::put_bytes(bytes, self.as_ref());
-                true
-            }
-            fn load(bytes: &mut &[u8]) -> Option<Self> {
-                let key = saved::take_bytes(bytes)?.to_vec();
-                $from(key)
             }
         }
         text_key! { @lent $owned, $slice; $owned; &$slice; $cow; }
@@ -146,13 +103,14 @@ macro_rules! text_key {
 }
 
 text_key! {
-    String, str, Cow<'_, str>, |key| Self::from_utf8(key).ok();
-    Vec<u8>, [u8], Cow<'_, [u8]>, Some;
+    String, str, Cow<'_, str>;
+    Vec<u8>, [u8], Cow<'_, [u8]>;
 }
 
 /// Makes types of your own keys, which can be counted, compared and ranked.
 ///
-/// They have to be `Hash`, `Ord`, `Clone`, `Debug`, `Send`, `Sync` and `'static`.
+/// They have to be `Hash`, `Ord`, `Clone`, `Debug`, `Send`, `Sync` and `'static`. They have no form in bytes, so
+/// they stay in memory: `key!(Level: Spill)` is for a type that implements [`Spill`](crate::Spill) by itself.
 ///
 /// ```
 /// use creel_operators::Counts;
@@ -169,9 +127,13 @@ text_key! {
 /// ```
 #[macro_export]
 macro_rules! key {
-    ($($type:ty),* $(,)?) => {$(
+    ($type:ty: Spill) => {
         $crate::whole_key!($type);
         $crate::stored_in_map!([] $type);
+    };
+    ($($type:ty),* $(,)?) => {$(
+        $crate::spill!($type);
+        $crate::key!($type: Spill);
     )*};
 }
 
@@ -201,7 +163,7 @@ macro_rules! whole_key {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! stored_in_map {
-    ([$($param:ident),*] $type:ty $(; $($bytes:tt)*)?) => {
+    ([$($param:ident),*] $type:ty) => {
         impl<$($param: $crate::Stored),*> $crate::Stored for $type {
             type Lent<'a> = &'a Self;
             type Table = $crate::table::Map<Self>;
@@ -211,113 +173,27 @@ macro_rules! stored_in_map {
             fn from_lent(lent: &Self) -> Self {
                 ::std::clone::Clone::clone(lent)
             }
-            $($($bytes)*)?
         }
     };
 }
 
-/// Keys that are stored as they are, with their form in bytes.
-macro_rules! plain_key {
-    ($($type:ty: $save:expr, $load:expr;)*) => {$(
-        whole_key!($type);
-        stored_in_map!([] $type;
-            const HAS_FORM: bool = true;
-            fn save(&self, bytes: &mut Vec<u8>) -> bool {
-                let save: fn(&Self, &mut Vec<u8>) -> bool = $save;
-                save(self, bytes)
-            }
-            fn load(bytes: &mut &[u8]) -> Option<Self> {
-                let load: fn(&mut &[u8]) -> Option<Self> = $load;
-                load(bytes)
-            }
-        );
-    )*};
-}
-
-/// Integers, of as many bytes as they have.
-macro_rules! integer_key {
+/// Keys that are stored as they are.
+macro_rules! plain_keys {
     ($($type:ty)*) => {$(
         whole_key!($type);
-        stored_in_map!([] $type;
-            const HAS_FORM: bool = true;
-            fn save(&self, bytes: &mut Vec<u8>) -> bool {
-                bytes.extend(self.to_le_bytes());
-                true
-            }
-            fn load(bytes: &mut &[u8]) -> Option<Self> {
-                let (n, rest) = bytes.split_first_chunk()?;
-                *bytes = rest;
-                Some(Self::from_le_bytes(*n))
-            }
-            fn save_all(keys: &[Self], bytes: &mut Vec<u8>) -> bool {
-                let start = bytes.len();
-                bytes.resize(start + size_of_val(keys), 0);
-                let (saved, _) = bytes[start..].as_chunks_mut();
-                saved.iter_mut().zip(keys).for_each(|(saved, key)| *saved = key.to_le_bytes());
-                true
-            }
-            fn load_all(bytes: &mut &[u8], keys: usize, mut each: impl FnMut(Self)) -> Option<()> {
-                let (saved, rest) = bytes.split_at_checked(keys.checked_mul(size_of::<Self>())?)?;
-                *bytes = rest;
-                saved.as_chunks().0.iter().for_each(|saved| each(Self::from_le_bytes(*saved)));
-                Some(())
-            }
-        );
+        stored_in_map!([] $type);
     )*};
 }
 
-integer_key! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
-
-plain_key! {
-    bool: |key, bytes| u8::from(*key).save(bytes), |bytes| match u8::load(bytes)? {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    };
-    char: |key, bytes| u32::from(*key).save(bytes), |bytes| Self::from_u32(u32::load(bytes)?);
-    (): |_, _| true, |_| Some(());
-    Ipv4Addr: |key, bytes| key.to_bits().save(bytes), |bytes| u32::load(bytes).map(Self::from_bits);
-    Ipv6Addr: |key, bytes| key.to_bits().save(bytes), |bytes| u128::load(bytes).map(Self::from_bits);
-    IpAddr: |key, bytes| match key {
-        IpAddr::V4(address) => (false, *address).save(bytes),
-        IpAddr::V6(address) => (true, *address).save(bytes),
-    }, |bytes| match bool::load(bytes)? {
-        false => Ipv4Addr::load(bytes).map(IpAddr::V4),
-        true => Ipv6Addr::load(bytes).map(IpAddr::V6),
-    };
-    Duration: |key, bytes| (key.as_secs(), key.subsec_nanos()).save(bytes), |bytes| {
-        let (seconds, nanos) = <(u64, u32)>::load(bytes)?;
-        (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))
-    };
-    SystemTime: |key, bytes| match key.duration_since(UNIX_EPOCH) {
-        Ok(since) => (false, since).save(bytes),
-        Err(before) => (true, before.duration()).save(bytes),
-    }, |bytes| match <(bool, Duration)>::load(bytes)? {
-        (false, since) => UNIX_EPOCH.checked_add(since),
-        (true, before) => UNIX_EPOCH.checked_sub(before),
-    };
-    Vec<String>: |key, bytes| {
-        saved::put(bytes, key.len() as u64);
-        key.iter().all(|text| text.save(bytes))
-    }, |bytes| {
-        let len = saved::take(bytes)?;
-        (0..len).map(|_| String::load(bytes)).collect()
-    };
+plain_keys! {
+    () u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize
+    bool char Ipv4Addr Ipv6Addr IpAddr Duration SystemTime Vec<String>
 }
 
 impl Key for Vec<&str> {}
 
 impl<T: Key> Key for Option<T> {}
-stored_in_map!([T] Option<T>;
-    const HAS_FORM: bool = T::HAS_FORM;
-    fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        self.is_some().save(bytes);
-        self.as_ref().is_none_or(|key| key.save(bytes))
-    }
-    fn load(bytes: &mut &[u8]) -> Option<Self> {
-        if bool::load(bytes)? { T::load(bytes).map(Some) } else { Some(None) }
-    }
-);
+stored_in_map!([T] Option<T>);
 
 macro_rules! tuple_key {
     ($($name:ident $index:tt),*) => {
@@ -326,15 +202,7 @@ macro_rules! tuple_key {
                 $(self.$index.matches(&stored.$index))&&*
             }
         }
-        stored_in_map!([$($name),*] ($($name,)*);
-            const HAS_FORM: bool = $($name::HAS_FORM)&&*;
-            fn save(&self, bytes: &mut Vec<u8>) -> bool {
-                $(self.$index.save(bytes))&&*
-            }
-            fn load(bytes: &mut &[u8]) -> Option<Self> {
-                Some(($($name::load(bytes)?,)*))
-            }
-        );
+        stored_in_map!([$($name),*] ($($name,)*));
     };
 }
 
@@ -349,15 +217,6 @@ mod tests {
 
     use proptest::prelude::*;
 
-    /// A key that is saved is loaded, and nothing but its bytes is taken.
-    fn read_back<K: Stored>(key: &K) -> bool {
-        let mut bytes = Vec::new();
-        let saved = key.save(&mut bytes);
-        bytes.push(7);
-        let mut rest = &bytes[..];
-        saved && K::load(&mut rest).as_ref() == Some(key) && rest == [7]
-    }
-
     /// A key finds itself once it is stored, and nothing else.
     fn found<Q: Key + Clone>(key: &Q, other: &Q) -> bool {
         let hashes = foldhash::fast::FixedState::default();
@@ -371,7 +230,6 @@ mod tests {
             && other.matches(&stored) == equal
             && other.compare(&stored) == other.clone().into_owned().cmp(&stored)
             && key.as_lent().is_none_or(|lent| Q::Owned::from_lent(lent) == stored)
-            && read_back(&stored)
     }
 
     proptest! {
@@ -392,15 +250,6 @@ mod tests {
             prop_assert!(found(&(m, (s, ()), m > 1, 'c'), &(n, (t, ()), n > 1, 'c')));
             prop_assert!(found(&(m > 0).then_some(s), &(n > 0).then_some(t)));
             prop_assert!(found(&vec![s; m.into()], &vec![t; n.into()]));
-        }
-
-        #[test]
-        fn addresses_and_times_are_loaded_as_they_were_saved(bits: u128, seconds: u32, nanos in 0..1_000_000_000_u32) {
-            let span = Duration::new(seconds.into(), nanos);
-            prop_assert!(read_back(&IpAddr::V6(Ipv6Addr::from_bits(bits))));
-            prop_assert!(read_back(&IpAddr::V4(Ipv4Addr::from_bits(seconds))));
-            prop_assert!(read_back(&span));
-            prop_assert!(read_back(&(UNIX_EPOCH + span)) && read_back(&(UNIX_EPOCH - span)));
         }
     }
 
