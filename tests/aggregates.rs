@@ -1,6 +1,6 @@
 //! Aggregates of a bag: the same however the input is cut and however many threads there are.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs;
 
 use creel::aggregate::{
@@ -280,56 +280,4 @@ fn several_items_over_the_memory_of_a_run_are_spilled_together() {
         let run = Run::new().threads(threads).memory(200_000);
         assert!(run.compute_blocking(&both).unwrap() == expected, "{threads} threads");
     }
-}
-
-#[test]
-fn sorted_records_are_those_of_a_stable_sort_in_any_partitions_and_threads() {
-    let records: Vec<(u32, u32)> = (0..5000).map(|n: u32| (n * 7919 % 61, n)).collect();
-    let mut expected = records.clone();
-    expected.sort_by_key(|record| record.0);
-    for threads in [1, 2, 5] {
-        let run = Run::new().threads(threads);
-        let bag = Bag::from_iter(records.clone());
-        let sorted = run.compute_blocking(&bag.clone().sort_by_key(|record| record.0));
-        assert_eq!(sorted.expect("it is sorted"), expected);
-        let sorted = run.compute_blocking(&bag.sort_by(|a, b| b.cmp(a))).expect("it is sorted");
-        assert!(sorted.is_sorted_by(|a, b| a >= b) && sorted.len() == records.len());
-    }
-    // What the records take themselves is refused over the memory of the run.
-    let run = Run::new().threads(2).memory(1000);
-    let error = run.compute_blocking(&Bag::from_iter(records).sort()).expect_err("too little");
-    assert!(matches!(error, Error::Memory { .. }), "{error}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-    #[test]
-    fn distinct_records_are_the_first_of_each_key_in_any_partitions_and_threads(
-        records in prop::collection::vec((0..40_u8, any::<u16>()), 0..600),
-        partitions in 1..9_usize,
-        threads in 1..5_usize,
-        n in 0..50_usize,
-    ) {
-        let run = Run::new().threads(threads);
-        let first_of = |key: &dyn Fn(&(u8, u16)) -> u32| {
-            let mut seen = HashSet::new();
-            records.iter().copied().filter(|record| seen.insert(key(record))).collect::<Vec<_>>()
-        };
-        let by_key = first_of(&|record| record.0.into());
-        let whole = first_of(&|record| u32::from(record.0) << 16 | u32::from(record.1));
-        let bag = Bag::from_sequence(records.clone(), partitions);
-        let distinct = run.compute_blocking(&bag.clone().distinct_by(|record| record.0));
-        prop_assert_eq!(distinct.expect("they are found"), by_key);
-        let distinct = run.compute_blocking(&bag.clone().distinct()).expect("they are found");
-        prop_assert_eq!(&distinct, &whole);
-        let first = run.compute_blocking(&bag.first_distinct(n)).expect("they are found");
-        prop_assert_eq!(first, &whole[..n.min(whole.len())]);
-    }
-}
-
-#[test]
-fn distinct_records_over_the_memory_of_the_run_are_refused() {
-    let run = Run::new().threads(2).memory(1000);
-    let error = run.compute_blocking(&Bag::from_iter(0..5000).distinct()).expect_err("too little");
-    assert!(matches!(error, Error::Memory { .. }), "{error}");
 }

@@ -122,7 +122,7 @@ proptest! {
         let all = (
             keys.clone().frequencies(),
             (groups.aggregate((count(), max(|n: &u32| *n))), numbers.clone().map(|n| (n % 777, n % 3)).frequencies()),
-            (keys.clone().topk(5), keys.distinct().map(|keys| keys.len()), numbers.sum()),
+            (keys.clone().topk(5), keys.clone().distinct().count(), keys.sort().take(7), numbers.sum()),
         );
         let expected = creel::compute_all_blocking(&all).expect("it fits");
         let mut was_enough = false;
@@ -132,7 +132,7 @@ proptest! {
                     prop_assert!(results == expected, "{memory} bytes");
                     was_enough = true;
                 }
-                // Distinct records stay in memory.
+                // Groups of a maximum by a closure stay in memory.
                 Err(Error::Memory { .. }) if !was_enough && memory < 64 << 20 => {}
                 Err(error) => prop_assert!(false, "{memory} bytes: {error}"),
             }
@@ -147,15 +147,21 @@ fn most_resident() -> Option<u64> {
     Some(most.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
+/// Runs this test in a process of its own, so that it is seen what runs hold at most. Returns true there.
+fn is_alone(name: &str) -> bool {
+    if std::env::var_os("MEMORY_ALONE").is_some() {
+        return true;
+    }
+    let mut alone = std::process::Command::new(std::env::current_exe().expect("a program"));
+    let alone = alone.args(["--exact", name]).env("MEMORY_ALONE", "1").output();
+    let alone = alone.expect("it runs");
+    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
+    false
+}
+
 #[test]
 fn the_memory_bounds_blocks_and_threads_of_a_run_that_reads_text() {
-    // In a process of its own, so that it is seen what runs hold at most.
-    if std::env::var_os("MEMORY_ALONE").is_none() {
-        let name = "the_memory_bounds_blocks_and_threads_of_a_run_that_reads_text";
-        let mut alone = std::process::Command::new(std::env::current_exe().expect("a program"));
-        let alone = alone.args(["--exact", name]).env("MEMORY_ALONE", "1").output();
-        let alone = alone.expect("it runs");
-        assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stdout));
+    if !is_alone("the_memory_bounds_blocks_and_threads_of_a_run_that_reads_text") {
         return;
     }
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -182,4 +188,62 @@ fn the_memory_bounds_blocks_and_threads_of_a_run_that_reads_text() {
     let (Some(before), Some(after)) = (before, most_resident()) else { return };
     let more = after.saturating_sub(before) >> 20;
     assert!(more <= 64, "{more} MiB more than {} MiB before", before >> 20);
+}
+
+/// Text of `lines` lines of 60 bytes, of which no two neighbours are in order, each as often as `copies` says.
+fn lines_of_text(lines: u64, copies: u64) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mut out = std::io::BufWriter::new(file.as_file());
+    for n in 0..lines {
+        let n = (n / copies).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        writeln!(out, "{n:016x} {:042}", n % 1000).expect("written");
+    }
+    out.flush().expect("written");
+    drop(out);
+    file
+}
+
+/// What the process holds at most while `work` is done, in MiB, beyond what it held before.
+fn peak_of(work: impl FnOnce()) -> u64 {
+    let before = most_resident();
+    work();
+    let (Some(before), Some(after)) = (before, most_resident()) else { return 0 };
+    after.saturating_sub(before) >> 20
+}
+
+#[test]
+fn a_sort_of_more_text_than_memory_stays_within_the_memory() {
+    if !is_alone("a_sort_of_more_text_than_memory_stays_within_the_memory") {
+        return;
+    }
+    let file = lines_of_text(5_000_000, 1);
+    let text = creel::read_text(file.path().to_string_lossy()).expect("a pattern");
+    let run = Run::new().threads(2).memory(64 << 20);
+    let more = peak_of(|| {
+        let read = futures::executor::block_on(async {
+            use futures::TryStreamExt;
+            let next = |(last, n): (String, u64), line: String| async move {
+                assert!(last <= line, "{last} stands before {line}");
+                Ok((line, n + 1))
+            };
+            run.stream(text.sort()).try_fold((String::new(), 0), next).await
+        });
+        assert_eq!(read.expect("it is spilled").1, 5_000_000);
+    });
+    assert!(more <= 64, "{more} MiB more than before");
+}
+
+#[test]
+fn distinct_lines_of_more_text_than_memory_stay_within_the_memory() {
+    if !is_alone("distinct_lines_of_more_text_than_memory_stay_within_the_memory") {
+        return;
+    }
+    let file = lines_of_text(5_000_000, 1);
+    let text = creel::read_text(file.path().to_string_lossy()).expect("a pattern");
+    let run = Run::new().threads(2).memory(64 << 20);
+    let more = peak_of(|| {
+        let counted = run.compute_blocking(&text.distinct().count());
+        assert_eq!(counted.expect("it is spilled"), 5_000_000);
+    });
+    assert!(more <= 64, "{more} MiB more than before");
 }

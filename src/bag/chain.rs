@@ -34,8 +34,8 @@ pub(super) struct Batch {
     pub(super) pace: Option<Arc<Pace>>,
 }
 
-/// The batches of a partition.
-pub(super) type BatchIter = Box<dyn Iterator<Item = Batch> + Send>;
+/// The batches of a partition. They may have to be read.
+pub(super) type BatchIter = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 
 impl Batch {
     /// A batch of these records.

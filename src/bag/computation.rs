@@ -121,7 +121,7 @@ impl Computation {
             return None;
         };
         let work = alone.lazy.as_ref().filter(|_| self.tasks.is_empty())?;
-        let finished = |value| caught(alone.operation, || Ok(finish(value)));
+        let finished = |value| caught(alone.operation, || finish(value));
         Some(work(context).and_then(finished))
     }
 
@@ -147,12 +147,13 @@ impl Computation {
                     sketch.steps.extend_from_slice(steps);
                     Node::new(sketch::named(sketch), inputs, move |context, inputs| {
                         Ok(match (alone.work)(context, inputs.take_all())? {
-                            Made::Value(value) => Moved::outcome(vec![finish(value)]),
+                            Made::Value(value) => Moved::outcome(vec![finish(value)?]),
                             Made::Tasks(last, made) => {
                                 let finish = Arc::clone(&finish);
-                                let made = move || Moved::outcome(vec![finish(made())]);
                                 let name = Name::Only("finish");
-                                Outcome::Node(Node::new(name, [last], move |_, _| Ok(made())))
+                                Outcome::Node(Node::new(name, [last], move |_, _| {
+                                    Ok(Moved::outcome(vec![finish(made())?]))
+                                }))
                             }
                         })
                     })
@@ -161,7 +162,7 @@ impl Computation {
                     let input = [Arc::clone(node)];
                     let sketch = sketch::finish("finish", std::slice::from_ref(steps));
                     Node::new(sketch::named(sketch), input, move |_, inputs| {
-                        Ok(Moved::outcome(vec![finish(Box::new(inputs.take(0)))]))
+                        Ok(Moved::outcome(vec![finish(Box::new(inputs.take(0)))?]))
                     })
                 }
             };
@@ -217,7 +218,7 @@ impl Computation {
         for (n, phase) in copies {
             let (copy, task) = (phase.copy, phases.task(phase));
             let copied = Node::new(Name::Only("finish"), [task], move |_, inputs| {
-                Ok(Moved::outcome(vec![copy(&inputs.take(0))]))
+                Ok(Moved::outcome(vec![copy(&inputs.take(0))?]))
             });
             roots.push((vec![n], copied));
         }

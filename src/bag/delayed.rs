@@ -203,7 +203,11 @@ impl<T: Send + Sync + 'static> Item<T> {
     /// ```
     #[track_caller]
     pub fn to_delayed(&self) -> Delayed<T> {
-        let name = Name::At("item", Location::caller());
+        self.handle(Name::At("item", Location::caller()))
+    }
+
+    /// A handle of this name on the value.
+    pub(super) fn handle(&self, name: Name) -> Delayed<T> {
         let mut computation = Computation::default();
         computation.item(self);
         let inputs = computation.roots().into_iter().map(|(_, root)| root);
@@ -255,7 +259,8 @@ where
                 let value = value.downcast::<C>();
                 Arc::<C>::from(value.unwrap_or_else(|_| unreachable!("an item knows its type")))
             },
-            copy: |value| Box::new(C::clone(&typed::<C>(Arc::clone(value)))),
+            copy: |value| Ok(Box::new(C::clone(&typed::<C>(Arc::clone(value))))),
+            direct: None,
         };
         let phase = Some(Box::new(phase));
         let origin =

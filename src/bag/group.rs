@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use super::base::{self, Base};
 use super::broadcast::Env;
 use super::chain::Chunk;
-use super::item::{Erased, Finish, Reduced, Reduction};
+use super::item::{Erased, Finish, Reduced, Reduction, Spills};
 use super::origin::{Chunks, Origin};
 use super::sketch;
 use super::tasks::{Alone, Tasks};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, Sketch, Step, Value};
-use crate::run::{Context, Held, Order, Pass, continued, fed, of_tasks, reduction};
-use crate::{Progress, Result};
+use crate::run::{Context, Held, Order, Pass, continued, fed, of_tasks, reduction, unfit};
+use crate::spill::Budget;
+use crate::{Error, Progress, Result};
 
 /// Bags of one origin that are combined, and what is done with the value of each.
 #[derive(Default)]
@@ -26,7 +27,7 @@ pub(super) struct Group {
     steps: Vec<Vec<Step>>,
     /// The tasks whose values any of them needs.
     needs: Vec<Arc<Node>>,
-    /// True for each whose states are known to have no form for the disk.
+    /// True for each whose states are known to have no form for the disk, or that spill by themselves.
     formless: Vec<AtomicBool>,
     /// The tasks that are read in place of those of the origin.
     pub(super) tasks: Option<Arc<Tasks>>,
@@ -62,7 +63,7 @@ impl Group {
         self.bags.push(Arc::clone(reduced));
         self.finishes.push(Arc::clone(&item.finish));
         self.steps.push(item.steps.clone());
-        self.formless.push(AtomicBool::new(false));
+        self.formless.push(AtomicBool::new(reduced.spills == Spills::ByItself));
         reduced.base.needs.iter().for_each(|task| base::add(&mut self.needs, task));
     }
 
@@ -117,7 +118,7 @@ impl Group {
                         return Ok(fed(held));
                     };
                     has_seen = true;
-                    group.feed(context, &shared, &mut held.state, Chunk::Records(batch))?;
+                    group.feed(context, &shared, &mut held.state, Chunk::Records(batch?))?;
                     held.weigh(context, &*group)?;
                 }
                 let rest = Arc::new(Chunks::rest(batches));
@@ -131,13 +132,14 @@ impl Group {
     fn finished(self: &Arc<Self>, states: Arc<Node>) -> Arc<Node> {
         let group = Arc::clone(self);
         let sketch = sketch::finish("finish", &group.steps);
-        Node::new(sketch::named(sketch), [states], move |_, inputs| {
+        Node::new(sketch::named(sketch), [states], move |context, inputs| {
             let States(states) = Moved::out_of(inputs.take(0));
             let finishes = states.into_iter().zip(&group.finishes);
             let values = finishes.map(|((reduction, state), finish)| {
-                finish(reduction.finish(state.unwrap_or_else(|| reduction.start())))
+                let state = state.unwrap_or_else(|| reduction.start());
+                finish(reduction.finish(context, state)?)
             });
-            Ok(Moved::outcome(values.collect::<Vec<Value>>()))
+            Ok(Moved::outcome(values.collect::<Result<Vec<Value>>>()?))
         })
     }
 
@@ -202,6 +204,10 @@ impl Pass<Chunk> for Group {
         states.0.iter().all(|(reduction, _)| reduction.stops())
     }
 
+    fn give_up(&self, states: &States) -> bool {
+        states.0.iter().fold(false, |any, (reduction, _)| any | reduction.give_up())
+    }
+
     fn merge(&self, into: &mut States, from: States) {
         for ((reduction, into), (_, from)) in into.0.iter_mut().zip(from.0) {
             match (into.as_mut(), from) {
@@ -245,11 +251,59 @@ impl Pass<Chunk> for Group {
         States(joined.collect())
     }
 
-    fn settle(&self, _: &Context, mut states: States) -> Result<States> {
+    fn joint_weight(&self, states: &States) -> usize {
+        let kinds = self.bags.iter().map(|bag| bag.spills);
+        let weights = states.0.iter().zip(kinds).map(|((reduction, state), spills)| match state {
+            Some(state) if spills == Spills::Parts => reduction.held(state),
+            Some(state) => reduction.weight(state),
+            None => 0,
+        });
+        weights.sum()
+    }
+
+    fn seal(&self, states: &mut States) {
+        let present = states.0.iter_mut();
+        present.for_each(|(reduction, state)| {
+            state.iter_mut().for_each(|state| reduction.seal(state));
+        });
+    }
+
+    fn settles(&self) -> bool {
+        self.bags.iter().all(|bag| bag.spills == Spills::Parts)
+    }
+
+    fn settle(&self, context: &Context, mut states: States) -> Result<States> {
         for (reduction, state) in &mut states.0 {
-            state.iter_mut().for_each(|state| reduction.complete(state));
+            if let Some(state) = state {
+                reduction.settle(context, state)?;
+            }
         }
         Ok(states)
+    }
+
+    fn spill(&self, states: &mut States, budget: &Budget) -> Result<bool> {
+        /// What is a smaller part of all is spilled when there is more of it.
+        const PART: usize = 4;
+        let all = self.held(states);
+        let mut has_spilled = false;
+        for (reduction, state) in &mut states.0 {
+            if let Some(state) = state.as_mut().filter(|state| reduction.held(state) >= all / PART)
+            {
+                has_spilled |= reduction.spill(state, budget)?;
+            }
+        }
+        Ok(has_spilled)
+    }
+
+    fn unfit(&self, _: &Context, states: &States, budget: &Budget) -> Error {
+        let needs_form = self.bags.iter().any(|bag| bag.spills == Spills::NeedsForm);
+        let remedy = match needs_form {
+            true => {
+                "; what is sorted or told apart has one if its type implements `operators::Spill`"
+            }
+            false => "",
+        };
+        unfit("lane", self.held(states), budget, remedy)
     }
 
     fn detach(&self, states: &mut States) -> Option<States> {

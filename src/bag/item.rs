@@ -14,6 +14,7 @@ use super::verbs::{Text, Verbs};
 use crate::Result;
 use crate::graph::{Node, Shared, Sketch, Step, Value};
 use crate::run::Context;
+use crate::spill::Budget;
 
 /// A lazy single value: what a bag comes to.
 ///
@@ -28,7 +29,7 @@ use crate::run::Context;
 #[must_use = "items are lazy: nothing is read until one is computed"]
 pub struct Item<T> {
     work: Work,
-    finish: Arc<dyn Fn(Value) -> T + Send + Sync>,
+    finish: Arc<dyn Fn(Value) -> Result<T> + Send + Sync>,
     /// The same in all clones, so that handles on them are one task.
     pub(super) id: u64,
     /// What is done with the value.
@@ -58,7 +59,7 @@ pub(super) struct Erased {
 }
 
 /// Makes an item's value of what its work gave.
-pub(super) type Finish = Arc<dyn Fn(Value) -> Value + Send + Sync>;
+pub(super) type Finish = Arc<dyn Fn(Value) -> Result<Value> + Send + Sync>;
 
 type Make = dyn Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync;
 
@@ -79,9 +80,23 @@ pub(super) struct Reduced {
     pub(super) base: Base,
     /// Whether a state must see its blocks in input order.
     pub(super) ordered: bool,
+    pub(super) spills: Spills,
     /// Makes the reduction once for each lane: with the values that are needed, it may be another
     /// in each run.
     pub(super) make: Box<Make>,
+}
+
+/// How states are spilled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spills {
+    /// As the combiner saves them, if it does; the result is in memory.
+    Saved,
+    /// The same, and the result of each part is spilled too.
+    Parts,
+    /// A state spills by itself, and keeps the places.
+    ByItself,
+    /// They would be spilled if their records had a form in bytes.
+    NeedsForm,
 }
 
 /// Work that reads its origin in its own way.
@@ -146,8 +161,28 @@ impl<T: Send + 'static> Item<T> {
         base: Base,
         make: impl Fn(&Env<'_>) -> Arc<dyn Reduction> + Send + Sync + 'static,
     ) -> Self {
-        let (make, verbs) = (Box::new(make), base.verbs.clone());
-        Self::of(verbs, Work::Reduce(Arc::new(Reduced { base, ordered: C::ORDERED, make })))
+        let (ordered, spills) = (C::ORDERED, Spills::Saved);
+        Self::of_reduced(Reduced { base, ordered, spills, make: Box::new(make) })
+    }
+
+    /// What a reduction gives that makes values of this type.
+    pub(super) fn of_reduced(reduced: Reduced) -> Self {
+        Self::of(reduced.base.verbs.clone(), Work::Reduce(Arc::new(reduced)))
+    }
+
+    /// The same item, its value in another form.
+    pub(super) fn in_form<U: Send + 'static>(
+        &self,
+        form: impl Fn(T) -> Result<U> + Send + Sync + 'static,
+    ) -> Item<U> {
+        let finish = Arc::clone(&self.finish);
+        Item {
+            work: self.work.clone(),
+            finish: Arc::new(move |value| form(finish(value)?)),
+            id: self.id,
+            steps: self.steps.clone(),
+            verbs: self.verbs.clone(),
+        }
     }
 
     pub(super) fn alone(
@@ -194,7 +229,7 @@ impl<T: Send + 'static> Item<T> {
     /// An item of what its work gives as it is.
     fn of(verbs: Verbs, work: Work) -> Self {
         Self::finished(work, Vec::new(), verbs, |value: Value| {
-            *value.downcast().unwrap_or_else(|_| unreachable!("an item knows its work's type"))
+            Ok(*value.downcast().unwrap_or_else(|_| unreachable!("an item knows its work's type")))
         })
     }
 
@@ -204,14 +239,16 @@ impl<T: Send + 'static> Item<T> {
         node: Arc<Node>,
         finish: impl Fn(Value) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self::finished(Work::Task(node), vec![step], Verbs::default(), finish)
+        Self::finished(Work::Task(node), vec![step], Verbs::default(), move |value| {
+            Ok(finish(value))
+        })
     }
 
     fn finished(
         work: Work,
         steps: Vec<Step>,
         verbs: Verbs,
-        finish: impl Fn(Value) -> T + Send + Sync + 'static,
+        finish: impl Fn(Value) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
         static ITEMS: AtomicU64 = AtomicU64::new(0);
         Self { work, finish: Arc::new(finish), id: ITEMS.fetch_add(1, Relaxed), steps, verbs }
@@ -239,13 +276,13 @@ impl<T: Send + 'static> Item<T> {
         let Self { work, finish, mut steps, mut verbs, .. } = self;
         verbs.push(step.clone(), text);
         steps.push(step);
-        Item::finished(work, steps, verbs, move |value| f(finish(value)))
+        Item::finished(work, steps, verbs, move |value| Ok(f(finish(value)?)))
     }
 
     /// What has to run, and what makes the value of it.
     pub(super) fn erased(&self) -> Erased {
         let finish = Arc::clone(&self.finish);
-        let finish = Arc::new(move |value| -> Value { Box::new(finish(value)) });
+        let finish = Arc::new(move |value| -> Result<Value> { Ok(Box::new(finish(value)?)) });
         Erased { id: self.id, work: self.work.clone(), finish, steps: self.steps.clone() }
     }
 }
@@ -290,13 +327,16 @@ pub(super) trait Reduction: Send + Sync {
     fn feed(&self, state: &mut Value, chunk: &mut Chunk, env: &Env<'_>) -> Result<()>;
     fn full(&self, state: &Value) -> bool;
     fn stops(&self) -> bool;
+    fn give_up(&self) -> bool;
     fn merge(&self, into: &mut Value, from: Value);
-    fn finish(&self, state: Value) -> Value;
+    fn seal(&self, state: &mut Value);
+    fn finish(&self, context: &Context, state: Value) -> Result<Value>;
 
     fn weight(&self, state: &Value) -> usize;
     fn held(&self, state: &Value) -> usize;
     fn parts(&self, state: Value, bits: u32) -> Vec<Value>;
-    fn complete(&self, part: &mut Value);
+    fn settle(&self, context: &Context, part: &mut Value) -> Result<()>;
+    fn spill(&self, state: &mut Value, budget: &Budget) -> Result<bool>;
     fn join(&self, parts: Vec<Value>) -> Value;
     fn save(&self, state: &Value, bytes: &mut Vec<u8>) -> bool;
     fn load(&self, into: &mut Value, bytes: &[u8]) -> bool;
@@ -308,9 +348,38 @@ pub(super) trait Feeding: Send + Sync {
 
     fn combiner(&self) -> &Self::Combiner;
     fn feed(&self, state: &mut State<Self>, chunk: &mut Chunk, env: &Env<'_>) -> Result<()>;
+
+    /// Whether a state can be full.
+    fn stops(&self) -> bool {
+        Self::Combiner::STOPS
+    }
+
+    /// From now on no state is full, so that states can be spilled. Returns false if that is no use.
+    fn give_up(&self) -> bool {
+        false
+    }
+
+    /// Does what can be done for a state that is fed no more, on the lane that has fed it.
+    fn seal(&self, _state: &mut State<Self>) {}
+
+    /// Spills what a state holds, if it is one that spills by itself. Returns true if something was spilled.
+    fn spill(&self, _state: &mut State<Self>, _: &Budget) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Keeps what is wanted of a part, to which no more will be added.
+    fn settle(&self, _: &Context, part: &mut State<Self>) -> Result<()> {
+        self.combiner().complete(part);
+        Ok(())
+    }
+
+    /// Turns the state of all into the value.
+    fn finish(&self, _: &Context, state: State<Self>) -> Result<Value> {
+        Ok(Box::new(self.combiner().finish(state)))
+    }
 }
 
-type State<F> = <<F as Feeding>::Combiner as Combiner>::State;
+pub(super) type State<F> = <<F as Feeding>::Combiner as Combiner>::State;
 
 impl<F: Feeding> Reduction for F {
     fn start(&self) -> Value {
@@ -322,19 +391,28 @@ impl<F: Feeding> Reduction for F {
     }
 
     fn full(&self, state: &Value) -> bool {
-        F::Combiner::STOPS && state.downcast_ref().is_some_and(|state| self.combiner().full(state))
+        Feeding::stops(self)
+            && state.downcast_ref().is_some_and(|state| self.combiner().full(state))
     }
 
     fn stops(&self) -> bool {
-        F::Combiner::STOPS
+        Feeding::stops(self)
+    }
+
+    fn give_up(&self) -> bool {
+        Feeding::give_up(self)
     }
 
     fn merge(&self, into: &mut Value, from: Value) {
         self.combiner().merge(known::<F>(into), taken::<F>(from));
     }
 
-    fn finish(&self, state: Value) -> Value {
-        Box::new(self.combiner().finish(taken::<F>(state)))
+    fn seal(&self, state: &mut Value) {
+        Feeding::seal(self, known::<F>(state));
+    }
+
+    fn finish(&self, context: &Context, state: Value) -> Result<Value> {
+        Feeding::finish(self, context, taken::<F>(state))
     }
 
     fn weight(&self, state: &Value) -> usize {
@@ -350,8 +428,12 @@ impl<F: Feeding> Reduction for F {
         parts.map(|part| Box::new(part) as Value).collect()
     }
 
-    fn complete(&self, part: &mut Value) {
-        self.combiner().complete(known::<F>(part));
+    fn settle(&self, context: &Context, part: &mut Value) -> Result<()> {
+        Feeding::settle(self, context, known::<F>(part))
+    }
+
+    fn spill(&self, state: &mut Value, budget: &Budget) -> Result<bool> {
+        Feeding::spill(self, known::<F>(state), budget)
     }
 
     fn join(&self, parts: Vec<Value>) -> Value {

@@ -56,9 +56,9 @@ fn nanos(time: Duration, records: usize) -> u64 {
 }
 
 /// Batches that `cut` makes of at most so many records each, until it makes none.
-fn paced(
+pub(super) fn paced(
     pace: Arc<Pace>,
-    mut cut: impl FnMut(usize) -> Option<Batch> + Send + 'static,
+    mut cut: impl FnMut(usize) -> Option<Result<Batch>> + Send + 'static,
 ) -> BatchIter {
     // Where records like these were measured before, the first batch has some: these may take longer.
     let (mut most, mut read) = (4, Duration::ZERO);
@@ -67,7 +67,7 @@ fn paced(
         let began = Instant::now();
         let batch = cut(most)?;
         read = began.elapsed();
-        Some(Batch { pace: Some(Arc::clone(&pace)), ..batch })
+        Some(batch.map(|batch| Batch { pace: Some(Arc::clone(&pace)), ..batch }))
     }))
 }
 
@@ -79,7 +79,7 @@ where
     let mut records = std::iter::once_with(open).flatten();
     paced(pace, move |most| {
         let batch: Vec<_> = records.by_ref().take(most).collect();
-        (!batch.is_empty()).then(|| Batch::of(batch))
+        (!batch.is_empty()).then(|| Ok(Batch::of(batch)))
     })
 }
 
@@ -116,7 +116,7 @@ impl Batches for Places {
             let batch = start..end.min(start.saturating_add(most));
             start = batch.end;
             let len = batch.len();
-            (len > 0).then(|| Batch { records: Box::new(batch), len, pace: None })
+            (len > 0).then(|| Ok(Batch { records: Box::new(batch), len, pace: None }))
         })
     }
 }
@@ -263,10 +263,11 @@ mod tests {
     #[test]
     fn batches_stay_small_until_the_first_was_worked_on() {
         let mut open = Arc::new(FromFn(|| 0..100)).open(0);
-        assert!(open.by_ref().take(9).all(|batch| batch.len == 1));
-        let batch = open.next().expect("more records");
+        let mut next = || open.next().map(|batch| batch.expect("it is in memory"));
+        assert!((0..9).all(|_| next().is_some_and(|batch| batch.len == 1)));
+        let batch = next().expect("more records");
         batch.pace.expect("it is paced").took(1, Duration::from_nanos(10));
-        assert!(open.next().is_some_and(|batch| batch.len == 2));
+        assert!(next().is_some_and(|batch| batch.len == 2));
     }
 
     #[test]
@@ -275,7 +276,9 @@ mod tests {
             for partitions in 1..=records.clamp(1, 7) {
                 let places = Arc::new(Places { records, partitions });
                 let batches = (0..partitions).flat_map(|n| Arc::clone(&places).open(n));
-                let ranges = batches.map(|batch| batch.records.downcast::<Range<usize>>());
+                let ranges = batches.map(|batch| {
+                    batch.expect("it is in memory").records.downcast::<Range<usize>>()
+                });
                 let all = ranges.flat_map(|range| *range.expect("places"));
                 assert!(all.eq(0..records), "{records} records in {partitions}");
             }

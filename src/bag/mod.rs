@@ -13,6 +13,7 @@ mod group;
 mod item;
 mod lend;
 mod memory;
+mod ordered;
 mod origin;
 mod phases;
 #[cfg(feature = "cli")]
@@ -21,6 +22,7 @@ mod read;
 mod repartition;
 mod sketch;
 mod sorted;
+mod sorting;
 mod stream;
 mod tasks;
 #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "plans are of this feature"))]
@@ -351,7 +353,10 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn collect(self) -> Item<Vec<T>> {
-        self.ends_named(Text::none(), "collect", Collect::default())
+        match self.all_direct() {
+            Some(all) => all,
+            None => self.ends_named(Text::none(), "collect", Collect::default()),
+        }
     }
 
     /// How often each record occurs. Of the counts, [`topk`](Item::topk) keeps the commonest,

@@ -171,7 +171,7 @@ impl Reader for ChunkReader {
     async fn next(&mut self) -> Result<Option<Chunk>> {
         Ok(match self {
             Self::Text(blocks) => blocks.next().await?.map(Chunk::Text),
-            Self::Memory(batches) => batches.next().map(Chunk::Records),
+            Self::Memory(batches) => batches.next().transpose()?.map(Chunk::Records),
         })
     }
 
@@ -186,7 +186,9 @@ impl Reader for ChunkReader {
     async fn step(&mut self, lanes: usize) -> Result<Option<Next<Chunk>>> {
         Ok(match self {
             Self::Text(blocks) => blocks.step(lanes).await?.map(|next| next.map(Chunk::Text)),
-            Self::Memory(batches) => batches.next().map(Chunk::Records).map(Next::Block),
+            Self::Memory(batches) => {
+                batches.next().transpose()?.map(Chunk::Records).map(Next::Block)
+            }
         })
     }
 }

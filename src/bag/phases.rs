@@ -5,6 +5,7 @@
 //! made of, and items that are asked for, are over one source, they become one group with one pass
 //! over it, and the tasks over their values are made anew.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +13,7 @@ use super::group::Group;
 use super::item::{Erased, Reduced, Work};
 use super::origin::Origin;
 use super::tasks::Tasks;
+use crate::Result;
 use crate::graph::{Moved, Name, Node, Outcome, Shared, Value};
 
 /// An item whose value is the records of a bag.
@@ -23,7 +25,9 @@ pub(super) struct Phase {
     /// Makes a task's value of the item's.
     pub(super) share: fn(Value) -> Shared,
     /// The item's value, for who asks for the item too.
-    pub(super) copy: fn(&Shared) -> Value,
+    pub(super) copy: fn(&Shared) -> Result<Value>,
+    /// A `Direct` of the records of the bag, if these come to ends without the bag.
+    pub(super) direct: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Phase {
@@ -40,8 +44,8 @@ impl Phase {
 
     /// The phase whose value it read, of one that nothing else holds.
     fn into_before(self) -> Option<Box<Self>> {
-        // Its work holds the reduction as well.
-        drop(self.node);
+        // These hold the reduction as well.
+        drop((self.node, self.direct));
         let Work::Reduce(reduced) = self.erased.work else { return None };
         let Origin::Tasks(tasks) = Arc::into_inner(reduced)?.base.origin else { return None };
         Arc::into_inner(tasks)?.phase.take()

@@ -102,7 +102,7 @@ struct Between<T>(Vec<T>);
 fn records<T: Clone + Send + Sync + 'static>(value: Shared, _: Arc<Pace>) -> BatchIter {
     Box::new(std::iter::once_with(move || {
         let records = Arc::unwrap_or_clone(typed::<Vec<T>>(value));
-        Batch { len: records.len(), records: Box::new(Between(records)), pace: None }
+        Ok(Batch { len: records.len(), records: Box::new(Between(records)), pace: None })
     }))
 }
 

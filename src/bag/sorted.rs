@@ -1,40 +1,39 @@
 //! The records of a bag in order.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use creel_operators::sort::Sort;
+use creel_operators::Spill;
 
-use super::verbs::Text;
-use super::{Bag, Item};
+use super::Bag;
+use super::ordered::Ordered;
+use super::sorting::sorted;
+use super::verbs::{Text, Verbs};
+use crate::graph::Step;
 
-/// Sorts.
+/// Sorts. The records are a bag of the same run.
+///
+/// A sort needs no more than [`Run::memory`](crate::Run::memory): records that have a form in bytes, see
+/// [`Spill`], go to the run's temporary file when they outgrow it, and are merged from there as they are wanted.
+/// Records without a form have to fit. Several ends of one sorted bag sort once; where it is in the file, each
+/// of them reads it.
 impl<T: Send + 'static> Bag<T> {
     /// All records in order, ascending; equal records keep the order of the input.
     ///
-    /// They have to fit in memory: [`Run::memory`](crate::Run::memory) bounds them, without what they point
-    /// to. Where only the first or the last `k` are wanted, [`bottomk`](Self::bottomk) and
-    /// [`topk`](Self::topk) keep no more than these.
+    /// Of a sorted bag [`take`](Self::take) keeps no more records than it gives.
     ///
     /// ```
     /// let sorted = creel::Bag::from_iter([3, 1, 2]).sort();
-    /// assert_eq!(sorted.compute_blocking()?, [1, 2, 3]);
-    /// # Ok::<(), creel::Error>(())
-    /// ```
-    ///
-    /// The sorted records are a bag of the same run, as the rows of other reductions are:
-    ///
-    /// ```
-    /// let words = creel::Bag::from_iter(["eel", "bass", "cod"].map(String::from));
-    /// let first = words.sort().into_bag().take(2);
-    /// assert_eq!(first.compute_blocking()?, ["bass", "cod"]);
+    /// assert_eq!(sorted.clone().take(2).compute_blocking()?, [1, 2]);
+    /// assert_eq!(sorted.map(|n| n * 10).compute_blocking()?, [10, 20, 30]);
     /// # Ok::<(), creel::Error>(())
     /// ```
     #[track_caller]
-    pub fn sort(self) -> Item<Vec<T>>
+    pub fn sort(self) -> Self
     where
-        T: Ord,
+        T: Ord + Spill,
     {
-        self.ends_named(Text::of("sort"), "sort", Sort::by(T::cmp))
+        self.in_order("sort", Text::of("sort"), T::cmp)
     }
 
     /// All records in the order of a key of each, ascending; records of equal keys keep the order of the
@@ -49,11 +48,11 @@ impl<T: Send + 'static> Bag<T> {
     /// # Ok::<(), creel::Error>(())
     /// ```
     #[track_caller]
-    pub fn sort_by_key<K: Ord>(
-        self,
-        key: impl Fn(&T) -> K + Send + Sync + 'static,
-    ) -> Item<Vec<T>> {
-        self.ends("sort_by_key", Sort::by(move |a: &T, b: &T| key(a).cmp(&key(b))))
+    pub fn sort_by_key<K: Ord>(self, key: impl Fn(&T) -> K + Send + Sync + 'static) -> Self
+    where
+        T: Spill,
+    {
+        self.in_order("sort_by_key", Text::Closure, move |a: &T, b: &T| key(a).cmp(&key(b)))
     }
 
     /// All records in an order; those that are equal in it keep the order of the input. See
@@ -65,10 +64,32 @@ impl<T: Send + 'static> Bag<T> {
     /// # Ok::<(), creel::Error>(())
     /// ```
     #[track_caller]
-    pub fn sort_by(
+    pub fn sort_by(self, compare: impl Fn(&T, &T) -> Ordering + Send + Sync + 'static) -> Self
+    where
+        T: Spill,
+    {
+        self.in_order("sort_by", Text::Closure, compare)
+    }
+}
+
+impl<T: Spill> Bag<T> {
+    #[track_caller]
+    fn in_order(
         self,
+        name: &'static str,
+        text: Text,
         compare: impl Fn(&T, &T) -> Ordering + Send + Sync + 'static,
-    ) -> Item<Vec<T>> {
-        self.ends("sort_by", Sort::by(compare))
+    ) -> Self {
+        let base = self.base.named(Step::here(name), text);
+        let (stage, compare) = (self.stage, Arc::new(compare));
+        let all = sorted(base.clone(), Arc::clone(&stage), Arc::clone(&compare), usize::MAX);
+        let first = move |n, step, verbs: Verbs| {
+            let mut base = base.clone();
+            base.steps.push(step);
+            base.verbs = verbs;
+            let first = sorted(base, Arc::clone(&stage), Arc::clone(&compare), n);
+            first.in_form(Ordered::into_vec)
+        };
+        Self::of_ordered(&all, name, first)
     }
 }

@@ -51,6 +51,9 @@ impl<T: Send + 'static> Bag<T> {
         if n == 0 {
             return Item::alone(verbs, base.taken(at), Vec::new(), |_, _| Ok(Vec::new()));
         }
+        if let Some(first) = self.first_direct(n, &at, &verbs) {
+            return first;
+        }
         let drawn = self.base.clone();
         let sketch = ("take", move || drawn.taken(at.clone()));
         let inputs = (move || base.inputs(), self.base.origin.blocksize());

@@ -197,10 +197,12 @@ impl<T: Send + 'static> Bag<T> {
                 part.rest = None;
                 return;
             };
-            let chunk = Chunk::Records(batch);
             let appended = match context.stop.is_set() {
                 true => Err(Error::Cancelled),
-                false => self.append(context, &part.shared, chunk, most, &mut part.made),
+                false => batch.and_then(|batch| {
+                    let chunk = Chunk::Records(batch);
+                    self.append(context, &part.shared, chunk, most, &mut part.made)
+                }),
             };
             let named = |error: Error| error.in_task(|| (name_of(part.number), String::new()));
             part.failed = appended.err().map(named);

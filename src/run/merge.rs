@@ -65,10 +65,11 @@ pub(super) fn one_of<B: 'static, P: Pass<B>>(
 ) -> Result<Outcome> {
     let weight: usize = all.iter().map(|held| pass.weight(&held.state)).sum();
     let limit = context.budget.as_deref().map(Budget::limit);
-    let over = |part: u64| limit.is_some_and(|limit| weight as u64 > limit / part);
+    let over = |weight: usize, part: u64| limit.is_some_and(|limit| weight as u64 > limit / part);
     // Merged states may take twice the memory that they had. And where some were spilled, parts are
     // merged in the memory of the states.
-    let spills = all.iter().any(Held::has_spilled) || all.len() > 1 && over(2);
+    let joint = all.iter().map(|held| pass.joint_weight(&held.state)).sum();
+    let spills = all.iter().any(Held::has_spilled) || all.len() > 1 && over(joint, 2);
     if spills {
         for held in &mut all {
             held.spill(context, &**pass)?;
@@ -76,7 +77,7 @@ pub(super) fn one_of<B: 'static, P: Pass<B>>(
     }
     let node = match (context.threads, weight) {
         // Each part is settled by itself, in a fraction of the memory that all of them would take.
-        _ if spills || over(4) => by_parts(context, all, SPILL_BITS, pass),
+        _ if spills || over(weight, 4) => by_parts(context, all, SPILL_BITS, pass),
         // More parts than threads, so that none is long alone at the end.
         (threads @ 2.., BY_PARTS..) => by_parts(context, all, threads.ilog2() + 2, pass),
         _ => {

@@ -48,9 +48,9 @@ pub(crate) use crate::memory::READY;
 pub(crate) use input::{Job, Order, Text};
 #[cfg(feature = "cli")]
 pub(crate) use merge::whole_of;
-pub(crate) use reduce::{Pass, reduction};
 #[cfg(any(feature = "cli", test))]
-pub(crate) use reduce::{reduce, unfit};
+pub(crate) use reduce::reduce;
+pub(crate) use reduce::{Pass, reduction, unfit};
 pub(crate) use spilled::Held;
 #[cfg(feature = "cli")]
 pub(crate) use spilled::save_each;

@@ -51,11 +51,26 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         false
     }
 
+    /// Makes of a state that may become full one that is not, and of all that come of it, so that it can be
+    /// spilled. Returns false if it cannot.
+    fn give_up(&self, _state: &Self::State) -> bool {
+        false
+    }
+
     /// Adds what `from` has seen, which stands after what `into` has seen.
     fn merge(&self, into: &mut Self::State, from: Self::State);
 
     /// As `weight`, `parts`, `join`, `save` and `load` of a combiner.
     fn weight(&self, state: &Self::State) -> usize;
+
+    /// What a state weighs where it may have to be merged with others: more than that is merged by parts, in
+    /// the memory of a part.
+    fn joint_weight(&self, state: &Self::State) -> usize {
+        self.weight(state)
+    }
+
+    /// Does what can be done for a state that is fed no more, on the lane that has fed it.
+    fn seal(&self, _state: &mut Self::State) {}
 
     /// The bytes of memory that a state holds, as `held` of a combiner.
     fn held(&self, state: &Self::State) -> usize {

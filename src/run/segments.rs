@@ -240,7 +240,9 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     fn leave(&self) -> Result<()> {
         let left = self.dispatch.lock().kept.leave();
         let Some((failure, segments)) = left else { return Ok(()) };
-        // None of them has spilled if it may be full.
+        if segments.values().any(|segment| segment.kept.has_spilled()) {
+            return Err(failure.error);
+        }
         let merged = segments.into_values().reduce(|mut into, from| {
             self.pass.merge(&mut into.kept.state, from.kept.state);
             into
@@ -255,7 +257,8 @@ impl<I: Input, P: Pass<BlockOf<I>>> Lane<'_, I, P> {
     }
 
     /// Publishes a segment, merges neighbours, and spills what is over the memory.
-    fn publish(&mut self, segment: Segment<P::State>) -> Result<()> {
+    fn publish(&mut self, mut segment: Segment<P::State>) -> Result<()> {
+        self.pass.seal(&mut segment.kept.state);
         let mut segment = self.held(segment);
         self.share = self.context.budget.as_deref().map(Budget::share);
         let mut state = self.dispatch.lock();

@@ -88,15 +88,15 @@ impl<S> Held<S> {
     /// now, or nothing.
     ///
     /// Where the order matters, all that has a form is spilled, however little it is: what is spilled later
-    /// comes behind it. A state that may become full is not spilled: it is not known to be full without what it
-    /// has spilled, and then all of the input would be read.
+    /// comes behind it. A state that may become full gives that up, so that all of the input is read, or is not
+    /// spilled: it is not known to be full without what it has spilled.
     pub(crate) fn spill<B>(
         &mut self,
         context: &Context,
         pass: &impl Pass<B, State = S>,
     ) -> Result<bool> {
         let Some(budget) = &context.budget else { return Ok(false) };
-        if pass.may_fill(&self.state) {
+        if pass.may_fill(&self.state) && !pass.give_up(&self.state) {
             return Ok(false);
         }
         let (before, empty) = (pass.held(&self.state), pass.held(&pass.emptied(&self.state)));

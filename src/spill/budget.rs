@@ -14,6 +14,12 @@ use super::file::{Extent, SpillFile};
 use crate::memory::{LaneNeeds, Manager, Reservation};
 use crate::{Error, Result};
 
+/// As many sorted runs as this are merged at once, a piece of each in memory, in an eighth of the budget.
+pub(crate) const FAN_IN: u64 = 64;
+
+/// The least and the most bytes in a piece of a sorted run.
+const PIECE: (u64, u64) = (16 << 10, 256 << 10);
+
 /// The memory of a run, what its lanes have of it, and the file for the rest.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -76,6 +82,11 @@ impl Budget {
             .as_ref()
             .map_or(0, |lanes| lanes.now.lock().unwrap_or_else(PoisonError::into_inner).1.bytes());
         self.manager.limit() - of_lanes
+    }
+
+    /// The bytes of a piece of a sorted run, of which [`FAN_IN`] are in memory at once.
+    pub(super) fn piece(&self) -> usize {
+        (self.limit() / 8 / FAN_IN).clamp(PIECE.0, PIECE.1) as usize
     }
 
     /// Ends the reservations of all but so many lanes, which begin no block any more. Returns false if there

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::runs::{FAN_IN, Stored, load};
-use super::{Budget, Extent, RowWriter, Run};
+use super::runs::{Stored, load};
+use super::{Budget, Extent, FAN_IN, RowWriter, Run};
 use crate::Result;
 use crate::memory::Reservation;
 

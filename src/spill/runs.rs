@@ -7,12 +7,6 @@ use creel_operators::aggregate::{Reader, Writer};
 use super::{Batch, Budget, Extent};
 use crate::Result;
 
-/// As many runs as this are merged at once, a piece of each in memory, in an eighth of the budget.
-pub(crate) const FAN_IN: u64 = 64;
-
-/// The least and the most bytes of rows in a piece.
-const PIECE: (u64, u64) = (16 << 10, 256 << 10);
-
 /// A row with more bytes is long: it stands outside of the pieces, and a merge moves only its place. So a
 /// piece of each run takes little memory, whatever the rows are.
 pub(super) const LONG: usize = if cfg!(test) { 64 } else { 8 << 10 };
@@ -98,10 +92,9 @@ enum Long {
 impl<'b> RowWriter<'b> {
     /// A writer of no rows yet.
     pub(crate) fn new(budget: &'b Budget) -> Self {
-        let piece = (budget.limit() / 8 / FAN_IN).clamp(PIECE.0, PIECE.1) as usize;
         Self {
             batch: Batch::new(budget),
-            piece,
+            piece: budget.piece(),
             bytes: Vec::new(),
             pieces: Vec::new(),
             long: Vec::new(),
