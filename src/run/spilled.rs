@@ -188,6 +188,8 @@ pub(super) fn load<B, P: Pass<B>>(
         return Err(Error::Cancelled);
     }
     let Some(budget) = &context.budget else { return Ok(()) };
-    let bytes = budget.read(extent)?;
-    if pass.load(into, &bytes) { Ok(()) } else { Err(budget.damaged(extent, "it is no state")) }
+    match budget.with_bytes(extent, |bytes| pass.load(into, bytes))? {
+        true => Ok(()),
+        false => Err(budget.damaged(extent, "it is no state")),
+    }
 }

@@ -26,6 +26,9 @@ pub(crate) struct Budget {
     manager: Arc<Manager>,
     lanes: Option<Lanes>,
     pub(super) file: SpillFile,
+    /// Buffers for what is read back, a pair for each thread that does: memory that is given back and asked for again
+    /// costs more than reading does.
+    buffers: Mutex<Vec<[Vec<u8>; 2]>>,
     /// Whether states are known not to fit, before any is written.
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     spills: AtomicBool,
@@ -57,6 +60,7 @@ impl Budget {
             manager: Manager::new(limit),
             lanes: None,
             file: SpillFile::new(folder),
+            buffers: Mutex::default(),
             spills: AtomicBool::new(false),
         }
     }
@@ -200,6 +204,23 @@ impl Budget {
     /// If they cannot be read, or are not what was written.
     pub(crate) fn read(&self, extent: Extent) -> Result<Vec<u8>> {
         self.file.read(extent)
+    }
+
+    /// Calls `visit` with spilled bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) fn with_bytes<T>(
+        &self,
+        extent: Extent,
+        visit: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let pool = || self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = pool().pop().unwrap_or_default();
+        let visited = self.file.read_into(extent, &mut buffers).map(visit);
+        pool().push(buffers);
+        visited
     }
 
     /// Appends spilled bytes to a buffer.

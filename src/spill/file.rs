@@ -132,6 +132,26 @@ impl SpillFile {
         Ok(bytes)
     }
 
+    /// Reads the bytes of an extent into buffers that were used before; returns them.
+    pub(super) fn read_into<'b>(
+        &self,
+        extent: Extent,
+        [frame, bytes]: &'b mut [Vec<u8>; 2],
+    ) -> Result<&'b [u8]> {
+        frame.clear();
+        reserve(frame, extent.len);
+        frame.resize(extent.len, 0);
+        self.read_frame(extent, frame)?;
+        if !extent.packed {
+            return Ok(frame);
+        }
+        bytes.clear();
+        reserve(bytes, extent.holds);
+        bytes.resize(extent.holds, 0);
+        self.unpack(extent, frame, bytes)?;
+        Ok(bytes)
+    }
+
     /// Appends the bytes of an extent to a buffer.
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(super) fn append(&self, extent: Extent, bytes: &mut Vec<u8>) -> Result<()> {
