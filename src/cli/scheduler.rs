@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use super::args::{Args, When};
+use super::args::{Args, Errors, When};
 use super::{message, partial, signals};
 use crate::plan::{Partials, Plan};
 use crate::program::{InputFormat, Program};
@@ -100,10 +100,14 @@ impl Submitted {
             match args.telling.progress {
                 When::Never => "never",
                 When::Always => "always",
+                When::Json => "json",
                 _ if args.telling.quiet => "never",
                 _ => "auto",
             },
         ]);
+        if args.telling.errors == Errors::Json {
+            python.args(["--errors", "json"]);
+        }
         let started = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = started.map_err(|error| failed("creel-dask cannot be started", &error))?;
         let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

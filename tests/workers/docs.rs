@@ -53,7 +53,6 @@ fn sessions_print_what_they_show() {
 /// Runs a script for each task, as the scheduler does that sets its variables.
 fn runs_each_task(script: &str, number: &str, others: &[(&str, &str)]) {
     let planned = Planned::new(root(), PROGRAMS[4], 3);
-    std::fs::create_dir(planned.file("states")).expect("a folder");
     let creel = Path::new(env!("CARGO_BIN_EXE_creel")).parent().expect("a folder");
     let path = format!("{}:{}", creel.display(), std::env::var("PATH").expect("a path"));
     for task in 0..planned.tasks.len() {
@@ -70,6 +69,8 @@ fn runs_each_task(script: &str, number: &str, others: &[(&str, &str)]) {
 #[test]
 fn the_script_of_the_slurm_array_runs_each_task() {
     let script = block("bash", "#SBATCH");
+    // The script that submits it makes the folder.
+    let script = format!("mkdir -p states\n{script}");
     runs_each_task(&script, "SLURM_ARRAY_TASK_ID", &[("SLURM_CPUS_PER_TASK", "2")]);
 }
 

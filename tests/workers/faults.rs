@@ -141,23 +141,27 @@ fn a_plan_may_say_that_a_source_that_is_gone_fails_its_run() {
         std::fs::write(folder.join(name), format!("{name}\n").repeat(20_000))
             .expect("it is written");
     }
-    let planned = Planned::new(folder, (&[], "count", &["a.txt", "b.txt"]), 2);
+    let mut planned = Planned::new(folder, (&[], "count", &["a.txt", "b.txt"]), 2);
     let plan = planned.file("plan").display().to_string();
     printed(creel(
         folder,
         &["--plan-to", &plan, "--on-missing", "fail", "count", "a.txt", "b.txt"],
     ));
-    printed(planned.step("list", &["--into", "parts", "--tasks", "2"]));
+    printed(planned.step("list", &["--into", "both", "--tasks", "2"]));
     std::fs::rename(folder.join("b.txt"), folder.join("moved")).expect("it is moved");
-    let output = planned.step("run", &["parts/0001.parts", "-o", "state"]);
+    let output = planned.step("run", &["both/0001.parts", "-o", "state"]);
     refused(&output, 3, &["b.txt: not found"]);
     assert!(!planned.file("state").exists());
     // An object that is another one than that which was listed.
     std::fs::write(folder.join("b.txt"), "another\n").expect("it is written");
-    let output = planned.step("run", &["parts/0001.parts", "-o", "state"]);
+    let output = planned.step("run", &["both/0001.parts", "-o", "state"]);
     refused(&output, 3, &["b.txt", "changed while it was being read"]);
-    // It is listed again.
-    printed(planned.step("list", &["--into", "parts", "--tasks", "2"]));
+    // It is listed again, in a folder of its own: whoever runs all files of one would run the old ones too.
+    let output = planned.step("list", &["--into", "both", "--tasks", "2"]);
+    refused(&output, 2, &["it has partitions of another listing (000", "name a new folder"]);
+    let names = printed(planned.step("list", &["--into", "again", "--tasks", "2"]));
+    let names = String::from_utf8(names).expect("names");
+    planned.tasks = names.lines().map(str::to_owned).collect();
     let states: Vec<String> = planned.states();
     let args: Vec<&str> = states.iter().map(String::as_str).collect();
     assert_eq!(printed(planned.step("finish", &args)), b"20001\n");

@@ -75,6 +75,23 @@ fn a_keyed_program_keeps_to_the_memory_of_each_worker() {
 }
 
 #[test]
+fn counts_of_keys_that_hardly_repeat_keep_to_the_memory_of_each_worker() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.txt"), words(500_000)).expect("it is written");
+    let planned = Planned::new(folder.path(), (&[], "words | frequencies", &["a.txt"]), 1);
+    let plan = ["plan", "parts/0000.parts"];
+    for into in [["-o", "state"].as_slice(), &["--into", "shards", "--shards", "16"]] {
+        let (output, most) = measured(&planned, &[&["run"], &plan[..], into].concat());
+        assert_eq!((output.status.code(), said(&output)), (Some(0), String::new()), "{into:?}");
+        assert!(most <= (64 << 20) + BEYOND, "{into:?} took {} MiB", most >> 20);
+    }
+    let (output, most) = measured(&planned, &["finish", "plan", "state", "-o", "answer"]);
+    assert_eq!((output.status.code(), said(&output)), (Some(0), String::new()));
+    assert!(most <= (64 << 20) + BEYOND, "{} MiB", most >> 20);
+    assert!(std::fs::read(planned.file("answer")).expect("an answer") == planned.answer);
+}
+
+#[test]
 fn a_list_of_objects_that_does_not_fit_is_refused_with_what_would_do() {
     let folder = tempfile::tempdir().expect("a folder");
     for file in 0..60_000 {

@@ -113,13 +113,12 @@ fn shards_that_are_missing_doubled_or_mixed_are_refused_by_name() {
 fn what_the_runs_of_shards_pass_over_is_told_once() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a"), b"one\n\xff\ntwo\n").expect("it is written");
-    let mut planned = Planned::new(folder.path(), (&["--invalid", "skip"], "count", &["a"]), 1);
+    let planned = Planned::new(folder.path(), (&["--invalid", "skip"], "count", &["a"]), 1);
     let plan = planned.file("plan").display().to_string();
     let asked = ["--plan-to", &plan, "--invalid", "skip", "frequencies", "a"];
     printed(crate::creel(folder.path(), &asked));
-    printed(planned.step("list", &["--into", "parts", "--tasks", "1"]));
-    planned.tasks = vec!["parts/0000.parts".to_owned()];
-    let run = ["parts/0000.parts", "--into", "s", "--shards", "3", "-q"];
+    printed(planned.step("list", &["--into", "again", "--tasks", "1"]));
+    let run = ["again/0000.parts", "--into", "s", "--shards", "3", "-q"];
     printed(planned.step("run", &run));
     let output = planned.step("finish", &["s/0000.state", "s/0001.state", "s/0002.state"]);
     refused(&output, 0, &["skipped 1 record at "]);

@@ -79,6 +79,14 @@ impl Counting<String> {
     }
 }
 
+impl Counting<String> {
+    /// Adds texts and how often each occurs, as [`Counts::save_by_key`] writes them. Returns false, and some may have
+    /// been added, if these are no such bytes.
+    pub fn add_rows(&mut self, rows: &[u8]) -> bool {
+        self.0.table.add_rows(rows, |key| std::str::from_utf8(key).is_ok()).is_some()
+    }
+}
+
 impl<K: Stored> Counting<K> {
     /// Counts the keys that wait, and returns all.
     pub fn finish(mut self) -> Counts<K> {
@@ -91,9 +99,14 @@ impl<K: Stored> Counting<K> {
         self.0.save_parts(bits, write)
     }
 
-    /// Of its [weight](Combiner::weight), the bytes of keys that wait: to count them takes as much in tables.
+    /// Of its [weight](Combiner::weight), the bytes of keys that wait.
     pub fn waiting(&self) -> usize {
         self.0.table.waiting()
+    }
+
+    /// The bytes that the keys that wait take when all of them are [counted](Self::finish), at most.
+    pub fn counted(&self) -> usize {
+        self.0.table.counted()
     }
 
     /// The bytes of memory besides what is [held](Combiner::held), that hold nothing and are there for keys that come.

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::logs::{KeyLogs, are_logs, checked};
+use super::slot::INLINE;
 use super::text::TextTable;
 use super::text_key::Text;
 use crate::Key;
@@ -69,8 +70,12 @@ impl<K> TextTable<K> {
     /// Moves all keys to logs, and has those that come wait there.
     fn begin_logs(&mut self) {
         let mut logs = Box::new(KeyLogs::new(self.skip));
-        self.each_row(|hash, key, n| logs.push(hash, key, n));
-        *self = Self { logs: Some(logs), ..Self::empty(self.skip) };
+        let table = std::mem::replace(self, Self::empty(self.skip));
+        // A shard goes when its rows are there, so that not all is there twice.
+        for shard in table.shards {
+            shard.each_row(&table.seed, |hash, key, n| logs.push(hash, key, n));
+        }
+        self.logs = Some(logs);
     }
 
     /// Counts the keys that wait if they repeat, as those of some logs do.
@@ -169,6 +174,17 @@ impl<K> TextTable<K> {
             _ => *self = Self::empty(self.skip),
         }
         self.distinct = 0;
+    }
+
+    /// The bytes of a table of the keys that wait, if none repeats.
+    pub(super) fn counted(&self) -> usize {
+        /// The bytes of slots for a key: from 1.4 to 2.8 of them, of sixteen bytes.
+        const SLOTS: usize = 36;
+        let Some(logs) = &self.logs else { return 0 };
+        let (rows, bytes) = (logs.rows(), logs.held());
+        // Keys that have no room in their slots are beside them.
+        let long = if bytes / rows.max(1) > INLINE + 2 { bytes } else { 0 };
+        rows * SLOTS + long
     }
 
     /// Appends the keys that wait in another table.

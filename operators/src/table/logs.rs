@@ -36,6 +36,8 @@ pub(super) struct KeyLogs {
     open: Vec<Buffer>,
     full: Vec<Vec<Buffer>>,
     slabs: Vec<Slabs>,
+    /// The rows of each log.
+    rows: Vec<usize>,
     /// The bytes of all buffers.
     held: usize,
 }
@@ -51,6 +53,7 @@ impl KeyLogs {
             open: std::iter::repeat_with(Buffer::default).take(1 << bits).collect(),
             full: std::iter::repeat_with(Vec::new).take(1 << bits).collect(),
             slabs: std::iter::repeat_with(|| Slabs::new(SLAB)).take(slabs).collect(),
+            rows: vec![0; 1 << bits],
             held: 0,
         }
     }
@@ -70,6 +73,11 @@ impl KeyLogs {
         self.full[log].iter().map(Buffer::weight).sum::<usize>() + self.open[log].weight()
     }
 
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.iter().sum()
+    }
+
     /// The bytes of memory that hold nothing, and are there for rows that come.
     pub(super) fn unused(&self) -> usize {
         self.slabs.iter().map(Slabs::unused).sum()
@@ -87,6 +95,7 @@ impl KeyLogs {
         put(open, key.len() as u64);
         open.extend_from_slice(key);
         put(open, n);
+        self.rows[log] += 1;
     }
 
     /// Begins another buffer of a log, with at least so much room.
@@ -130,8 +139,10 @@ impl KeyLogs {
         while !rest.is_empty() {
             let of_log = saved::take_bytes(&mut rest)?;
             if u32::from(skip) == self.skip && log < self.open.len() {
-                rows += checked(of_log, &can_be, |_, _| ())?;
+                let of_this = checked(of_log, &can_be, |_, _| ())?;
                 self.append_bytes(log, of_log);
+                self.rows[log] += of_this as usize;
+                rows += of_this;
             } else {
                 rows += checked(of_log, &can_be, |key, n| self.push(hash(key), key, n))?;
             }
@@ -158,17 +169,19 @@ impl KeyLogs {
         let taken = full.into_iter().chain([std::mem::take(open)]);
         let taken: Vec<_> = taken.collect();
         self.held -= taken.iter().map(Buffer::weight).sum::<usize>();
+        self.rows[log] = 0;
         taken.into_iter()
     }
 
     /// Appends the rows of other logs, whose hashes have the same bits in common.
     pub(super) fn append(&mut self, mut other: Self) {
         for log in 0..self.open.len() {
-            self.append_to(log, other.take(log));
+            self.append_to(log, other.rows[log], other.take(log));
         }
     }
 
-    fn append_to(&mut self, log: usize, buffers: impl Iterator<Item = Buffer>) {
+    fn append_to(&mut self, log: usize, rows: usize, buffers: impl Iterator<Item = Buffer>) {
+        self.rows[log] += rows;
         for buffer in buffers.filter(|buffer| !buffer.is_empty()) {
             self.held += buffer.weight();
             self.full[log].push(buffer);
@@ -181,7 +194,8 @@ impl KeyLogs {
         if bits <= self.bits {
             for log in 0..self.open.len() {
                 let part = &mut parts[log >> (self.bits - bits)];
-                part.append_to(log & (part.open.len() - 1), self.take(log));
+                let into = log & (part.open.len() - 1);
+                part.append_to(into, self.rows[log], self.take(log));
             }
             return parts;
         }
@@ -210,7 +224,7 @@ impl KeyLogs {
             for log in 0..part.open.len() {
                 let all = (n << part.bits | log) as u64;
                 let into = all >> (cut + part.bits - joined.bits);
-                joined.append_to(into as usize, part.take(log));
+                joined.append_to(into as usize, part.rows[log], part.take(log));
             }
         }
         joined
@@ -224,8 +238,9 @@ impl Clone for KeyLogs {
             for piece in self.pieces(log) {
                 let mut buffer = clone.slabs[log >> NEIGHBOURS.min(self.bits)].buffer(piece.len());
                 buffer.extend_from_slice(piece);
-                clone.append_to(log, std::iter::once(buffer));
+                clone.append_to(log, 0, std::iter::once(buffer));
             }
+            clone.rows[log] = self.rows[log];
         }
         clone
     }

@@ -76,7 +76,7 @@ impl<K> TextTable<K> {
 impl<K> TextTable<K> {
     /// Counts rows, as [`saved`] writes them, of keys that `can_be`; returns how many there are. `None` if bytes are no
     /// such rows: then some may have been counted.
-    pub(super) fn add_rows(
+    pub(crate) fn add_rows(
         &mut self,
         mut bytes: &[u8],
         can_be: impl Fn(&[u8]) -> bool,

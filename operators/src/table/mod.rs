@@ -66,6 +66,11 @@ pub trait Table<K: Stored>: Default + Clone + Debug + Send + Sync + 'static {
         0
     }
 
+    /// The bytes that the keys that wait take when they are counted, at most.
+    fn counted(&self) -> usize {
+        0
+    }
+
     /// Counts a key `n` times more.
     fn add<Q: Key<Owned = K>>(&mut self, key: Q, n: u64);
 

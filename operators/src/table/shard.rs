@@ -374,8 +374,8 @@ impl Shard {
     /// Makes room for so many keys, and bytes of long ones, if it has none yet.
     pub(super) fn reserve(&mut self, keys: usize, long: usize) {
         if self.slots.is_empty() && keys > 0 {
-            // Less full than it may be, as there may be more keys.
-            let slots = (keys / 5 * 8).next_power_of_two().clamp(LEAST, MOST);
+            // Somewhat less full than it may be, as there may be more keys.
+            let slots = (keys / 10 * 14).next_power_of_two().clamp(LEAST, MOST);
             self.slots = Huge::filled(Slot::EMPTY, slots);
             reserve_exact(&mut self.arena, long + long / 16);
         }

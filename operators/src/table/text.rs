@@ -301,6 +301,10 @@ impl<K: Text> Table<K> for TextTable<K> {
         self.logs.as_ref().map_or(0, |logs| logs.held())
     }
 
+    fn counted(&self) -> usize {
+        Self::counted(self)
+    }
+
     fn unused(&self) -> usize {
         self.logs.as_ref().map_or(0, |logs| logs.unused())
     }

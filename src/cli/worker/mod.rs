@@ -89,15 +89,38 @@ fn write_tasks(
     names: &mut Target,
 ) -> Result<()> {
     make_folder(folder)?;
-    for (number, task) in listing.divide(tasks)?.into_iter().enumerate() {
+    check_no_parts(folder)?;
+    let tasks = listing.divide(tasks)?;
+    // Names are in the order of the input.
+    let digits = tasks.len().saturating_sub(1).to_string().len().max(4);
+    for (number, task) in tasks.into_iter().enumerate() {
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
-        let path = folder.join(format!("{number:04}.parts"));
+        let path = folder.join(format!("{number:0digits$}.parts"));
         let mut target = open(args, &path, 1)?;
         listing.write(task, &mut target)?;
         target.finish()?;
         names.write(format!("{}\n", path.display()).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Fails if a folder has partitions: a launcher that takes all files would run them too.
+fn check_no_parts(folder: &Path) -> Result<()> {
+    let failed = |error: io::Error| Error::Output {
+        path: folder.display().to_string(),
+        source: error.into(),
+    };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|suffix| suffix == "parts") {
+            let reason = format!(
+                "it has partitions of another listing ({}); name a new folder, or remove them",
+                path.file_name().unwrap_or_default().display()
+            );
+            return Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, reason)));
+        }
     }
     Ok(())
 }

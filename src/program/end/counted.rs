@@ -81,6 +81,16 @@ struct Texts {
 const COUNT: creel_operators::Frequencies<String> = creel_operators::Frequencies::new();
 
 impl Texts {
+    /// The bytes that are needed beside the texts that wait, to count them: a table of few at a time, or one of all, for
+    /// which their memory is given back by quarters.
+    fn to_count(&self) -> usize {
+        let waiting = self.counting.waiting();
+        match rows::are_few(self.of.wanted) {
+            true => waiting / 64,
+            false => self.counting.counted().saturating_sub(waiting) + waiting / 4,
+        }
+    }
+
     /// The rows that are wanted. Where these are few, tables of some texts each are made, one after another: they fit
     /// the caches, and the memory of all is not needed.
     fn rows(self, context: &Context) -> Result<rows::Rows> {
@@ -116,9 +126,11 @@ impl LaneState for Texts {
     fn shards(self, shards: usize) -> Vec<Option<Self>> {
         let mut counts: Vec<Counts<String>> = (0..shards).map(|_| Counts::default()).collect();
         let Self { of, counting } = self;
-        for (text, n) in counting.finish().iter() {
-            counts[shard_of(text.as_bytes(), shards)].add(text, n);
-        }
+        counting.each_part(&mut |part| {
+            for (text, n) in part.iter() {
+                counts[shard_of(text.as_bytes(), shards)].add(text, n);
+            }
+        });
         let shard =
             |counts: Counts<_>| (!counts.is_empty()).then(|| Self { of, counting: counts.into() });
         counts.into_iter().map(shard).collect()
@@ -131,11 +143,11 @@ impl LaneState for Texts {
     }
 
     fn weight(&self) -> usize {
-        COUNT.weight(&self.counting)
+        COUNT.weight(&self.counting) + self.to_count()
     }
 
     fn held(&self) -> usize {
-        COUNT.held(&self.counting)
+        COUNT.held(&self.counting) + self.to_count()
     }
 
     fn unused(&self) -> usize {
@@ -144,12 +156,8 @@ impl LaneState for Texts {
 
     fn merging(&self) -> usize {
         let waiting = self.counting.waiting();
-        let counted = match rows::are_few(self.of.wanted) {
-            true => waiting / 8,
-            false => 2 * waiting,
-        };
         // A table that grows has its old and its new place at once.
-        2 * (COUNT.weight(&self.counting) - waiting) + waiting + counted
+        2 * (COUNT.weight(&self.counting) - waiting) + waiting + self.to_count()
     }
 
     fn name(&self) -> String {
@@ -207,7 +215,7 @@ impl LaneState for Texts {
         }
         // Looked up many at a time, of which each is checked to be text.
         let damaged = rows.damaged("bytes that are no text");
-        match COUNT.load(&mut self.counting, rows.take(rows.left() - bytes.left())?) {
+        match self.counting.add_rows(rows.take(rows.left() - bytes.left())?) {
             true => Ok(()),
             false => Err(damaged),
         }
