@@ -39,6 +39,7 @@ class Cluster:
 
     folder: pathlib.Path
     environment: dict[str, str]
+    protocol: str = "tcp"
     scheduler: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -63,7 +64,7 @@ class Cluster:
     def start_scheduler(self) -> None:
         """Starts the scheduler on a free port, and waits until it has written its address."""
         self.scheduler = self.spawn(
-            "scheduler", "scheduler", "--host", "127.0.0.1", "--port", 0, "--dashboard-address", "127.0.0.1:0",
+            "scheduler", "scheduler", "--host", "127.0.0.1", "--port", 0, "--protocol", self.protocol, "--dashboard-address", "127.0.0.1:0",
             "--scheduler-file", self.scheduler_file,
         )
         self.until(lambda: self.scheduler_file.exists() and bool(self.scheduler_file.read_text()), "scheduler")
@@ -75,7 +76,7 @@ class Cluster:
         if path is not None:
             self.environment = {**environment, "PATH": path}
         worker = self.spawn(
-            f"worker-{index}", "worker", self.address, "--host", "127.0.0.1", "--nthreads", 1,
+            f"worker-{index}", "worker", self.address, "--host", "127.0.0.1", "--protocol", self.protocol, "--nthreads", 1,
             "--memory-limit", memory, "--nanny" if nanny else "--no-nanny", "--name", f"worker-{index}",
             "--dashboard-address", "127.0.0.1:0", "--local-directory", self.folder / f"local-{index}",
         )
@@ -125,6 +126,7 @@ def cluster(
     memory: str = "1GB",
     nanny: bool = False,
     environment: dict[str, str] | None = None,
+    protocol: str = "tcp",
 ) -> Iterator[Cluster]:
     """A scheduler and so many workers, which find creel on their PATH."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +136,7 @@ def cluster(
     # Nothing of the client's environment is theirs: no PYTHONPATH, and no virtual environment.
     inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     path = f"{tools}:/usr/bin:/bin"
-    made = Cluster(folder, {**inherited, "PATH": path, **(environment or {})})
+    made = Cluster(folder, {**inherited, "PATH": path, **(environment or {})}, protocol)
     try:
         made.start_scheduler()
         for _ in range(workers):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,3 +38,13 @@ CASES = (
     Case("all records", "map(length)", ("peps/*.rst", "access.log")),
     Case("sorted", "sort | take(5)", ("access.log",)),
 )
+
+
+def texts(rows: Iterable[Any]) -> list[str]:
+    """Rows as texts. As values 1, 1.0 and True are equal, and so are objects with their keys in another order."""
+    return [json.dumps(row) for row in rows]
+
+
+def rows_of(output: bytes) -> list[Any]:
+    """The values of lines of JSON."""
+    return [json.loads(line) for line in output.splitlines()]

@@ -147,3 +147,17 @@ def test_integers_keep_all_of_their_digits(tmp_path: pathlib.Path) -> None:
     source.write_text(f"[-{'7' * 9001}]\n")
     rows = creel_dask.Program("flatten", source).compute(scheduler="sync")
     assert rows[0] == -7 * (10**9001 - 1) // 9
+
+
+def test_paths_are_of_this_folder_and_not_of_a_pattern_in_its_name(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("[xy]", "x"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.log").write_text(f"{folder}\n")
+    monkeypatch.chdir(tmp_path / "x")
+    assert creel_dask.Program("take(1)", "*.log").compute(scheduler="sync") == ["x"]
+    # The command refuses a pattern below such a folder.
+    monkeypatch.chdir(tmp_path / "[xy]")
+    with pytest.raises(creel_dask.CreelError):
+        creel_dask.Program("take(1)", "*.log")

@@ -9,37 +9,13 @@ import subprocess
 import sys
 
 import pytest
-from cluster import ROOT, Cluster, binary, creel
+from cluster import ROOT, Cluster, cluster, creel
+from command import command, environment, run
 from programs import CASES, Case
 from test_faults import processes, until
 
 FIXTURES = ROOT / "fixtures"
 PROGRAM = "words | frequencies | topk(3)"
-
-
-def environment(tmp_path: pathlib.Path) -> dict[str, str]:
-    """One where python3 is that of these tests, and temporary files are told apart."""
-    tools = tmp_path / "tools"
-    tools.mkdir(exist_ok=True)
-    # A link to a Python of a virtual environment would not find the environment.
-    python = tools / "python3"
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    own = tmp_path / "tmp"
-    own.mkdir(exist_ok=True)
-    return {**os.environ, "PATH": f"{tools}:/usr/bin:/bin", "TMPDIR": str(own)}
-
-
-def command(address: str, *arguments: object) -> list[str]:
-    return [str(binary()), "--scheduler", address, *map(str, arguments)]
-
-
-def run(tmp_path: pathlib.Path, address: str, *arguments: object, **more: str) -> subprocess.CompletedProcess[bytes]:
-    done = subprocess.run(
-        command(address, *arguments), capture_output=True, env={**environment(tmp_path), **more}, timeout=120
-    )
-    assert not os.listdir(tmp_path / "tmp"), "nothing is left"
-    return done
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -78,6 +54,57 @@ def test_faults_end_with_the_exit_codes_of_the_command(two: Cluster, tmp_path: p
     assert done.returncode == 2 and b"- is read by this one alone" in done.stderr
     done = run(tmp_path, two.address, "--merge", "a.state")
     assert done.returncode == 2
+    done = run(tmp_path, "nonsense://127.0.0.1:9", "count", f"{FIXTURES}/access.log")
+    assert done.returncode == 2 and b"unknown address scheme 'nonsense'" in done.stderr
+    aborts_not(done.stderr)
+
+
+def aborts_not(told: bytes) -> None:
+    """The process of Python ends by itself, with a code of its own."""
+    assert b"Fatal" not in told and b"signal" not in told and b"Traceback" not in told, told
+
+
+def test_a_bad_record_ends_with_the_exit_code_of_the_command(two: Cluster, tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text("{}\nnonsense\n")
+    done = run(tmp_path, two.address, "sum(.a)", source)
+    assert done.returncode == creel("sum(.a)", source, check=False).returncode == 4
+    assert os.fsencode(source) in done.stderr and b"worker tcp://127.0.0.1:" in done.stderr
+    aborts_not(done.stderr)
+
+
+def test_another_version_of_a_worker_ends_with_the_exit_code_of_usage(tmp_path: pathlib.Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "creel").write_text("#!/bin/sh\necho creel 0.0.9\n")
+    (old / "creel").chmod(0o755)
+    with cluster(tmp_path / "c", 0) as made:
+        made.start_worker(path=f"{old}:/usr/bin:/bin")
+        done = run(tmp_path, made.address, "count", f"{FIXTURES}/access.log")
+    assert done.returncode == 2 and b"creel 0.0.9" in done.stderr
+    aborts_not(done.stderr)
+
+
+def test_tls_takes_its_certificates_from_dasks_configuration(tmp_path: pathlib.Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )
+    # One certificate that all trust and all show.
+    tls = {"CA_FILE": certificate} | {
+        f"{role}__{name}": path
+        for role in ("SCHEDULER", "WORKER", "CLIENT") for name, path in (("CERT", certificate), ("KEY", key))
+    }
+    configured = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(path) for name, path in tls.items()}
+    with cluster(tmp_path / "c", 1, protocol="tls", environment=configured) as made:
+        assert made.address.startswith("tls://127.0.0.1:")
+        done = run(tmp_path, made.address, "count", f"{FIXTURES}/access.log", **configured)
+        assert (done.returncode, done.stdout) == (0, b"1500\n"), done.stderr
+        without = run(tmp_path, made.address, "count", f"{FIXTURES}/access.log")
+        assert without.returncode == 2 and b"needs distributed.comm.tls.ca-file" in without.stderr
+        aborts_not(without.stderr)
 
 
 def test_without_the_package_the_line_that_installs_it_is_told(tmp_path: pathlib.Path) -> None:
@@ -95,6 +122,23 @@ def test_without_the_package_the_line_that_installs_it_is_told(tmp_path: pathlib
     assert done.returncode != 0 and b"there is no python3 on the path" in done.stderr
 
 
+@pytest.mark.parametrize("turn", range(3))
+def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_ends_as_the_command_does(
+    two: Cluster, tmp_path: pathlib.Path, large: pathlib.Path, turn: int
+) -> None:
+    started = subprocess.Popen(
+        command(two.address, "words | frequencies | topk(3)", f"{large}/*.txt"),
+        env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )
+    until(lambda: processes(str(two.folder)))
+    os.killpg(started.pid, signal.SIGINT)
+    out, told = started.communicate(timeout=60)
+    assert (started.returncode, out) == (130, b""), told
+    aborts_not(told)
+    until(lambda: not processes(str(two.folder)))
+    until(lambda: not os.listdir(tmp_path / "tmp"))
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_end_by_a_signal_cancels_the_remote_work_and_leaves_nothing(
     two: Cluster, tmp_path: pathlib.Path, large: pathlib.Path, how: signal.Signals
@@ -103,11 +147,11 @@ def test_an_end_by_a_signal_cancels_the_remote_work_and_leaves_nothing(
         command(two.address, "words | frequencies | topk(3)", f"{large}/*.txt"),
         env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )
-    until(lambda: processes("run"))
+    until(lambda: processes(str(two.folder)))
     started.send_signal(how)
     out, told = started.communicate(timeout=60)
     assert started.returncode == (130 if how == signal.SIGINT else -how), told
     assert out == b""
-    until(lambda: not processes("run"))
+    until(lambda: not processes(str(two.folder)))
     until(lambda: not os.listdir(tmp_path / "tmp"))
     assert run(tmp_path, two.address, "count", f"{FIXTURES}/access.log").stdout == b"1500\n"

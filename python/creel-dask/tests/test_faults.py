@@ -168,6 +168,19 @@ def test_a_worker_without_the_binary_gets_the_clients(tmp_path: pathlib.Path) ->
             assert len(list(made.folder.glob("local-2/**/creel-????????????????"))) == 1
 
 
+def test_a_binary_that_cannot_be_read_is_no_lost_scheduler(
+    tmp_path: pathlib.Path, client: distributed.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: pathlib.Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    # Root reads all files.
+    monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
+    with pytest.raises(creel_dask.CreelError, match="the binary cannot be sent.*Permission denied") as refused:
+        creel_dask.run(client, "count", PEPS, ship=True)
+    assert refused.value.kind == "binary"
+
+
 def test_worker_creel_names_the_binary_there(tmp_path: pathlib.Path) -> None:
     with cluster(tmp_path / "c", 0) as made:
         made.start_worker(path="/usr/bin:/bin")
@@ -208,6 +221,8 @@ def test_a_source_that_is_missing_is_an_error_with_the_rows_of_the_others(
     with pytest.raises(creel_dask.CreelError, match="nowhere.log") as unread:
         creel_dask.run(client, "count", sources)
     assert unread.value.rows == [2] and unread.value.exit_code == 3
+    # It is the worker of the listing that does not see the file.
+    assert str(unread.value.worker).startswith("tcp://127.0.0.1:")
     with pytest.raises(creel_dask.CreelError, match="nowhere.log") as unread:
         creel_dask.Program("count", sources).compute()
     assert unread.value.rows == [2]

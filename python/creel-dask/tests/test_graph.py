@@ -8,7 +8,7 @@ import subprocess
 import creel_dask
 import distributed
 import pytest
-from cluster import DASK, ROOT, Cluster
+from cluster import DASK, ROOT
 from creel_dask.graph import FAN_IN
 from creel_dask.worker.envelope import opened
 from dask.base import collections_to_expr
@@ -86,10 +86,3 @@ def test_credentials_are_in_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(creel_dask.CreelError) as refused:
             creel_dask.Program("count", source)
         assert SECRET not in str(refused.value)
-
-
-def test_credentials_are_in_no_log_and_no_event(two: Cluster, client: distributed.Client) -> None:
-    with pytest.raises(creel_dask.CreelError):
-        creel_dask.run(client, "count", f"{ROOT}/nowhere/*.log")
-    assert SECRET not in two.logs()
-    assert SECRET not in repr(client.get_events())

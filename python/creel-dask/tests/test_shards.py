@@ -12,7 +12,7 @@ import pytest
 from cluster import ROOT, creel
 from creel_dask import job
 from creel_dask.worker.envelope import enveloped, joined, opened
-from creel_dask.worker.operations import Operations
+from creel_dask.worker.operations import Operations, numbered
 from creel_dask.worker.process import process
 from programs import CASES, Case
 
@@ -47,6 +47,7 @@ def test_what_is_left_out_is_told_once_for_all_shards(client: distributed.Client
         creel_dask.run(client, "words | frequencies", sources, shards=3)
     assert unread.value.rows == [["one", 1], ["two", 1]]
     assert [note["object"] for note in unread.value.notes] == [str(tmp_path / "nowhere.log")]
+    assert str(unread.value.notes[0]["worker"]).startswith("tcp://127.0.0.1:")
 
 
 def test_the_count_of_shards_is_that_of_the_keys() -> None:
@@ -85,3 +86,9 @@ def test_notes_are_told_once() -> None:
     assert joined([note], [{"message": "a.log: gone"}, {"message": "b.log: gone"}]) == [
         note, {"message": "b.log: gone"},
     ]
+
+
+def test_files_are_in_the_order_of_their_numbers(tmp_path: pathlib.Path) -> None:
+    for number in (10_001, 2, 1000, 9_999, 10_000):
+        (tmp_path / f"{number:04}.parts").write_bytes(b"%d" % number)
+    assert numbered(tmp_path) == [b"2", b"1000", b"9999", b"10000", b"10001"]

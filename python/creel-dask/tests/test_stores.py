@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,8 @@ import creel_dask
 import dask.base
 import pytest
 from cluster import ROOT, TARGET, cluster, creel
-from programs import CASES
+from command import run
+from programs import CASES, rows_of, texts
 
 SECRET = "not-to-be-shown"
 
@@ -48,7 +48,9 @@ def test_answers_over_s3_are_those_of_the_command(store: Any, tmp_path: pathlib.
             sources = [store.base + source for source in case.sources]
             rows = creel_dask.run(client, case.program, sources, blocksize="4k", tasks=7)
             local = creel("-t", "jsonl", case.program, *(f"{ROOT}/fixtures/{source}" for source in case.sources))
-            assert rows == [json.loads(line) for line in local.stdout.splitlines()], case.name
+            assert texts(rows) == texts(rows_of(local.stdout)), case.name
+            done = run(tmp_path, made.address, "-t", "jsonl", "--blocksize", "4k", case.program, *sources)
+            assert (done.returncode, done.stdout) == (0, local.stdout), (case.name, done.stderr)
 
 
 def test_secrets_of_workers_are_in_no_log_event_error_or_result(store: Any, tmp_path: pathlib.Path) -> None:

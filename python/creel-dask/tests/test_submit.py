@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import signal
@@ -150,3 +151,64 @@ def test_ctrl_c_cancels_the_tasks(
     assert told == "creel: interrupted: the tasks on the cluster are cancelled\n"
     until(lambda: not processes(str(two.folder)), 10)
     assert not plan.with_name("state").exists()
+
+
+def test_the_second_signal_does_not_interrupt_the_cleaning(
+    two: Cluster, tmp_path: pathlib.Path, large: pathlib.Path
+) -> None:
+    plan = written(tmp_path, PROGRAM, large)
+    running = subprocess.Popen(command(two.address, plan), stderr=subprocess.PIPE, text=True)
+    until(lambda: processes(str(two.folder)))
+    running.send_signal(signal.SIGINT)
+    while running.poll() is None:
+        running.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    assert running.stderr
+    told = running.stderr.read()
+    assert running.returncode == 130
+    assert told.endswith("creel: interrupted: the tasks on the cluster are cancelled\n")
+    assert "KeyboardInterrupt" not in told and "Fatal" not in told
+    until(lambda: not processes(str(two.folder)), 10)
+
+
+def records(done: subprocess.CompletedProcess[str]) -> list[dict[str, dict[str, object]]]:
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_errors_are_told_as_records(two: Cluster, tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text("{}\nnonsense\n")
+    plan = written(tmp_path, "sum(.a)", source)
+    (record,) = records(submit(two.address, plan, "--errors", "json"))
+    error = record["error"]
+    assert (error["kind"], error["object"], error["partition"], error["offset"]) == ("record", str(source), 0, 3)
+    assert str(error["worker"]).startswith("tcp://127.0.0.1:") and str(error["worker"]) in str(error["message"])
+    assert error["retry"] is False
+    (record,) = records(submit("tcp://127.0.0.1:1", plan, "--errors", "json"))
+    assert record["error"]["kind"] == "scheduler" and record["error"]["retry"] is True
+
+
+def test_notes_are_told_as_records_and_not_if_it_is_quiet(two: Cluster, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.log").write_text("one\n")
+    plan = written(tmp_path, "count", tmp_path / "a.log", tmp_path / "nowhere.log")
+    (record,) = records(submit(two.address, plan, "--errors", "json"))
+    message = str(record["note"]["message"])
+    assert message.startswith("worker tcp://127.0.0.1:") and f"{tmp_path}/nowhere.log: not found" in message
+    assert submit(two.address, plan).stderr.startswith("creel: worker tcp://127.0.0.1:")
+    assert submit(two.address, plan, "--quiet").stderr == ""
+
+
+def test_progress_is_told_as_records(two: Cluster, plan: pathlib.Path) -> None:
+    last = records(submit(two.address, plan, "--progress", "json"))[-1]["progress"]
+    size = sum(path.stat().st_size for path in FIXTURES.glob("peps/*.rst"))
+    assert last["bytes"] == last["total"] == size
+    assert last["tasks"] == last["tasks_done"] == 2
+    assert {"records", "skipped", "replaced", "seconds", "waiting"} < set(last)
+
+
+@pytest.mark.parametrize("given", [b"", b"12\nshort", b"nonsense\n"])
+def test_standard_input_without_a_whole_plan_is_refused(given: bytes) -> None:
+    line = [sys.executable, "-m", "creel_dask", "submit", "--scheduler", "tcp://127.0.0.1:1", "--attached"]
+    done = subprocess.run(line, input=given, capture_output=True, timeout=60)
+    assert done.returncode == 2 and done.stderr.startswith(b"creel: standard input")

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import distributed
 
 from . import job
+from .connection import address, lost, lost_scheduler
 from .graph import Job
 from .options import Sources
 from .progress import Progress
@@ -58,8 +59,7 @@ def run(
     """
     if client.asynchronous:
         raise TypeError("run waits, so it needs a client that is not asynchronous; compute a Program instead")
-    with lost_scheduler(client):
-        made = job.of_program(client, program, sources, options)
+    made = job.of_program(client, program, sources, options)
     with states(client, made, Progress(client, shown=progress)) as found:
         return Operations(job.here(options.get("creel"))).finish(made.plan, found)
 
@@ -132,26 +132,3 @@ def fail(error: BaseException) -> NoReturn:
             worker=getattr(error.last_worker, "address", None),
         ) from error
     raise CreelError(f"a task failed: {type(error).__name__}: {error}", kind="task") from error
-
-
-@contextlib.contextmanager
-def lost_scheduler(client: distributed.Client) -> Iterator[None]:
-    """Makes of a lost connection an error that says so."""
-    try:
-        yield
-    except (distributed.CancelledError, OSError) as error:
-        raise lost(client, str(error)) from error
-
-
-def lost(client: distributed.Client, reason: str) -> CreelError:
-    """The error of a lost connection."""
-    return CreelError(
-        f"the connection to the scheduler at {address(client)} was lost, or the run was cancelled there: {reason}",
-        kind="scheduler",
-        retry=True,
-    )
-
-
-def address(client: distributed.Client) -> str:
-    """The scheduler's address."""
-    return str(client.scheduler.address) if client.scheduler else "an unknown address"

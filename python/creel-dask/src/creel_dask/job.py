@@ -12,8 +12,10 @@ import cloudpickle
 import distributed
 
 from . import binary
+from .connection import lost_scheduler
 from .graph import Job
-from .options import Sources, absolute, arguments
+from .options import Sources, arguments, named
+from .worker.error import USAGE, CreelError
 from .worker.process import SHIPPED, Settings
 from .worker import shipped
 
@@ -54,7 +56,7 @@ def of_program(
     process = Process(**{name: value for name, value in keywords.items() if name in names})
     options = arguments({name: value for name, value in keywords.items() if name not in names})
     here = binary.found(process.creel)
-    return of_plan(client, binary.plan(here, options, program, absolute(sources)), process)
+    return of_plan(client, binary.plan(here, options, program, named(sources)), process)
 
 
 def of_plan(client: distributed.Client | None, plan: bytes, process: Process) -> Job:
@@ -80,22 +82,27 @@ def of_plan(client: distributed.Client | None, plan: bytes, process: Process) ->
 def here(creel: str | os.PathLike[str] | None) -> Settings:
     """The settings of an operation that runs on the client."""
     path = binary.found(creel)
-    return Settings(binary=path, version=binary.version(path))
+    return Settings(binary=path, version=binary.version(path), alone=True)
 
 
 def cores(client: distributed.Client | None) -> int:
     """Threads of the cluster's workers; without a client or a worker, cores of this machine."""
     threads = 0
     if client is not None and not client.asynchronous:
-        threads = sum(client.nthreads().values())
+        with lost_scheduler(client):
+            threads = sum(client.nthreads().values())
     return threads or os.cpu_count() or 1
 
 
 def ship(client: distributed.Client, here: str) -> str:
     """Sends the binary to all workers, unless they have it; returns what tasks call it by."""
-    content = pathlib.Path(here).read_bytes()
+    try:
+        content = pathlib.Path(here).read_bytes()
+    except OSError as error:
+        raise CreelError(f"the binary cannot be sent: {error}", kind="binary", exit_code=USAGE) from error
     name = f"creel-{hashlib.sha256(content).hexdigest()[:16]}"
-    there = client.run(shipped.has_file, name)
-    if not there or not all(there.values()):
-        client.register_plugin(shipped.Shipped(name, content), name=name)
+    with lost_scheduler(client):
+        there = client.run(shipped.has_file, name)
+        if not there or not all(there.values()):
+            client.register_plugin(shipped.Shipped(name, content), name=name)
     return SHIPPED + name

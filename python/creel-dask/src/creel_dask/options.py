@@ -37,11 +37,11 @@ def arguments(options: dict[str, Any]) -> list[str]:
     return found
 
 
-def absolute(sources: Sources) -> list[str]:
-    """Sources as any worker reads them: paths from the root, URLs as they are.
+def named(sources: Sources) -> list[str]:
+    """Sources as they are given. The binary makes paths of this folder absolute, for any worker to read.
 
-    >>> absolute(["s3://bucket/*.gz", "/data/a.log"])
-    ['s3://bucket/*.gz', '/data/a.log']
+    >>> named(["s3://bucket/*.gz", "a.log"])
+    ['s3://bucket/*.gz', 'a.log']
 
     Raises ValueError for standard input, which no worker has, and if there is no source.
     """
@@ -51,5 +51,4 @@ def absolute(sources: Sources) -> list[str]:
     paths = [os.fspath(source) for source in given]
     if "-" in paths:
         raise ValueError("standard input (-) is no source on a cluster: workers cannot read it")
-    # Joined as text: a normal form could change a pattern or drop the slash of a folder.
-    return [path if "://" in path else os.path.join(os.getcwd(), path) for path in paths]
+    return paths

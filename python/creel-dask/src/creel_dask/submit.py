@@ -6,6 +6,9 @@ paths of the states, one a line; standard error has progress and errors; exit co
 With ``--attached`` the plan stands on standard input, behind its length in a line, and the states are in a folder of
 this process. An empty line follows their paths. When standard input ends, the process removes the folder and ends; if
 the states are not there yet, it cancels the tasks first. So nothing is left of it when the command is killed.
+
+With ``--errors json`` and ``--progress json`` standard error has records, as those of the command. An error's record
+also names the worker; one of progress also counts the tasks.
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ import threading
 import warnings
 from typing import Any, NoReturn
 
+import dask.config
 import distributed
-from distributed.comm.addressing import get_address_host
 
 from . import job
-from .execution import lost_scheduler, states
+from .connection import check_scheme
+from .execution import states
 from .progress import Progress
 from .worker.envelope import opened
 from .worker.error import INTERRUPTED, SOURCE, USAGE, CreelError
@@ -38,10 +42,14 @@ CONNECT = 10
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     # What matters of a lost connection is an error of this command; versions of other packages do not matter.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    warned = logging.getLogger("creel_dask")
+    warned.propagate = False
+    warned.addHandler(Notes(options))
     try:
         if options.attached:
             submit_attached(options)
@@ -51,10 +59,14 @@ def main(arguments: list[str] | None = None) -> int:
             submit(options, read_plan(options.plan), options.into)
         return 0
     except KeyboardInterrupt:
-        say("interrupted: the tasks on the cluster are cancelled")
+        message = "interrupted: the tasks on the cluster are cancelled"
+        tell_error(options, CreelError(message, kind="cancelled", retry=True))
+        # The end of the interpreter takes handlers away, and not this.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         return INTERRUPTED
     except CreelError as error:
-        say(str(error))
+        tell_error(options, error)
         return error.exit_code
 
 
@@ -79,7 +91,10 @@ def parser() -> argparse.ArgumentParser:
     add("--spill-max", metavar="SIZE", help="of each task (no limit)")
     add("--tasks-per-core", type=positive, default=6, metavar="N", help="run tasks a core of the cluster (6)")
     add("--shards", type=positive, metavar="N", help="parts of keyed states that are merged apart")
-    add("--progress", choices=["auto", "always", "never"], default="auto", help="auto: on a terminal")
+    add("--progress", choices=["auto", "always", "never", "json"], default="auto",
+        help="auto: on a terminal; json: a record a line")
+    add("--errors", choices=["text", "json"], default="text", help="how errors are told; json: a record a line")
+    add("--quiet", action="store_true", help="only errors, and no notes on what was not read")
     return parser
 
 
@@ -101,12 +116,11 @@ def read_plan(path: pathlib.Path) -> bytes:
 
 def submit_attached(options: argparse.Namespace) -> None:
     """Runs the plan that stands on standard input; keeps the states until that ends."""
-    length = sys.stdin.buffer.readline()
-    plan = sys.stdin.buffer.read(int(length or b"0"))
+    plan = given_plan()
     is_done, has_ended = threading.Event(), threading.Event()
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1 << 10):
+        while os.read(0, 1 << 10):
             pass
         has_ended.set()
         if not is_done.is_set():
@@ -126,6 +140,27 @@ def submit_attached(options: argparse.Namespace) -> None:
         has_ended.wait()
 
 
+def given_plan() -> bytes:
+    """The plan that stands on standard input, behind its length in a line.
+
+    It is read without Python's buffer: the thread that watches for the end of the input would hold the buffer's lock
+    when the process ends, and Python aborts then.
+    """
+    found = bytearray()
+    wanted: int | None = None
+    while wanted is None or len(found) < wanted:
+        read = os.read(0, 1 << 16)
+        if not read:
+            raise CreelError("standard input ends within the plan", kind="plan", exit_code=USAGE)
+        found += read
+        if wanted is None and b"\n" in found:
+            length, _, found = found.partition(b"\n")
+            if not length.isdigit():
+                raise CreelError("standard input has no length of a plan", kind="plan", exit_code=USAGE)
+            wanted = int(length)
+    return bytes(found[:wanted])
+
+
 def submit(options: argparse.Namespace, plan: bytes, into: pathlib.Path) -> None:
     """Runs a plan on the cluster and writes the states of its shards."""
     process = job.Process(
@@ -133,19 +168,22 @@ def submit(options: argparse.Namespace, plan: bytes, into: pathlib.Path) -> None
         spill_max=options.spill_max, ship=options.ship_binary, creel=options.creel,
         worker_creel=options.worker_creel,
     )
-    shown = options.progress == "always" or (options.progress == "auto" and sys.stderr.isatty())
+    are_records = options.progress == "json"
+    shown = are_records or options.progress == "always" or (options.progress == "auto" and sys.stderr.isatty())
     with connected(options.scheduler) as client:
-        with lost_scheduler(client):
-            made = job.of_plan(client, plan, process)
-        with states(client, made, Progress(client, shown=shown)) as envelopes:
+        made = job.of_plan(client, plan, process)
+        with states(client, made, Progress(client, shown=shown, records=are_records)) as envelopes:
             for index, envelope in enumerate(envelopes):
                 name = into.name if made.shards == 1 else f"{into.name}.{index:04}"
-                write(into.with_name(name), envelope)
+                notes = write(into.with_name(name), envelope)
+                for note in notes:
+                    if note.get("worker"):
+                        tell_note(options, f"worker {note['worker']}: {note.get('message')}")
                 print(into.with_name(name), flush=True)
 
 
-def write(path: pathlib.Path, envelope: bytes) -> None:
-    """Writes the state, which appears when it is whole, and tells what workers could not read."""
+def write(path: pathlib.Path, envelope: bytes) -> list[dict[str, Any]]:
+    """Writes the state, which appears when it is whole; returns what workers could not read."""
     _, notes, body = opened(envelope)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -154,9 +192,7 @@ def write(path: pathlib.Path, envelope: bytes) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise CreelError(f"the state cannot be written: {error}", kind="output", exit_code=USAGE) from error
-    for note in notes:
-        if note.get("worker"):
-            say(f"worker {note['worker']}: {note.get('message')}")
+    return notes
 
 
 def connected(scheduler: str) -> distributed.Client:
@@ -181,7 +217,12 @@ def address_of(scheduler: str) -> str:
             given = f"the scheduler file {scheduler.removeprefix('file:')}"
             address = json.loads(pathlib.Path(scheduler.removeprefix("file:")).read_bytes())["address"]
         # A client of an address that has no meaning takes long to say so.
-        get_address_host(address)
+        check_scheme(address)
+        if address.startswith("tls://") and not dask.config.get("distributed.comm.tls.ca-file", None):
+            raise CreelError(
+                f"{address} needs distributed.comm.tls.ca-file, client.cert and client.key in Dask's configuration",
+                kind="scheduler", exit_code=USAGE,
+            )
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{given} is not set" if not address else f"{given} names no scheduler: {error}"
         raise CreelError(reason, kind="scheduler", exit_code=USAGE) from error
@@ -189,10 +230,40 @@ def address_of(scheduler: str) -> str:
 
 
 def interrupt(number: int, frame: Any) -> NoReturn:
-    """Ends as Ctrl-C does."""
+    """Ends as Ctrl-C does. A second signal changes nothing: it would interrupt the cleaning."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        # Python complains of a signal that it has taken already, if it is ignored (SIG_IGN) from now on.
+        signal.signal(each, lambda number, frame: None)
     raise KeyboardInterrupt
 
 
-def say(message: str) -> None:
+class Notes(logging.Handler):
+    """Tells as notes what the package warns of."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(logging.WARNING)
+        self.options = options
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell_note(self.options, record.getMessage())
+
+
+def tell_error(options: argparse.Namespace, error: CreelError) -> None:
+    """Tells why the command fails: a line of text, or a record."""
+    record = {
+        "kind": error.kind or "internal", "object": error.object, "partition": error.partition,
+        "offset": error.offset, "message": str(error), "retry": error.retry, "worker": error.worker,
+    }
+    say(options, str(error), {"error": record})
+
+
+def tell_note(options: argparse.Namespace, message: str) -> None:
+    """Tells what is worth knowing, and no failure."""
+    if not options.quiet:
+        say(options, message, {"note": {"message": message}})
+
+
+def say(options: argparse.Namespace, message: str, record: dict[str, Any]) -> None:
     """Writes a line to standard error, as the command does."""
-    print(f"creel: {message}", file=sys.stderr, flush=True)
+    line = json.dumps(record) if options.errors == "json" else f"creel: {message}"
+    print(line, file=sys.stderr, flush=True)

@@ -20,17 +20,20 @@ def child(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         start_new_session=True,
     ) as running:
-        script = 'read -r line; kill -s KILL -- "-$0"'
-        guard = subprocess.Popen(
-            ["/bin/sh", "-c", script, str(running.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )
+        guard: subprocess.Popen[bytes] | None = None
         try:
+            # If the guard cannot be started, the process ends as well.
+            script = 'read -r line; kill -s KILL -- "-$0"'
+            guard = subprocess.Popen(
+                ["/bin/sh", "-c", script, str(running.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True,
+            )
             yield running
         finally:
             if running.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(running.pid, signal.SIGKILL)
                 running.wait()
-            guard.kill()
-            guard.communicate()
+            if guard is not None:
+                guard.kill()
+                guard.communicate()

@@ -31,34 +31,35 @@ class Operations:
         """
         with process(self.settings) as creel:
             plan_at = creel.write("plan", plan)
-            shares = listed(creel, plan_at, tasks)
+            shares, notes = listed(creel, plan_at, tasks)
             enough = max(least, -(-int(creel.progress.get("total") or 0) // SHARE))
             if enough < len(shares):
                 # What is listed twice is little.
-                shares = listed(creel, plan_at, enough)
+                shares, notes = listed(creel, plan_at, enough)
             creel.tell({"tasks": len(shares)}, at_once=True)
         digest = hashlib.sha256()
         for share in shares:
             digest.update(hashlib.sha256(share).digest())
         shares += [b""] * (tasks - len(shares))
-        return [enveloped(digest.hexdigest(), [], share) for share in shares]
+        # The first share alone carries the notes, so that they are told once.
+        return [enveloped(digest.hexdigest(), [] if at else notes, share) for at, share in enumerate(shares)]
 
     def run(self, plan: bytes, share: bytes, shards: int) -> bytes | list[bytes]:
         """Runs the plan over a share of the listing: a state, or one for each shard if there are several."""
-        listing, _, body = opened(share)
+        listing, notes, body = opened(share)
         if not body:
-            nothing = enveloped(listing, [], b"")
-            return nothing if shards == 1 else [nothing] * shards
+            nothing = [enveloped(listing, [] if at else notes, b"") for at in range(shards)]
+            return nothing[0] if shards == 1 else nothing
         with process(self.settings) as creel:
             given = creel.write("plan", plan), creel.write("partitions", body)
             if shards == 1:
                 state = creel.folder / "state"
-                notes = creel.run("run", *given, "-o", str(state))
+                notes = joined(notes, creel.run("run", *given, "-o", str(state)))
                 return enveloped(listing, notes, state.read_bytes())
             folder = creel.folder / "shards"
             folder.mkdir()
-            notes = creel.run("run", *given, "--shards", str(shards), "--into", str(folder))
-            states = [path.read_bytes() for path in sorted(folder.iterdir())]
+            notes = joined(notes, creel.run("run", *given, "--shards", str(shards), "--into", str(folder)))
+            states = numbered(folder)
             # The first shard alone carries the notes, so that they are told once.
             return [enveloped(listing, [] if at else notes, state) for at, state in enumerate(states)]
 
@@ -101,12 +102,20 @@ class Operations:
         return pandas.DataFrame.from_records(rows)
 
 
-def listed(creel: Process, plan: str, tasks: int) -> list[bytes]:
-    """Shares of the listing, for so many tasks at most."""
+def listed(creel: Process, plan: str, tasks: int) -> tuple[list[bytes], list[dict[str, Any]]]:
+    """Shares of the listing, for so many tasks at most, and notes on the sources that are not in it."""
     folder = creel.folder / f"partitions-{tasks}"
     folder.mkdir()
-    creel.run("list", plan, "--into", str(folder), "--tasks", str(tasks))
-    return [path.read_bytes() for path in sorted(folder.iterdir())]
+    notes = creel.run("list", plan, "--into", str(folder), "--tasks", str(tasks))
+    return numbered(folder), notes
+
+
+def numbered(folder: pathlib.Path) -> list[bytes]:
+    """The files of a folder, in the order of the numbers that their names begin with.
+
+    Names have four digits or more, so their own order is another from 10,000 files on.
+    """
+    return [path.read_bytes() for path in sorted(folder.iterdir(), key=lambda path: int(path.name.split(".")[0]))]
 
 
 def warn(notes: list[dict[str, Any]], report: dict[str, Any]) -> None:

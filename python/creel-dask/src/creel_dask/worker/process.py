@@ -16,11 +16,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import dask.config
 import distributed
 
 from .child import child
 from .envelope import opened, same_listing
 from .error import SOURCE, USAGE, CreelError, failure
+from .internals import machine, memory_limit, threads, wanted
 
 # The least that the command takes as --memory.
 LEAST_MEMORY = 64 << 20
@@ -49,6 +51,8 @@ class Settings:
     spill_max: str | None = None
     # The run that events of progress are of; None sends none.
     run: str | None = None
+    # Whether one process runs at a time, as on the client, and not one for each thread.
+    alone: bool = False
 
 
 class Process:
@@ -123,13 +127,21 @@ class Process:
         return listing or "", notes, paths
 
     def memory(self) -> list[str]:
-        """--memory: as given, or what the worker's process leaves of its limit, shared by its threads."""
+        """--memory: as given, or what the worker's process leaves of its limit, shared by its threads.
+
+        Without a limit it is half of what there is, shared by as many threads as may run tasks here.
+        """
         if self.settings.memory is not None:
             return ["--memory", self.settings.memory]
-        limit = getattr(getattr(self.worker, "memory_manager", None), "memory_limit", None)
-        if not self.worker or not limit:
+        if self.settings.alone:
             return []
-        share = (int(limit) - resident()) // max(1, self.worker.state.nthreads)
+        limit = memory_limit(self.worker)
+        if limit is not None:
+            share = (limit - resident()) // threads(self.worker)
+        else:
+            # Without a worker the threads are those of Dask's pool; several workers may share the machine.
+            there, cores = machine()
+            share = there // 2 // max(cores, threads(self.worker), int(dask.config.get("num_workers", None) or 0))
         return ["--memory", str(max(LEAST_MEMORY, share))]
 
     def run(self, operation: str, *arguments: str, told: int = 0) -> list[dict[str, Any]]:
@@ -181,12 +193,7 @@ class Process:
 
     def wanted(self) -> bool:
         """Whether the scheduler still wants the result of this task from this worker."""
-        if self.worker is None or self.key is None:
-            return True
-        if self.worker.status.name not in ("running", "paused", "closing_gracefully"):
-            return False
-        task = self.worker.state.tasks.get(self.key)
-        return task is not None and task.state != "cancelled"
+        return self.worker is None or self.key is None or wanted(self.worker, self.key)
 
     def hear(self, line: bytes, errors: list[dict[str, Any]]) -> None:
         """Takes one line that the binary wrote: an error, a report, progress, or text."""
