@@ -15,6 +15,7 @@ use super::{message, partial, signals};
 use crate::plan::{Partials, Plan};
 use crate::program::{InputFormat, Program};
 use crate::run::Context;
+use crate::source::Missing;
 use crate::{Error, Place, Result};
 
 /// The line that installs the package.
@@ -45,7 +46,8 @@ pub(super) fn run(
     let interrupted = signals::watch(context.stop.clone(), Arc::default(), first);
     let mut submitted = Submitted::new(Command::new(python), args, address, &plan)?;
     let Some(states) = submitted.states(&interrupted) else {
-        return Ok(exit_code(submitted.end()?));
+        let status = submitted.end()?;
+        return Ok(if interrupted.is_set() { message::INTERRUPTED } else { exit_code(status) });
     };
     let partials = Partials::new("the plan", plan, partial::states(args, &states)?)?;
     let code = partial::print_answer(args, &partials);
@@ -107,6 +109,10 @@ impl Submitted {
         ]);
         if args.telling.errors == Errors::Json {
             python.args(["--errors", "json"]);
+        }
+        // What could not be read is told with the answer, if it is to be told.
+        if args.telling.quiet || args.on_missing == Missing::Skip {
+            python.arg("--quiet");
         }
         let started = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = started.map_err(|error| failed("creel-dask cannot be started", &error))?;

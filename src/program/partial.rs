@@ -191,7 +191,7 @@ fn fitting(mut state: Box<dyn State>, context: &Context) -> Result<Box<dyn State
     /// The parts that it is spilled in, as a power of two.
     const BITS: u32 = 6;
     let Some(budget) = context.budget.as_deref() else { return Ok(state) };
-    let is_large = |state: &dyn State| state.held() as u64 > budget.limit() / 2;
+    let is_large = |state: &dyn State| state.held().max(state.whole()) as u64 > budget.limit() / 2;
     // No lane reads any more.
     if !is_large(&*state) || budget.retire(1) && !is_large(&*state) {
         return Ok(state);

@@ -275,8 +275,8 @@ def test_errors_are_pickled_with_all_that_they_say() -> None:
 
 
 def test_a_worker_at_its_limit_spills_and_is_not_killed(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
-    # 800,000 words, all different, and a nanny that kills a worker which takes more than it may.
-    program, sources = "words | frequencies | topk(3)", sorted(large.glob("0[01].txt"))
+    # 1,600,000 words, all different, and a nanny that kills a worker which takes more than it may.
+    program, sources = "words | frequencies | topk(3)", sorted(large.glob("0[0-3].txt"))
     with cluster(tmp_path / "c", 1, memory="250MB", nanny=True) as made, made.client() as client:
         before = client.run(os.getpid)
         rows = creel_dask.run(client, program, sources, tasks=2)

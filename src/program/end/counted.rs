@@ -150,6 +150,11 @@ impl LaneState for Texts {
         COUNT.held(&self.counting) + self.to_count()
     }
 
+    fn whole(&self) -> usize {
+        // Whatever rows are wanted of it, all texts leave the process.
+        COUNT.held(&self.counting) + self.counting.counted()
+    }
+
     fn unused(&self) -> usize {
         self.counting.unused()
     }
