@@ -130,6 +130,24 @@ fn several_ends_of_one_bag_in_order_sort_and_read_once() {
     }
 }
 
+/// They share one pass, and none of them holds a large part of all.
+#[test]
+fn many_sorts_of_one_text_spill_where_all_of_them_do_not_fit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("numbers");
+    let line = |n: u32| format!("{} {}\n", n.wrapping_mul(0x9E37_79B9) >> 8, "x".repeat(20));
+    std::fs::write(&path, (0..20_000).map(line).collect::<String>()).expect("it is written");
+    let text = creel::read_text(path.to_str().expect("a path")).expect("a pattern");
+    let by_last = |modulus: usize| {
+        text.clone().sort_by_key(move |line| line.len() % modulus).map(|line| line.len()).sum()
+    };
+    let all = (by_last(1), by_last(2), by_last(3), by_last(4), by_last(5), text.clone().count());
+    let run = Run::new().threads(2).memory(1 << 20);
+    let sums = run.compute_blocking(&all).expect("they are spilled");
+    let expected = Run::new().compute_blocking(&all).expect("they fit");
+    assert_eq!(sums, expected);
+}
+
 #[test]
 fn handles_of_a_bag_in_order_have_its_records() {
     let run = Run::new().threads(2).memory(10_000);

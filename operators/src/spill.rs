@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +50,7 @@ use crate::table::saved;
     message = "records that are `{Self}` cannot be sorted or told apart: write `creel::operators::spill!({Self});`",
     label = "`{Self}` is not `Spill`",
     note = "for a type of your own that is Clone, Send and Sync, write `creel::operators::spill!(Type);`: its records stay in memory",
+    note = "for a type of another crate, have `map(creel::operators::InMemory)` wrap it",
     note = "to let them go to a file when they outgrow the memory of the run, implement `creel::operators::Spill`"
 )]
 pub trait Spill: Clone + Send + Sync + 'static {
@@ -129,9 +134,40 @@ fn allocated(bytes: usize) -> usize {
     if bytes == 0 { 0 } else { bytes + OVERHEAD }
 }
 
+/// A record of a type of another crate, which stays in memory wherever records have to be [`Spill`].
+///
+/// ```
+/// use creel_operators::{InMemory, Spill};
+///
+/// #[derive(Clone)]
+/// struct OfAnotherCrate;
+/// assert!(!InMemory(OfAnotherCrate).save(&mut Vec::new()));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InMemory<T>(pub T);
+
+impl<T: Clone + Send + Sync + 'static> Spill for InMemory<T> {}
+
+impl<T> Deref for InMemory<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// What these point to stays where it is.
 impl Spill for &'static str {}
 impl<T: Sync> Spill for &'static [T] {}
+
+spill! { PathBuf, OsString }
+
+impl<K: Spill, V: Spill> Spill for BTreeMap<K, V> {}
+impl<T: Spill> Spill for BTreeSet<T> {}
+impl<T: Spill> Spill for VecDeque<T> {}
+impl<K: Spill, V: Spill, S: Clone + Send + Sync + 'static> Spill for HashMap<K, V, S> {}
+impl<T: Spill, S: Clone + Send + Sync + 'static> Spill for HashSet<T, S> {}
+impl<T: Spill, E: Spill> Spill for Result<T, E> {}
 
 impl Spill for String {
     const HAS_FORM: bool = true;
@@ -241,7 +277,8 @@ plain! {
         _ => None,
     };
     char: |c, bytes| u32::from(*c).save(bytes), |bytes| Self::from_u32(u32::load(bytes)?);
-    (): |_, _| true, |_| Some(());
+    // A byte, as each record has one at least: so damaged bytes tell no more records than there are bytes.
+    (): |(), bytes| 0_u8.save(bytes), |bytes| (u8::load(bytes)? == 0).then_some(());
     Ipv4Addr: |ip, bytes| ip.to_bits().save(bytes), |bytes| u32::load(bytes).map(Self::from_bits);
     Ipv6Addr: |ip, bytes| ip.to_bits().save(bytes), |bytes| u128::load(bytes).map(Self::from_bits);
     IpAddr: |ip, bytes| match ip {
@@ -297,19 +334,43 @@ impl<T: Spill> Spill for Reverse<T> {
     }
 }
 
-impl<T: Spill> Spill for Box<T> {
+/// What owns one record elsewhere; an [`Arc`] that is read back is one of its own.
+macro_rules! pointers {
+    ($($type:ident)*) => {$(
+        impl<T: Spill> Spill for $type<T> {
+            const HAS_FORM: bool = T::HAS_FORM;
+
+            fn save(&self, bytes: &mut Vec<u8>) -> bool {
+                T::save(self, bytes)
+            }
+
+            fn load(bytes: &mut &[u8]) -> Option<Self> {
+                T::load(bytes).map(Self::new)
+            }
+
+            fn heap_size(&self) -> usize {
+                allocated(size_of::<T>()) + T::heap_size(self)
+            }
+        }
+    )*};
+}
+
+pointers! { Box Arc }
+
+impl<T: Spill> Spill for Box<[T]> {
     const HAS_FORM: bool = T::HAS_FORM;
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        T::save(self, bytes)
+        saved::put(bytes, self.len() as u64);
+        T::save_all(self, bytes)
     }
 
     fn load(bytes: &mut &[u8]) -> Option<Self> {
-        T::load(bytes).map(Self::new)
+        Vec::load(bytes).map(Vec::into_boxed_slice)
     }
 
     fn heap_size(&self) -> usize {
-        allocated(size_of::<T>()) + T::heap_size(self)
+        allocated(size_of_val(&self[..])) + self.iter().map(T::heap_size).sum::<usize>()
     }
 }
 
@@ -323,8 +384,11 @@ impl<T: Spill> Spill for Vec<T> {
 
     fn load(bytes: &mut &[u8]) -> Option<Self> {
         let len = usize::try_from(saved::take(bytes)?).ok()?;
-        // Damaged bytes may tell any length.
-        let mut records = Self::with_capacity(len.min(bytes.len()));
+        // Damaged bytes may tell any length. A record has a byte at least.
+        if len > bytes.len() {
+            return None;
+        }
+        let mut records = Self::with_capacity(len.min(bytes.len() / size_of::<T>().max(1) + 1));
         T::load_all(bytes, len, |record| records.push(record))?;
         Some(records)
     }
@@ -339,10 +403,16 @@ impl<T: Spill, const N: usize> Spill for [T; N] {
     const HAS_FORM: bool = T::HAS_FORM;
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        if N == 0 {
+            return ().save(bytes);
+        }
         T::save_all(self, bytes)
     }
 
     fn load(bytes: &mut &[u8]) -> Option<Self> {
+        if N == 0 {
+            <()>::load(bytes)?;
+        }
         let mut records = Vec::with_capacity(N);
         T::load_all(bytes, N, |record| records.push(record))?;
         records.try_into().ok()
@@ -416,6 +486,8 @@ mod tests {
             prop_assert!(read_back(&Box::<str>::from(text.clone())));
             prop_assert!(read_back(&Arc::<str>::from(text.clone())));
             prop_assert!(read_back(&Cow::<'static, str>::Owned(text.clone())));
+            prop_assert!(read_back(&Arc::new(list.clone())) && read_back(&vec![[0_u8; 0]; 3]));
+            prop_assert!(read_back(&list.clone().into_boxed_slice()) && read_back(&vec![(); 5]));
             prop_assert!(read_back(&is.then(|| (Reverse(text.clone()), Box::new(numbers)))));
             prop_assert!(read_back(&(is, 'c', (), bytes, list.clone(), text, numbers.0)));
             prop_assert!(list.heap_size() >= list.iter().map(|(text, _)| text.as_ref().map_or(0, String::len)).sum());

@@ -282,13 +282,17 @@ impl Pass<Chunk> for Group {
     }
 
     fn spill(&self, states: &mut States, budget: &Budget) -> Result<bool> {
-        /// What is a smaller part of all is spilled when there is more of it.
+        /// What is a smaller part of all, or of the largest, is spilled when there is more of it.
         const PART: usize = 4;
         let all = self.held(states);
+        let by_itself = self.bags.iter().zip(&states.0).map(|(bag, (reduction, state))| {
+            let state = state.as_ref().filter(|_| bag.spills == Spills::ByItself);
+            state.map_or(0, |state| reduction.held(state))
+        });
+        let least = by_itself.max().unwrap_or(0).min(all / PART).max(1);
         let mut has_spilled = false;
         for (reduction, state) in &mut states.0 {
-            if let Some(state) = state.as_mut().filter(|state| reduction.held(state) >= all / PART)
-            {
+            if let Some(state) = state.as_mut().filter(|state| reduction.held(state) >= least) {
                 has_spilled |= reduction.spill(state, budget)?;
             }
         }
@@ -299,7 +303,7 @@ impl Pass<Chunk> for Group {
         let needs_form = self.bags.iter().any(|bag| bag.spills == Spills::NeedsForm);
         let remedy = match needs_form {
             true => {
-                "; what is sorted or told apart has one if its type implements `operators::Spill`"
+                "; records that are sorted or told apart have one if `HAS_FORM` of `operators::Spill` is true for their type"
             }
             false => "",
         };

@@ -219,7 +219,11 @@ impl Budget {
         let pool = || self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut buffers = pool().pop().unwrap_or_default();
         let visited = self.file.read_into(extent, &mut buffers).map(visit);
-        pool().push(buffers);
+        // They are beside what is reserved: a large piece must not keep its memory.
+        let most = (self.manager.limit() / 64).max(1 << 20);
+        if buffers.iter().all(|buffer| buffer.capacity() as u64 <= most) {
+            pool().push(buffers);
+        }
         visited
     }
 
