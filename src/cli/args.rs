@@ -14,13 +14,12 @@ use crate::source::Missing;
 const EXAMPLES: &str = "\
 Examples:
   creel 'words | filter(length > 5) | frequencies | topk(10)' book.txt
-  creel 'filter(test(\"error\"; \"i\")) | count' 'logs/**/*.gz'
   creel 'filter(.status >= 500) | frequencies(.uri) | topk(10)' app.jsonl.gz
   creel -t text 'remove(startswith(\"#\")) | take(5)' 's3://bucket/conf/*'
   zcat app.log.gz | creel 'ascii_downcase | words | frequencies | topk(3)'
 
 Exit codes: 0 done; 2 bad option, program or output; 3 a source not read, or not
-to its end; 4 records not as they should be; 130 interrupted, with the result so far.";
+to its end; 4 records not as they should be; 130 interrupted (result so far).";
 
 const TEMPLATE: &str = "\
 {name} {version}: word counts and log mining over files and object stores
@@ -69,8 +68,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH",
         conflicts_with_all = ["output", "to", "dry_run", "partial", "merge"])]
     pub(crate) plan_to: Option<PathBuf>,
-    /// Run on a Dask cluster: tcp://HOST:8786, env, file:PATH
-    #[arg(long, value_name = "ADDRESS",
+    /// Run on Dask: tcp://HOST:8786, env, file:PATH
+    #[arg(long, value_name = "ADDR",
         conflicts_with_all = ["dry_run", "partial", "merge", "plan_to"])]
     pub(crate) scheduler: Option<String>,
     /// Send this binary to the workers of the cluster
