@@ -17,7 +17,7 @@ help: ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: lint golden examples unit features servers cluster ## Everything below, as CI runs it.
+test: lint golden examples unit features servers command-on-cluster ## Everything below, as CI runs it; of the cluster, the command.
 
 .PHONY: lint
 lint: ## Formatting, lints and links of the documentation, warnings forbidden.
@@ -50,13 +50,20 @@ servers: ## The same promises over S3, GCS, Azure, HTTP and the disk, on real se
 	tests/servers/install.sh
 	$(CARGO) test --test servers
 
+# Files of tests of python/creel-dask; all of them unless some are named.
+CLUSTER ?=
+
 .PHONY: cluster
-cluster: ## Programs on a real Dask cluster: its package typed, its promises kept, also by SeaweedFS.
+cluster: ## Programs on a real Dask cluster: its package typed, its promises kept, also by SeaweedFS. About ten minutes.
 	tests/servers/install.sh
 	tests/cluster/install.sh
 	$(CARGO) build --bin creel
 	cd python/creel-dask && ../../target/cluster/client/bin/mypy && \
-		CREEL="$(CURDIR)/target/debug/creel" ../../target/cluster/client/bin/pytest
+		CREEL="$(CURDIR)/target/debug/creel" ../../target/cluster/client/bin/pytest $(CLUSTER)
+
+.PHONY: command-on-cluster
+command-on-cluster: ## The part of it that runs the command, and what the documentation shows.
+	$(MAKE) cluster CLUSTER='tests/test_command.py tests/test_documentation.py tests/test_graph.py'
 
 .PHONY: bench
 bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='words --rounds 3' and so on.
