@@ -129,7 +129,7 @@ macro_rules! spill {
 /// Bytes on the heap, with what the allocator needs for them.
 #[inline]
 fn allocated(bytes: usize) -> usize {
-    /// What an allocator keeps beside an allocation, and rounds up to, on average.
+    /// The mean overhead of an allocation: the allocator's own bytes, and rounding.
     const OVERHEAD: usize = 16;
     if bytes == 0 { 0 } else { bytes + OVERHEAD }
 }
@@ -156,7 +156,7 @@ impl<T> Deref for InMemory<T> {
     }
 }
 
-/// What these point to stays where it is.
+/// References have no form in bytes.
 impl Spill for &'static str {}
 impl<T: Sync> Spill for &'static [T] {}
 
@@ -334,7 +334,7 @@ impl<T: Spill> Spill for Reverse<T> {
     }
 }
 
-/// What owns one record elsewhere; an [`Arc`] that is read back is one of its own.
+/// Pointers that own one record. An [`Arc`] that is read back shares nothing.
 macro_rules! pointers {
     ($($type:ident)*) => {$(
         impl<T: Spill> Spill for $type<T> {
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_something_without_a_form_has_none() {
+    fn records_with_a_member_without_a_form_have_no_form() {
         const { assert!(<(u8, Option<Vec<String>>)>::HAS_FORM && !<(u8, &'static str)>::HAS_FORM) };
         assert!(!vec![Some("cod")].save(&mut Vec::new()));
     }

@@ -110,7 +110,7 @@ fn shards_that_are_missing_doubled_or_mixed_are_refused_by_name() {
 }
 
 #[test]
-fn what_the_runs_of_shards_pass_over_is_told_once() {
+fn runs_of_shards_report_each_skipped_record_once() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a"), b"one\n\xff\ntwo\n").expect("it is written");
     let planned = Planned::new(folder.path(), (&["--invalid", "skip"], "count", &["a"]), 1);

@@ -170,7 +170,7 @@ pub struct Kept<T> {
     part: Option<Part>,
 }
 
-/// What tells where the records of a part stand among all.
+/// The positions of the records of a part among all.
 #[derive(Default)]
 struct Part {
     /// The position of each record, ascending.
@@ -179,7 +179,7 @@ struct Part {
     seen: u64,
     /// How many bits of the hashes are the same in all records.
     depth: u32,
-    /// Whether some of it was saved.
+    /// Returns true if some of it was saved.
     is_loaded: bool,
 }
 
@@ -197,7 +197,7 @@ impl<T> fmt::Debug for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// Whether it has seen nothing.
+    /// Returns true if it has seen no record.
     fn is_new(&self) -> bool {
         self.records.is_empty() && self.part.as_ref().is_none_or(|part| part.seen == 0)
     }

@@ -266,7 +266,7 @@ mod tests {
 
     type Texts = TextTable<String>;
 
-    /// What a table can be asked to do.
+    /// A call of a method of the table.
     #[derive(Debug, Clone)]
     enum Step {
         /// So many new keys, behind so many of one key.

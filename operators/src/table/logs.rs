@@ -23,7 +23,7 @@ const SLAB: usize = 1 << 20;
 /// The bytes of a row besides those of its key, at most.
 const NUMBERS: usize = 2 * saved::LONGEST_NUMBER;
 
-/// What stands before logs, and before no rows: a zero that [`saved::put`] writes in one byte.
+/// The mark before logs. No row begins like this: [`saved::put`] writes a zero in one byte.
 const MARK: [u8; 2] = [0x80, 0];
 
 /// Rows in logs.
@@ -246,7 +246,7 @@ impl Clone for KeyLogs {
     }
 }
 
-/// Whether bytes are logs that were [saved](KeyLogs::save), and not rows.
+/// Returns true if bytes are logs that were [saved](KeyLogs::save), and not rows.
 pub(super) fn are_logs(bytes: &[u8]) -> bool {
     bytes.starts_with(&MARK)
 }
