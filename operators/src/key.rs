@@ -132,7 +132,7 @@ macro_rules! key {
         $crate::stored_in_map!([] $type);
     };
     ($($type:ty),* $(,)?) => {$(
-        $crate::spill!($type);
+        $crate::in_memory!($type);
         $crate::key!($type: Spill);
     )*};
 }

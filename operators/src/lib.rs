@@ -142,6 +142,6 @@ pub use fold::Fold;
 pub use key::{Key, Stored};
 pub use records::{Records, Whole, run};
 pub use sorted::{Piece, Sorted};
-pub use spill::{InMemory, Spill};
+pub use spill::{InMemory, Spill, save_bytes};
 pub use typed::{FoldBy, GroupBy};
 pub use value::Value;

@@ -12,20 +12,20 @@ use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
 use super::item::{Feeding, Reduced, Reduction, Spills};
-use super::ordered::{Ordered, RecordIter, Source};
+use super::ordered::{Memory, Ordered, RecordIter, Source};
 use super::verbs::{Text, Verbs};
 use super::{Bag, Item};
+use crate::Result;
 use crate::graph::{Step, Value};
 use crate::run::Context;
 use crate::spill::{Budget, MergedRecords, RecordRun, reduce_runs};
-use crate::{Error, Result};
 
 /// Distinct records. They are a bag of the same run.
 ///
 /// They need no more than [`Run::memory`](crate::Run::memory): records that have a form in bytes, see
-/// [`Spill`], go to the run's temporary file when they outgrow it, by the hashes of their keys, and are told
-/// apart part by part. Records without a form have to fit. Several ends of one such bag tell records apart
-/// once; where they are in the file, each of them reads them.
+/// [`Spill`], go to the run's temporary file when they outgrow it, in parts by the hashes of their keys, and each part is
+/// made distinct by itself. Records without a form have to fit. Several ends of one such bag compute it
+/// once; where its records are in the file, each of them reads them.
 impl<T: Send + 'static> Bag<T> {
     /// The first of equal records, in the order of the input.
     ///
@@ -83,7 +83,7 @@ impl<T: Spill> Bag<T> {
     }
 }
 
-/// The first records so far; those of parts that are told apart are runs of the file.
+/// The first records so far; those of parts that were merged are runs of the file.
 struct Found<T> {
     kept: Kept<T>,
     /// In the order of their positions in the input.
@@ -149,7 +149,7 @@ impl<T: Spill, K: KeysOf<T>> Combiner for FirstOf<T, K> {
     }
 }
 
-/// A chain of operators whose records are told apart.
+/// A chain of operators that ends in a distinct.
 struct ToldApart<T, K> {
     stage: Arc<dyn Stage<T>>,
     combiner: FirstOf<T, K>,
@@ -201,17 +201,17 @@ impl<T: Spill, K: KeysOf<T>> Feeding for ToldApart<T, K> {
     fn finish(&self, context: &Context, state: Found<T>) -> Result<Value> {
         let most = self.combiner.most;
         let Some(budget) = context.budget.as_ref().filter(|_| !state.runs.is_empty()) else {
-            let held = self.combiner.held(&state) as u64;
+            let memory = context.budget.as_ref().map(|budget| {
+                let reserved = budget.reserve(self.combiner.held(&state) as u64);
+                Memory::new(context, budget, reserved)
+            });
             let mut records = self.combiner.distinct.finish(state.kept);
             records.truncate(most);
-            let reserved = context.budget.as_ref().map(|budget| budget.reserve(held));
-            return Ok(Box::new(Ordered::Held(records, reserved)));
+            return Ok(Box::new(Ordered::Held(records, memory)));
         };
-        let stop = context.stop.clone();
-        let check = || if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) };
-        let runs = reduce_runs(budget, state.runs, most, by_position, check)?;
+        let runs = reduce_runs(budget, state.runs, most, by_position)?;
         let source = Positioned { budget: Arc::clone(budget), runs, most };
-        Ok(Box::new(Ordered::Spilled(Box::new(source), stop)))
+        Ok(Box::new(Ordered::Spilled(Box::new(source), context.stop.clone())))
     }
 }
 

@@ -268,8 +268,14 @@ impl Pass<Chunk> for Group {
         });
     }
 
-    fn settles(&self) -> bool {
-        self.bags.iter().all(|bag| bag.spills == Spills::Parts)
+    fn settles(&self, states: &States) -> bool {
+        // The results of the others stay in memory, into however many parts they are cut.
+        let bags = self.bags.iter().zip(&states.0);
+        let settled = bags.filter(|(bag, _)| bag.spills == Spills::Parts);
+        let settled = settled
+            .map(|(_, (reduction, state))| state.as_ref().map_or(0, |state| reduction.held(state)));
+        let settled: usize = settled.sum();
+        settled > 0 && settled >= self.held(states) / 2
     }
 
     fn settle(&self, context: &Context, mut states: States) -> Result<States> {
@@ -303,7 +309,7 @@ impl Pass<Chunk> for Group {
         let needs_form = self.bags.iter().any(|bag| bag.spills == Spills::NeedsForm);
         let remedy = match needs_form {
             true => {
-                "; records that are sorted or told apart have one if `HAS_FORM` of `operators::Spill` is true for their type"
+                "; records that are sorted or made distinct have one if `HAS_FORM` of `operators::Spill` is true for their type"
             }
             false => "",
         };

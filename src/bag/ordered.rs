@@ -5,6 +5,7 @@
 //! that stand directly behind it go past the bag: all records are moved out of the value, and the first few
 //! are all that is kept.
 
+use std::cmp::Ordering;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -20,15 +21,30 @@ use super::verbs::Verbs;
 use super::{Bag, Item};
 use crate::graph::{Name, Shared, Step, typed};
 use crate::memory::Reservation;
-use crate::run::Stop;
+use crate::run::{Context, Stop};
+use crate::spill::{Budget, MergedRecords, RecordRun, most_of_merge};
 use crate::{Error, Result};
 
 /// Records in the order of a bag.
 pub(super) enum Ordered<T> {
-    /// Those in memory, and the bytes of the run that they are.
-    Held(Vec<T>, Option<Reservation>),
+    /// Those in memory, and what they take of the memory of the run, if that is bounded.
+    Held(Vec<T>, Option<Memory>),
     /// Those in the temporary file, and whether the run still wants them.
     Spilled(Box<dyn Source<T>>, Stop),
+}
+
+/// The part of the run's memory that records take.
+pub(super) struct Memory {
+    reserved: Reservation,
+    budget: Arc<Budget>,
+    stop: Stop,
+}
+
+impl Memory {
+    /// Of a run, whose memory is bounded, the bytes that are reserved.
+    pub(super) fn new(context: &Context, budget: &Arc<Budget>, reserved: Reservation) -> Self {
+        Self { reserved, budget: Arc::clone(budget), stop: context.stop.clone() }
+    }
 }
 
 /// Records that are read again for each who wants them.
@@ -60,6 +76,24 @@ impl<T: Spill> Ordered<T> {
         }
     }
 
+    /// The same for stages that have states of their own beside it: records that take more of the memory than
+    /// their merge from the file would go there. So whatever runs in some memory runs in more.
+    ///
+    /// # Errors
+    ///
+    /// If the temporary file cannot be written, and if the run is cancelled.
+    fn beside_others(self) -> Result<Self> {
+        match self {
+            Self::Held(records, Some(memory))
+                if T::HAS_FORM && memory.reserved.bytes() > most_of_merge(&memory.budget) =>
+            {
+                let run = RecordRun::write(&memory.budget, records.into_iter().map(Ok))?;
+                Ok(Self::Spilled(Box::new(OneRun { budget: memory.budget, run }), memory.stop))
+            }
+            records => Ok(records),
+        }
+    }
+
     /// A copy of all records.
     ///
     /// # Errors
@@ -75,10 +109,10 @@ impl<T: Spill> Ordered<T> {
     /// The records of a task's value, in batches.
     fn batches(value: Shared, pace: Arc<Pace>) -> BatchIter {
         match Arc::try_unwrap(typed::<Self>(value)) {
-            Ok(Self::Held(records, reserved)) => batches(pace, move || {
-                // Their memory is reserved until the last of them is taken.
+            Ok(Self::Held(records, memory)) => batches(pace, move || {
+                // It is reserved until the last of them is taken.
                 records.into_iter().inspect(move |_| {
-                    let _ = &reserved;
+                    let _ = &memory;
                 })
             }),
             Ok(value) => Self::shared_batches(Arc::new(value), pace),
@@ -107,6 +141,19 @@ impl<T: Spill> Ordered<T> {
                 batch.map(|batch| (!batch.is_empty()).then(|| Batch::of(batch))).transpose()
             }
         })
+    }
+}
+
+/// A run of the file.
+struct OneRun<T> {
+    budget: Arc<Budget>,
+    run: RecordRun<T>,
+}
+
+impl<T: Spill> Source<T> for OneRun<T> {
+    fn open(&self) -> Result<RecordIter<T>> {
+        let runs = std::slice::from_ref(&self.run);
+        Ok(Box::new(MergedRecords::of_runs(&self.budget, runs, |_, _| Ordering::Equal)?))
     }
 }
 
@@ -148,12 +195,13 @@ impl<T: Spill> Bag<T> {
         name: &'static str,
         first: impl Fn(usize, Step, Verbs) -> Item<Vec<T>> + Send + Sync + 'static,
     ) -> Self {
-        let node = item.handle(Name::At(name, Location::caller()));
+        let behind = item.in_form(Ordered::beside_others);
+        let node = behind.handle(Name::At(name, Location::caller()));
         let node = Arc::clone(node.node());
         let direct = Direct { all: item.in_form(Ordered::into_vec), first: Box::new(first) };
         let phase = Phase {
             id: item.id,
-            erased: item.erased(),
+            erased: behind.erased(),
             node: Arc::clone(&node),
             share: |value| {
                 let value = value.downcast::<Ordered<T>>();

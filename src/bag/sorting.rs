@@ -16,11 +16,11 @@ use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
 use super::item::{Feeding, Item, Reduced, Reduction, Spills};
-use super::ordered::{Ordered, RecordIter, Source};
+use super::ordered::{Memory, Ordered, RecordIter, Source};
+use crate::Result;
 use crate::graph::Value;
 use crate::run::Context;
 use crate::spill::{Budget, Head, MergedRecords, RecordRun, reduce_runs};
-use crate::{Error, Result};
 
 /// Unsorted records that are put together, so that none of many small states is sorted by itself.
 const FEW: usize = if cfg!(test) { 8 } else { 64 << 10 };
@@ -60,6 +60,22 @@ impl<T> Unsorted<T> {
             Run::Spilled(_) => 0,
         });
         runs.sum::<usize>() + held(&self.tail, self.heap)
+    }
+
+    fn has_spilled(&self) -> bool {
+        self.runs.iter().any(|run| matches!(run, Run::Spilled(_)))
+    }
+
+    /// The bytes that it takes to make one run of all that is in memory.
+    fn merging(&self) -> usize {
+        let runs = self.runs.len() + usize::from(!self.tail.is_empty());
+        self.held() * runs.clamp(1, 2)
+    }
+
+    /// All runs, of which the last may be unsorted.
+    fn into_runs(mut self) -> Vec<Run<T>> {
+        self.runs.push(Run::Held { records: self.tail, heap: self.heap });
+        self.runs
     }
 }
 
@@ -167,15 +183,20 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
 
     /// All records in order.
     fn finished(&self, context: &Context, mut state: Unsorted<T>) -> Result<Ordered<T>> {
-        let budget = context.budget.as_ref();
-        if let Some(budget) = budget.filter(|budget| T::HAS_FORM && spills(&state, budget)) {
+        let Some(budget) = &context.budget else {
+            return Ok(Ordered::Held(self.merged(state.into_runs()).0, None));
+        };
+        let (mut reserved, needs) = (budget.reserve(0), state.merging() as u64);
+        let fits = !state.has_spilled() && reserved.try_grow(needs);
+        if T::HAS_FORM && !fits {
             self.spill_all(&mut state, budget)?;
             return self.in_file(context, budget, state);
         }
-        let tail = Run::Held { records: state.tail, heap: state.heap };
-        let (records, heap) = self.merged(state.runs.into_iter().chain([tail]).collect());
-        let reserved = budget.map(|budget| budget.reserve(held(&records, heap) as u64));
-        Ok(Ordered::Held(records, reserved))
+        // What has no form in bytes is merged all the same: it is there.
+        reserved.set(needs);
+        let (records, heap) = self.merged(state.into_runs());
+        reserved.set(held(&records, heap) as u64);
+        Ok(Ordered::Held(records, Some(Memory::new(context, budget, reserved))))
     }
 
     fn in_file(
@@ -188,22 +209,11 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
             Run::Spilled(run) => Some(run),
             Run::Held { .. } => None,
         });
-        let stop = context.stop.clone();
-        let check = || if stop.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) };
-        let compare = &*self.compare;
-        let runs = reduce_runs(budget, runs.collect(), self.most, compare, check)?;
+        let runs = reduce_runs(budget, runs.collect(), self.most, &*self.compare)?;
         let (budget, compare) = (Arc::clone(budget), Arc::clone(&self.compare));
         let source = SortedRuns { budget, runs, compare, most: self.most };
-        Ok(Ordered::Spilled(Box::new(source), stop))
+        Ok(Ordered::Spilled(Box::new(source), context.stop.clone()))
     }
-}
-
-/// Whether a state has to be in the file to be put in order: some of it is, or it does not fit where it is
-/// merged, which takes as much again.
-fn spills<T>(state: &Unsorted<T>, budget: &Budget) -> bool {
-    let is_merged = state.runs.len() + usize::from(!state.tail.is_empty()) > 1;
-    let needs = state.held() as u64 * if is_merged { 2 } else { 1 };
-    state.runs.iter().any(|run| matches!(run, Run::Spilled(_))) || needs > budget.limit()
 }
 
 /// Sorted runs in the file.

@@ -309,14 +309,15 @@ fn job(args: &Args, source: Source, division: &Division) -> Job {
 
 fn context(args: &Args, division: &Division) -> Context {
     let &Division { threads, needs, .. } = division;
-    let budget = needs.map(|needs| {
+    let mut context = Context { threads, ..Context::default() };
+    context.budget = needs.map(|needs| {
         let budget = Budget::of_lanes(needs, threads, args.resources.tmpdir.as_deref());
-        Arc::new(budget.with_largest_file(args.resources.spill_max))
+        let stop = context.stop.clone();
+        Arc::new(budget.with_largest_file(args.resources.spill_max).checked(move || stop.check()))
     });
-    if let Some(budget) = &budget {
+    if let Some(budget) = &context.budget {
         division.windows.count_in(budget);
     }
-    let mut context = Context { threads, budget, ..Context::default() };
     monitor::count_records(args.telling.progress, &mut context);
     context
 }

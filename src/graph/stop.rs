@@ -60,6 +60,15 @@ impl Stop {
         self.state() == CANCELLED
     }
 
+    /// Whether the run goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`](crate::Error::Cancelled), if it was abandoned.
+    pub(crate) fn check(&self) -> crate::Result<()> {
+        if self.is_cancelled() { Err(crate::Error::Cancelled) } else { Ok(()) }
+    }
+
     /// Another, which is told what this is told.
     pub(crate) fn child(&self) -> Self {
         self.follower(STOPPED)

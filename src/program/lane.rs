@@ -256,7 +256,7 @@ impl Pass<Block> for Reduce {
         into.state.load(bytes)
     }
 
-    fn settles(&self) -> bool {
+    fn settles(&self, _: &Self::State) -> bool {
         true
     }
 

@@ -4,17 +4,18 @@
 //! threads help to rank them. Each part is sorted, and the parts are merged as they are printed, piece by
 //! piece by all threads. Where not all fit into memory at once, parts are spilled when they are sorted.
 
+use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use creel_operators::{Counts, Piece, Sorted};
+use creel_operators::{Counts, Piece, Sorted, Spill, save_bytes};
 
 use super::batch::Kind;
 use super::end::Wanted;
+use crate::Result;
 use crate::run::{Context, Input, Reader, stream};
 use crate::sink::{Cell, Format, Page, Printer};
-use crate::spill::{Budget, FAN_IN, Merged, RowWriter, Run, merge_into_one};
-use crate::{Error, Place, Result};
+use crate::spill::{Budget, FAN_IN, MergedRecords, RecordRun, RunWriter, reduce_runs};
 
 /// The most rows that are ranked by keeping them all: more are sorted.
 const MOST_KEPT: u64 = 1 << 16;
@@ -36,7 +37,7 @@ pub(crate) struct Rows {
     /// All of them, commonest first.
     sorted: Option<Sorted<String>>,
     /// All of them: for each part the run of the temporary file in which it is, commonest first.
-    spilled: Vec<Run>,
+    spilled: Vec<RecordRun<Row>>,
 }
 
 impl Rows {
@@ -100,12 +101,15 @@ impl Rows {
     /// Keeps what is wanted of rows of several parts: one file of them, and no more of the commonest
     /// than of one part.
     pub(super) fn settle_again(mut self, context: &Context, wanted: Wanted) -> Result<Self> {
-        sort(&mut self.top);
+        self.top.sort_unstable_by(by_count);
         self.top.truncate(wanted.of(self.top.len()));
-        if let Some(budget) = context.budget.as_deref()
+        if let Some(budget) = &context.budget
             && self.spilled.len() > 1
         {
-            self.spilled = vec![merge_into_one(budget, self.spilled, most(wanted.limit))?];
+            let most = most(wanted.limit);
+            let runs = reduce_runs(budget, self.spilled, most, by_count)?;
+            let rows = MergedRecords::of_runs(budget, &runs, by_count)?.take(most);
+            self.spilled = vec![RecordRun::write(budget, rows)?];
         }
         Ok(self)
     }
@@ -141,14 +145,14 @@ impl Rows {
             }
             self.top.extend(rows.iter().take(limit).map(|(key, n)| (key.to_owned(), n)));
         }
-        sort(&mut self.top);
-        let Some(budget) = context.budget.as_deref().filter(|_| !self.spilled.is_empty()) else {
+        self.top.sort_unstable_by(by_count);
+        let Some(budget) = context.budget.as_ref().filter(|_| !self.spilled.is_empty()) else {
             let rows = self.top.iter().take(limit);
             return out.pairs(rows.map(|(key, n)| (kind.cell(key), *n)));
         };
         self.spilled.push(spill(self.top.iter().map(|(key, n)| (key.as_str(), *n)), budget)?);
-        let rows = Merged::new(budget, self.spilled, limit)?.take(limit);
-        let mut rows = rows.map(|row| row.and_then(|(key, _)| row_of(key))).peekable();
+        let runs = reduce_runs(budget, self.spilled, limit, by_count)?;
+        let mut rows = MergedRecords::of_runs(budget, &runs, by_count)?.take(limit).peekable();
         // Rows of a table are laid out a page at a time.
         let is_table = out.encoder().format() == Format::Table;
         while let Some(first) = rows.next() {
@@ -187,32 +191,24 @@ fn most(limit: Option<u64>) -> usize {
 }
 
 /// Spills rows, which are in order, as a run.
-fn spill<'r>(rows: impl Iterator<Item = (&'r str, u64)>, budget: &Budget) -> Result<Run> {
-    let (mut writer, mut bytes) = (RowWriter::new(budget), Vec::new());
+fn spill<'r>(
+    rows: impl Iterator<Item = (&'r str, u64)>,
+    budget: &Budget,
+) -> Result<RecordRun<Row>> {
+    let mut writer = RunWriter::<Row>::new(budget);
     for (key, n) in rows {
-        // Bytes that sort as the rows do: the commonest first, equally common ones by their text.
-        bytes.clear();
-        bytes.extend_from_slice(&(!n).to_be_bytes());
-        bytes.extend_from_slice(key.as_bytes());
-        writer.add(&bytes, &[])?;
+        // As a row is saved, whose text is lent here.
+        writer.add_saved(|bytes| {
+            save_bytes(key.as_bytes(), bytes);
+            n.save(bytes);
+        })?;
     }
     writer.finish()
 }
 
-/// The row that was spilled as these bytes.
-fn row_of(bytes: Vec<u8>) -> Result<Row> {
-    let row = bytes.split_first_chunk().and_then(|(count, key)| {
-        Some((std::str::from_utf8(key).ok()?.to_owned(), !u64::from_be_bytes(*count)))
-    });
-    row.ok_or_else(|| Error::Corrupt {
-        place: Place::object("the temporary file"),
-        reason: "a row of it is none".to_owned(),
-    })
-}
-
-/// Puts rows in order: the commonest first, and equally common ones by their text.
-fn sort(rows: &mut [Row]) {
-    rows.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
+/// The order of rows: the commonest first, and equally common ones by their text.
+fn by_count((a, m): &Row, (b, n): &Row) -> Ordering {
+    n.cmp(m).then_with(|| a.cmp(b))
 }
 
 /// Prints sorted rows, by all threads if there are many.

@@ -129,7 +129,7 @@ impl<S> Part<S> {
             let needs = pass.merging(&into) as u64;
             let Some((budget, reserved)) = &mut reserved else { continue };
             let fits = reserved.try_grow(needs.saturating_sub(reserved.bytes()));
-            if !fits && pass.settles() && needs / 2 > least {
+            if !fits && pass.settles(&into) && needs / 2 > least {
                 let all = of_all(needs, loaded, holds(&self.extents));
                 let error = pass.too_large(&into, room_of_one(all), budget);
                 return Ok(Merged::TooLarge(Box::new((self, error))));

@@ -170,8 +170,8 @@ pub(crate) trait Pass<B>: Send + Sync + 'static {
         unfit("lane", self.held(state), budget, &least)
     }
 
-    /// Whether what [`settle`](Self::settle) keeps takes little memory, whatever the state does.
-    fn settles(&self) -> bool {
+    /// Whether what [`settle`](Self::settle) keeps of a state takes less memory than that does.
+    fn settles(&self, _: &Self::State) -> bool {
         false
     }
 

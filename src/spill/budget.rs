@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::file::{Extent, SpillFile};
+use super::file::{Check, Extent, SpillFile};
 use crate::memory::{LaneNeeds, Manager, Reservation};
 use crate::{Error, Result};
 
@@ -184,6 +184,16 @@ impl Budget {
         self
     }
 
+    /// The same budget, whose file is read and written only while `check` lets the run go on: so a run that is
+    /// cancelled ends, whoever of it works on the file.
+    pub(crate) fn checked(
+        mut self,
+        check: impl Fn() -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.file.check = Check::new(check);
+        self
+    }
+
     /// Spills one piece of bytes.
     ///
     /// # Errors
@@ -240,6 +250,11 @@ impl Budget {
     /// The error for an extent that is not what was written there.
     pub(crate) fn damaged(&self, extent: Extent, what: &str) -> Error {
         self.file.damaged(extent, what)
+    }
+
+    /// The error for an extent of which no records of `T` can be read, though it is what was written there.
+    pub(crate) fn misread<T>(&self, extent: Extent) -> Error {
+        self.file.misread::<T>(extent)
     }
 }
 

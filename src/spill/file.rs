@@ -1,5 +1,6 @@
 //! The temporary file: extents of bytes with checksums, compressed where that saves time.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use creel_kernels::{reserve, zeroed};
+use creel_operators::Spill;
 use lz4_flex::block::{compress_into, decompress_into, get_maximum_output_size};
 use twox_hash::XxHash3_64;
 
@@ -43,6 +45,23 @@ impl Extent {
     }
 }
 
+impl Spill for Extent {
+    const HAS_FORM: bool = true;
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        (self.at, self.len, self.holds, self.packed, self.sum).save(bytes)
+    }
+
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        let (at, len, holds, packed, sum) = Spill::load(bytes)?;
+        Some(Self { at, len, holds, packed, sum })
+    }
+
+    fn heap_size(&self) -> usize {
+        0
+    }
+}
+
 /// The file, which the first write makes.
 ///
 /// Reads and writes name their offset, and a write reserves its range before: threads that spill at once do
@@ -53,9 +72,30 @@ pub(super) struct SpillFile {
     file: OnceLock<File>,
     /// The largest size of the file, if there is a limit.
     pub(super) most: Option<u64>,
+    pub(super) check: Check,
     reserved: AtomicU64,
     written: AtomicU64,
     codec: Codec,
+}
+
+/// Asked before the file is read or written, whether the run goes on.
+#[derive(Default)]
+pub(super) struct Check(Option<Box<dyn Fn() -> Result<()> + Send + Sync>>);
+
+impl Check {
+    pub(super) fn new(check: impl Fn() -> Result<()> + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(check)))
+    }
+
+    fn ask(&self) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |check| check())
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check").finish_non_exhaustive()
+    }
 }
 
 /// Whether compressed writes take less time than plain ones: the nanoseconds per MiB of each, as measured.
@@ -96,6 +136,7 @@ impl SpillFile {
             folder,
             file: OnceLock::new(),
             most: None,
+            check: Check::default(),
             reserved: AtomicU64::new(0),
             written: AtomicU64::new(0),
             codec: Codec::default(),
@@ -109,6 +150,7 @@ impl SpillFile {
 
     /// Writes bytes of the file; returns their offset.
     fn write(&self, bytes: &[u8]) -> Result<u64> {
+        self.check.ask()?;
         let file = self.file()?;
         let len = bytes.len() as u64;
         // A refused write reserves nothing: another thread may reserve the range behind it at the same time.
@@ -168,6 +210,7 @@ impl SpillFile {
 
     /// Reads an extent as it stands in the file.
     fn read_frame(&self, extent: Extent, frame: &mut [u8]) -> Result<()> {
+        self.check.ask()?;
         read_exact_at(self.file()?, frame, extent.at).map_err(|error| self.fault(error))?;
         match XxHash3_64::oneshot(frame) == extent.sum {
             true => Ok(()),
@@ -184,6 +227,16 @@ impl SpillFile {
         let reason = format!(
             "what was spilled there has changed ({what}); the disk may be failing, so choose another \
              folder (--tmpdir)"
+        );
+        Error::Corrupt { place: self.place().at(extent.at), reason }
+    }
+
+    /// The error for an extent that holds what was written there, of which no records of `T` can be read.
+    pub(super) fn misread<T>(&self, extent: Extent) -> Error {
+        let reason = format!(
+            "records of `{}` are not read as they were written: `Spill::load` of the type has to read all that \
+             its `Spill::save` writes, and no more",
+            std::any::type_name::<T>()
         );
         Error::Corrupt { place: self.place().at(extent.at), reason }
     }

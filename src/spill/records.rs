@@ -32,8 +32,8 @@ impl<T> Clone for RecordRun<T> {
     }
 }
 
-/// Writes records as a run.
-struct RecordWriter<'b, T> {
+/// Writes sorted records as a run.
+pub(crate) struct RunWriter<'b, T> {
     batch: Batch<'b>,
     /// The bytes of an extent, and those of the one that is not full yet.
     piece: usize,
@@ -44,8 +44,9 @@ struct RecordWriter<'b, T> {
     of: PhantomData<fn(T)>,
 }
 
-impl<'b, T: Spill> RecordWriter<'b, T> {
-    fn new(budget: &'b Budget) -> Self {
+impl<'b, T: Spill> RunWriter<'b, T> {
+    /// A writer of no records yet.
+    pub(crate) fn new(budget: &'b Budget) -> Self {
         Self {
             batch: Batch::new(budget),
             piece: budget.piece(),
@@ -57,9 +58,25 @@ impl<'b, T: Spill> RecordWriter<'b, T> {
     }
 
     /// Adds a record, which is not before those that were added.
-    fn add(&mut self, record: &T) -> Result<()> {
-        let is_saved = record.save(&mut self.bytes);
-        assert!(is_saved, "a type says by `Spill::HAS_FORM` whether its records are saved");
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot hold it, and if the run is cancelled.
+    pub(crate) fn add(&mut self, record: &T) -> Result<()> {
+        self.add_saved(|bytes| {
+            let is_saved = record.save(bytes);
+            let of = std::any::type_name::<T>();
+            assert!(is_saved, "`Spill::save` of `{of}` gives false, and its `HAS_FORM` is true");
+        })
+    }
+
+    /// Adds a record that `save` appends as [`Spill::save`] would.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub(crate) fn add_saved(&mut self, save: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        save(&mut self.bytes);
         self.records += 1;
         if self.bytes.len() >= self.piece { self.end_extent() } else { Ok(()) }
     }
@@ -73,7 +90,12 @@ impl<'b, T: Spill> RecordWriter<'b, T> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<RecordRun<T>> {
+    /// Writes the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub(crate) fn finish(mut self) -> Result<RecordRun<T>> {
         if self.records > 0 {
             self.end_extent()?;
         }
@@ -89,12 +111,12 @@ impl<T: Spill> RecordRun<T> {
     ///
     /// # Errors
     ///
-    /// Those of the records, and if the folder cannot hold them.
+    /// Those of the records, if the folder cannot hold them, and if the run is cancelled.
     pub(crate) fn write(
         budget: &Budget,
         records: impl IntoIterator<Item = Result<T>>,
     ) -> Result<Self> {
-        let mut writer = RecordWriter::new(budget);
+        let mut writer = RunWriter::new(budget);
         for record in records {
             writer.add(&record?)?;
         }
@@ -146,11 +168,7 @@ impl<T: Spill> RunReader<T> {
         self.left -= 1;
         match record {
             Some(record) if self.left > 0 || rest.is_empty() => Ok(Some(record)),
-            _ => {
-                let what = "it holds other records than of this type, or `Spill::load` does not read what \
-                            `Spill::save` wrote";
-                Err(self.budget.damaged(self.run.extents[self.read - 1].0, what))
-            }
+            _ => Err(self.budget.misread::<T>(self.run.extents[self.read - 1].0)),
         }
     }
 }
@@ -199,7 +217,7 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering> MergedRecords<T, C> {
         Ok(merged)
     }
 
-    /// Merges runs of the file, which are no more than [`fit`](fan_in).
+    /// Merges runs of the file, which are no more than [fit](fan_in).
     pub(crate) fn of_runs(budget: &Arc<Budget>, runs: &[RecordRun<T>], compare: C) -> Result<Self> {
         let largest = runs.iter().map(|run| run.largest as u64);
         let reserved = budget.reserve(largest.map(|largest| 2 * largest).sum());
@@ -264,27 +282,29 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering> Iterator for MergedRecords<T, C> {
     }
 }
 
-/// How many of these runs are merged at once: an extent of each, and what is made of it, is in memory, in a
-/// quarter of the budget.
+/// The memory that a merge may take: a quarter of the budget, unless two records need more.
+pub(crate) fn most_of_merge(budget: &Budget) -> u64 {
+    budget.limit() / 4
+}
+
+/// How many of these runs are merged at once: an extent of each, and what is made of it, is in memory.
 fn fan_in<T>(budget: &Budget, runs: &[RecordRun<T>]) -> usize {
     let largest = runs.iter().map(|run| run.largest).max().unwrap_or(0) as u64;
-    (budget.limit() / 4 / (2 * largest).max(1)).clamp(2, FAN_IN) as usize
+    (most_of_merge(budget) / (2 * largest).max(1)).clamp(2, FAN_IN) as usize
 }
 
 /// Merges neighbours until there are so few runs that all of them are merged at once. No more than `limit`
-/// records of a run are wanted, and `check` is asked now and then whether to go on.
+/// records of a run are wanted.
 ///
 /// # Errors
 ///
-/// If the file cannot be read or written, and those of `check`.
+/// If the file cannot be read or written, and if the run is cancelled.
 pub(crate) fn reduce_runs<T: Spill>(
     budget: &Arc<Budget>,
     mut runs: Vec<RecordRun<T>>,
     limit: usize,
     compare: impl Fn(&T, &T) -> Ordering,
-    check: impl Fn() -> Result<()>,
 ) -> Result<Vec<RecordRun<T>>> {
-    const CHECKED: usize = 1 << 10;
     runs.retain(|run| !run.extents.is_empty());
     loop {
         let fan_in = fan_in(budget, &runs);
@@ -293,22 +313,30 @@ pub(crate) fn reduce_runs<T: Spill>(
         }
         // No more than have to be, and the neighbours that are written soonest.
         let some = (runs.len() - fan_in + 1).min(fan_in);
-        let bytes = |at: &usize| runs[*at..at + some].iter().map(|run| run.bytes).sum::<usize>();
-        let at = (0..=runs.len() - some).min_by_key(bytes).unwrap_or(0);
+        let at = least_neighbours(&runs, some);
         let merged = MergedRecords::of_runs(budget, &runs[at..at + some], &compare)?;
-        let merged = merged.take(limit).enumerate().map(|(n, record)| {
-            if n % CHECKED == 0 {
-                check()?;
-            }
-            record
-        });
-        let merged = RecordRun::write(budget, merged)?;
+        let merged = RecordRun::write(budget, merged.take(limit))?;
         runs.splice(at..at + some, [merged]);
     }
 }
 
+/// Where so many neighbours begin that have the fewest bytes.
+fn least_neighbours<T>(runs: &[RecordRun<T>], some: usize) -> usize {
+    let mut bytes: usize = runs[..some].iter().map(|run| run.bytes).sum();
+    let (mut least, mut at) = (bytes, 0);
+    for behind in some..runs.len() {
+        bytes = bytes + runs[behind].bytes - runs[behind - some].bytes;
+        if bytes < least {
+            (least, at) = (bytes, behind - some + 1);
+        }
+    }
+    at
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -343,7 +371,7 @@ mod tests {
             }
             rows.sort_by(by_first);
             rows.truncate(limit);
-            let runs = reduce_runs(&budget, written_runs, limit, by_first, || Ok(())).unwrap();
+            let runs = reduce_runs(&budget, written_runs, limit, by_first).unwrap();
             prop_assert!(runs.len() <= FAN_IN as usize);
             let merged = MergedRecords::of_runs(&budget, &runs, by_first).unwrap();
             let merged: Vec<Row> = merged.take(limit).map(Result::unwrap).collect();
@@ -352,11 +380,21 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_ends_as_soon_as_it_is_told_to() {
-        let budget = Arc::new(Budget::new(100_000, None));
+    fn a_run_that_is_cancelled_neither_writes_nor_merges() {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let heard = Arc::clone(&cancelled);
+        let check = move || if heard.load(Relaxed) { Err(Error::Cancelled) } else { Ok(()) };
+        let budget = Arc::new(Budget::new(100_000, None).checked(check));
         let runs: Vec<_> = (0..200).map(|n| written(&budget, vec![(n, String::new())])).collect();
-        let ended = reduce_runs(&budget, runs, usize::MAX, by_first, || Err(Error::Cancelled));
-        assert!(matches!(ended, Err(Error::Cancelled)));
+        cancelled.store(true, Relaxed);
+        let before = budget.written();
+        let merged = reduce_runs(&budget, runs.clone(), usize::MAX, by_first);
+        assert!(matches!(merged, Err(Error::Cancelled)));
+        let read = MergedRecords::of_runs(&budget, &runs[..2], by_first);
+        assert!(matches!(read.err(), Some(Error::Cancelled)));
+        let endless = (0..).map(|n: u64| Ok((0_u8, n.to_string())));
+        assert!(matches!(RecordRun::write(&budget, endless), Err(Error::Cancelled)));
+        assert_eq!(budget.written(), before);
     }
 
     #[test]
@@ -369,12 +407,19 @@ mod tests {
                 bytes.push(1);
                 true
             }
+            fn load(_: &mut &[u8]) -> Option<Self> {
+                None
+            }
+            fn heap_size(&self) -> usize {
+                0
+            }
         }
         let budget = Arc::new(Budget::new(0, None));
         let run = RecordRun::write(&budget, [Ok(Odd), Ok(Odd)]).expect("there is room");
         let merged = MergedRecords::of_runs(&budget, &[run], |_, _| Ordering::Equal);
         let error = merged.err().expect("none is read");
         assert!(matches!(&error, Error::Corrupt { .. }), "{error}");
-        assert!(error.to_string().contains("`Spill::load`"), "{error}");
+        let told = error.to_string();
+        assert!(told.contains("`Spill::load`") && told.contains("Odd"), "{told}");
     }
 }

@@ -1,31 +1,69 @@
 //! Rows of groups that do not fit into memory: sorted by key in the spill file, a run for each part, and
 //! merged as they are printed.
 
+use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use creel_operators::aggregate::{Damaged, Reader};
 use creel_operators::column::OwnedColumn;
+use creel_operators::{Spill, save_bytes};
 
 use super::super::super::grouping::Shape;
 use super::super::labels::Labels;
-use super::super::{Batch, LaneState, State};
+use super::super::{LaneState, State};
 use super::Groups;
+use crate::Result;
 use crate::run::Context;
 use crate::sink::{Cell, Printer};
-use crate::spill::{Merged, RowWriter, Run, merge_into_one};
-use crate::{Error, Place, Result};
+use crate::spill::{Batch, Extent, MergedRecords, RecordRun, RunWriter, reduce_runs};
 
 /// Rows of all groups, or of some, that were spilled.
 #[derive(Debug, Default)]
 pub(super) struct SpilledRows {
     /// A run for each part, in the order of the keys.
-    runs: Vec<Run>,
+    runs: Vec<RecordRun<Row>>,
 }
 
-impl SpilledRows {
-    /// The rows that a writer was given.
-    pub(super) fn new(writer: RowWriter<'_>) -> Result<Self> {
-        Ok(Self { runs: vec![writer.finish()?] })
+/// A row in the temporary file.
+#[derive(Debug, Clone)]
+struct Row {
+    /// Bytes in the order of the key.
+    order: Vec<u8>,
+    /// Where the first parts of a long row stand: a merge moves these places, and not the parts.
+    parts: Vec<Extent>,
+    rest: String,
+}
+
+impl Row {
+    fn save_lent(order: &[u8], parts: &[Extent], rest: &str, bytes: &mut Vec<u8>) {
+        save_bytes(order, bytes);
+        parts.len().save(bytes);
+        Extent::save_all(parts, bytes);
+        save_bytes(rest.as_bytes(), bytes);
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+impl Spill for Row {
+    const HAS_FORM: bool = true;
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        Self::save_lent(&self.order, &self.parts, &self.rest, bytes);
+        true
+    }
+
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        let (order, len) = <(Vec<u8>, usize)>::load(bytes)?;
+        let mut parts = Vec::new();
+        Extent::load_all(bytes, len, |part| parts.push(part))?;
+        Some(Self { order, parts, rest: String::load(bytes)? })
+    }
+
+    fn heap_size(&self) -> usize {
+        self.order.heap_size() + self.parts.heap_size() + self.rest.heap_size()
     }
 }
 
@@ -34,7 +72,7 @@ impl LaneState for SpilledRows {
         Self::default()
     }
 
-    fn feed(&mut self, _: &str, _: &mut Batch) -> ControlFlow<()> {
+    fn feed(&mut self, _: &str, _: &mut super::super::Batch) -> ControlFlow<()> {
         unreachable!("lanes are fed before their states are settled")
     }
 
@@ -51,10 +89,12 @@ impl LaneState for SpilledRows {
     }
 
     fn settle(self, context: &Context) -> Result<Box<dyn State>> {
-        let Some(budget) = context.budget.as_deref().filter(|_| self.runs.len() > 1) else {
+        let Some(budget) = context.budget.as_ref().filter(|_| self.runs.len() > 1) else {
             return Ok(Box::new(self));
         };
-        Ok(Box::new(Self { runs: vec![merge_into_one(budget, self.runs, usize::MAX)?] }))
+        let runs = reduce_runs(budget, self.runs, usize::MAX, Row::compare)?;
+        let rows = MergedRecords::of_runs(budget, &runs, Row::compare)?;
+        Ok(Box::new(Self { runs: vec![RecordRun::write(budget, rows)?] }))
     }
 
     fn encode(&self, _: &mut Vec<u8>) {
@@ -66,14 +106,20 @@ impl LaneState for SpilledRows {
     }
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
-        let Some(budget) = context.budget.as_deref() else { return Ok(()) };
-        Merged::new(budget, self.runs, usize::MAX)?.try_for_each(|row| {
-            let (_, row) = row?;
-            let row = std::str::from_utf8(&row).map_err(|_| Error::Corrupt {
-                place: Place::object("the temporary file"),
-                reason: "a row of it is no text".to_owned(),
-            })?;
-            out.value(Cell::Json(row))
+        let Some(budget) = &context.budget else { return Ok(()) };
+        let runs = reduce_runs(budget, self.runs, usize::MAX, Row::compare)?;
+        MergedRecords::of_runs(budget, &runs, Row::compare)?.try_for_each(|row| {
+            let Row { parts, rest, .. } = row?;
+            if parts.is_empty() {
+                return out.value(Cell::Json(&rest));
+            }
+            for extent in parts {
+                let part = budget.read(extent)?;
+                let part = std::str::from_utf8(&part)
+                    .map_err(|_| budget.damaged(extent, "it is no text"))?;
+                out.part(part)?;
+            }
+            out.last_part(&rest)
         })
     }
 }
@@ -88,12 +134,18 @@ impl Groups {
         let Self { grouping, keys, states, .. } = self;
         let results: Vec<OwnedColumn> = states.into_iter().map(|state| state.finish()).collect();
         let (labels, mut row) = (Labels::new(&grouping.shape), String::new());
-        let mut writer = RowWriter::new(budget);
+        let mut writer = RunWriter::<Row>::new(budget);
         keys.each_sorted(kind, ask_for(&results), |order, key, group| {
-            labels.write(Some(key), &results, group as usize, &mut row, &mut |_| Ok(()))?;
-            writer.add(order, row.as_bytes())
+            let mut long: Option<Batch<'_>> = None;
+            labels.write(Some(key), &results, group as usize, &mut row, &mut |part| {
+                long.get_or_insert_with(|| Batch::new(budget)).add(part.as_bytes())?;
+                part.clear();
+                Ok(())
+            })?;
+            let parts = long.map_or(Ok(Vec::new()), Batch::finish)?;
+            writer.add_saved(|bytes| Row::save_lent(order, &parts, &row, bytes))
         })?;
-        Ok(Box::new(SpilledRows::new(writer)?))
+        Ok(Box::new(SpilledRows { runs: vec![writer.finish()?] }))
     }
 
     /// Prints what is wanted of its results. See [`State::print`].

@@ -1,130 +1,16 @@
-//! Records that can be written to a file and read back: what a run does with those that outgrow its memory.
+//! The forms of types of the standard library.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::{Spill, save_bytes};
 use crate::table::saved;
-
-/// A type whose records may have a form in bytes, in which a run writes them to its temporary file.
-///
-/// Text, bytes, numbers, `bool`, `char`, addresses, times, and vectors, arrays, tuples and options of them
-/// have a form. `&'static str` and slices are `Spill` too, but have none: they stay in memory. So do types
-/// of your own for which [`spill!`](crate::spill!) or [`key!`](crate::key!) was written. A type gets a form
-/// by an implementation of its own:
-///
-/// ```
-/// use creel_operators::Spill;
-///
-/// #[derive(Debug, Clone, PartialEq)]
-/// struct Reading {
-///     station: String,
-///     degrees: f64,
-/// }
-///
-/// impl Spill for Reading {
-///     const HAS_FORM: bool = true;
-///     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-///         self.station.save(bytes) && self.degrees.save(bytes)
-///     }
-///     fn load(bytes: &mut &[u8]) -> Option<Self> {
-///         let (station, degrees) = Spill::load(bytes)?;
-///         Some(Self { station, degrees })
-///     }
-///     fn heap_size(&self) -> usize {
-///         self.station.heap_size()
-///     }
-/// }
-///
-/// let (mut bytes, reading) = (Vec::new(), Reading { station: "Hornsea".into(), degrees: 7.5 });
-/// assert!(reading.save(&mut bytes));
-/// assert_eq!(Spill::load(&mut &bytes[..]), Some(reading));
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "records that are `{Self}` cannot be sorted or told apart: write `creel::operators::spill!({Self});`",
-    label = "`{Self}` is not `Spill`",
-    note = "for a type of your own that is Clone, Send and Sync, write `creel::operators::spill!(Type);`: its records stay in memory",
-    note = "for a type of another crate, have `map(creel::operators::InMemory)` wrap it",
-    note = "to let them go to a file when they outgrow the memory of the run, implement `creel::operators::Spill`"
-)]
-pub trait Spill: Clone + Send + Sync + 'static {
-    /// True if records of this type have a form in bytes: [`save`](Self::save) appends all of them, or none.
-    const HAS_FORM: bool = false;
-
-    /// Appends a record to bytes, for [`load`](Self::load). `false` if records of this type
-    /// [have no form](Self::HAS_FORM) in bytes; some bytes may have been appended then.
-    ///
-    /// ```
-    /// use creel_operators::Spill;
-    ///
-    /// let (mut bytes, record) = (Vec::new(), (String::from("cod"), Some(-3_i32), 0.5));
-    /// assert!(record.save(&mut bytes));
-    /// assert_eq!(Spill::load(&mut &bytes[..]), Some(record));
-    /// ```
-    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
-        false
-    }
-
-    /// Takes a record off the front of bytes; `None` if none was saved as these.
-    fn load(_bytes: &mut &[u8]) -> Option<Self> {
-        None
-    }
-
-    /// The bytes of memory that a record points to, about, with what the allocator needs for them. A run
-    /// counts them as part of its memory.
-    ///
-    /// ```
-    /// use creel_operators::Spill;
-    ///
-    /// assert_eq!(7_u64.heap_size(), 0);
-    /// assert!("x".repeat(1000).heap_size() >= 1000);
-    /// ```
-    fn heap_size(&self) -> usize {
-        0
-    }
-
-    /// [Saves](Self::save) records one behind the other. Integers do so many at a time.
-    #[doc(hidden)]
-    fn save_all(records: &[Self], bytes: &mut Vec<u8>) -> bool {
-        records.iter().all(|record| record.save(bytes))
-    }
-
-    /// [Loads](Self::load) so many records; `None` if there are fewer.
-    #[doc(hidden)]
-    fn load_all(bytes: &mut &[u8], records: usize, mut each: impl FnMut(Self)) -> Option<()> {
-        (0..records).try_for_each(|_| Self::load(bytes).map(&mut each))
-    }
-}
-
-/// Lets records of types of your own stay in memory, wherever records have to be [`Spill`]. A run that has no
-/// room for them is refused.
-///
-/// The types have to be `Clone`, `Send`, `Sync` and `'static`. Those for which [`key!`](crate::key!) was
-/// written are `Spill` already.
-///
-/// ```
-/// use creel_operators::Spill;
-///
-/// #[derive(Clone)]
-/// struct Position {
-///     degrees: (f64, f64),
-/// }
-/// creel_operators::spill!(Position);
-///
-/// assert!(!Position { degrees: (53.9, -0.2) }.save(&mut Vec::new()));
-/// ```
-#[macro_export]
-macro_rules! spill {
-    ($($type:ty),* $(,)?) => {$(
-        impl $crate::Spill for $type {}
-    )*};
-}
 
 /// Bytes on the heap, with what the allocator needs for them.
 #[inline]
@@ -134,46 +20,23 @@ fn allocated(bytes: usize) -> usize {
     if bytes == 0 { 0 } else { bytes + OVERHEAD }
 }
 
-/// A record of a type of another crate, which stays in memory wherever records have to be [`Spill`].
-///
-/// ```
-/// use creel_operators::{InMemory, Spill};
-///
-/// #[derive(Clone)]
-/// struct OfAnotherCrate;
-/// assert!(!InMemory(OfAnotherCrate).save(&mut Vec::new()));
-/// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InMemory<T>(pub T);
-
-impl<T: Clone + Send + Sync + 'static> Spill for InMemory<T> {}
-
-impl<T> Deref for InMemory<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
+// References, and what is rarely a record.
+crate::in_memory! { &'static str, PathBuf, OsString }
+crate::generic_in_memory! {
+    [T: Sync] &'static [T],
+    [K: Spill, V: Spill] BTreeMap<K, V>,
+    [T: Spill] BTreeSet<T>,
+    [T: Spill] VecDeque<T>,
+    [K: Spill, V: Spill, S: Clone + Send + Sync + 'static] HashMap<K, V, S>,
+    [T: Spill, S: Clone + Send + Sync + 'static] HashSet<T, S>,
+    [T: Spill, E: Spill] Result<T, E>,
 }
-
-/// References have no form in bytes.
-impl Spill for &'static str {}
-impl<T: Sync> Spill for &'static [T] {}
-
-spill! { PathBuf, OsString }
-
-impl<K: Spill, V: Spill> Spill for BTreeMap<K, V> {}
-impl<T: Spill> Spill for BTreeSet<T> {}
-impl<T: Spill> Spill for VecDeque<T> {}
-impl<K: Spill, V: Spill, S: Clone + Send + Sync + 'static> Spill for HashMap<K, V, S> {}
-impl<T: Spill, S: Clone + Send + Sync + 'static> Spill for HashSet<T, S> {}
-impl<T: Spill, E: Spill> Spill for Result<T, E> {}
 
 impl Spill for String {
     const HAS_FORM: bool = true;
 
     fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        saved::put_bytes(bytes, self.as_bytes());
+        save_bytes(self.as_bytes(), bytes);
         true
     }
 
@@ -194,7 +57,7 @@ macro_rules! text {
             const HAS_FORM: bool = true;
 
             fn save(&self, bytes: &mut Vec<u8>) -> bool {
-                saved::put_bytes(bytes, self.as_bytes());
+                save_bytes(self.as_bytes(), bytes);
                 true
             }
 
@@ -226,6 +89,10 @@ macro_rules! integers {
                 let (n, rest) = bytes.split_first_chunk()?;
                 *bytes = rest;
                 Some(Self::from_le_bytes(*n))
+            }
+
+            fn heap_size(&self) -> usize {
+                0
             }
 
             fn save_all(records: &[Self], bytes: &mut Vec<u8>) -> bool {
@@ -263,6 +130,10 @@ macro_rules! plain {
             fn load(bytes: &mut &[u8]) -> Option<Self> {
                 let load: fn(&mut &[u8]) -> Option<Self> = $load;
                 load(bytes)
+            }
+
+            fn heap_size(&self) -> usize {
+                0
             }
         }
     )*};
