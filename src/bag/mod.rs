@@ -13,6 +13,7 @@ mod group;
 mod item;
 mod lend;
 mod memory;
+mod merging;
 mod ordered;
 mod origin;
 mod phases;

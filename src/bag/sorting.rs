@@ -16,6 +16,7 @@ use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
 use super::item::{Feeding, Item, Reduced, Reduction, Spills};
+use super::merging::{merged, merged_on_threads};
 use super::ordered::{Memory, Ordered, RecordIter, Source};
 use crate::Result;
 use crate::graph::Value;
@@ -71,12 +72,20 @@ impl<T> Unsorted<T> {
         let runs = self.runs.len() + usize::from(!self.tail.is_empty());
         self.held() * runs.clamp(1, 2)
     }
+}
 
-    /// All runs, of which the last may be unsorted.
-    fn into_runs(mut self) -> Vec<Run<T>> {
-        self.runs.push(Run::Held { records: self.tail, heap: self.heap });
-        self.runs
-    }
+/// The records of runs in memory.
+fn records_of<T>(runs: Vec<Run<T>>) -> Vec<Vec<T>> {
+    let held = runs.into_iter().filter_map(|run| match run {
+        Run::Held { records, .. } => Some(records),
+        Run::Spilled(_) => None,
+    });
+    held.collect()
+}
+
+/// The bytes that records point to.
+fn heap_of<T: Spill>(records: &[T]) -> usize {
+    records.iter().map(T::heap_size).sum()
 }
 
 /// Puts records in the order of a comparison.
@@ -93,7 +102,7 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
         state.tail.sort_by(&*self.compare);
         if state.tail.len() > self.most {
             state.tail.truncate(self.most);
-            state.heap = state.tail.iter().map(T::heap_size).sum();
+            state.heap = heap_of(&state.tail);
         }
     }
 
@@ -107,31 +116,6 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
         }
     }
 
-    /// Records in memory as one run, of which the last may be unsorted. A stable sort finds what is in order
-    /// already, and merges.
-    fn merged(&self, runs: Vec<Run<T>>) -> (Vec<T>, usize) {
-        let held = runs.into_iter().filter_map(|run| match run {
-            Run::Held { records, heap } => Some((records, heap)),
-            Run::Spilled(_) => None,
-        });
-        let mut held: Vec<_> = held.filter(|(records, _)| !records.is_empty()).collect();
-        let all = held.iter().map(|(records, _)| records.len()).sum::<usize>();
-        let mut held = held.drain(..);
-        let (mut records, mut heap) = held.next().unwrap_or_default();
-        records.reserve_exact(all - records.len());
-        for (mut behind, heap_behind) in held {
-            records.append(&mut behind);
-            heap += heap_behind;
-        }
-        records.sort_by(&*self.compare);
-        if records.len() > self.most {
-            records.truncate(self.most);
-            records.shrink_to_fit();
-            heap = records.iter().map(T::heap_size).sum();
-        }
-        (records, heap)
-    }
-
     /// Leaves the records that are wanted of those in memory behind the last run in the file, if these are many.
     fn keep_wanted(&self, state: &mut Unsorted<T>) {
         let held = |run: &Run<T>| match run {
@@ -143,10 +127,11 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
         if (records + state.tail.len()) / 2 < self.most.max(LEAST) {
             return;
         }
-        let (tail, heap) = (std::mem::take(&mut state.tail), std::mem::take(&mut state.heap));
-        let mut behind = state.runs.split_off(state.runs.len() - runs);
-        behind.push(Run::Held { records: tail, heap });
-        let (records, heap) = self.merged(behind);
+        let runs = runs + usize::from(!state.tail.is_empty());
+        self.end_tail(state);
+        let behind = state.runs.split_off(state.runs.len() - runs);
+        let records = merged(records_of(behind), self.most, &*self.compare);
+        let heap = heap_of(&records);
         state.runs.push(Run::Held { records, heap });
     }
 
@@ -184,7 +169,7 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
     /// All records in order.
     fn finished(&self, context: &Context, mut state: Unsorted<T>) -> Result<Ordered<T>> {
         let Some(budget) = &context.budget else {
-            return Ok(Ordered::Held(self.merged(state.into_runs()).0, None));
+            return Ok(Ordered::Held(self.merged(context, state)?, None));
         };
         let (mut reserved, needs) = (budget.reserve(0), state.merging() as u64);
         let fits = !state.has_spilled() && reserved.try_grow(needs);
@@ -194,9 +179,15 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
         }
         // What has no form in bytes is merged all the same: it is there.
         reserved.set(needs);
-        let (records, heap) = self.merged(state.into_runs());
-        reserved.set(held(&records, heap) as u64);
+        let records = self.merged(context, state)?;
+        reserved.set(held(&records, heap_of(&records)) as u64);
         Ok(Ordered::Held(records, Some(Memory::new(context, budget, reserved))))
+    }
+
+    /// All records in memory in order.
+    fn merged(&self, context: &Context, mut state: Unsorted<T>) -> Result<Vec<T>> {
+        self.end_tail(&mut state);
+        merged_on_threads(context, records_of(state.runs), self.most, &self.compare)
     }
 
     fn in_file(

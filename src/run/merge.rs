@@ -149,7 +149,7 @@ fn by_parts<B: 'static, P: Pass<B>>(
 }
 
 /// Takes the value that a task moves on once.
-pub(super) fn once<T>(value: &Mutex<Option<T>>) -> T {
+pub(crate) fn once<T>(value: &Mutex<Option<T>>) -> T {
     let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
     value.unwrap_or_else(|| unreachable!("a task of a run runs once"))
 }

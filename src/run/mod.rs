@@ -46,6 +46,7 @@ use std::future::Future;
 pub(crate) use crate::graph::{Context, Stop};
 pub(crate) use crate::memory::READY;
 pub(crate) use input::{Job, Order, Text};
+pub(crate) use merge::once;
 #[cfg(feature = "cli")]
 pub(crate) use merge::whole_of;
 #[cfg(any(feature = "cli", test))]

@@ -217,6 +217,13 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering> MergedRecords<T, C> {
         Ok(merged)
     }
 
+    /// Merges runs in memory.
+    pub(crate) fn of_vecs(runs: Vec<Vec<T>>, compare: C) -> impl Iterator<Item = T> {
+        let heads = runs.into_iter().map(|records| Head::Held(records.into_iter()));
+        let merged = Self::new(heads.collect(), compare, None).into_iter().flatten();
+        merged.map(|record| record.unwrap_or_else(|_| unreachable!("no file is read")))
+    }
+
     /// Merges runs of the file, which are no more than [fit](fan_in).
     pub(crate) fn of_runs(budget: &Arc<Budget>, runs: &[RecordRun<T>], compare: C) -> Result<Self> {
         let largest = runs.iter().map(|run| run.largest as u64);
