@@ -104,6 +104,8 @@ struct FirstOf<T, K> {
     stops: AtomicBool,
 }
 
+/// Without a weight, so that states in memory are merged as a whole: to cut them into parts for all threads took
+/// twice the time (10 M strings: 4.7 s beside 2.2).
 impl<T: Spill, K: KeysOf<T>> Combiner for FirstOf<T, K> {
     type State = Found<T>;
     type Output = Found<T>;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Huge;
 
@@ -21,9 +21,51 @@ const LEAST: usize = if cfg!(test) { 64 } else { 128 << 10 };
 /// The size in bytes of the largest slab: a huge page.
 const MOST: usize = if cfg!(test) { 256 } else { 2 << 20 };
 
-type Slab = Arc<Huge<MaybeUninit<u8>>>;
+type Slab = Arc<Pages>;
+
+/// The size of slabs that are used again, and the most of them that wait for that, in all of the process.
+const SPARE: usize = if cfg!(test) { 128 } else { 1 << 20 };
+const MOST_SPARE: usize = 16;
+
+/// Slabs that nobody uses.
+///
+/// What is read back from a file part by part fills slabs and drops them, over and over. A page fault for every
+/// 4 KiB of them took as long as the reading: 700,000 faults and 3.8 s of the kernel for a gigabyte.
+static SPARES: Mutex<Vec<Memory>> = Mutex::new(Vec::new());
+
+type Memory = Huge<MaybeUninit<u8>>;
+
+/// The memory of a slab.
+#[derive(Debug)]
+struct Pages(Option<Memory>);
+
+impl Pages {
+    /// Memory of so many bytes.
+    fn new(bytes: usize) -> Self {
+        let spares = || SPARES.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = if bytes == SPARE { spares().pop() } else { None };
+        Self(Some(spare.unwrap_or_else(|| Huge::unwritten(bytes))))
+    }
+
+    /// The start and the length, without a reference to the bytes.
+    fn raw(&self) -> (NonNull<MaybeUninit<u8>>, usize) {
+        self.0.as_ref().map_or((NonNull::dangling(), 0), Huge::raw)
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let Some(memory) = self.0.take().filter(|memory| memory.raw().1 == SPARE) else { return };
+        let mut spares = SPARES.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < MOST_SPARE {
+            spares.push(memory);
+        }
+    }
+}
 
 /// Slabs that buffers are cut from, one behind the other.
+///
+/// Some slabs of a megabyte that are dropped are kept for those that come, 16 MiB in a process.
 ///
 /// ```
 /// let mut slabs = creel_kernels::Slabs::new(1 << 20);
@@ -73,7 +115,7 @@ impl Slabs {
     /// Unwinds with [`Refused`](crate::Refused) if the system has no memory for it.
     pub fn buffer(&mut self, capacity: usize) -> Buffer {
         if capacity > self.most / 8 {
-            return Buffer::of(Arc::new(Huge::unwritten(capacity)), 0, capacity);
+            return Buffer::of(Arc::new(Pages::new(capacity)), 0, capacity);
         }
         loop {
             match self.slabs.get(self.at) {
@@ -86,7 +128,7 @@ impl Slabs {
                 Some(_) => (self.at, self.used) = (self.at + 1, 0),
                 None => {
                     let bytes = self.weight.clamp(LEAST, self.most).max(capacity);
-                    self.slabs.push(Arc::new(Huge::unwritten(bytes)));
+                    self.slabs.push(Arc::new(Pages::new(bytes)));
                     self.weight += bytes;
                 }
             }

@@ -20,6 +20,9 @@ const LEAST: usize = if cfg!(test) { 32 } else { 512 };
 const MOST: usize = if cfg!(test) { 128 } else { 16 << 10 };
 const SLAB: usize = 1 << 20;
 
+/// The bytes of rows that are read back which are appended at a time: less than an eighth of a slab.
+const PIECE: usize = if cfg!(test) { 64 } else { 64 << 10 };
+
 /// The bytes of a row besides those of its key, at most.
 const NUMBERS: usize = 2 * saved::LONGEST_NUMBER;
 
@@ -139,10 +142,7 @@ impl KeyLogs {
         while !rest.is_empty() {
             let of_log = saved::take_bytes(&mut rest)?;
             if u32::from(skip) == self.skip && log < self.open.len() {
-                let of_this = checked(of_log, &can_be, |_, _| ())?;
-                self.append_bytes(log, of_log);
-                self.rows[log] += of_this as usize;
-                rows += of_this;
+                rows += self.append_rows(log, of_log, &can_be)?;
             } else {
                 rows += checked(of_log, &can_be, |key, n| self.push(hash(key), key, n))?;
             }
@@ -151,11 +151,29 @@ impl KeyLogs {
         Some(rows)
     }
 
-    /// Appends rows to the log that has their hashes.
-    fn append_bytes(&mut self, log: usize, rows: &[u8]) {
-        if rows.is_empty() {
-            return;
+    /// Appends rows of keys that `can_be` to the log that has their hashes, in pieces that slabs have room for.
+    fn append_rows(
+        &mut self,
+        log: usize,
+        mut rows: &[u8],
+        can_be: impl Fn(&[u8]) -> bool,
+    ) -> Option<u64> {
+        let (mut piece, mut count) = (rows, 0);
+        while !rows.is_empty() {
+            saved::load(&mut rows).filter(|(key, _)| can_be(key))?;
+            count += 1;
+            let len = piece.len() - rows.len();
+            if len >= PIECE || rows.is_empty() {
+                self.append_bytes(log, &piece[..len]);
+                piece = rows;
+            }
         }
+        self.rows[log] += count;
+        Some(count as u64)
+    }
+
+    /// Appends whole rows to a log.
+    fn append_bytes(&mut self, log: usize, rows: &[u8]) {
         let open = &self.open[log];
         if open.capacity() - open.len() < rows.len() {
             self.renew(log, rows.len());

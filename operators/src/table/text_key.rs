@@ -28,7 +28,8 @@ impl Text for String {
     }
 
     fn can_be(bytes: &[u8]) -> bool {
-        std::str::from_utf8(bytes).is_ok()
+        // Most keys are short and ASCII, which is seen in a few steps.
+        bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
     }
 }
 
