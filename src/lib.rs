@@ -77,7 +77,7 @@
 //! feeds the combiner's state; `run` says which block it takes. Listing, lanes, merges and tasks of
 //! your own are nodes of one graph, and `graph` runs them. Data moves from left to right, and so
 //! do imports: a module uses only those before it, in the order `error`, `output`, `progress`, `watch`, `runtime`, `spill`, `graph`, `source`, `block`, `record`,
-//! `run`, `bag`, `sink`, `program`, `plan`, `cli`.
+//! `run`, `bag`, `sink`, `program`, `plan`, `cluster`, `cli`, `worker`.
 //!
 //! # What is promised
 //!
@@ -100,6 +100,8 @@ mod block;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod cluster;
 mod error;
 #[cfg(feature = "cli")]
 mod exchange;
@@ -119,6 +121,8 @@ mod sink;
 mod source;
 mod spill;
 pub mod watch;
+#[cfg(feature = "cli")]
+pub mod worker;
 
 pub use bag::{
     Bag, Compute, Groups, Item, Lend, LentRecords, ReadOptions, RecordStream, Run, compute_all,

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the library, left to right.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 20] = [
     "error", "output", "progress", "watch", "runtime", "memory", "spill", "graph", "source",
-    "block", "record", "run", "exchange", "bag", "sink", "program", "plan", "cli",
+    "block", "record", "run", "exchange", "bag", "sink", "program", "plan", "cluster", "cli",
+    "worker",
 ];
 
 /// Where a user stands, and so sees all: the bag's methods lead to every other part.

@@ -1,5 +1,8 @@
 //! What a plan ends in: a combiner, which turns many records into one result.
 
+use crate::form;
+use crate::table::saved;
+
 /// Implements `new`, `Default`, `Clone`, `Copy` and `Debug` for a combiner that holds nothing but the name
 /// of a type. Derived, they would ask the same of that type.
 macro_rules! mark {
@@ -151,6 +154,35 @@ pub trait Combiner: Send + Sync + 'static {
     fn load(&self, _into: &mut Self::State, bytes: &[u8]) -> bool {
         bytes.is_empty()
     }
+
+    /// Appends a state to bytes for another process; `false` for each state if states of this kind have no form
+    /// in bytes, and then nothing is appended.
+    ///
+    /// Unless it is said otherwise, it is what [`save`](Self::save) appends, or the form of the
+    /// [type](crate::form) of the state. A state that is not worth spilling may have that one.
+    ///
+    /// ```
+    /// use creel_operators::{Combiner, Count};
+    ///
+    /// let (mut bytes, mut all) = (Vec::new(), 2);
+    /// assert!(Count.send(&5, &mut bytes));
+    /// assert!(Count.receive(&mut all, &bytes));
+    /// assert_eq!(all, 7);
+    /// ```
+    fn send(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool {
+        self.save(state, bytes) || form::save(state, bytes)
+    }
+
+    /// Merges a state that was [sent](Self::send) into another, behind what that has seen. `false` for bytes that
+    /// no state of this kind was sent as.
+    fn receive(&self, into: &mut Self::State, bytes: &[u8]) -> bool {
+        if self.save(&Self::State::default(), &mut Vec::new()) {
+            return self.load(into, bytes);
+        }
+        let Some(state) = form::load(bytes) else { return false };
+        self.merge(into, state);
+        true
+    }
 }
 
 /// A combiner that accepts records of type `T`, lent (`&str`) or owned.
@@ -216,6 +248,26 @@ macro_rules! tuple_combiner {
                 ($(self.$index.join(
                     parts.iter_mut().map(|part| std::mem::take(&mut part.$index)).collect(),
                 ),)*)
+            }
+
+            fn send(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool {
+                let (start, mut sent) = (bytes.len(), Vec::new());
+                let is_sent = $({
+                    sent.clear();
+                    let is_sent = self.$index.send(&state.$index, &mut sent);
+                    saved::put_bytes(bytes, &sent);
+                    is_sent
+                })&&*;
+                if !is_sent {
+                    bytes.truncate(start);
+                }
+                is_sent
+            }
+
+            fn receive(&self, into: &mut Self::State, mut bytes: &[u8]) -> bool {
+                let all = $(saved::take_bytes(&mut bytes)
+                    .is_some_and(|sent| self.$index.receive(&mut into.$index, sent)))&&*;
+                all && bytes.is_empty()
             }
         }
 

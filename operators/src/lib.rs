@@ -120,6 +120,7 @@ pub mod column;
 mod counts;
 pub mod distinct;
 mod fold;
+pub mod form;
 mod key;
 pub mod laws;
 mod records;

@@ -9,7 +9,7 @@ use creel_operators::{BottomK, Frequencies, Key, Last, Stored, TopKBy, Value};
 
 use super::broadcast::Env;
 use super::chain::Operator;
-use super::verbs::Text;
+use super::verbs::{Code, Text};
 use super::{Bag, Item};
 use crate::graph::Step;
 
@@ -77,7 +77,8 @@ impl<T: Send + 'static, F> Groups<T, F> {
         F: Fn(&T) -> Q + Send + Sync + 'static,
         A: Takes<T> + Send + Sync + 'static,
     {
-        let base = self.bag.base.then(Step::here("aggregate"));
+        let code = Code::of_aggregates(&aggregates);
+        let base = self.bag.base.then(Step::here("aggregate"), code);
         Item::looking(base, self.bag.stage, GroupBy::new(self.key, aggregates))
     }
 }
@@ -117,7 +118,8 @@ impl<T: Send + 'static> Bag<T> {
         F: Fn(&T) -> Q + Send + Sync + 'static,
     {
         let Self { base, stage } = self;
-        Groups { bag: Self { base: base.then(Step::here("group_by")), stage }, key }
+        let base = base.then(Step::here("group_by"), Code::of(&key));
+        Groups { bag: Self { base, stage }, key }
     }
 
     /// Folds the records of each group: a row of the key and what was folded for each, in the order
@@ -157,7 +159,8 @@ impl<T: Send + 'static> Bag<T> {
         update: impl Fn(S, T) -> S + Send + Sync + 'static,
         merge: impl Fn(S, S) -> S + Send + Sync + 'static,
     ) -> Item<Vec<(Q::Owned, S)>> {
-        self.ends("fold_by", FoldBy::new(key, init, update, merge))
+        let code = Code::of(&key).and(&init).and(&update).and(&merge);
+        self.ends_with(Text::Closure, code, "fold_by", FoldBy::new(key, init, update, merge))
     }
 }
 
@@ -171,7 +174,8 @@ impl<T: Send + 'static> Bag<T> {
         A: Takes<T> + Aggregates + Send + Sync + 'static,
     {
         let text = Text::Rust("an aggregate of Rust types");
-        let base = self.base.named(Step::here(operation), text);
+        let code = Code::of_aggregates(&aggregates);
+        let base = self.base.named_with(Step::here(operation), text, code);
         Item::looking(base, self.stage, Whole::new(aggregates))
     }
 
@@ -372,10 +376,11 @@ impl<T: Send + 'static> Bag<T> {
         T: Value<Owned = T>,
         R: Value<Owned = R> + Send + 'static,
     {
+        let code = Code::of(&rank);
         let ranked = Operator::new(self.stage, move |_: &Env<'_>, records| {
             records.map(|record| (rank(&record), record)).collect()
         });
-        let top = Item::combined(self.base.then(step), Arc::new(ranked), TopKBy::new(1));
+        let top = Item::combined(self.base.then(step, code), Arc::new(ranked), TopKBy::new(1));
         top.map(|top: Vec<T>| top.into_iter().next())
     }
 

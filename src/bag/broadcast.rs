@@ -11,6 +11,7 @@ use creel_operators::{Collect, Combiner, Records};
 
 use super::chain::{Drained, Filter, Operator, to_front};
 use super::lend::{Lend, LentRecords, Planned, lent};
+use super::verbs::Code;
 use super::{Bag, Item};
 use crate::Progress;
 use crate::graph::delayed::Argument;
@@ -57,6 +58,7 @@ impl<T: Send + 'static> Bag<T> {
     fn adapt_with<V, U>(
         self,
         operation: &'static str,
+        code: Code,
         argument: impl Argument<V>,
         plan: impl for<'a> Fn(Records<'a, Drained<'a, T>, Vec<U>>, &V) -> Collect<U>
         + Send
@@ -69,7 +71,7 @@ impl<T: Send + 'static> Bag<T> {
     {
         let step = Step::here(operation);
         let task = Arc::clone(argument.into_delayed().node());
-        let base = self.base.then(step).needing(&task);
+        let base = self.base.then(step, code).needing::<V>(&task);
         let stage = Operator::new(self.stage, move |env, records| plan(records, env.value(&task)));
         Bag { base, stage: Arc::new(stage) }
     }
@@ -92,7 +94,7 @@ impl<T: Send + 'static> Bag<T> {
         V: Send + Sync + 'static,
         U: Send + 'static,
     {
-        self.adapt_with("map_with", argument, move |records, value| {
+        self.adapt_with("map_with", Code::of(&f), argument, move |records, value| {
             records.map(|record| f(record, value)).collect()
         })
     }
@@ -119,7 +121,7 @@ impl<T: Send + 'static> Bag<T> {
     {
         let step = Step::here("filter_with");
         let task = Arc::clone(argument.into_delayed().node());
-        let base = self.base.then(step).needing(&task);
+        let base = self.base.then(step, Code::of(&keep)).needing::<V>(&task);
         let stage = Filter::new(self.stage, move |env: &Env<'_>, records: &mut [T]| {
             let value = env.value(&task);
             to_front(records, |record| keep(record, value))
@@ -146,7 +148,7 @@ impl<T: Send + 'static> Bag<T> {
         V: Send + Sync + 'static,
         U: IntoIterator<Item: Send + 'static>,
     {
-        self.adapt_with("flat_map_with", argument, move |records, value| {
+        self.adapt_with("flat_map_with", Code::of(&f), argument, move |records, value| {
             records.flat_map(|record| f(record, value)).collect()
         })
     }
@@ -174,7 +176,7 @@ impl<T: Lend> Bag<T> {
     {
         let step = Step::here("lend_with");
         let task = Arc::clone(argument.into_delayed().node());
-        let base = self.base.then(step).needing(&task);
+        let base = self.base.then(step, Code::of(&plan)).needing::<V>(&task);
         let stage = self.stage;
         let plan = Arc::new(move |env: &Env<'_>, records: LentRecords<'_, '_, T, C::State>| {
             plan(records, env.value(&task))

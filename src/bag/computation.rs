@@ -76,6 +76,12 @@ impl Computation {
         self.tasks.push(Arc::clone(task.node()));
     }
 
+    /// What has to run for each item.
+    #[cfg(feature = "cli")]
+    pub(super) fn works(&self) -> impl Iterator<Item = &Work> {
+        self.items.iter().map(|item| &item.work)
+    }
+
     /// The bytes of the largest blocks that are read, if any are.
     pub(super) fn blocksize(&self) -> Option<usize> {
         let blocks = self.items.iter().map(|item| match &item.work {
@@ -87,12 +93,22 @@ impl Computation {
     }
 
     /// Runs everything as one graph.
-    pub(super) fn run(self, context: &Context) -> Result<Values> {
+    pub(super) fn run(&self, context: &Context) -> Result<Values> {
         if let Some(value) = self.run_lazily(context) {
             return Ok(Values(vec![Given::Moved(value?)].into_iter()));
         }
         let (places, roots) = self.all_roots();
-        Ok(self.given(&places, run(context, &roots)?))
+        self.run_roots(context, &places, &roots)
+    }
+
+    /// Runs these tasks of all that was asked for.
+    pub(crate) fn run_roots(
+        &self,
+        context: &Context,
+        places: &[Vec<usize>],
+        roots: &[Arc<Node>],
+    ) -> Result<Values> {
+        Ok(self.given(places, run(context, roots)?))
     }
 
     /// What was asked for, of what the tasks of all gave.
@@ -127,7 +143,7 @@ impl Computation {
 
     /// The tasks of all that was asked for: those of groups of items, with the places of these, and
     /// after them those of handles.
-    pub(super) fn all_roots(&self) -> (Vec<Vec<usize>>, Vec<Arc<Node>>) {
+    pub(crate) fn all_roots(&self) -> (Vec<Vec<usize>>, Vec<Arc<Node>>) {
         let (places, mut roots): (Vec<_>, Vec<_>) = self.roots().into_iter().unzip();
         roots.extend_from_slice(&self.tasks);
         (places, roots)

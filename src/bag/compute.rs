@@ -7,6 +7,8 @@ use super::Bag;
 use super::admission::admitted;
 use super::computation::{Computation, Values};
 use super::item::Item;
+#[cfg(feature = "cli")]
+use crate::cluster::{Resources, Scheduler};
 use crate::graph::client::Client;
 use crate::graph::{Delayed, caught};
 use crate::memory::LaneNeeds;
@@ -14,6 +16,8 @@ use crate::run::{Context, Stop};
 use crate::runtime::blocking;
 use crate::spill::Budget;
 use crate::watch::Observer;
+#[cfg(feature = "cli")]
+use crate::worker;
 use crate::{Error, Place, Progress, Result};
 
 /// The least memory that bounds a run as a whole, its blocks and lanes too.
@@ -36,6 +40,9 @@ pub struct Run {
     /// The folder of the temporary file, and the largest size of that, if they were named.
     tmpdir: Option<PathBuf>,
     spill_max: Option<u64>,
+    /// The cluster that passes over text run on.
+    #[cfg(feature = "cli")]
+    scheduler: Option<Scheduler>,
 }
 
 impl Run {
@@ -125,6 +132,26 @@ impl Run {
         self
     }
 
+    /// Reads text on the workers of a Dask cluster, in place of this machine: see [`worker`](mod@crate::worker) for what
+    /// a program needs for that, and for what goes there.
+    ///
+    /// [`memory`](Self::memory) and [`spill_max`](Self::spill_max) are then those of each task on a worker, too, and
+    /// [`threads`](Self::threads) those here, of what follows. Without `memory` a task has its worker's, divided by the
+    /// threads of that. [`stream`](Self::stream) and clients run here.
+    ///
+    /// ```no_run
+    /// creel::worker::init();
+    /// let lines = creel::read_text("s3://logs/**/*.gz")?.filter(|line| line.contains("ERROR"));
+    /// let run = creel::Run::new().scheduler("tcp://127.0.0.1:8786");
+    /// println!("{} errors", run.compute_blocking(&lines.count())?);
+    /// # Ok::<(), creel::Error>(())
+    /// ```
+    #[cfg(feature = "cli")]
+    pub fn scheduler(mut self, scheduler: impl Into<Scheduler>) -> Self {
+        self.scheduler = Some(scheduler.into());
+        self
+    }
+
     /// Tells this one what happens to tasks, beside those named before. See [`watch`](crate::watch).
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.context.observers.add(observer);
@@ -151,8 +178,8 @@ impl Run {
     /// As [`Item::compute`].
     pub fn compute_blocking<C: Compute>(&self, what: &C) -> Result<C::Output> {
         // A stop is for one run: the next of this value must not be born stopped.
-        let stop = Stop::of_this_thread();
-        blocking(|| self.compute_in(stop, what))
+        let (stop, call) = (Stop::of_this_thread(), self.next_call());
+        blocking(|| self.compute_in(stop, what, call))
     }
 
     /// Computes an item, a task, or a tuple of them in one pass over each source, on threads of
@@ -169,7 +196,7 @@ impl Run {
     where
         C: Compute<Output: Send> + Send + 'static,
     {
-        let stop = Stop::of_this_thread();
+        let (stop, call) = (Stop::of_this_thread(), self.next_call());
         let (run, cancelled) = (self.clone(), stop.clone());
         let _cancel = CancelOnDrop(stop);
         let admitted = admitted().await;
@@ -177,7 +204,7 @@ impl Run {
         let work = move || {
             let _admitted = admitted;
             // Nobody receives if the future was dropped, which is what cancelled the run.
-            let _ = send.send(caught("run", || run.compute_in(cancelled, &what)));
+            let _ = send.send(caught("run", || run.compute_in(cancelled, &what, call)));
         };
         let spawned = std::thread::Builder::new().name("creel".into()).spawn(work);
         spawned.map_err(|source| Error::Io {
@@ -187,11 +214,48 @@ impl Run {
         receive.await.unwrap_or(Err(Error::Cancelled))
     }
 
-    fn compute_in<C: Compute>(&self, stop: Stop, what: &C) -> Result<C::Output> {
+    /// The number of a computation, if it is one on a cluster.
+    #[cfg(feature = "cli")]
+    fn next_call(&self) -> Option<u64> {
+        self.scheduler.as_ref().map(|_| worker::next_call())
+    }
+
+    #[cfg(not(feature = "cli"))]
+    #[expect(clippy::unused_self, reason = "there is no cluster without the feature")]
+    fn next_call(&self) -> Option<u64> {
+        None
+    }
+
+    /// Computes what was asked for here, or on the cluster by the call of this number.
+    fn values(
+        &self,
+        computation: &Computation,
+        context: &Context,
+        call: Option<u64>,
+    ) -> Result<Values> {
+        #[cfg(feature = "cli")]
+        if let (Some(scheduler), Some(call)) = (&self.scheduler, call) {
+            let resources = Resources {
+                memory: self.context.memory,
+                spill_max: self.spill_max,
+                tmpdir: self.tmpdir.clone(),
+            };
+            return worker::compute(scheduler, call, computation, context, resources);
+        }
+        let _ = call;
+        computation.run(context)
+    }
+
+    fn compute_in<C: Compute>(
+        &self,
+        stop: Stop,
+        what: &C,
+        call: Option<u64>,
+    ) -> Result<C::Output> {
         let mut computation = Computation::default();
         what.add(&mut computation);
         let context = self.context(stop, computation.blocksize());
-        let values = computation.run(&context);
+        let values = self.values(&computation, &context, call);
         caught("that an observer watches", || {
             context.observers.ended();
             Ok(what.take(&mut values?))
@@ -200,7 +264,7 @@ impl Run {
 
     /// Where one computation happens, which has a file of its own for what does not fit, and reads blocks of so
     /// many bytes.
-    pub(super) fn context(&self, stop: Stop, blocksize: Option<usize>) -> Context {
+    pub(crate) fn context(&self, stop: Stop, blocksize: Option<usize>) -> Context {
         let (folder, mut threads) = (self.tmpdir.as_deref(), self.context.threads);
         let budget = self.context.memory.map(|bytes| {
             let budget = match (bytes, blocksize) {

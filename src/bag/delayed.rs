@@ -14,7 +14,7 @@ use super::memory::{Pace, batches};
 use super::origin::{Chunks, Origin, whole};
 use super::phases::Phase;
 use super::tasks::Tasks;
-use super::verbs::{Text, Verbs};
+use super::verbs::{Code, Text, Verbs};
 use super::{Bag, Item};
 use crate::graph::delayed::Argument;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, Step, Value, typed};
@@ -266,7 +266,8 @@ where
         let origin =
             Origin::Tasks(Arc::new(Tasks { nodes: vec![node], records: records::<C>, phase }));
         let mut verbs = self.verbs;
-        verbs.push(Step::here("into_bag"), Text::Rust("a bag of a Rust value"));
+        let made = Text::Rust("a bag of a Rust value");
+        verbs.push(Step::here("into_bag"), made, Code::default());
         let base = Base::new(origin, Step::here("into_bag"));
         Bag { base: Base { verbs, ..base }, stage: whole() }
     }

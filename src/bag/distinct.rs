@@ -11,9 +11,11 @@ use creel_operators::{Combiner, Feed, Spill};
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
+#[cfg(feature = "cli")]
+use super::item::Pieces;
 use super::item::{Feeding, Reduced, Reduction, Spills};
 use super::ordered::{Memory, Ordered, RecordIter, Source};
-use super::verbs::{Text, Verbs};
+use super::verbs::{Code, Text, Verbs};
 use super::{Bag, Item};
 use crate::Result;
 use crate::graph::{Step, Value};
@@ -46,7 +48,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Hash + Eq + Spill,
     {
-        self.told_apart("distinct", Text::of("distinct"), Whole)
+        self.told_apart("distinct", (Text::of("distinct"), Code::default()), Whole)
     }
 
     /// The first record of each key, in the order of the input. See [`distinct`](Self::distinct).
@@ -61,15 +63,21 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Spill,
     {
+        let code = Code::of(&key);
         let key = Arc::new(key);
-        self.told_apart("distinct_by", Text::Closure, move |record: &T| key(record))
+        self.told_apart("distinct_by", (Text::Closure, code), move |record: &T| key(record))
     }
 }
 
 impl<T: Spill> Bag<T> {
     #[track_caller]
-    fn told_apart<K: KeysOf<T> + Clone>(self, name: &'static str, text: Text, keys: K) -> Self {
-        let base = self.base.named(Step::here(name), text);
+    fn told_apart<K: KeysOf<T> + Clone>(
+        self,
+        name: &'static str,
+        (text, code): (Text, Code),
+        keys: K,
+    ) -> Self {
+        let base = self.base.named_with(Step::here(name), text, code);
         let stage = self.stage;
         let all = first_of(base.clone(), Arc::clone(&stage), keys.clone(), usize::MAX);
         let first = move |n, step, verbs: Verbs| {
@@ -200,7 +208,32 @@ impl<T: Spill, K: KeysOf<T>> Feeding for ToldApart<T, K> {
         }
     }
 
+    #[cfg(feature = "cli")]
+    fn formless(&self) -> Option<&'static str> {
+        (!T::HAS_FORM).then(std::any::type_name::<T>)
+    }
+
+    #[cfg(feature = "cli")]
+    fn send(&self, context: &Context, state: Found<T>, out: &mut Pieces<'_>) -> Result<()> {
+        self.first(context, state)?.send(out)
+    }
+
+    #[cfg(feature = "cli")]
+    fn receive(&self, into: &mut Found<T>, mut bytes: &[u8]) -> bool {
+        let records = Vec::<T>::load(&mut bytes).filter(|_| bytes.is_empty());
+        let is_read = records.is_some();
+        self.combiner.distinct.feed_all(&mut into.kept, records.into_iter().flatten());
+        is_read
+    }
+
     fn finish(&self, context: &Context, state: Found<T>) -> Result<Value> {
+        Ok(Box::new(self.first(context, state)?))
+    }
+}
+
+impl<T: Spill, K: KeysOf<T>> ToldApart<T, K> {
+    /// The first records, in their order.
+    fn first(&self, context: &Context, state: Found<T>) -> Result<Ordered<T>> {
         let most = self.combiner.most;
         let Some(budget) = context.budget.as_ref().filter(|_| !state.runs.is_empty()) else {
             let memory = context.budget.as_ref().map(|budget| {
@@ -209,11 +242,11 @@ impl<T: Spill, K: KeysOf<T>> Feeding for ToldApart<T, K> {
             });
             let mut records = self.combiner.distinct.finish(state.kept);
             records.truncate(most);
-            return Ok(Box::new(Ordered::Held(records, memory)));
+            return Ok(Ordered::Held(records, memory));
         };
         let runs = reduce_runs(budget, state.runs, most, by_position)?;
         let source = Positioned { budget: Arc::clone(budget), runs, most };
-        Ok(Box::new(Ordered::Spilled(Box::new(source), context.stop.clone())))
+        Ok(Ordered::Spilled(Box::new(source), context.stop.clone()))
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use super::base::{self, Base};
+use super::base::{self, Base, ValueForm};
 use super::broadcast::Env;
 use super::chain::Chunk;
 use super::item::{Erased, Finish, Reduced, Reduction, Spills};
 use super::origin::{Chunks, Origin};
+#[cfg(feature = "cli")]
+use super::pass;
 use super::sketch;
 use super::tasks::{Alone, Tasks};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, Sketch, Step, Value};
@@ -21,12 +23,14 @@ use crate::{Error, Progress, Result};
 pub(super) struct Group {
     /// The place of each among the items.
     pub(super) items: Vec<usize>,
-    bags: Vec<Arc<Reduced>>,
+    pub(super) bags: Vec<Arc<Reduced>>,
     finishes: Vec<Finish>,
     /// The steps at the end, for each.
     steps: Vec<Vec<Step>>,
     /// The tasks whose values any of them needs.
-    needs: Vec<Arc<Node>>,
+    pub(super) needs: Vec<Arc<Node>>,
+    /// How the value of each goes to another process.
+    pub(super) forms: Vec<ValueForm>,
     /// True for each whose states are known to have no form for the disk, or that spill by themselves.
     formless: Vec<AtomicBool>,
     /// The tasks that are read in place of those of the origin.
@@ -64,7 +68,11 @@ impl Group {
         self.finishes.push(Arc::clone(&item.finish));
         self.steps.push(item.steps.clone());
         self.formless.push(AtomicBool::new(reduced.spills == Spills::ByItself));
-        reduced.base.needs.iter().for_each(|task| base::add(&mut self.needs, task));
+        for (task, form) in reduced.base.needs.iter().zip(&reduced.base.forms) {
+            if base::add(&mut self.needs, task) {
+                self.forms.push(*form);
+            }
+        }
     }
 
     pub(super) fn origin(&self) -> &Origin {
@@ -85,11 +93,24 @@ impl Group {
         let pass = sketch::pass(&bases, group.ordered(), &group.needs);
         let mut sketch = sketch::finish("read", &group.steps);
         sketch.from = Some(vec![pass]);
-        Node::new(sketch::named(sketch), group.needs.clone(), move |context, inputs| {
+        #[cfg(feature = "cli")]
+        let pass: Option<Shared> =
+            matches!(group.origin(), Origin::Text(_)).then(|| Arc::clone(&group) as Shared);
+        let root = Node::new(sketch::named(sketch), group.needs.clone(), move |context, inputs| {
+            let shared = inputs.take_all();
+            #[cfg(feature = "cli")]
+            if let Some(states) = pass::made_elsewhere(context, &group, &shared) {
+                return Ok(Outcome::Node(group.finished(states)));
+            }
             let input = Arc::new(group.origin().open(context, Vec::new(), Order::Any)?);
-            let states = reduction(context, input, Arc::clone(&group), inputs.take_all());
+            let states = reduction(context, input, Arc::clone(&group), shared);
             Ok(Outcome::Node(group.finished(states)))
-        })
+        });
+        #[cfg(feature = "cli")]
+        if let Some(pass) = pass {
+            return root.of_pass(pass);
+        }
+        root
     }
 
     /// A lane for each task, which feeds the records of its value to a state of its own; lanes on all threads
@@ -143,8 +164,34 @@ impl Group {
         })
     }
 
-    fn env<'a>(&'a self, progress: &'a Progress, shared: &'a [Shared]) -> Env<'a> {
+    pub(super) fn env<'a>(&'a self, progress: &'a Progress, shared: &'a [Shared]) -> Env<'a> {
         Env { progress, needs: &self.needs, values: shared }
+    }
+}
+
+/// States that go to other processes, and come from them.
+#[cfg(feature = "cli")]
+impl Group {
+    /// Gives the pieces of the state of each reduction, with its number.
+    pub(super) fn send(
+        &self,
+        context: &Context,
+        States(states): States,
+        out: &mut dyn FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for (n, (reduction, state)) in states.into_iter().enumerate() {
+            if let Some(state) = state {
+                reduction.send(context, state, &mut |bytes| out(n, bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a piece to the state of a reduction; `false` if it is none of it.
+    pub(super) fn receive(&self, States(states): &mut States, n: usize, bytes: &[u8]) -> bool {
+        states.get_mut(n).is_some_and(|(reduction, state)| {
+            reduction.receive(state.get_or_insert_with(|| reduction.start()), bytes)
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use creel_operators::{Combiner, Counts, Feed, Key, Stored};
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
-use super::verbs::{Text, Verbs};
+use super::verbs::{Code, Text, Verbs};
 use crate::Result;
 use crate::graph::{Node, Shared, Sketch, Step, Value};
 use crate::run::Context;
@@ -274,7 +274,7 @@ impl<T: Send + 'static> Item<T> {
         f: impl Fn(T) -> U + Send + Sync + 'static,
     ) -> Item<U> {
         let Self { work, finish, mut steps, mut verbs, .. } = self;
-        verbs.push(step.clone(), text);
+        verbs.push(step.clone(), text, Code::of(&f));
         steps.push(step);
         Item::finished(work, steps, verbs, move |value| Ok(f(finish(value)?)))
     }
@@ -340,7 +340,19 @@ pub(super) trait Reduction: Send + Sync {
     fn join(&self, parts: Vec<Value>) -> Value;
     fn save(&self, state: &Value, bytes: &mut Vec<u8>) -> bool;
     fn load(&self, into: &mut Value, bytes: &[u8]) -> bool;
+
+    /// As those of [`Feeding`].
+    #[cfg(feature = "cli")]
+    fn formless(&self) -> Option<&'static str>;
+    #[cfg(feature = "cli")]
+    fn send(&self, context: &Context, state: Value, out: &mut Pieces<'_>) -> Result<()>;
+    #[cfg(feature = "cli")]
+    fn receive(&self, into: &mut Value, bytes: &[u8]) -> bool;
 }
+
+/// Takes the pieces of a state that goes to another process.
+#[cfg(feature = "cli")]
+pub(super) type Pieces<'p> = dyn FnMut(&[u8]) -> Result<()> + 'p;
 
 /// A reduction by a combiner: the typed side of [`Reduction`].
 pub(super) trait Feeding: Send + Sync {
@@ -371,6 +383,39 @@ pub(super) trait Feeding: Send + Sync {
     fn settle(&self, _: &Context, part: &mut State<Self>) -> Result<()> {
         self.combiner().complete(part);
         Ok(())
+    }
+
+    /// The type without a form in bytes because of which no state can go to another process.
+    #[cfg(feature = "cli")]
+    fn formless(&self) -> Option<&'static str> {
+        let has_form = self.combiner().send(&State::<Self>::default(), &mut Vec::new());
+        (!has_form).then(std::any::type_name::<State<Self>>)
+    }
+
+    /// Gives the pieces of a whole state that goes to another process, if states have a form.
+    #[cfg(feature = "cli")]
+    fn send(&self, _: &Context, state: State<Self>, out: &mut Pieces<'_>) -> Result<()> {
+        /// Bytes of a state that goes in several pieces.
+        const LARGE: usize = 4 << 20;
+        const BITS: u32 = 5;
+        let combiner = self.combiner();
+        let pieces = match combiner.weight(&state) {
+            LARGE.. => combiner.parts(state, BITS),
+            _ => vec![state],
+        };
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            bytes.clear();
+            combiner.send(&piece, &mut bytes);
+            out(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a piece that another process has sent, behind what the state has seen; `false` if it is none.
+    #[cfg(feature = "cli")]
+    fn receive(&self, into: &mut State<Self>, bytes: &[u8]) -> bool {
+        self.combiner().receive(into, bytes)
     }
 
     /// Turns the state of all into the value.
@@ -446,6 +491,21 @@ impl<F: Feeding> Reduction for F {
 
     fn load(&self, into: &mut Value, bytes: &[u8]) -> bool {
         self.combiner().load(known::<F>(into), bytes)
+    }
+
+    #[cfg(feature = "cli")]
+    fn formless(&self) -> Option<&'static str> {
+        Feeding::formless(self)
+    }
+
+    #[cfg(feature = "cli")]
+    fn send(&self, context: &Context, state: Value, out: &mut Pieces<'_>) -> Result<()> {
+        Feeding::send(self, context, taken::<F>(state), out)
+    }
+
+    #[cfg(feature = "cli")]
+    fn receive(&self, into: &mut Value, bytes: &[u8]) -> bool {
+        Feeding::receive(self, known::<F>(into), bytes)
     }
 }
 

@@ -13,6 +13,7 @@ use creel_operators::{Collect, Combiner, Records, Whole};
 use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage};
 use super::item::{Feeding, Reduction};
+use super::verbs::Code;
 use super::{Bag, Item};
 use crate::Result;
 use crate::graph::Step;
@@ -126,11 +127,12 @@ impl<T: Lend> Bag<T> {
         P: Fn(LentRecords<'_, '_, T, C::State>) -> C + Send + Sync + 'static,
     {
         let step = Step::here("lend");
+        let code = Code::of(&plan);
         let combiner = plan(lent::<T, _>(T::lend(&[]), &mut C::State::default()));
         let plan = move |_: &Env<'_>, records: LentRecords<'_, '_, T, C::State>| plan(records);
         let planned: Arc<dyn Reduction> =
             Arc::new(Planned::new(self.stage, combiner, Arc::new(plan)));
-        Item::reduced::<C>(self.base.then(step), move |_| Arc::clone(&planned))
+        Item::reduced::<C>(self.base.then(step, code), move |_| Arc::clone(&planned))
     }
 
     /// Runs a plan over lent records to owned ones: the bag of what the plan collects.
@@ -153,7 +155,7 @@ impl<T: Lend> Bag<T> {
         U: Send + 'static,
         P: Fn(LentRecords<'_, '_, T, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     {
-        let lender = self.stage;
+        let (lender, code) = (self.stage, Code::of(&plan));
         let stage = move |chunk: &mut Chunk, env: &Env<'_>, emit: &mut Emit<'_, U>| {
             let mut batch = Vec::new();
             lender.lend(chunk, env, &mut |records| {
@@ -163,7 +165,7 @@ impl<T: Lend> Bag<T> {
                 flow
             })
         };
-        Bag { base: self.base.then(Step::here("lend_bag")), stage: Arc::new(stage) }
+        Bag { base: self.base.then(Step::here("lend_bag"), code), stage: Arc::new(stage) }
     }
 }
 

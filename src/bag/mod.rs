@@ -16,6 +16,8 @@ mod memory;
 mod merging;
 mod ordered;
 mod origin;
+#[cfg(feature = "cli")]
+mod pass;
 mod phases;
 #[cfg(feature = "cli")]
 mod planned;
@@ -41,13 +43,15 @@ use crate::graph::Step;
 use base::Base;
 use broadcast::Env;
 use chain::{Cut, Drained, Filter, Operator, Separator, Stage, to_front};
-use verbs::Text;
+use verbs::{Code, Text};
 
 pub use aggregates::Groups;
 pub use computation::{Computation, Values};
 pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
 pub use lend::{Lend, LentRecords};
+#[cfg(feature = "cli")]
+pub(crate) use pass::{MadePasses, TextPass};
 pub use read::{ReadOptions, read_bytes, read_text};
 pub use sketch::visualize;
 pub use stream::RecordStream;
@@ -99,9 +103,10 @@ impl<T: Send + 'static> Bag<T> {
     fn adapt<U: Send + 'static>(
         self,
         operation: &'static str,
+        code: Code,
         plan: impl for<'a> Fn(Records<'a, Drained<'a, T>, Vec<U>>) -> Collect<U> + Send + Sync + 'static,
     ) -> Bag<U> {
-        let base = self.base.then(Step::here(operation));
+        let base = self.base.then(Step::here(operation), code);
         let stage = Operator::new(self.stage, move |_: &Env<'_>, records| plan(records));
         Bag { base, stage: Arc::new(stage) }
     }
@@ -114,7 +119,7 @@ impl<T: Send + 'static> Bag<T> {
         operation: &'static str,
         kept: impl Fn(&mut [T]) -> usize + Send + Sync + 'static,
     ) -> Self {
-        let base = self.base.then(Step::here(operation));
+        let base = self.base.then(Step::here(operation), Code::of(&kept));
         let stage = Filter::new(self.stage, move |_: &Env<'_>, records: &mut [T]| kept(records));
         Self { base, stage: Arc::new(stage) }
     }
@@ -122,7 +127,8 @@ impl<T: Send + 'static> Bag<T> {
     /// The same for every end: a combiner of all records.
     #[track_caller]
     fn ends<C: Feed<T>>(self, operation: &'static str, combiner: C) -> Item<C::Output> {
-        self.ends_named(Text::Closure, operation, combiner)
+        let code = Code::of(&combiner);
+        self.ends_with(Text::Closure, code, operation, combiner)
     }
 
     /// The same for an end that has a text.
@@ -133,7 +139,20 @@ impl<T: Send + 'static> Bag<T> {
         operation: &'static str,
         combiner: C,
     ) -> Item<C::Output> {
-        Item::combined(self.base.named(Step::here(operation), text), self.stage, combiner)
+        self.ends_with(text, Code::default(), operation, combiner)
+    }
+
+    /// The same, of a step that calls functions of the caller's, or was given a number.
+    #[track_caller]
+    fn ends_with<C: Feed<T>>(
+        self,
+        text: Text,
+        code: Code,
+        operation: &'static str,
+        combiner: C,
+    ) -> Item<C::Output> {
+        let base = self.base.named_with(Step::here(operation), text, code);
+        Item::combined(base, self.stage, combiner)
     }
 
     /// One record from each.
@@ -145,7 +164,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn map<U: Send + 'static>(self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Bag<U> {
-        self.adapt("map", move |records| records.map(&f).collect())
+        self.adapt("map", Code::of(&f), move |records| records.map(&f).collect())
     }
 
     /// The records for which `keep` says so.
@@ -184,7 +203,7 @@ impl<T: Send + 'static> Bag<T> {
         self,
         f: impl Fn(T) -> Option<U> + Send + Sync + 'static,
     ) -> Bag<U> {
-        self.adapt("filter_map", move |records| records.filter_map(&f).collect())
+        self.adapt("filter_map", Code::of(&f), move |records| records.filter_map(&f).collect())
     }
 
     /// Any number of records from each.
@@ -199,7 +218,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         U: IntoIterator<Item: Send + 'static>,
     {
-        self.adapt("flat_map", move |records| records.flat_map(&f).collect())
+        self.adapt("flat_map", Code::of(&f), move |records| records.flat_map(&f).collect())
     }
 
     /// The records of each record, one level down.
@@ -214,7 +233,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: IntoIterator<Item: Send + 'static>,
     {
-        self.adapt("flatten", move |records| records.flatten().collect())
+        self.adapt("flatten", Code::default(), move |records| records.flatten().collect())
     }
 }
 
@@ -265,7 +284,8 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn combine<C: Feed<T>>(self, combiner: C) -> Item<C::Output> {
-        self.ends_named(Text::Rust("a combiner of Rust types"), "combine", combiner)
+        let (text, code) = (Text::Rust("a combiner of Rust types"), Code::of(&combiner));
+        self.ends_with(text, code, "combine", combiner)
     }
 
     /// How many records there are.
@@ -412,9 +432,10 @@ impl<T: Send + 'static> Bag<T> {
         R: Value<Owned = R> + Send + 'static,
     {
         let step = Step::here("topk_by");
+        let code = Code::of(&rank).and_number(k as u64);
         let ranked = Operator::new(self.stage, move |_: &Env<'_>, records| {
             records.map(|record| (rank(&record), record)).collect()
         });
-        Item::combined(self.base.then(step), Arc::new(ranked), TopKBy::new(k))
+        Item::combined(self.base.then(step, code), Arc::new(ranked), TopKBy::new(k))
     }
 }

@@ -13,6 +13,8 @@ use creel_operators::Spill;
 
 use super::base::Base;
 use super::chain::{BATCH, Batch, BatchIter};
+#[cfg(feature = "cli")]
+use super::item::Pieces;
 use super::memory::{Pace, batches, paced};
 use super::origin::{Origin, whole};
 use super::phases::Phase;
@@ -103,6 +105,32 @@ impl<T: Spill> Ordered<T> {
         match self {
             Self::Held(records, _) => Ok(records.clone()),
             Self::Spilled(source, stop) => read_all(&**source, stop),
+        }
+    }
+
+    /// Gives all records as bytes, a piece for each batch of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_vec`](Self::into_vec), and those of `out`.
+    #[cfg(feature = "cli")]
+    pub(super) fn send(self, out: &mut Pieces<'_>) -> Result<()> {
+        let (mut records, stop): (RecordIter<T>, _) = match self {
+            Self::Held(records, _) => (Box::new(records.into_iter().map(Ok)), None),
+            Self::Spilled(source, stop) => (source.open()?, Some(stop)),
+        };
+        let mut bytes = Vec::new();
+        loop {
+            if stop.as_ref().is_some_and(Stop::is_cancelled) {
+                return Err(Error::Cancelled);
+            }
+            let batch = next_batch(&mut records, usize::MAX)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            bytes.clear();
+            batch.save(&mut bytes);
+            out(&bytes)?;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Plans of bags and items, as far as their steps are data.
 
-use super::verbs::{Text, Verbs};
+use super::verbs::{Text, Verb, Verbs};
 use super::{Bag, Item};
 use crate::graph::Step;
 use crate::plan::{InputFormat, Plan};
@@ -71,7 +71,7 @@ impl<T> Item<T> {
 fn planned(verbs: &Verbs) -> Result<Plan> {
     let steps = verbs.steps();
     let mut stages: Vec<&str> = Vec::new();
-    for (at, (step, text)) in steps.iter().enumerate() {
+    for (at, Verb { step, text, .. }) in steps.iter().enumerate() {
         match text {
             Text::Stage(stage) if stage.is_empty() => {}
             Text::Stage(stage) => stages.push(stage),

@@ -8,7 +8,7 @@ use creel_operators::Spill;
 use super::Bag;
 use super::ordered::Ordered;
 use super::sorting::sorted;
-use super::verbs::{Text, Verbs};
+use super::verbs::{Code, Text, Verbs};
 use crate::graph::Step;
 
 /// Sorts. The records are a bag of the same run.
@@ -33,7 +33,7 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Ord + Spill,
     {
-        self.in_order("sort", Text::of("sort"), T::cmp)
+        self.in_order("sort", (Text::of("sort"), Code::default()), T::cmp)
     }
 
     /// All records in the order of a key of each, ascending; records of equal keys keep the order of the
@@ -52,7 +52,9 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Spill,
     {
-        self.in_order("sort_by_key", Text::Closure, move |a: &T, b: &T| key(a).cmp(&key(b)))
+        let code = Code::of(&key);
+        let compare = move |a: &T, b: &T| key(a).cmp(&key(b));
+        self.in_order("sort_by_key", (Text::Closure, code), compare)
     }
 
     /// All records in an order; those that are equal in it keep the order of the input. See
@@ -68,7 +70,8 @@ impl<T: Send + 'static> Bag<T> {
     where
         T: Spill,
     {
-        self.in_order("sort_by", Text::Closure, compare)
+        let code = Code::of(&compare);
+        self.in_order("sort_by", (Text::Closure, code), compare)
     }
 }
 
@@ -77,10 +80,10 @@ impl<T: Spill> Bag<T> {
     fn in_order(
         self,
         name: &'static str,
-        text: Text,
+        (text, code): (Text, Code),
         compare: impl Fn(&T, &T) -> Ordering + Send + Sync + 'static,
     ) -> Self {
-        let base = self.base.named(Step::here(name), text);
+        let base = self.base.named_with(Step::here(name), text, code);
         let (stage, compare) = (self.stage, Arc::new(compare));
         let all = sorted(base.clone(), Arc::clone(&stage), Arc::clone(&compare), usize::MAX);
         let first = move |n, step, verbs: Verbs| {

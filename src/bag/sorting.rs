@@ -15,6 +15,8 @@ use creel_operators::{Combiner, Feed, Spill};
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
+#[cfg(feature = "cli")]
+use super::item::Pieces;
 use super::item::{Feeding, Item, Reduced, Reduction, Spills};
 use super::merging::{merged, merged_on_threads};
 use super::ordered::{Memory, Ordered, RecordIter, Source};
@@ -324,6 +326,24 @@ where
 
     fn finish(&self, context: &Context, state: Unsorted<T>) -> Result<Value> {
         Ok(Box::new(self.combiner.finished(context, state)?))
+    }
+
+    #[cfg(feature = "cli")]
+    fn formless(&self) -> Option<&'static str> {
+        (!T::HAS_FORM).then(std::any::type_name::<T>)
+    }
+
+    #[cfg(feature = "cli")]
+    fn send(&self, context: &Context, state: Unsorted<T>, out: &mut Pieces<'_>) -> Result<()> {
+        self.combiner.finished(context, state)?.send(out)
+    }
+
+    #[cfg(feature = "cli")]
+    fn receive(&self, into: &mut Unsorted<T>, mut bytes: &[u8]) -> bool {
+        let records = Vec::<T>::load(&mut bytes).filter(|_| bytes.is_empty());
+        let is_read = records.is_some();
+        self.combiner.feed_all(into, records.into_iter().flatten());
+        is_read
     }
 }
 

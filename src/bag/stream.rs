@@ -14,7 +14,7 @@ use super::broadcast::Env;
 use super::chain::Chunk;
 use super::item::Made;
 use super::origin::Chunks;
-use super::verbs::Text;
+use super::verbs::{Code, Text};
 use super::{Bag, Item, Run};
 use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, Step, caught};
 use crate::run::{Context, Order, Stop, streaming};
@@ -47,7 +47,7 @@ impl<T: Send + 'static> Bag<T> {
     pub(super) fn taken(self, n: usize, text: Text) -> Item<Vec<T>> {
         let (base, at) = (self.base.clone(), Step::here("take"));
         let mut verbs = base.verbs.clone();
-        verbs.push(at.clone(), text);
+        verbs.push(at.clone(), text, Code::default());
         if n == 0 {
             return Item::alone(verbs, base.taken(at), Vec::new(), |_, _| Ok(Vec::new()));
         }

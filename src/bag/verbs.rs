@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use creel_operators::typed::Aggregates;
+
 use super::chain::Separator;
 use super::read::ReadOptions;
 use crate::graph::Step;
@@ -45,6 +47,56 @@ impl Text {
     }
 }
 
+/// The functions of the caller's that a step calls, and what else it was given.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Code {
+    /// Their type, which names where they stand.
+    pub(super) name: &'static str,
+    /// The bytes that they hold: what they have captured of the process.
+    pub(super) held: usize,
+    /// A number, in its bits.
+    pub(super) number: u64,
+}
+
+impl Code {
+    /// A function, or several in one value.
+    pub(super) fn of<F>(_: &F) -> Self {
+        Self { name: std::any::type_name::<F>(), held: size_of::<F>(), number: 0 }
+    }
+
+    /// The functions of aggregates, and the numbers that these were given.
+    pub(super) fn of_aggregates<A: Aggregates>(aggregates: &A) -> Self {
+        let mut number = 0_u64;
+        aggregates.parameters(&mut |given| {
+            number = number.rotate_left(7).wrapping_mul(31) ^ given.to_bits();
+        });
+        Self { name: std::any::type_name::<A>(), held: aggregates.captured(), number }
+    }
+
+    /// Another function beside it.
+    pub(super) fn and<F>(self, _: &F) -> Self {
+        Self { held: self.held + size_of::<F>(), ..self }
+    }
+
+    /// No function, but a number.
+    pub(super) fn number(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    /// A number beside it.
+    pub(super) fn and_number(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+}
+
+/// A step of a bag.
+#[derive(Debug)]
+pub(super) struct Verb {
+    pub(super) step: Step,
+    pub(super) text: Text,
+    pub(super) code: Code,
+}
+
 /// What is read, and the steps behind it. A chain shares its beginning with those that go on from it.
 #[derive(Clone, Default)]
 pub(super) struct Verbs {
@@ -62,7 +114,7 @@ pub(super) struct Reading {
 /// A step, and those before it.
 struct Link {
     before: Option<Arc<Self>>,
-    verb: (Step, Text),
+    verb: Verb,
 }
 
 /// There may be thousands: one by one.
@@ -82,9 +134,9 @@ impl Verbs {
     }
 
     /// One step more.
-    pub(super) fn push(&mut self, step: Step, text: Text) {
+    pub(super) fn push(&mut self, step: Step, text: Text, code: Code) {
         let before = self.last.take();
-        self.last = Some(Arc::new(Link { before, verb: (step, text) }));
+        self.last = Some(Arc::new(Link { before, verb: Verb { step, text, code } }));
     }
 }
 
@@ -96,7 +148,7 @@ impl Verbs {
     }
 
     /// The steps, from the first.
-    pub(super) fn steps(&self) -> Vec<&(Step, Text)> {
+    pub(super) fn steps(&self) -> Vec<&Verb> {
         let first = self.last.as_deref();
         let links = std::iter::successors(first, |link| link.before.as_deref());
         let mut steps: Vec<_> = links.map(|link| &link.verb).collect();

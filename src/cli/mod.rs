@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use args::{Args, When};
+pub(crate) use worker::ProgramStep;
 use message::{fail, say};
 use monitor::Monitor;
 

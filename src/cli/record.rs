@@ -149,6 +149,7 @@ fn kind(error: &Error) -> &'static str {
         Error::Task { .. } => "task",
         Error::Memory { .. } => "memory",
         Error::Plan { .. } => "plan",
+        Error::Cluster { .. } => "cluster",
         Error::Cancelled => "cancelled",
     }
 }

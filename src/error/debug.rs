@@ -35,6 +35,7 @@ impl Error {
             Self::Task { .. } => "Task",
             Self::Memory { .. } => "Memory",
             Self::Plan { .. } => "Plan",
+            Self::Cluster { .. } => "Cluster",
             Self::Cancelled => "Cancelled",
         }
     }

@@ -72,10 +72,14 @@ impl Error {
             ),
             // Of ours and of names; programs were made messages before.
             Self::Plan { reason } => Shown::ours(reason),
+            Self::Cluster { worker: Some(worker), message, .. } => {
+                Shown::ours(format!("worker {worker}: {message}"))
+            }
+            Self::Cluster { message, .. } => Shown::ours(message),
             Self::Cancelled => shown!("cancelled"),
         };
         match (self, self.place()) {
-            (Self::Panic { .. } | Self::Task { .. }, _) | (_, None) => said,
+            (Self::Panic { .. } | Self::Task { .. } | Self::Cluster { .. }, _) | (_, None) => said,
             (_, Some(place)) => place.shown().and(said),
         }
     }

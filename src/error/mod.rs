@@ -231,6 +231,20 @@ pub enum Error {
         /// What is wrong, and the mend.
         reason: String,
     },
+    /// What failed on a cluster, or on the way to it.
+    Cluster {
+        /// What sort of failure it is: as in the records of `creel worker` (`not_found`, `corrupt`, `panic`), or
+        /// `scheduler`, `binary`, `worker` or `task`.
+        kind: String,
+        /// The address of the worker, if it failed there.
+        worker: Option<String>,
+        /// The object, the number of the partition and the offset, if it is of one.
+        place: Option<Box<Place>>,
+        /// The message of whoever failed, with what to do.
+        message: String,
+        /// Whether it may succeed if it is run again.
+        retry: bool,
+    },
     /// The run was cancelled: its handle was dropped, or it was told to stop.
     Cancelled,
 }
@@ -276,7 +290,7 @@ impl Error {
             | Self::RecordTooLong { place, .. }
             | Self::Io { place, .. } => Some(place),
             Self::Task { source, .. } => source.downcast_ref().and_then(Self::place),
-            Self::Panic { place, .. } => place.as_deref(),
+            Self::Panic { place, .. } | Self::Cluster { place, .. } => place.as_deref(),
             Self::Pattern { .. }
             | Self::Output { .. }
             | Self::Memory { .. }
@@ -322,6 +336,7 @@ impl Error {
             | Self::Plan { .. }
             | Self::Task { .. }
             | Self::Panic { .. }
+            | Self::Cluster { .. }
             | Self::Cancelled => true,
             _ => false,
         }

@@ -102,6 +102,13 @@ fn hostile() -> Vec<Error> {
         Error::Task { task: text(), path: text(), source: io() },
         Error::Memory { task: text(), limit: 1, held: text() },
         Error::Plan { reason: text() },
+        Error::Cluster {
+            kind: text(),
+            worker: Some(text()),
+            place: Some(Box::new(place())),
+            message: text(),
+            retry: false,
+        },
         Error::Cancelled,
     ];
     // A variant that is added here is to be added above.
@@ -127,6 +134,7 @@ fn hostile() -> Vec<Error> {
             | Error::Task { .. }
             | Error::Memory { .. }
             | Error::Plan { .. }
+            | Error::Cluster { .. }
             | Error::Cancelled => {}
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Stop;
 use super::engine::next_number;
-use super::node::{Name, Node, Outcome};
+use super::node::{Name, Node, Outcome, Shared};
 use super::seats::StandIns;
 use super::worker::caught;
 use crate::spill::Budget;
@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) progress: Arc<Progress>,
     /// Who watches.
     pub(crate) observers: Observers,
+    /// What passes over sources came to that were made elsewhere.
+    pub(crate) made: Option<Shared>,
     /// The task, if somebody watches.
     pub(crate) task: Option<(u64, Arc<Node>)>,
 }
@@ -103,6 +105,7 @@ impl Default for Context {
             stop: Stop::default(),
             progress: Arc::default(),
             observers: Observers::default(),
+            made: None,
             task: None,
         }
     }

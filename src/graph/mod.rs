@@ -47,6 +47,8 @@ use crate::Result;
 pub(crate) use context::Context;
 pub(crate) use crew::Lineage;
 pub use delayed::{Delayed, delayed};
+#[cfg(feature = "cli")]
+pub(crate) use node::passes;
 pub(crate) use node::{Moved, Name, Node, Outcome, Shared, typed};
 pub(crate) use sketch::{Sketch, Step};
 pub(crate) use stop::{Entry as StopEntry, Stop};

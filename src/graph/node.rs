@@ -2,6 +2,8 @@
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
+#[cfg(feature = "cli")]
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -155,6 +157,15 @@ impl Node {
         })
     }
 
+    /// The same task, which begins this pass over a source.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_pass(mut self: Arc<Self>, pass: Shared) -> Arc<Self> {
+        if let Some(node) = Arc::get_mut(&mut self) {
+            node.policy_mut().pass = Some(pass);
+        }
+        self
+    }
+
     /// A task that hands on the value of another.
     pub(super) fn alias(of: &Arc<Self>) -> Self {
         Self {
@@ -285,6 +296,35 @@ impl Drop for EndOfRemains {
         let rest = REMAINS.with(|queue| queue.borrow_mut().take());
         drop(rest);
     }
+}
+
+/// The passes over sources that tasks begin, as far as they are known before a run: each behind those that it needs.
+#[cfg(feature = "cli")]
+pub(crate) fn passes(roots: &[Arc<Node>]) -> Vec<Shared> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    // Each task, and how many of its inputs were looked at.
+    let mut path: Vec<(&Arc<Node>, usize)> = Vec::new();
+    for root in roots {
+        if seen.insert(Arc::as_ptr(root)) {
+            path.push((root, 0));
+        }
+        while let Some((node, at)) = path.last_mut() {
+            let node = *node;
+            match node.inputs.get(*at) {
+                Some(input) => {
+                    *at += 1;
+                    if seen.insert(Arc::as_ptr(input)) {
+                        path.push((input, 0));
+                    }
+                }
+                None => {
+                    path.pop();
+                    found.extend(node.policy.as_ref().and_then(|policy| policy.pass.clone()));
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The values that a task is given, in the order of its inputs.

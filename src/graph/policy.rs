@@ -127,6 +127,8 @@ pub(super) struct Policy {
     pub(super) once: bool,
     pub(super) weigh: Option<Arc<Weigh>>,
     pub(super) key: Option<Key>,
+    /// The pass over a source that it begins, for those who make that elsewhere.
+    pub(super) pass: Option<Shared>,
 }
 
 /// How many bytes a value holds.

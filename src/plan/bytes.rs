@@ -39,11 +39,15 @@ pub(super) enum Kind {
     Plan = 1,
     Partitions = 2,
     State = 3,
+    /// The plan of a pass of a program in Rust.
+    Step = 4,
+    /// What some partitions came to in such a pass.
+    StateOfPass = 5,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Plan, Self::Partitions, Self::State].into_iter().find(|kind| *kind as u8 == byte)
+        [Self::Plan, Self::Partitions, Self::State, Self::Step, Self::StateOfPass].into_iter().find(|kind| *kind as u8 == byte)
     }
 
     /// As a message names it.
@@ -52,6 +56,8 @@ impl Kind {
             Self::Plan => "a plan",
             Self::Partitions => "partitions of a plan",
             Self::State => "a state (as --partial writes it)",
+            Self::Step => "a plan of a program in Rust",
+            Self::StateOfPass => "a state of a program in Rust",
         }
     }
 }
@@ -72,7 +78,7 @@ impl Kind {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    pub(super) fn of(question: &[u8]) -> Self {
+    pub(crate) fn of(question: &[u8]) -> Self {
         let mut hash = Sha256::new();
         hash.update(MAGIC);
         hash.update(FORMAT.to_le_bytes());

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::bytes::{Kind, Writer};
-use super::data::{Plan, encoded};
+use super::bytes::{Digest, Kind, Writer};
+use super::data::encoded;
 use super::partition::{Head, Part, Partitions};
 use super::report::Report;
 use super::tasks::divided;
@@ -13,15 +13,16 @@ use crate::sink::Write;
 use crate::source;
 
 /// The partitions of a listing, which are made as they are written.
-pub(crate) struct Listing<'p> {
-    plan: &'p Plan,
+pub(crate) struct Listing {
+    /// The digest of the plan.
+    digest: Digest,
     cut: Text,
     report: Report,
 }
 
-impl<'p> Listing<'p> {
-    pub(super) fn new(plan: &'p Plan, cut: Text, report: Report) -> Self {
-        Self { plan, cut, report }
+impl Listing {
+    pub(super) fn new(digest: Digest, cut: Text, report: Report) -> Self {
+        Self { digest, cut, report }
     }
 
     /// All of them.
@@ -29,7 +30,7 @@ impl<'p> Listing<'p> {
     /// # Errors
     /// If an object can be read only once.
     pub(super) fn into_partitions(self) -> Result<Partitions> {
-        Partitions::of(self.plan, self.cut.plan(), self.report)
+        Partitions::of(self.digest, self.cut.plan(), self.report)
     }
 
     /// What it has passed over.
@@ -58,7 +59,7 @@ impl<'p> Listing<'p> {
     /// Those of the output; and if an object can be read only once.
     pub(crate) fn write(&self, numbers: Range<usize>, out: &mut dyn Write) -> Result<()> {
         let head = Head { first: 0, report: self.report.clone() }.of(numbers.start);
-        let mut writer = Writer::new(Kind::Partitions, self.plan.digest(), out)?;
+        let mut writer = Writer::new(Kind::Partitions, self.digest, out)?;
         writer.frame(&encoded(&head))?;
         for part in &self.cut.plan()[numbers] {
             writer.frame(&encoded(&Part::of(&part.slices())?))?;

@@ -100,6 +100,7 @@ mod operations;
 mod overlap;
 mod partials;
 mod partition;
+mod pass;
 mod question;
 mod report;
 mod shard;
@@ -124,8 +125,11 @@ pub(crate) use coverage::Coverage;
 pub use data::Plan;
 pub(crate) use listing::Listing;
 pub use operations::{Rows, State, finish, list, merge, run, run_shards};
-pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in};
+pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in, list_job};
 pub use partition::Partitions;
+pub(crate) use pass::{
+    PassId, PassReader, PassWriter, Piece, ReadPartitions, StateTail, StepPlan,
+};
 pub use report::Report;
 pub(crate) use shard::MOST_SHARDS;
 pub(crate) use state::Stored;

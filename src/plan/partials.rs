@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
 
+use super::bytes::Digest;
 use super::coverage::Coverage;
 use super::data::Plan;
 use super::listing::Listing;
@@ -15,7 +16,7 @@ use super::state::{Stored, StoredRows};
 use super::writer::StateWriter;
 use crate::memory::Reservation;
 use crate::program::{self, Carries, Carry, Parts};
-use crate::run::{Context, Job, Text};
+use crate::run::{Context, Job, Order, Text};
 use crate::sink::{Printer, Write};
 use crate::source::Missing;
 use crate::watch::bytes;
@@ -23,12 +24,19 @@ use crate::{Error, Result};
 
 /// Lists what a plan reads and cuts it into partitions: for so many tasks at least, if that is said, and if there is
 /// enough to read.
-pub(crate) fn list_in<'p>(
-    plan: &'p Plan,
+pub(crate) fn list_in(plan: &Plan, tasks: Option<usize>, context: &Context) -> Result<Listing> {
+    let job = plan.job(plan.sources(), plan.missing())?;
+    list_job(plan.digest(), job, plan.program.order(), tasks, context)
+}
+
+/// Lists what a job reads, for the plan of this digest, whose results ask for this order of the blocks.
+pub(crate) fn list_job(
+    digest: Digest,
+    job: Job,
+    order: Order,
     tasks: Option<usize>,
     context: &Context,
-) -> Result<Listing<'p>> {
-    let job = plan.job(plan.sources(), plan.missing())?;
+) -> Result<Listing> {
     let objects = job.list(context)?;
     let size = tasks.map_or(PARTITION, |tasks| {
         // Several a task: tasks of about equal bytes are made of them.
@@ -36,10 +44,10 @@ pub(crate) fn list_in<'p>(
         each.clamp(LEAST_PARTITION, PARTITION)
     });
     let job = Job { partition_size: Some(size), ..job };
-    let cut = job.cut(&objects, context, plan.program.order());
+    let cut = job.cut(&objects, context, order);
     // Entries that can be read are told by those who read them.
     let report = Report::of(&context.progress, 0, &ToString::to_string);
-    Ok(Listing::new(plan, cut, report))
+    Ok(Listing::new(digest, cut, report))
 }
 
 /// Bytes of a partition, about.
@@ -63,7 +71,7 @@ pub(crate) struct RunOfPartitions<'r> {
 ///
 /// # Errors
 /// [`Error::Memory`] if there is not so much.
-fn reserved(objects: usize, context: &Context) -> Result<Option<Reservation>> {
+pub(super) fn reserved(objects: usize, context: &Context) -> Result<Option<Reservation>> {
     /// Bytes of an object, about: 200,000 files took 158 MB.
     const OBJECT: u64 = 800;
     let Some(budget) = &context.budget else { return Ok(None) };
@@ -92,18 +100,11 @@ impl RunOfPartitions<'_> {
     /// As [`run`](super::run).
     pub(crate) fn write(self, outs: &mut [&mut dyn Write]) -> Result<Report> {
         let Self { plan, partitions, job, context, tell } = self;
-        if partitions.digest != plan.digest() {
-            let reason = format!(
-                "these partitions are of the plan {}, and not of {}; list them with this one",
-                partitions.digest,
-                plan.digest(),
-            );
-            return Err(Error::Plan { reason });
-        }
+        partitions.check(plan.digest())?;
         context.progress.add_total(partitions.bytes());
         let objects = partitions.number_of_objects();
         let _listed = reserved(objects, context)?;
-        let to_read = partitions.to_read(plan, RunOf::missing(plan), &context.progress)?;
+        let to_read = partitions.to_read(plan.access(RunOf::missing(plan)), &context.progress)?;
         let input = Arc::new(job.read_in(to_read.clone(), context));
         let run = RunOf {
             plan,
@@ -125,6 +126,14 @@ impl RunOfPartitions<'_> {
     }
 }
 
+/// What an entry does that cannot be read by the run of a part.
+pub(super) fn missing_of_part(missing: Missing) -> Missing {
+    match missing {
+        Missing::Report => Missing::Skip,
+        missing => missing,
+    }
+}
+
 /// A run of the first phase of a plan over an input of its records.
 pub(crate) struct RunOf<'r> {
     pub(crate) plan: &'r Plan,
@@ -140,10 +149,7 @@ impl RunOf<'_> {
     /// What an entry does that cannot be read by the run of a part. That none of all can be read is known
     /// only at the merge.
     pub(crate) fn missing(plan: &Plan) -> Missing {
-        match plan.missing() {
-            Missing::Report => Missing::Skip,
-            missing => missing,
-        }
+        missing_of_part(plan.missing())
     }
 
     /// Runs it and writes the state, with the report that is made of what the run has told.

@@ -6,11 +6,11 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::{Digest, Kind, Reader, Writer};
-use super::data::{Plan, decoded, encoded};
+use super::data::{decoded, encoded};
 use super::report::Report;
 use super::tasks::divided;
-use crate::Result;
-use crate::source::{self, Known, Missing, Seen, Slice, read_once};
+use crate::{Error, Result};
+use crate::source::{self, Access, Known, Seen, Slice, read_once};
 
 /// What a plan reads, as a listing has found it: partitions that any process can read, in input order.
 ///
@@ -171,10 +171,25 @@ impl Partitions {
     ///
     /// # Errors
     /// If an object can be read only once.
-    pub(super) fn of(plan: &Plan, cut: &[source::Partition], report: Report) -> Result<Self> {
+    pub(super) fn of(digest: Digest, cut: &[source::Partition], report: Report) -> Result<Self> {
         let parts = cut.iter().map(|partition| Part::of(&partition.slices()));
         let (parts, head) = (parts.collect::<Result<_>>()?, Head { first: 0, report });
-        Ok(Self { digest: plan.digest(), head, parts })
+        Ok(Self { digest, head, parts })
+    }
+
+    /// Fails if they are of another plan than that of a digest.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] with both digests.
+    pub(super) fn check(&self, digest: Digest) -> Result<()> {
+        if self.digest == digest {
+            return Ok(());
+        }
+        let reason = format!(
+            "these partitions are of the plan {}, and not of {digest}; list them with this one",
+            self.digest,
+        );
+        Err(Error::Plan { reason })
     }
 
     /// The number of the first among all of the plan.
@@ -204,16 +219,15 @@ impl Partitions {
         self.objects().count()
     }
 
-    /// The partitions, to be read here. Objects that cannot be read any more are passed over, if the
-    /// plan says so.
+    /// The partitions, to be read here. Objects that cannot be read any more are passed over, if their access
+    /// says so.
     pub(super) fn to_read(
         &self,
-        plan: &Plan,
-        missing: Missing,
+        access: Access,
         progress: &crate::Progress,
     ) -> Result<Vec<source::Partition>> {
         let known: Vec<Known> = self.objects().map(known).collect();
-        let found = source::Source::again(&known, plan.access(missing), progress)?;
+        let found = source::Source::again(&known, access, progress)?;
         let found: HashMap<&str, _> = found.iter().map(|object| (object.name(), object)).collect();
         let read = self.parts.iter().map(|part| {
             let slice = |range: &Range| {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Shown;
+use crate::progress::{InputOrder, Tally};
 use crate::{Error, Progress};
 
 /// What was passed over by the runs of which a state is: entries that could not be read, damage, and
@@ -66,6 +67,27 @@ impl Report {
             replaced: progress.records_replaced(),
             skipped: progress.records_skipped(),
             first_invalid,
+        }
+    }
+
+    /// Tells the counters of a run of what was passed over elsewhere for it.
+    pub(crate) fn tell(&self, progress: &Progress) {
+        let (replaced, skipped) = (self.replaced, self.skipped);
+        progress.add_tally(Tally { replaced, skipped, first: None });
+        let elsewhere = |text: &String| Error::Cluster {
+            kind: "unread".to_owned(),
+            worker: None,
+            place: None,
+            message: text.clone(),
+            retry: false,
+        };
+        for (n, (_, text)) in self.unread_told.iter().enumerate() {
+            let at = InputOrder { object: n, ..InputOrder::default() };
+            progress.add_listed_unread(at, elsewhere(text));
+        }
+        for (n, text) in self.damaged_told.iter().enumerate() {
+            let at = InputOrder { object: n, ..InputOrder::default() };
+            progress.add_fault(at, elsewhere(text));
         }
     }
 

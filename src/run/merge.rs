@@ -106,6 +106,16 @@ pub(crate) fn whole_of<B: 'static, P: Pass<B>>(
     Ok(Moved::out_of(states.remove(0)))
 }
 
+/// The task that makes the [`Moved`] state of all that one state holds, as the merge of a run's lanes makes it.
+#[cfg(feature = "cli")]
+pub(crate) fn whole_outcome<B: 'static, P: Pass<B>>(
+    context: &Context,
+    held: Held<P::State>,
+    pass: &Arc<P>,
+) -> Result<Outcome> {
+    one_of(context, vec![held], pass)
+}
+
 fn settled<B: 'static, P: Pass<B>>(state: Arc<Node>, pass: Arc<P>) -> Arc<Node> {
     Node::new(Name::Only("settle"), vec![state], move |context, inputs| {
         let state = Moved::out_of(inputs.take(0));

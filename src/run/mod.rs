@@ -48,7 +48,7 @@ pub(crate) use crate::memory::READY;
 pub(crate) use input::{Job, Order, Text};
 pub(crate) use merge::once;
 #[cfg(feature = "cli")]
-pub(crate) use merge::whole_of;
+pub(crate) use merge::{whole_of, whole_outcome};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use reduce::reduce;
 pub(crate) use reduce::{Pass, reduction, unfit};

@@ -132,6 +132,8 @@ pub(crate) struct Source {
     patterns: Arc<[Pattern]>,
     missing: Missing,
     look: bool,
+    #[cfg(feature = "cli")]
+    anonymous: bool,
     #[cfg(feature = "cloud")]
     stores: Arc<store::Stores>,
 }
@@ -166,15 +168,31 @@ impl Source {
             let reason = "standard input can be read only once".to_owned();
             return Err(Error::Pattern { pattern: "-".to_owned(), reason });
         }
-        #[cfg(not(feature = "cloud"))]
+        #[cfg(not(any(feature = "cloud", feature = "cli")))]
         let Access { anonymous: _, .. } = access;
         Ok(Self {
             patterns: parsed.into(),
             missing: access.missing,
             look: access.look,
+            #[cfg(feature = "cli")]
+            anonymous: access.anonymous,
             #[cfg(feature = "cloud")]
             stores: Arc::new(store::Stores::new(access)),
         })
+    }
+
+    /// How it is approached.
+    #[cfg(feature = "cli")]
+    pub(crate) fn access(&self) -> Access {
+        let (missing, look) = (self.missing, self.look);
+        Access { anonymous: self.anonymous, missing, look }
+    }
+
+    /// The first pattern that holds a login, a signature or a query, without these.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_credential(&self) -> Option<String> {
+        let mut shown = self.patterns.iter().map(|pattern| (pattern.shown(), &pattern.given));
+        shown.find(|(shown, given)| shown != *given).map(|(shown, _)| shown)
     }
 
     /// The patterns as the user wrote them, without credentials and queries.

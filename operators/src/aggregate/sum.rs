@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use super::exact_sum::{ExactSum, Value};
 use super::{Damaged, Each, Kind, Needs, NoBytes, Order, PerGroup, Reader, Traits};
 use crate::column::{Columns, Data, Datum, Form, Groups, OwnedColumn, small_integer};
-use crate::{Combiner, Feed, Records};
+use crate::table::saved;
+use crate::{Combiner, Feed, Records, Spill};
 
 pub(super) static SUM: Kind = Kind {
     name: "sum",
@@ -61,6 +62,23 @@ impl Total for i128 {
 
     fn finish(self) -> Self {
         self
+    }
+}
+
+impl Spill for ExactSum {
+    const HAS_FORM: bool = true;
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        let mut encoded = Vec::new();
+        self.encode(&mut encoded);
+        saved::put_bytes(bytes, &encoded);
+        true
+    }
+
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        let mut encoded = Reader::new(saved::take_bytes(bytes)?);
+        let sum = Self::decode(&mut encoded).ok()?;
+        encoded.end().is_ok().then_some(sum)
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
+use std::hash::{BuildHasher, Hash};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,12 +25,43 @@ fn allocated(bytes: usize) -> usize {
 crate::in_memory! { &'static str, PathBuf, OsString }
 crate::generic_in_memory! {
     [T: Sync] &'static [T],
-    [K: Spill, V: Spill] BTreeMap<K, V>,
-    [T: Spill] BTreeSet<T>,
     [T: Spill] VecDeque<T>,
-    [K: Spill, V: Spill, S: Clone + Send + Sync + 'static] HashMap<K, V, S>,
-    [T: Spill, S: Clone + Send + Sync + 'static] HashSet<T, S>,
     [T: Spill, E: Spill] Result<T, E>,
+}
+
+/// Collections of records that hold each key once, as a number and the records.
+macro_rules! collections {
+    ($($collection:ty: [$($bounds:tt)*], $record:ty, $save:expr, $heap:expr;)*) => {$(
+        impl<$($bounds)*> Spill for $collection {
+            const HAS_FORM: bool = <$record>::HAS_FORM;
+
+            fn save(&self, bytes: &mut Vec<u8>) -> bool {
+                saved::put(bytes, self.len() as u64);
+                self.iter().all(|record| $save(record, bytes))
+            }
+
+            fn load(bytes: &mut &[u8]) -> Option<Self> {
+                let len = usize::try_from(saved::take(bytes)?).ok()?;
+                (0..len).map(|_| <$record>::load(bytes)).collect()
+            }
+
+            fn heap_size(&self) -> usize {
+                allocated(self.len() * size_of::<$record>()) + self.iter().map($heap).sum::<usize>()
+            }
+        }
+    )*};
+}
+
+collections! {
+    BTreeMap<K, V>: [K: Spill + Ord, V: Spill], (K, V),
+        |(key, value): (&K, &V), bytes: &mut _| key.save(bytes) && value.save(bytes),
+        |(key, value)| key.heap_size() + value.heap_size();
+    BTreeSet<T>: [T: Spill + Ord], T, |record: &T, bytes: &mut _| record.save(bytes), T::heap_size;
+    HashMap<K, V, S>: [K: Spill + Eq + Hash, V: Spill, S: BuildHasher + Default + Clone + Send + Sync + 'static], (K, V),
+        |(key, value): (&K, &V), bytes: &mut _| key.save(bytes) && value.save(bytes),
+        |(key, value)| key.heap_size() + value.heap_size();
+    HashSet<T, S>: [T: Spill + Eq + Hash, S: BuildHasher + Default + Clone + Send + Sync + 'static], T,
+        |record: &T, bytes: &mut _| record.save(bytes), T::heap_size;
 }
 
 impl Spill for String {

@@ -8,8 +8,8 @@ use crate::table::saved;
 
 /// A type whose records may have a form in bytes, in which a run writes them to its temporary file.
 ///
-/// Text, bytes, numbers, `bool`, `char`, addresses, times, and vectors, arrays, tuples and options of them
-/// have a form. `&'static str` and slices are `Spill` too, but have none: they stay in memory. So do types
+/// Text, bytes, numbers, `bool`, `char`, addresses, times, and vectors, arrays, tuples, options, maps and sets of
+/// them have a form. `&'static str` and slices are `Spill` too, but have none: they stay in memory. So do types
 /// of your own for which [`in_memory!`](crate::in_memory!) or [`key!`](crate::key!) was written. A type gets a form
 /// by an implementation of its own:
 ///

@@ -106,8 +106,12 @@ impl<P, C: Combiner, O: Send + 'static> Aggregates for ByCombiner<P, C, O> {
         states.capacity() * size_of::<C::State>() + held * states.len() / asked().count().max(1)
     }
 
+    fn captured(&self) -> usize {
+        size_of::<P>()
+    }
+
     fn has_form(&self) -> bool {
-        self.combiner.save(&C::State::default(), &mut Vec::new())
+        self.combiner.send(&C::State::default(), &mut Vec::new())
     }
 
     fn save(&self, states: &Vec<C::State>, bytes: &mut Vec<u8>) -> bool {

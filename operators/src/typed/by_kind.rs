@@ -153,6 +153,14 @@ impl<P, O: Send + 'static> Aggregates for ByKind<P, O> {
         fed.state.weight() + waiting
     }
 
+    fn captured(&self) -> usize {
+        size_of::<P>()
+    }
+
+    fn parameters(&self, each: &mut dyn FnMut(f64)) {
+        self.parameters.iter().for_each(|number| each(*number));
+    }
+
     fn has_form(&self) -> bool {
         self.start().state.encode(&[], &mut Vec::new()).is_ok()
     }

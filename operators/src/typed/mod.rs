@@ -130,6 +130,30 @@ pub trait Aggregates {
 
     /// The result of each group.
     fn finish(&self, state: Self::State) -> Vec<Self::Output>;
+
+    /// The bytes that its closures hold: what they have captured.
+    ///
+    /// ```
+    /// use creel_operators::typed::{Aggregates, count_if};
+    ///
+    /// let least = 3;
+    /// assert_eq!(count_if(|n: &i32| *n > 3).captured(), 0);
+    /// assert!(count_if(move |n: &i32| *n > least).captured() > 0);
+    /// ```
+    fn captured(&self) -> usize {
+        0
+    }
+
+    /// Gives the numbers that it was made with.
+    ///
+    /// ```
+    /// use creel_operators::typed::{Aggregates, quantile};
+    ///
+    /// let mut given = Vec::new();
+    /// quantile(0.5, |n: &i32| *n).parameters(&mut |number| given.push(number));
+    /// assert_eq!(given, [0.5]);
+    /// ```
+    fn parameters(&self, _each: &mut dyn FnMut(f64)) {}
 }
 
 /// Aggregates of records of a type.

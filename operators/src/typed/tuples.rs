@@ -44,6 +44,14 @@ macro_rules! tuple {
                 0 $(+ self.$at.held(&state.$at))+
             }
 
+            fn captured(&self) -> usize {
+                0 $(+ self.$at.captured())+
+            }
+
+            fn parameters(&self, each: &mut dyn FnMut(f64)) {
+                $(self.$at.parameters(each);)+
+            }
+
             fn has_form(&self) -> bool {
                 $(self.$at.has_form())&&+
             }

@@ -200,6 +200,16 @@ impl Step {
         typed.map(|typed| typed.step).map_err(|error| error.format(&mut command))
     }
 
+    /// The path of the plan.
+    pub(super) fn plan(&self) -> &str {
+        match self {
+            Self::List(List { plan, .. })
+            | Self::Run(Run { plan, .. })
+            | Self::Merge(Merge { plan, .. })
+            | Self::Finish(Finish { plan, .. }) => plan,
+        }
+    }
+
     /// The options of the command that it has, and the defaults of all others.
     pub(super) fn args(&self) -> Args {
         let (common, to) = match self {

@@ -3,6 +3,7 @@
 //! A launcher of any kind starts the processes and moves the bytes: it needs to know nothing of what is in them.
 
 mod args;
+mod pass;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::args::Step;
+pub(crate) use self::pass::ProgramStep;
 use super::args::Args;
 use super::memory::Division;
 use super::message;
@@ -82,7 +84,7 @@ fn list(mut args: Args, list: &args::List) -> Result<u8> {
 /// Writes a file for each task, and prints its name.
 fn write_tasks(
     args: &Args,
-    listing: &Listing<'_>,
+    listing: &Listing,
     tasks: usize,
     folder: &Path,
     context: &Context,

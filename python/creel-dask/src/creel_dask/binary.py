@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 from .worker.error import USAGE, CreelError
+from .worker.process import build_of
 
 INSTALL = "install it (cargo install --path . in creel's repository), or name it by creel="
 
@@ -20,9 +21,17 @@ def found(path: str | os.PathLike[str] | None) -> str:
     return os.path.abspath(binary)
 
 
-def version(binary: str) -> str:
-    """What ``creel --version`` prints. Raises CreelError if the binary does not run."""
-    return command(binary, "--version").decode().strip()
+def version(binary: str, is_program: bool = False) -> str:
+    """What ``creel --version`` prints; of a program in Rust, which prints none, its build.
+
+    Raises CreelError if the binary does not run.
+    """
+    if not is_program:
+        return command(binary, "--version").decode().strip()
+    try:
+        return build_of(binary)
+    except OSError as error:
+        raise CreelError(f"{binary} cannot be read: {error}", kind="binary", exit_code=USAGE) from error
 
 
 def plan(binary: str, options: list[str], program: str, sources: list[str]) -> bytes:

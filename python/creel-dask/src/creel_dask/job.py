@@ -40,6 +40,9 @@ class Process:
     ship: bool = False
     creel: str | os.PathLike[str] | None = None
     worker_creel: str = "creel"
+    # Of a program in Rust, in place of the command.
+    arguments: tuple[str, ...] | None = None
+    directory: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("tasks", "tasks_per_core", "shards"):
@@ -69,13 +72,18 @@ def of_plan(client: distributed.Client | None, plan: bytes, process: Process) ->
         workers = ship(client, here)
     settings = Settings(
         binary=workers,
-        version=binary.version(here),
+        version=binary.version(here, process.arguments is not None),
+        arguments=process.arguments,
+        directory=process.directory,
         memory=None if process.memory is None else str(process.memory),
         spill_max=None if process.spill_max is None else str(process.spill_max),
     )
     threads = cores(client)
     tasks = process.tasks or process.tasks_per_core * threads
     shards = process.shards or max(1, min(SHARDS, threads // 4))
+    if process.arguments is not None:
+        # Keys of any type have no hash that is the same in every process.
+        shards = 1
     return Job.of(plan, settings, tasks, process.tasks or threads, shards)
 
 

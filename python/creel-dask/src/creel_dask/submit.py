@@ -87,6 +87,9 @@ def parser() -> argparse.ArgumentParser:
     add("--creel", metavar="PATH", help="the binary here (creel on PATH)")
     add("--worker-creel", default="creel", metavar="PATH", help="the binary of the workers (creel on their PATH)")
     add("--ship-binary", action="store_true", help="send the binary here to each worker, once")
+    add("--program", action="store_true", help="the binary is a program in Rust, started with its own arguments")
+    add("--argument", action="append", default=[], metavar="TEXT", help="an argument of that program")
+    add("--folder", metavar="PATH", help="the folder in which that program was started")
     add("--memory", metavar="SIZE", help="of each task (the worker's limit over its threads)")
     add("--spill-max", metavar="SIZE", help="of each task (no limit)")
     add("--tasks-per-core", type=positive, default=6, metavar="N", help="run tasks a core of the cluster (6)")
@@ -167,6 +170,7 @@ def submit(options: argparse.Namespace, plan: bytes, into: pathlib.Path) -> None
         tasks_per_core=options.tasks_per_core, shards=options.shards, memory=options.memory,
         spill_max=options.spill_max, ship=options.ship_binary, creel=options.creel,
         worker_creel=options.worker_creel,
+        arguments=tuple(options.argument) if options.program else None, directory=options.folder,
     )
     are_records = options.progress == "json"
     shown = are_records or options.progress == "always" or (options.progress == "auto" and sys.stderr.isatty())

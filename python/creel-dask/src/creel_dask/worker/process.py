@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -34,6 +35,8 @@ INTERVAL = 0.5
 TOPIC = "creel"
 # Lines of standard error that an error quotes.
 LINES = 20
+# The variable of a program in Rust that names the file with what it is asked for.
+STEP = "CREEL_STEP"
 # What stands before the name of a binary that a client has sent to the worker's local directory.
 SHIPPED = "shipped:"
 
@@ -53,6 +56,9 @@ class Settings:
     run: str | None = None
     # Whether one process runs at a time, as on the client, and not one for each thread.
     alone: bool = False
+    # The arguments of a program in Rust, which the binary is then, in place of the command; and its folder.
+    arguments: tuple[str, ...] | None = None
+    directory: str | None = None
 
 
 class Process:
@@ -84,16 +90,33 @@ class Process:
                 "or send the client's with ship=True (--ship-binary)"
             )
         try:
-            done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60)
+            version = self.version_of(path)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise self.refused(f"{path} does not run: {error}") from error
-        version = done.stdout.strip()
         if version != self.settings.version:
             raise self.refused(
                 f"{path} is {version!r}, and the client's binary is {self.settings.version!r}: install one "
                 "version on both, or send the client's with ship=True (--ship-binary)"
             )
         return path
+
+    def version_of(self, path: str) -> str:
+        """What the binary says of its version; of a program in Rust its build."""
+        if self.settings.arguments is not None:
+            return build_of(path)
+        return subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60).stdout.strip()
+
+    @contextlib.contextmanager
+    def started(self, binary: str, asked: list[str]) -> Iterator[tuple[list[str], dict[str, Any]]]:
+        """The command line that asks the binary for something, and the options of its process.
+
+        A program in Rust has its own arguments, as at the client. What it is asked for is in a file, which it removes.
+        """
+        if self.settings.arguments is None:
+            yield [binary, *asked], {}
+            return
+        with step_of(binary, self.settings.arguments, asked, self.folder, self.settings.directory) as started:
+            yield started
 
     def refused(self, message: str) -> CreelError:
         """An error of the binary itself."""
@@ -149,16 +172,22 @@ class Process:
 
         An exit code is an error, unless it is the one that is told of: then there is a result all the same.
         """
-        command = [self.binary, "worker", operation, "-j", "1", *self.memory(), "--no-sync"]
-        command += ["--tmpdir", str(self.folder), "--errors", "json", "--progress", "json"]
+        asked = ["worker", operation, "-j", "1", *self.memory(), "--no-sync"]
+        asked += ["--tmpdir", str(self.folder), "--errors", "json", "--progress", "json"]
         if self.settings.spill_max is not None:
-            command += ["--spill-max", self.settings.spill_max]
+            asked += ["--spill-max", self.settings.spill_max]
         errors: list[dict[str, Any]] = []
-        with child([*command, *arguments]) as running:
+        with self.started(self.binary, [*asked, *arguments]) as (command, options), child(command, options) as running:
             for line in self.lines_of(running):
                 self.hear(line, errors)
             self.exit_code = running.wait()
         self.tell({**self.progress, "done": operation}, at_once=True)
+        if self.exit_code == 0 and not errors and self.settings.arguments is not None and not wrote(arguments):
+            self.lines.append(
+                "the program ended before it came to the computation: on a worker it has to build the same bags, and "
+                "to compute them, before it ends"
+            )
+            self.exit_code = USAGE
         if self.exit_code not in (0, told) or errors:
             code = self.exit_code if self.exit_code > 0 else SOURCE
             if self.exit_code < 0:
@@ -237,6 +266,39 @@ def process(settings: Settings) -> Iterator[Process]:
     except OSError as error:
         where = worker.address if worker else None
         raise CreelError(f"a file of the task cannot be written or read: {error}", kind="disk", worker=where) from error
+
+
+def build_of(path: str) -> str:
+    """What tells a build of a program in Rust from another: a digest of the executable."""
+    digest = hashlib.blake2b(digest_size=8)
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return f"build {digest.hexdigest()}"
+
+
+@contextlib.contextmanager
+def step_of(
+    binary: str, arguments: Iterable[str], asked: list[str], folder: pathlib.Path, directory: str | None
+) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """The command line of a program in Rust that is asked for a step, and the options of its process."""
+    descriptor, file = tempfile.mkstemp(prefix="step-", dir=folder)
+    with open(descriptor, "w") as step:
+        json.dump(asked, step)
+    try:
+        # Relative paths of the program are of the client's folder, if that is here as well.
+        there = directory if directory is not None and os.path.isdir(directory) else None
+        yield [binary, *arguments], {"env": {**os.environ, STEP: file}, "cwd": there}
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file)
+
+
+def wrote(arguments: Iterable[str]) -> bool:
+    """Whether there is what the options of an operation name as its output."""
+    given = list(arguments)
+    outputs = [value for option, value in zip(given, given[1:]) if option in ("-o", "--into")]
+    return all(os.path.isfile(output) or (os.path.isdir(output) and os.listdir(output)) for output in outputs)
 
 
 def noted(entry: Any) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+//! Compiled closures on a Dask cluster.
+//!
+//! ```text
+//! dask scheduler                                    # prints its address
+//! dask worker tcp://127.0.0.1:8786 --nthreads 1     # twice
+//! cargo run --release --example cluster -- tcp://127.0.0.1:8786 '/data/logs/*.log'
+//! ```
+
+use creel::Run;
+
+fn main() -> creel::Result<()> {
+    // On a worker this process does one step of the computation below, and ends there.
+    creel::worker::init();
+    let mut arguments = std::env::args().skip(1);
+    let (Some(scheduler), Some(logs)) = (arguments.next(), arguments.next()) else {
+        eprintln!("usage: cluster SCHEDULER LOGS");
+        std::process::exit(2);
+    };
+
+    let lines = creel::read_text(&logs)?;
+    let hosts = lines
+        .clone()
+        .filter(|line| line.contains(" 404 "))
+        .map(|line| line.split(' ').next().unwrap_or_default().to_owned());
+    let bytes = lines.map(|line| line.len()).sum();
+
+    let run = Run::new().scheduler(scheduler);
+    let (hosts, bytes) = run.compute_blocking(&(hosts.frequencies().topk(3), bytes))?;
+    for (host, n) in hosts {
+        println!("{n} {host}");
+    }
+    println!("{bytes} bytes");
+    Ok(())
+}

@@ -1,0 +1,387 @@
+//! Passes over text that other processes make: workers of a cluster, each a part of the source.
+//!
+//! Reductions of bags over one source are one pass, a [`Group`]. Another process of the same program builds the same
+//! group, so no code has to go there. A pass has the operations of a plan: it is listed, run over some partitions,
+//! and states are merged; the state of all is put in the place of what the pass would have come to here.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Read;
+use std::sync::Arc;
+
+use super::computation::Computation;
+use super::group::{Group, States};
+use super::item::Work;
+use super::origin::{Chunks, Origin};
+use super::verbs::Verb;
+use crate::graph::{self, Moved, Name, Node, Shared, Step};
+use crate::output::is_input;
+use crate::plan::{
+    Digest, Listing, Partitions, PassReader, PassWriter, Piece, ReadPartitions, Report, StateTail,
+    list_job,
+};
+use crate::run::{Context, Held, Job, Order, Pass, reduction, whole_of, whole_outcome};
+use crate::sink::Write;
+use crate::source::Missing;
+use crate::{Error, Result};
+
+/// A pass of a computation over text.
+pub(crate) struct TextPass(Arc<Group>);
+
+/// A state that is read: its name in messages, and its bytes.
+pub(crate) type NamedState = (String, Box<dyn Read>);
+
+/// The states of passes that were made elsewhere, by the group.
+#[derive(Clone, Default)]
+pub(crate) struct MadePasses(HashMap<usize, Made>);
+
+#[derive(Clone)]
+struct Made {
+    digest: Digest,
+    state: Arc<[u8]>,
+}
+
+impl MadePasses {
+    /// Adds the state of all that a pass reads.
+    pub(crate) fn add(&mut self, pass: &TextPass, digest: Digest, state: Arc<[u8]>) {
+        self.0.insert(key(&pass.0), Made { digest, state });
+    }
+
+    /// The same run, to which these are known.
+    pub(crate) fn known_to(self, context: &Context) -> Context {
+        Context { made: Some(Arc::new(self)), ..context.clone() }
+    }
+}
+
+/// What a group is known by while a computation has it.
+fn key(group: &Arc<Group>) -> usize {
+    Arc::as_ptr(group) as usize
+}
+
+/// The task that makes the state of a pass which was made elsewhere, if it was.
+pub(super) fn made_elsewhere(
+    context: &Context,
+    group: &Arc<Group>,
+    shared: &[Shared],
+) -> Option<Arc<Node>> {
+    let made = Arc::clone(context.made.as_ref()?).downcast::<MadePasses>().ok()?;
+    let key = key(group);
+    made.0.get(&key)?;
+    let (group, shared) = (Arc::clone(group), shared.to_vec());
+    Some(Node::new(Name::Only("states"), [], move |context, _| {
+        let Some(Made { digest, state }) = made.0.get(&key) else {
+            unreachable!("it was there before")
+        };
+        let pass = TextPass(Arc::clone(&group));
+        let state: NamedState = ("the state of all".to_owned(), Box::new(ReadShared::of(state)));
+        let (held, tail) = pass.gather(&shared, *digest, vec![state], context)?;
+        tail.report.tell(&context.progress);
+        whole_outcome(context, held, &group)
+    }))
+}
+
+/// Reads shared bytes.
+struct ReadShared {
+    bytes: Arc<[u8]>,
+    at: usize,
+}
+
+impl ReadShared {
+    fn of(bytes: &Arc<[u8]>) -> Self {
+        Self { bytes: Arc::clone(bytes), at: 0 }
+    }
+}
+
+impl Read for ReadShared {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = (&self.bytes[self.at..]).read(buffer)?;
+        self.at += read;
+        Ok(read)
+    }
+}
+
+impl Computation {
+    /// The passes over text of tasks that a run begins with, each behind those that it needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Plan`] if something that is asked for can be computed by this process alone.
+    pub(crate) fn passes(&self, roots: &[Arc<Node>]) -> Result<Vec<TextPass>> {
+        self.works().try_for_each(goes)?;
+        let found = graph::passes(roots).into_iter().filter_map(|pass| pass.downcast().ok());
+        let passes: Vec<TextPass> = found.map(TextPass).collect();
+        if passes.is_empty() {
+            return Err(stays("nothing of this", "it reads no text from sources"));
+        }
+        passes.iter().try_for_each(TextPass::check)?;
+        Ok(passes)
+    }
+}
+
+/// Fails for work that no other process can do.
+fn goes(work: &Work) -> Result<()> {
+    let reduced = match work {
+        Work::Alone(alone) if alone.blocksize.is_none() => return Ok(()),
+        Work::Alone(alone) => {
+            let what = format!("`{}`", alone.operation);
+            return Err(stays(&what, "it ends the reading as soon as it has its records"));
+        }
+        Work::Task(_) => return Ok(()),
+        Work::Reduce(reduced) => reduced,
+    };
+    let mut origin = &reduced.base.origin;
+    loop {
+        let what = || reduced.base.steps.first().map_or_else(String::new, |step| called(step));
+        origin = match origin {
+            Origin::Text(_) => return Ok(()),
+            Origin::Memory(_) => {
+                return Err(stays(&what(), "its records are in the memory of this process"));
+            }
+            Origin::Tasks(tasks) => match tasks.phase.as_deref() {
+                Some(phase) => match phase.reduced() {
+                    Some(reduced) => &reduced.base.origin,
+                    None => return Ok(()),
+                },
+                None => return Err(stays(&what(), "its records are of tasks of this process")),
+            },
+        };
+    }
+}
+
+fn stays(what: &str, why: &str) -> Error {
+    let reason = format!("{what} cannot be computed on a cluster: {why}; compute it without a scheduler");
+    Error::Plan { reason }
+}
+
+/// A step and its place in the program.
+fn called(step: &Step) -> String {
+    let mut named = format!("`{}`", step.what);
+    if let Some(at) = step.at {
+        let _ = write!(named, " ({at})");
+    }
+    named
+}
+
+impl TextPass {
+    fn job(&self) -> &Job {
+        match self.0.origin() {
+            Origin::Text(job) => job,
+            _ => unreachable!("a pass over text reads text"),
+        }
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Verb> {
+        self.0.bags.iter().flat_map(|bag| bag.base.verbs.steps())
+    }
+
+    /// Fails if a step has captured something of this process, or a source is for it alone.
+    fn check(&self) -> Result<()> {
+        if let Some(verb) = self.steps().find(|verb| verb.code.held > 0) {
+            let reason = format!(
+                "{} holds {} bytes of this process, which workers do not have: its function has captured a local \
+                 value, or is a pointer to a function; make the value a constant, or hand it over as an argument, \
+                 by `map_with`, `filter_with`, `flat_map_with` or `lend_with` of `creel::delayed(value)`",
+                called(&verb.step),
+                verb.code.held,
+            );
+            return Err(Error::Plan { reason });
+        }
+        let source = &self.job().source;
+        if let Some(shown) = source.with_credential() {
+            let reason = format!(
+                "{shown} has a login, a signature or a query, and workers find credentials in their own environment: \
+                 name it without"
+            );
+            return Err(Error::Plan { reason });
+        }
+        match source.shown().find(|shown| is_input(shown)) {
+            Some(shown) => Err(stays(&format!("`{shown}`"), "this process alone reads it")),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of a block.
+    pub(crate) fn blocksize(&self) -> usize {
+        self.job().blocks.blocksize
+    }
+
+    /// What an entry does that cannot be read.
+    pub(crate) fn missing(&self) -> Missing {
+        self.job().source.access().missing
+    }
+
+    /// What people call it: its sources, and the last step of each of its bags.
+    pub(crate) fn name(&self) -> String {
+        let ends = self.0.bags.iter().filter_map(|bag| bag.base.steps.last());
+        ends.map(called).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The digest of all that it is made of. That the executable is the same is known otherwise.
+    pub(crate) fn digest(&self) -> Digest {
+        let Job { source, blocks, partition_size } = self.job();
+        let mut text = format!("{source:?} {:?}\n", source.access());
+        let _ = writeln!(
+            text,
+            "{} {:?} {:?} {:?} {:?} {:?} {} {} {partition_size:?}",
+            blocks.blocksize,
+            blocks.compression,
+            blocks.encoding,
+            blocks.delimiter,
+            blocks.max_record,
+            blocks.damaged,
+            blocks.allow_binary,
+            blocks.max_ratio,
+        );
+        for bag in &self.0.bags {
+            for Verb { step, text: verb, code } in bag.base.verbs.steps() {
+                let _ = writeln!(text, "{} {verb:?} {code:?}", called(step));
+            }
+            let _ = writeln!(text, "{} {:?}", bag.ordered, bag.spills);
+        }
+        Digest::of(text.as_bytes())
+    }
+
+    /// The values that its steps look at, which are computed here.
+    pub(crate) fn values(&self, context: &Context) -> Result<Vec<Shared>> {
+        graph::run(context, &self.0.needs)
+    }
+
+    /// Fails if a result has states without a form in bytes.
+    pub(crate) fn check_forms(&self, context: &Context, shared: &[Shared]) -> Result<()> {
+        let env = self.0.env(&context.progress, shared);
+        for bag in &self.0.bags {
+            if let Some(formless) = (bag.make)(&env).formless() {
+                let step = bag.base.steps.last().map_or_else(String::new, called);
+                return Err(unknown_form(&format!("{step} holds"), formless));
+            }
+        }
+        Ok(())
+    }
+
+    /// The values that its steps look at, as bytes.
+    pub(crate) fn encode(&self, values: &[Shared]) -> Result<Vec<Vec<u8>>> {
+        let encode = |(value, form): (&Shared, &super::base::ValueForm)| {
+            let mut bytes = Vec::new();
+            match (form.save)(value, &mut bytes) {
+                true => Ok(bytes),
+                false => Err(unknown_form("the argument of a step is", form.name)),
+            }
+        };
+        values.iter().zip(&self.0.forms).map(encode).collect()
+    }
+
+    /// Reads such values back.
+    pub(crate) fn decode(&self, values: &[Vec<u8>]) -> Result<Vec<Shared>> {
+        let damaged = || Error::Plan { reason: "the plan has other values than its steps look at".to_owned() };
+        if values.len() != self.0.forms.len() {
+            return Err(damaged());
+        }
+        let decode = |(bytes, form): (&Vec<u8>, &super::base::ValueForm)| {
+            (form.load)(bytes).ok_or_else(damaged)
+        };
+        values.iter().zip(&self.0.forms).map(decode).collect()
+    }
+
+    /// Lists what it reads, for so many tasks at least.
+    pub(crate) fn list(
+        &self,
+        digest: Digest,
+        tasks: Option<usize>,
+        context: &Context,
+    ) -> Result<Listing> {
+        list_job(digest, self.job().clone(), Order::Any, tasks, context)
+    }
+
+    /// Reads partitions and writes what they come to; returns what was passed over.
+    pub(crate) fn run(
+        &self,
+        digest: Digest,
+        shared: &[Shared],
+        partitions: &Partitions,
+        context: &Context,
+        out: &mut dyn Write,
+    ) -> Result<Report> {
+        let read = ReadPartitions::new(partitions, digest, self.job(), context)?;
+        let (objects, first) = (read.objects, read.numbers.start);
+        let input = Arc::new(Chunks::Text(read.input));
+        let states = reduction(context, input, Arc::clone(&self.0), shared.to_vec());
+        let states = graph::run(context, &[states]);
+        let mut states =
+            states.map_err(|error| error.with_partitions_from(first as usize))?;
+        if context.stop.is_set() {
+            return Err(Error::Cancelled);
+        }
+        let own = Report::of(&context.progress, objects, &ToString::to_string);
+        let mut tail = StateTail { partitions: vec![read.numbers], report: read.listed };
+        tail.report.add(own.clone());
+        self.write(digest, Moved::out_of(states.remove(0)), &tail, context, out)?;
+        Ok(own)
+    }
+
+    /// Writes the state of all states; returns what was passed over.
+    pub(crate) fn merge(
+        &self,
+        digest: Digest,
+        shared: &[Shared],
+        states: Vec<NamedState>,
+        context: &Context,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let (held, tail) = self.gather(shared, digest, states, context)?;
+        let whole = whole_of(context, held, Arc::clone(&self.0))?;
+        self.write(digest, whole, &tail, context, out)
+    }
+
+    /// One state of all states, in their order.
+    fn gather(
+        &self,
+        shared: &[Shared],
+        digest: Digest,
+        states: Vec<NamedState>,
+        context: &Context,
+    ) -> Result<(Held<States>, StateTail)> {
+        let mut held = Held::all(self.0.start(context, shared));
+        let mut all = StateTail::default();
+        for (name, bytes) in states {
+            let mut reader = PassReader::new(bytes, digest, &name)?;
+            loop {
+                if context.stop.is_set() {
+                    return Err(Error::Cancelled);
+                }
+                let is_read = match reader.next()? {
+                    Piece::Tail(tail) => {
+                        all.add(tail)?;
+                        break;
+                    }
+                    Piece::Chunk { result, bytes } => self.0.receive(&mut held.state, result, bytes),
+                };
+                if !is_read {
+                    return Err(reader.damaged());
+                }
+                held.weigh(context, &*self.0)?;
+            }
+        }
+        Ok((held, all))
+    }
+
+    fn write(
+        &self,
+        digest: Digest,
+        states: States,
+        tail: &StateTail,
+        context: &Context,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let mut writer = PassWriter::new(digest, out)?;
+        self.0.send(context, states, &mut |result, bytes| writer.chunk(result, bytes))?;
+        writer.end(tail)
+    }
+}
+
+fn unknown_form(what: &str, name: &str) -> Error {
+    let reason = format!(
+        "{what} `{name}`, of which creel knows no form in bytes, so it cannot go to another process; implement \
+         `creel::operators::Spill` for it with `HAS_FORM`, and call `creel::worker::form::<{name}>()` before"
+    );
+    Error::Plan { reason }
+}

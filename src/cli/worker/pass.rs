@@ -1,0 +1,114 @@
+//! The steps of a program in Rust: the same operations and options, on a pass of that program.
+
+use std::ffi::OsString;
+
+use super::super::args::{self, Args};
+use super::super::{message, monitor, partial, record};
+use super::args::Step;
+use crate::bag::TextPass;
+use crate::plan::{Listing, Partitions, Report, StepPlan};
+use crate::run::{Context, Stop};
+use crate::{Error, Result, Run};
+
+/// A step of a program in Rust, in a process that is there for it.
+pub(crate) struct ProgramStep {
+    step: Step,
+    plan: StepPlan,
+}
+
+impl ProgramStep {
+    /// Reads the arguments of a step, which are those of `creel worker`; or tells what is wrong with them, and returns
+    /// the exit code.
+    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, u8> {
+        record::tell_records(args::asks_for_records(arguments));
+        let step = Step::read(arguments).map_err(|error| super::super::explain(&error))?;
+        let plan = super::opened(step.plan())
+            .and_then(|bytes| StepPlan::read(bytes, &super::name(step.plan())));
+        let plan = plan.map_err(|error| super::super::end(&error))?;
+        Ok(Self { step, plan })
+    }
+
+    /// Which pass it is of.
+    pub(crate) fn plan(&self) -> &StepPlan {
+        &self.plan
+    }
+
+    /// Tells an error; returns the exit code.
+    pub(crate) fn fail(&self, error: &Error) -> u8 {
+        super::super::end(error)
+    }
+
+    /// Does the step; returns the exit code.
+    pub(crate) fn make(&self, pass: &TextPass) -> u8 {
+        self.made(pass).unwrap_or_else(|error| super::super::end(&error))
+    }
+
+    fn made(&self, pass: &TextPass) -> Result<u8> {
+        let args = self.step.args();
+        args.resources.memory.iter().for_each(|asked| message::memory_is(*asked));
+        let (context, digest) = (context(&args, pass), self.plan.digest);
+        let missing = pass.missing();
+        let written = match &self.step {
+            Step::List(list) => {
+                let listing = |tasks| pass.list(digest, tasks, &context);
+                match (&list.into, list.tasks) {
+                    (Some(folder), Some(tasks)) => {
+                        let names = partial::Out::names();
+                        partial::write_state(&args, names, missing, &context, |names| {
+                            let listing = listing(Some(tasks))?;
+                            super::write_tasks(&args, &listing, tasks, folder, &context, names)?;
+                            Ok(listing.report().clone())
+                        })
+                    }
+                    _ => partial::write_state(&args, super::out(&args), missing, &context, |out| {
+                        let listing: Listing = listing(None)?;
+                        listing.write(0..listing.len(), out)?;
+                        Ok(listing.report().clone())
+                    }),
+                }
+            }
+            Step::Run(run) => {
+                let given = &run.partitions;
+                let partitions = Partitions::read(super::opened(given)?, &super::name(given))?;
+                let shared = pass.decode(&self.plan.values)?;
+                pass.check_forms(&context, &shared)?;
+                partial::write_state(&args, super::out(&args), missing, &context, |out| {
+                    pass.run(digest, &shared, &partitions, &context, out)
+                })
+            }
+            Step::Merge(merge) => {
+                let shared = pass.decode(&self.plan.values)?;
+                let open = |path: &String| Ok((super::name(path), super::opened(path)?));
+                let states = merge.states.iter().map(open).collect::<Result<_>>()?;
+                partial::write_state(&args, super::out(&args), missing, &context, |out| {
+                    pass.merge(digest, &shared, states, &context, out)?;
+                    Ok(Report::default())
+                })
+            }
+            Step::Finish(_) => {
+                let reason = "a program in Rust finishes states by itself".to_owned();
+                return Err(Error::Plan { reason });
+            }
+        };
+        Ok(super::code(written?))
+    }
+}
+
+/// Where the step happens: with the threads and the memory that it was given.
+fn context(args: &Args, pass: &TextPass) -> Context {
+    let resources = &args.resources;
+    let mut run = Run::new().threads(resources.threads.unwrap_or(1));
+    if let Some(memory) = resources.memory {
+        creel_kernels::return_freed();
+        run = run.memory(memory);
+    }
+    if let Some(bytes) = resources.spill_max {
+        run = run.spill_max(bytes);
+    }
+    if let Some(folder) = &resources.tmpdir {
+        run = run.tmpdir(folder);
+    }
+    let mut context = run.context(Stop::default(), Some(pass.blocksize()));
+    monitor::count_records(args.telling.progress, &mut context);
+    context
+}

@@ -1,0 +1,33 @@
+//! The Python that has creel-dask.
+
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+
+use crate::{Error, Place, Result};
+
+/// The line that installs the package.
+pub(crate) const INSTALL: &str =
+    "python3 -m pip install ./python/creel-dask, in the folder of creel's source";
+
+/// What tells whether Python has the package, without the time that it takes to load.
+const FIND: &str =
+    "import importlib.util as u, sys; sys.exit(0 if u.find_spec('creel_dask') else 3)";
+
+/// A Python that has the package; `None` if one is there without it.
+pub(super) fn python() -> Result<Option<&'static str>> {
+    for python in ["python3", "python"] {
+        let found = Command::new(python).args(["-c", FIND]).stdin(Stdio::null()).status();
+        match found {
+            Ok(status) => return Ok(status.success().then_some(python)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("Python cannot be started", &error)),
+        }
+    }
+    let reason = format!("a scheduler needs Python 3, and there is no python3 on the path; then {INSTALL}");
+    Err(Error::Unsupported { place: Place::object("the Dask cluster"), reason })
+}
+
+pub(super) fn failed(what: &str, error: &std::io::Error) -> Error {
+    let reason = format!("{what}: {error}");
+    Error::Unsupported { place: Place::object("the Dask cluster"), reason }
+}

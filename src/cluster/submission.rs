@@ -1,0 +1,168 @@
+//! The process that runs a plan on a cluster: `python3 -m creel_dask submit --attached`.
+//!
+//! The plan goes in on its standard input, and the paths of the states come out. It ends, cancels its tasks and
+//! removes the states when that input ends, so nothing is left of it however this process ends.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use super::python::{failed, python};
+use super::scheduler::Scheduler;
+use crate::Result;
+
+/// A plan that is to run on a cluster.
+pub(crate) struct Asked<'a> {
+    pub(crate) scheduler: &'a Scheduler,
+    pub(crate) plan: &'a [u8],
+    pub(crate) memory: Option<u64>,
+    pub(crate) spill_max: Option<u64>,
+    /// The folder of the states.
+    pub(crate) tmpdir: Option<&'a Path>,
+    /// How workers start a program in Rust; the command if there is none.
+    pub(crate) program: Option<&'a Program>,
+    pub(crate) telling: Telling,
+}
+
+/// How a program in Rust is started on a worker.
+pub(crate) struct Program {
+    /// Its arguments, without its name.
+    pub(crate) arguments: Vec<OsString>,
+    /// The folder in which it was started here.
+    pub(crate) folder: OsString,
+}
+
+/// What the process tells on standard error.
+pub(crate) struct Telling {
+    /// `never`, `auto`, `always` or `json`.
+    pub(crate) progress: &'static str,
+    /// Errors and notes as records.
+    pub(crate) records: bool,
+    /// No notes.
+    pub(crate) quiet: bool,
+    /// Whether somebody here reads it, in place of the terminal.
+    pub(crate) is_read: bool,
+}
+
+/// The process.
+pub(crate) struct Submission {
+    child: Child,
+    /// It ends when this does.
+    input: Option<ChildStdin>,
+    output: Receiver<String>,
+    told: Option<Receiver<String>>,
+}
+
+impl Submission {
+    /// Starts it and hands it the plan; `None` if Python has no creel-dask.
+    ///
+    /// # Errors
+    ///
+    /// If there is no Python, or it does not start.
+    pub(crate) fn start(asked: &Asked<'_>) -> Result<Option<Self>> {
+        let Some(python) = python()? else { return Ok(None) };
+        let mut command = Command::new(python);
+        command.args(arguments(asked)?).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if asked.telling.is_read {
+            command.stderr(Stdio::piped());
+        }
+        let mut child =
+            command.spawn().map_err(|error| failed("creel-dask cannot be started", &error))?;
+        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            unreachable!("both are piped")
+        };
+        // One that has ended says why on standard error.
+        let _ = writeln!(input, "{}", asked.plan.len()).and_then(|()| input.write_all(asked.plan));
+        let _ = input.flush();
+        let output = lines(output)?;
+        let told = child.stderr.take().map(lines).transpose()?;
+        Ok(Some(Self { child, input: Some(input), output, told }))
+    }
+
+    /// The paths of the states, when all are there; `None` if it fails, or is interrupted. What it tells meanwhile
+    /// is given to `hear`, if it is read here.
+    pub(crate) fn states(
+        &mut self,
+        is_interrupted: impl Fn() -> bool,
+        mut hear: impl FnMut(&str),
+    ) -> Option<Vec<String>> {
+        /// How often it is asked whether the run is interrupted.
+        const OFTEN: Duration = Duration::from_millis(50);
+        let mut states = Vec::new();
+        let found = loop {
+            let line = self.output.recv_timeout(OFTEN);
+            self.told.iter().flat_map(Receiver::try_iter).for_each(|line| hear(&line));
+            match line {
+                Ok(line) if line.is_empty() => break Some(states),
+                Ok(line) => states.push(line),
+                Err(RecvTimeoutError::Disconnected) => break None,
+                // A terminal tells it too; a signal to this process alone does not.
+                Err(RecvTimeoutError::Timeout) if is_interrupted() => self.input = None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        };
+        if found.is_none() {
+            // It ends, and says why before.
+            self.told.iter().flatten().for_each(|line| hear(&line));
+        }
+        found
+    }
+
+    /// Lets it end, and waits for that.
+    pub(crate) fn end(mut self) -> Result<ExitStatus> {
+        self.input = None;
+        self.child.wait().map_err(|error| failed("creel-dask did not end", &error))
+    }
+}
+
+/// The lines of a pipe, by a thread that ends with it.
+fn lines(pipe: impl std::io::Read + Send + 'static) -> Result<Receiver<String>> {
+    let (lines, receiver) = channel();
+    let read = move || {
+        let all = BufReader::new(pipe).lines().map_while(std::io::Result::ok);
+        let _ = all.map(|line| lines.send(line)).find(std::result::Result::is_err);
+    };
+    let reading = std::thread::Builder::new().name("creel cluster".to_owned()).spawn(read);
+    reading.map_err(|error| failed("no thread can be started", &error))?;
+    Ok(receiver)
+}
+
+/// What the process is started with.
+fn arguments(asked: &Asked<'_>) -> Result<Vec<OsString>> {
+    let mut all: Vec<OsString> =
+        ["-m", "creel_dask", "submit", "--attached"].map(OsString::from).into();
+    let mut option = |name: &str, value: OsString| {
+        let mut option = OsString::from(name);
+        option.push("=");
+        option.push(value);
+        all.push(option);
+    };
+    option("--scheduler", asked.scheduler.address.clone().into());
+    let binary =
+        std::env::current_exe().map_err(|error| failed("no path of this binary", &error))?;
+    if let Some(program) = asked.program {
+        option("--folder", program.folder.clone());
+        program.arguments.iter().for_each(|argument| option("--argument", argument.clone()));
+        let there = asked.scheduler.worker_binary.clone();
+        option("--worker-creel", there.unwrap_or_else(|| binary.clone().into()));
+    } else if let Some(there) = &asked.scheduler.worker_binary {
+        option("--worker-creel", there.clone());
+    }
+    option("--creel", binary.into());
+    for (name, bytes) in [("--memory", asked.memory), ("--spill-max", asked.spill_max)] {
+        bytes.iter().for_each(|bytes| option(name, bytes.to_string().into()));
+    }
+    asked.tmpdir.iter().for_each(|folder| option("--tmpdir", (*folder).into()));
+    option("--progress", asked.telling.progress.into());
+    option("--errors", if asked.telling.records { "json" } else { "text" }.into());
+    let flags = [
+        ("--program", asked.program.is_some()),
+        ("--ship-binary", asked.scheduler.ships),
+        ("--quiet", asked.telling.quiet),
+    ];
+    all.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.into()));
+    Ok(all)
+}

@@ -1,0 +1,206 @@
+//! Programs that run on the workers of a cluster.
+//!
+//! A program that computes on a cluster is started there again, with the same arguments: the executable is the code, so
+//! closures go wherever it goes. Such a process builds the bags by the same code and does one step of one computation,
+//! for example over some partitions of a source; then it ends. [`init`] tells it that it is such a process:
+//!
+//! ```no_run
+//! fn main() -> creel::Result<()> {
+//!     creel::worker::init();
+//!     let lines = creel::read_text("/data/logs/*.log.gz")?;
+//!     let hosts = lines.filter(|line| line.contains(" 404 ")).map(|line| {
+//!         line.split(' ').next().unwrap_or_default().to_owned()
+//!     });
+//!     let run = creel::Run::new().scheduler("tcp://127.0.0.1:8786");
+//!     for (host, n) in run.compute_blocking(&hosts.frequencies().topk(10))? {
+//!         println!("{n} {host}");
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What runs where
+//!
+//! - Each reduction of text from sources is a *pass*. One worker lists the sources, tasks run partitions of them, and
+//!   states are merged in a tree. What is done with the result is done here: [`Item::map`](crate::Item::map), and bags
+//!   of what a reduction gave.
+//! - A process on a worker runs `main` up to the computation that it is a part of. Computations before it that had a
+//!   scheduler are not made again: their states go with the plan. Those without a scheduler are, and whatever else
+//!   `main` does there; what it prints is not shown.
+//! - Workers read the sources, with credentials of their own environment. Arguments of the program are seen there.
+//!
+//! # What cannot go
+//!
+//! - A function that has captured a local value: the value may be another one there. It is an error that names the
+//!   step. Values go as arguments: [`map_with`](crate::Bag::map_with) and its like.
+//! - A state, or an argument, of a type whose form in bytes is not known: [`form`] makes it known.
+//! - Bags in memory and of tasks, and [`take`](crate::Bag::take), which ends the reading.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::exit;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use creel_operators::{Spill, form as forms};
+
+use crate::bag::{Computation, MadePasses, TextPass, Values};
+use crate::cli::ProgramStep;
+use crate::cluster::{Resources, Scheduler, Submitter};
+use crate::plan::PassId;
+use crate::run::Context;
+use crate::{Error, Result};
+
+/// The variable that names the file with the step that a process is to do.
+const STEP: &str = "CREEL_STEP";
+
+/// What this process is.
+enum Role {
+    /// What its user started.
+    Client,
+    /// A step, on a worker.
+    Step(Box<ProgramStep>),
+    /// A program that a step has started.
+    WithinStep,
+}
+
+static ROLE: OnceLock<Role> = OnceLock::new();
+
+/// The states of passes that were made on a cluster so far.
+static STATES: Mutex<Vec<(PassId, Arc<[u8]>)>> = Mutex::new(Vec::new());
+
+/// Lets this program run on workers: what `main` calls first of all.
+///
+/// In the process that a user started it does nothing. On a worker it reads which step the process is to do. What stands
+/// before it in `main` is done on each worker too.
+///
+/// ```
+/// creel::worker::init();
+/// ```
+pub fn init() {
+    ROLE.get_or_init(|| match std::env::var_os(STEP) {
+        None => Role::Client,
+        Some(file) => match arguments(Path::new(&file)) {
+            None => Role::WithinStep,
+            Some(arguments) => Role::Step(Box::new(
+                ProgramStep::read(&arguments).unwrap_or_else(|code| exit(code.into())),
+            )),
+        },
+    });
+}
+
+/// The arguments of a step, in the file that its variable names: a list of texts in JSON. The file is removed, so that
+/// a program which `main` starts is not taken for a step.
+fn arguments(file: &Path) -> Option<Vec<OsString>> {
+    let text = std::fs::read(file).ok()?;
+    std::fs::remove_file(file).ok()?;
+    let arguments: Vec<String> = serde_json::from_slice(&text).ok()?;
+    Some(arguments.into_iter().map(OsString::from).collect())
+}
+
+/// Makes the form in bytes of a type known, so that records and states of it go to other processes; that of `Vec`s and
+/// `Option`s of it too.
+///
+/// Known are text, numbers, times and addresses, vectors and options of them, pairs of texts and numbers, and maps and
+/// sets of these. Sorted and distinct records, and keys, need no call: their types say what form they have.
+///
+/// ```
+/// use creel::operators::Spill;
+///
+/// #[derive(Debug, Clone)]
+/// struct Hit {
+///     path: String,
+///     bytes: u64,
+/// }
+///
+/// impl Spill for Hit {
+///     const HAS_FORM: bool = true;
+///     fn save(&self, bytes: &mut Vec<u8>) -> bool {
+///         self.path.save(bytes) && self.bytes.save(bytes)
+///     }
+///     fn load(bytes: &mut &[u8]) -> Option<Self> {
+///         let (path, bytes) = Spill::load(bytes)?;
+///         Some(Self { path, bytes })
+///     }
+/// }
+///
+/// creel::worker::init();
+/// creel::worker::form::<Hit>();
+/// ```
+///
+/// A type without a form is an error of the compiler:
+///
+/// ```compile_fail
+/// creel::worker::form::<&'static str>();
+/// ```
+pub fn form<T: Spill>() {
+    forms::register::<T>();
+}
+
+/// The number of a computation on a cluster among those of this process: the same in each process of the program.
+pub(crate) fn next_call() -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    CALLS.fetch_add(1, SeqCst)
+}
+
+/// Computes on a cluster what was asked for by the call of this number; or, on a worker, does the step of it.
+pub(crate) fn compute(
+    scheduler: &Scheduler,
+    call: u64,
+    computation: &Computation,
+    context: &Context,
+    resources: Resources,
+) -> Result<Values> {
+    let (places, roots) = computation.all_roots();
+    let passes = computation.passes(&roots)?;
+    let made = match ROLE.get() {
+        None => return Err(refused("call `creel::worker::init()` first in `main`: workers start this program")),
+        Some(Role::WithinStep) => {
+            return Err(refused("this program was started by a step on a worker, and computes on no cluster"));
+        }
+        Some(Role::Client) => {
+            // One call at a time: the states of those before go with the plan.
+            let mut states = STATES.lock().unwrap_or_else(PoisonError::into_inner);
+            let submitter = Submitter { scheduler, resources, context };
+            submitter.make(call, &passes, &mut states)?
+        }
+        Some(Role::Step(step)) => in_step(step, call, &passes),
+    };
+    computation.run_roots(&made.known_to(context), &places, &roots)
+}
+
+/// What a call of this number came to before the step; the step itself, if it is of the call.
+fn in_step(step: &ProgramStep, call: u64, passes: &[TextPass]) -> MadePasses {
+    let plan = step.plan();
+    if plan.pass.call == call {
+        let pass = passes.get(plan.pass.number as usize);
+        let same = pass.filter(|pass| pass.digest() == plan.digest);
+        exit(same.map_or_else(|| step.fail(&another(passes)), |pass| step.make(pass)).into());
+    }
+    let mut made = MadePasses::default();
+    for (number, pass) in passes.iter().enumerate() {
+        let id = PassId { call, number: number as u32 };
+        let Some((_, state)) = plan.states.iter().find(|(pass, _)| *pass == id) else {
+            // The client makes this call beside the one of the step, which another thread comes to.
+            loop {
+                std::thread::park();
+            }
+        };
+        made.add(pass, pass.digest(), Arc::clone(state));
+    }
+    made
+}
+
+/// The error for a step that finds another computation than its plan is of.
+fn another(passes: &[TextPass]) -> Error {
+    let names: Vec<String> = passes.iter().map(TextPass::name).collect();
+    refused(&format!(
+        "the program builds another computation on the worker ({}) than where it was started: what it builds may depend \
+         on its arguments, and on nothing else that differs there",
+        names.join("; ")
+    ))
+}
+
+fn refused(why: &str) -> Error {
+    Error::Plan { reason: why.to_owned() }
+}
