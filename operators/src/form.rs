@@ -4,6 +4,7 @@
 //! form is asked when they have to leave the process. Common types are known here; [`register`] adds others.
 
 use std::any::{Any, TypeId};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{LazyLock, PoisonError, RwLock};
@@ -152,6 +153,9 @@ fn common() -> Forms {
     each! { forms, (String, String, String) (String, String, u64) (u64, u64, u64) (f64, f64, f64) }
     pairs! { forms, [String, u32, u64, usize, i32, i64, i128, f64, bool],
         [String, u32, u64, usize, i32, i64, i128, f64, bool] }
+    // What is kept of records by their rank.
+    pairs! { forms, [u32, u64, usize, i32, i64, f64],
+        [Reverse<String>, Reverse<u64>, Reverse<usize>, Reverse<i64>] }
     tables! { forms, [String, u32, u64, usize, i64], [u64, usize, i64, f64, String] }
     made
 }

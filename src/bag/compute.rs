@@ -10,7 +10,7 @@ use super::item::Item;
 #[cfg(feature = "cli")]
 use crate::cluster::{Resources, Scheduler};
 use crate::graph::client::Client;
-use crate::graph::{Delayed, caught};
+use crate::graph::{Delayed, Step, caught};
 use crate::memory::LaneNeeds;
 use crate::run::{Context, Stop};
 use crate::runtime::blocking;
@@ -454,7 +454,7 @@ impl<T: Send + 'static> Compute for Bag<T> {
     type Output = Vec<T>;
 
     fn add(&self, computation: &mut Computation) {
-        computation.item(&self.clone().collect());
+        computation.item(&self.clone().collected(Step::only("collect")));
     }
 
     fn take(&self, values: &mut Values) -> Vec<T> {

@@ -399,12 +399,10 @@ pub(super) trait Feeding: Send + Sync {
         const LARGE: usize = 4 << 20;
         const BITS: u32 = 5;
         let combiner = self.combiner();
-        let pieces = match combiner.weight(&state) {
-            LARGE.. => combiner.parts(state, BITS),
-            _ => vec![state],
-        };
+        let bits = if combiner.weight(&state) < LARGE { 0 } else { BITS };
         let mut bytes = Vec::new();
-        for piece in pieces {
+        // One part, too, is a state in the form that is saved.
+        for piece in combiner.parts(state, bits) {
             bytes.clear();
             combiner.send(&piece, &mut bytes);
             out(&bytes)?;

@@ -242,7 +242,11 @@ impl Bag<String> {
     /// Pieces are cut from text that is lent, wherever the stage before can lend it.
     #[track_caller]
     fn cut(self, operation: &'static str, at: Separator) -> Self {
-        let base = self.base.named(Step::here(operation), Text::of_separator(&at));
+        let code = match &at {
+            Separator::Space => Code::default(),
+            Separator::Text(text) => Code::text(text),
+        };
+        let base = self.base.named_with(Step::here(operation), Text::of_separator(&at), code);
         Self { base, stage: Arc::new(Cut::new(self.stage, at)) }
     }
 
@@ -374,9 +378,17 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn collect(self) -> Item<Vec<T>> {
+        self.collected(Step::here("collect"))
+    }
+
+    /// The same, by a step that is given.
+    fn collected(self, step: Step) -> Item<Vec<T>> {
         match self.all_direct() {
             Some(all) => all,
-            None => self.ends_named(Text::none(), "collect", Collect::default()),
+            None => {
+                let base = self.base.named(step, Text::none());
+                Item::combined(base, self.stage, Collect::default())
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use super::computation::Computation;
 use super::group::{Group, States};
 use super::item::Work;
 use super::origin::{Chunks, Origin};
-use super::verbs::Verb;
+use super::verbs::{Code, Verb};
 use crate::graph::{self, Moved, Name, Node, Shared, Step};
 use crate::output::is_input;
 use crate::plan::{
@@ -234,7 +234,8 @@ impl TextPass {
         );
         for bag in &self.0.bags {
             for Verb { step, text: verb, code } in bag.base.verbs.steps() {
-                let _ = writeln!(text, "{} {verb:?} {code:?}", called(step));
+                let Code { name, held, number } = code;
+                let _ = writeln!(text, "{} {verb:?} {name} {held} {number}", called(step));
             }
             let _ = writeln!(text, "{} {:?}", bag.ordered, bag.spills);
         }
@@ -379,9 +380,15 @@ impl TextPass {
 }
 
 fn unknown_form(what: &str, name: &str) -> Error {
+    let within = |name: &'_ str, of: &str| -> Option<String> {
+        Some(name.strip_prefix(of)?.strip_suffix('>')?.to_owned())
+    };
+    // That of a type is that of these of it too.
+    let of = ["alloc::vec::Vec<", "core::option::Option<"].iter().find_map(|of| within(name, of));
+    let record = of.as_deref().unwrap_or(name);
     let reason = format!(
-        "{what} `{name}`, of which creel knows no form in bytes, so it cannot go to another process; implement \
-         `creel::operators::Spill` for it with `HAS_FORM`, and call `creel::worker::form::<{name}>()` before"
+        "{what} `{record}`, of which creel knows no form in bytes, so it cannot go to another process; implement \
+         `creel::operators::Spill` for it with `HAS_FORM`, and call `creel::worker::form::<{record}>()` in `main`"
     );
     Error::Plan { reason }
 }

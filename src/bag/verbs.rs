@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use creel_operators::typed::Aggregates;
+use twox_hash::XxHash3_64;
 
 use super::chain::Separator;
 use super::read::ReadOptions;
@@ -54,7 +55,7 @@ pub(super) struct Code {
     pub(super) name: &'static str,
     /// The bytes that they hold: what they have captured of the process.
     pub(super) held: usize,
-    /// A number, in its bits.
+    /// What else it was given, in bits: a number, or the hash of a text.
     pub(super) number: u64,
 }
 
@@ -78,9 +79,9 @@ impl Code {
         Self { held: self.held + size_of::<F>(), ..self }
     }
 
-    /// No function, but a number.
-    pub(super) fn number(number: u64) -> Self {
-        Self { number, ..Self::default() }
+    /// No function, but a text.
+    pub(super) fn text(text: &str) -> Self {
+        Self { number: XxHash3_64::oneshot(text.as_bytes()), ..Self::default() }
     }
 
     /// A number beside it.

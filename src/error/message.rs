@@ -73,7 +73,9 @@ impl Error {
             // Of ours and of names; programs were made messages before.
             Self::Plan { reason } => Shown::ours(reason),
             Self::Cluster { worker: Some(worker), message, .. } => {
-                Shown::ours(format!("worker {worker}: {message}"))
+                // Apart: a colon behind a port is read as one before a password.
+                let worker = shown!("worker ").and(Shown::name(worker)).and(shown!(": "));
+                return worker.and(Shown::ours(message));
             }
             Self::Cluster { message, .. } => Shown::ours(message),
             Self::Cancelled => shown!("cancelled"),

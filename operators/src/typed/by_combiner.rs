@@ -117,7 +117,7 @@ impl<P, C: Combiner, O: Send + 'static> Aggregates for ByCombiner<P, C, O> {
     fn save(&self, states: &Vec<C::State>, bytes: &mut Vec<u8>) -> bool {
         states.iter().all(|state| {
             let mut saved = Vec::new();
-            let has_form = self.combiner.save(state, &mut saved);
+            let has_form = self.combiner.send(state, &mut saved);
             bytes.put_bytes(&saved);
             has_form
         })
@@ -127,7 +127,7 @@ impl<P, C: Combiner, O: Send + 'static> Aggregates for ByCombiner<P, C, O> {
         let mut states = Vec::new();
         for _ in 0..groups {
             let mut state = C::State::default();
-            if !self.combiner.load(&mut state, bytes.bytes().ok()?) {
+            if !self.combiner.receive(&mut state, bytes.bytes().ok()?) {
                 return None;
             }
             states.push(state);

@@ -206,7 +206,7 @@ def connected(scheduler: str) -> distributed.Client:
         return distributed.Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise CreelError(
-            f"no Dask scheduler answers at {address}: {error}; `dask scheduler` starts one, and prints its address",
+            f"no Dask scheduler answers at {address} ({error}); `dask scheduler` starts one, and prints its address",
             kind="scheduler", exit_code=SOURCE, retry=True,
         ) from error
 

@@ -1,0 +1,195 @@
+//! A program of closures, for the tests of clusters: `on_cluster MODE SCHEDULER SOURCE`. It prints the same, here and
+//! on a cluster; the scheduler `here` is none.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use creel::aggregate::{count, max, mean, p99};
+use creel::operators::{Max, Spill};
+use creel::{Bag, Compute, Error, ReadOptions, Result, Run, delayed};
+
+/// A record of the program's own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Word {
+    length: usize,
+    text: String,
+}
+
+impl Spill for Word {
+    const HAS_FORM: bool = true;
+
+    fn save(&self, bytes: &mut Vec<u8>) -> bool {
+        self.length.save(bytes) && self.text.save(bytes)
+    }
+
+    fn load(bytes: &mut &[u8]) -> Option<Self> {
+        let (length, text) = Spill::load(bytes)?;
+        Some(Self { length, text })
+    }
+}
+
+/// A record without a form.
+#[derive(Debug, Clone)]
+struct Formless(#[expect(dead_code, reason = "it is printed")] usize);
+
+struct Program {
+    run: Run,
+    lines: Bag<String>,
+    source: String,
+}
+
+impl Program {
+    fn print<C: Compute<Output: std::fmt::Debug>>(&self, what: &C) -> Result<()> {
+        println!("{:?}", self.run.compute_blocking(what)?);
+        Ok(())
+    }
+
+    fn words(&self) -> Bag<Word> {
+        let words = self.lines.clone().words();
+        words.map(|text| Word { length: text.len(), text })
+    }
+
+    fn run(&self, mode: &str) -> Result<()> {
+        let lines = self.lines.clone();
+        match mode {
+            "count" => self.print(&lines.filter(|line| line.len() > 20).count()),
+            "sum" => self.print(&(
+                lines.clone().map(|line| line.len()).sum(),
+                lines.map(|line| line.len() as f64 / 3.0).sum(),
+            )),
+            "frequencies" => {
+                let words = lines.words().map(|word| word.to_lowercase());
+                self.print(&words.frequencies().topk(20).map(|top| (top.len(), top)))
+            }
+            "extremes" => self.print(&(
+                lines.clone().words().topk_by(5, |word| word.len()),
+                lines.clone().map(|line| line.len()).min(),
+                lines.clone().topk(3),
+                lines.map(|line| line.len()).combine((Max::new(), creel::operators::Count)),
+            )),
+            "fold" => {
+                let lengths = lines.fold(
+                    BTreeMap::<usize, u64>::new,
+                    |mut counts, line| {
+                        *counts.entry(line.len()).or_default() += 1;
+                        counts
+                    },
+                    |mut counts, others| {
+                        others.into_iter().for_each(|(n, more)| *counts.entry(n).or_default() += more);
+                        counts
+                    },
+                );
+                self.print(&lengths)
+            }
+            "sort" => self.print(&self.words().sort_by_key(|word| word.length)),
+            "sort-take" => self.print(&self.words().sort().take(7)),
+            "distinct" => self.print(&(self.words().distinct(), self.words().distinct().count())),
+            "collect" => self.print(&lines.map(|line| line.len())),
+            "collect-own" => self.print(&self.words()),
+            "groups" => {
+                let by_length = self.words().group_by(|word| word.length).aggregate((
+                    count(),
+                    mean(|word: &Word| word.text.len()),
+                    max(|word: &Word| word.text.clone()),
+                ));
+                let all = lines.map(|line| line.len()).aggregate(p99(|n: &usize| *n));
+                self.print(&(by_length, all))
+            }
+            "lend" => self.print(
+                &lines.lend(|lines| lines.words().filter(|word| word.len() > 6).frequencies()).topk(5),
+            ),
+            "phases" => {
+                let counts = lines.words().frequencies();
+                let of_counts = counts.clone().into_bag().map(|(_, n)| n).frequencies();
+                self.print(&(counts.topk(3), of_counts.topk(3)))
+            }
+            "argument" => {
+                let longest = lines.clone().map(|line| line.len()).max();
+                let least = delayed(10_usize);
+                let near = lines
+                    .filter_with(&longest, |line, longest: &Option<usize>| Some(line.len() * 2) > *longest)
+                    .filter_with(least, |line, least: &usize| line.len() > *least);
+                self.print(&near.count())
+            }
+            "two" => {
+                let mean = self.run.compute_blocking(&lines.clone().map(|line| line.len()).mean())?;
+                let mean = mean.unwrap_or_default() as usize;
+                let longer = lines.map_with(delayed(mean), |line, mean: &usize| line.len() > *mean);
+                println!("{mean}");
+                self.print(&longer.filter(|longer| *longer).count())
+            }
+            "memory" => {
+                let run = self.run.clone().memory(64 << 20);
+                let sorted = self.words().sort();
+                let count = run.compute_blocking(&sorted.map(|word| word.length).sum())?;
+                println!("{count}");
+                Ok(())
+            }
+            _ => self.fail(mode),
+        }
+    }
+
+    /// What cannot be computed on a cluster, or fails there.
+    fn fail(&self, mode: &str) -> Result<()> {
+        let lines = self.lines.clone();
+        match mode {
+            "captured" => {
+                let needle = self.source.clone();
+                self.print(&lines.filter(move |line| line.contains(&needle)).count())
+            }
+            "captured-aggregate" => {
+                let scale = self.source.len();
+                self.print(&lines.aggregate(mean(move |line: &String| line.len() * scale)))
+            }
+            "formless" => self.print(&lines.map(|line| Formless(line.len()))),
+            "in-memory" => self.print(&Bag::from_iter(0..9).count()),
+            "take" => self.print(&lines.take(2)),
+            "panic" => self.print(&lines.map(|line| line.chars().next().expect("a letter")).count()),
+            "slow" => self.print(&lines.map(slow).count()),
+            "differs" => {
+                let at_client = std::env::var_os("AT_CLIENT").is_some();
+                let lines = if at_client { lines.words() } else { lines.map(|line| line) };
+                self.print(&lines.count())
+            }
+            "ends" if std::env::var_os("AT_CLIENT").is_none() => Ok(()),
+            "ends" => self.print(&lines.count()),
+            "loud" => {
+                println!("to standard output");
+                eprintln!("to standard error");
+                std::io::stdout().write_all(b"\xff\n").expect("it is written");
+                self.print(&lines.count())
+            }
+            _ => Err(Error::Plan { reason: format!("there is no mode {mode}") }),
+        }
+    }
+}
+
+/// Takes a while for each thousandth line.
+fn slow(line: String) -> String {
+    if line.len() % 97 == 0 {
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    line
+}
+
+fn main() -> Result<()> {
+    creel::worker::init();
+    creel::worker::form::<Word>();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, scheduler, source] = &arguments[..] else {
+        return Err(Error::Plan { reason: "usage: on_cluster MODE SCHEDULER SOURCE".to_owned() });
+    };
+    let run = Run::new().threads(2);
+    let run = match &**scheduler {
+        "here" => run,
+        address => run.scheduler(address),
+    };
+    let lines = ReadOptions::new().partition_size(64 << 10).read_text([source])?;
+    let program = Program { run, lines, source: source.clone() };
+    if let Err(error) = program.run(mode) {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+    Ok(())
+}
