@@ -46,7 +46,9 @@ use creel_operators::{Spill, form as forms};
 
 use crate::bag::{Computation, MadePasses, TextPass, Values};
 use crate::cli::ProgramStep;
-use crate::cluster::{Resources, Scheduler, Submitter};
+use crate::cluster::{self, ClusterClient, Registered, Resources, Scheduler, Submitter};
+use crate::graph::client::Client;
+use crate::graph::delayed::{Function, Sent};
 use crate::plan::PassId;
 use crate::run::Context;
 use crate::{Error, Result};
@@ -137,6 +139,104 @@ pub fn form<T: Spill>() {
     forms::register::<T>();
 }
 
+/// Makes a function known by a name, so that a [client](Client::connect) of a cluster can call it. It is to be known
+/// before the client connects, as it is on workers.
+///
+/// Arguments and results go as bytes: their types are [`Spill`], with a form. A function that has captured a local value
+/// is an error of the compiler:
+///
+/// ```compile_fail
+/// let factor = 3;
+/// creel::worker::register("times", move |n: &u64| n * factor);
+/// ```
+///
+/// # Panics
+///
+/// If there is a function of that name already.
+///
+/// ```
+/// let square = creel::worker::register("square", |n: &u64| n * n);
+/// let joined = creel::worker::register("join", |a: &String, b: &String| format!("{a}{b}"));
+/// # let _ = (square, joined);
+/// ```
+pub fn register<A, U, F>(name: &str, f: F) -> Registered<A, U>
+where
+    A: Sent,
+    U: Spill,
+    F: Function<A, U>,
+{
+    cluster::register(name, |f: &F, values| Ok(f.apply(values)), f)
+}
+
+/// [`register`] for a function that can fail, with an error of yours.
+///
+/// # Panics
+///
+/// As [`register`].
+///
+/// ```
+/// let parse = creel::worker::try_register("parse", |text: &String| text.parse::<u64>());
+/// # let _ = parse;
+/// ```
+pub fn try_register<A, U, E, F>(name: &str, f: F) -> Registered<A, U>
+where
+    A: Sent,
+    U: Spill,
+    F: Function<A, Result<U, E>>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
+    cluster::register(name, cluster::fallible::<A, U, E, F>, f)
+}
+
+impl Client {
+    /// Connects to the scheduler of a Dask cluster, whose workers call [registered](register) functions of this program.
+    ///
+    /// On a worker this is where the function is called, and the process ends: so a program that computes on a cluster,
+    /// too, connects before that, and calls behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cluster`] if no scheduler answers, [`Error::Plan`] without [`init`], [`Error::Unsupported`] without
+    /// Python and creel-dask.
+    ///
+    /// ```no_run
+    /// fn main() -> creel::Result<()> {
+    ///     creel::worker::init();
+    ///     let square = creel::worker::register("square", |n: &u64| n * n);
+    ///     let cluster = creel::Client::connect("tcp://127.0.0.1:8786")?;
+    ///     assert_eq!(cluster.submit(&square, (7,)).wait()?, 49);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn connect(scheduler: impl Into<Scheduler>) -> Result<ClusterClient> {
+        match role()? {
+            Role::Step(step) if step.plan().is_none() => exit(step.call().into()),
+            // It comes to its computation yet, unless it needs the result of a call for that.
+            Role::Step(_) => {
+                let why = "the program calls a function before the computation that this step on a worker is of: \
+                           compute first";
+                Ok(ClusterClient::absent(refused(why)))
+            }
+            Role::Client | Role::WithinStep => ClusterClient::open(&scheduler.into()),
+        }
+    }
+}
+
+/// What this process is.
+///
+/// # Errors
+///
+/// [`Error::Plan`] if that is not known, or it is one that has to leave clusters alone.
+fn role() -> Result<&'static Role> {
+    match ROLE.get() {
+        None => Err(refused("call `creel::worker::init()` first in `main`: workers start this program")),
+        Some(Role::WithinStep) => {
+            Err(refused("this program was started by a step on a worker, and uses no cluster"))
+        }
+        Some(role) => Ok(role),
+    }
+}
+
 /// The number of a computation on a cluster among those of this process: the same in each process of the program.
 pub(crate) fn next_call() -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
@@ -153,29 +253,28 @@ pub(crate) fn compute(
 ) -> Result<Values> {
     let (places, roots) = computation.all_roots();
     let passes = computation.passes(&roots)?;
-    let made = match ROLE.get() {
-        None => return Err(refused("call `creel::worker::init()` first in `main`: workers start this program")),
-        Some(Role::WithinStep) => {
-            return Err(refused("this program was started by a step on a worker, and computes on no cluster"));
-        }
-        Some(Role::Client) => {
+    let made = match role()? {
+        Role::Client | Role::WithinStep => {
             // One call at a time: the states of those before go with the plan.
             let mut states = STATES.lock().unwrap_or_else(PoisonError::into_inner);
             let submitter = Submitter { scheduler, resources, context };
             submitter.make(call, &passes, &mut states)?
         }
-        Some(Role::Step(step)) => in_step(step, call, &passes),
+        Role::Step(step) => in_step(step, call, &passes),
     };
     computation.run_roots(&made.known_to(context), &places, &roots)
 }
 
 /// What a call of this number came to before the step; the step itself, if it is of the call.
 fn in_step(step: &ProgramStep, call: u64, passes: &[TextPass]) -> MadePasses {
-    let plan = step.plan();
+    let Some(plan) = step.plan() else {
+        let why = "a function is called before the program computes on the cluster: connect first";
+        exit(step.fail(&refused(why)).into());
+    };
     if plan.pass.call == call {
         let pass = passes.get(plan.pass.number as usize);
         let same = pass.filter(|pass| pass.digest() == plan.digest);
-        exit(same.map_or_else(|| step.fail(&another(passes)), |pass| step.make(pass)).into());
+        exit(same.map_or_else(|| step.fail(&another(passes)), |pass| step.make(plan, pass)).into());
     }
     let mut made = MadePasses::default();
     for (number, pass) in passes.iter().enumerate() {

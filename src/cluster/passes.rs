@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::python::INSTALL;
+use super::python::missing;
 use super::scheduler::Scheduler;
 use super::submission::{Asked, Program, Submission, Telling};
 use crate::bag::{MadePasses, TextPass};
@@ -73,13 +73,7 @@ impl Submitter<'_> {
             program: Some(program),
             telling: Telling { progress: "json", records: true, quiet: true, is_read: true },
         });
-        let Some(mut submission) = submission? else {
-            let place = Place::object("the Dask cluster");
-            let reason = format!(
-                "a scheduler needs the Python package creel-dask, which python3 does not have; install it: {INSTALL}"
-            );
-            return Err(Error::Unsupported { place, reason });
-        };
+        let Some(mut submission) = submission? else { return Err(missing()) };
         let mut told = Told::default();
         let states = submission.states(
             || self.context.stop.is_set(),
@@ -101,7 +95,7 @@ impl Submitter<'_> {
 /// # Errors
 ///
 /// [`Error::Plan`] for an argument that holds a credential: arguments go to workers, and are seen there.
-fn started() -> Result<Program> {
+pub(super) fn started() -> Result<Program> {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     for (n, argument) in arguments.iter().enumerate() {
         let text = argument.to_string_lossy();
@@ -165,7 +159,7 @@ impl Told {
 }
 
 /// The error that a record tells of.
-fn failure(record: &Value) -> Error {
+pub(super) fn failure(record: &Value) -> Error {
     let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| record.get(name).and_then(Value::as_u64);
     let place = text("object").map(|object| {

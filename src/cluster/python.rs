@@ -27,6 +27,15 @@ pub(super) fn python() -> Result<Option<&'static str>> {
     Err(Error::Unsupported { place: Place::object("the Dask cluster"), reason })
 }
 
+/// The error for a Python without the package.
+pub(super) fn missing() -> Error {
+    let place = Place::object("the Dask cluster");
+    let reason = format!(
+        "a scheduler needs the Python package creel-dask, which python3 does not have; install it: {INSTALL}"
+    );
+    Error::Unsupported { place, reason }
+}
+
 pub(super) fn failed(what: &str, error: &std::io::Error) -> Error {
     let reason = format!("{what}: {error}");
     Error::Unsupported { place: Place::object("the Dask cluster"), reason }

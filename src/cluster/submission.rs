@@ -130,39 +130,54 @@ fn lines(pipe: impl std::io::Read + Send + 'static) -> Result<Receiver<String>> 
     Ok(receiver)
 }
 
+/// An option and its value, as one argument.
+fn option(name: &str, value: impl Into<OsString>) -> OsString {
+    let mut option = OsString::from(name);
+    option.push("=");
+    option.push(value.into());
+    option
+}
+
+/// The options that say where a program in Rust runs, and how it is started there.
+pub(super) fn of_program(scheduler: &Scheduler, program: &Program) -> Result<Vec<OsString>> {
+    let binary =
+        std::env::current_exe().map_err(|error| failed("no path of this binary", &error))?;
+    let mut all = of_cluster(scheduler)?;
+    if scheduler.worker_binary.is_none() {
+        all.push(option("--worker-creel", binary));
+    }
+    all.push(option("--folder", program.folder.clone()));
+    all.extend(program.arguments.iter().map(|argument| option("--argument", argument.clone())));
+    Ok(all)
+}
+
+/// The options that say where something runs.
+fn of_cluster(scheduler: &Scheduler) -> Result<Vec<OsString>> {
+    let binary =
+        std::env::current_exe().map_err(|error| failed("no path of this binary", &error))?;
+    let mut all = vec![option("--scheduler", &scheduler.address), option("--creel", binary)];
+    all.extend(scheduler.worker_binary.iter().map(|there| option("--worker-creel", there.clone())));
+    all.extend(scheduler.ships.then(|| "--ship-binary".into()));
+    Ok(all)
+}
+
 /// What the process is started with.
 fn arguments(asked: &Asked<'_>) -> Result<Vec<OsString>> {
     let mut all: Vec<OsString> =
         ["-m", "creel_dask", "submit", "--attached"].map(OsString::from).into();
-    let mut option = |name: &str, value: OsString| {
-        let mut option = OsString::from(name);
-        option.push("=");
-        option.push(value);
-        all.push(option);
-    };
-    option("--scheduler", asked.scheduler.address.clone().into());
-    let binary =
-        std::env::current_exe().map_err(|error| failed("no path of this binary", &error))?;
-    if let Some(program) = asked.program {
-        option("--folder", program.folder.clone());
-        program.arguments.iter().for_each(|argument| option("--argument", argument.clone()));
-        let there = asked.scheduler.worker_binary.clone();
-        option("--worker-creel", there.unwrap_or_else(|| binary.clone().into()));
-    } else if let Some(there) = &asked.scheduler.worker_binary {
-        option("--worker-creel", there.clone());
+    match asked.program {
+        Some(program) => {
+            all.push("--program".into());
+            all.extend(of_program(asked.scheduler, program)?);
+        }
+        None => all.extend(of_cluster(asked.scheduler)?),
     }
-    option("--creel", binary.into());
     for (name, bytes) in [("--memory", asked.memory), ("--spill-max", asked.spill_max)] {
-        bytes.iter().for_each(|bytes| option(name, bytes.to_string().into()));
+        all.extend(bytes.map(|bytes| option(name, bytes.to_string())));
     }
-    asked.tmpdir.iter().for_each(|folder| option("--tmpdir", (*folder).into()));
-    option("--progress", asked.telling.progress.into());
-    option("--errors", if asked.telling.records { "json" } else { "text" }.into());
-    let flags = [
-        ("--program", asked.program.is_some()),
-        ("--ship-binary", asked.scheduler.ships),
-        ("--quiet", asked.telling.quiet),
-    ];
-    all.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.into()));
+    all.extend(asked.tmpdir.map(|folder| option("--tmpdir", folder)));
+    all.push(option("--progress", asked.telling.progress));
+    all.push(option("--errors", if asked.telling.records { "json" } else { "text" }));
+    all.extend(asked.telling.quiet.then(|| "--quiet".into()));
     Ok(all)
 }

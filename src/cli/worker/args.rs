@@ -104,6 +104,20 @@ pub(super) enum Step {
     #[command(name = "finish", help_template = TEMPLATE, after_help = ABOUT_FINISH, args_override_self = true,
         override_usage = "creel worker finish [OPTIONS] PLAN STATE...", disable_help_flag = true)]
     Finish(Finish),
+    /// The result of a function of a program in Rust
+    #[command(name = "call", hide = true)]
+    Call(Call),
+}
+
+/// What `call` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Call {
+    #[arg(value_name = "FUNCTION", hide = true)]
+    pub(super) function: String,
+    #[arg(value_name = "ARGUMENTS", hide = true)]
+    pub(super) arguments: String,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// What `list` takes.
@@ -200,13 +214,14 @@ impl Step {
         typed.map(|typed| typed.step).map_err(|error| error.format(&mut command))
     }
 
-    /// The path of the plan.
-    pub(super) fn plan(&self) -> &str {
+    /// The path of the plan, if it is of one.
+    pub(super) fn plan(&self) -> Option<&str> {
         match self {
+            Self::Call(_) => None,
             Self::List(List { plan, .. })
             | Self::Run(Run { plan, .. })
             | Self::Merge(Merge { plan, .. })
-            | Self::Finish(Finish { plan, .. }) => plan,
+            | Self::Finish(Finish { plan, .. }) => Some(plan),
         }
     }
 
@@ -215,7 +230,8 @@ impl Step {
         let (common, to) = match self {
             Self::List(List { common, .. })
             | Self::Run(Run { common, .. })
-            | Self::Merge(Merge { common, .. }) => (common, None),
+            | Self::Merge(Merge { common, .. })
+            | Self::Call(Call { common, .. }) => (common, None),
             Self::Finish(Finish { common, to, .. }) => (common, *to),
         };
         let Common { writing, resources, telling, .. } = common.clone();

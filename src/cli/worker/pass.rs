@@ -1,6 +1,7 @@
 //! The steps of a program in Rust: the same operations and options, on a pass of that program.
 
 use std::ffi::OsString;
+use std::io::Read;
 
 use super::super::args::{self, Args};
 use super::super::{message, monitor, partial, record};
@@ -8,12 +9,13 @@ use super::args::Step;
 use crate::bag::TextPass;
 use crate::plan::{Listing, Partitions, Report, StepPlan};
 use crate::run::{Context, Stop};
-use crate::{Error, Result, Run};
+use crate::{Error, Place, Result, Run, cluster};
 
 /// A step of a program in Rust, in a process that is there for it.
 pub(crate) struct ProgramStep {
     step: Step,
-    plan: StepPlan,
+    /// What it needs to come to its pass, if it is of one.
+    plan: Option<StepPlan>,
 }
 
 impl ProgramStep {
@@ -22,15 +24,37 @@ impl ProgramStep {
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, u8> {
         record::tell_records(args::asks_for_records(arguments));
         let step = Step::read(arguments).map_err(|error| super::super::explain(&error))?;
-        let plan = super::opened(step.plan())
-            .and_then(|bytes| StepPlan::read(bytes, &super::name(step.plan())));
+        let read = |path: &str| {
+            super::opened(path).and_then(|bytes| StepPlan::read(bytes, &super::name(path)))
+        };
+        let plan = step.plan().map(read).transpose();
         let plan = plan.map_err(|error| super::super::end(&error))?;
         Ok(Self { step, plan })
     }
 
-    /// Which pass it is of.
-    pub(crate) fn plan(&self) -> &StepPlan {
-        &self.plan
+    /// Which pass it is of; `None` for a call of a function.
+    pub(crate) fn plan(&self) -> Option<&StepPlan> {
+        self.plan.as_ref()
+    }
+
+    /// Calls the function of the step; returns the exit code.
+    pub(crate) fn call(&self) -> u8 {
+        self.called().unwrap_or_else(|error| super::super::end(&error))
+    }
+
+    fn called(&self) -> Result<u8> {
+        let Step::Call(call) = &self.step else {
+            let reason = "the program connects before it computes what the step is of".to_owned();
+            return Err(Error::Plan { reason });
+        };
+        let (args, mut arguments) = (self.step.args(), Vec::new());
+        let read = super::opened(&call.arguments)?.read_to_end(&mut arguments);
+        read.map_err(|error| Error::io(Place::object(&call.arguments), error))?;
+        let result = cluster::call(&call.function, &arguments)?;
+        let (mut target, _) = partial::target(&args, super::out(&args), &Context::default())?;
+        target.write(&result)?;
+        target.finish()?;
+        Ok(0)
     }
 
     /// Tells an error; returns the exit code.
@@ -38,15 +62,15 @@ impl ProgramStep {
         super::super::end(error)
     }
 
-    /// Does the step; returns the exit code.
-    pub(crate) fn make(&self, pass: &TextPass) -> u8 {
-        self.made(pass).unwrap_or_else(|error| super::super::end(&error))
+    /// Does the step of a pass; returns the exit code.
+    pub(crate) fn make(&self, plan: &StepPlan, pass: &TextPass) -> u8 {
+        self.made(plan, pass).unwrap_or_else(|error| super::super::end(&error))
     }
 
-    fn made(&self, pass: &TextPass) -> Result<u8> {
+    fn made(&self, plan: &StepPlan, pass: &TextPass) -> Result<u8> {
         let args = self.step.args();
         args.resources.memory.iter().for_each(|asked| message::memory_is(*asked));
-        let (context, digest) = (context(&args, pass), self.plan.digest);
+        let (context, digest) = (context(&args, pass), plan.digest);
         let missing = pass.missing();
         let written = match &self.step {
             Step::List(list) => {
@@ -70,14 +94,14 @@ impl ProgramStep {
             Step::Run(run) => {
                 let given = &run.partitions;
                 let partitions = Partitions::read(super::opened(given)?, &super::name(given))?;
-                let shared = pass.decode(&self.plan.values)?;
+                let shared = pass.decode(&plan.values)?;
                 pass.check_forms(&context, &shared)?;
                 partial::write_state(&args, super::out(&args), missing, &context, |out| {
                     pass.run(digest, &shared, &partitions, &context, out)
                 })
             }
             Step::Merge(merge) => {
-                let shared = pass.decode(&self.plan.values)?;
+                let shared = pass.decode(&plan.values)?;
                 let open = |path: &String| Ok((super::name(path), super::opened(path)?));
                 let states = merge.states.iter().map(open).collect::<Result<_>>()?;
                 partial::write_state(&args, super::out(&args), missing, &context, |out| {
@@ -85,8 +109,8 @@ impl ProgramStep {
                     Ok(Report::default())
                 })
             }
-            Step::Finish(_) => {
-                let reason = "a program in Rust finishes states by itself".to_owned();
+            Step::Finish(_) | Step::Call(_) => {
+                let reason = "it is no step of a pass of a program in Rust".to_owned();
                 return Err(Error::Plan { reason });
             }
         };

@@ -3,6 +3,8 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use creel_operators::Spill;
+
 use super::{Delayed, delayed};
 use crate::graph::node::{Name, Node, Outcome, Shared, seen};
 
@@ -67,6 +69,35 @@ pub trait Function<A, U>: Send + Sync + 'static {
     fn apply(&self, values: &[Option<Shared>]) -> U;
 }
 
+/// Arguments that go to another process: a tuple of types with a form in bytes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` are not arguments that can go to another process",
+    note = "each type is `creel::operators::Spill`, with a form in bytes"
+)]
+pub trait Sent: Sized + 'static {
+    /// Whether all types have a form.
+    #[doc(hidden)]
+    const HAVE_FORM: bool;
+
+    /// Appends what tasks have given to bytes.
+    #[doc(hidden)]
+    fn send(values: &[Option<Shared>], bytes: &mut Vec<u8>);
+
+    /// Reads them back.
+    #[doc(hidden)]
+    fn receive(bytes: &[u8]) -> Option<Vec<Option<Shared>>>;
+}
+
+impl Sent for () {
+    const HAVE_FORM: bool = true;
+
+    fn send(_: &[Option<Shared>], _: &mut Vec<u8>) {}
+
+    fn receive(bytes: &[u8]) -> Option<Vec<Option<Shared>>> {
+        bytes.is_empty().then(Vec::new)
+    }
+}
+
 /// Handles that become the handle of a tuple. See [`join`](super::join).
 pub trait Join {
     /// The tuple, of shares of the values.
@@ -91,6 +122,19 @@ macro_rules! arity {
         {
             fn apply(&self, values: &[Option<Shared>]) -> U {
                 self($(seen::<$name>(&values[$at])),+)
+            }
+        }
+
+        impl<$($name: Spill),+> Sent for ($($name,)+) {
+            const HAVE_FORM: bool = $($name::HAS_FORM)&&+;
+
+            fn send(values: &[Option<Shared>], bytes: &mut Vec<u8>) {
+                $(seen::<$name>(&values[$at]).save(bytes);)+
+            }
+
+            fn receive(mut bytes: &[u8]) -> Option<Vec<Option<Shared>>> {
+                let values = vec![$(Some(Arc::new($name::load(&mut bytes)?) as Shared)),+];
+                bytes.is_empty().then_some(values)
             }
         }
 

@@ -64,7 +64,7 @@ use std::sync::Arc;
 use crate::graph::node::{Inputs, Name, Node, Outcome, Shared, typed};
 pub use crate::graph::policy::{Limit, Retry};
 use crate::{Error, Result};
-pub use arity::{Argument, Arguments, Function, Join};
+pub use arity::{Argument, Arguments, Function, Join, Sent};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -319,6 +319,24 @@ pub fn try_call<A, U: Send + Sync + 'static, E: Into<Cause>>(
     called("try_call", arguments.tasks(), move |inputs| {
         f.apply(&inputs.values).map(Outcome::value).map_err(Error::task)
     })
+}
+
+/// A task of this name that sends its arguments somewhere, and is the future of what comes back.
+#[cfg(feature = "cli")]
+pub(crate) fn called_elsewhere<A: Sent, U, F>(
+    name: std::sync::Arc<str>,
+    arguments: impl Arguments<A>,
+    call: impl Fn(Vec<u8>) -> F + Send + Sync + 'static,
+) -> Delayed<U>
+where
+    F: Future<Output = Result<Shared>> + Send + 'static,
+{
+    let inputs = arguments.tasks().into_iter().map(|task| task.node);
+    Delayed::of(Node::new(Name::Given(name), inputs, move |_, inputs| {
+        let mut bytes = Vec::new();
+        A::send(&inputs.values, &mut bytes);
+        Ok(Outcome::Future(Box::pin(call(bytes))))
+    }))
 }
 
 #[track_caller]

@@ -64,13 +64,25 @@ def of_program(
 
 def of_plan(client: distributed.Client | None, plan: bytes, process: Process) -> Job:
     """The job of a plan that is written already."""
+    made = settings(client, process)
+    threads = cores(client)
+    tasks = process.tasks or process.tasks_per_core * threads
+    shards = process.shards or max(1, min(SHARDS, threads // 4))
+    if process.arguments is not None:
+        # Keys of any type have no hash that is the same in every process.
+        shards = 1
+    return Job.of(plan, made, tasks, process.tasks or threads, shards)
+
+
+def settings(client: distributed.Client | None, process: Process) -> Settings:
+    """How workers run the binary. It is sent to them, if that is asked for."""
     here = binary.found(process.creel)
     workers = process.worker_creel
     if process.ship:
         if client is None:
             raise ValueError("ship=True needs a client that is connected: it sends the binary to its workers")
         workers = ship(client, here)
-    settings = Settings(
+    return Settings(
         binary=workers,
         version=binary.version(here, process.arguments is not None),
         arguments=process.arguments,
@@ -78,13 +90,6 @@ def of_plan(client: distributed.Client | None, plan: bytes, process: Process) ->
         memory=None if process.memory is None else str(process.memory),
         spill_max=None if process.spill_max is None else str(process.spill_max),
     )
-    threads = cores(client)
-    tasks = process.tasks or process.tasks_per_core * threads
-    shards = process.shards or max(1, min(SHARDS, threads // 4))
-    if process.arguments is not None:
-        # Keys of any type have no hash that is the same in every process.
-        shards = 1
-    return Job.of(plan, settings, tasks, process.tasks or threads, shards)
 
 
 def here(creel: str | os.PathLike[str] | None) -> Settings:

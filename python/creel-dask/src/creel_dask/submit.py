@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 import dask.config
 import distributed
 
-from . import job
+from . import calls, job
 from .connection import check_scheme
 from .execution import states
 from .progress import Progress
@@ -51,7 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     warned.propagate = False
     warned.addHandler(Notes(options))
     try:
-        if options.attached:
+        if options.verb == "client":
+            with connected(options.scheduler) as client:
+                calls.serve(options, client)
+        elif options.attached:
             submit_attached(options)
         elif options.plan is None or options.into is None:
             parser().error("--plan and --into are needed, or --attached")
@@ -73,32 +76,41 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python3 -m creel_dask", description=__doc__.splitlines()[0])
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    verb = verbs.add_parser("submit", help="run a plan on a cluster, and write the states")
+    verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
+    common = argparse.ArgumentParser(add_help=False)
+    add_common(common.add_argument)
+    verbs.add_parser(
+        "client", parents=[common], help="call functions of a program in Rust, as it asks on standard input"
+    )
+    verb = verbs.add_parser("submit", parents=[common], help="run a plan on a cluster, and write the states")
     add = verb.add_argument
-    add("--scheduler", required=True, metavar="ADDRESS",
-        help="tcp://host:8786, tls://host:8786, file:PATH of a scheduler file, or env (DASK_SCHEDULER_ADDRESS)")
     add("--plan", type=pathlib.Path, help="the plan, as creel --plan-to writes it")
     add("--into", type=pathlib.Path, metavar="STATE",
         help="the file of the state; of several shards STATE.0000, STATE.0001, ...")
     add("--attached", action="store_true",
         help="read the plan from standard input, and keep the states until that ends")
     add("--tmpdir", type=pathlib.Path, metavar="FOLDER", help="of these states ($TMPDIR, or /tmp)")
-    add("--creel", metavar="PATH", help="the binary here (creel on PATH)")
-    add("--worker-creel", default="creel", metavar="PATH", help="the binary of the workers (creel on their PATH)")
-    add("--ship-binary", action="store_true", help="send the binary here to each worker, once")
     add("--program", action="store_true", help="the binary is a program in Rust, started with its own arguments")
-    add("--argument", action="append", default=[], metavar="TEXT", help="an argument of that program")
-    add("--folder", metavar="PATH", help="the folder in which that program was started")
-    add("--memory", metavar="SIZE", help="of each task (the worker's limit over its threads)")
     add("--spill-max", metavar="SIZE", help="of each task (no limit)")
     add("--tasks-per-core", type=positive, default=6, metavar="N", help="run tasks a core of the cluster (6)")
     add("--shards", type=positive, metavar="N", help="parts of keyed states that are merged apart")
     add("--progress", choices=["auto", "always", "never", "json"], default="auto",
         help="auto: on a terminal; json: a record a line")
-    add("--errors", choices=["text", "json"], default="text", help="how errors are told; json: a record a line")
     add("--quiet", action="store_true", help="only errors, and no notes on what was not read")
     return parser
+
+
+def add_common(add: Any) -> None:
+    """Adds the options of both verbs."""
+    add("--scheduler", required=True, metavar="ADDRESS",
+        help="tcp://host:8786, tls://host:8786, file:PATH of a scheduler file, or env (DASK_SCHEDULER_ADDRESS)")
+    add("--creel", metavar="PATH", help="the binary here (creel on PATH)")
+    add("--worker-creel", default="creel", metavar="PATH", help="the binary of the workers (creel on their PATH)")
+    add("--ship-binary", action="store_true", help="send the binary here to each worker, once")
+    add("--argument", action="append", default=[], metavar="TEXT", help="an argument of a program in Rust")
+    add("--folder", metavar="PATH", help="the folder in which that program was started")
+    add("--memory", metavar="SIZE", help="of each task (the worker's limit over its threads)")
+    add("--errors", choices=["text", "json"], default="text", help="how errors are told; json: a record a line")
 
 
 def positive(text: str) -> int:
@@ -254,16 +266,12 @@ class Notes(logging.Handler):
 
 def tell_error(options: argparse.Namespace, error: CreelError) -> None:
     """Tells why the command fails: a line of text, or a record."""
-    record = {
-        "kind": error.kind or "internal", "object": error.object, "partition": error.partition,
-        "offset": error.offset, "message": str(error), "retry": error.retry, "worker": error.worker,
-    }
-    say(options, str(error), {"error": record})
+    say(options, str(error), {"error": calls.record(error)})
 
 
 def tell_note(options: argparse.Namespace, message: str) -> None:
     """Tells what is worth knowing, and no failure."""
-    if not options.quiet:
+    if not getattr(options, "quiet", False):
         say(options, message, {"note": {"message": message}})
 
 

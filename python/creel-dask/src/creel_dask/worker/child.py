@@ -11,7 +11,7 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def child(command: list[str], options: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+def child(command: list[str], options: dict[str, Any] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own, which does not outlive this block, nor this process.
 
     A worker may be killed by a signal that nothing can catch. A second process, which waits for the end of a
@@ -19,7 +19,7 @@ def child(command: list[str], options: dict[str, Any]) -> Iterator[subprocess.Po
     """
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        start_new_session=True, **options,
+        start_new_session=True, **(options or {}),
     ) as running:
         guard: subprocess.Popen[bytes] | None = None
         try:

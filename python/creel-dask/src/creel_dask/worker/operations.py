@@ -77,6 +77,13 @@ class Operations:
                 notes = joined(notes, told)
             return enveloped(listing, notes, merged.read_bytes())
 
+    def call(self, function: str, arguments: bytes) -> bytes:
+        """Calls a function of a program in Rust; returns the bytes of its result."""
+        with process(self.settings) as creel:
+            given, result = creel.write("arguments", arguments), creel.folder / "result"
+            creel.run("call", function, given, "-o", str(result))
+            return result.read_bytes()
+
     def finish(self, plan: bytes, states: Iterable[bytes]) -> list[Any]:
         """The rows of merged states, as values of Python.
 
