@@ -57,13 +57,13 @@ CLUSTER ?=
 cluster: ## Programs on a real Dask cluster: its package typed, its promises kept, also by SeaweedFS. About ten minutes.
 	tests/servers/install.sh
 	tests/cluster/install.sh
-	$(CARGO) build --bin creel
+	$(CARGO) build --bin creel --example on_cluster --example cluster
 	cd python/creel-dask && ../../target/cluster/client/bin/mypy && \
 		CREEL="$(CURDIR)/target/debug/creel" ../../target/cluster/client/bin/pytest $(CLUSTER)
 
 .PHONY: command-on-cluster
 command-on-cluster: ## The part of it that runs the command, and what the documentation shows.
-	$(MAKE) cluster CLUSTER='tests/test_command.py tests/test_documentation.py tests/test_graph.py'
+	$(MAKE) cluster CLUSTER='tests/test_command.py tests/test_documentation.py tests/test_graph.py tests/test_rust.py'
 
 .PHONY: bench
 bench: target/tools/bin/rg ## creel beside its peers on 1 GB of text: a table and raw results. BENCH='words --rounds 3' and so on.

@@ -255,10 +255,12 @@ pub(crate) fn compute(
     let passes = computation.passes(&roots)?;
     let made = match role()? {
         Role::Client | Role::WithinStep => {
-            // One call at a time: the states of those before go with the plan.
-            let mut states = STATES.lock().unwrap_or_else(PoisonError::into_inner);
+            // The states of calls before go with the plan. Others may be under way beside this one.
+            let known = STATES.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let submitter = Submitter { scheduler, resources, context };
-            submitter.make(call, &passes, &mut states)?
+            let (made, states) = submitter.make(call, &passes, known)?;
+            STATES.lock().unwrap_or_else(PoisonError::into_inner).extend(states);
+            made
         }
         Role::Step(step) => in_step(step, call, &passes),
     };

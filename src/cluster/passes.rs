@@ -30,7 +30,8 @@ pub(crate) struct Submitter<'a> {
 }
 
 impl Submitter<'_> {
-    /// Makes the passes of a call, one after another. `states` are those of calls before, and get those of this one.
+    /// Makes the passes of a call, one after another; `known` are the states of calls before. Returns the states of this
+    /// one, too.
     ///
     /// # Errors
     ///
@@ -39,27 +40,27 @@ impl Submitter<'_> {
         &self,
         call: u64,
         passes: &[TextPass],
-        states: &mut Vec<(PassId, Arc<[u8]>)>,
-    ) -> Result<MadePasses> {
-        let started = started()?;
+        known: Vec<(PassId, Arc<[u8]>)>,
+    ) -> Result<(MadePasses, Vec<(PassId, Arc<[u8]>)>)> {
+        let (started, mut states) = (started()?, Vec::new());
         let mut made = MadePasses::default();
         for (number, pass) in passes.iter().enumerate() {
             let digest = pass.digest();
-            let known = made.clone().known_to(self.context);
-            let values = pass.values(&known)?;
-            pass.check_forms(&known, &values)?;
+            let context = made.clone().known_to(self.context);
+            let values = pass.values(&context)?;
+            pass.check_forms(&context, &values)?;
             let id = PassId { call, number: number as u32 };
             let plan = StepPlan {
                 digest,
                 pass: id,
                 values: pass.encode(&values)?,
-                states: states.clone(),
+                states: known.clone(),
             };
             let state = self.submit(&plan.to_bytes()?, &started)?;
             made.add(pass, digest, Arc::clone(&state));
             states.push((id, state));
         }
-        Ok(made)
+        Ok((made, states))
     }
 
     /// Runs a plan, and reads the state of all.

@@ -343,7 +343,7 @@ mod tests {
         std::fs::write(&path, "one\n").unwrap();
         let written = std::fs::metadata(&path).unwrap().modified().unwrap();
         let source = path.display().to_string();
-        let plan = Plan::new("count", InputFormat::TEXT, [source.clone()]).unwrap();
+        let plan = crate::plan::Plan::new("count", InputFormat::TEXT, [source.clone()]).unwrap();
         let bytes = plan::list(&plan).unwrap().to_bytes();
         let run = || plan::run(&plan, &Partitions::from_bytes(&bytes).unwrap());
         assert!(run().is_ok());

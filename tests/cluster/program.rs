@@ -9,7 +9,7 @@ use std::time::Duration;
 use creel::aggregate::{count, max, mean, p99};
 use creel::operators::{Max, Spill};
 use creel::client::{Client, as_completed};
-use creel::cluster::{ClusterClient, Registered};
+use creel::cluster::{ClusterClient, Registered, Scheduler};
 use creel::{Bag, Compute, Error, ReadOptions, Result, Run, delayed, worker};
 use futures::StreamExt;
 use futures::executor::block_on;
@@ -58,7 +58,7 @@ impl Program {
     fn run(&self, mode: &str) -> Result<()> {
         let lines = self.lines.clone();
         match mode {
-            "count" => self.print(&lines.filter(|line| line.len() > 20).count()),
+            "count" | "shipped" | "stale" => self.print(&lines.filter(|line| line.len() > 20).count()),
             "sum" => self.print(&(
                 lines.clone().map(|line| line.len()).sum(),
                 lines.map(|line| line.len() as f64 / 3.0).sum(),
@@ -131,6 +131,39 @@ impl Program {
                 println!("{count}");
                 Ok(())
             }
+            "large" => {
+                let run = self.run.clone().memory(64 << 20);
+                let counts = lines.clone().words().frequencies().map(|counts| counts.len());
+                let (first, counts) = run.compute_blocking(&(self.words().sort().take(2000), counts))?;
+                println!("{:?} {counts}", first.last());
+                println!("{}", run.compute_blocking(&self.words().sort().map(|word| word.length).sum())?);
+                Ok(())
+            }
+            "everything" => {
+                let words = self.words();
+                let lengths = lines.clone().map(|line| line.len());
+                self.print(&(
+                    (lengths.clone().count(), lengths.clone().sum()),
+                    lines.clone().words().frequencies().topk(20),
+                    lengths.clone().fold(Vec::new, pushed, joined),
+                    (words.clone().sort(), words.clone().sort().take(3)),
+                    words.clone().distinct(),
+                    (lengths.clone(), words.clone()),
+                    words.group_by(|word| word.length).aggregate((count(), p99(|word: &Word| word.length))),
+                    lengths.map(|n| n as f64 / 3.0).sum(),
+                ))
+            }
+            "lines" => self.print(&lines.count()),
+            "dropped" => {
+                let dropped = block_on(async {
+                    let count = self.run.compute(lines.clone().map(slow).count());
+                    futures::pin_mut!(count);
+                    // It is dropped once it has begun.
+                    matches!(futures::poll!(count.as_mut()), std::task::Poll::Pending)
+                });
+                println!("{dropped}");
+                Ok(())
+            }
             _ => self.fail(mode),
         }
     }
@@ -170,7 +203,19 @@ impl Program {
     }
 }
 
-/// Takes a while for each thousandth line.
+/// A list with one number more.
+fn pushed(mut numbers: Vec<usize>, n: usize) -> Vec<usize> {
+    numbers.push(n);
+    numbers
+}
+
+/// Two lists, one behind the other.
+fn joined(mut numbers: Vec<usize>, more: Vec<usize>) -> Vec<usize> {
+    numbers.extend(more);
+    numbers
+}
+
+/// Takes a while for some of the lines.
 fn slow(line: String) -> String {
     if line.len() % 97 == 0 {
         std::thread::sleep(Duration::from_millis(30));
@@ -259,7 +304,7 @@ fn main() -> Result<()> {
     worker::form::<Word>();
     let calls = Calls::new();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [mode, scheduler, source] = &arguments[..] else {
+    let [mode, scheduler, source, ..] = &arguments[..] else {
         return Err(Error::Plan { reason: "usage: on_cluster MODE SCHEDULER SOURCE".to_owned() });
     };
     if let Some(mode) = mode.strip_prefix("client-") {
@@ -271,9 +316,14 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let run = Run::new().threads(2);
-    let run = match &**scheduler {
-        "here" => run,
-        address => run.scheduler(address),
+    let run = match (&**scheduler, &**mode) {
+        ("here", _) => run,
+        (address, "shipped") => run.scheduler(Scheduler::new(address).ship_binary()),
+        (address, "stale") => {
+            let stale = std::env::var_os("STALE").unwrap_or_default();
+            run.scheduler(Scheduler::new(address).worker_binary(stale))
+        }
+        (address, _) => run.scheduler(address),
     };
     let lines = ReadOptions::new().partition_size(64 << 10).read_text([source])?;
     let program = Program { run, lines, source: source.clone() };

@@ -225,7 +225,7 @@ def connected(scheduler: str) -> distributed.Client:
 
 def address_of(scheduler: str) -> str:
     """The address that a scheduler is named by: itself, or what the environment or a scheduler file has."""
-    address, given = scheduler, "--scheduler"
+    address, given = scheduler, repr(scheduler)
     try:
         if scheduler == "env":
             address, given = os.environ.get("DASK_SCHEDULER_ADDRESS", ""), "DASK_SCHEDULER_ADDRESS"

@@ -1,0 +1,139 @@
+"""Programs in Rust on a cluster: more of their promises, which take longer."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+from cluster import Cluster, cluster
+from command import environment
+from rust import PEPS, answer, arguments, processes, run
+from test_faults import until
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["count", "sum", "frequencies", "extremes", "fold", "sort", "sort-take", "distinct", "collect", "collect-own", "groups",
+     "lend", "phases", "argument", "memory", "dropped"],
+)
+def test_other_answers_are_those_of_one_machine_to_the_byte(two: Cluster, tmp_path: pathlib.Path, mode: str) -> None:
+    done = run(tmp_path, mode, two.address)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == answer(tmp_path, mode)
+
+
+def test_a_sort_and_counts_that_outgrow_the_memory_of_a_task_spill(
+    two: Cluster, tmp_path: pathlib.Path, large: pathlib.Path
+) -> None:
+    done = run(tmp_path, "large", two.address, f"{large}/0[0-3].txt")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == answer(tmp_path, "large", f"{large}/0[0-3].txt")
+
+
+def test_a_scheduler_that_goes_away_is_an_error(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
+    with cluster(tmp_path / "c", 1) as made:
+        line = arguments("slow", made.address, f"{large}/*.txt")
+        started = subprocess.Popen(line, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: processes(str(made.folder)))
+        assert made.scheduler
+        made.scheduler.kill()
+        out, told = started.communicate(timeout=60)
+        assert (started.returncode, out) == (1, b"")
+        assert f"the connection to the scheduler at {made.address} was lost".encode() in told, told
+        until(lambda: not processes(str(made.folder)))
+
+
+def test_calls_are_cancelled_and_workers_restarted(tmp_path: pathlib.Path) -> None:
+    with cluster(tmp_path / "c", 2, nanny=True) as made:
+        for mode in ("cancel", "info"):
+            (tmp_path / mode).mkdir()
+            done = run(tmp_path, f"client-{mode}", made.address, tmp_path / mode / "marker")
+            assert done.returncode == 0, done.stderr
+            until(lambda: not processes(str(made.folder)))
+            lines = done.stdout.splitlines()
+            if mode == "cancel":
+                assert lines == ["true Cancelled", "9"]
+            else:
+                assert lines[0].startswith(f"a client of {made.address}: 2 workers, 2 threads, 1.86 GiB of memory")
+                assert "(worker-0): 1 thread, idle" in done.stdout and lines[-1] == "Cancelled 25"
+
+
+def test_a_call_whose_worker_is_killed_is_made_again(tmp_path: pathlib.Path) -> None:
+    markers = tmp_path / "markers"
+    markers.mkdir()
+    with cluster(tmp_path / "c", 2) as made:
+        line = arguments("client-killed", made.address, markers / "m")
+        started = subprocess.Popen(line, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: os.listdir(markers))
+        for index, worker in enumerate(made.workers):
+            if processes(str(made.folder / f"local-{index}")):
+                worker.kill()
+                break
+        out, told = started.communicate(timeout=120)
+        assert (started.returncode, out) == (0, b"2000\n"), told
+        assert len(os.listdir(markers)) == 2
+
+
+def test_no_credential_of_the_client_is_in_a_log_or_on_the_dashboard(tmp_path: pathlib.Path) -> None:
+    with cluster(tmp_path / "c", 1, environment={"AWS_SECRET_ACCESS_KEY": "of-the-worker"}) as made:
+        done = run(tmp_path, "count", made.address, AWS_SECRET_ACCESS_KEY="of-the-client")
+        assert done.stdout == answer(tmp_path, "count"), done.stderr
+        time.sleep(0.5)
+        assert "of-the-client" not in made.logs() and "of-the-worker" not in made.logs()
+        with made.client() as client:
+            told = repr(client.story()) + repr(client.get_events()) + repr(client.scheduler_info(n_workers=-1))
+        assert "of-the-client" not in told and "of-the-worker" not in told
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_whole_group(two: Cluster, tmp_path: pathlib.Path, large: pathlib.Path) -> None:
+    started = subprocess.Popen(
+        arguments("slow", two.address, f"{large}/*.txt"), env=environment(tmp_path), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )
+    until(lambda: processes(str(two.folder)))
+    os.killpg(started.pid, signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == -signal.SIGINT and b"Traceback" not in told
+    until(lambda: not processes(str(two.folder)))
+    until(lambda: not os.listdir(tmp_path / "tmp"))
+    assert run(tmp_path, "count", two.address, PEPS).stdout == answer(tmp_path, "count")
+
+
+def test_what_the_program_prints_on_a_worker_is_no_part_of_its_answer(two: Cluster, tmp_path: pathlib.Path) -> None:
+    line = arguments("loud", two.address, PEPS)
+    done = subprocess.run(line, capture_output=True, env=environment(tmp_path), timeout=120)
+    assert done.stdout == b"to standard output\n\xff\n9084\n", done.stderr
+
+
+def test_a_worker_killed_in_mid_task_changes_nothing(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
+    with cluster(tmp_path / "c", 2) as made:
+        line = arguments("slow", made.address, f"{large}/*.txt")
+        started = subprocess.Popen(line, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        victim = str(made.folder / "local-0")
+        until(lambda: processes(victim) or started.poll() is not None)
+        made.workers[0].kill()
+        # Its process of the program does not go on.
+        until(lambda: not processes(victim))
+        out, told = started.communicate(timeout=120)
+        assert started.returncode == 0, told
+        assert out.decode() == answer(tmp_path, "lines", f"{large}/*.txt")
+
+
+def test_an_end_by_a_signal_cancels_the_remote_work(two: Cluster, tmp_path: pathlib.Path, large: pathlib.Path) -> None:
+    for how in (signal.SIGINT, signal.SIGKILL):
+        line = arguments("slow", two.address, f"{large}/*.txt")
+        started = subprocess.Popen(line, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: processes(str(two.folder)))
+        started.send_signal(how)
+        assert started.wait(60) == -how
+        until(lambda: not processes(str(two.folder)))
+        until(lambda: not os.listdir(tmp_path / "tmp"))
+
+
+def test_a_client_without_a_scheduler_has_a_clear_error(tmp_path: pathlib.Path) -> None:
+    done = run(tmp_path, "client-calls", "tcp://127.0.0.1:9", PEPS)
+    assert done.returncode == 1 and "no Dask scheduler answers at tcp://127.0.0.1:9" in done.stderr
