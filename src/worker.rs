@@ -49,7 +49,7 @@ use crate::cli::ProgramStep;
 use crate::cluster::{self, ClusterClient, Registered, Resources, Scheduler, Submitter};
 use crate::graph::client::Client;
 use crate::graph::delayed::{Function, Sent};
-use crate::plan::PassId;
+use crate::plan::{KnownState, PassId};
 use crate::run::Context;
 use crate::{Error, Result};
 
@@ -69,7 +69,7 @@ enum Role {
 static ROLE: OnceLock<Role> = OnceLock::new();
 
 /// The states of passes that were made on a cluster so far.
-static STATES: Mutex<Vec<(PassId, Arc<[u8]>)>> = Mutex::new(Vec::new());
+static STATES: Mutex<Vec<KnownState>> = Mutex::new(Vec::new());
 
 /// Lets this program run on workers: what `main` calls first of all.
 ///
@@ -229,7 +229,9 @@ impl Client {
 /// [`Error::Plan`] if that is not known, or it is one that has to leave clusters alone.
 fn role() -> Result<&'static Role> {
     match ROLE.get() {
-        None => Err(refused("call `creel::worker::init()` first in `main`: workers start this program")),
+        None => {
+            Err(refused("call `creel::worker::init()` first in `main`: workers start this program"))
+        }
         Some(Role::WithinStep) => {
             Err(refused("this program was started by a step on a worker, and uses no cluster"))
         }

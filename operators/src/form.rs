@@ -54,7 +54,12 @@ static FORMS: LazyLock<RwLock<Forms>> = LazyLock::new(|| RwLock::new(common()));
 /// creel_operators::form::register::<&'static str>();
 /// ```
 pub fn register<T: Spill>() {
-    const { assert!(T::HAS_FORM, "the type has no form in bytes: implement `Spill` for it, with `HAS_FORM`") };
+    const {
+        assert!(
+            T::HAS_FORM,
+            "the type has no form in bytes: implement `Spill` for it, with `HAS_FORM`"
+        )
+    };
     add_with_kin::<T>(&mut FORMS.write().unwrap_or_else(PoisonError::into_inner));
 }
 
@@ -152,10 +157,10 @@ fn common() -> Forms {
     each! { forms, Option<String> Option<u64> Option<i64> Option<usize> Option<f64> }
     each! { forms, (String, String, String) (String, String, u64) (u64, u64, u64) (f64, f64, f64) }
     pairs! { forms, [String, u32, u64, usize, i32, i64, i128, f64, bool],
-        [String, u32, u64, usize, i32, i64, i128, f64, bool] }
+    [String, u32, u64, usize, i32, i64, i128, f64, bool] }
     // What is kept of records by their rank.
     pairs! { forms, [u32, u64, usize, i32, i64, f64],
-        [Reverse<String>, Reverse<u64>, Reverse<usize>, Reverse<i64>] }
+    [Reverse<String>, Reverse<u64>, Reverse<usize>, Reverse<i64>] }
     tables! { forms, [String, u32, u64, usize, i64], [u64, usize, i64, f64, String] }
     made
 }

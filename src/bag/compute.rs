@@ -246,12 +246,7 @@ impl Run {
         computation.run(context)
     }
 
-    fn compute_in<C: Compute>(
-        &self,
-        stop: Stop,
-        what: &C,
-        call: Option<u64>,
-    ) -> Result<C::Output> {
+    fn compute_in<C: Compute>(&self, stop: Stop, what: &C, call: Option<u64>) -> Result<C::Output> {
         let mut computation = Computation::default();
         what.add(&mut computation);
         let context = self.context(stop, computation.blocksize());

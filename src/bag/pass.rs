@@ -131,7 +131,7 @@ fn goes(work: &Work) -> Result<()> {
     };
     let mut origin = &reduced.base.origin;
     loop {
-        let what = || reduced.base.steps.first().map_or_else(String::new, |step| called(step));
+        let what = || reduced.base.steps.first().map_or_else(String::new, called);
         origin = match origin {
             Origin::Text(_) => return Ok(()),
             Origin::Memory(_) => {
@@ -149,7 +149,8 @@ fn goes(work: &Work) -> Result<()> {
 }
 
 fn stays(what: &str, why: &str) -> Error {
-    let reason = format!("{what} cannot be computed on a cluster: {why}; compute it without a scheduler");
+    let reason =
+        format!("{what} cannot be computed on a cluster: {why}; compute it without a scheduler");
     Error::Plan { reason }
 }
 
@@ -273,7 +274,9 @@ impl TextPass {
 
     /// Reads such values back.
     pub(crate) fn decode(&self, values: &[Vec<u8>]) -> Result<Vec<Shared>> {
-        let damaged = || Error::Plan { reason: "the plan has other values than its steps look at".to_owned() };
+        let damaged = || Error::Plan {
+            reason: "the plan has other values than its steps look at".to_owned(),
+        };
         if values.len() != self.0.forms.len() {
             return Err(damaged());
         }
@@ -307,8 +310,7 @@ impl TextPass {
         let input = Arc::new(Chunks::Text(read.input));
         let states = reduction(context, input, Arc::clone(&self.0), shared.to_vec());
         let states = graph::run(context, &[states]);
-        let mut states =
-            states.map_err(|error| error.with_partitions_from(first as usize))?;
+        let mut states = states.map_err(|error| error.with_partitions_from(first as usize))?;
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
@@ -354,7 +356,9 @@ impl TextPass {
                         all.add(tail)?;
                         break;
                     }
-                    Piece::Chunk { result, bytes } => self.0.receive(&mut held.state, result, bytes),
+                    Piece::Chunk { result, bytes } => {
+                        self.0.receive(&mut held.state, result, bytes)
+                    }
                 };
                 if !is_read {
                     return Err(reader.damaged());

@@ -21,9 +21,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use args::{Args, When};
-pub(crate) use worker::ProgramStep;
 use message::{fail, say};
 use monitor::Monitor;
+pub(crate) use worker::ProgramStep;
 
 use self::memory::{Asked, Division};
 use crate::block::{BLOCKSIZE, BlockOptions, Damaged, Delimiter};

@@ -64,7 +64,8 @@ impl Connection {
             return Err(why(&text));
         };
         let waiting: Arc<Mutex<Waiting>> = Arc::default();
-        let connection = Self { child: Some(child).into(), input: input.into(), waiting: Arc::clone(&waiting) };
+        let connection =
+            Self { child: Some(child).into(), input: input.into(), waiting: Arc::clone(&waiting) };
         let thread = std::thread::Builder::new().name("creel cluster".to_owned());
         let reading = thread.spawn(move || {
             answer_all(output, &waiting);
@@ -135,7 +136,9 @@ impl Drop for Connection {
 fn answer_all(mut output: BufReader<ChildStdout>, waiting: &Mutex<Waiting>) {
     while let Ok((header, body)) = read(&mut output) {
         let number = header.get("id").and_then(Value::as_u64);
-        let Some(sender) = number.and_then(|number| lock(waiting).of.remove(&number)) else { continue };
+        let Some(sender) = number.and_then(|number| lock(waiting).of.remove(&number)) else {
+            continue;
+        };
         let _ = sender.send(match header.get("error") {
             Some(error) => Err(failure(error)),
             None => Ok((header, body)),
@@ -162,10 +165,13 @@ fn read(output: &mut impl BufRead) -> std::io::Result<Answer> {
 /// Why the process has ended, by what it wrote to standard error.
 fn why(text: &str) -> Error {
     let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let told = records.filter_map(|record| record.get("error").map(failure)).last();
+    let told = records.filter_map(|record| record.get("error").map(failure)).next_back();
     told.unwrap_or_else(|| {
         let (place, said) = (Place::object("the Dask cluster"), text.trim());
-        let reason = format!("creel-dask has ended: {}", if said.is_empty() { "no reason was told" } else { said });
+        let reason = format!(
+            "creel-dask has ended: {}",
+            if said.is_empty() { "no reason was told" } else { said }
+        );
         Error::Unsupported { place, reason }
     })
 }

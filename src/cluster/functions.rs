@@ -51,9 +51,18 @@ where
     F: Send + Sync + 'static,
 {
     const {
-        assert!(size_of::<F>() == 0, "the function has captured a local value, which workers do not have");
-        assert!(A::HAVE_FORM, "an argument has no form in bytes: implement `Spill` for its type, with `HAS_FORM`");
-        assert!(U::HAS_FORM, "the result has no form in bytes: implement `Spill` for its type, with `HAS_FORM`");
+        assert!(
+            size_of::<F>() == 0,
+            "the function has captured a local value, which workers do not have"
+        );
+        assert!(
+            A::HAVE_FORM,
+            "an argument has no form in bytes: implement `Spill` for its type, with `HAS_FORM`"
+        );
+        assert!(
+            U::HAS_FORM,
+            "the result has no form in bytes: implement `Spill` for its type, with `HAS_FORM`"
+        );
     };
     let name: Arc<str> = name.into();
     let task = Arc::clone(&name);
@@ -93,7 +102,9 @@ pub(crate) fn call(name: &str, arguments: &[u8]) -> Result<Vec<u8>> {
     let function = known.as_ref().and_then(|known| known.get(name)).cloned();
     drop(known);
     let function = function.ok_or_else(|| Error::Plan {
-        reason: format!("no function {name:?} is registered; register it before the client connects"),
+        reason: format!(
+            "no function {name:?} is registered; register it before the client connects"
+        ),
     })?;
     function(arguments)
 }

@@ -10,7 +10,7 @@ use super::scheduler::Scheduler;
 use super::submission::{Asked, Program, Submission, Telling};
 use crate::bag::{MadePasses, TextPass};
 use crate::error::concealed_url;
-use crate::plan::{PassId, StepPlan};
+use crate::plan::{KnownState, PassId, StepPlan};
 use crate::run::Context;
 use crate::{Error, Place, Result};
 
@@ -40,8 +40,8 @@ impl Submitter<'_> {
         &self,
         call: u64,
         passes: &[TextPass],
-        known: Vec<(PassId, Arc<[u8]>)>,
-    ) -> Result<(MadePasses, Vec<(PassId, Arc<[u8]>)>)> {
+        known: Vec<KnownState>,
+    ) -> Result<(MadePasses, Vec<KnownState>)> {
         let (started, mut states) = (started()?, Vec::new());
         let mut made = MadePasses::default();
         for (number, pass) in passes.iter().enumerate() {
@@ -50,12 +50,8 @@ impl Submitter<'_> {
             let values = pass.values(&context)?;
             pass.check_forms(&context, &values)?;
             let id = PassId { call, number: number as u32 };
-            let plan = StepPlan {
-                digest,
-                pass: id,
-                values: pass.encode(&values)?,
-                states: known.clone(),
-            };
+            let plan =
+                StepPlan { digest, pass: id, values: pass.encode(&values)?, states: known.clone() };
             let state = self.submit(&plan.to_bytes()?, &started)?;
             made.add(pass, digest, Arc::clone(&state));
             states.push((id, state));
@@ -76,10 +72,8 @@ impl Submitter<'_> {
         });
         let Some(mut submission) = submission? else { return Err(missing()) };
         let mut told = Told::default();
-        let states = submission.states(
-            || self.context.stop.is_set(),
-            |line| told.hear(line, self.context),
-        );
+        let states =
+            submission.states(|| self.context.stop.is_set(), |line| told.hear(line, self.context));
         let state = states.as_deref().and_then(<[_]>::first).map(std::fs::read);
         let status = submission.end()?;
         match state {

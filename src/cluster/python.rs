@@ -23,7 +23,8 @@ pub(super) fn python() -> Result<Option<&'static str>> {
             Err(error) => return Err(failed("Python cannot be started", &error)),
         }
     }
-    let reason = format!("a scheduler needs Python 3, and there is no python3 on the path; then {INSTALL}");
+    let reason =
+        format!("a scheduler needs Python 3, and there is no python3 on the path; then {INSTALL}");
     Err(Error::Unsupported { place: Place::object("the Dask cluster"), reason })
 }
 

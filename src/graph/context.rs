@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::Stop;
 use super::engine::next_number;
-use super::node::{Name, Node, Outcome, Shared};
+#[cfg(feature = "cli")]
+use super::node::Shared;
+use super::node::{Name, Node, Outcome};
 use super::seats::StandIns;
 use super::worker::caught;
 use crate::spill::Budget;
@@ -30,6 +32,7 @@ pub(crate) struct Context {
     /// Who watches.
     pub(crate) observers: Observers,
     /// What passes over sources came to that were made elsewhere.
+    #[cfg(feature = "cli")]
     pub(crate) made: Option<Shared>,
     /// The task, if somebody watches.
     pub(crate) task: Option<(u64, Arc<Node>)>,
@@ -105,6 +108,7 @@ impl Default for Context {
             stop: Stop::default(),
             progress: Arc::default(),
             observers: Observers::default(),
+            #[cfg(feature = "cli")]
             made: None,
             task: None,
         }

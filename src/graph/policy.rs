@@ -128,6 +128,7 @@ pub(super) struct Policy {
     pub(super) weigh: Option<Arc<Weigh>>,
     pub(super) key: Option<Key>,
     /// The pass over a source that it begins, for those who make that elsewhere.
+    #[cfg(feature = "cli")]
     pub(super) pass: Option<Shared>,
 }
 

@@ -47,7 +47,9 @@ pub(super) enum Kind {
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Plan, Self::Partitions, Self::State, Self::Step, Self::StateOfPass].into_iter().find(|kind| *kind as u8 == byte)
+        [Self::Plan, Self::Partitions, Self::State, Self::Step, Self::StateOfPass]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
     }
 
     /// As a message names it.

@@ -9,8 +9,8 @@ use super::bytes::{Digest, Kind, Reader, Writer};
 use super::data::{decoded, encoded};
 use super::report::Report;
 use super::tasks::divided;
-use crate::{Error, Result};
 use crate::source::{self, Access, Known, Seen, Slice, read_once};
+use crate::{Error, Result};
 
 /// What a plan reads, as a listing has found it: partitions that any process can read, in input order.
 ///

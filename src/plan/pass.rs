@@ -37,8 +37,11 @@ pub(crate) struct StepPlan {
     /// The values that its steps look at.
     pub(crate) values: Vec<Vec<u8>>,
     /// What passes before it came to.
-    pub(crate) states: Vec<(PassId, Arc<[u8]>)>,
+    pub(crate) states: Vec<KnownState>,
 }
+
+/// The state of a pass that was made, as bytes.
+pub(crate) type KnownState = (PassId, Arc<[u8]>);
 
 /// The first frame of such a plan; values and states follow, a frame each.
 #[derive(Serialize, Deserialize)]
@@ -197,7 +200,10 @@ impl<'w> PassWriter<'w> {
 
 /// A piece of a state that is read.
 pub(crate) enum Piece<'b> {
-    Chunk { result: usize, bytes: &'b [u8] },
+    Chunk {
+        result: usize,
+        bytes: &'b [u8],
+    },
     /// The last.
     Tail(StateTail),
 }
@@ -214,7 +220,8 @@ impl<R: Read> PassReader<R> {
     pub(crate) fn new(bytes: R, digest: Digest, name: &str) -> Result<Self> {
         let reader = Reader::new(bytes, Kind::StateOfPass, name)?;
         if reader.digest != digest {
-            let reason = format!("{name} is a state of another plan: {}, not {digest}", reader.digest);
+            let reason =
+                format!("{name} is a state of another plan: {}, not {digest}", reader.digest);
             return Err(Error::Plan { reason });
         }
         Ok(Self { reader, name: name.to_owned(), frame: Vec::new() })
@@ -275,7 +282,7 @@ mod tests {
         let of = |range| StateTail { partitions: vec![range], ..StateTail::default() };
         let mut tail = of(0..3);
         tail.add(of(3..5)).unwrap();
-        assert_eq!(tail.partitions, [0..5]);
+        assert_eq!(tail, of(0..5));
         let error = tail.add(of(4..6)).unwrap_err().to_string();
         assert!(error.contains("partition 4"), "{error}");
     }

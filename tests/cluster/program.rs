@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use creel::aggregate::{count, max, mean, p99};
-use creel::operators::{Max, Spill};
 use creel::client::{Client, as_completed};
 use creel::cluster::{ClusterClient, Registered, Scheduler};
+use creel::operators::{Max, Spill};
 use creel::{Bag, Compute, Error, ReadOptions, Result, Run, delayed, worker};
 use futures::StreamExt;
 use futures::executor::block_on;
@@ -58,7 +58,9 @@ impl Program {
     fn run(&self, mode: &str) -> Result<()> {
         let lines = self.lines.clone();
         match mode {
-            "count" | "shipped" | "stale" => self.print(&lines.filter(|line| line.len() > 20).count()),
+            "count" | "shipped" | "stale" => {
+                self.print(&lines.filter(|line| line.len() > 20).count())
+            }
             "sum" => self.print(&(
                 lines.clone().map(|line| line.len()).sum(),
                 lines.map(|line| line.len() as f64 / 3.0).sum(),
@@ -81,7 +83,9 @@ impl Program {
                         counts
                     },
                     |mut counts, others| {
-                        others.into_iter().for_each(|(n, more)| *counts.entry(n).or_default() += more);
+                        others
+                            .into_iter()
+                            .for_each(|(n, more)| *counts.entry(n).or_default() += more);
                         counts
                     },
                 );
@@ -102,7 +106,9 @@ impl Program {
                 self.print(&(by_length, all))
             }
             "lend" => self.print(
-                &lines.lend(|lines| lines.words().filter(|word| word.len() > 6).frequencies()).topk(5),
+                &lines
+                    .lend(|lines| lines.words().filter(|word| word.len() > 6).frequencies())
+                    .topk(5),
             ),
             "phases" => {
                 let counts = lines.words().frequencies();
@@ -113,12 +119,15 @@ impl Program {
                 let longest = lines.clone().map(|line| line.len()).max();
                 let least = delayed(10_usize);
                 let near = lines
-                    .filter_with(&longest, |line, longest: &Option<usize>| Some(line.len() * 2) > *longest)
+                    .filter_with(&longest, |line, longest: &Option<usize>| {
+                        Some(line.len() * 2) > *longest
+                    })
                     .filter_with(least, |line, least: &usize| line.len() > *least);
                 self.print(&near.count())
             }
             "two" => {
-                let mean = self.run.compute_blocking(&lines.clone().map(|line| line.len()).mean())?;
+                let mean =
+                    self.run.compute_blocking(&lines.clone().map(|line| line.len()).mean())?;
                 let mean = mean.unwrap_or_default() as usize;
                 let longer = lines.map_with(delayed(mean), |line, mean: &usize| line.len() > *mean);
                 println!("{mean}");
@@ -134,9 +143,13 @@ impl Program {
             "large" => {
                 let run = self.run.clone().memory(64 << 20);
                 let counts = lines.clone().words().frequencies().map(|counts| counts.len());
-                let (first, counts) = run.compute_blocking(&(self.words().sort().take(2000), counts))?;
+                let (first, counts) =
+                    run.compute_blocking(&(self.words().sort().take(2000), counts))?;
                 println!("{:?} {counts}", first.last());
-                println!("{}", run.compute_blocking(&self.words().sort().map(|word| word.length).sum())?);
+                println!(
+                    "{}",
+                    run.compute_blocking(&self.words().sort().map(|word| word.length).sum())?
+                );
                 Ok(())
             }
             "everything" => {
@@ -149,7 +162,9 @@ impl Program {
                     (words.clone().sort(), words.clone().sort().take(3)),
                     words.clone().distinct(),
                     (lengths.clone(), words.clone()),
-                    words.group_by(|word| word.length).aggregate((count(), p99(|word: &Word| word.length))),
+                    words
+                        .group_by(|word| word.length)
+                        .aggregate((count(), p99(|word: &Word| word.length))),
                     lengths.map(|n| n as f64 / 3.0).sum(),
                 ))
             }
@@ -183,7 +198,9 @@ impl Program {
             "formless" => self.print(&lines.map(|line| Formless(line.len()))),
             "in-memory" => self.print(&Bag::from_iter(0..9).count()),
             "take" => self.print(&lines.take(2)),
-            "panic" => self.print(&lines.map(|line| line.chars().next().expect("a letter")).count()),
+            "panic" => {
+                self.print(&lines.map(|line| line.chars().next().expect("a letter")).count())
+            }
             "slow" => self.print(&lines.map(slow).count()),
             "differs" => {
                 let at_client = std::env::var_os("AT_CLIENT").is_some();
@@ -217,7 +234,7 @@ fn joined(mut numbers: Vec<usize>, more: Vec<usize>) -> Vec<usize> {
 
 /// Takes a while for some of the lines.
 fn slow(line: String) -> String {
-    if line.len() % 97 == 0 {
+    if line.len().is_multiple_of(97) {
         std::thread::sleep(Duration::from_millis(30));
     }
     line
@@ -239,7 +256,8 @@ impl Calls {
             add: worker::register("add", |a: &u64, b: &u64| a + b),
             parse: worker::try_register("parse", |text: &String| text.parse::<u64>()),
             wait: worker::register("wait", |millis: &u64, marker: &String| {
-                std::fs::write(format!("{marker}-{}", std::process::id()), "").expect("it is written");
+                std::fs::write(format!("{marker}-{}", std::process::id()), "")
+                    .expect("it is written");
                 std::thread::sleep(Duration::from_millis(*millis));
                 *millis
             }),
@@ -285,7 +303,9 @@ impl Calls {
                 println!("{} {:?}", long.cancel(), long.status());
                 println!("{}", cluster.submit(&self.square, (3,)).wait()?);
             }
-            "killed" => println!("{}", cluster.submit(&self.wait, (2_000, marker.to_owned())).wait()?),
+            "killed" => {
+                println!("{}", cluster.submit(&self.wait, (2_000, marker.to_owned())).wait()?)
+            }
             "info" => {
                 let info = cluster.info()?;
                 println!("{info}");

@@ -37,7 +37,9 @@ pub(super) fn run(arguments: &[OsString]) -> u8 {
         Step::Run(run) => self::run_partitions(args, run),
         Step::Merge(merge) => self::merge(&args, merge),
         Step::Finish(finish) => self::finish(&args, finish),
-        Step::Call(_) => Ok(message::usage("a call is a step of a program in Rust, and not of creel")),
+        Step::Call(_) => {
+            Ok(message::usage("a call is a step of a program in Rust, and not of creel"))
+        }
     };
     code.unwrap_or_else(|error| super::end(&error))
 }
