@@ -47,7 +47,7 @@ macro_rules! mark {
 ///    input order, finishes as the same output. A state that is [`full`](Self::full) is changed by
 ///    no record and by nothing that is merged into it.
 /// 4. States that are cut into [`parts`](Self::parts), merged part by part and joined come to what
-///    merging them comes to; and so do states that are saved and loaded.
+///    merging them comes to; and so do states that are saved and loaded, or sent and received.
 ///
 /// A combiner whose [`ORDERED`](Self::ORDERED) is `false` keeps a fifth:
 ///

@@ -60,7 +60,9 @@ pub fn register<T: Spill>() {
             "the type has no form in bytes: implement `Spill` for it, with `HAS_FORM`"
         )
     };
-    add_with_kin::<T>(&mut FORMS.write().unwrap_or_else(PoisonError::into_inner));
+    let forms = &mut FORMS.write().unwrap_or_else(PoisonError::into_inner);
+    add_with_kin::<T>(forms);
+    add_ranked::<T>(forms);
 }
 
 /// Whether the form of a type is known.
@@ -109,7 +111,20 @@ fn add<T: Spill>(forms: &mut Forms) {
 fn add_with_kin<T: Spill>(forms: &mut Forms) {
     add::<T>(forms);
     add::<Vec<T>>(forms);
+    add::<Vec<Reverse<T>>>(forms);
     add::<Option<T>>(forms);
+}
+
+/// Adds what is kept of records of a type by their ranks, if these are numbers or the lengths of texts.
+fn add_ranked<T: Spill>(forms: &mut Forms) {
+    fn by<R: Spill, T: Spill>(forms: &mut Forms) {
+        add::<Vec<(R, Reverse<T>)>>(forms);
+        add::<Vec<(Reverse<R>, Reverse<T>)>>(forms);
+    }
+    by::<usize, T>(forms);
+    by::<u64, T>(forms);
+    by::<i64, T>(forms);
+    by::<f64, T>(forms);
 }
 
 /// Adds pairs of each of the first types with each of the second.
@@ -158,9 +173,11 @@ fn common() -> Forms {
     each! { forms, (String, String, String) (String, String, u64) (u64, u64, u64) (f64, f64, f64) }
     pairs! { forms, [String, u32, u64, usize, i32, i64, i128, f64, bool],
     [String, u32, u64, usize, i32, i64, i128, f64, bool] }
-    // What is kept of records by their rank.
-    pairs! { forms, [u32, u64, usize, i32, i64, f64],
-    [Reverse<String>, Reverse<u64>, Reverse<usize>, Reverse<i64>] }
+    add_ranked::<String>(forms);
+    add_ranked::<u64>(forms);
+    add_ranked::<usize>(forms);
+    add_ranked::<i64>(forms);
+    add_ranked::<f64>(forms);
     tables! { forms, [String, u32, u64, usize, i64], [u64, usize, i64, f64, String] }
     made
 }

@@ -68,6 +68,7 @@ where
         }
     }
     laws.fine_cut(records);
+    laws.sent(records);
 }
 
 struct Laws<'c, C: Combiner> {
@@ -153,6 +154,28 @@ impl<C: Combiner<Output: PartialEq + Debug>> Laws<'_, C> {
         assert!(saved, "{place}, what was saved cannot be loaded");
         let joined = self.combiner.join(joined);
         self.expect(joined, &format!("{place}, merged in parts, is another result"));
+    }
+
+    /// States of two halves that were sent as bytes, the second in parts, and are received by one state.
+    fn sent<T: Clone>(&self, records: &[T])
+    where
+        C: Feed<T>,
+    {
+        let (mut all, mut bytes) = (C::State::default(), Vec::new());
+        let has_form = self.combiner.send(&all, &mut bytes);
+        let (a, b) = records.split_at(records.len() / 2);
+        for (half, bits) in [(a, 0), (b, 2)] {
+            for part in self.combiner.parts(fed(self.combiner, half), bits) {
+                bytes.clear();
+                let is_sent = self.combiner.send(&part, &mut bytes);
+                assert_eq!(is_sent, has_form, "some states have a form in bytes");
+                let received = has_form && self.combiner.receive(&mut all, &bytes);
+                assert_eq!(received, has_form, "what was sent cannot be received");
+            }
+        }
+        if has_form {
+            self.expect(all, "states that were sent come to another result");
+        }
     }
 
     /// A state for each record, merged in a tree.

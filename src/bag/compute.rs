@@ -137,7 +137,7 @@ impl Run {
     ///
     /// [`memory`](Self::memory) and [`spill_max`](Self::spill_max) are then those of each task on a worker, too, and
     /// [`threads`](Self::threads) those here, of what follows. Without `memory` a task has its worker's, divided by the
-    /// threads of that. [`stream`](Self::stream) and clients run here.
+    /// threads of that. What is worth knowing meanwhile, as that no worker is there, is on standard error. [`stream`](Self::stream) and clients run here.
     ///
     /// ```no_run
     /// creel::worker::init();

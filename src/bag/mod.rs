@@ -18,6 +18,8 @@ mod ordered;
 mod origin;
 #[cfg(feature = "cli")]
 mod pass;
+#[cfg(all(test, feature = "cli"))]
+mod pass_tests;
 mod phases;
 #[cfg(feature = "cli")]
 mod planned;

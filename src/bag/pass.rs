@@ -75,6 +75,7 @@ pub(super) fn made_elsewhere(
         let pass = TextPass(Arc::clone(&group));
         let state: NamedState = ("the state of all".to_owned(), Box::new(ReadShared::of(state)));
         let (held, tail) = pass.gather(&shared, *digest, vec![state], context)?;
+        tail.check_whole()?;
         tail.report.tell(&context.progress);
         whole_outcome(context, held, &group)
     }))

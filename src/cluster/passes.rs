@@ -9,9 +9,10 @@ use super::python::missing;
 use super::scheduler::Scheduler;
 use super::submission::{Asked, Program, Submission, Telling};
 use crate::bag::{MadePasses, TextPass};
-use crate::error::concealed_url;
+use crate::error::{Shown, concealed_url};
 use crate::plan::{KnownState, PassId, StepPlan};
 use crate::run::Context;
+use crate::source::Missing;
 use crate::{Error, Place, Result};
 
 /// What a task on a worker may use.
@@ -52,7 +53,8 @@ impl Submitter<'_> {
             let id = PassId { call, number: number as u32 };
             let plan =
                 StepPlan { digest, pass: id, values: pass.encode(&values)?, states: known.clone() };
-            let state = self.submit(&plan.to_bytes()?, &started)?;
+            let quiet = pass.missing() == Missing::Skip;
+            let state = self.submit(&plan.to_bytes()?, &started, quiet)?;
             made.add(pass, digest, Arc::clone(&state));
             states.push((id, state));
         }
@@ -60,7 +62,7 @@ impl Submitter<'_> {
     }
 
     /// Runs a plan, and reads the state of all.
-    fn submit(&self, plan: &[u8], program: &Program) -> Result<Arc<[u8]>> {
+    fn submit(&self, plan: &[u8], program: &Program, quiet: bool) -> Result<Arc<[u8]>> {
         let submission = Submission::start(&Asked {
             scheduler: self.scheduler,
             plan,
@@ -68,7 +70,7 @@ impl Submitter<'_> {
             spill_max: self.resources.spill_max,
             tmpdir: self.resources.tmpdir.as_deref(),
             program: Some(program),
-            telling: Telling { progress: "json", records: true, quiet: true, is_read: true },
+            telling: Telling { progress: "json", records: true, quiet, is_read: true },
         });
         let Some(mut submission) = submission? else { return Err(missing()) };
         let mut told = Told::default();
@@ -127,6 +129,9 @@ impl Told {
         };
         if let Some(error) = record.get("error") {
             self.error.get_or_insert_with(|| failure(error));
+        } else if let Some(note) = record.pointer("/note/message").and_then(Value::as_str) {
+            // Such as that no worker is there, and the run waits for one.
+            eprintln!("creel: {}", Shown::ours(note));
         } else if let Some(progress) = record.get("progress") {
             let more = |name: &str, known: &mut u64| {
                 let now = progress.get(name).and_then(Value::as_u64).unwrap_or(0);

@@ -319,6 +319,9 @@ impl Error {
             | Self::Io { place, .. } => {
                 place.partition = place.partition.map(|number| number.saturating_add(first));
             }
+            Self::Panic { place: Some(place), .. } => {
+                place.partition = place.partition.map(|number| number.saturating_add(first));
+            }
             _ => {}
         }
         self

@@ -144,6 +144,23 @@ pub(crate) struct StateTail {
 }
 
 impl StateTail {
+    /// Fails if it is not of all partitions from the first on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Plan`] for partitions of which there is no state.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match &self.partitions[..] {
+            [] => Ok(()),
+            [all] if all.start == 0 => Ok(()),
+            some => {
+                let first = if some[0].start > 0 { 0 } else { some[0].end };
+                let reason = format!("there is no state of partition {first}; submit it again");
+                Err(Error::Plan { reason })
+            }
+        }
+    }
+
     /// Adds that of a state that stands behind.
     ///
     /// # Errors
@@ -278,13 +295,19 @@ mod tests {
     }
 
     #[test]
-    fn states_that_share_a_partition_are_refused() {
+    fn states_that_share_a_partition_or_miss_one_are_refused() {
         let of = |range| StateTail { partitions: vec![range], ..StateTail::default() };
         let mut tail = of(0..3);
         tail.add(of(3..5)).unwrap();
         assert_eq!(tail, of(0..5));
         let error = tail.add(of(4..6)).unwrap_err().to_string();
         assert!(error.contains("partition 4"), "{error}");
+        assert!(tail.check_whole().is_ok());
+        tail.add(of(7..9)).unwrap();
+        assert!(tail.check_whole().unwrap_err().to_string().contains("no state of partition 5"));
+        assert!(
+            of(1..2).check_whole().unwrap_err().to_string().contains("no state of partition 0")
+        );
     }
 
     #[test]
