@@ -399,7 +399,8 @@ pub(super) trait Feeding: Send + Sync {
         const LARGE: usize = 4 << 20;
         const BITS: u32 = 5;
         let combiner = self.combiner();
-        let bits = if combiner.weight(&state) < LARGE { 0 } else { BITS };
+        let is_large = combiner.weight(&state) >= LARGE;
+        let bits = if is_large && !Self::Combiner::ORDERED { BITS } else { 0 };
         let mut bytes = Vec::new();
         // One part, too, is a state in the form that is saved.
         for piece in combiner.parts(state, bits) {
