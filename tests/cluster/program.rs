@@ -32,6 +32,10 @@ impl Spill for Word {
         let (length, text) = Spill::load(bytes)?;
         Some(Self { length, text })
     }
+
+    fn heap_size(&self) -> usize {
+        self.text.heap_size()
+    }
 }
 
 /// A record without a form.
