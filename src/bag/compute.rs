@@ -93,7 +93,7 @@ impl Run {
     /// - states of your own combiners that do not tell, and what keys and records point to that is
     ///   neither text nor bytes;
     /// - the list of objects, about 500 bytes for each, and of pieces in the temporary file, less than 0.3 % of
-    ///   its size.
+    ///   what they hold.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.context.memory = Some(bytes);
         self

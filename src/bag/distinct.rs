@@ -236,17 +236,21 @@ impl<T: Spill, K: KeysOf<T>> ToldApart<T, K> {
     fn first(&self, context: &Context, state: Found<T>) -> Result<Ordered<T>> {
         let most = self.combiner.most;
         let Some(budget) = context.budget.as_ref().filter(|_| !state.runs.is_empty()) else {
-            let memory = context.budget.as_ref().map(|budget| {
-                let reserved = budget.reserve(self.combiner.held(&state) as u64);
-                Memory::new(context, budget, reserved)
-            });
+            let held = self.combiner.held(&state) as u64;
+            let reserved = context.budget.as_ref().map(|budget| (budget, budget.reserve(held)));
             let mut records = self.combiner.distinct.finish(state.kept);
             records.truncate(most);
+            let memory = reserved.map(|(budget, mut reserved)| {
+                // The table of their keys is gone.
+                let heap = records.iter().map(T::heap_size).sum::<usize>();
+                reserved.set((records.capacity() * size_of::<T>() + heap) as u64);
+                Memory::new(budget, reserved)
+            });
             return Ok(Ordered::Held(records, memory));
         };
         let runs = reduce_runs(budget, state.runs, most, by_position)?;
         let source = Positioned { budget: Arc::clone(budget), runs, most };
-        Ok(Ordered::Spilled(Box::new(source), context.stop.clone()))
+        Ok(Ordered::Spilled(Box::new(source)))
     }
 }
 

@@ -154,9 +154,18 @@ impl Group {
         let group = Arc::clone(self);
         let sketch = sketch::finish("finish", &group.steps);
         Node::new(sketch::named(sketch), [states], move |context, inputs| {
-            let States(states) = Moved::out_of(inputs.take(0));
-            let finishes = states.into_iter().zip(&group.finishes);
-            let values = finishes.map(|((reduction, state), finish)| {
+            let states: States = Moved::out_of(inputs.take(0));
+            // Those that wait for the ones before them are memory too.
+            let held = |(reduction, state): &(Arc<dyn Reduction>, Option<Value>)| {
+                state.as_ref().map_or(0, |state| reduction.held(state) as u64)
+            };
+            let mut waits: u64 = states.0.iter().map(held).sum();
+            let mut reserved = context.budget.as_ref().map(|budget| budget.reserve(waits));
+            let finishes = states.0.into_iter().zip(&group.finishes);
+            let values = finishes.map(|(state, finish)| {
+                waits -= held(&state);
+                reserved.iter_mut().for_each(|reserved| reserved.set(waits));
+                let (reduction, state) = state;
                 let state = state.unwrap_or_else(|| reduction.start());
                 finish(reduction.finish(context, state)?)
             });

@@ -74,13 +74,16 @@ pub(super) fn merged_on_threads<T: Spill, C: Compare<T>>(
     }
     let ranges = cut(runs, RANGES * context.threads, &**compare).into_iter().map(|range| {
         let (range, compare) = (Mutex::new(Some(range)), Arc::clone(compare));
-        Node::new(Name::Only("merge"), [], move |_, _| {
+        Node::new(Name::Only("merge a range"), [], move |_, _| {
             Ok(Moved::outcome(merged(once(&range), most, &*compare)))
         })
     });
     let merged = crate::graph::run(context, &ranges.collect::<Vec<_>>())?;
     let mut records = concatenated(merged.into_iter().map(Moved::out_of).collect());
-    records.truncate(most);
+    if records.len() > most {
+        records.truncate(most);
+        records.shrink_to_fit();
+    }
     Ok(records)
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use creel_operators::Spill;
 
 use super::base::Base;
-use super::chain::{BATCH, Batch, BatchIter};
+use super::chain::{Batch, BatchIter};
 #[cfg(feature = "cli")]
 use super::item::Pieces;
 use super::memory::{Pace, batches, paced};
@@ -21,31 +21,36 @@ use super::phases::Phase;
 use super::tasks::Tasks;
 use super::verbs::Verbs;
 use super::{Bag, Item};
+use crate::Result;
 use crate::graph::{Name, Shared, Step, typed};
 use crate::memory::Reservation;
-use crate::run::{Context, Stop};
 use crate::spill::{Budget, MergedRecords, RecordRun, most_of_merge};
-use crate::{Error, Result};
 
 /// Records in the order of a bag.
 pub(super) enum Ordered<T> {
     /// Those in memory, and what they take of the memory of the run, if that is bounded.
     Held(Vec<T>, Option<Memory>),
-    /// Those in the temporary file, and whether the run still wants them.
-    Spilled(Box<dyn Source<T>>, Stop),
+    /// Those in the temporary file.
+    Spilled(Box<dyn Source<T>>),
 }
 
 /// The part of the run's memory that records take.
 pub(super) struct Memory {
     reserved: Reservation,
     budget: Arc<Budget>,
-    stop: Stop,
 }
 
 impl Memory {
     /// Of a run, whose memory is bounded, the bytes that are reserved.
-    pub(super) fn new(context: &Context, budget: &Arc<Budget>, reserved: Reservation) -> Self {
-        Self { reserved, budget: Arc::clone(budget), stop: context.stop.clone() }
+    pub(super) fn new(budget: &Arc<Budget>, reserved: Reservation) -> Self {
+        Self { reserved, budget: Arc::clone(budget) }
+    }
+
+    /// Whether stages that follow may need the memory: these records take more of it than their merge from the
+    /// file would, or all that is held takes more than half.
+    fn is_much(&self) -> bool {
+        self.reserved.bytes() > most_of_merge(&self.budget)
+            || self.budget.used() > self.budget.limit() / 2
     }
 }
 
@@ -74,23 +79,21 @@ impl<T: Spill> Ordered<T> {
     pub(super) fn into_vec(self) -> Result<Vec<T>> {
         match self {
             Self::Held(records, _) => Ok(records),
-            Self::Spilled(source, stop) => read_all(&*source, &stop),
+            Self::Spilled(source) => source.open()?.collect(),
         }
     }
 
-    /// The same for stages that have states of their own beside it: records that take more of the memory than
-    /// their merge from the file would go there. So whatever runs in some memory runs in more.
+    /// The same for stages that have states of their own beside it: [much](Memory::is_much) goes to the file. So
+    /// whatever runs in some memory runs in more.
     ///
     /// # Errors
     ///
     /// If the temporary file cannot be written, and if the run is cancelled.
     fn beside_others(self) -> Result<Self> {
         match self {
-            Self::Held(records, Some(memory))
-                if T::HAS_FORM && memory.reserved.bytes() > most_of_merge(&memory.budget) =>
-            {
+            Self::Held(records, Some(memory)) if T::HAS_FORM && memory.is_much() => {
                 let run = RecordRun::write(&memory.budget, records.into_iter().map(Ok))?;
-                Ok(Self::Spilled(Box::new(OneRun { budget: memory.budget, run }), memory.stop))
+                Ok(Self::Spilled(Box::new(OneRun { budget: memory.budget, run })))
             }
             records => Ok(records),
         }
@@ -104,7 +107,7 @@ impl<T: Spill> Ordered<T> {
     fn to_vec(&self) -> Result<Vec<T>> {
         match self {
             Self::Held(records, _) => Ok(records.clone()),
-            Self::Spilled(source, stop) => read_all(&**source, stop),
+            Self::Spilled(source) => source.open()?.collect(),
         }
     }
 
@@ -115,15 +118,12 @@ impl<T: Spill> Ordered<T> {
     /// As [`into_vec`](Self::into_vec), and those of `out`.
     #[cfg(feature = "cli")]
     pub(super) fn send(self, out: &mut Pieces<'_>) -> Result<()> {
-        let (mut records, stop): (RecordIter<T>, _) = match self {
-            Self::Held(records, _) => (Box::new(records.into_iter().map(Ok)), None),
-            Self::Spilled(source, stop) => (source.open()?, Some(stop)),
+        let mut records: RecordIter<T> = match self {
+            Self::Held(records, _) => Box::new(records.into_iter().map(Ok)),
+            Self::Spilled(source) => source.open()?,
         };
         let mut bytes = Vec::new();
         loop {
-            if stop.as_ref().is_some_and(Stop::is_cancelled) {
-                return Err(Error::Cancelled);
-            }
             let batch = next_batch(&mut records, usize::MAX)?;
             if batch.is_empty() {
                 return Ok(());
@@ -157,7 +157,7 @@ impl<T: Spill> Ordered<T> {
                 at += batch.len();
                 (!batch.is_empty()).then(|| Ok(Batch::of(batch.to_vec())))
             }
-            Self::Spilled(source, _) => {
+            Self::Spilled(source) => {
                 let records = match &mut reading {
                     Some(records) => records,
                     none => match source.open() {
@@ -196,14 +196,6 @@ fn next_batch<T: Spill>(records: &mut RecordIter<T>, most: usize) -> Result<Vec<
         batch.push(record);
     }
     Ok(batch)
-}
-
-fn read_all<T>(source: &dyn Source<T>, stop: &Stop) -> Result<Vec<T>> {
-    let records = source.open()?.enumerate().map(|(n, record)| match n % BATCH {
-        0 if stop.is_cancelled() => Err(Error::Cancelled),
-        _ => record,
-    });
-    records.collect()
 }
 
 /// What makes an item of so many first records. The step that takes them and the verbs with it are given.

@@ -177,13 +177,13 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
         let fits = !state.has_spilled() && reserved.try_grow(needs);
         if T::HAS_FORM && !fits {
             self.spill_all(&mut state, budget)?;
-            return self.in_file(context, budget, state);
+            return self.in_file(budget, state);
         }
         // What has no form in bytes is merged all the same: it is there.
         reserved.set(needs);
         let records = self.merged(context, state)?;
         reserved.set(held(&records, heap_of(&records)) as u64);
-        Ok(Ordered::Held(records, Some(Memory::new(context, budget, reserved))))
+        Ok(Ordered::Held(records, Some(Memory::new(budget, reserved))))
     }
 
     /// All records in memory in order.
@@ -192,12 +192,7 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
         merged_on_threads(context, records_of(state.runs), self.most, &self.compare)
     }
 
-    fn in_file(
-        &self,
-        context: &Context,
-        budget: &Arc<Budget>,
-        state: Unsorted<T>,
-    ) -> Result<Ordered<T>> {
+    fn in_file(&self, budget: &Arc<Budget>, state: Unsorted<T>) -> Result<Ordered<T>> {
         let runs = state.runs.into_iter().filter_map(|run| match run {
             Run::Spilled(run) => Some(run),
             Run::Held { .. } => None,
@@ -205,7 +200,7 @@ impl<T: Spill, C: Fn(&T, &T) -> Ordering + Send + Sync + 'static> Sorting<T, C> 
         let runs = reduce_runs(budget, runs.collect(), self.most, &*self.compare)?;
         let (budget, compare) = (Arc::clone(budget), Arc::clone(&self.compare));
         let source = SortedRuns { budget, runs, compare, most: self.most };
-        Ok(Ordered::Spilled(Box::new(source), context.stop.clone()))
+        Ok(Ordered::Spilled(Box::new(source)))
     }
 }
 

@@ -300,7 +300,7 @@ impl<'b> Batch<'b> {
             frames: Vec::new(),
             holds: 0,
             spent: Duration::ZERO,
-            packs: budget.file.codec.packs(),
+            packs: false,
             extents: Vec::new(),
             waiting: 0,
         }
@@ -313,6 +313,9 @@ impl<'b> Batch<'b> {
     /// If the folder has no room for it, or the file may not grow.
     pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<()> {
         let start = self.frames.len();
+        if start == 0 {
+            self.packs = self.budget.file.codec.packs();
+        }
         let begun = Instant::now();
         let packed = self.packs && pack(bytes, &mut self.frames);
         if !packed {
@@ -334,7 +337,6 @@ impl<'b> Batch<'b> {
         file.codec.enter(self.packs, self.holds, self.spent + begun.elapsed());
         self.extents[self.waiting..].iter_mut().for_each(|extent| extent.at += at);
         (self.waiting, self.holds, self.spent) = (self.extents.len(), 0, Duration::ZERO);
-        self.packs = file.codec.packs();
         self.frames.clear();
         // A single large piece must not keep its memory.
         self.frames.shrink_to(2 * WRITE);

@@ -25,11 +25,10 @@ fn allocated(bytes: usize) -> usize {
 crate::in_memory! { &'static str, PathBuf, OsString }
 crate::generic_in_memory! {
     [T: Sync] &'static [T],
-    [T: Spill] VecDeque<T>,
     [T: Spill, E: Spill] Result<T, E>,
 }
 
-/// Collections of records that hold each key once, as a number and the records.
+/// Collections of records, as a number and the records.
 macro_rules! collections {
     ($($collection:ty: [$($bounds:tt)*], $record:ty, $save:expr, $heap:expr;)*) => {$(
         impl<$($bounds)*> Spill for $collection {
@@ -56,6 +55,7 @@ collections! {
     BTreeMap<K, V>: [K: Spill + Ord, V: Spill], (K, V),
         |(key, value): (&K, &V), bytes: &mut _| key.save(bytes) && value.save(bytes),
         |(key, value)| key.heap_size() + value.heap_size();
+    VecDeque<T>: [T: Spill], T, |record: &T, bytes: &mut _| record.save(bytes), T::heap_size;
     BTreeSet<T>: [T: Spill + Ord], T, |record: &T, bytes: &mut _| record.save(bytes), T::heap_size;
     HashMap<K, V, S>: [K: Spill + Eq + Hash, V: Spill, S: BuildHasher + Default + Clone + Send + Sync + 'static], (K, V),
         |(key, value): (&K, &V), bytes: &mut _| key.save(bytes) && value.save(bytes),

@@ -48,10 +48,11 @@ use crate::table::saved;
     note = "to let them go to a file when they outgrow the memory of the run, implement `creel::operators::Spill`"
 )]
 pub trait Spill: Clone + Send + Sync + 'static {
-    /// True if records of this type have a form in bytes: [`save`](Self::save) appends all of them, or none.
+    /// True if records of this type have a form in bytes: [`save`](Self::save) is true for each of them, and if
+    /// they have none, it is true for none.
     const HAS_FORM: bool;
 
-    /// Appends a record to bytes, for [`load`](Self::load). `false` if records of this type
+    /// Appends a record to bytes, one byte at least, for [`load`](Self::load). `false` if records of this type
     /// [have no form](Self::HAS_FORM) in bytes; some bytes may have been appended then.
     ///
     /// ```
@@ -61,14 +62,10 @@ pub trait Spill: Clone + Send + Sync + 'static {
     /// assert!(record.save(&mut bytes));
     /// assert_eq!(Spill::load(&mut &bytes[..]), Some(record));
     /// ```
-    fn save(&self, _bytes: &mut Vec<u8>) -> bool {
-        false
-    }
+    fn save(&self, bytes: &mut Vec<u8>) -> bool;
 
     /// Takes a record off the front of bytes; `None` if none was saved as these.
-    fn load(_bytes: &mut &[u8]) -> Option<Self> {
-        None
-    }
+    fn load(bytes: &mut &[u8]) -> Option<Self>;
 
     /// The bytes of memory that a record points to, about, with what the allocator needs for them. A run
     /// counts them as part of its memory.
@@ -125,6 +122,14 @@ macro_rules! generic_in_memory {
     ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
         impl<$($generics)*> $crate::Spill for $type {
             const HAS_FORM: bool = false;
+
+            fn save(&self, _: &mut ::std::vec::Vec<u8>) -> bool {
+                false
+            }
+
+            fn load(_: &mut &[u8]) -> ::std::option::Option<Self> {
+                None
+            }
 
             fn heap_size(&self) -> usize {
                 0
