@@ -76,6 +76,10 @@ pub(super) fn made_elsewhere(
         let state: NamedState = ("the state of all".to_owned(), Box::new(ReadShared::of(state)));
         let (held, tail) = pass.gather(&shared, *digest, vec![state], context)?;
         tail.check_whole()?;
+        // As one machine that can read nothing: there is no answer.
+        if pass.missing() == Missing::Report && tail.report.entries_read() == 0 {
+            tail.report.first_unread()?;
+        }
         tail.report.tell(&context.progress);
         whole_outcome(context, held, &group)
     }))

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use futures::channel::oneshot::{Receiver, Sender, channel};
 use serde_json::{Value, json};
@@ -50,34 +51,39 @@ impl Connection {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
             command.spawn().map_err(|error| failed("creel-dask cannot be started", &error))?;
-        let (input, output, mut told) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let told = drained(child.stderr.take())?;
         let mut output = output.map(BufReader::new);
         let first = output.as_mut().and_then(|output| read(output).ok());
         let Some((Value::String(address), output)) =
             first.and_then(|(header, _)| header.get("connected").cloned()).zip(output)
         else {
-            // It ends, and says why before.
-            let mut text = String::new();
-            let _ = told.as_mut().map(|told| told.read_to_string(&mut text));
-            let _ = child.wait();
-            return Err(why(&text));
+            // It ends with its input, and says why before.
+            drop(input);
+            return Err(ended(&mut child, told));
         };
         let waiting: Arc<Mutex<Waiting>> = Arc::default();
-        let connection =
-            Self { child: Some(child).into(), input: input.into(), waiting: Arc::clone(&waiting) };
+        let connection = Arc::new(Self {
+            child: Some(child).into(),
+            input: input.into(),
+            waiting: Arc::clone(&waiting),
+        });
+        let of_thread = Arc::downgrade(&connection);
         let thread = std::thread::Builder::new().name("creel cluster".to_owned());
         let reading = thread.spawn(move || {
             answer_all(output, &waiting);
-            let mut text = String::new();
-            let _ = told.as_mut().map(|told| told.read_to_string(&mut text));
+            // What answers no more may still wait for requests.
+            if let Some(connection) = of_thread.upgrade() {
+                *lock(&connection.input) = None;
+            }
+            let text = told.join().unwrap_or_default();
             let mut waiting = lock(&waiting);
             let error = why(&text);
             waiting.of.drain().for_each(|(_, sender)| drop(sender.send(Err(error.clone()))));
             waiting.over = Some(error);
         });
         reading.map_err(|error| failed("no thread can be started", &error))?;
-        Ok((Arc::new(connection), address))
+        Ok((connection, address))
     }
 
     /// One that answers nothing, for this reason.
@@ -130,6 +136,32 @@ impl Drop for Connection {
         *lock(&self.input) = None;
         let _ = lock(&self.child).as_mut().map(Child::wait);
     }
+}
+
+/// Reads the standard error of a process to its end, on a thread of its own: the process must not wait for that. The
+/// thread gives the last of it.
+fn drained(told: Option<ChildStderr>) -> Result<JoinHandle<String>> {
+    /// The bytes that an error quotes at most.
+    const LAST: usize = 64 << 10;
+    let thread = std::thread::Builder::new().name("creel cluster errors".to_owned());
+    let draining = thread.spawn(move || {
+        let (mut text, mut told) = (Vec::new(), told.map(BufReader::new));
+        while let Some(told) = &mut told
+            && told.read_until(b'\n', &mut text).is_ok_and(|read| read > 0)
+        {
+            if text.len() > 2 * LAST {
+                text.drain(..text.len() - LAST);
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    draining.map_err(|error| failed("no thread can be started", &error))
+}
+
+/// Why a process that has no input any more has ended, or ends now.
+fn ended(child: &mut Child, told: JoinHandle<String>) -> Error {
+    let _ = child.wait();
+    why(&told.join().unwrap_or_default())
 }
 
 /// Hands on answers until there are no more.

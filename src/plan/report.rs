@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Shown;
 use crate::progress::{InputOrder, Tally};
-use crate::{Error, Progress};
+use crate::{Error, Progress, Result};
 
 /// What was passed over by the runs of which a state is: entries that could not be read, damage, and
 /// records that are not valid.
@@ -70,17 +70,15 @@ impl Report {
         }
     }
 
+    /// The first entry that could not be read, if there is one, as an error.
+    pub(crate) fn first_unread(&self) -> Result<()> {
+        self.unread_told.first().map_or(Ok(()), |(_, told)| Err(elsewhere(told)))
+    }
+
     /// Tells the counters of a run of what was passed over elsewhere for it.
     pub(crate) fn tell(&self, progress: &Progress) {
         let (replaced, skipped) = (self.replaced, self.skipped);
         progress.add_tally(Tally { replaced, skipped, first: None });
-        let elsewhere = |text: &String| Error::Cluster {
-            kind: "unread".to_owned(),
-            worker: None,
-            place: None,
-            message: text.clone(),
-            retry: false,
-        };
         for (n, (_, text)) in self.unread_told.iter().enumerate() {
             let at = InputOrder { object: n, ..InputOrder::default() };
             progress.add_listed_unread(at, elsewhere(text));
@@ -186,6 +184,12 @@ impl Report {
     pub fn first_invalid(&self) -> Option<(&str, &str)> {
         self.first_invalid.as_ref().map(|(place, reason)| (&**place, &**reason))
     }
+}
+
+/// The error for what was passed over elsewhere.
+fn elsewhere(text: &str) -> Error {
+    let (kind, message) = ("unread".to_owned(), text.to_owned());
+    Error::Cluster { kind, worker: None, place: None, message, retry: false }
 }
 
 fn extend<T>(told: &mut Vec<T>, more: Vec<T>) {

@@ -113,8 +113,7 @@ class Calls:
         threading.Thread(target=asked, daemon=True).start()
 
     def restart(self) -> dict[str, Any]:
-        """Restarts the workers. The program has given up its calls before."""
-        self.futures.clear()
+        """Restarts the workers. Calls that are under way are answered as cancelled."""
         self.client.restart()
         return {}
 
