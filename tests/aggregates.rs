@@ -6,6 +6,7 @@ use std::fs;
 use creel::aggregate::{
     count, count_if, first, last, list, max, max_by, mean, min, nunique, p90, std, sum, topk, var,
 };
+use creel::operators::InMemory;
 use creel::{Bag, Error, ReadOptions, Run};
 use proptest::prelude::*;
 
@@ -123,12 +124,12 @@ fn groups_without_a_form_for_the_disk_are_refused_over_the_memory_of_a_run() {
             assert!(error.to_string().contains("has no form for the disk"), "{error}");
         }
     };
-    // Lists of values, and what closures make, are known to nobody but their type.
-    let lists = numbers.clone().group_by(|n| n % 50_000).aggregate(list(|n: &u64| *n));
+    let (seat, add) = (|n: &u64| InMemory(*n), |a: InMemory<u64>, b: u64| InMemory(*a + b));
+    let lists = numbers.clone().group_by(|n| n % 50_000).aggregate(list(seat));
     refused(&|run| run.compute_blocking(&lists).map(drop));
-    let folds = numbers.clone().fold_by(|n| n % 50_000, || 0, |sum, n| sum + n, |a, b| a + b);
+    let folds = numbers.clone().fold_by(|n| n % 50_000, || InMemory(0), add, |a, b| InMemory(*a + *b));
     refused(&|run| run.compute_blocking(&folds).map(drop));
-    let all = numbers.clone().aggregate(list(|n: &u64| *n));
+    let all = numbers.clone().aggregate(list(seat));
     refused(&|run| run.compute_blocking(&all).map(drop));
     // What fits is not refused.
     let run = Run::new().threads(2).memory(1 << 20);

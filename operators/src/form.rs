@@ -39,6 +39,9 @@ static FORMS: LazyLock<RwLock<Forms>> = LazyLock::new(|| RwLock::new(common()));
 ///     fn load(bytes: &mut &[u8]) -> Option<Self> {
 ///         Spill::load(bytes).map(Self)
 ///     }
+///     fn heap_size(&self) -> usize {
+///         0
+///     }
 /// }
 ///
 /// assert!(!form::is_known::<Vec<Degrees>>());
