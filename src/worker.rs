@@ -192,7 +192,8 @@ impl Client {
     /// Connects to the scheduler of a Dask cluster, whose workers call [registered](register) functions of this program.
     ///
     /// On a worker this is where the function is called, and the process ends: so a program that computes on a cluster,
-    /// too, connects before that, and calls behind it.
+    /// too, connects before that, and calls behind it. In a process that does a step of a computation it connects to
+    /// nothing: there its calls fail, and it knows of no workers.
     ///
     /// # Errors
     ///

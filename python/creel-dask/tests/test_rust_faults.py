@@ -137,3 +137,24 @@ def test_an_end_by_a_signal_cancels_the_remote_work(two: Cluster, tmp_path: path
 def test_a_client_without_a_scheduler_has_a_clear_error(tmp_path: pathlib.Path) -> None:
     done = run(tmp_path, "client-calls", "tcp://127.0.0.1:9", PEPS)
     assert done.returncode == 1 and "no Dask scheduler answers at tcp://127.0.0.1:9" in done.stderr
+
+
+def test_without_a_worker_the_run_says_that_it_waits(tmp_path: pathlib.Path) -> None:
+    with cluster(tmp_path / "c", 0) as made:
+        line = arguments("count", made.address, PEPS)
+        started = subprocess.Popen(
+            line, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert started.stderr
+        assert "no worker is connected" in started.stderr.readline()
+        made.start_worker()
+        out, told = started.communicate(timeout=60)
+        assert (started.returncode, out) == (0, answer(tmp_path, "count")), told
+
+
+def test_the_scheduler_is_named_as_for_the_command(two: Cluster, tmp_path: pathlib.Path) -> None:
+    expected = answer(tmp_path, "count")
+    assert run(tmp_path, "count", f"file:{two.scheduler_file}").stdout == expected
+    assert run(tmp_path, "count", "env", DASK_SCHEDULER_ADDRESS=two.address).stdout == expected
+    done = run(tmp_path, "count", "nonsense://127.0.0.1:9")
+    assert done.returncode == 1 and "unknown address scheme 'nonsense'" in done.stderr
