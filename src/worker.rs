@@ -124,6 +124,9 @@ fn arguments(file: &Path) -> Option<Vec<OsString>> {
 ///         let (path, bytes) = Spill::load(bytes)?;
 ///         Some(Self { path, bytes })
 ///     }
+///     fn heap_size(&self) -> usize {
+///         self.path.heap_size()
+///     }
 /// }
 ///
 /// creel::worker::init();

@@ -127,7 +127,8 @@ fn groups_without_a_form_for_the_disk_are_refused_over_the_memory_of_a_run() {
     let (seat, add) = (|n: &u64| InMemory(*n), |a: InMemory<u64>, b: u64| InMemory(*a + b));
     let lists = numbers.clone().group_by(|n| n % 50_000).aggregate(list(seat));
     refused(&|run| run.compute_blocking(&lists).map(drop));
-    let folds = numbers.clone().fold_by(|n| n % 50_000, || InMemory(0), add, |a, b| InMemory(*a + *b));
+    let folds =
+        numbers.clone().fold_by(|n| n % 50_000, || InMemory(0), add, |a, b| InMemory(*a + *b));
     refused(&|run| run.compute_blocking(&folds).map(drop));
     let all = numbers.clone().aggregate(list(seat));
     refused(&|run| run.compute_blocking(&all).map(drop));

@@ -11,10 +11,11 @@ use creel_operators::{Combiner, Feed, Spill};
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
-#[cfg(feature = "cli")]
-use super::item::Pieces;
-use super::item::{Feeding, Reduced, Reduction, Spills};
+use super::item::{Reduced, Spills};
 use super::ordered::{Memory, Ordered, RecordIter, Source};
+#[cfg(feature = "cli")]
+use super::reduction::Pieces;
+use super::reduction::{Feeding, Reduction};
 use super::verbs::{Code, Text, Verbs};
 use super::{Bag, Item};
 use crate::Result;

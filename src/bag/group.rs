@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use super::base::{self, Base, ValueForm};
 use super::broadcast::Env;
 use super::chain::Chunk;
-use super::item::{Erased, Finish, Reduced, Reduction, Spills};
+use super::item::{Erased, Finish, Reduced, Spills};
 use super::origin::{Chunks, Origin};
 #[cfg(feature = "cli")]
 use super::pass;
+use super::reduction::Reduction;
 use super::sketch;
 use super::tasks::{Alone, Tasks};
 use crate::graph::{Moved, Name, Node, Outcome, Shared, Sketch, Step, Value};
@@ -42,7 +43,7 @@ const ABSENT: u64 = u64::MAX;
 
 /// The reduction of each bag with its state. A state is missing where the others were moved out to be spilled, and it
 /// has no form for the disk.
-pub(super) struct States(Vec<(Arc<dyn Reduction>, Option<Value>)>);
+pub(super) struct States(pub(super) Vec<(Arc<dyn Reduction>, Option<Value>)>);
 
 impl States {
     /// The states that are here, each with its reduction.
@@ -175,32 +176,6 @@ impl Group {
 
     pub(super) fn env<'a>(&'a self, progress: &'a Progress, shared: &'a [Shared]) -> Env<'a> {
         Env { progress, needs: &self.needs, values: shared }
-    }
-}
-
-/// States that go to other processes, and come from them.
-#[cfg(feature = "cli")]
-impl Group {
-    /// Gives the pieces of the state of each reduction, with its number.
-    pub(super) fn send(
-        &self,
-        context: &Context,
-        States(states): States,
-        out: &mut dyn FnMut(usize, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        for (n, (reduction, state)) in states.into_iter().enumerate() {
-            if let Some(state) = state {
-                reduction.send(context, state, &mut |bytes| out(n, bytes))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds a piece to the state of a reduction; `false` if it is none of it.
-    pub(super) fn receive(&self, States(states): &mut States, n: usize, bytes: &[u8]) -> bool {
-        states.get_mut(n).is_some_and(|(reduction, state)| {
-            reduction.receive(state.get_or_insert_with(|| reduction.start()), bytes)
-        })
     }
 }
 

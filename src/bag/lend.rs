@@ -12,7 +12,7 @@ use creel_operators::{Collect, Combiner, Records, Whole};
 
 use super::broadcast::Env;
 use super::chain::{Chunk, Emit, Stage};
-use super::item::{Feeding, Reduction};
+use super::reduction::{Feeding, Reduction};
 use super::verbs::Code;
 use super::{Bag, Item};
 use crate::Result;

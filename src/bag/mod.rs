@@ -24,6 +24,7 @@ mod phases;
 #[cfg(feature = "cli")]
 mod planned;
 mod read;
+mod reduction;
 mod repartition;
 mod sketch;
 mod sorted;

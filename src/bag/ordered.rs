@@ -13,11 +13,11 @@ use creel_operators::Spill;
 
 use super::base::Base;
 use super::chain::{Batch, BatchIter};
-#[cfg(feature = "cli")]
-use super::item::Pieces;
 use super::memory::{Pace, batches, paced};
 use super::origin::{Origin, whole};
 use super::phases::Phase;
+#[cfg(feature = "cli")]
+use super::reduction::Pieces;
 use super::tasks::Tasks;
 use super::verbs::Verbs;
 use super::{Bag, Item};

@@ -15,11 +15,12 @@ use creel_operators::{Combiner, Feed, Spill};
 use super::base::Base;
 use super::broadcast::Env;
 use super::chain::{Chunk, Stage};
-#[cfg(feature = "cli")]
-use super::item::Pieces;
-use super::item::{Feeding, Item, Reduced, Reduction, Spills};
+use super::item::{Item, Reduced, Spills};
 use super::merging::{merged, merged_on_threads};
 use super::ordered::{Memory, Ordered, RecordIter, Source};
+#[cfg(feature = "cli")]
+use super::reduction::Pieces;
+use super::reduction::{Feeding, Reduction};
 use crate::Result;
 use crate::graph::Value;
 use crate::run::Context;

@@ -22,6 +22,7 @@ use crate::plan::{Listing, Partials, Partitions, Plan, Report, RunOf, RunOfParti
 use crate::program::{InputFormat, Program};
 use crate::run::{Context, Job};
 use crate::sink::Write;
+use crate::source::Missing;
 use crate::{Error, Place, Result};
 
 /// Runs a step; returns the exit code. The first argument is `worker`.
@@ -67,21 +68,31 @@ fn list(mut args: Args, list: &args::List) -> Result<u8> {
     let division = super::divide(&args, plan.compiled_program())?;
     let context = super::context(&args, &division);
     let found = |tasks| list_in(&plan, tasks, &context);
-    let written = match (&list.into, list.tasks) {
+    Ok(code(write_listing(&args, list, plan.missing(), &context, found)?))
+}
+
+/// Writes what is found for so many tasks at least: a file for each task, or one of all.
+fn write_listing(
+    args: &Args,
+    list: &args::List,
+    missing: Missing,
+    context: &Context,
+    found: impl Fn(Option<usize>) -> Result<Listing>,
+) -> Result<Written> {
+    match (&list.into, list.tasks) {
         (Some(folder), Some(tasks)) => {
-            partial::write_state(&args, Out::names(), plan.missing(), &context, |names| {
+            partial::write_state(args, Out::names(), missing, context, |names| {
                 let listing = found(Some(tasks))?;
-                write_tasks(&args, &listing, tasks, folder, &context, names)?;
+                write_tasks(args, &listing, tasks, folder, context, names)?;
                 Ok(listing.report().clone())
-            })?
+            })
         }
-        _ => partial::write_state(&args, out(&args), plan.missing(), &context, |target| {
+        _ => partial::write_state(args, out(args), missing, context, |target| {
             let listing = found(None)?;
             listing.write(0..listing.len(), target)?;
             Ok(listing.report().clone())
-        })?,
-    };
-    Ok(code(written))
+        }),
+    }
 }
 
 /// Writes a file for each task, and prints its name.

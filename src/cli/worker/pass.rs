@@ -7,7 +7,7 @@ use super::super::args::{self, Args};
 use super::super::{message, monitor, partial, record};
 use super::args::Step;
 use crate::bag::TextPass;
-use crate::plan::{Listing, Partitions, Report, StepPlan};
+use crate::plan::{Partitions, Report, StepPlan};
 use crate::run::{Context, Stop};
 use crate::{Error, Place, Result, Run, cluster};
 
@@ -74,22 +74,8 @@ impl ProgramStep {
         let missing = pass.missing();
         let written = match &self.step {
             Step::List(list) => {
-                let listing = |tasks| pass.list(digest, tasks, &context);
-                match (&list.into, list.tasks) {
-                    (Some(folder), Some(tasks)) => {
-                        let names = partial::Out::names();
-                        partial::write_state(&args, names, missing, &context, |names| {
-                            let listing = listing(Some(tasks))?;
-                            super::write_tasks(&args, &listing, tasks, folder, &context, names)?;
-                            Ok(listing.report().clone())
-                        })
-                    }
-                    _ => partial::write_state(&args, super::out(&args), missing, &context, |out| {
-                        let listing: Listing = listing(None)?;
-                        listing.write(0..listing.len(), out)?;
-                        Ok(listing.report().clone())
-                    }),
-                }
+                let found = |tasks| pass.list(digest, tasks, &context);
+                super::write_listing(&args, list, missing, &context, found)
             }
             Step::Run(run) => {
                 let given = &run.partitions;

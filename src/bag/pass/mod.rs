@@ -4,23 +4,27 @@
 //! group, so no code has to go there. A pass has the operations of a plan: it is listed, run over some partitions,
 //! and states are merged; the state of all is put in the place of what the pass would have come to here.
 
-use std::collections::HashMap;
+mod made;
+mod refused;
+
 use std::fmt::Write as _;
 use std::io::Read;
 use std::sync::Arc;
 
+pub(crate) use self::made::MadePasses;
+pub(super) use self::made::made_elsewhere;
+use self::refused::{called, goes, stays, unknown_form};
 use super::computation::Computation;
 use super::group::{Group, States};
-use super::item::Work;
 use super::origin::{Chunks, Origin};
 use super::verbs::{Code, Verb};
-use crate::graph::{self, Moved, Name, Node, Shared, Step};
+use crate::graph::{self, Moved, Node, Shared};
 use crate::output::is_input;
 use crate::plan::{
     Digest, Listing, Partitions, PassReader, PassWriter, Piece, ReadPartitions, Report, StateTail,
     list_job,
 };
-use crate::run::{Context, Held, Job, Order, Pass, reduction, whole_of, whole_outcome};
+use crate::run::{Context, Held, Job, Order, Pass, reduction, whole_of};
 use crate::sink::Write;
 use crate::source::Missing;
 use crate::{Error, Result};
@@ -30,80 +34,6 @@ pub(crate) struct TextPass(Arc<Group>);
 
 /// A state that is read: its name in messages, and its bytes.
 pub(crate) type NamedState = (String, Box<dyn Read>);
-
-/// The states of passes that were made elsewhere, by the group.
-#[derive(Clone, Default)]
-pub(crate) struct MadePasses(HashMap<usize, Made>);
-
-#[derive(Clone)]
-struct Made {
-    digest: Digest,
-    state: Arc<[u8]>,
-}
-
-impl MadePasses {
-    /// Adds the state of all that a pass reads.
-    pub(crate) fn add(&mut self, pass: &TextPass, digest: Digest, state: Arc<[u8]>) {
-        self.0.insert(key(&pass.0), Made { digest, state });
-    }
-
-    /// The same run, to which these are known.
-    pub(crate) fn known_to(self, context: &Context) -> Context {
-        Context { made: Some(Arc::new(self)), ..context.clone() }
-    }
-}
-
-/// What a group is known by while a computation has it.
-fn key(group: &Arc<Group>) -> usize {
-    Arc::as_ptr(group) as usize
-}
-
-/// The task that makes the state of a pass which was made elsewhere, if it was.
-pub(super) fn made_elsewhere(
-    context: &Context,
-    group: &Arc<Group>,
-    shared: &[Shared],
-) -> Option<Arc<Node>> {
-    let made = Arc::clone(context.made.as_ref()?).downcast::<MadePasses>().ok()?;
-    let key = key(group);
-    made.0.get(&key)?;
-    let (group, shared) = (Arc::clone(group), shared.to_vec());
-    Some(Node::new(Name::Only("states"), [], move |context, _| {
-        let Some(Made { digest, state }) = made.0.get(&key) else {
-            unreachable!("it was there before")
-        };
-        let pass = TextPass(Arc::clone(&group));
-        let state: NamedState = ("the state of all".to_owned(), Box::new(ReadShared::of(state)));
-        let (held, tail) = pass.gather(&shared, *digest, vec![state], context)?;
-        tail.check_whole()?;
-        // As one machine that can read nothing: there is no answer.
-        if pass.missing() == Missing::Report && tail.report.entries_read() == 0 {
-            tail.report.first_unread()?;
-        }
-        tail.report.tell(&context.progress);
-        whole_outcome(context, held, &group)
-    }))
-}
-
-/// Reads shared bytes.
-struct ReadShared {
-    bytes: Arc<[u8]>,
-    at: usize,
-}
-
-impl ReadShared {
-    fn of(bytes: &Arc<[u8]>) -> Self {
-        Self { bytes: Arc::clone(bytes), at: 0 }
-    }
-}
-
-impl Read for ReadShared {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = (&self.bytes[self.at..]).read(buffer)?;
-        self.at += read;
-        Ok(read)
-    }
-}
 
 impl Computation {
     /// The passes over text of tasks that a run begins with, each behind those that it needs.
@@ -121,51 +51,6 @@ impl Computation {
         passes.iter().try_for_each(TextPass::check)?;
         Ok(passes)
     }
-}
-
-/// Fails for work that no other process can do.
-fn goes(work: &Work) -> Result<()> {
-    let reduced = match work {
-        Work::Alone(alone) if alone.blocksize.is_none() => return Ok(()),
-        Work::Alone(alone) => {
-            let what = format!("`{}`", alone.operation);
-            return Err(stays(&what, "it ends the reading as soon as it has its records"));
-        }
-        Work::Task(_) => return Ok(()),
-        Work::Reduce(reduced) => reduced,
-    };
-    let mut origin = &reduced.base.origin;
-    loop {
-        let what = || reduced.base.steps.first().map_or_else(String::new, called);
-        origin = match origin {
-            Origin::Text(_) => return Ok(()),
-            Origin::Memory(_) => {
-                return Err(stays(&what(), "its records are in the memory of this process"));
-            }
-            Origin::Tasks(tasks) => match tasks.phase.as_deref() {
-                Some(phase) => match phase.reduced() {
-                    Some(reduced) => &reduced.base.origin,
-                    None => return Ok(()),
-                },
-                None => return Err(stays(&what(), "its records are of tasks of this process")),
-            },
-        };
-    }
-}
-
-fn stays(what: &str, why: &str) -> Error {
-    let reason =
-        format!("{what} cannot be computed on a cluster: {why}; compute it without a scheduler");
-    Error::Plan { reason }
-}
-
-/// A step and its place in the program.
-fn called(step: &Step) -> String {
-    let mut named = format!("`{}`", step.what);
-    if let Some(at) = step.at {
-        let _ = write!(named, " ({at})");
-    }
-    named
 }
 
 impl TextPass {
@@ -386,18 +271,4 @@ impl TextPass {
         self.0.send(context, states, &mut |result, bytes| writer.chunk(result, bytes))?;
         writer.end(tail)
     }
-}
-
-fn unknown_form(what: &str, name: &str) -> Error {
-    let within = |name: &'_ str, of: &str| -> Option<String> {
-        Some(name.strip_prefix(of)?.strip_suffix('>')?.to_owned())
-    };
-    // That of a type is that of these of it too.
-    let of = ["alloc::vec::Vec<", "core::option::Option<"].iter().find_map(|of| within(name, of));
-    let record = of.as_deref().unwrap_or(name);
-    let reason = format!(
-        "{what} `{record}`, of which creel knows no form in bytes, so it cannot go to another process; implement \
-         `creel::operators::Spill` for it with `HAS_FORM`, and call `creel::worker::form::<{record}>()` in `main`"
-    );
-    Error::Plan { reason }
 }
