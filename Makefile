@@ -59,7 +59,7 @@ cluster: ## Programs on a real Dask cluster: its package typed, its promises kep
 	tests/cluster/install.sh
 	$(CARGO) build --bin creel --example on_cluster --example cluster
 	cd python/creel-dask && ../../target/cluster/client/bin/mypy && \
-		CREEL="$(CURDIR)/target/debug/creel" ../../target/cluster/client/bin/pytest $(CLUSTER)
+		CREEL="$(CURDIR)/target/debug/creel" EXAMPLES="$(CURDIR)/target/debug/examples" ../../target/cluster/client/bin/pytest $(CLUSTER)
 
 .PHONY: command-on-cluster
 command-on-cluster: ## The part of it that runs the command, and what the documentation shows.

@@ -25,7 +25,7 @@
 //!   states are merged in a tree. What is done with the result is done here: [`Item::map`](crate::Item::map), and bags
 //!   of what a reduction gave.
 //! - A process on a worker runs `main` up to the computation that it is a part of. Computations before it that had a
-//!   scheduler are not made again: their states go with the plan. Those without a scheduler are, and whatever else
+//!   scheduler are not made again: their states, or the errors that they failed with, go with the plan. Those without a scheduler are, and whatever else
 //!   `main` does there; what it prints is not shown.
 //! - Workers read the sources, with credentials of their own environment. Arguments of the program are seen there.
 //!
@@ -49,7 +49,7 @@ use crate::cli::ProgramStep;
 use crate::cluster::{self, ClusterClient, Registered, Resources, Scheduler, Submitter};
 use crate::graph::client::Client;
 use crate::graph::delayed::{Function, Sent};
-use crate::plan::{KnownState, PassId};
+use crate::plan::{Before, PassId};
 use crate::run::Context;
 use crate::{Error, Result};
 
@@ -68,8 +68,8 @@ enum Role {
 
 static ROLE: OnceLock<Role> = OnceLock::new();
 
-/// The states of passes that were made on a cluster so far.
-static STATES: Mutex<Vec<KnownState>> = Mutex::new(Vec::new());
+/// What calls on a cluster came to so far.
+static BEFORE: Mutex<Before> = Mutex::new(Before::new());
 
 /// Lets this program run on workers: what `main` calls first of all.
 ///
@@ -262,19 +262,26 @@ pub(crate) fn compute(
     let made = match role()? {
         Role::Client | Role::WithinStep => {
             // The states of calls before go with the plan. Others may be under way beside this one.
-            let known = STATES.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let submitter = Submitter { scheduler, resources, context };
-            let (made, states) = submitter.make(call, &passes, known)?;
-            STATES.lock().unwrap_or_else(PoisonError::into_inner).extend(states);
-            made
+            let lock = || BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+            let (before, submitter) = (lock().clone(), Submitter { scheduler, resources, context });
+            match submitter.make(call, &passes, &before) {
+                Ok((made, states)) => {
+                    lock().states.extend(states);
+                    made
+                }
+                Err(error) => {
+                    lock().failed.push((call, error.to_string()));
+                    return Err(error);
+                }
+            }
         }
-        Role::Step(step) => in_step(step, call, &passes),
+        Role::Step(step) => in_step(step, call, &passes)?,
     };
     computation.run_roots(&made.known_to(context), &places, &roots)
 }
 
 /// What a call of this number came to before the step; the step itself, if it is of the call.
-fn in_step(step: &ProgramStep, call: u64, passes: &[TextPass]) -> MadePasses {
+fn in_step(step: &ProgramStep, call: u64, passes: &[TextPass]) -> Result<MadePasses> {
     let Some(plan) = step.plan() else {
         let why = "a function is called before the program computes on the cluster: connect first";
         exit(step.fail(&refused(why)).into());
@@ -284,10 +291,14 @@ fn in_step(step: &ProgramStep, call: u64, passes: &[TextPass]) -> MadePasses {
         let same = pass.filter(|pass| pass.digest() == plan.digest);
         exit(same.map_or_else(|| step.fail(&another(passes)), |pass| step.make(plan, pass)).into());
     }
+    if let Some((_, message)) = plan.before.failed.iter().find(|(failed, _)| *failed == call) {
+        let (kind, message) = ("failed".to_owned(), message.clone());
+        return Err(Error::Cluster { kind, worker: None, place: None, message, retry: false });
+    }
     let mut made = MadePasses::default();
     for (number, pass) in passes.iter().enumerate() {
         let id = PassId { call, number: number as u32 };
-        let Some((_, state)) = plan.states.iter().find(|(pass, _)| *pass == id) else {
+        let Some((_, state)) = plan.before.states.iter().find(|(pass, _)| *pass == id) else {
             // The client makes this call beside the one of the step, which another thread comes to.
             loop {
                 std::thread::park();
@@ -295,7 +306,7 @@ fn in_step(step: &ProgramStep, call: u64, passes: &[TextPass]) -> MadePasses {
         };
         made.add(pass, pass.digest(), Arc::clone(state));
     }
-    made
+    Ok(made)
 }
 
 /// The error for a step that finds another computation than its plan is of.

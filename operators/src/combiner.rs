@@ -173,6 +173,18 @@ pub trait Combiner: Send + Sync + 'static {
         self.save(state, bytes) || form::save(state, bytes)
     }
 
+    /// The bytes that it holds, of functions and of values that they have captured: nothing, if it is the same in
+    /// another process.
+    ///
+    /// ```
+    /// use creel_operators::{Combiner, TopK};
+    ///
+    /// assert_eq!(TopK::<u64>::new(3).captured(), 0);
+    /// ```
+    fn captured(&self) -> usize {
+        size_of_val(self)
+    }
+
     /// Merges a state that was [sent](Self::send) into another, behind what that has seen. `false` for bytes that
     /// no state of this kind was sent as.
     fn receive(&self, into: &mut Self::State, bytes: &[u8]) -> bool {
@@ -248,6 +260,10 @@ macro_rules! tuple_combiner {
                 ($(self.$index.join(
                     parts.iter_mut().map(|part| std::mem::take(&mut part.$index)).collect(),
                 ),)*)
+            }
+
+            fn captured(&self) -> usize {
+                0 $(+ self.$index.captured())*
             }
 
             fn send(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool {

@@ -130,7 +130,7 @@ impl<T: Send + 'static> Bag<T> {
     /// The same for every end: a combiner of all records.
     #[track_caller]
     fn ends<C: Feed<T>>(self, operation: &'static str, combiner: C) -> Item<C::Output> {
-        let code = Code::of(&combiner);
+        let code = Code::of_combiner(&combiner);
         self.ends_with(Text::Closure, code, operation, combiner)
     }
 
@@ -291,7 +291,7 @@ impl<T: Send + 'static> Bag<T> {
     /// ```
     #[track_caller]
     pub fn combine<C: Feed<T>>(self, combiner: C) -> Item<C::Output> {
-        let (text, code) = (Text::Rust("a combiner of Rust types"), Code::of(&combiner));
+        let (text, code) = (Text::Rust("a combiner of Rust types"), Code::of_combiner(&combiner));
         self.ends_with(text, code, "combine", combiner)
     }
 

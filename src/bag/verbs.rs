@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use creel_operators::Combiner;
 use creel_operators::typed::Aggregates;
 use twox_hash::XxHash3_64;
 
@@ -72,6 +73,11 @@ impl Code {
             number = number.rotate_left(7).wrapping_mul(31) ^ given.to_bits();
         });
         Self { name: std::any::type_name::<A>(), held: aggregates.captured(), number }
+    }
+
+    /// The functions of a combiner.
+    pub(super) fn of_combiner<C: Combiner>(combiner: &C) -> Self {
+        Self { name: std::any::type_name::<C>(), held: combiner.captured(), number: 0 }
     }
 
     /// Another function beside it.

@@ -10,7 +10,7 @@ use super::scheduler::Scheduler;
 use super::submission::{Asked, Program, Submission, Telling};
 use crate::bag::{MadePasses, TextPass};
 use crate::error::{Shown, concealed_url};
-use crate::plan::{KnownState, PassId, StepPlan};
+use crate::plan::{Before, KnownState, PassId, StepPlan};
 use crate::run::Context;
 use crate::source::Missing;
 use crate::{Error, Place, Result};
@@ -31,7 +31,7 @@ pub(crate) struct Submitter<'a> {
 }
 
 impl Submitter<'_> {
-    /// Makes the passes of a call, one after another; `known` are the states of calls before. Returns the states of this
+    /// Makes the passes of a call, one after another; `before` is what calls before came to. Returns the states of this
     /// one, too.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Submitter<'_> {
         &self,
         call: u64,
         passes: &[TextPass],
-        known: Vec<KnownState>,
+        before: &Before,
     ) -> Result<(MadePasses, Vec<KnownState>)> {
         let (started, mut states) = (started()?, Vec::new());
         let mut made = MadePasses::default();
@@ -51,8 +51,8 @@ impl Submitter<'_> {
             let values = pass.values(&context)?;
             pass.check_forms(&context, &values)?;
             let id = PassId { call, number: number as u32 };
-            let plan =
-                StepPlan { digest, pass: id, values: pass.encode(&values)?, states: known.clone() };
+            let (values, before) = (pass.encode(&values)?, before.clone());
+            let plan = StepPlan { digest, pass: id, values, before };
             let quiet = pass.missing() == Missing::Skip;
             let state = self.submit(&plan.to_bytes()?, &started, quiet)?;
             made.add(pass, digest, Arc::clone(&state));

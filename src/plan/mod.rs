@@ -128,7 +128,7 @@ pub use operations::{Rows, State, finish, list, merge, run, run_shards};
 pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in, list_job};
 pub use partition::Partitions;
 pub(crate) use pass::{
-    KnownState, PassId, PassReader, PassWriter, Piece, ReadPartitions, StateTail, StepPlan,
+    Before, KnownState, PassId, PassReader, PassWriter, Piece, ReadPartitions, StateTail, StepPlan,
 };
 pub use report::Report;
 pub(crate) use shard::MOST_SHARDS;

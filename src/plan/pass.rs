@@ -36,8 +36,24 @@ pub(crate) struct StepPlan {
     pub(crate) pass: PassId,
     /// The values that its steps look at.
     pub(crate) values: Vec<Vec<u8>>,
-    /// What passes before it came to.
+    /// What calls before it came to.
+    pub(crate) before: Before,
+}
+
+/// What calls of a program came to, before the one of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// The states of their passes.
     pub(crate) states: Vec<KnownState>,
+    /// The numbers of those that failed, and why: the program may have gone on.
+    pub(crate) failed: Vec<(u64, String)>,
+}
+
+impl Before {
+    /// An empty one.
+    pub(crate) const fn new() -> Self {
+        Self { states: Vec::new(), failed: Vec::new() }
+    }
 }
 
 /// The state of a pass that was made, as bytes.
@@ -49,6 +65,7 @@ struct StepHead {
     pass: PassId,
     values: u32,
     states: Vec<PassId>,
+    failed: Vec<(u64, String)>,
 }
 
 /// What stands before the bytes of a value or a state, as a frame has one byte at least.
@@ -62,9 +79,10 @@ impl StepPlan {
         writer.frame(&encoded(&StepHead {
             pass: self.pass,
             values: self.values.len() as u32,
-            states: self.states.iter().map(|(pass, _)| *pass).collect(),
+            states: self.before.states.iter().map(|(pass, _)| *pass).collect(),
+            failed: self.before.failed.clone(),
         }))?;
-        let states = self.states.iter().map(|(_, state)| &**state);
+        let states = self.before.states.iter().map(|(_, state)| &**state);
         for part in self.values.iter().map(Vec::as_slice).chain(states) {
             writer.frame(&[&[BYTES], part].concat())?;
         }
@@ -79,7 +97,7 @@ impl StepPlan {
         if !reader.next(&mut frame)? {
             return Err(reader.damaged("it has no beginning; submit it again"));
         }
-        let StepHead { pass, values, states } = decoded(&frame, name)?;
+        let StepHead { pass, values, states, failed } = decoded(&frame, name)?;
         while reader.next(&mut frame)? {
             let Some((&BYTES, part)) = frame.split_first() else {
                 return Err(reader.damaged("a part of it is of no known kind; submit it again"));
@@ -92,7 +110,8 @@ impl StepPlan {
         }
         let of_passes = parts.split_off(values).into_iter().map(Arc::from);
         let states = states.into_iter().zip(of_passes).collect();
-        Ok(Self { digest: reader.digest, pass, values: parts, states })
+        let before = Before { states, failed };
+        Ok(Self { digest: reader.digest, pass, values: parts, before })
     }
 }
 
@@ -287,7 +306,10 @@ mod tests {
             digest: digest(),
             pass,
             values: vec![Vec::new(), vec![7]],
-            states: vec![(PassId { call: 1, number: 0 }, Arc::from([1, 2]))],
+            before: Before {
+                states: vec![(PassId { call: 1, number: 0 }, Arc::from([1, 2]))],
+                failed: vec![(0, "it was lost".to_owned())],
+            },
         };
         let bytes = plan.to_bytes().unwrap();
         assert_eq!(StepPlan::read(&bytes[..], "the plan").unwrap(), plan);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use creel::aggregate::{count, max, mean, p99};
 use creel::client::{Client, as_completed};
 use creel::cluster::{ClusterClient, Registered, Scheduler};
-use creel::operators::{Max, Spill};
+use creel::operators::{Max, Spill, TopK};
 use creel::{Bag, Compute, Error, ReadOptions, Result, Run, delayed, worker};
 use futures::StreamExt;
 use futures::executor::block_on;
@@ -77,7 +77,7 @@ impl Program {
                 lines.clone().words().topk_by(5, |word| word.len()),
                 lines.clone().map(|line| line.len()).min(),
                 lines.clone().topk(3),
-                lines.map(|line| line.len()).combine((Max::new(), creel::operators::Count)),
+                lines.map(|line| line.len()).combine((Max::new(), TopK::new(2))),
             )),
             "fold" => {
                 let lengths = lines.fold(
@@ -118,6 +118,12 @@ impl Program {
                 let counts = lines.words().frequencies();
                 let of_counts = counts.clone().into_bag().map(|(_, n)| n).frequencies();
                 self.print(&(counts.topk(3), of_counts.topk(3)))
+            }
+            "after-failure" => {
+                // It fails at the client, and is not made again on a worker.
+                let failed = self.run.compute_blocking(&lines.clone().map(panics).count());
+                println!("{}", failed.is_err());
+                self.print(&lines.count())
             }
             "argument" => {
                 let longest = lines.clone().map(|line| line.len()).max();
@@ -222,6 +228,10 @@ impl Program {
             _ => Err(Error::Plan { reason: format!("there is no mode {mode}") }),
         }
     }
+}
+
+fn panics(line: String) -> usize {
+    line.chars().next().map_or_else(|| panic!("an empty line"), char::len_utf8)
 }
 
 /// A list with one number more.

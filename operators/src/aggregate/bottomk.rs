@@ -69,6 +69,10 @@ impl<O: Value<Owned = O> + Send + 'static> Combiner for BottomK<O> {
     fn finish(&self, state: Self::State) -> Vec<O> {
         self.reversed.finish(state).into_iter().map(|Reverse(record)| record).collect()
     }
+
+    fn captured(&self) -> usize {
+        0
+    }
 }
 
 impl<T: Value> Feed<T> for BottomK<T::Owned> {

@@ -83,6 +83,10 @@ impl<O: Value<Owned = O> + Send + 'static> Combiner for TopK<O> {
     fn finish(&self, state: Vec<O>) -> Vec<O> {
         self.first().sorted(state)
     }
+
+    fn captured(&self) -> usize {
+        0
+    }
 }
 
 impl<T: Value> Feed<T> for TopK<T::Owned> {

@@ -62,6 +62,10 @@ where
     fn finish(&self, state: Self::State) -> Vec<O> {
         self.pairs.finish(state).into_iter().map(|(_, Reverse(record))| record).collect()
     }
+
+    fn captured(&self) -> usize {
+        0
+    }
 }
 
 impl<Q: Value, T: Value> Feed<(Q, T)> for TopKBy<Q::Owned, T::Owned> {

@@ -118,6 +118,10 @@ where
         saved
     }
 
+    fn captured(&self) -> usize {
+        size_of::<F>() + self.aggregates.captured()
+    }
+
     fn load(&self, into: &mut Self::State, mut bytes: &[u8]) -> bool {
         let Some(groups) = crate::table::saved::take(&mut bytes) else { return false };
         let Some(keys) = Keys::load(groups as usize, &mut bytes) else { return false };

@@ -79,6 +79,10 @@ impl<A: Aggregates + Send + Sync + 'static> Combiner for Whole<A> {
         saved
     }
 
+    fn captured(&self) -> usize {
+        self.0.captured()
+    }
+
     fn load(&self, into: &mut Self::State, bytes: &[u8]) -> bool {
         let Some((&1, rest)) = bytes.split_first() else { return bytes.is_empty() };
         let mut reader = Reader::new(rest);
