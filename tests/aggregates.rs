@@ -6,7 +6,6 @@ use std::fs;
 use creel::aggregate::{
     count, count_if, first, last, list, max, max_by, mean, min, nunique, p90, std, sum, topk, var,
 };
-use creel::operators::InMemory;
 use creel::{Bag, Error, ReadOptions, Run};
 use proptest::prelude::*;
 
@@ -113,6 +112,24 @@ fn groups_over_the_memory_of_a_run_are_spilled_and_the_same() {
     }
 }
 
+/// A record without a form in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Seat(u64);
+creel::operators::key!(Seat);
+
+#[test]
+fn lists_of_groups_over_the_memory_of_a_run_are_the_same() {
+    let lists = Bag::from_iter(0..60_000_u64)
+        .group_by(|n| n % 20_000)
+        .aggregate(list(|n: &u64| n.to_string()));
+    let expected = creel::compute_all_blocking(&lists).expect("it fits");
+    for threads in 1..4 {
+        let run = Run::new().threads(threads).memory(1 << 20);
+        let found = run.compute_blocking(&lists).expect("it is spilled");
+        assert!(found == expected, "{threads} threads");
+    }
+}
+
 #[test]
 fn groups_without_a_form_for_the_disk_are_refused_over_the_memory_of_a_run() {
     let numbers = Bag::from_iter(0..200_000_u64);
@@ -124,11 +141,10 @@ fn groups_without_a_form_for_the_disk_are_refused_over_the_memory_of_a_run() {
             assert!(error.to_string().contains("has no form for the disk"), "{error}");
         }
     };
-    let (seat, add) = (|n: &u64| InMemory(*n), |a: InMemory<u64>, b: u64| InMemory(*a + b));
+    let (seat, add) = (|n: &u64| Seat(*n), |a: Seat, b: u64| Seat(a.0 + b));
     let lists = numbers.clone().group_by(|n| n % 50_000).aggregate(list(seat));
     refused(&|run| run.compute_blocking(&lists).map(drop));
-    let folds =
-        numbers.clone().fold_by(|n| n % 50_000, || InMemory(0), add, |a, b| InMemory(*a + *b));
+    let folds = numbers.clone().fold_by(|n| n % 50_000, || Seat(0), add, |a, b| Seat(a.0 + b.0));
     refused(&|run| run.compute_blocking(&folds).map(drop));
     let all = numbers.clone().aggregate(list(seat));
     refused(&|run| run.compute_blocking(&all).map(drop));
