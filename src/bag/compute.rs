@@ -69,10 +69,10 @@ impl Run {
     /// form in bytes ([`Spill`](crate::operators::Spill)), and records that are [sorted](crate::Bag::sort) or
     /// [distinct](crate::Bag::distinct), go to a file without a name in a [folder](Self::tmpdir) when all together
     /// outgrow these, and are merged from there, in the order of the input where that matters. Keys and records
-    /// of your own types without such a form, the largest of many records, and lists and folds of groups stay in
-    /// memory: over these bytes the run is refused, by [`Error::Memory`]. What is computed beside them in one
-    /// pass is spilled all the same. Results have to fit; sorted and distinct records are handed on from the
-    /// file to what follows them.
+    /// of your own types without such a form, lists of them by groups, the largest of many records, and folds of
+    /// groups stay in memory: over these bytes the run is refused, by [`Error::Memory`]. What is computed beside
+    /// them in one pass is spilled all the same. Results have to fit; sorted and distinct records are handed on
+    /// from the file to what follows them.
     ///
     /// Results of [`stream`](crate::Run::stream) that wait for those before them are part of it, by the size of
     /// their records and of the text that they were made of. The window of a decoder (zstd, xz) is a quarter of
