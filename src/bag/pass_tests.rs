@@ -163,6 +163,16 @@ fn digests_tell_what_passes_are_made_of() {
     let split = |at: &str| lines().split(at);
     assert_eq!(digest(split(",")), digest(split(",")));
     assert_ne!(digest(split(",")), digest(split(";")));
+    // Two closures of one function, given to one line of it.
+    fn keep(keep: impl Fn(&String) -> bool + Send + Sync + 'static) -> Bag<String> {
+        lines().filter(keep)
+    }
+    let kept = |long: bool| match long {
+        true => keep(|line| line.len() > 3),
+        false => keep(|line| line.contains("GET")),
+    };
+    assert_eq!(digest(kept(true)), digest(kept(true)));
+    assert_ne!(digest(kept(true)), digest(kept(false)));
     let read = |pattern: &str| creel_read(pattern);
     assert_ne!(digest(read("fixtures/access.log")), digest(read("fixtures/access.jsonl")));
 }

@@ -1,6 +1,8 @@
 //! What each step of a bag is in the language of the command, where it is in it.
 
+use std::any::TypeId;
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use creel_operators::Combiner;
@@ -54,6 +56,9 @@ impl Text {
 pub(super) struct Code {
     /// Their type, which names where they stand.
     pub(super) name: &'static str,
+    /// A hash of the identity of the type, as all closures of a function share a name: the same in all processes of
+    /// one executable.
+    pub(super) id: u64,
     /// The bytes that they hold: what they have captured of the process.
     pub(super) held: usize,
     /// What else it was given, in bits: a number, or the hash of a text.
@@ -62,27 +67,34 @@ pub(super) struct Code {
 
 impl Code {
     /// A function, or several in one value.
-    pub(super) fn of<F>(_: &F) -> Self {
-        Self { name: std::any::type_name::<F>(), held: size_of::<F>(), number: 0 }
+    pub(super) fn of<F: 'static>(_: &F) -> Self {
+        Self { held: size_of::<F>(), ..Self::of_type::<F>() }
+    }
+
+    fn of_type<F: 'static>() -> Self {
+        let mut hasher = DefaultHasher::new();
+        TypeId::of::<F>().hash(&mut hasher);
+        Self { name: std::any::type_name::<F>(), id: hasher.finish(), ..Self::default() }
     }
 
     /// The functions of aggregates, and the numbers that these were given.
-    pub(super) fn of_aggregates<A: Aggregates>(aggregates: &A) -> Self {
+    pub(super) fn of_aggregates<A: Aggregates + 'static>(aggregates: &A) -> Self {
         let mut number = 0_u64;
         aggregates.parameters(&mut |given| {
             number = number.rotate_left(7).wrapping_mul(31) ^ given.to_bits();
         });
-        Self { name: std::any::type_name::<A>(), held: aggregates.captured(), number }
+        Self { held: aggregates.captured(), number, ..Self::of_type::<A>() }
     }
 
     /// The functions of a combiner.
     pub(super) fn of_combiner<C: Combiner>(combiner: &C) -> Self {
-        Self { name: std::any::type_name::<C>(), held: combiner.captured(), number: 0 }
+        Self { held: combiner.captured(), ..Self::of_type::<C>() }
     }
 
     /// Another function beside it.
-    pub(super) fn and<F>(self, _: &F) -> Self {
-        Self { held: self.held + size_of::<F>(), ..self }
+    pub(super) fn and<F: 'static>(self, other: &F) -> Self {
+        let other = Self::of(other);
+        Self { held: self.held + other.held, id: self.id.rotate_left(9) ^ other.id, ..self }
     }
 
     /// No function, but a text.

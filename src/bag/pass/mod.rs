@@ -125,8 +125,8 @@ impl TextPass {
         );
         for bag in &self.0.bags {
             for Verb { step, text: verb, code } in bag.base.verbs.steps() {
-                let Code { name, held, number } = code;
-                let _ = writeln!(text, "{} {verb:?} {name} {held} {number}", called(step));
+                let Code { name, id, held, number } = code;
+                let _ = writeln!(text, "{} {verb:?} {name} {id} {held} {number}", called(step));
             }
             let _ = writeln!(text, "{} {:?}", bag.ordered, bag.spills);
         }
