@@ -222,6 +222,8 @@ impl Program {
             "loud" => {
                 println!("to standard output");
                 eprintln!("to standard error");
+                // As loggers write, and as records of creel begin.
+                eprintln!(r#"{{"level":"warn","error":"timeout","report":null,"progress":3}}"#);
                 std::io::stdout().write_all(b"\xff\n").expect("it is written");
                 self.print(&lines.count())
             }

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import dask.config
 import distributed
@@ -230,16 +230,19 @@ class Process:
             record = json.loads(line)
         except ValueError:
             record = None
-        if not isinstance(record, dict):
+        found = record if isinstance(record, dict) else {}
+        # A program in Rust may write JSON of its own, which is text here.
+        error, report, progress = (found.get(name) for name in ("error", "report", "progress"))
+        if is_record(error, "kind", "message", "retry"):
+            errors.append(error)
+        elif is_record(report, "entries_unread"):
+            self.report = report
+        elif is_record(progress, "bytes", "total"):
+            self.progress = progress
+            self.tell(self.progress)
+        elif "note" not in found:
             text = line.decode(errors="replace").strip()
             self.lines = [*self.lines[1 - LINES :], text] if text else self.lines
-        elif "error" in record:
-            errors.append(record["error"])
-        elif "report" in record:
-            self.report = record["report"]
-        elif "progress" in record:
-            self.progress = record["progress"]
-            self.tell(self.progress)
 
     def tell(self, progress: dict[str, Any], at_once: bool = False) -> None:
         """Sends an event of progress, if anybody listens."""
@@ -299,6 +302,11 @@ def wrote(arguments: Iterable[str]) -> bool:
     given = list(arguments)
     outputs = [value for option, value in zip(given, given[1:]) if option in ("-o", "--into")]
     return all(os.path.isfile(output) or (os.path.isdir(output) and os.listdir(output)) for output in outputs)
+
+
+def is_record(value: Any, *members: str) -> TypeGuard[dict[str, Any]]:
+    """Whether a value is a record of the binary, which has these members."""
+    return isinstance(value, dict) and all(member in value for member in members)
 
 
 def noted(entry: Any) -> dict[str, Any]:
