@@ -8,14 +8,14 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use creel_operators::{Counts, Piece, Sorted, Spill, save_bytes};
+use creel_operators::{Counts, Piece, Sorted};
 
 use super::batch::Kind;
 use super::end::Wanted;
-use crate::Result;
 use crate::run::{Context, Input, Reader, stream};
 use crate::sink::{Cell, Format, Page, Printer};
-use crate::spill::{Budget, FAN_IN, MergedRecords, RecordRun, RunWriter, reduce_runs};
+use crate::spill::{Budget, FAN_IN, KeyedRow, KeyedWriter, RecordRun, merge_rows, merged_rows};
+use crate::{Error, Place, Result};
 
 /// The most rows that are ranked by keeping them all: more are sorted.
 const MOST_KEPT: u64 = 1 << 16;
@@ -37,7 +37,7 @@ pub(crate) struct Rows {
     /// All of them, commonest first.
     sorted: Option<Sorted<String>>,
     /// All of them: for each part the run of the temporary file in which it is, commonest first.
-    spilled: Vec<RecordRun<Row>>,
+    spilled: Vec<RecordRun<KeyedRow>>,
 }
 
 impl Rows {
@@ -106,10 +106,7 @@ impl Rows {
         if let Some(budget) = &context.budget
             && self.spilled.len() > 1
         {
-            let most = most(wanted.limit);
-            let runs = reduce_runs(budget, self.spilled, most, by_count)?;
-            let rows = MergedRecords::of_runs(budget, &runs, by_count)?.take(most);
-            self.spilled = vec![RecordRun::write(budget, rows)?];
+            self.spilled = vec![merge_rows(budget, self.spilled, most(wanted.limit))?];
         }
         Ok(self)
     }
@@ -151,8 +148,8 @@ impl Rows {
             return out.pairs(rows.map(|(key, n)| (kind.cell(key), *n)));
         };
         self.spilled.push(spill(self.top.iter().map(|(key, n)| (key.as_str(), *n)), budget)?);
-        let runs = reduce_runs(budget, self.spilled, limit, by_count)?;
-        let mut rows = MergedRecords::of_runs(budget, &runs, by_count)?.take(limit).peekable();
+        let rows = merged_rows(budget, self.spilled, limit)?;
+        let mut rows = rows.map(|row| row_of(row?.into_key(budget)?)).peekable();
         // Rows of a table are laid out a page at a time.
         let is_table = out.encoder().format() == Format::Table;
         while let Some(first) = rows.next() {
@@ -194,16 +191,29 @@ fn most(limit: Option<u64>) -> usize {
 fn spill<'r>(
     rows: impl Iterator<Item = (&'r str, u64)>,
     budget: &Budget,
-) -> Result<RecordRun<Row>> {
-    let mut writer = RunWriter::<Row>::new(budget);
+) -> Result<RecordRun<KeyedRow>> {
+    let (mut writer, mut bytes) = (KeyedWriter::new(budget), Vec::new());
     for (key, n) in rows {
-        // As a row is saved, whose text is lent here.
-        writer.add_saved(|bytes| {
-            save_bytes(key.as_bytes(), bytes);
-            n.save(bytes);
-        })?;
+        // Bytes that sort as the rows do: the commonest first, equally common ones by their text.
+        bytes.clear();
+        bytes.extend_from_slice(&(!n).to_be_bytes());
+        bytes.extend_from_slice(key.as_bytes());
+        writer.add(&bytes, &[], "")?;
     }
     writer.finish()
+}
+
+/// The row that was spilled with this key.
+fn row_of(mut bytes: Vec<u8>) -> Result<Row> {
+    let text =
+        if bytes.len() < size_of::<u64>() { Vec::new() } else { bytes.split_off(size_of::<u64>()) };
+    let row = bytes
+        .first_chunk()
+        .and_then(|count| Some((String::from_utf8(text).ok()?, !u64::from_be_bytes(*count))));
+    row.ok_or_else(|| Error::Corrupt {
+        place: Place::object("the temporary file"),
+        reason: "a row of it is none".to_owned(),
+    })
 }
 
 /// The order of rows: the commonest first, and equally common ones by their text.

@@ -1,12 +1,10 @@
 //! Rows of groups that do not fit into memory: sorted by key in the spill file, a run for each part, and
 //! merged as they are printed.
 
-use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use creel_operators::aggregate::{Damaged, Reader};
 use creel_operators::column::OwnedColumn;
-use creel_operators::{Spill, save_bytes};
 
 use super::super::super::grouping::Shape;
 use super::super::labels::Labels;
@@ -15,56 +13,13 @@ use super::Groups;
 use crate::Result;
 use crate::run::Context;
 use crate::sink::{Cell, Printer};
-use crate::spill::{Batch, Extent, MergedRecords, RecordRun, RunWriter, reduce_runs};
+use crate::spill::{Batch, KeyedRow, KeyedWriter, RecordRun, merge_rows, merged_rows};
 
 /// Rows of all groups, or of some, that were spilled.
 #[derive(Debug, Default)]
 pub(super) struct SpilledRows {
     /// A run for each part, in the order of the keys.
-    runs: Vec<RecordRun<Row>>,
-}
-
-/// A row in the temporary file.
-#[derive(Debug, Clone)]
-struct Row {
-    /// Bytes in the order of the key.
-    order: Vec<u8>,
-    /// Where the first parts of a long row stand: a merge moves these places, and not the parts.
-    parts: Vec<Extent>,
-    rest: String,
-}
-
-impl Row {
-    fn save_lent(order: &[u8], parts: &[Extent], rest: &str, bytes: &mut Vec<u8>) {
-        save_bytes(order, bytes);
-        parts.len().save(bytes);
-        Extent::save_all(parts, bytes);
-        save_bytes(rest.as_bytes(), bytes);
-    }
-
-    fn compare(&self, other: &Self) -> Ordering {
-        self.order.cmp(&other.order)
-    }
-}
-
-impl Spill for Row {
-    const HAS_FORM: bool = true;
-
-    fn save(&self, bytes: &mut Vec<u8>) -> bool {
-        Self::save_lent(&self.order, &self.parts, &self.rest, bytes);
-        true
-    }
-
-    fn load(bytes: &mut &[u8]) -> Option<Self> {
-        let (order, len) = <(Vec<u8>, usize)>::load(bytes)?;
-        let mut parts = Vec::new();
-        Extent::load_all(bytes, len, |part| parts.push(part))?;
-        Some(Self { order, parts, rest: String::load(bytes)? })
-    }
-
-    fn heap_size(&self) -> usize {
-        self.order.heap_size() + self.parts.heap_size() + self.rest.heap_size()
-    }
+    runs: Vec<RecordRun<KeyedRow>>,
 }
 
 impl LaneState for SpilledRows {
@@ -92,9 +47,7 @@ impl LaneState for SpilledRows {
         let Some(budget) = context.budget.as_ref().filter(|_| self.runs.len() > 1) else {
             return Ok(Box::new(self));
         };
-        let runs = reduce_runs(budget, self.runs, usize::MAX, Row::compare)?;
-        let rows = MergedRecords::of_runs(budget, &runs, Row::compare)?;
-        Ok(Box::new(Self { runs: vec![RecordRun::write(budget, rows)?] }))
+        Ok(Box::new(Self { runs: vec![merge_rows(budget, self.runs, usize::MAX)?] }))
     }
 
     fn encode(&self, _: &mut Vec<u8>) {
@@ -107,9 +60,8 @@ impl LaneState for SpilledRows {
 
     fn print(self, context: &Context, out: &mut Printer<'_>) -> Result<()> {
         let Some(budget) = &context.budget else { return Ok(()) };
-        let runs = reduce_runs(budget, self.runs, usize::MAX, Row::compare)?;
-        MergedRecords::of_runs(budget, &runs, Row::compare)?.try_for_each(|row| {
-            let Row { parts, rest, .. } = row?;
+        merged_rows(budget, self.runs, usize::MAX)?.try_for_each(|row| {
+            let KeyedRow { parts, rest, .. } = row?;
             if parts.is_empty() {
                 return out.value(Cell::Json(&rest));
             }
@@ -134,7 +86,7 @@ impl Groups {
         let Self { grouping, keys, states, .. } = self;
         let results: Vec<OwnedColumn> = states.into_iter().map(|state| state.finish()).collect();
         let (labels, mut row) = (Labels::new(&grouping.shape), String::new());
-        let mut writer = RunWriter::<Row>::new(budget);
+        let mut writer = KeyedWriter::new(budget);
         keys.each_sorted(kind, ask_for(&results), |order, key, group| {
             let mut long: Option<Batch<'_>> = None;
             labels.write(Some(key), &results, group as usize, &mut row, &mut |part| {
@@ -143,7 +95,7 @@ impl Groups {
                 Ok(())
             })?;
             let parts = long.map_or(Ok(Vec::new()), Batch::finish)?;
-            writer.add_saved(|bytes| Row::save_lent(order, &parts, &row, bytes))
+            writer.add(order, &parts, &row)
         })?;
         Ok(Box::new(SpilledRows { runs: vec![writer.finish()?] }))
     }
