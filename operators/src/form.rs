@@ -68,7 +68,7 @@ pub fn register<T: Spill>() {
     add_ranked::<T>(forms);
 }
 
-/// Whether the form of a type is known.
+/// Returns true if the form of a type is known.
 ///
 /// ```
 /// use creel_operators::form;
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_known_form_is_not_saved_and_bytes_of_another_type_are_not_loaded() {
+    fn values_without_a_form_are_not_saved_and_bytes_of_another_type_are_refused() {
         struct Unknown;
         let mut bytes = Vec::new();
         assert!(!save(&Unknown, &mut bytes) && bytes.is_empty());

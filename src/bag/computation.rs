@@ -76,7 +76,7 @@ impl Computation {
         self.tasks.push(Arc::clone(task.node()));
     }
 
-    /// What has to run for each item.
+    /// The work of each item.
     #[cfg(feature = "cli")]
     pub(super) fn works(&self) -> impl Iterator<Item = &Work> {
         self.items.iter().map(|item| &item.work)

@@ -156,7 +156,7 @@ impl Group {
         let sketch = sketch::finish("finish", &group.steps);
         Node::new(sketch::named(sketch), [states], move |context, inputs| {
             let states: States = Moved::out_of(inputs.take(0));
-            // Those that wait for the ones before them are memory too.
+            // States that wait for their turn hold memory too.
             let held = |(reduction, state): &(Arc<dyn Reduction>, Option<Value>)| {
                 state.as_ref().map_or(0, |state| reduction.held(state) as u64)
             };
@@ -319,7 +319,7 @@ impl Pass<Chunk> for Group {
     }
 
     fn spill(&self, states: &mut States, budget: &Budget) -> Result<bool> {
-        /// What is a smaller part of all, or of the largest, is spilled when there is more of it.
+        /// A state that is a smaller part of all, or of the largest, is spilled when there is more of it.
         const PART: usize = 4;
         let all = self.held(states);
         let by_itself = self.bags.iter().zip(&states.0).map(|(bag, (reduction, state))| {

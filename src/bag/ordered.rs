@@ -46,7 +46,7 @@ impl Memory {
         Self { reserved, budget: Arc::clone(budget) }
     }
 
-    /// Whether stages that follow may need the memory: these records take more of it than their merge from the
+    /// Returns true if stages that follow may need the memory: these records take more of it than their merge from the
     /// file would, or all that is held takes more than half.
     fn is_much(&self) -> bool {
         self.reserved.bytes() > most_of_merge(&self.budget)

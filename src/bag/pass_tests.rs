@@ -118,7 +118,7 @@ fn records_in_order_and_tables_of_parts_are_those_of_one_run() {
 }
 
 #[test]
-fn what_follows_a_reduction_and_values_that_steps_look_at_are_those_of_one_run() {
+fn bags_of_reductions_and_arguments_of_steps_are_those_of_one_run() {
     let counts = lines().words().frequencies();
     let of_counts = counts.clone().into_bag().map(|(_, n)| n).frequencies().topk(3);
     is_that_of_one_run(&(counts.topk(3), of_counts));

@@ -267,7 +267,7 @@ impl Plan {
         &self.program
     }
 
-    /// What an entry does that cannot be read.
+    /// The policy for entries that cannot be read.
     pub(crate) fn missing(&self) -> Missing {
         self.question.on_missing()
     }

@@ -29,7 +29,7 @@ const MOST_SPARE: usize = 16;
 
 /// Slabs that nobody uses.
 ///
-/// What is read back from a file part by part fills slabs and drops them, over and over. A page fault for every
+/// A run that reads spilled parts back fills slabs and drops them, over and over. A page fault for every
 /// 4 KiB of them took as long as the reading: 700,000 faults and 3.8 s of the kernel for a gigabyte.
 static SPARES: Mutex<Vec<Memory>> = Mutex::new(Vec::new());
 

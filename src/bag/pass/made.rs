@@ -34,7 +34,7 @@ impl MadePasses {
     }
 }
 
-/// What a group is known by while a computation has it.
+/// The key of a group while a computation has it.
 fn key(group: &Arc<Group>) -> usize {
     Arc::as_ptr(group) as usize
 }

@@ -96,12 +96,12 @@ impl TextPass {
         self.job().blocks.blocksize
     }
 
-    /// What an entry does that cannot be read.
+    /// The policy for entries that cannot be read.
     pub(crate) fn missing(&self) -> Missing {
         self.job().source.access().missing
     }
 
-    /// What people call it: its sources, and the last step of each of its bags.
+    /// Its name in messages: the last step of each of its bags.
     pub(crate) fn name(&self) -> String {
         let ends = self.0.bags.iter().filter_map(|bag| bag.base.steps.last());
         ends.map(called).collect::<Vec<_>>().join(", ")

@@ -1,4 +1,4 @@
-//! What cannot be computed by other processes, and why.
+//! Refuses computations that other processes cannot do, and says why.
 
 use std::fmt::Write as _;
 
