@@ -299,7 +299,8 @@ fn memory_that_the_system_refuses_is_an_error_that_says_what_to_do() {
     texts(&folder.join("texts"), 130_000);
     let blocks = ["-j1", "--memory", "16G", "--blocksize", "512M", "count", "texts"];
     let table = ["-j1", "--memory", "16G", "words | frequencies | count", "texts"];
-    for (kib, args) in [(300_000, &blocks[..]), (90_000, &table[..])] {
+    let least = least_addresses(folder);
+    for (kib, args) in [(least + 240_000, &blocks[..]), (least + 30_000, &table[..])] {
         let (code, said) = within_addresses(folder, kib, args);
         assert_eq!(code, Some(3), "{said}");
         for part in ["the system refused", "ulimit -v", "--memory", "-j", "--blocksize"] {
@@ -307,8 +308,16 @@ fn memory_that_the_system_refuses_is_an_error_that_says_what_to_do() {
         }
     }
     // Where no memory was named, it is half of that.
-    let (code, said) = within_addresses(folder, 400_000, &["-j1", "words | frequencies", "texts"]);
+    let enough = least + 340_000;
+    let (code, said) = within_addresses(folder, enough, &["-j1", "words | frequencies", "texts"]);
     assert_eq!(code, Some(0), "{said}");
+}
+
+/// The least room for addresses, in KiB, in which the command can start at all.
+#[cfg(target_os = "linux")]
+fn least_addresses(folder: &Path) -> u32 {
+    let starts = |kib: &u32| within_addresses(folder, *kib, &["--version"]).0 == Some(0);
+    (10_000..500_000).step_by(2_000).find(starts).expect("it starts")
 }
 
 #[cfg(target_os = "linux")]
@@ -317,9 +326,7 @@ fn whatever_the_system_refuses_is_an_answer_or_an_error_and_never_an_abort() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     texts(&folder.join("texts"), 60_000);
-    // From where the command can start at all.
-    let starts = |kib: &u32| within_addresses(folder, *kib, &["--version"]).0 == Some(0);
-    let least = (10_000..500_000).step_by(2_000).find(starts).expect("it starts");
+    let least = least_addresses(folder);
     let mut codes = Vec::new();
     for kib in (least..least + 120_000).step_by(6_000) {
         for threads in ["1", "8"] {

@@ -24,7 +24,10 @@ pub(crate) fn start(dir: &Path) -> (Store, Process) {
     command.args(["server", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
     // It would tell its makers that it runs; and two more services would take fixed ports.
     command.args(["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
-    command.args(["-master.volumeSizeLimitMB=64", "-volume.max=0"]);
+    command.args(["-master.volumeSizeLimitMB=64"]);
+    // By itself it writes nothing where less than a hundredth of the disk is free, which may be
+    // gigabytes; and it asks the disk how many volumes it may have.
+    command.args(["-volume.max=64", "-volume.minFreeSpace=256MiB"]);
     command.args(["-s3", "-s3.config=s3.json"]);
     for (name, addr) in [
         ("master.port", master),
