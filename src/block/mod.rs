@@ -213,7 +213,7 @@ impl Block {
 pub(crate) enum Next<B> {
     /// A block.
     Block(B),
-    /// Compressed data, of which a later block will be made.
+    /// Compressed data, or other work, of which a later block will be made.
     Undecoded(Undecoded),
 }
 
@@ -227,12 +227,13 @@ impl<B> Next<B> {
     }
 }
 
-/// Compressed data that anybody may decode, who has time; whoever takes them has to.
+/// Compressed data that anybody may decode, who has time, or other work of a reader; whoever takes them
+/// has to.
 pub(crate) struct Undecoded(Box<dyn FnOnce() + Send>);
 
 impl Undecoded {
-    #[cfg(feature = "decompress")]
-    fn new(decode: impl FnOnce() + Send + 'static) -> Self {
+    #[cfg(any(feature = "decompress", feature = "cli"))]
+    pub(crate) fn new(decode: impl FnOnce() + Send + 'static) -> Self {
         Self(Box::new(decode))
     }
 

@@ -89,6 +89,11 @@ impl Context {
     /// Counts a block that the task has read; those who watch are told the bytes and the records.
     pub(crate) fn read(&self, amount: impl FnOnce() -> (usize, usize)) {
         self.progress.add_block();
+        self.tell_read(amount);
+    }
+
+    /// Tells those who watch the bytes and the records of a block that was read.
+    pub(crate) fn tell_read(&self, amount: impl FnOnce() -> (usize, usize)) {
         if self.task.is_some() {
             let (bytes, records) = amount();
             self.tell(What::Read { bytes: bytes as u64, records: records as u64 });

@@ -1,5 +1,7 @@
 //! A batch of records: what stages work on, a call per batch and never one per record.
 
+use std::ops::Range;
+
 pub(crate) use creel_operators::column::Span;
 
 use super::column::{ColumnBuffer, compact};
@@ -113,14 +115,14 @@ impl Batch {
         self.origins.truncate(n);
     }
 
-    /// Makes this batch the `n`th record of another, alone.
-    pub(crate) fn set_to_one_of(&mut self, other: &Self, n: usize) {
-        self.record.set_to_one_of(&other.record, n);
+    /// Makes this batch some of the records of another.
+    pub(crate) fn set_to_part_of(&mut self, other: &Self, part: Range<usize>) {
+        self.record.set_to_part_of(&other.record, part.clone());
         self.set_fields(Kind::Json, other.fields.len());
         let fields = self.fields.iter_mut().zip(&other.fields);
-        fields.for_each(|(field, other)| field.set_to_one_of(other, n));
+        fields.for_each(|(field, other)| field.set_to_part_of(other, part.clone()));
         self.origins.clear();
-        self.origins.extend(other.origins.get(n));
+        self.origins.extend_from_slice(other.origins.get(part).unwrap_or_default());
     }
 
     /// Keeps the records that `keep` marks; it holds a mark for each.

@@ -1,5 +1,7 @@
 //! The values of one column of a batch, in buffers that are used again.
 
+use std::ops::Range;
+
 use creel_operators::column::{Column, Data, Form};
 
 use super::batch::{Kind, Span};
@@ -110,21 +112,24 @@ impl ColumnBuffer {
         self.missing.truncate(n);
     }
 
-    /// Makes this column the value of the `n`th record of another, alone.
-    pub(crate) fn set_to_one_of(&mut self, other: &Self, n: usize) {
+    /// Makes this column the values of some of the records of another.
+    pub(crate) fn set_to_part_of(&mut self, other: &Self, part: Range<usize>) {
         self.clear();
         self.kind = other.kind;
         match self.kind {
-            Kind::Text | Kind::Json | Kind::Key => self.spans.push(other.spans[n]),
-            Kind::Number => self.numbers.push(other.numbers[n]),
-            Kind::Bool => self.bools.push(other.bools[n]),
+            Kind::Text | Kind::Json | Kind::Key => {
+                self.spans.extend_from_slice(&other.spans[part.clone()]);
+            }
+            Kind::Number => self.numbers.extend_from_slice(&other.numbers[part.clone()]),
+            Kind::Bool => self.bools.extend_from_slice(&other.bools[part.clone()]),
             Kind::List => {
-                let start = n.checked_sub(1).map_or(0, |before| other.ends[before] as usize);
-                self.spans.extend_from_slice(&other.spans[start..other.ends[n] as usize]);
-                self.ends.push(self.spans.len() as u32);
+                let end_of = |n: usize| n.checked_sub(1).map_or(0, |n| other.ends[n]);
+                let (start, end) = (end_of(part.start), end_of(part.end));
+                self.spans.extend_from_slice(&other.spans[start as usize..end as usize]);
+                self.ends.extend(other.ends[part.clone()].iter().map(|end| end - start));
             }
         }
-        self.missing.extend(other.missing.get(n));
+        self.missing.extend_from_slice(other.missing.get(part).unwrap_or_default());
     }
 
     /// Appends the values of another column of the same kind, whose pieces are of `text`: copies of the
@@ -265,8 +270,10 @@ mod tests {
 
         let mut one = ColumnBuffer::new(Kind::Text);
         for (n, value) in expected.iter().enumerate() {
-            one.set_to_one_of(&column, n);
+            one.set_to_part_of(&column, n..n + 1);
             assert_eq!(values(&text, &one), [*value]);
+            one.set_to_part_of(&column, n..expected.len());
+            assert_eq!(values(&text, &one), expected[n..]);
         }
         let mut copy = ColumnBuffer::new(Kind::Number);
         copy.copy_from(&column);

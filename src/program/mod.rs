@@ -44,6 +44,7 @@ mod phases;
 #[cfg(test)]
 mod phases_tests;
 mod predicate;
+mod records;
 mod rows;
 mod search;
 #[cfg(test)]
@@ -54,6 +55,9 @@ mod shards_tests;
 mod sort_tests;
 mod stage;
 mod syntax;
+#[cfg(test)]
+mod take_tests;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -66,9 +70,9 @@ pub(crate) use format::FORMATS;
 pub use format::InputFormat;
 #[cfg(fuzzing)]
 pub(crate) use format::spelled;
-pub(crate) use lane::Records;
 pub(crate) use partial::{Carries, Carry, Parts, finish_parts, merge_parts, run_part};
 pub(crate) use phases::run;
+pub(crate) use records::Records;
 pub(crate) use verbs::{VERBS, aggregates};
 
 use std::sync::Arc;

@@ -6,7 +6,6 @@
 //! `take`, which has to see the records of all parts, carries records instead. Rows and records are JSON,
 //! one a line.
 
-use std::slice;
 use std::sync::Arc;
 
 use super::Program;
@@ -14,10 +13,10 @@ use super::end::{
     Carried, ChunkWriter, End, Follows, Run, ShardWriter, State, check_whole, each_result, merge,
     print_results,
 };
-use super::lane::{self, Records};
-use super::ordered;
+use super::lane;
 use super::phase::Phase;
 use super::phases::{follow, read};
+use super::records::Records;
 use super::stage::Stage;
 use crate::block::{Block, Delimiter};
 use crate::record::Invalid;
@@ -150,12 +149,8 @@ pub(crate) fn run_part<I: Input<Reader: Reader<Block = Block>>>(
 ) -> Result<()> {
     let phase = &program.of_part();
     if phase.carries_records() {
-        return carry_printed(to[0], 0, |out| match phase.ordered.first() {
-            Some(take) => {
-                ordered::print(phase, slice::from_ref(take), input, records, context, out)
-            }
-            None => lane::run(phase, input, records, context, out),
-        });
+        let phase = Arc::new(phase.carrying());
+        return carry_printed(to[0], 0, |out| lane::run(&phase, input, records, context, out));
     }
     let state = lane::reduced(phase, input, records, context, false)?;
     let states = fitting(state, context)?.branches();

@@ -24,8 +24,11 @@ pub(crate) struct Phase {
     pub(super) stages: Vec<Stage>,
     /// What finds the lines that the first of them can let pass.
     pub(super) search: Option<Search>,
-    /// From the first `take` on: run on one thread, in input order.
+    /// From the first `take` to the last, or to an end that is ordered: run on one thread at a time, in input
+    /// order.
     pub(super) ordered: Vec<Stage>,
+    /// What every lane runs over what these let through.
+    pub(super) behind: Vec<Stage>,
     /// Its reduction; without one its records are printed, in input order.
     pub(super) end: Option<Arc<dyn End>>,
 }
@@ -42,13 +45,23 @@ impl Phase {
         let first_take = stages.iter().position(|stage| matches!(stage, Stage::Take(_)));
         let ordered = stages.split_off(first_take.unwrap_or(stages.len()));
         let search = search(format, &stages);
-        Self { format, fields, stages, search, ordered, end: end.map(Arc::from) }
+        let end = end.map(Arc::from);
+        Self { format, fields, stages, search, ordered, behind: Vec::new(), end }.cut_behind()
+    }
+
+    /// Lets lanes run what stands behind the last `take`.
+    fn cut_behind(mut self) -> Self {
+        if !self.ends_in_order() {
+            let last = self.ordered.iter().rposition(|stage| matches!(stage, Stage::Take(_)));
+            self.behind = self.ordered.split_off(last.map_or(0, |last| last + 1));
+        }
+        self
     }
 
     /// The same with the rows of its end, if only their number is wanted and a part of the sources carries the
     /// rows.
     pub(super) fn uncounted(&self) -> Option<Self> {
-        let Self { format, fields, stages, ordered, .. } = self;
+        let Self { format, fields, stages, ordered, behind, .. } = self;
         Some(Self {
             end: Some(self.end.as_ref()?.uncounted()?),
             format: *format,
@@ -56,7 +69,23 @@ impl Phase {
             search: search(*format, stages),
             stages: stages.clone(),
             ordered: ordered.clone(),
+            behind: behind.clone(),
         })
+    }
+
+    /// The phase of which a part of the sources carries the records: those that reach the first `take`, no more
+    /// of each part than that takes, or those that are printed.
+    pub(super) fn carrying(&self) -> Self {
+        let Self { format, fields, stages, ordered, .. } = self;
+        Self {
+            format: *format,
+            fields: fields.clone(),
+            search: search(*format, stages),
+            stages: stages.clone(),
+            ordered: ordered.first().cloned().into_iter().collect(),
+            behind: Vec::new(),
+            end: None,
+        }
     }
 
     /// The phase that goes on with the records that a partial result of this one carries, as values of JSON: with
@@ -65,7 +94,10 @@ impl Phase {
         match self.ordered.is_empty() && self.end.is_none() {
             // The records are printed as they are.
             true => self.of_rows(Kind::Json, Vec::new(), None),
-            false => self.of_rows(self.lane_kind(), self.ordered.clone(), self.end.clone()),
+            false => {
+                let ordered = self.ordered.iter().chain(&self.behind).cloned().collect();
+                self.of_rows(self.lane_kind(), ordered, self.end.clone())
+            }
         }
     }
 
@@ -86,7 +118,8 @@ impl Phase {
         };
         let stages = as_it_was.into_iter().map(Stage::Map).collect();
         let (format, fields) = (InputFormat::JSONL, self.fields.clone());
-        Self { format, fields, stages, search: None, ordered, end }
+        let behind = Vec::new();
+        Self { format, fields, stages, search: None, ordered, behind, end }.cut_behind()
     }
 
     /// An empty state of its reduction.
@@ -102,8 +135,18 @@ impl Phase {
     }
 
     /// Returns true if the end sees all records in their order, on one thread.
-    pub(super) fn is_ordered(&self) -> bool {
-        !self.ordered.is_empty() || self.end.as_ref().is_some_and(|end| end.is_ordered())
+    pub(super) fn ends_in_order(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.is_ordered())
+    }
+
+    /// Returns true if lanes run stages over what the last `take` lets through.
+    pub(super) fn behind_takes(&self) -> bool {
+        !self.ordered.is_empty() && !self.ends_in_order()
+    }
+
+    /// Returns true if records are seen in their order by a stage or by the end.
+    fn is_ordered(&self) -> bool {
+        !self.ordered.is_empty() || self.ends_in_order()
     }
 
     /// Returns true if what leaves the process of a part of the sources is its records, or those that reach its
@@ -141,6 +184,11 @@ impl Phase {
     /// What records are after the stages that lanes run.
     pub(super) fn lane_kind(&self) -> Kind {
         self.stages.iter().fold(self.format.reader().kind(), |kind, stage| stage.kind(kind))
+    }
+
+    /// What they are after the stages that see all in their order.
+    pub(super) fn ordered_kind(&self) -> Kind {
+        self.ordered.iter().fold(self.lane_kind(), |kind, stage| stage.kind(kind))
     }
 }
 

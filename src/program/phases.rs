@@ -8,8 +8,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Program;
-use super::lane::{self, Records};
+use super::lane;
 use super::phase::Phase;
+use super::records::Records;
 use crate::Result;
 use crate::block::{Block, Delimiter};
 use crate::memory::Reservation;

@@ -67,7 +67,7 @@ pub(super) struct OpenReader<B> {
 
 /// A reader that has been opened of an input, and what a lane is to do with one.
 type OpenOf<I> = Open<OpenReader<BlockOf<I>>>;
-type TurnOf<I> = Turn<OpenReader<BlockOf<I>>, BlockOf<I>>;
+pub(super) type TurnOf<I> = Turn<OpenReader<BlockOf<I>>, BlockOf<I>>;
 
 impl<B: Send> OpenReader<B> {
     /// A reader for this number of lanes.
@@ -120,6 +120,16 @@ pub(super) enum Step<B> {
     Read,
 }
 
+/// What [`Dispatch::try_turn`] comes to.
+#[cfg(feature = "cli")]
+pub(super) enum Tried<T> {
+    Turn(T),
+    /// There may be a turn later.
+    Wait,
+    /// There is none any more.
+    Exit,
+}
+
 impl<I: Input, K: EndState> Dispatch<I, K> {
     pub(super) fn new(input: Arc<I>, lanes: usize, policy: Policy, kept: K) -> Self {
         let schedule = Schedule::new(input.partitions(), lanes, policy);
@@ -144,13 +154,25 @@ impl<I: Input, K: EndState> Dispatch<I, K> {
         stop: &Stop,
     ) -> Result<Option<Step<BlockOf<I>>>> {
         match self.turn(mine, stop)? {
-            Some(Turn::Work(at, block)) => {
+            Some(turn) => self.take(turn, mine).map(Some),
+            None if stop.is_cancelled() => Err(Error::Cancelled),
+            None => Ok(None),
+        }
+    }
+
+    /// What a turn comes to, for the lane that has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_end`](EndState::check_end).
+    pub(super) fn take(&self, turn: TurnOf<I>, mine: &mut LaneCursor) -> Result<Step<BlockOf<I>>> {
+        match turn {
+            Turn::Work(at, block) => {
                 mine.works(at);
-                Ok(Some(Step::Block(at, block)))
+                Ok(Step::Block(at, block))
             }
-            Some(Turn::Read(open)) => self.read(open, mine).map(Some),
-            _ if stop.is_cancelled() => Err(Error::Cancelled),
-            _ => Ok(None),
+            Turn::Read(open) => self.read(open, mine),
+            Turn::Wait | Turn::Exit => Ok(Step::Read),
         }
     }
 
@@ -162,15 +184,7 @@ impl<I: Input, K: EndState> Dispatch<I, K> {
             state = self.look(state)?;
         }
         loop {
-            let control = match () {
-                () if stop.is_cancelled() => Control::Cancel,
-                () if stop.is_set() => Control::Stop,
-                () => Control::Continue,
-            };
-            self.enter_ready(&mut state);
-            let is_full = state.kept.is_full();
-            let open = |partition| self.open(partition);
-            match state.schedule.turn((mine.partition, mine.last), control, is_full, open) {
+            match self.next_turn(&mut state, (mine.partition, mine.last), stop) {
                 Turn::Wait => {
                     mine.registration.get_or_insert_with(|| self.signal.register(stop));
                     state.schedule.waits(true);
@@ -189,6 +203,59 @@ impl<I: Input, K: EndState> Dispatch<I, K> {
                 turn => return Ok(Some(turn)),
             }
         }
+    }
+
+    fn next_turn(
+        &self,
+        state: &mut State<I, K>,
+        last: (Option<usize>, Option<Position>),
+        stop: &Stop,
+    ) -> TurnOf<I> {
+        let control = match () {
+            () if stop.is_cancelled() => Control::Cancel,
+            () if stop.is_set() => Control::Stop,
+            () => Control::Continue,
+        };
+        self.enter_ready(state);
+        let is_full = state.kept.is_full();
+        state.schedule.turn(last, control, is_full, |partition| self.open(partition))
+    }
+
+    /// A turn for any thread, without waiting for one; `waits` is whether the caller waits since it has
+    /// asked last. It is told by [`listen`](Self::listen) when to ask again.
+    #[cfg(feature = "cli")]
+    pub(super) fn try_turn(&self, waits: &mut bool, stop: &Stop) -> Tried<TurnOf<I>> {
+        let mut state = self.lock();
+        if std::mem::take(waits) {
+            state.schedule.waits(false);
+        }
+        match self.next_turn(&mut state, (None, None), stop) {
+            Turn::Wait => {
+                state.schedule.waits(true);
+                *waits = true;
+                Tried::Wait
+            }
+            Turn::Exit => {
+                let unwanted = state.schedule.take_unwanted();
+                drop(state);
+                // With them go their requests.
+                drop(unwanted);
+                Tried::Exit
+            }
+            turn => Tried::Turn(turn),
+        }
+    }
+
+    /// Wakes somebody, once, when there may be another turn; or nobody any more.
+    #[cfg(feature = "cli")]
+    pub(super) fn listen(&self, listener: Option<Waker>) {
+        self.signal.listen(listener);
+    }
+
+    /// Wakes who listens.
+    #[cfg(feature = "cli")]
+    pub(super) fn wake_listener(&self) {
+        self.signal.wake_listener();
     }
 
     /// Opens a partition.

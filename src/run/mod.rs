@@ -12,7 +12,8 @@
 //! reading and work), and works on it. One [`schedule`] says which block a lane gets, of any partition;
 //! three ends say what becomes of it: [`unordered`] ones have a state a lane, [`segments`] are states of
 //! neighbouring blocks, which merge, and a [`stream`](stream()) hands results on in input
-//! order. See [`merge`] for how the states of lanes become one, and [`tasks`] for inputs that tasks make.
+//! order. A [`staged`] input has a stage between two sets of lanes that sees blocks in their order, as
+//! `take` does. See [`merge`] for how the states of lanes become one, and [`tasks`] for inputs that tasks make.
 
 mod dispatch;
 mod input;
@@ -31,6 +32,10 @@ mod segments_tests;
 mod shared_state;
 mod signal;
 mod spilled;
+#[cfg(feature = "cli")]
+mod staged;
+#[cfg(all(test, feature = "cli"))]
+mod staged_tests;
 mod stream;
 #[cfg(test)]
 mod stream_tests;
@@ -55,6 +60,8 @@ pub(crate) use reduce::{Pass, reduction, unfit};
 pub(crate) use spilled::Held;
 #[cfg(feature = "cli")]
 pub(crate) use spilled::save_each;
+#[cfg(feature = "cli")]
+pub(crate) use staged::{Staged, Weighed};
 #[cfg_attr(not(feature = "cli"), allow(unused_imports))]
 pub(crate) use stream::{stream, streaming};
 pub(crate) use tasks::{continued, fed, of_tasks};

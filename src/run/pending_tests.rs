@@ -153,7 +153,8 @@ fn a_sink_that_has_enough_does_not_wait_for_bytes_and_drops_their_readers() {
         stream(&context, &input, Ok, |_| 0, sink).expect("nothing fails");
         assert_eq!(seen, [(0, 0), (0, 1)]);
         let gate = input.0.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(gate.1.len() < threads, "{} readers wait", gate.1.len());
+        // Each lane may have opened one, if the first partition was read to its end meanwhile.
+        assert!(gate.1.len() <= threads, "{} readers wait", gate.1.len());
         assert_eq!(Arc::strong_count(&input.0.gate), 1, "readers are gone");
     }
 }

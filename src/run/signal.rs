@@ -28,6 +28,8 @@ struct State {
     ready: Vec<usize>,
     /// Lanes that wait.
     waiting: usize,
+    /// Who waits and is no lane.
+    listener: Option<Waker>,
 }
 
 impl Signal {
@@ -56,10 +58,26 @@ impl Signal {
 
     /// Wakes lanes that wait.
     pub(super) fn notify(&self, wake: Wake) {
-        self.notify_locked(&self.lock(), wake);
+        self.notify_locked(&mut self.lock(), wake);
     }
 
-    fn notify_locked(&self, state: &MutexGuard<'_, State>, wake: Wake) {
+    /// Wakes somebody, once, at the next signal to a lane; or nobody any more.
+    #[cfg(feature = "cli")]
+    pub(super) fn listen(&self, listener: Option<Waker>) {
+        self.lock().listener = listener;
+    }
+
+    /// Wakes who listens.
+    #[cfg(feature = "cli")]
+    pub(super) fn wake_listener(&self) {
+        let listener = self.lock().listener.take();
+        listener.into_iter().for_each(Waker::wake);
+    }
+
+    fn notify_locked(&self, state: &mut MutexGuard<'_, State>, wake: Wake) {
+        if let Some(listener) = state.listener.take() {
+            listener.wake();
+        }
         match wake {
             // To notify nobody is a system call too.
             _ if state.waiting == 0 => {}
@@ -104,6 +122,6 @@ impl Wakes for Notifier {
             }
             None => Wake::All,
         };
-        self.signal.notify_locked(&state, wake);
+        self.signal.notify_locked(&mut state, wake);
     }
 }

@@ -74,10 +74,15 @@ impl<T, S> Results<T, S> {
     /// How it ended, when no lane is left.
     pub(super) fn ended(&mut self, context: &Context) -> Result<()> {
         match self.outcome.take() {
-            Some(outcome) => outcome,
             None if context.stop.is_cancelled() => Err(Error::Cancelled),
-            None => Ok(()),
+            outcome => outcome.unwrap_or(Ok(())),
         }
+    }
+
+    /// The same, for who hears of a cancelled run by other means.
+    #[cfg(feature = "cli")]
+    pub(super) fn take_outcome(&mut self) -> Result<()> {
+        self.outcome.take().unwrap_or(Ok(()))
     }
 }
 
@@ -159,28 +164,41 @@ pub(super) fn lane<I: Input, T, S>(
     let mut mine = LaneCursor::default();
     // A cancelled run is told so by the one that has called for it.
     while let Ok(Some(step)) = dispatch.step(&mut mine, &context.stop) {
-        let Step::Block(at, block) = step else {
-            hand_on(dispatch, dispatch.lock(), give);
-            continue;
-        };
-        let result = caught("stream", || work(block));
-        let weight = result.as_ref().map_or(0, weigh);
-        mine.is_working = false;
-        let mut state = dispatch.lock();
-        state.schedule.done(at);
-        state.schedule.result();
-        if result.is_err() {
-            state.schedule.limit(at);
+        match step {
+            Step::Read => hand_on(dispatch, dispatch.lock(), give),
+            Step::Block(at, block) => {
+                work_on(dispatch, &mut mine, at, || work(block), weigh, give);
+            }
         }
-        let waiting = state.kept.weight + weight;
-        state.kept.weighs(waiting);
-        state.kept.waiting.insert(at, (weight, result));
-        hand_on(dispatch, state, give);
     }
 }
 
+/// Works on the block at a position, and hands on what is next.
+pub(super) fn work_on<I: Input, T, S>(
+    dispatch: &Dispatch<I, Results<T, S>>,
+    mine: &mut LaneCursor,
+    at: Position,
+    work: impl FnOnce() -> Result<T>,
+    weigh: fn(&T) -> usize,
+    give: &impl Fn(&mut S, T) -> Result<ControlFlow<()>>,
+) {
+    let result = caught("stream", work);
+    let weight = result.as_ref().map_or(0, weigh);
+    mine.is_working = false;
+    let mut state = dispatch.lock();
+    state.schedule.done(at);
+    state.schedule.result();
+    if result.is_err() {
+        state.schedule.limit(at);
+    }
+    let waiting = state.kept.weight + weight;
+    state.kept.weighs(waiting);
+    state.kept.waiting.insert(at, (weight, result));
+    hand_on(dispatch, state, give);
+}
+
 /// Gives the sink all results that are next, unless another lane does so already.
-fn hand_on<'s, I: Input, T, S>(
+pub(super) fn hand_on<'s, I: Input, T, S>(
     dispatch: &'s Dispatch<I, Results<T, S>>,
     mut state: MutexGuard<'s, State<I, Results<T, S>>>,
     give: &impl Fn(&mut S, T) -> Result<ControlFlow<()>>,

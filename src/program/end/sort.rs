@@ -12,7 +12,7 @@ use super::super::column::ColumnBuffer;
 use super::super::expression;
 use super::super::failure::{Failures, Told, feed_without_bad};
 use super::super::fields;
-use super::super::lane::each_cell;
+use super::super::records::each_cell;
 use super::super::value::{Evaluated, Value};
 use super::keys::number_bytes;
 use super::rows::encode;
