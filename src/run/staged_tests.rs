@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::Context;
 use super::staged::{Staged, Weighed};
 use super::stream::stream;
 use super::tests::Numbers;
-use super::Context;
 use crate::spill::Budget;
 use crate::{Error, Result};
 
