@@ -185,6 +185,19 @@ pub trait Combiner: Send + Sync + 'static {
         size_of_val(self)
     }
 
+    /// Gives the numbers that it was made with. They tell it from others of its type: two that give the same ones do the
+    /// same in each process. A combiner whose fields are all given so says that it has [captured](Self::captured)
+    /// nothing.
+    ///
+    /// ```
+    /// use creel_operators::{Combiner, TopK};
+    ///
+    /// let mut numbers = Vec::new();
+    /// TopK::<u64>::new(3).parameters(&mut |number| numbers.push(number));
+    /// assert_eq!(numbers, [3]);
+    /// ```
+    fn parameters(&self, _each: &mut dyn FnMut(u64)) {}
+
     /// Merges a state that was [sent](Self::send) into another, behind what that has seen. `false` for bytes that
     /// no state of this kind was sent as.
     fn receive(&self, into: &mut Self::State, bytes: &[u8]) -> bool {
@@ -264,6 +277,10 @@ macro_rules! tuple_combiner {
 
             fn captured(&self) -> usize {
                 0 $(+ self.$index.captured())*
+            }
+
+            fn parameters(&self, each: &mut dyn FnMut(u64)) {
+                $(self.$index.parameters(each);)*
             }
 
             fn send(&self, state: &Self::State, bytes: &mut Vec<u8>) -> bool {

@@ -79,16 +79,16 @@ impl Code {
 
     /// The functions of aggregates, and the numbers that these were given.
     pub(super) fn of_aggregates<A: Aggregates + 'static>(aggregates: &A) -> Self {
-        let mut number = 0_u64;
-        aggregates.parameters(&mut |given| {
-            number = number.rotate_left(7).wrapping_mul(31) ^ given.to_bits();
-        });
-        Self { held: aggregates.captured(), number, ..Self::of_type::<A>() }
+        let mut numbers = DefaultHasher::new();
+        aggregates.parameters(&mut |given| given.hash(&mut numbers));
+        Self { held: aggregates.captured(), number: numbers.finish(), ..Self::of_type::<A>() }
     }
 
-    /// The functions of a combiner.
+    /// The functions of a combiner, and the numbers that it was given.
     pub(super) fn of_combiner<C: Combiner>(combiner: &C) -> Self {
-        Self { held: combiner.captured(), ..Self::of_type::<C>() }
+        let mut numbers = DefaultHasher::new();
+        combiner.parameters(&mut |given| given.hash(&mut numbers));
+        Self { held: combiner.captured(), number: numbers.finish(), ..Self::of_type::<C>() }
     }
 
     /// Another function beside it.

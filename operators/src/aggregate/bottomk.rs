@@ -73,6 +73,10 @@ impl<O: Value<Owned = O> + Send + 'static> Combiner for BottomK<O> {
     fn captured(&self) -> usize {
         0
     }
+
+    fn parameters(&self, each: &mut dyn FnMut(u64)) {
+        each(self.reversed.k as u64);
+    }
 }
 
 impl<T: Value> Feed<T> for BottomK<T::Owned> {

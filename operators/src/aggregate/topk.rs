@@ -35,7 +35,7 @@ pub(super) static TOPK: Kind = Kind {
 /// assert_eq!(largest, [9.5, 4.0]);
 /// ```
 pub struct TopK<O> {
-    k: usize,
+    pub(super) k: usize,
     record: PhantomData<fn() -> O>,
 }
 
@@ -86,6 +86,10 @@ impl<O: Value<Owned = O> + Send + 'static> Combiner for TopK<O> {
 
     fn captured(&self) -> usize {
         0
+    }
+
+    fn parameters(&self, each: &mut dyn FnMut(u64)) {
+        each(self.k as u64);
     }
 }
 

@@ -66,6 +66,10 @@ where
     fn captured(&self) -> usize {
         0
     }
+
+    fn parameters(&self, each: &mut dyn FnMut(u64)) {
+        each(self.pairs.k as u64);
+    }
 }
 
 impl<Q: Value, T: Value> Feed<(Q, T)> for TopKBy<Q::Owned, T::Owned> {

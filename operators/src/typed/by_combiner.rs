@@ -107,7 +107,11 @@ impl<P, C: Combiner, O: Send + 'static> Aggregates for ByCombiner<P, C, O> {
     }
 
     fn captured(&self) -> usize {
-        size_of::<P>()
+        size_of::<P>() + self.combiner.captured()
+    }
+
+    fn parameters(&self, each: &mut dyn FnMut(u64)) {
+        self.combiner.parameters(each);
     }
 
     fn has_form(&self) -> bool {

@@ -157,8 +157,10 @@ impl<P, O: Send + 'static> Aggregates for ByKind<P, O> {
         size_of::<P>()
     }
 
-    fn parameters(&self, each: &mut dyn FnMut(f64)) {
-        self.parameters.iter().for_each(|number| each(*number));
+    fn parameters(&self, each: &mut dyn FnMut(u64)) {
+        // Kinds are of one type.
+        self.kind.name.bytes().for_each(|byte| each(byte.into()));
+        self.parameters.iter().for_each(|number| each(number.to_bits()));
     }
 
     fn has_form(&self) -> bool {

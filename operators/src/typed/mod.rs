@@ -144,16 +144,20 @@ pub trait Aggregates {
         0
     }
 
-    /// Gives the numbers that it was made with.
+    /// Gives the numbers that it was made with: they tell it from others of its type.
     ///
     /// ```
     /// use creel_operators::typed::{Aggregates, quantile};
     ///
-    /// let mut given = Vec::new();
-    /// quantile(0.5, |n: &i32| *n).parameters(&mut |number| given.push(number));
-    /// assert_eq!(given, [0.5]);
+    /// let given = |q: f64| {
+    ///     let mut given = Vec::new();
+    ///     quantile(q, |n: &i32| *n).parameters(&mut |number| given.push(number));
+    ///     given
+    /// };
+    /// assert_eq!(given(0.5), given(0.5));
+    /// assert_ne!(given(0.5), given(0.9));
     /// ```
-    fn parameters(&self, _each: &mut dyn FnMut(f64)) {}
+    fn parameters(&self, _each: &mut dyn FnMut(u64)) {}
 }
 
 /// Aggregates of records of a type.

@@ -48,7 +48,7 @@ macro_rules! tuple {
                 0 $(+ self.$at.captured())+
             }
 
-            fn parameters(&self, each: &mut dyn FnMut(f64)) {
+            fn parameters(&self, each: &mut dyn FnMut(u64)) {
                 $(self.$at.parameters(each);)+
             }
 
