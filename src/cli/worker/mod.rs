@@ -104,22 +104,63 @@ fn write_tasks(
     context: &Context,
     names: &mut Target,
 ) -> Result<()> {
-    make_folder(folder)?;
-    check_no_parts(folder)?;
+    if folder.exists() {
+        check_no_parts(folder)?;
+    }
     let tasks = listing.divide(tasks)?;
     // Names are in the order of the input.
     let digits = tasks.len().saturating_sub(1).to_string().len().max(4);
+    // A process that ends early leaves no part of the listing, which could be taken for all of it.
+    let partial = Partial::new(folder)?;
+    let mut files = Vec::with_capacity(tasks.len());
     for (number, task) in tasks.into_iter().enumerate() {
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
-        let path = folder.join(format!("{number:0digits$}.parts"));
-        let mut target = open(args, &path, 1)?;
+        let name = format!("{number:0digits$}.parts");
+        let mut target = open(args, &partial.0.join(&name), 1)?;
         listing.write(task, &mut target)?;
         target.finish()?;
-        names.write(format!("{}\n", path.display()).as_bytes())?;
+        files.push(name);
+    }
+    partial.finish(folder, &files)?;
+    for name in files {
+        names.write(format!("{}\n", folder.join(name).display()).as_bytes())?;
     }
     Ok(())
+}
+
+/// A folder beside another, for files that are to be there together. It goes in the end, whatever comes.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn new(folder: &Path) -> Result<Self> {
+        let mut name = folder.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.partial", std::process::id()));
+        let partial = folder.with_file_name(name);
+        make_folder(&partial)?;
+        Ok(Self(partial))
+    }
+
+    /// Puts its files into the folder: all at once where there is none as yet.
+    fn finish(&self, folder: &Path, files: &[String]) -> Result<()> {
+        let moved = match folder.exists() {
+            false => std::fs::rename(&self.0, folder),
+            true => files
+                .iter()
+                .try_for_each(|name| std::fs::rename(self.0.join(name), folder.join(name))),
+        };
+        moved.map_err(|source| Error::Output {
+            path: folder.display().to_string(),
+            source: source.into(),
+        })
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Fails if a folder has partitions: a launcher that takes all files would run them too.
