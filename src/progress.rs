@@ -304,6 +304,13 @@ impl Progress {
         notes.truncate(KEPT_FAULTS);
     }
 
+    /// Adds unread entries and damaged streams of which no more is known than how many they are.
+    #[cfg(feature = "cli")]
+    pub(crate) fn add_untold(&self, unread: u64, damaged: u64) {
+        self.unread.fetch_add(unread, Relaxed);
+        self.damaged.fetch_add(damaged, Relaxed);
+    }
+
     /// Adds a stream that is damaged behind this place.
     pub(crate) fn add_fault(&self, at: InputOrder, fault: Error) {
         self.damaged.fetch_add(1, Relaxed);

@@ -39,17 +39,18 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::exit;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use creel_operators::{Spill, form as forms};
 
-use crate::bag::{Computation, MadePasses, TextPass, Values};
+use crate::bag::{Computation, Elsewhere, MakePass, NamedState, TextPass, Values};
 use crate::cli::ProgramStep;
-use crate::cluster::{self, ClusterClient, Registered, Resources, Scheduler, Submitter};
+use crate::cluster::{self, Call, ClusterClient, Registered, Resources, Scheduler, Submitter};
+use crate::graph::Shared;
 use crate::graph::client::Client;
 use crate::graph::delayed::{Function, Sent};
-use crate::plan::{Before, PassId};
+use crate::plan::{KnownState, Outcome, digest_of_values};
 use crate::run::Context;
 use crate::{Error, Result};
 
@@ -68,9 +69,6 @@ enum Role {
 
 static ROLE: OnceLock<Role> = OnceLock::new();
 
-/// What calls on a cluster came to so far.
-static BEFORE: Mutex<Before> = Mutex::new(Before::new());
-
 /// Lets this program run on workers: what `main` calls first of all.
 ///
 /// In the process that a user started it does nothing. On a worker it reads which step the process is to do. What stands
@@ -80,8 +78,12 @@ static BEFORE: Mutex<Before> = Mutex::new(Before::new());
 /// creel::worker::init();
 /// ```
 pub fn init() {
+    cluster::note_main();
     ROLE.get_or_init(|| match std::env::var_os(STEP) {
-        None => Role::Client,
+        None => {
+            cluster::note_executable();
+            Role::Client
+        }
         Some(file) => match arguments(Path::new(&file)) {
             None => Role::WithinStep,
             Some(arguments) => Role::Step(Box::new(
@@ -243,70 +245,102 @@ fn role() -> Result<&'static Role> {
     }
 }
 
-/// The number of a computation on a cluster among those of this process: the same in each process of the program.
-pub(crate) fn next_call() -> u64 {
-    static CALLS: AtomicU64 = AtomicU64::new(0);
-    CALLS.fetch_add(1, SeqCst)
+/// Notes that a computation on a cluster begins.
+///
+/// # Errors
+///
+/// [`Error::Plan`] for one that no cluster can make.
+pub(crate) fn begin(computation: &Computation) -> Result<Call> {
+    let (_, roots) = computation.all_roots();
+    let passes = computation.passes(&roots)?;
+    role()?;
+    Ok(cluster::begin(&passes.iter().map(TextPass::digest).collect::<Vec<_>>()))
 }
 
-/// Computes on a cluster what was asked for by the call of this number; or, on a worker, does the step of it.
+/// Computes on a cluster what was asked for; or, on a worker, does the step of it.
 pub(crate) fn compute(
     scheduler: &Scheduler,
-    call: u64,
+    call: &Call,
     computation: &Computation,
     context: &Context,
     resources: Resources,
 ) -> Result<Values> {
     let (places, roots) = computation.all_roots();
     let passes = computation.passes(&roots)?;
-    let made = match role()? {
-        Role::Client | Role::WithinStep => {
-            // The states of calls before go with the plan. Others may be under way beside this one.
-            let lock = || BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
-            let (before, submitter) = (lock().clone(), Submitter { scheduler, resources, context });
-            match submitter.make(call, &passes, &before) {
-                Ok((made, states)) => {
-                    lock().states.extend(states);
-                    made
-                }
-                Err(error) => {
-                    lock().failed.push((call, error.to_string()));
-                    return Err(error);
-                }
-            }
-        }
-        Role::Step(step) => in_step(step, call, &passes)?,
-    };
-    computation.run_roots(&made.known_to(context), &places, &roots)
+    if let Role::Step(step) = role()? {
+        let known = in_step(step, call, &passes)?;
+        let context = step.context(computation.blocksize(), context);
+        let context = Elsewhere::new(&passes, Box::new(known)).known_to(&context);
+        return computation.run_roots(&context, &places, &roots);
+    }
+    let (submitter, made) = Submitter::new(scheduler, resources)?;
+    let context = Elsewhere::new(&passes, Box::new(submitter)).known_to(context);
+    let values = computation.run_roots(&context, &places, &roots);
+    // Later plans say what it came to.
+    let told = values.as_ref().map(|_| made.take()).map_err(ToString::to_string);
+    cluster::end(call, told);
+    values
 }
 
-/// What a call of this number came to before the step; the step itself, if it is of the call.
-fn in_step(step: &ProgramStep, call: u64, passes: &[TextPass]) -> Result<MadePasses> {
+/// What a computation before the step came to; the step itself, if it is of one of these passes.
+fn in_step(step: &ProgramStep, call: &Call, passes: &[TextPass]) -> Result<KnownStates> {
     let Some(plan) = step.plan() else {
         let why = "a function is called before the program computes on the cluster: connect first";
         exit(step.fail(&refused(why)).into());
     };
-    if plan.pass.call == call {
-        let pass = passes.get(plan.pass.number as usize);
-        let same = pass.filter(|pass| pass.digest() == plan.digest);
-        exit(same.map_or_else(|| step.fail(&another(passes)), |pass| step.make(plan, pass)).into());
+    // What a pass comes to depends on nothing but its digest, and on values that the plan has.
+    if let Some(pass) = passes.iter().find(|pass| pass.digest() == plan.digest) {
+        /// Two threads may come to it: one makes it, and the process ends.
+        static MADE: Mutex<()> = Mutex::new(());
+        let _made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        exit(step.make(plan, pass).into());
     }
-    if let Some((_, message)) = plan.before.failed.iter().find(|(failed, _)| *failed == call) {
-        let (kind, message) = ("failed".to_owned(), message.clone());
-        return Err(Error::Cluster { kind, worker: None, place: None, message, retry: false });
+    let of_call = |outcome: &&Outcome| outcome.computation == call.digest;
+    let outcomes = || plan.before.outcomes.iter().filter(of_call);
+    let Some(outcome) = outcomes().find(|outcome| outcome.nth == call.nth) else {
+        wait_for_step(step, call, passes);
+    };
+    match &outcome.made {
+        Err(message) => {
+            let (kind, message) = ("failed".to_owned(), message.clone());
+            Err(Error::Cluster { kind, worker: None, place: None, message, retry: false })
+        }
+        // Threads may have begun equal ones in another order.
+        Ok(own) => {
+            let others = outcomes().filter_map(|outcome| outcome.made.as_ref().ok()).flatten();
+            Ok(KnownStates(own.iter().chain(others).cloned().collect()))
+        }
     }
-    let mut made = MadePasses::default();
-    for (number, pass) in passes.iter().enumerate() {
-        let id = PassId { call, number: number as u32 };
-        let Some((_, state)) = plan.before.states.iter().find(|(pass, _)| *pass == id) else {
-            // The client makes this call beside the one of the step, which another thread comes to.
-            loop {
-                std::thread::park();
-            }
-        };
-        made.add(pass, pass.digest(), Arc::clone(state));
+}
+
+/// Waits for the step, to which another thread comes, in a computation that the client has not made when it wrote the
+/// plan. It ends the process if no thread does, or none can.
+fn wait_for_step(step: &ProgramStep, call: &Call, passes: &[TextPass]) -> ! {
+    /// Longer than threads take from one computation to the next.
+    const PATIENCE: Duration = Duration::from_secs(120);
+    let begun = step.plan().map_or(&[][..], |plan| &plan.before.begun);
+    // One thread begins its computations in one order.
+    let there = call.place.and_then(|place| begun.get(place));
+    if there.is_none_or(|there| *there == call.digest) {
+        std::thread::sleep(PATIENCE);
     }
-    Ok(made)
+    exit(step.fail(&another(passes)).into())
+}
+
+/// The states of a computation, the most likely first.
+struct KnownStates(Vec<KnownState>);
+
+impl MakePass for KnownStates {
+    fn make(&self, pass: &TextPass, values: &[Shared], _: &Context) -> Result<NamedState> {
+        let (digest, values) = (pass.digest(), digest_of_values(&pass.encode(values)?));
+        let of_pass = |state: &&KnownState| state.pass == digest;
+        // Values may differ in each process, as a time does: then it is that of the client.
+        let exact = self.0.iter().filter(of_pass).find(|state| state.values == values);
+        let state = exact.or_else(|| self.0.iter().find(of_pass));
+        let state =
+            state.ok_or_else(|| refused("the plan has no state of a pass before its own"))?;
+        Ok(("the state of all".to_owned(), state.bytes.open()))
+    }
 }
 
 /// The error for a step that finds another computation than its plan is of.

@@ -83,7 +83,7 @@ impl Computation {
     }
 
     /// The bytes of the largest blocks that are read, if any are.
-    pub(super) fn blocksize(&self) -> Option<usize> {
+    pub(crate) fn blocksize(&self) -> Option<usize> {
         let blocks = self.items.iter().map(|item| match &item.work {
             Work::Reduce(reduced) => reduced.base.origin.blocksize(),
             Work::Alone(alone) => alone.blocksize,

@@ -8,7 +8,7 @@ use super::admission::admitted;
 use super::computation::{Computation, Values};
 use super::item::Item;
 #[cfg(feature = "cli")]
-use crate::cluster::{Resources, Scheduler};
+use crate::cluster::{Call, Resources, Scheduler};
 use crate::graph::client::Client;
 use crate::graph::{Delayed, Step, caught};
 use crate::memory::LaneNeeds;
@@ -19,6 +19,10 @@ use crate::watch::Observer;
 #[cfg(feature = "cli")]
 use crate::worker;
 use crate::{Error, Place, Progress, Result};
+
+/// There is no cluster without the feature.
+#[cfg(not(feature = "cli"))]
+type Call = ();
 
 /// The least memory that bounds a run as a whole, its blocks and lanes too.
 const LEAST_FOR_LANES: u64 = 64 << 20;
@@ -178,7 +182,7 @@ impl Run {
     /// As [`Item::compute`].
     pub fn compute_blocking<C: Compute>(&self, what: &C) -> Result<C::Output> {
         // A stop is for one run: the next of this value must not be born stopped.
-        let (stop, call) = (Stop::of_this_thread(), self.next_call());
+        let (stop, call) = (Stop::of_this_thread(), self.begin(what));
         blocking(|| self.compute_in(stop, what, call))
     }
 
@@ -196,7 +200,7 @@ impl Run {
     where
         C: Compute<Output: Send> + Send + 'static,
     {
-        let (stop, call) = (Stop::of_this_thread(), self.next_call());
+        let (stop, call) = (Stop::of_this_thread(), self.begin(&what));
         let (run, cancelled) = (self.clone(), stop.clone());
         let _cancel = CancelOnDrop(stop);
         let admitted = admitted().await;
@@ -214,24 +218,27 @@ impl Run {
         receive.await.unwrap_or(Err(Error::Cancelled))
     }
 
-    /// The number of a computation, if it is one on a cluster.
+    /// Begins a computation, if it is one on a cluster.
     #[cfg(feature = "cli")]
-    fn next_call(&self) -> Option<u64> {
-        self.scheduler.as_ref().map(|_| worker::next_call())
+    fn begin<C: Compute>(&self, what: &C) -> Option<Result<Call>> {
+        self.scheduler.as_ref()?;
+        let mut computation = Computation::default();
+        what.add(&mut computation);
+        Some(worker::begin(&computation))
     }
 
     #[cfg(not(feature = "cli"))]
     #[expect(clippy::unused_self, reason = "there is no cluster without the feature")]
-    fn next_call(&self) -> Option<u64> {
+    fn begin<C: Compute>(&self, _: &C) -> Option<Result<Call>> {
         None
     }
 
-    /// Computes what was asked for here, or on the cluster by the call of this number.
+    /// Computes what was asked for here, or on the cluster by this call.
     fn values(
         &self,
         computation: &Computation,
         context: &Context,
-        call: Option<u64>,
+        call: Option<Result<Call>>,
     ) -> Result<Values> {
         #[cfg(feature = "cli")]
         if let (Some(scheduler), Some(call)) = (&self.scheduler, call) {
@@ -240,13 +247,18 @@ impl Run {
                 spill_max: self.spill_max,
                 tmpdir: self.tmpdir.clone(),
             };
-            return worker::compute(scheduler, call, computation, context, resources);
+            return worker::compute(scheduler, &call?, computation, context, resources);
         }
         let _ = call;
         computation.run(context)
     }
 
-    fn compute_in<C: Compute>(&self, stop: Stop, what: &C, call: Option<u64>) -> Result<C::Output> {
+    fn compute_in<C: Compute>(
+        &self,
+        stop: Stop,
+        what: &C,
+        call: Option<Result<Call>>,
+    ) -> Result<C::Output> {
         let mut computation = Computation::default();
         what.add(&mut computation);
         let context = self.context(stop, computation.blocksize());

@@ -54,7 +54,7 @@ pub use compute::{Compute, Run, compute_all, compute_all_blocking};
 pub use item::Item;
 pub use lend::{Lend, LentRecords};
 #[cfg(feature = "cli")]
-pub(crate) use pass::{MadePasses, TextPass};
+pub(crate) use pass::{Elsewhere, MakePass, NamedState, TextPass};
 pub use read::{ReadOptions, read_bytes, read_text};
 pub use sketch::visualize;
 pub use stream::RecordStream;

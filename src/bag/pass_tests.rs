@@ -3,41 +3,45 @@
 use std::fmt::Debug;
 use std::io::Cursor;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
+use creel_operators::{Max, TopK};
 use proptest::prelude::*;
 
 use super::computation::Computation;
 use super::compute::Compute;
-use super::pass::{MadePasses, NamedState};
+use super::pass::{Elsewhere, MakePass, NamedState, TextPass};
 use super::{Bag, ReadOptions, Run};
-use crate::aggregate::{count, max, mean};
-use crate::plan::Partitions;
+use crate::aggregate::{self, count, max, mean, p50, p99, quantile};
+use crate::delayed::call;
+use crate::graph::Shared;
+use crate::plan::{Digest, Partitions};
 use crate::run::{Context, Stop};
-use crate::{Error, Result, delayed};
+use crate::source::Missing;
+use crate::{Error, Invalid, Result, delayed};
 
-/// Computes by passes that are cut into so many tasks, of which so many states are merged at a time.
-fn by_parts<C: Compute>(
-    what: &C,
+/// Makes passes cut into so many tasks, of which so many states are merged at a time.
+struct ByParts {
     tasks: usize,
     fan: usize,
-    memory: Option<u64>,
-) -> Result<C::Output> {
-    let run = memory.map_or_else(Run::new, |bytes| Run::new().memory(bytes)).threads(2);
-    let mut computation = Computation::default();
-    what.add(&mut computation);
-    let context = || run.context(Stop::default(), computation.blocksize());
-    let (places, roots) = computation.all_roots();
-    let mut made = MadePasses::default();
-    for pass in computation.passes(&roots)? {
+    run: Run,
+    blocksize: Option<usize>,
+}
+
+impl MakePass for ByParts {
+    fn make(&self, pass: &TextPass, values: &[Shared], _: &Context) -> Result<NamedState> {
+        let context = || {
+            // Each as in a process of its own, which counts by itself.
+            let context = self.run.context(Stop::default(), self.blocksize);
+            Context { progress: Arc::default(), ..context }
+        };
         let digest = pass.digest();
-        let here = made.clone().known_to(&context());
-        let values = pass.values(&here)?;
-        pass.check_forms(&here, &values)?;
-        let values = pass.encode(&values)?;
+        let values = pass.encode(values)?;
         let shared = || pass.decode(&values);
         let mut states: Vec<Vec<u8>> = Vec::new();
-        let listing = pass.list(digest, Some(tasks), &context())?;
-        for numbers in listing.divide(tasks)? {
+        let listing = pass.list(digest, Some(self.tasks), &context())?;
+        for numbers in listing.divide(self.tasks)? {
             let (mut bytes, mut state) = (Vec::new(), Vec::new());
             listing.write(numbers, &mut bytes)?;
             let partitions = Partitions::from_bytes(&bytes)?;
@@ -45,7 +49,7 @@ fn by_parts<C: Compute>(
             states.push(state);
         }
         while states.len() > 1 {
-            let merged = states.chunks(fan.max(2)).map(|some| {
+            let merged = states.chunks(self.fan.max(2)).map(|some| {
                 let (mut state, named) = (Vec::new(), some.iter().cloned());
                 let named = named
                     .map(|state| ("a state".to_owned(), Box::new(Cursor::new(state)) as Box<_>));
@@ -55,9 +59,36 @@ fn by_parts<C: Compute>(
             });
             states = merged.collect::<Result<_>>()?;
         }
-        made.add(&pass, digest, Arc::from(states.remove(0)));
+        Ok(("the state of all".to_owned(), Box::new(Cursor::new(states.remove(0)))))
     }
-    let context = made.known_to(&context());
+}
+
+/// Computes by passes that are cut into so many tasks, of which so many states are merged at a time.
+fn by_parts<C: Compute>(
+    what: &C,
+    tasks: usize,
+    fan: usize,
+    memory: Option<u64>,
+) -> Result<C::Output> {
+    by_parts_in(&Run::new(), what, tasks, fan, memory)
+}
+
+fn by_parts_in<C: Compute>(
+    run: &Run,
+    what: &C,
+    tasks: usize,
+    fan: usize,
+    memory: Option<u64>,
+) -> Result<C::Output> {
+    let run = memory.map_or_else(|| run.clone(), |bytes| run.clone().memory(bytes)).threads(2);
+    let mut computation = Computation::default();
+    what.add(&mut computation);
+    let blocksize = computation.blocksize();
+    let (places, roots) = computation.all_roots();
+    let passes = computation.passes(&roots)?;
+    let context = run.context(Stop::default(), blocksize);
+    let maker = Box::new(ByParts { tasks, fan, run, blocksize });
+    let context = Elsewhere::new(&passes, maker).known_to(&context);
     let values = computation.run_roots(&context, &places, &roots);
     Ok(what.take(&mut values?))
 }
@@ -131,6 +162,49 @@ fn bags_of_reductions_and_arguments_of_steps_are_those_of_one_run() {
 }
 
 #[test]
+fn a_task_that_several_passes_look_at_runs_once() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let least = call(|| CALLS.fetch_add(1, Relaxed) + 40, ());
+    let longer = |line: String, least: &usize| line.len() > *least;
+    let other = ReadOptions::new().read_text(["fixtures/access.jsonl"]).expect("a pattern");
+    let counts = (
+        lines().map_with(&least, longer).filter(|is| *is).count(),
+        other.map_with(&least, longer).filter(|is| *is).count(),
+        least,
+    );
+    let (first, second, least) = by_parts(&counts, 3, 2, None).expect("it is computed");
+    assert!(first > 0 && second > 0);
+    assert_eq!((least, CALLS.load(Relaxed)), (40, 1));
+}
+
+#[test]
+fn what_passes_pass_over_is_told_once_and_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, b"12\n\xff\xff\n123\n\xff\n").expect("it is written");
+    let options =
+        ReadOptions::new().on_missing(Missing::Skip).invalid(Invalid::Replace).blocksize(3);
+    let missing = folder.path().join("missing.log");
+    let text = options.read_text([path, missing].map(|path| path.display().to_string()));
+    let text = text.expect("paths");
+    let longest = text.clone().map(|line| line.len()).max();
+    let count =
+        text.filter_with(&longest, |line, longest: &Option<usize>| Some(line.len()) != *longest);
+    let told = |run: &Run| {
+        let progress = run.progress();
+        let first = progress.take_first_invalid().expect("there is one").to_string();
+        assert!(first.contains("a.log") && first.contains("byte 3"), "{first}");
+        let unread = progress.take_unread().len();
+        (progress.records_replaced(), progress.entries_unread(), unread)
+    };
+    let (here, parts) = (Run::new(), Run::new());
+    let expected = here.compute_blocking(&count.clone().count()).expect("it is computed");
+    let counted = by_parts_in(&parts, &count.count(), 3, 2, None).expect("it is computed");
+    assert_eq!(counted, expected);
+    assert_eq!(told(&parts), told(&here));
+}
+
+#[test]
 fn a_step_that_has_captured_a_value_and_a_type_without_a_form_are_named() {
     let needle = "a".to_owned();
     let captured = lines().filter(move |line| line.contains(&needle)).count();
@@ -175,6 +249,47 @@ fn digests_tell_what_passes_are_made_of() {
     assert_ne!(digest(kept(true)), digest(kept(false)));
     let read = |pattern: &str| creel_read(pattern);
     assert_ne!(digest(read("fixtures/access.log")), digest(read("fixtures/access.jsonl")));
+}
+
+#[test]
+fn digests_tell_the_numbers_that_ends_were_given() {
+    let digest = |item: &dyn Fn(&mut Computation)| {
+        let mut computation = Computation::default();
+        item(&mut computation);
+        let (_, roots) = computation.all_roots();
+        computation.passes(&roots).expect("it reads text")[0].digest()
+    };
+    let lengths = || lines().map(|line| line.len());
+    let ends: [&dyn Fn(usize) -> Digest; 8] = [
+        &|k| digest(&|all| lengths().topk(k).add(all)),
+        &|k| digest(&|all| lengths().combine((Max::new(), TopK::new(k))).add(all)),
+        &|k| digest(&|all| lengths().aggregate(aggregate::topk(k, |n: &usize| *n)).add(all)),
+        &|k| digest(&|all| lengths().aggregate(aggregate::bottomk(k, |n: &usize| *n)).add(all)),
+        &|k| digest(&|all| lengths().aggregate(quantile(k as f64 / 9.0, |n: &usize| *n)).add(all)),
+        &|k| digest(&|all| lines().sort().take(k).add(all)),
+        &|k| digest(&|all| lines().topk_by(k, |line| line.len()).add(all)),
+        &|k| match k {
+            1 => digest(&|all| lengths().aggregate(p99(|n: &usize| *n)).add(all)),
+            _ => digest(&|all| lengths().aggregate(p50(|n: &usize| *n)).add(all)),
+        },
+    ];
+    for (n, end) in ends.iter().enumerate() {
+        assert_eq!(end(1), end(1), "end {n}");
+        assert_ne!(end(1), end(2), "end {n}");
+    }
+    let folded = |longest: bool| match longest {
+        true => digest(&|all| {
+            lines()
+                .fold_by(String::len, || 0, |n: usize, s: String| n.max(s.len()), usize::max)
+                .add(all)
+        }),
+        false => digest(&|all| {
+            lines()
+                .fold_by(String::len, || 0, |n: usize, s: String| n.min(s.len()), usize::max)
+                .add(all)
+        }),
+    };
+    assert_ne!(folded(true), folded(false));
 }
 
 fn creel_read(pattern: &str) -> Bag<String> {

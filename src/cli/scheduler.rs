@@ -27,9 +27,11 @@ pub(super) fn run(
     let first = signals::First::EndsRun;
     let interrupted = signals::watch(context.stop.clone(), Arc::default(), first);
     let scheduler = Scheduler::new(address);
-    let submitted = Submission::start(&Asked {
+    let plan_bytes = plan.to_bytes();
+    let submitted = Submission::start(&mut Asked {
         scheduler: &if args.ship_binary { scheduler.ship_binary() } else { scheduler },
-        plan: &plan.to_bytes(),
+        plan: &mut &plan_bytes[..],
+        length: plan_bytes.len() as u64,
         memory: args.resources.memory,
         spill_max: args.resources.spill_max,
         tmpdir: args.resources.tmpdir.as_deref(),
@@ -42,12 +44,12 @@ pub(super) fn run(
         )));
     };
     let Some(states) = submitted.states(|| interrupted.is_set(), |_| {}) else {
-        let status = submitted.end()?;
+        let status = submitted.end(|_| {})?;
         return Ok(if interrupted.is_set() { message::INTERRUPTED } else { exit_code(status) });
     };
     let partials = Partials::new("the plan", plan, partial::states(args, &states)?)?;
     let code = partial::print_answer(args, &partials);
-    submitted.end()?;
+    submitted.end(|_| {})?;
     code
 }
 

@@ -89,14 +89,15 @@ impl ClusterClient {
             let header = json!({"function": *name, "length": bytes.len()});
             let asked = connection.ask("call", header, &bytes);
             let connection = Arc::clone(&connection);
+            // Whoever drops the future gives up the call, also one that nobody has polled.
+            let under_way = asked.map(|(number, answer)| (UnderWay { connection, number }, answer));
             async move {
-                let (number, answer) = asked?;
-                // Whoever drops this future gives up the call.
-                let under_way = UnderWay { connection, number };
+                let (under_way, answer) = under_way?;
                 let (_, body) = answered(answer).await?;
                 drop(under_way);
-                let value = U::load(&mut &body[..]).ok_or_else(not_a_result)?;
-                Ok(Arc::new(value) as Shared)
+                let mut bytes = &body[..];
+                let value = U::load(&mut bytes).filter(|_| bytes.is_empty());
+                Ok(Arc::new(value.ok_or_else(not_a_result)?) as Shared)
             }
         };
         self.tasks.compute(called_elsewhere::<A, U, _>(Arc::clone(&function.name), arguments, call))

@@ -13,6 +13,7 @@ use futures::channel::oneshot::{Receiver, Sender, channel};
 use serde_json::{Value, json};
 
 use super::passes::{failure, started};
+use super::process::{ENDS, ended};
 use super::python::{failed, missing, python};
 use super::scheduler::Scheduler;
 use super::submission::of_program;
@@ -23,7 +24,6 @@ pub(super) type Answer = (Value, Vec<u8>);
 
 /// A process that is connected to a scheduler.
 pub(super) struct Connection {
-    child: Mutex<Option<Child>>,
     input: Mutex<Option<ChildStdin>>,
     waiting: Arc<Mutex<Waiting>>,
 }
@@ -60,14 +60,10 @@ impl Connection {
         else {
             // It ends with its input, and says why before.
             drop(input);
-            return Err(ended(&mut child, told));
+            return Err(end(&mut child, told));
         };
         let waiting: Arc<Mutex<Waiting>> = Arc::default();
-        let connection = Arc::new(Self {
-            child: Some(child).into(),
-            input: input.into(),
-            waiting: Arc::clone(&waiting),
-        });
+        let connection = Arc::new(Self { input: input.into(), waiting: Arc::clone(&waiting) });
         let of_thread = Arc::downgrade(&connection);
         let thread = std::thread::Builder::new().name("creel cluster".to_owned());
         let reading = thread.spawn(move || {
@@ -76,9 +72,8 @@ impl Connection {
             if let Some(connection) = of_thread.upgrade() {
                 *lock(&connection.input) = None;
             }
-            let text = told.join().unwrap_or_default();
+            let error = end(&mut child, told);
             let mut waiting = lock(&waiting);
-            let error = why(&text);
             waiting.of.drain().for_each(|(_, sender)| drop(sender.send(Err(error.clone()))));
             waiting.over = Some(error);
         });
@@ -89,7 +84,7 @@ impl Connection {
     /// One that answers nothing, for this reason.
     pub(super) fn absent(error: Error) -> Self {
         let waiting = Waiting { over: Some(error), ..Waiting::default() };
-        Self { child: None.into(), input: None.into(), waiting: Arc::new(waiting.into()) }
+        Self { input: None.into(), waiting: Arc::new(waiting.into()) }
     }
 
     /// Asks for something under this name; returns the number of the request, and its answer to come.
@@ -131,13 +126,6 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        *lock(&self.input) = None;
-        let _ = lock(&self.child).as_mut().map(Child::wait);
-    }
-}
-
 /// Reads the standard error of a process to its end, on a thread of its own: the process must not wait for that. The
 /// thread gives the last of it.
 fn drained(told: Option<ChildStderr>) -> Result<JoinHandle<String>> {
@@ -159,8 +147,8 @@ fn drained(told: Option<ChildStderr>) -> Result<JoinHandle<String>> {
 }
 
 /// Why a process that has no input any more has ended, or ends now.
-fn ended(child: &mut Child, told: JoinHandle<String>) -> Error {
-    let _ = child.wait();
+fn end(child: &mut Child, told: JoinHandle<String>) -> Error {
+    let _ = ended(child, ENDS);
     why(&told.join().unwrap_or_default())
 }
 

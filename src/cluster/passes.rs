@@ -1,16 +1,20 @@
 //! Passes of a program in Rust on a cluster: each is submitted as a plan, and its state is read back.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::history;
 use super::python::missing;
 use super::scheduler::Scheduler;
 use super::submission::{Asked, Program, Submission, Telling};
-use crate::bag::{MadePasses, TextPass};
+use crate::bag::{MakePass, NamedState, TextPass};
 use crate::error::{Shown, concealed_url};
-use crate::plan::{Before, KnownState, PassId, StepPlan};
+use crate::graph::Shared;
+use crate::plan::{KnownState, StateBytes, StepPlan, digest_of_values};
 use crate::run::Context;
 use crate::source::Missing;
 use crate::{Error, Place, Result};
@@ -23,67 +27,77 @@ pub(crate) struct Resources {
     pub(crate) tmpdir: Option<PathBuf>,
 }
 
-/// Submits the passes of a call of this program.
-pub(crate) struct Submitter<'a> {
-    pub(crate) scheduler: &'a Scheduler,
-    pub(crate) resources: Resources,
-    pub(crate) context: &'a Context,
+/// Has the passes of a computation of this program made on a cluster.
+pub(crate) struct Submitter {
+    scheduler: Scheduler,
+    resources: Resources,
+    program: Program,
+    /// The states that it has made.
+    states: Arc<Mutex<Vec<KnownState>>>,
 }
 
-impl Submitter<'_> {
-    /// Makes the passes of a call, one after another; `before` is what calls before came to. Returns the states of this
-    /// one, too.
+/// The states that a [`Submitter`] has made.
+pub(crate) struct MadeStates(Arc<Mutex<Vec<KnownState>>>);
+
+impl MadeStates {
+    /// All of them.
+    pub(crate) fn take(&self) -> Vec<KnownState> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Submitter {
+    /// One for a computation.
     ///
     /// # Errors
     ///
-    /// [`Error::Plan`] for what cannot go there, [`Error::Cluster`] for what fails there.
-    pub(crate) fn make(
-        &self,
-        call: u64,
-        passes: &[TextPass],
-        before: &Before,
-    ) -> Result<(MadePasses, Vec<KnownState>)> {
-        let (started, mut states) = (started()?, Vec::new());
-        let mut made = MadePasses::default();
-        for (number, pass) in passes.iter().enumerate() {
-            let digest = pass.digest();
-            let context = made.clone().known_to(self.context);
-            let values = pass.values(&context)?;
-            pass.check_forms(&context, &values)?;
-            let id = PassId { call, number: number as u32 };
-            let (values, before) = (pass.encode(&values)?, before.clone());
-            let plan = StepPlan { digest, pass: id, values, before };
-            let quiet = pass.missing() == Missing::Skip;
-            let state = self.submit(&plan.to_bytes()?, &started, quiet)?;
-            made.add(pass, digest, Arc::clone(&state));
-            states.push((id, state));
-        }
-        Ok((made, states))
+    /// [`Error::Plan`] for arguments of this process that hold a credential.
+    pub(crate) fn new(scheduler: &Scheduler, resources: Resources) -> Result<(Self, MadeStates)> {
+        let (program, states) = (started()?, Arc::<Mutex<Vec<_>>>::default());
+        let made = MadeStates(Arc::clone(&states));
+        Ok((Self { scheduler: scheduler.clone(), resources, program, states }, made))
     }
 
-    /// Runs a plan, and reads the state of all.
-    fn submit(&self, plan: &[u8], program: &Program, quiet: bool) -> Result<Arc<[u8]>> {
-        let submission = Submission::start(&Asked {
-            scheduler: self.scheduler,
-            plan,
+    /// Runs a plan, and keeps the state of all.
+    fn submit(&self, plan: &StepPlan, quiet: bool, context: &Context) -> Result<StateBytes> {
+        let folder = self.resources.tmpdir.as_deref();
+        let (mut plan, length) = plan.spooled(folder)?;
+        let submission = Submission::start(&mut Asked {
+            scheduler: &self.scheduler,
+            plan: &mut plan,
+            length,
             memory: self.resources.memory,
             spill_max: self.resources.spill_max,
-            tmpdir: self.resources.tmpdir.as_deref(),
-            program: Some(program),
+            tmpdir: folder,
+            program: Some(&self.program),
             telling: Telling { progress: "json", records: true, quiet, is_read: true },
         });
         let Some(mut submission) = submission? else { return Err(missing()) };
         let mut told = Told::default();
-        let states =
-            submission.states(|| self.context.stop.is_set(), |line| told.hear(line, self.context));
-        let state = states.as_deref().and_then(<[_]>::first).map(std::fs::read);
-        let status = submission.end()?;
+        let states = submission.states(|| context.stop.is_set(), |line| told.hear(line, context));
+        let state = states.as_deref().and_then(<[_]>::first).map(|path| {
+            let failed = |error| Error::io(Place::object("the state of all"), error);
+            history::keep(&mut File::open(path).map_err(failed)?, folder)
+        });
+        let status = submission.end(|line| told.hear(line, context))?;
         match state {
-            Some(Ok(state)) => Ok(state.into()),
-            Some(Err(error)) => Err(Error::io(Place::object("the state of all"), error)),
-            None if self.context.stop.is_set() => Err(Error::Cancelled),
+            Some(state) => state,
+            None if context.stop.is_set() => Err(Error::Cancelled),
             None => Err(told.error(&status)),
         }
+    }
+}
+
+impl MakePass for Submitter {
+    fn make(&self, pass: &TextPass, values: &[Shared], context: &Context) -> Result<NamedState> {
+        let (digest, values) = (pass.digest(), pass.encode(values)?);
+        let of_values = digest_of_values(&values);
+        let plan = StepPlan { digest, values, before: history::before() };
+        let bytes = self.submit(&plan, pass.missing() == Missing::Skip, context)?;
+        let state = bytes.open();
+        let known = KnownState { pass: digest, values: of_values, bytes };
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).push(known);
+        Ok(("the state of all".to_owned(), state))
     }
 }
 
@@ -94,20 +108,30 @@ impl Submitter<'_> {
 /// [`Error::Plan`] for an argument that holds a credential: arguments go to workers, and are seen there.
 pub(super) fn started() -> Result<Program> {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    for (n, argument) in arguments.iter().enumerate() {
-        let text = argument.to_string_lossy();
-        let shown = concealed_url(&text);
-        if shown != text {
-            let reason = format!(
-                "argument {}, {shown}, has a login, a signature or a query, and arguments are seen on workers: hand \
-                 secrets over in the environment of the workers",
-                n + 1
-            );
-            return Err(Error::Plan { reason });
-        }
-    }
+    check_arguments(&arguments)?;
     let folder = std::env::current_dir().unwrap_or_default().into();
     Ok(Program { arguments, folder })
+}
+
+/// Fails for an argument that holds a credential; also for the value of an option that is an argument of its own.
+fn check_arguments(arguments: &[OsString]) -> Result<()> {
+    let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    for (n, text) in texts.iter().enumerate() {
+        let value = texts.get(n + 1).filter(|next| text.starts_with('-') && !next.starts_with('-'));
+        let option = value.map(|value| format!("{text}={value}"));
+        for given in [Some(&**text), option.as_deref()].into_iter().flatten() {
+            let shown = concealed_url(given);
+            if shown != given {
+                let reason = format!(
+                    "argument {}, {shown}, has a login, a password, a signature or a query, and arguments are seen on \
+                     workers: hand secrets over in the environment of the workers",
+                    n + 1
+                );
+                return Err(Error::Plan { reason });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the process of a submission has told.
@@ -173,4 +197,27 @@ pub(super) fn failure(record: &Value) -> Error {
     let message = prefix.and_then(|prefix| said.strip_prefix(&*prefix).map(str::to_owned));
     let retry = record.get("retry").and_then(Value::as_bool).unwrap_or(false);
     Error::Cluster { kind, worker, place, message: message.unwrap_or(said), retry }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(arguments: &[&str]) -> Result<()> {
+        check_arguments(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn arguments_with_a_credential_are_refused_and_do_not_show_it() {
+        for arguments in [
+            &["--password=hunter2"][..],
+            &["in.log", "--password", "hunter2"],
+            &["--token", "hunter2", "in.log"],
+            &["s3://me:hunter2@bucket/a.log"],
+        ] {
+            let error = checked(arguments).unwrap_err().to_string();
+            assert!(error.contains("argument ") && !error.contains("hunter2"), "{error}");
+        }
+        assert!(checked(&["--passwords-from", "--verbose", "in.log", "-n", "3"]).is_ok());
+    }
 }

@@ -4,12 +4,14 @@
 //! removes the states when that input ends, so nothing is left of it however this process ends.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::executable::{Executable, executable};
+use super::process::{ENDS, ended};
 use super::python::{failed, python};
 use super::scheduler::Scheduler;
 use crate::Result;
@@ -17,7 +19,9 @@ use crate::Result;
 /// A plan that is to run on a cluster.
 pub(crate) struct Asked<'a> {
     pub(crate) scheduler: &'a Scheduler,
-    pub(crate) plan: &'a [u8],
+    /// The bytes of the plan, and how many these are.
+    pub(crate) plan: &'a mut dyn Read,
+    pub(crate) length: u64,
     pub(crate) memory: Option<u64>,
     pub(crate) spill_max: Option<u64>,
     /// The folder of the states.
@@ -54,6 +58,8 @@ pub(crate) struct Submission {
     input: Option<ChildStdin>,
     output: Receiver<String>,
     told: Option<Receiver<String>>,
+    /// When it was told to end before its answer.
+    given_up: Option<Instant>,
 }
 
 impl Submission {
@@ -62,7 +68,7 @@ impl Submission {
     /// # Errors
     ///
     /// If there is no Python, or it does not start.
-    pub(crate) fn start(asked: &Asked<'_>) -> Result<Option<Self>> {
+    pub(crate) fn start(asked: &mut Asked<'_>) -> Result<Option<Self>> {
         let Some(python) = python()? else { return Ok(None) };
         let mut command = Command::new(python);
         command.args(arguments(asked)?).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -75,11 +81,11 @@ impl Submission {
             unreachable!("both are piped")
         };
         // One that has ended says why on standard error.
-        let _ = writeln!(input, "{}", asked.plan.len()).and_then(|()| input.write_all(asked.plan));
-        let _ = input.flush();
+        let _ = writeln!(input, "{}", asked.length);
+        let _ = std::io::copy(asked.plan, &mut input).and_then(|_| input.flush());
         let output = lines(output)?;
         let told = child.stderr.take().map(lines).transpose()?;
-        Ok(Some(Self { child, input: Some(input), output, told }))
+        Ok(Some(Self { child, input: Some(input), output, told, given_up: None }))
     }
 
     /// The paths of the states, when all are there; `None` if it fails, or is interrupted. What it tells meanwhile
@@ -100,7 +106,7 @@ impl Submission {
                 Ok(line) => states.push(line),
                 Err(RecvTimeoutError::Disconnected) => break None,
                 // A terminal tells it too; a signal to this process alone does not.
-                Err(RecvTimeoutError::Timeout) if is_interrupted() => self.input = None,
+                Err(RecvTimeoutError::Timeout) if is_interrupted() => self.give_up(),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         };
@@ -111,10 +117,21 @@ impl Submission {
         found
     }
 
-    /// Lets it end, and waits for that.
-    pub(crate) fn end(mut self) -> Result<ExitStatus> {
+    /// Tells it to end before its answer; one that does not is killed.
+    fn give_up(&mut self) {
         self.input = None;
-        self.child.wait().map_err(|error| failed("creel-dask did not end", &error))
+        if self.given_up.get_or_insert_with(Instant::now).elapsed() > ENDS {
+            let _ = self.child.kill();
+        }
+    }
+
+    /// Lets it end, and waits for that. What it told last is given to `hear`, if it is read here.
+    pub(crate) fn end(mut self, hear: impl FnMut(&str)) -> Result<ExitStatus> {
+        self.input = None;
+        let status = ended(&mut self.child, ENDS);
+        let mut hear = hear;
+        self.told.iter().flatten().for_each(|line| hear(&line));
+        status.map_err(|error| failed("creel-dask did not end", &error))
     }
 }
 
@@ -140,25 +157,32 @@ fn option(name: &str, value: impl Into<OsString>) -> OsString {
 
 /// The options that say where a program in Rust runs, and how it is started there.
 pub(super) fn of_program(scheduler: &Scheduler, program: &Program) -> Result<Vec<OsString>> {
-    let binary =
-        std::env::current_exe().map_err(|error| failed("no path of this binary", &error))?;
-    let mut all = of_cluster(scheduler)?;
+    let Executable { path, image, .. } = started_from(scheduler)?;
+    let mut all = of_cluster(scheduler, &image);
     if scheduler.worker_binary.is_none() {
-        all.push(option("--worker-creel", binary));
+        all.push(option("--worker-creel", path));
     }
     all.push(option("--folder", program.folder.clone()));
     all.extend(program.arguments.iter().map(|argument| option("--argument", argument.clone())));
     Ok(all)
 }
 
-/// The options that say where something runs.
-fn of_cluster(scheduler: &Scheduler) -> Result<Vec<OsString>> {
-    let binary =
-        std::env::current_exe().map_err(|error| failed("no path of this binary", &error))?;
+/// The executable of this process, if workers can start it.
+fn started_from(scheduler: &Scheduler) -> Result<Executable> {
+    let executable = executable()?;
+    // What runs can be sent wherever the system lets it be read.
+    if !scheduler.ships || executable.image == executable.path {
+        executable.check()?;
+    }
+    Ok(executable)
+}
+
+/// The options that say where something runs, by this binary.
+fn of_cluster(scheduler: &Scheduler, binary: &Path) -> Vec<OsString> {
     let mut all = vec![option("--scheduler", &scheduler.address), option("--creel", binary)];
     all.extend(scheduler.worker_binary.iter().map(|there| option("--worker-creel", there.clone())));
     all.extend(scheduler.ships.then(|| "--ship-binary".into()));
-    Ok(all)
+    all
 }
 
 /// What the process is started with.
@@ -170,7 +194,7 @@ fn arguments(asked: &Asked<'_>) -> Result<Vec<OsString>> {
             all.push("--program".into());
             all.extend(of_program(asked.scheduler, program)?);
         }
-        None => all.extend(of_cluster(asked.scheduler)?),
+        None => all.extend(of_cluster(asked.scheduler, &executable()?.path)),
     }
     for (name, bytes) in [("--memory", asked.memory), ("--spill-max", asked.spill_max)] {
         all.extend(bytes.map(|bytes| option(name, bytes.to_string())));

@@ -301,7 +301,7 @@ impl Error {
 
     /// The same, of partitions that are those from this one on of all: their numbers are those among all.
     #[cfg(feature = "cli")]
-    pub(crate) fn with_partitions_from(mut self, first: usize) -> Self {
+    pub(crate) fn with_partitions_of(mut self, numbers: &[usize]) -> Self {
         match &mut self {
             Self::Truncated { place, .. }
             | Self::Corrupt { place, .. }
@@ -317,10 +317,10 @@ impl Error {
             | Self::Record { place, .. }
             | Self::RecordTooLong { place, .. }
             | Self::Io { place, .. } => {
-                place.partition = place.partition.map(|number| number.saturating_add(first));
+                place.partition = place.partition.and_then(|number| numbers.get(number)).copied();
             }
             Self::Panic { place: Some(place), .. } => {
-                place.partition = place.partition.map(|number| number.saturating_add(first));
+                place.partition = place.partition.and_then(|number| numbers.get(number)).copied();
             }
             _ => {}
         }

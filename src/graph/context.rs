@@ -31,9 +31,9 @@ pub(crate) struct Context {
     pub(crate) progress: Arc<Progress>,
     /// Who watches.
     pub(crate) observers: Observers,
-    /// What passes over sources came to that were made elsewhere.
+    /// Where passes over sources are made, if not here.
     #[cfg(feature = "cli")]
-    pub(crate) made: Option<Shared>,
+    pub(crate) elsewhere: Option<Shared>,
     /// The task, if somebody watches.
     pub(crate) task: Option<(u64, Arc<Node>)>,
 }
@@ -114,7 +114,7 @@ impl Default for Context {
             progress: Arc::default(),
             observers: Observers::default(),
             #[cfg(feature = "cli")]
-            made: None,
+            elsewhere: None,
             task: None,
         }
     }

@@ -10,8 +10,10 @@
 //! frame: a frame of another file, or in another place, is damage. A reader takes no memory for a frame
 //! before its bytes are there, and gives none that were not checked.
 
+use std::hash::Hasher;
 use std::io::{self, Read};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use twox_hash::XxHash3_64;
 
@@ -22,7 +24,7 @@ use crate::{Error, Place, Result};
 const MAGIC: [u8; 8] = *b"\x93creel\r\n";
 
 /// The version of this form. It goes up when bytes of before cannot be read, or would mean another thing.
-const FORMAT: u16 = 9;
+const FORMAT: u16 = 10;
 
 /// The version of the language. It goes up when a program of before would give another answer.
 const LANGUAGE: u16 = 2;
@@ -76,10 +78,15 @@ impl Kind {
 /// assert_eq!(counts.digest().to_string().len(), 64);
 /// # Ok::<(), creel::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    /// That of several, in their order.
+    pub(crate) fn of_all(digests: &[Self]) -> Self {
+        Self::of(digests.iter().map(|digest| digest.0).collect::<Vec<_>>().as_flattened())
+    }
+
     pub(crate) fn of(question: &[u8]) -> Self {
         let mut hash = Sha256::new();
         hash.update(MAGIC);
@@ -127,13 +134,19 @@ impl<'w> Writer<'w> {
 
     /// Writes a frame. One of no bytes would be the end.
     pub(super) fn frame(&mut self, bytes: &[u8]) -> Result<()> {
-        let Ok(length @ 1..) = u32::try_from(bytes.len()) else {
+        self.frame_of(&[bytes])
+    }
+
+    /// Writes a frame of parts that stand one behind the other.
+    pub(super) fn frame_of(&mut self, parts: &[&[u8]]) -> Result<()> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let Ok(length @ 1..) = u32::try_from(length) else {
             let reason = "a part of the state is longer than 4 GiB";
             let source = io::Error::new(io::ErrorKind::FileTooLarge, reason).into();
             return Err(Error::Output { path: "the state".to_owned(), source });
         };
-        self.prefix(length, bytes)?;
-        self.out.write(bytes)
+        self.prefix(length, parts)?;
+        parts.iter().try_for_each(|part| self.out.write(part))
     }
 
     /// Writes the end.
@@ -141,8 +154,8 @@ impl<'w> Writer<'w> {
         self.prefix(0, &[])
     }
 
-    fn prefix(&mut self, length: u32, bytes: &[u8]) -> Result<()> {
-        let sum = checksum(self.seed, self.frames, bytes);
+    fn prefix(&mut self, length: u32, parts: &[&[u8]]) -> Result<()> {
+        let sum = checksum(self.seed, self.frames, parts);
         self.frames += 1;
         let mut prefix = [0; PREFIX];
         prefix[..4].copy_from_slice(&length.to_le_bytes());
@@ -151,8 +164,14 @@ impl<'w> Writer<'w> {
     }
 }
 
-fn checksum(seed: u64, number: u64, bytes: &[u8]) -> u64 {
-    XxHash3_64::oneshot_with_seed(seed.wrapping_add(number), bytes)
+fn checksum(seed: u64, number: u64, parts: &[&[u8]]) -> u64 {
+    let seed = seed.wrapping_add(number);
+    if let [bytes] = parts {
+        return XxHash3_64::oneshot_with_seed(seed, bytes);
+    }
+    let mut hash = XxHash3_64::with_seed(seed);
+    parts.iter().for_each(|part| hash.write(part));
+    hash.finish()
 }
 
 /// Reads what a [`Writer`] wrote, and checks it.
@@ -248,7 +267,7 @@ impl<R: Read> Reader<R> {
         if read < length as usize {
             return Err(self.damaged("it is cut off; write it again"));
         }
-        if prefix[4..] != checksum(self.seed, self.frames, bytes).to_le_bytes() {
+        if prefix[4..] != checksum(self.seed, self.frames, &[bytes]).to_le_bytes() {
             return Err(self.damaged("its checksum does not fit; write it again"));
         }
         self.frames += 1;

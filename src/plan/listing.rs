@@ -58,7 +58,8 @@ impl Listing {
     /// # Errors
     /// Those of the output; and if an object can be read only once.
     pub(crate) fn write(&self, numbers: Range<usize>, out: &mut dyn Write) -> Result<()> {
-        let head = Head { first: 0, report: self.report.clone() }.of(numbers.start);
+        let head = Head { first: 0, all: self.len() as u64, report: self.report.clone() };
+        let head = head.of(numbers.start);
         let mut writer = Writer::new(Kind::Partitions, self.digest, out)?;
         writer.frame(&encoded(&head))?;
         for part in &self.cut.plan()[numbers] {

@@ -105,6 +105,7 @@ mod question;
 mod report;
 mod shard;
 mod state;
+mod step;
 mod tasks;
 mod writer;
 
@@ -127,9 +128,10 @@ pub(crate) use listing::Listing;
 pub use operations::{Rows, State, finish, list, merge, run, run_shards};
 pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in, list_job};
 pub use partition::Partitions;
-pub(crate) use pass::{
-    Before, KnownState, PassId, PassReader, PassWriter, Piece, ReadPartitions, StateTail, StepPlan,
-};
+pub(crate) use pass::{PassReader, PassWriter, Piece, ReadPartitions, StateTail};
 pub use report::Report;
 pub(crate) use shard::MOST_SHARDS;
 pub(crate) use state::Stored;
+pub(crate) use step::{
+    Before, KnownState, Outcome, StateBytes, StateFile, StepPlan, digest_of_values,
+};

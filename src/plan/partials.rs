@@ -104,7 +104,8 @@ impl RunOfPartitions<'_> {
         context.progress.add_total(partitions.bytes());
         let objects = partitions.number_of_objects();
         let _listed = reserved(objects, context)?;
-        let to_read = partitions.to_read(plan.access(RunOf::missing(plan)), &context.progress)?;
+        let (numbers, to_read) =
+            partitions.to_read(plan.access(RunOf::missing(plan)), &context.progress)?;
         let input = Arc::new(job.read_in(to_read.clone(), context));
         let run = RunOf {
             plan,
@@ -121,7 +122,7 @@ impl RunOfPartitions<'_> {
             report.add(own.clone());
             report
         });
-        written.map_err(|error| error.with_partitions_from(partitions.first()))?;
+        written.map_err(|error| error.with_partitions_of(&numbers))?;
         Ok(own)
     }
 }

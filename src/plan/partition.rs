@@ -40,6 +40,8 @@ pub struct Partitions {
 pub(super) struct Head {
     /// The number of the first partition among all of the plan.
     pub(super) first: u64,
+    /// How many there are in all.
+    pub(super) all: u64,
     /// What the listing has passed over.
     pub(super) report: Report,
 }
@@ -154,8 +156,8 @@ impl Partitions {
         if !reader.next(&mut frame)? {
             return Err(reader.damaged("it has no beginning; list again"));
         }
-        let Head { first, report } = decoded(&frame, name)?;
-        let (head, mut parts) = (Head { first, report: report.shown() }, Vec::new());
+        let Head { first, all, report } = decoded(&frame, name)?;
+        let (head, mut parts) = (Head { first, all, report: report.shown() }, Vec::new());
         while reader.next(&mut frame)? {
             let part: Part = decoded(&frame, name)?;
             if !part.is_sound() {
@@ -173,7 +175,8 @@ impl Partitions {
     /// If an object can be read only once.
     pub(super) fn of(digest: Digest, cut: &[source::Partition], report: Report) -> Result<Self> {
         let parts = cut.iter().map(|partition| Part::of(&partition.slices()));
-        let (parts, head) = (parts.collect::<Result<_>>()?, Head { first: 0, report });
+        let (parts, head) =
+            (parts.collect::<Result<Vec<_>>>()?, Head { first: 0, all: cut.len() as u64, report });
         Ok(Self { digest, head, parts })
     }
 
@@ -195,6 +198,11 @@ impl Partitions {
     /// The number of the first among all of the plan.
     pub(super) fn first(&self) -> usize {
         usize::try_from(self.head.first).unwrap_or(usize::MAX)
+    }
+
+    /// How many there are in the listing.
+    pub(super) fn all(&self) -> u64 {
+        self.head.all
     }
 
     /// The names of the objects.
@@ -220,25 +228,26 @@ impl Partitions {
     }
 
     /// The partitions, to be read here. Objects that cannot be read any more are passed over, if their access
-    /// says so.
+    /// says so; a partition that has none left is left out. Each comes with its number among all of the plan.
     pub(super) fn to_read(
         &self,
         access: Access,
         progress: &crate::Progress,
-    ) -> Result<Vec<source::Partition>> {
+    ) -> Result<(Vec<usize>, Vec<source::Partition>)> {
         let known: Vec<Known> = self.objects().map(known).collect();
         let found = source::Source::again(&known, access, progress)?;
         let found: HashMap<&str, _> = found.iter().map(|object| (object.name(), object)).collect();
-        let read = self.parts.iter().map(|part| {
+        let read = self.parts.iter().enumerate().map(|(number, part)| {
             let slice = |range: &Range| {
                 let object = found.get(&*part.objects[range.object as usize].name)?;
                 let object = std::sync::Arc::clone(object);
                 Some(Slice { object, start: range.start, end: range.end })
             };
-            part.ranges.iter().filter_map(slice).collect()
+            let slices: Vec<Slice> = part.ranges.iter().filter_map(slice).collect();
+            (self.first().saturating_add(number), slices)
         });
-        let read = read.filter(|slices: &Vec<Slice>| !slices.is_empty());
-        Ok(read.map(|slices| source::Partition::Pieces(slices.into())).collect())
+        let read = read.filter(|(_, slices)| !slices.is_empty());
+        Ok(read.map(|(number, slices)| (number, source::Partition::Pieces(slices.into()))).unzip())
     }
 }
 
@@ -246,7 +255,7 @@ impl Head {
     /// That of the partitions from this one on.
     pub(super) fn of(&self, number: usize) -> Self {
         let report = if number == 0 { self.report.clone() } else { Report::default() };
-        Self { first: self.first.saturating_add(number as u64), report }
+        Self { first: self.first.saturating_add(number as u64), all: self.all, report }
     }
 }
 
@@ -329,7 +338,7 @@ mod tests {
             Part { objects, ranges }
         });
         (0..9_u64, prop::collection::vec(part, 0..6)).prop_map(|(first, parts)| {
-            let head = Head { first, report: Report::default() };
+            let head = Head { first, all: first + parts.len() as u64, report: Report::default() };
             Partitions { digest: Digest::of(b"a plan"), head, parts }
         })
     }

@@ -72,21 +72,33 @@ impl Report {
 
     /// The first entry that could not be read, if there is one, as an error.
     pub(crate) fn first_unread(&self) -> Result<()> {
-        self.unread_told.first().map_or(Ok(()), |(_, told)| Err(elsewhere(told)))
+        self.unread_told.first().map_or(Ok(()), |(_, told)| Err(elsewhere("unread", told)))
     }
 
     /// Tells the counters of a run of what was passed over elsewhere for it.
     pub(crate) fn tell(&self, progress: &Progress) {
+        let listing = progress.next_listing();
+        let at = |object| InputOrder { listing, object, ..InputOrder::default() };
         let (replaced, skipped) = (self.replaced, self.skipped);
-        progress.add_tally(Tally { replaced, skipped, first: None });
+        let first = self.first_invalid.as_ref().map(|(place, reason)| {
+            let separator = if place.is_empty() { "" } else { ": " };
+            (at(0), elsewhere("record", &format!("{place}{separator}{reason}")))
+        });
+        progress.add_tally(Tally { replaced, skipped, first });
         for (n, (_, text)) in self.unread_told.iter().enumerate() {
-            let at = InputOrder { object: n, ..InputOrder::default() };
-            progress.add_listed_unread(at, elsewhere(text));
+            progress.add_listed_unread(at(n), elsewhere("unread", text));
         }
         for (n, text) in self.damaged_told.iter().enumerate() {
-            let at = InputOrder { object: n, ..InputOrder::default() };
-            progress.add_fault(at, elsewhere(text));
+            progress.add_fault(at(n), elsewhere("damaged", text));
         }
+        for (n, text) in self.notes.iter().enumerate() {
+            progress.add_note(at(n), elsewhere("note", text));
+        }
+        // Of those behind the first ones nothing is known but how many they are.
+        progress.add_untold(
+            self.unread.saturating_sub(self.unread_told.len() as u64),
+            self.damaged.saturating_sub(self.damaged_told.len() as u64),
+        );
     }
 
     /// Adds what stands after it in the input.
@@ -116,7 +128,7 @@ impl Report {
     }
 
     /// The same without numbers of partitions, for a state.
-    pub(super) fn without_partitions(self) -> Self {
+    pub(crate) fn without_partitions(self) -> Self {
         self.each(&without_partition)
     }
 
@@ -187,8 +199,8 @@ impl Report {
 }
 
 /// The error for what was passed over elsewhere.
-fn elsewhere(text: &str) -> Error {
-    let (kind, message) = ("unread".to_owned(), text.to_owned());
+fn elsewhere(kind: &str, text: &str) -> Error {
+    let (kind, message) = (kind.to_owned(), text.to_owned());
     Error::Cluster { kind, worker: None, place: None, message, retry: false }
 }
 

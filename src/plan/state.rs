@@ -259,9 +259,9 @@ fn spooled(input: &mut impl Read, object: &Object, folder: Option<&Path>) -> Res
 
 /// Reads from the start, whoever else reads it.
 #[derive(Debug)]
-struct FromStart {
-    file: Arc<File>,
-    at: u64,
+pub(super) struct FromStart {
+    pub(super) file: Arc<File>,
+    pub(super) at: u64,
 }
 
 impl Read for FromStart {

@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::Duration;
 
 use creel::aggregate::{count, max, mean, p99};
 use creel::client::{Client, as_completed};
 use creel::cluster::{ClusterClient, Registered, Scheduler};
+use creel::delayed::call;
 use creel::operators::{Max, Spill, TopK};
 use creel::{Bag, Compute, Error, ReadOptions, Result, Run, delayed, worker};
 use futures::StreamExt;
@@ -134,6 +138,48 @@ impl Program {
                     })
                     .filter_with(least, |line, least: &usize| line.len() > *least);
                 self.print(&near.count())
+            }
+            "once" => {
+                // The task runs here, once, though two passes look at its value.
+                static CALLS: AtomicUsize = AtomicUsize::new(0);
+                let least = call(|| CALLS.fetch_add(1, Relaxed) + 20, ());
+                let longer = |line: String, least: &usize| line.len() > *least;
+                let others = creel::read_text(&self.source)?.map_with(&least, longer);
+                self.print(&(
+                    lines.map_with(&least, longer).filter(|is| *is).count(),
+                    others.filter(|is| !*is).count(),
+                    least,
+                ))?;
+                println!("{}", CALLS.load(Relaxed));
+                Ok(())
+            }
+            "threads" => {
+                // Each thread computes something else, and what main does next depends on both.
+                let count = |least: usize| {
+                    let (run, lines) = (self.run.clone(), lines.clone());
+                    let counted =
+                        lines.map_with(delayed(least), |line, least: &usize| line.len() > *least);
+                    thread::spawn(move || run.compute_blocking(&counted.filter(|is| *is).count()))
+                };
+                let (run, words) = (self.run.clone(), lines.clone().words());
+                let (long, longer) = (count(20), count(60));
+                let words = thread::spawn(move || run.compute_blocking(&words.count()));
+                let joined =
+                    |thread: thread::JoinHandle<Result<u64>>| thread.join().expect("it ends");
+                let (long, longer, words) = (joined(long)?, joined(longer)?, joined(words)?);
+                println!("{long} {longer} {words}");
+                let least = (words / long) as usize;
+                let rest =
+                    lines.map_with(delayed(least), |line, least: &usize| line.len() > *least);
+                self.print(&rest.filter(|is| *is).count())
+            }
+            "little-memory" => {
+                let run = self.run.clone().memory(1 << 20);
+                println!(
+                    "{}",
+                    run.compute_blocking(&lines.words().sort().map(|word| word.len()).sum())?
+                );
+                Ok(())
             }
             "two" => {
                 let mean =

@@ -1,36 +1,37 @@
-//! The states of passes that other processes have made, in the place of what the passes would come to here.
+//! Passes of a computation that are made elsewhere, in the place of what they would come to here.
 
-use std::collections::HashMap;
-use std::io::Read;
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::refused::stays;
 use super::{NamedState, TextPass};
 use crate::Result;
 use crate::bag::group::{Group, States};
 use crate::graph::{Name, Node, Shared};
-use crate::plan::Digest;
 use crate::run::{Context, whole_outcome};
 use crate::source::Missing;
 
-/// The states of passes that were made elsewhere, by the group.
-#[derive(Clone, Default)]
-pub(crate) struct MadePasses(HashMap<usize, Made>);
-
-#[derive(Clone)]
-struct Made {
-    digest: Digest,
-    state: Arc<[u8]>,
+/// Makes passes elsewhere.
+pub(crate) trait MakePass: Send + Sync {
+    /// The state of all that a pass reads, whose steps look at these values. A computation asks for it once.
+    fn make(&self, pass: &TextPass, values: &[Shared], context: &Context) -> Result<NamedState>;
 }
 
-impl MadePasses {
-    /// Adds the state of all that a pass reads.
-    pub(crate) fn add(&mut self, pass: &TextPass, digest: Digest, state: Arc<[u8]>) {
-        self.0.insert(key(&pass.0), Made { digest, state });
+/// The passes of a computation, and who makes them.
+pub(crate) struct Elsewhere {
+    passes: HashSet<usize>,
+    maker: Box<dyn MakePass>,
+}
+
+impl Elsewhere {
+    /// Has all these passes made by the maker.
+    pub(crate) fn new(passes: &[TextPass], maker: Box<dyn MakePass>) -> Self {
+        Self { passes: passes.iter().map(|pass| key(&pass.0)).collect(), maker }
     }
 
-    /// The same run, to which these are known.
+    /// The same run, in which they are made there.
     pub(crate) fn known_to(self, context: &Context) -> Context {
-        Context { made: Some(Arc::new(self)), ..context.clone() }
+        Context { elsewhere: Some(Arc::new(self)), ..context.clone() }
     }
 }
 
@@ -39,23 +40,22 @@ fn key(group: &Arc<Group>) -> usize {
     Arc::as_ptr(group) as usize
 }
 
-/// The task that makes the state of a pass which was made elsewhere, if it was.
+/// The task that has the state of a pass made elsewhere, in a run whose passes are.
 pub(in crate::bag) fn made_elsewhere(
     context: &Context,
     group: &Arc<Group>,
-    shared: &[Shared],
+    values: &[Shared],
 ) -> Option<Arc<Node>> {
-    let made = Arc::clone(context.made.as_ref()?).downcast::<MadePasses>().ok()?;
-    let key = key(group);
-    made.0.get(&key)?;
-    let (group, shared) = (Arc::clone(group), shared.to_vec());
+    let elsewhere = Arc::clone(context.elsewhere.as_ref()?).downcast::<Elsewhere>().ok()?;
+    let (group, values) = (Arc::clone(group), values.to_vec());
     Some(Node::new(Name::Only("states"), [], move |context, _| {
-        let Some(Made { digest, state }) = made.0.get(&key) else {
-            unreachable!("it was there before")
-        };
         let pass = TextPass(Arc::clone(&group));
-        let state: NamedState = ("the state of all".to_owned(), Box::new(ReadShared::of(state)));
-        let (held, tail) = pass.gather(&shared, *digest, vec![state], context)?;
+        if !elsewhere.passes.contains(&key(&group)) {
+            return Err(stays(&pass.name(), "a task has made it while others ran"));
+        }
+        pass.check_forms(context, &values)?;
+        let state = elsewhere.maker.make(&pass, &values, context)?;
+        let (held, tail) = pass.gather(&values, pass.digest(), vec![state], context)?;
         tail.check_whole()?;
         // As one machine that can read nothing: there is no answer.
         if pass.missing() == Missing::Report && tail.report.entries_read() == 0 {
@@ -64,26 +64,6 @@ pub(in crate::bag) fn made_elsewhere(
         tail.report.tell(&context.progress);
         whole_outcome(context, held, &group)
     }))
-}
-
-/// Reads shared bytes.
-struct ReadShared {
-    bytes: Arc<[u8]>,
-    at: usize,
-}
-
-impl ReadShared {
-    fn of(bytes: &Arc<[u8]>) -> Self {
-        Self { bytes: Arc::clone(bytes), at: 0 }
-    }
-}
-
-impl Read for ReadShared {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = (&self.bytes[self.at..]).read(buffer)?;
-        self.at += read;
-        Ok(read)
-    }
 }
 
 /// States that go to other processes, and come from them.

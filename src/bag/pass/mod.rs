@@ -2,18 +2,20 @@
 //!
 //! Reductions of bags over one source are one pass, a [`Group`]. Another process of the same program builds the same
 //! group, so no code has to go there. A pass has the operations of a plan: it is listed, run over some partitions,
-//! and states are merged; the state of all is put in the place of what the pass would have come to here.
+//! and states are merged. A computation here is one run all the same: the task of a pass has the state of all made
+//! elsewhere when the values are there that its steps look at, so each task runs once.
 
 mod made;
 mod refused;
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use self::made::MadePasses;
 pub(super) use self::made::made_elsewhere;
-use self::refused::{called, goes, stays, unknown_form};
+pub(crate) use self::made::{Elsewhere, MakePass};
+use self::refused::{called, goes, holds, stays, unknown_form};
 use super::computation::Computation;
 use super::group::{Group, States};
 use super::origin::{Chunks, Origin};
@@ -68,14 +70,7 @@ impl TextPass {
     /// Fails if a step has captured something of this process, or a source is for it alone.
     fn check(&self) -> Result<()> {
         if let Some(verb) = self.steps().find(|verb| verb.code.held > 0) {
-            let reason = format!(
-                "{} holds {} bytes of this process, which workers do not have: its function has captured a local \
-                 value, or is a pointer to a function; make the value a constant, or hand it over as an argument, \
-                 by `map_with`, `filter_with`, `flat_map_with` or `lend_with` of `creel::delayed(value)`",
-                called(&verb.step),
-                verb.code.held,
-            );
-            return Err(Error::Plan { reason });
+            return Err(holds(verb));
         }
         let source = &self.job().source;
         if let Some(shown) = source.with_credential() {
@@ -89,6 +84,21 @@ impl TextPass {
             Some(shown) => Err(stays(&format!("`{shown}`"), "this process alone reads it")),
             None => Ok(()),
         }
+    }
+
+    /// Fails if it reads a path that begins in the folder in which the program was started, which is not here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Plan`] with the path and the folder.
+    pub(crate) fn check_paths(&self, folder: &str) -> Result<()> {
+        let is_relative = |shown: &String| !shown.contains("://") && Path::new(shown).is_relative();
+        let Some(path) = self.job().source.shown().find(is_relative) else { return Ok(()) };
+        let reason = format!(
+            "`{path}` begins in {folder}, where the program was started, and this worker has no such folder: name the \
+             path from the root, of a file system that all workers have"
+        );
+        Err(Error::Plan { reason })
     }
 
     /// Bytes of a block.
@@ -131,11 +141,6 @@ impl TextPass {
             let _ = writeln!(text, "{} {:?}", bag.ordered, bag.spills);
         }
         Digest::of(text.as_bytes())
-    }
-
-    /// The values that its steps look at, which are computed here.
-    pub(crate) fn values(&self, context: &Context) -> Result<Vec<Shared>> {
-        graph::run(context, &self.0.needs)
     }
 
     /// Fails if a result has states without a form in bytes.
@@ -196,17 +201,17 @@ impl TextPass {
         out: &mut dyn Write,
     ) -> Result<Report> {
         let read = ReadPartitions::new(partitions, digest, self.job(), context)?;
-        let (objects, first) = (read.objects, read.numbers.start);
+        let objects = read.objects;
         let input = Arc::new(Chunks::Text(read.input));
         let states = reduction(context, input, Arc::clone(&self.0), shared.to_vec());
         let states = graph::run(context, &[states]);
-        let mut states = states.map_err(|error| error.with_partitions_from(first as usize))?;
+        let mut states = states.map_err(|error| error.with_partitions_of(&read.numbers))?;
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
         let own = Report::of(&context.progress, objects, &ToString::to_string);
-        let mut tail = StateTail { partitions: vec![read.numbers], report: read.listed };
-        tail.report.add(own.clone());
+        let mut tail = StateTail::of(read.range, read.all, read.listed);
+        tail.report.add(own.clone().without_partitions());
         self.write(digest, Moved::out_of(states.remove(0)), &tail, context, out)?;
         Ok(own)
     }

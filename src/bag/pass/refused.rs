@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::bag::item::Work;
 use crate::bag::origin::Origin;
+use crate::bag::verbs::Verb;
 use crate::graph::Step;
 use crate::{Error, Result};
 
@@ -40,6 +41,27 @@ pub(super) fn goes(work: &Work) -> Result<()> {
 pub(super) fn stays(what: &str, why: &str) -> Error {
     let reason =
         format!("{what} cannot be computed on a cluster: {why}; compute it without a scheduler");
+    Error::Plan { reason }
+}
+
+/// The error for a step that has something of this process.
+pub(super) fn holds(verb: &Verb) -> Error {
+    let why = match &*verb.step.what {
+        "combine" => {
+            "its combiner has fields, or functions that have captured a local value; where the fields are numbers, have \
+             it give them (`Combiner::parameters`) and say that nothing is captured (`Combiner::captured`)"
+        }
+        _ => {
+            "its function has captured a local value, or is a pointer to a function; make the value a constant, or \
+             hand it over as an argument, by `map_with`, `filter_with`, `flat_map_with` or `lend_with` of \
+             `creel::delayed(value)`"
+        }
+    };
+    let reason = format!(
+        "{} holds {} bytes of this process, which workers do not have: {why}",
+        called(&verb.step),
+        verb.code.held
+    );
     Error::Plan { reason }
 }
 

@@ -186,6 +186,12 @@ struct Common {
     resources: Resources,
     #[command(flatten)]
     telling: Telling,
+    /// The memory of a run in Rust, which may be less than `--memory` is
+    #[arg(long, value_name = "BYTES", hide = true)]
+    run_memory: Option<u64>,
+    /// The folder in which a program in Rust was started, if it is not here
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    folder_missing: Option<String>,
     /// Print this
     #[arg(short, long, action = ArgAction::Help)]
     help: Option<bool>,
@@ -225,14 +231,31 @@ impl Step {
         }
     }
 
-    /// The options of the command that it has, and the defaults of all others.
-    pub(super) fn args(&self) -> Args {
-        let (common, to) = match self {
+    fn common(&self) -> &Common {
+        match self {
             Self::List(List { common, .. })
             | Self::Run(Run { common, .. })
             | Self::Merge(Merge { common, .. })
-            | Self::Call(Call { common, .. }) => (common, None),
+            | Self::Call(Call { common, .. })
+            | Self::Finish(Finish { common, .. }) => common,
+        }
+    }
+
+    /// The folder in which a program in Rust was started, if it is not here.
+    pub(super) fn folder_missing(&self) -> Option<&str> {
+        self.common().folder_missing.as_deref()
+    }
+
+    /// The memory of a run in Rust, if it was given.
+    pub(super) fn run_memory(&self) -> Option<u64> {
+        self.common().run_memory
+    }
+
+    /// The options of the command that it has, and the defaults of all others.
+    pub(super) fn args(&self) -> Args {
+        let (common, to) = match self {
             Self::Finish(Finish { common, to, .. }) => (common, *to),
+            step => (step.common(), None),
         };
         let Common { writing, resources, telling, .. } = common.clone();
         let mut args = Args::none();

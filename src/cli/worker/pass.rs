@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::sync::Arc;
 
-use super::super::args::{self, Args};
+use super::super::args;
 use super::super::{message, monitor, partial, record};
 use super::args::Step;
 use crate::bag::TextPass;
@@ -24,10 +25,7 @@ impl ProgramStep {
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, u8> {
         record::tell_records(args::asks_for_records(arguments));
         let step = Step::read(arguments).map_err(|error| super::super::explain(&error))?;
-        let read = |path: &str| {
-            super::opened(path).and_then(|bytes| StepPlan::read(bytes, &super::name(path)))
-        };
-        let plan = step.plan().map(read).transpose();
+        let plan = step.plan().map(StepPlan::read).transpose();
         let plan = plan.map_err(|error| super::super::end(&error))?;
         Ok(Self { step, plan })
     }
@@ -57,6 +55,30 @@ impl ProgramStep {
         Ok(0)
     }
 
+    /// Where a computation before the step happens: in what the step may use, with the counters of the program.
+    pub(crate) fn context(&self, blocksize: Option<usize>, of: &Context) -> Context {
+        let context = self.run().context(of.stop.clone(), blocksize);
+        let (progress, observers) = (Arc::clone(&of.progress), of.observers.clone());
+        Context { progress, observers, ..context }
+    }
+
+    /// The threads and the memory that the step was given.
+    fn run(&self) -> Run {
+        let resources = self.step.args().resources;
+        let mut run = Run::new().threads(resources.threads.unwrap_or(1));
+        if let Some(memory) = self.step.run_memory().or(resources.memory) {
+            creel_kernels::return_freed();
+            run = run.memory(memory);
+        }
+        if let Some(bytes) = resources.spill_max {
+            run = run.spill_max(bytes);
+        }
+        match resources.tmpdir {
+            Some(folder) => run.tmpdir(folder),
+            None => run,
+        }
+    }
+
     /// Tells an error; returns the exit code.
     pub(crate) fn fail(&self, error: &Error) -> u8 {
         super::super::end(error)
@@ -70,7 +92,12 @@ impl ProgramStep {
     fn made(&self, plan: &StepPlan, pass: &TextPass) -> Result<u8> {
         let args = self.step.args();
         args.resources.memory.iter().for_each(|asked| message::memory_is(*asked));
-        let (context, digest) = (context(&args, pass), plan.digest);
+        if let Some(folder) = self.step.folder_missing() {
+            pass.check_paths(folder)?;
+        }
+        let mut context = self.run().context(Stop::default(), Some(pass.blocksize()));
+        monitor::count_records(args.telling.progress, &mut context);
+        let digest = plan.digest;
         let missing = pass.missing();
         let written = match &self.step {
             Step::List(list) => {
@@ -102,23 +129,4 @@ impl ProgramStep {
         };
         Ok(super::code(written?))
     }
-}
-
-/// Where the step happens: with the threads and the memory that it was given.
-fn context(args: &Args, pass: &TextPass) -> Context {
-    let resources = &args.resources;
-    let mut run = Run::new().threads(resources.threads.unwrap_or(1));
-    if let Some(memory) = resources.memory {
-        creel_kernels::return_freed();
-        run = run.memory(memory);
-    }
-    if let Some(bytes) = resources.spill_max {
-        run = run.spill_max(bytes);
-    }
-    if let Some(folder) = &resources.tmpdir {
-        run = run.tmpdir(folder);
-    }
-    let mut context = run.context(Stop::default(), Some(pass.blocksize()));
-    monitor::count_records(args.telling.progress, &mut context);
-    context
 }

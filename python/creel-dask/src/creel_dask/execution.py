@@ -127,7 +127,8 @@ def fail(error: BaseException) -> NoReturn:
     if isinstance(error, distributed.KilledWorker):
         raise CreelError(
             f"a task was lost with each of its workers, {error.allowed_failures + 1} times in turn: they were "
-            "killed, for example by the system when memory was short; give them more, or lower memory=",
+            "killed, for example by the system when memory was short; give them more, or tasks less (memory=, "
+            "--memory, `Run::memory`)",
             kind="worker",
             worker=getattr(error.last_worker, "address", None),
         ) from error

@@ -37,6 +37,14 @@ def wanted(worker: Any, key: Any) -> bool:
     return task is not None and getattr(task, "state", None) != "cancelled"
 
 
+def kept(worker: Any) -> dict[Any, str]:
+    """What tasks of a worker keep for each other; nothing without a worker."""
+    if worker is None:
+        return {}
+    builds: dict[Any, str] = worker.__dict__.setdefault("_creel_builds", {})
+    return builds
+
+
 def machine() -> tuple[int, int]:
     """Bytes of memory and cores that this process may use: those of its container, or of the machine."""
     return int(distributed.system.MEMORY_LIMIT), int(dask.system.CPU_COUNT)

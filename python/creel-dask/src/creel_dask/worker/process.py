@@ -23,7 +23,7 @@ import distributed
 from .child import child
 from .envelope import opened, same_listing
 from .error import SOURCE, USAGE, CreelError, failure
-from .internals import machine, memory_limit, threads, wanted
+from .internals import kept, machine, memory_limit, threads, wanted
 
 # The least that the command takes as --memory.
 LEAST_MEMORY = 64 << 20
@@ -85,25 +85,53 @@ class Process:
         else:
             path = shutil.which(name)
         if path is None or not os.access(path, os.X_OK):
-            raise self.refused(
-                f"there is no {name!r} on its PATH: install creel there, name it (worker_creel), "
-                "or send the client's with ship=True (--ship-binary)"
-            )
+            raise self.refused(f"there is no {name!r} {self.where()}")
         try:
             version = self.version_of(path)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise self.refused(f"{path} does not run: {error}") from error
         if version != self.settings.version:
             raise self.refused(
-                f"{path} is {version!r}, and the client's binary is {self.settings.version!r}: install one "
-                "version on both, or send the client's with ship=True (--ship-binary)"
+                f"{path} is {version!r}, and the client's binary is {self.settings.version!r}: {self.same()}"
             )
         return path
 
+    @property
+    def is_program(self) -> bool:
+        """Whether the binary is a program in Rust."""
+        return self.settings.arguments is not None
+
+    def where(self) -> str:
+        """Where no binary is, and what to do about it."""
+        if self.is_program:
+            return (
+                "there: build the program there, name its path (`Scheduler::worker_binary`), or send the client's "
+                "(`Scheduler::ship_binary`)"
+            )
+        return (
+            "on its PATH: install creel there, name it (worker_creel), or send the client's with ship=True "
+            "(--ship-binary)"
+        )
+
+    def same(self) -> str:
+        """How the binaries of the client and of the worker become the same."""
+        if self.is_program:
+            return "use one build on both, or send the client's (`Scheduler::ship_binary`)"
+        return "install one version on both, or send the client's with ship=True (--ship-binary)"
+
+    def killed(self, by: str) -> str:
+        """What is told of a process that has ended by a signal."""
+        if self.is_program:
+            return (
+                f"the program was ended by {by}: where the system was short of memory, give a task less "
+                "(`Run::memory`); an abort and a stack that is full end it too"
+            )
+        return f"creel was killed by {by}: where the system was short of memory, lower memory="
+
     def version_of(self, path: str) -> str:
         """What the binary says of its version; of a program in Rust its build."""
-        if self.settings.arguments is not None:
-            return build_of(path)
+        if self.is_program:
+            return known_build(self.worker, path)
         return subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60).stdout.strip()
 
     @contextlib.contextmanager
@@ -115,7 +143,11 @@ class Process:
         if self.settings.arguments is None:
             yield [binary, *asked], {}
             return
-        with step_of(binary, self.settings.arguments, asked, self.folder, self.settings.directory) as started:
+        # Relative paths of the program are of the client's folder, if that is here as well.
+        there = self.settings.directory
+        if there is not None and not os.path.isdir(there):
+            asked, there = [*asked, "--folder-missing", there], None
+        with step_of(binary, self.settings.arguments, asked, self.folder, there) as started:
             yield started
 
     def refused(self, message: str) -> CreelError:
@@ -155,7 +187,8 @@ class Process:
         Without a limit it is half of what there is, shared by as many threads as may run tasks here.
         """
         if self.settings.memory is not None:
-            return ["--memory", self.settings.memory]
+            # That of a run in Rust may be less than the command takes.
+            return ["--run-memory" if self.is_program else "--memory", self.settings.memory]
         if self.settings.alone:
             return []
         limit = memory_limit(self.worker)
@@ -191,8 +224,7 @@ class Process:
         if self.exit_code not in (0, told) or errors:
             code = self.exit_code if self.exit_code > 0 else SOURCE
             if self.exit_code < 0:
-                name = signal.Signals(-self.exit_code).name
-                self.lines.append(f"creel was killed by {name}: where the system was short of memory, lower memory=")
+                self.lines.append(self.killed(signal.Signals(-self.exit_code).name))
             raise failure(errors, self.lines, code, self.address())
         return [
             {**noted(entry), "kind": kind, "worker": self.address()}
@@ -271,6 +303,16 @@ def process(settings: Settings) -> Iterator[Process]:
         raise CreelError(f"a file of the task cannot be written or read: {error}", kind="disk", worker=where) from error
 
 
+def known_build(worker: distributed.Worker | None, path: str) -> str:
+    """The build of a program in Rust. A worker reads a file once, unless it is another one."""
+    seen = os.stat(path)
+    key = (path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+    builds = kept(worker)
+    if key not in builds:
+        builds[key] = build_of(path)
+    return builds[key]
+
+
 def build_of(path: str) -> str:
     """What tells a build of a program in Rust from another: a digest of the executable."""
     digest = hashlib.blake2b(digest_size=8)
@@ -289,9 +331,7 @@ def step_of(
     with open(descriptor, "w") as step:
         json.dump(asked, step)
     try:
-        # Relative paths of the program are of the client's folder, if that is here as well.
-        there = directory if directory is not None and os.path.isdir(directory) else None
-        yield [binary, *arguments], {"env": {**os.environ, STEP: file}, "cwd": there}
+        yield [binary, *arguments], {"env": {**os.environ, STEP: file}, "cwd": directory}
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file)
