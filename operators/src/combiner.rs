@@ -173,6 +173,21 @@ pub trait Combiner: Send + Sync + 'static {
         self.save(state, bytes) || form::save(state, bytes)
     }
 
+    /// A state that is sent, as states that come to the same when each is merged behind those before it: each is sent
+    /// by itself, so the bytes of one at a time are in memory. It is one, unless it is said otherwise.
+    ///
+    /// ```
+    /// use creel_operators::{Collect, Combiner};
+    ///
+    /// let records: Vec<u32> = (0..1000).collect();
+    /// let pieces: Vec<Vec<u32>> = Collect::new().pieces(records.clone()).collect();
+    /// assert!(pieces.len() > 1);
+    /// assert_eq!(pieces.concat(), records);
+    /// ```
+    fn pieces(&self, state: Self::State) -> Box<dyn Iterator<Item = Self::State>> {
+        Box::new(std::iter::once(state))
+    }
+
     /// The bytes that it holds, of functions and of values that they have captured: nothing, if it is the same in
     /// another process.
     ///

@@ -16,7 +16,7 @@ use super::{Bag, ReadOptions, Run};
 use crate::aggregate::{self, count, max, mean, p50, p99, quantile};
 use crate::delayed::call;
 use crate::graph::Shared;
-use crate::plan::{Digest, Partitions};
+use crate::plan::{Digest, PassReader, Partitions, Piece};
 use crate::run::{Context, Stop};
 use crate::source::Missing;
 use crate::{Error, Invalid, Result, delayed};
@@ -249,6 +249,28 @@ fn digests_tell_what_passes_are_made_of() {
     assert_ne!(digest(kept(true)), digest(kept(false)));
     let read = |pattern: &str| creel_read(pattern);
     assert_ne!(digest(read("fixtures/access.log")), digest(read("fixtures/access.jsonl")));
+}
+
+#[test]
+fn collected_records_go_in_pieces() {
+    let lengths = lines().map(|line| line.len()).collect();
+    let mut computation = Computation::default();
+    lengths.add(&mut computation);
+    let (_, roots) = computation.all_roots();
+    let pass = &computation.passes(&roots).expect("it reads text")[0];
+    let (digest, context) = (pass.digest(), Context::default());
+    let listing = pass.list(digest, None, &context).expect("it is listed");
+    let (mut partitions, mut state) = (Vec::new(), Vec::new());
+    listing.write(0..listing.len(), &mut partitions).expect("it is written");
+    let partitions = Partitions::from_bytes(&partitions).expect("they are whole");
+    pass.run(digest, &[], &partitions, &context, &mut state).expect("it runs");
+    let mut reader = PassReader::new(&state[..], digest, "a state").expect("it is a state");
+    let mut pieces = 0;
+    while let Piece::Chunk { bytes, .. } = reader.next().expect("it is whole") {
+        assert!(bytes.len() < 4 << 10, "{} bytes", bytes.len());
+        pieces += 1;
+    }
+    assert!(pieces > 10, "{pieces} pieces");
 }
 
 #[test]

@@ -94,7 +94,8 @@ pub(super) trait Feeding: Send + Sync {
         let bits = if is_large && !Self::Combiner::ORDERED { BITS } else { 0 };
         let mut bytes = Vec::new();
         // One part, too, is a state in the form that is saved.
-        for piece in combiner.parts(state, bits) {
+        let parts = combiner.parts(state, bits).into_iter();
+        for piece in parts.flat_map(|part| combiner.pieces(part)) {
             bytes.clear();
             combiner.send(&piece, &mut bytes);
             out(&bytes)?;

@@ -50,6 +50,16 @@ impl<T: Send + 'static> Combiner for Collect<T> {
     fn finish(&self, state: Vec<T>) -> Vec<T> {
         state
     }
+
+    fn pieces(&self, state: Vec<T>) -> Box<dyn Iterator<Item = Vec<T>>> {
+        /// So few that the bytes of long records fit into memory, too.
+        const RECORDS: usize = 256;
+        let mut records = state.into_iter();
+        Box::new(std::iter::from_fn(move || {
+            let piece: Vec<T> = records.by_ref().take(RECORDS).collect();
+            (!piece.is_empty()).then_some(piece)
+        }))
+    }
 }
 
 impl<T: Send + 'static> Feed<T> for Collect<T> {
