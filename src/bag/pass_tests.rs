@@ -16,7 +16,7 @@ use super::{Bag, ReadOptions, Run};
 use crate::aggregate::{self, count, max, mean, p50, p99, quantile};
 use crate::delayed::call;
 use crate::graph::Shared;
-use crate::plan::{Digest, PassReader, Partitions, Piece};
+use crate::plan::{Digest, Partitions, PassReader, Piece};
 use crate::run::{Context, Stop};
 use crate::source::Missing;
 use crate::{Error, Invalid, Result, delayed};

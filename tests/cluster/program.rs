@@ -258,6 +258,28 @@ impl Program {
                 self.print(&lines.map(|line| line.chars().next().expect("a letter")).count())
             }
             "slow" => self.print(&lines.map(slow).count()),
+            "elsewhere" => {
+                // A worker that has another folder, as one with other disks.
+                if let Some(folder) = std::env::var_os("ELSEWHERE") {
+                    std::env::set_current_dir(folder).expect("it is there");
+                }
+                self.print(&lines.map(slow).count())
+            }
+            "spill" => {
+                let run = self.run.clone().memory(64 << 20).spill_max(1 << 20);
+                println!(
+                    "{}",
+                    run.compute_blocking(&self.words().sort().map(|word| word.length).sum())?
+                );
+                Ok(())
+            }
+            "replaced" | "replaced-shipped" => {
+                if std::env::var_os("AT_CLIENT").is_some() {
+                    let executable = std::env::current_exe().expect("it has a path");
+                    std::fs::remove_file(executable).expect("it is removed");
+                }
+                self.print(&lines.count())
+            }
             "differs" => {
                 let at_client = std::env::var_os("AT_CLIENT").is_some();
                 let lines = if at_client { lines.words() } else { lines.map(|line| line) };
@@ -365,6 +387,12 @@ impl Calls {
                 println!("{} {:?}", long.cancel(), long.status());
                 println!("{}", cluster.submit(&self.square, (3,)).wait()?);
             }
+            "lost" => {
+                let long = cluster.submit(&self.wait, (600_000, marker.to_owned()));
+                println!("{}", long.wait().unwrap_err());
+                println!("{}", cluster.submit(&self.square, (3,)).wait().unwrap_err());
+                println!("{}", cluster.info().unwrap_err());
+            }
             "killed" => {
                 println!("{}", cluster.submit(&self.wait, (2_000, marker.to_owned())).wait()?)
             }
@@ -400,7 +428,9 @@ fn main() -> Result<()> {
     let run = Run::new().threads(2);
     let run = match (&**scheduler, &**mode) {
         ("here", _) => run,
-        (address, "shipped") => run.scheduler(Scheduler::new(address).ship_binary()),
+        (address, "shipped" | "replaced-shipped") => {
+            run.scheduler(Scheduler::new(address).ship_binary())
+        }
         (address, "stale") => {
             let stale = std::env::var_os("STALE").unwrap_or_default();
             run.scheduler(Scheduler::new(address).worker_binary(stale))

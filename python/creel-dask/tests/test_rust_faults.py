@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
-from cluster import Cluster, cluster
+from cluster import ROOT, Cluster, cluster
 from command import environment
-from rust import PEPS, answer, arguments, processes, run
+from rust import PEPS, answer, arguments, example, processes, run
 from test_faults import until
 
 
@@ -27,12 +28,75 @@ def test_other_answers_are_those_of_one_machine_to_the_byte(two: Cluster, tmp_pa
     assert done.stdout == answer(tmp_path, mode)
 
 
-def test_a_sort_and_counts_that_outgrow_the_memory_of_a_task_spill(
-    two: Cluster, tmp_path: pathlib.Path, large: pathlib.Path
-) -> None:
-    done = run(tmp_path, "large", two.address, f"{large}/0[0-3].txt")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == answer(tmp_path, "large", f"{large}/0[0-3].txt")
+def test_a_worker_at_its_limit_spills_and_is_not_killed(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
+    # A nanny kills a worker that takes more than it may.
+    files = f"{large}/0[0-1].txt"
+    with cluster(tmp_path / "c", 1, memory="250MB", nanny=True) as made, made.client() as client:
+        before = client.run(os.getpid)
+        done = run(tmp_path, "large", made.address, files)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == answer(tmp_path, "large", files)
+        assert client.run(os.getpid) == before
+        # What outgrows the memory is in a file, which may not be that small.
+        full = run(tmp_path, "spill", made.address, files)
+        assert full.returncode == 1, full.stdout
+        assert "worker tcp://127.0.0.1:" in full.stderr and "the temporary file in" in full.stderr, full.stderr
+
+
+def test_a_source_that_one_worker_alone_cannot_read_is_named_with_it(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with cluster(tmp_path / "c", 1) as made:
+        made.environment["ELSEWHERE"] = str(tmp_path / "elsewhere")
+        made.start_worker()
+        with made.client() as client:
+            workers = client.scheduler_info(n_workers=-1)["workers"]
+            (other,) = [address for address, of in workers.items() if of["name"] == "worker-1"]
+        line = arguments("elsewhere", made.address, "fixtures/peps/*.rst")
+        done = subprocess.run(line, capture_output=True, env=environment(tmp_path), cwd=ROOT, timeout=120, text=True)
+        assert done.returncode == 1, done.stdout
+        assert f"worker {other}: fixtures/peps/" in done.stderr and "not found" in done.stderr, done.stderr
+
+
+def test_a_worker_that_cannot_write_is_named(tmp_path: pathlib.Path) -> None:
+    with cluster(tmp_path / "c", 2) as made, made.client() as client:
+        # As a full disk: no file can be made in its local directory.
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        (full,) = [address for address, of in workers.items() if of["name"] == "worker-1"]
+        shutil.rmtree(made.folder / "local-1")
+        done = run(tmp_path, "slow", made.address)
+        assert done.returncode == 1, done.stdout
+        assert f"worker {full}: a file of the task cannot be written or read" in done.stderr, done.stderr
+
+
+def test_a_scheduler_that_goes_away_ends_calls(tmp_path: pathlib.Path) -> None:
+    markers = tmp_path / "markers"
+    markers.mkdir()
+    with cluster(tmp_path / "c", 1) as made:
+        line = arguments("client-lost", made.address, markers / "m")
+        started = subprocess.Popen(
+            line, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        until(lambda: os.listdir(markers))
+        assert made.scheduler
+        made.scheduler.kill()
+        out, told = started.communicate(timeout=90)
+        assert started.returncode == 0, told
+        call, later, info = out.splitlines()
+        lost = f"the connection to the scheduler at {made.address} was lost"
+        assert lost in call and lost in later and lost in info, out
+
+
+def test_an_executable_that_was_removed_is_told_and_can_be_sent(two: Cluster, tmp_path: pathlib.Path) -> None:
+    for mode in ("replaced", "replaced-shipped"):
+        program = tmp_path / mode / "on_cluster"
+        program.parent.mkdir()
+        shutil.copy(example("on_cluster"), program)
+        done = run(tmp_path, "", "", program=[str(program), mode, two.address, PEPS], AT_CLIENT="1")
+        if mode == "replaced":
+            assert done.returncode == 1, done.stdout
+            assert f"{program}, which workers start, was replaced or removed since this program began" in done.stderr
+        else:
+            assert done.stdout == answer(tmp_path, "lines"), done.stderr
 
 
 def test_a_scheduler_that_goes_away_is_an_error(tmp_path: pathlib.Path, large: pathlib.Path) -> None:

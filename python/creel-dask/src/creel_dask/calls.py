@@ -118,7 +118,9 @@ class Calls:
         return {}
 
     def info(self) -> dict[str, Any]:
-        """The scheduler and its workers."""
+        """The scheduler and its workers. Raises CreelError if the connection is lost: what is known then is old."""
+        if self.client.status != "running":
+            raise lost(self.client, f"the client is {self.client.status}")
         try:
             known = self.client.scheduler_info(n_workers=-1)
         except TypeError:
