@@ -22,19 +22,42 @@
 //! # What runs where
 //!
 //! - Each reduction of text from sources is a *pass*. One worker lists the sources, tasks run partitions of them, and
-//!   states are merged in a tree. What is done with the result is done here: [`Item::map`](crate::Item::map), and bags
-//!   of what a reduction gave.
-//! - A process on a worker runs `main` up to the computation that it is a part of. Computations before it that had a
-//!   scheduler are not made again: their states, or the errors that they failed with, go with the plan. Those without a scheduler are, and whatever else
-//!   `main` does there; what it prints is not shown.
-//! - Workers read the sources, with credentials of their own environment. Arguments of the program are seen there.
+//!   states are merged in a tree. What is done with the result is done here: [`Item::map`](crate::Item::map), bags
+//!   of what a reduction gave, and tasks behind arguments, each once.
+//! - A process on a worker runs `main` up to the first pass that is like the one of its step. Computations before it
+//!   that had a scheduler are not made again: their states, or the errors that they failed with, go with the plan. All
+//!   else in `main` is done again: computations without a scheduler, tasks, and writes to files. What it prints is not
+//!   shown.
+//! - Workers read the sources, with credentials of their own environment. They see the arguments of the program, so
+//!   an argument that looks like a credential is refused.
 //!
 //! # What cannot go
 //!
 //! - A function that has captured a local value: the value may be another one there. It is an error that names the
 //!   step. Values go as arguments: [`map_with`](crate::Bag::map_with) and its like.
 //! - A state, or an argument, of a type whose form in bytes is not known: [`form`] makes it known.
-//! - Bags in memory and of tasks, and [`take`](crate::Bag::take), which ends the reading.
+//! - Bags in memory and of tasks, and [`take`](crate::Bag::take), which ends the reading. As an argument of a step, a
+//!   `take`, a `first` or a task of [`to_delayed`](crate::Bag::to_delayed) is computed here: this machine reads what
+//!   they need.
+//!
+//! # What differs between processes
+//!
+//! Computations are known by what they are made of: the lines of their steps, the types of their functions, numbers,
+//! sources and options. So a program has to begin the same ones on workers as here, in the same order on the thread of
+//! `main`; it may depend on arguments, and on nothing that differs there, as a host or a time. Threads may begin
+//! computations in any order. Those that are made of the same are told apart by the values that their steps look at; if
+//! these are the same, too, they have the same result, unless the sources change meanwhile.
+//!
+//! # What it costs
+//!
+//! - Each pass starts Python here, which takes about a second, and each task starts the program on a worker, which
+//!   takes some milliseconds beside what `main` does before the pass.
+//! - The states of all computations stay in a file in [`Run::tmpdir`](crate::Run::tmpdir) as long as this process
+//!   lives, and go into the plan of each later one: the bytes that are sent grow with the square of the number of
+//!   computations. Ask for what belongs together in one computation, and for counts rather than for records.
+//! - A worker makes the results of computations before its step of their states, in the memory of the step.
+//! - Collected records, and what a [`fold`](crate::Bag::fold) holds, have to fit into the memory of a worker and of
+//!   this process. No [`memory`](crate::Run::memory) bounds them.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -71,8 +94,8 @@ static ROLE: OnceLock<Role> = OnceLock::new();
 
 /// Lets this program run on workers: what `main` calls first of all.
 ///
-/// In the process that a user started it does nothing. On a worker it reads which step the process is to do. What stands
-/// before it in `main` is done on each worker too.
+/// In the process that a user started it notes the thread and the executable. On a worker it reads which step the
+/// process is to do. What stands before it in `main` is done on each worker too.
 ///
 /// ```
 /// creel::worker::init();
@@ -196,9 +219,9 @@ where
 impl Client {
     /// Connects to the scheduler of a Dask cluster, whose workers call [registered](register) functions of this program.
     ///
-    /// On a worker this is where the function is called, and the process ends: so a program that computes on a cluster,
-    /// too, connects before that, and calls behind it. In a process that does a step of a computation it connects to
-    /// nothing: there its calls fail, and it knows of no workers.
+    /// On a worker this is where the function is called, and the process ends. So a program that computes on a cluster,
+    /// too, connects before it computes, and calls functions after that. In a process that does a step of a computation
+    /// it connects to nothing: there calls fail, and no workers are known.
     ///
     /// # Errors
     ///
@@ -217,7 +240,7 @@ impl Client {
     pub fn connect(scheduler: impl Into<Scheduler>) -> Result<ClusterClient> {
         match role()? {
             Role::Step(step) if step.plan().is_none() => exit(step.call().into()),
-            // It comes to its computation yet, unless it needs the result of a call for that.
+            // The process comes to its computation later, unless it needs the result of a call for that.
             Role::Step(_) => {
                 let why = "the program calls a function before the computation that this step on a worker is of: \
                            compute first";
@@ -347,8 +370,8 @@ impl MakePass for KnownStates {
 fn another(passes: &[TextPass]) -> Error {
     let names: Vec<String> = passes.iter().map(TextPass::name).collect();
     refused(&format!(
-        "the program builds another computation on the worker ({}) than where it was started: what it builds may depend \
-         on its arguments, and on nothing else that differs there",
+        "the program builds another computation on the worker ({}) than where it was started: what it builds may \
+         depend on its arguments, and on nothing else that differs there",
         names.join("; ")
     ))
 }

@@ -140,8 +140,17 @@ impl Run {
     /// a program needs for that, and for what goes there.
     ///
     /// [`memory`](Self::memory) and [`spill_max`](Self::spill_max) are then those of each task on a worker, too, and
-    /// [`threads`](Self::threads) those here, of what follows. Without `memory` a task has its worker's, divided by the
-    /// threads of that. What is worth knowing meanwhile, as that no worker is there, is on standard error. [`stream`](Self::stream) and clients run here.
+    /// [`threads`](Self::threads) those here, of what follows: passes that need nothing of each other are made side by
+    /// side, as many as there are threads. Without `memory` a task has its worker's, divided by the threads of that.
+    /// Notes, as that no worker is there, are on standard error. [`stream`](Self::stream) and clients run here.
+    ///
+    /// Computing fails with
+    ///
+    /// - [`Error::Plan`] for what cannot go to other processes, with the step, and without
+    ///   [`worker::init`](crate::worker::init);
+    /// - [`Error::Cluster`] for what fails on a worker, with its address and the place in the source, and for a
+    ///   scheduler that does not answer or goes away: its `retry` tells whether the same may succeed later;
+    /// - [`Error::Unsupported`] without Python and creel-dask.
     ///
     /// ```no_run
     /// creel::worker::init();
@@ -179,7 +188,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// As [`Item::compute`].
+    /// As [`Item::compute`]; on a cluster also those of `Run::scheduler`.
     pub fn compute_blocking<C: Compute>(&self, what: &C) -> Result<C::Output> {
         // A stop is for one run: the next of this value must not be born stopped.
         let (stop, call) = (Stop::of_this_thread(), self.begin(what));
@@ -195,7 +204,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// As [`Item::compute`].
+    /// As [`Item::compute`]; on a cluster also those of `Run::scheduler`.
     pub async fn compute<C>(&self, what: C) -> Result<C::Output>
     where
         C: Compute<Output: Send> + Send + 'static,

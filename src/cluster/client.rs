@@ -20,10 +20,12 @@ use crate::{Error, Result};
 /// Runs registered functions on the workers of a Dask cluster, as they are submitted. Cheap to clone.
 ///
 /// [`Client::connect`] makes it. Its futures are those of the local client: they can be awaited, gathered, handed to
-/// further calls, read [as they are completed](crate::client::as_completed), cancelled and tried again. A call whose worker is lost is made again by
-/// Dask. Arguments that are futures come here, and go out again.
+/// further calls, read [as they are completed](crate::client::as_completed), cancelled and tried again. A call whose
+/// worker is lost is made again by Dask. Arguments that are futures come here, and go out again.
 ///
-/// Each call starts this program on a worker, which takes some milliseconds: calls are worth it that take longer.
+/// Each call starts this program on a worker, which takes some milliseconds beside what `main` does before it connects;
+/// a worker reads an executable once, to compare the builds. So a call should take longer than that. Arguments stand in
+/// the memory of the scheduler: none should be a secret.
 ///
 /// ```no_run
 /// use creel::client::Client;
@@ -70,6 +72,9 @@ impl ClusterClient {
 
     /// Starts a function of up to eight arguments: plain values, futures, or lazy handles.
     ///
+    /// The future fails with [`Error::Cluster`] for what fails on the worker, with its address, and for a scheduler
+    /// that goes away; and with the error of an argument that failed.
+    ///
     /// ```no_run
     /// # fn main() -> creel::Result<()> {
     /// # creel::worker::init();
@@ -103,7 +108,17 @@ impl ClusterClient {
         self.tasks.compute(called_elsewhere::<A, U, _>(Arc::clone(&function.name), arguments, call))
     }
 
-    /// Starts a function of each value.
+    /// Starts a function of each value. Each future fails as that of [`submit`](Self::submit).
+    ///
+    /// ```no_run
+    /// # fn main() -> creel::Result<()> {
+    /// # creel::worker::init();
+    /// let square = creel::worker::register("square", |n: &u64| n * n);
+    /// let cluster = creel::Client::connect("tcp://127.0.0.1:8786")?;
+    /// let squares = cluster.map(&square, 1..4);
+    /// assert_eq!(cluster.gather_blocking(squares)?, [1, 4, 9]);
+    /// # Ok(()) }
+    /// ```
     pub fn map<A: Spill, U: Spill>(
         &self,
         function: &Registered<(A,), U>,

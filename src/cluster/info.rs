@@ -14,6 +14,15 @@ use crate::watch::bytes;
 /// worker tcp://127.0.0.1:40001 (w0): 2 threads, 1 task; 312.00 MiB of 8.00 GiB
 /// worker tcp://127.0.0.1:40002 (w1): 2 threads, idle; 120.00 MiB of 8.00 GiB
 /// ```
+///
+/// ```no_run
+/// # fn main() -> creel::Result<()> {
+/// # creel::worker::init();
+/// let info = creel::Client::connect("tcp://127.0.0.1:8786")?.info()?;
+/// let threads: u64 = info.workers.iter().map(|worker| worker.threads).sum();
+/// assert!(threads > 0, "no worker is there");
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Info {

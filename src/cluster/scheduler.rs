@@ -38,6 +38,13 @@ impl Scheduler {
     }
 
     /// The executable of the workers: a path, or a name on their `PATH`.
+    ///
+    /// ```
+    /// use creel::cluster::Scheduler;
+    ///
+    /// let scheduler = Scheduler::new("tcp://10.0.0.1:8786").worker_binary("/opt/mail/bin/count");
+    /// assert_ne!(scheduler, Scheduler::from("tcp://10.0.0.1:8786"));
+    /// ```
     pub fn worker_binary(mut self, path: impl Into<OsString>) -> Self {
         self.worker_binary = Some(path.into());
         self

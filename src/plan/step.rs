@@ -1,8 +1,8 @@
 //! Plans of passes of a program in Rust: what another process of the same program needs to make one.
 //!
 //! A program in Rust has no text that another process could compile. The other process is the same executable,
-//! which builds the same bags, so its plan only says which pass is meant: it has the digest of all that the pass is made
-//! of. The values that its steps look at are there too, and what the computations came to that the program made before.
+//! which builds the same bags, so its plan only says which pass is meant: it has the digest of all that the pass is
+//! made of. The values that its steps look at are there too, and what computations before it came to.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write as _};

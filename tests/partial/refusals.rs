@@ -42,7 +42,7 @@ fn a_state_of_another_version_is_refused_with_both_named() {
     bytes[8] = 99;
     std::fs::write(&state, bytes).expect("it is written");
     let output = creel(folder.path(), &["--merge", "0.creel"]);
-    refused(&output, 3, &["0.creel", "version 99 of the format", "has version 9"]);
+    refused(&output, 3, &["0.creel", "version 99 of the format", "has version 10"]);
 }
 
 #[test]

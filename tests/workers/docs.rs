@@ -91,7 +91,7 @@ fn the_bytes_are_laid_out_as_they_are_told() {
     for (kind, file) in [(1, "plan"), (2, "parts/0000.parts"), (3, &*state)] {
         let bytes = std::fs::read(planned.file(file)).expect("bytes");
         assert_eq!(bytes[..8], *b"\x93creel\r\n");
-        assert_eq!(bytes[8..16], [9, 0, 2, 0, kind, 0, 0, 0]);
+        assert_eq!(bytes[8..16], [10, 0, 2, 0, kind, 0, 0, 0]);
         // The digest of the plan is the same in all.
         assert_eq!(bytes[16..48], whole[16..48]);
     }

@@ -31,7 +31,7 @@ fn bytes_that_are_cut_or_damaged_are_refused_by_name() {
         refuse(&[&whole, b"x".as_slice()].concat(), &[file, "something follows its end"]);
         let mut other = whole.clone();
         other[8] = 99;
-        refuse(&other, &[file, "version 99 of the format", "has version 9"]);
+        refuse(&other, &[file, "version 99 of the format", "has version 10"]);
         refuse(b"no bytes of ours", &[file, "this is not"]);
         std::fs::write(planned.file(file), whole).expect("it is written");
         printed(planned.step(step, &args));

@@ -38,7 +38,7 @@ pub(crate) struct TextPass(Arc<Group>);
 pub(crate) type NamedState = (String, Box<dyn Read>);
 
 impl Computation {
-    /// The passes over text of tasks that a run begins with, each behind those that it needs.
+    /// The passes over text of tasks that a run begins with, each behind those whose results it needs.
     ///
     /// # Errors
     ///

@@ -48,8 +48,8 @@ pub(super) fn stays(what: &str, why: &str) -> Error {
 pub(super) fn holds(verb: &Verb) -> Error {
     let why = match &*verb.step.what {
         "combine" => {
-            "its combiner has fields, or functions that have captured a local value; where the fields are numbers, have \
-             it give them (`Combiner::parameters`) and say that nothing is captured (`Combiner::captured`)"
+            "its combiner has fields, or functions that have captured a local value; where the fields are numbers, \
+             have it give them (`Combiner::parameters`) and say that nothing is captured (`Combiner::captured`)"
         }
         _ => {
             "its function has captured a local value, or is a pointer to a function; make the value a constant, or \
