@@ -60,6 +60,7 @@
 //!   this process. No [`memory`](crate::Run::memory) bounds them.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::exit;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -75,7 +76,7 @@ use crate::graph::client::Client;
 use crate::graph::delayed::{Function, Sent};
 use crate::plan::{KnownState, Outcome, digest_of_values};
 use crate::run::Context;
-use crate::{Error, Result};
+use crate::{Error, Place, Result};
 
 /// The variable that names the file with the step that a process is to do.
 const STEP: &str = "CREEL_STEP";
@@ -108,21 +109,25 @@ pub fn init() {
             Role::Client
         }
         Some(file) => match arguments(Path::new(&file)) {
-            None => Role::WithinStep,
-            Some(arguments) => Role::Step(Box::new(
+            Ok(arguments) => Role::Step(Box::new(
                 ProgramStep::read(&arguments).unwrap_or_else(|code| exit(code.into())),
             )),
+            Err(error) if error.kind() == ErrorKind::NotFound => Role::WithinStep,
+            Err(error) => {
+                let place = Place::object(file.to_string_lossy());
+                exit(ProgramStep::refuse(&Error::io(place, error)).into())
+            }
         },
     });
 }
 
 /// The arguments of a step, in the file that its variable names: a list of texts in JSON. The file is removed, so that
 /// a program which `main` starts is not taken for a step.
-fn arguments(file: &Path) -> Option<Vec<OsString>> {
-    let text = std::fs::read(file).ok()?;
-    std::fs::remove_file(file).ok()?;
-    let arguments: Vec<String> = serde_json::from_slice(&text).ok()?;
-    Some(arguments.into_iter().map(OsString::from).collect())
+fn arguments(file: &Path) -> std::io::Result<Vec<OsString>> {
+    let text = std::fs::read(file)?;
+    std::fs::remove_file(file)?;
+    let arguments: Vec<String> = serde_json::from_slice(&text)?;
+    Ok(arguments.into_iter().map(OsString::from).collect())
 }
 
 /// Makes the form in bytes of a type known, so that records and states of it go to other processes; that of `Vec`s and

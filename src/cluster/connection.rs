@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -44,8 +44,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Connection {
     /// Connects to a scheduler, and waits for that; returns its address too.
     pub(super) fn open(scheduler: &Scheduler) -> Result<(Arc<Self>, String)> {
-        let Some(python) = python()? else { return Err(missing()) };
-        let mut command = Command::new(python);
+        let Some(mut command) = python()? else { return Err(missing()) };
         command.args(["-m", "creel_dask", "client", "--errors=json"]);
         command.args(of_program(scheduler, &started()?)?);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -13,19 +13,32 @@ pub(crate) const INSTALL: &str =
 const FIND: &str =
     "import importlib.util as u, sys; sys.exit(0 if u.find_spec('creel_dask') else 3)";
 
-/// A Python that has the package; `None` if one is there without it.
-pub(super) fn python() -> Result<Option<&'static str>> {
+/// What starts a Python that has the package; `None` if there are only others.
+pub(super) fn python() -> Result<Option<Command>> {
+    let mut is_there = false;
     for python in ["python3", "python"] {
-        let found = Command::new(python).args(["-c", FIND]).stdin(Stdio::null()).status();
+        let found = command(python).args(["-c", FIND]).stdin(Stdio::null()).status();
         match found {
-            Ok(status) => return Ok(status.success().then_some(python)),
+            Ok(status) if status.success() => return Ok(Some(command(python))),
+            // On some systems one of the names is of a program that only says where to get Python.
+            Ok(_) => is_there = true,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed("Python cannot be started", &error)),
         }
     }
+    if is_there {
+        return Ok(None);
+    }
     let reason =
         format!("a scheduler needs Python 3, and there is no python3 on the path; then {INSTALL}");
     Err(Error::Unsupported { place: Place::object("the Dask cluster"), reason })
+}
+
+/// A Python that takes no module from the folder in which it is started.
+fn command(python: &str) -> Command {
+    let mut command = Command::new(python);
+    command.env("PYTHONSAFEPATH", "1");
+    command
 }
 
 /// The error for a Python without the package.

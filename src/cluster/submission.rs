@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,7 @@ impl Submission {
     ///
     /// If there is no Python, or it does not start.
     pub(crate) fn start(asked: &mut Asked<'_>) -> Result<Option<Self>> {
-        let Some(python) = python()? else { return Ok(None) };
-        let mut command = Command::new(python);
+        let Some(mut command) = python()? else { return Ok(None) };
         command.args(arguments(asked)?).stdin(Stdio::piped()).stdout(Stdio::piped());
         if asked.telling.is_read {
             command.stderr(Stdio::piped());

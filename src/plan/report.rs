@@ -235,6 +235,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_passed_over_elsewhere_is_told_whole() {
+        let told = |n: usize| (0..n).map(|n| format!("{n} cannot be read")).collect::<Vec<_>>();
+        let report = Report {
+            unread: 5,
+            unread_told: told(3).into_iter().map(|text| (true, text)).collect(),
+            damaged: 4,
+            damaged_told: told(2),
+            notes: told(1),
+            replaced: 6,
+            skipped: 7,
+            first_invalid: Some(("a.log (byte 3)".to_owned(), "not in valid UTF-8".to_owned())),
+            ..Report::default()
+        };
+        let progress = Progress::default();
+        // Those of two passes are both told.
+        report.tell(&progress);
+        report.tell(&progress);
+        assert_eq!((progress.entries_unread(), progress.take_unread().len()), (10, 6));
+        assert_eq!((progress.streams_damaged(), progress.take_faults().len()), (8, 4));
+        assert_eq!((progress.records_replaced(), progress.records_skipped()), (12, 14));
+        assert_eq!(progress.take_notes().len(), 2);
+        let first = progress.take_first_invalid().unwrap().to_string();
+        assert_eq!(first, "a.log (byte 3): not in valid UTF-8");
+    }
+
+    #[test]
     fn numbers_of_partitions_are_left_out() {
         for (told, left) in [
             ("a.gz (partition 12, byte 5): damaged", "a.gz (byte 5): damaged"),

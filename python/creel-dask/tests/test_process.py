@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -18,6 +19,7 @@ from creel_dask import job
 from creel_dask.execution import states
 from creel_dask.progress import SHOWN, Progress
 from creel_dask.worker import internals
+from creel_dask.worker import process as process_of_worker
 from creel_dask.worker.child import child
 from creel_dask.worker.process import LEAST_MEMORY, Settings, process
 
@@ -69,6 +71,48 @@ def test_the_installed_dask_has_these_attributes(client: distributed.Client) -> 
 
     found.__module__ = "__main__"
     assert set(client.run(found).values()) == {(1, 1_000_000_000, True)}
+
+
+def test_a_program_in_rust_has_its_memory_and_is_told_of_a_folder_that_is_not_here(tmp_path: pathlib.Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    known = process_of_worker.build_of(str(program))
+    for folder in (str(tmp_path), "/nowhere"):
+        settings = Settings(str(program), known, memory="1000", arguments=("a", "b"), directory=folder)
+        with process(settings) as creel:
+            assert creel.memory() == ["--run-memory", "1000"]
+            with creel.started(creel.binary, ["worker", "list"]) as (command, options):
+                asked = json.loads(pathlib.Path(options["env"]["CREEL_STEP"]).read_text())
+        assert command == [str(program), "a", "b"]
+        if folder == "/nowhere":
+            assert (asked, options["cwd"]) == (["worker", "list", "--folder-missing", folder], None)
+        else:
+            assert (asked, options["cwd"]) == (["worker", "list"], folder)
+    with pytest.raises(creel_dask.CreelError, match="use one build on both, or send.*Scheduler::ship_binary") as stale:
+        with process(Settings(str(program), "build of another", arguments=())):
+            pass
+    assert "ship=True" not in str(stale.value)
+
+
+def test_a_worker_reads_an_executable_once_unless_it_is_another(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def build_of(path: str) -> str:
+        read.append(path)
+        return f"build {len(read)}"
+
+    monkeypatch.setattr(process_of_worker, "build_of", build_of)
+    worker: Any = SimpleNamespace()
+    path = tmp_path / "program"
+    path.write_text("one")
+    builds = [process_of_worker.known_build(worker, str(path)) for _ in range(3)]
+    path.unlink()
+    path.write_text("another")
+    builds.append(process_of_worker.known_build(worker, str(path)))
+    assert builds == ["build 1", "build 1", "build 1", "build 2"]
 
 
 def test_a_process_ends_if_its_guard_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,12 @@ impl ProgramStep {
         }
     }
 
+    /// Tells why there is no step, as a record: a launcher reads it. Returns the exit code.
+    pub(crate) fn refuse(error: &Error) -> u8 {
+        record::tell_records(true);
+        super::super::end(error)
+    }
+
     /// Tells an error; returns the exit code.
     pub(crate) fn fail(&self, error: &Error) -> u8 {
         super::super::end(error)
