@@ -258,6 +258,11 @@ impl Program {
                 self.print(&lines.map(|line| line.chars().next().expect("a letter")).count())
             }
             "slow" => self.print(&lines.map(slow).count()),
+            "beside" => {
+                // Two passes that are made side by side, of which one fails.
+                let others = creel::read_text("fixtures/peps/*.rst")?.map(panics);
+                self.print(&(lines.map(stuck).count(), others.count()))
+            }
             "elsewhere" => {
                 // A worker that has another folder, as one with other disks.
                 if let Some(folder) = std::env::var_os("ELSEWHERE") {
@@ -314,6 +319,12 @@ fn pushed(mut numbers: Vec<usize>, n: usize) -> Vec<usize> {
 fn joined(mut numbers: Vec<usize>, more: Vec<usize>) -> Vec<usize> {
     numbers.extend(more);
     numbers
+}
+
+/// Takes longer than any test.
+fn stuck(line: String) -> String {
+    std::thread::sleep(Duration::from_secs(600));
+    line
 }
 
 /// Takes a while for some of the lines.

@@ -68,6 +68,14 @@ def test_a_worker_that_cannot_write_is_named(tmp_path: pathlib.Path) -> None:
         assert f"worker {full}: a file of the task cannot be written or read" in done.stderr, done.stderr
 
 
+def test_a_pass_that_fails_ends_those_beside_it(two: Cluster, tmp_path: pathlib.Path) -> None:
+    line = arguments("beside", two.address, "fixtures/access.log")
+    done = subprocess.run(line, capture_output=True, env=environment(tmp_path), cwd=ROOT, timeout=120, text=True)
+    assert done.returncode == 1 and "panicked: an empty line" in done.stderr, done.stderr
+    until(lambda: not processes(str(two.folder)))
+    assert not os.listdir(tmp_path / "tmp")
+
+
 def test_a_scheduler_that_goes_away_ends_calls(tmp_path: pathlib.Path) -> None:
     markers = tmp_path / "markers"
     markers.mkdir()
