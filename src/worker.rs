@@ -53,8 +53,9 @@
 //! - Each pass starts Python here, which takes about a second, and each task starts the program on a worker, which
 //!   takes some milliseconds beside what `main` does before the pass.
 //! - The states of all computations stay in a file in [`Run::tmpdir`](crate::Run::tmpdir) as long as this process
-//!   lives, and go into the plan of each later one: the bytes that are sent grow with the square of the number of
-//!   computations. Ask for what belongs together in one computation, and for counts rather than for records.
+//!   lives, and go into the plans of later ones, but not from one round of a loop over the same bag to the next. So
+//!   the bytes that are sent may grow with the square of the number of computations. Ask for what belongs together in
+//!   one computation, and for counts rather than for records.
 //! - A worker makes the results of computations before its step of their states, in the memory of the step.
 //! - Collected records, and what a [`fold`](crate::Bag::fold) holds, have to fit into the memory of a worker and of
 //!   this process. No [`memory`](crate::Run::memory) bounds them.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
 use crate::Result;
@@ -24,16 +24,52 @@ pub(crate) struct Call {
     pub(crate) place: Option<usize>,
 }
 
+#[derive(Default)]
 struct History {
     /// How many computations of a digest were begun.
-    begun: Option<HashMap<Digest, u32>>,
-    before: Before,
+    begun: HashMap<Digest, u32>,
+    /// Those that the thread of `main` has begun.
+    of_main: Vec<Digest>,
+    /// The first of these that has a pass of a digest.
+    first: HashMap<Digest, usize>,
+    /// What computations came to, with their places.
+    outcomes: Vec<(Option<usize>, Outcome)>,
     /// The states of all, which later plans have.
     states: Option<StateFile>,
 }
 
-static HISTORY: Mutex<History> =
-    Mutex::new(History { begun: None, before: Before::new(), states: None });
+impl History {
+    /// A computation begins, of these passes.
+    fn begin(&mut self, passes: &[Digest], is_main: bool) -> Call {
+        let digest = Digest::of_all(passes);
+        let counted = self.begun.entry(digest).or_default();
+        let nth = std::mem::replace(counted, *counted + 1);
+        let place = is_main.then_some(self.of_main.len());
+        if let Some(place) = place {
+            self.of_main.push(digest);
+            passes.iter().for_each(|pass| {
+                self.first.entry(*pass).or_insert(place);
+            });
+        }
+        Call { digest, nth, place }
+    }
+
+    /// What computations came to that have ended, as far as a process has to know it that comes to the first pass of
+    /// this digest: in a loop over one bag nothing of the rounds before.
+    fn before(&self, pass: &Digest) -> Before {
+        let first = self.first.get(pass);
+        let is_needed = |place: &Option<usize>| match (place, first) {
+            (Some(place), Some(first)) => place < first,
+            // Other threads may come to theirs at any time.
+            (None, _) | (_, None) => true,
+        };
+        let needed = self.outcomes.iter().filter(|(place, _)| is_needed(place));
+        let outcomes = needed.map(|(_, outcome)| outcome.clone()).collect();
+        Before { outcomes, begun: self.of_main.clone() }
+    }
+}
+
+static HISTORY: LazyLock<Mutex<History>> = LazyLock::new(Mutex::default);
 
 /// The thread of `main`.
 static MAIN: OnceLock<ThreadId> = OnceLock::new();
@@ -49,28 +85,19 @@ pub(crate) fn note_main() {
 
 /// Notes that this thread begins a computation that is made of these passes.
 pub(crate) fn begin(passes: &[Digest]) -> Call {
-    let digest = Digest::of_all(passes);
     let is_main = MAIN.get() == Some(&std::thread::current().id());
-    let mut history = history();
-    let counted = history.begun.get_or_insert_default().entry(digest).or_default();
-    let nth = std::mem::replace(counted, *counted + 1);
-    let begun = &mut history.before.begun;
-    let place = is_main.then(|| {
-        begun.push(digest);
-        begun.len() - 1
-    });
-    Call { digest, nth, place }
+    history().begin(passes, is_main)
 }
 
 /// Notes what a computation came to.
 pub(crate) fn end(call: &Call, made: Result<Vec<KnownState>, String>) {
     let outcome = Outcome { computation: call.digest, nth: call.nth, made };
-    history().before.outcomes.push(outcome);
+    history().outcomes.push((call.place, outcome));
 }
 
-/// What the computations came to that have ended.
-pub(super) fn before() -> Before {
-    history().before.clone()
+/// What the plan of a pass of this digest has of the computations that have ended.
+pub(super) fn before(pass: &Digest) -> Before {
+    history().before(pass)
 }
 
 /// Keeps a state for later plans, in a file in this folder or in that of the first.
@@ -86,5 +113,32 @@ pub(super) fn keep(state: &mut dyn Read, folder: Option<&Path>) -> Result<StateB
     match &mut history.states {
         Some(states) => states.keep(state),
         None => unreachable!("it was made above"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_what_stands_before_the_first_pass_of_its_digest() {
+        let [once, round, other] = [b"once".as_slice(), b"round", b"other"].map(Digest::of);
+        let mut history = History::default();
+        let mut compute = |pass: Digest, is_main: bool| {
+            let call = history.begin(&[pass], is_main);
+            let before = history.before(&pass);
+            let failed = Err("it was lost".to_owned());
+            let outcome = Outcome { computation: call.digest, nth: call.nth, made: failed };
+            history.outcomes.push((call.place, outcome));
+            (call.nth, call.place, before.outcomes.len(), before.begun.len())
+        };
+        assert_eq!(compute(once, true), (0, Some(0), 0, 1));
+        // Each round of a loop needs what stands before the loop.
+        assert_eq!(compute(round, true), (0, Some(1), 1, 2));
+        assert_eq!(compute(round, true), (1, Some(2), 1, 3));
+        assert_eq!(compute(round, true), (2, Some(3), 1, 4));
+        // Another thread may do anything before.
+        assert_eq!(compute(other, false), (0, None, 4, 4));
+        assert_eq!(compute(round, true), (3, Some(4), 2, 5));
     }
 }

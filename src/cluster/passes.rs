@@ -92,7 +92,7 @@ impl MakePass for Submitter {
     fn make(&self, pass: &TextPass, values: &[Shared], context: &Context) -> Result<NamedState> {
         let (digest, values) = (pass.digest(), pass.encode(values)?);
         let of_values = digest_of_values(&values);
-        let plan = StepPlan { digest, values, before: history::before() };
+        let plan = StepPlan { digest, values, before: history::before(&digest) };
         let bytes = self.submit(&plan, pass.missing() == Missing::Skip, context)?;
         let state = bytes.open();
         let known = KnownState { pass: digest, values: of_values, bytes };

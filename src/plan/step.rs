@@ -35,13 +35,6 @@ pub(crate) struct Before {
     pub(crate) begun: Vec<Digest>,
 }
 
-impl Before {
-    /// Nothing.
-    pub(crate) const fn new() -> Self {
-        Self { outcomes: Vec::new(), begun: Vec::new() }
-    }
-}
-
 /// What a computation came to.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {

@@ -10,6 +10,7 @@ from typing import Any
 import creel_dask
 import dask.base
 import pytest
+import rust
 from cluster import ROOT, TARGET, cluster, creel
 from command import run
 from programs import CASES, rows_of, texts
@@ -72,3 +73,16 @@ def test_a_worker_without_credentials_is_named(store: Any, tmp_path: pathlib.Pat
             creel_dask.run(client, "count", f"{store.base}access.log")
         assert str(refused.value.worker).startswith("tcp://127.0.0.1:")
         assert refused.value.rows is None and made.address
+
+
+def test_a_program_in_rust_reads_as_workers_may_and_shows_no_secret(store: Any, tmp_path: pathlib.Path) -> None:
+    own = "of-the-client"
+    with cluster(tmp_path / "c", 2, environment=store.environment) as made, made.client() as client:
+        done = rust.run(tmp_path, "count", made.address, f"{store.base}peps/*.rst", AWS_SECRET_ACCESS_KEY=own)
+        assert done.stdout == rust.answer(tmp_path, "count"), done.stderr
+        # Errors are what shows most.
+        missing = rust.run(tmp_path, "count", made.address, f"{store.base}nowhere.log", AWS_SECRET_ACCESS_KEY=own)
+        assert missing.returncode == 1 and "nowhere.log" in missing.stderr, missing.stderr
+        seen = [made.logs(), repr(client.get_events()), repr(client.story()), done.stderr, missing.stderr]
+        seen += [path.read_text(errors="replace") for path in made.folder.rglob("*") if path.is_file()]
+        assert all(SECRET not in text and own not in text for text in seen)
