@@ -252,6 +252,33 @@ fn digests_tell_what_passes_are_made_of() {
 }
 
 #[test]
+fn a_fault_behind_an_object_that_is_gone_names_its_partition_in_the_listing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = ["a.log", "b.log", "c.log"].map(|name| folder.path().join(name));
+    for (path, text) in paths.iter().zip([&b"one\n"[..], b"two\n", b"\xff\n"]) {
+        std::fs::write(path, text).expect("it is written");
+    }
+    let options = ReadOptions::new().on_missing(Missing::Skip).partition_size(1);
+    let count = options.read_text(paths.iter().map(|path| path.display().to_string()));
+    let count = count.expect("paths").count();
+    let mut computation = Computation::default();
+    count.add(&mut computation);
+    let (_, roots) = computation.all_roots();
+    let pass = &computation.passes(&roots).expect("it reads text")[0];
+    let listing = pass.list(pass.digest(), Some(3), &Context::default()).expect("it is listed");
+    let mut bytes = Vec::new();
+    listing.write(0..listing.len(), &mut bytes).expect("it is written");
+    let partitions = Partitions::from_bytes(&bytes).expect("they are whole");
+    let partition = || {
+        let run = pass.run(pass.digest(), &[], &partitions, &Context::default(), &mut Vec::new());
+        run.expect_err("it is no UTF-8").place().and_then(|place| place.partition)
+    };
+    let all = partition();
+    std::fs::remove_file(&paths[0]).expect("it is removed");
+    assert_eq!((all, partition()), (Some(partitions.len() - 1), all));
+}
+
+#[test]
 fn collected_records_go_in_pieces() {
     let lengths = lines().map(|line| line.len()).collect();
     let mut computation = Computation::default();
