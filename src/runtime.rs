@@ -158,6 +158,7 @@ impl<T> Drop for Task<T> {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "cloud")]
     #[test]
     fn a_panic_of_a_request_is_an_error_of_whoever_waits() {
         let task = REQUESTS.spawn(async { assert_eq!(1, 2, "the client failed") });

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::Bag;
 use super::group::Group;
 use super::item::{Erased, Item, Made, Work};
 use super::origin::Origin;
 use super::phases::{Phase, Phases};
 use super::sketch;
 use crate::Result;
-use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Value, caught, run, typed};
+use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Step, Value, caught, run, typed};
 use crate::run::Context;
 
 /// The items and tasks of one computation.
@@ -238,5 +239,107 @@ impl Computation {
             });
             roots.push((vec![n], copied));
         }
+    }
+}
+
+/// What can be computed: an [`Item`], a [`Delayed`], a [`Bag`], a reference to one, or a `Vec` or a tuple of
+/// up to eight of what can be computed.
+pub trait Compute {
+    /// The value; of several, a `Vec` or a tuple of their values.
+    type Output;
+
+    /// Notes what has to run.
+    #[doc(hidden)]
+    fn add(&self, computation: &mut Computation);
+
+    /// Takes what the plan gave for it.
+    #[doc(hidden)]
+    fn take(&self, values: &mut Values) -> Self::Output;
+}
+
+impl<C: Compute> Compute for &C {
+    type Output = C::Output;
+
+    fn add(&self, computation: &mut Computation) {
+        C::add(self, computation);
+    }
+
+    fn take(&self, values: &mut Values) -> C::Output {
+        C::take(self, values)
+    }
+}
+
+impl<C: Compute> Compute for Vec<C> {
+    type Output = Vec<C::Output>;
+
+    fn add(&self, computation: &mut Computation) {
+        self.iter().for_each(|one| one.add(computation));
+    }
+
+    fn take(&self, values: &mut Values) -> Self::Output {
+        self.iter().map(|one| one.take(values)).collect()
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident $at:tt),+) => {
+        impl<$($name: Compute),+> Compute for ($($name,)+) {
+            type Output = ($($name::Output,)+);
+
+            fn add(&self, computation: &mut Computation) {
+                $(self.$at.add(computation);)+
+            }
+
+            fn take(&self, values: &mut Values) -> Self::Output {
+                ($(self.$at.take(values),)+)
+            }
+        }
+    };
+}
+
+tuple!(A 0);
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+tuple!(A 0, B 1, C 2, D 3, E 4);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+
+impl<T: Send + 'static> Compute for Item<T> {
+    type Output = T;
+
+    fn add(&self, computation: &mut Computation) {
+        computation.item(self);
+    }
+
+    fn take(&self, values: &mut Values) -> T {
+        values.moved()
+    }
+}
+
+/// Its records, in input order.
+impl<T: Send + 'static> Compute for Bag<T> {
+    type Output = Vec<T>;
+
+    fn add(&self, computation: &mut Computation) {
+        computation.item(&self.clone().collected(Step::only("collect")));
+    }
+
+    fn take(&self, values: &mut Values) -> Vec<T> {
+        values.moved()
+    }
+}
+
+/// The value itself if nothing else holds it, else a clone.
+impl<T: Clone + Send + Sync + 'static> Compute for Delayed<T> {
+    type Output = T;
+
+    fn add(&self, computation: &mut Computation) {
+        computation.task(self);
+    }
+
+    fn take(&self, values: &mut Values) -> T {
+        Arc::unwrap_or_clone(values.shared())
     }
 }

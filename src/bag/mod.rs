@@ -26,6 +26,7 @@ mod planned;
 mod read;
 mod reduction;
 mod repartition;
+mod run;
 mod sketch;
 mod sorted;
 mod sorting;
@@ -49,13 +50,15 @@ use chain::{Cut, Drained, Filter, Operator, Separator, Stage, to_front};
 use verbs::{Code, Text};
 
 pub use aggregates::Groups;
+pub use computation::Compute;
 pub use computation::{Computation, Values};
-pub use compute::{Compute, Run, compute_all, compute_all_blocking};
+pub use compute::{compute_all, compute_all_blocking};
 pub use item::Item;
 pub use lend::{Lend, LentRecords};
 #[cfg(feature = "cli")]
 pub(crate) use pass::{Elsewhere, MakePass, NamedState, TextPass};
 pub use read::{ReadOptions, read_bytes, read_text};
+pub use run::Run;
 pub use sketch::visualize;
 pub use stream::RecordStream;
 

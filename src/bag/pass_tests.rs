@@ -10,7 +10,7 @@ use creel_operators::{Max, TopK};
 use proptest::prelude::*;
 
 use super::computation::Computation;
-use super::compute::Compute;
+use super::computation::Compute;
 use super::pass::{Elsewhere, MakePass, NamedState, TextPass};
 use super::{Bag, ReadOptions, Run};
 use crate::aggregate::{self, count, max, mean, p50, p99, quantile};

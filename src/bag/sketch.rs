@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::base::Base;
 use super::computation::Computation;
-use super::compute::Compute;
+use super::computation::Compute;
 use super::origin::Origin;
 use super::{Bag, Item};
 use crate::Result;
