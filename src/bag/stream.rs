@@ -17,6 +17,7 @@ use super::origin::Chunks;
 use super::verbs::{Code, Text};
 use super::{Bag, Item, Run};
 use crate::graph::{self, Lineage, Name, Node, Outcome, Shared, Step, caught};
+use crate::memory::Reservation;
 use crate::run::{Context, Order, Stop, streaming};
 use crate::{Error, Place, Result};
 
@@ -61,7 +62,7 @@ impl<T: Send + 'static> Bag<T> {
         let all = move |context: &Context, values| {
             let taken = Arc::new(Taken::new(n));
             let adds = Arc::clone(&taken);
-            let add = move |_: &Context, records| Ok(adds.add(records));
+            let add = move |_: &Context, given: Given<T>| Ok(adds.add(given.records));
             let last = self.each_block(context, values, n, add)?;
             Ok(Made::Tasks(last, Box::new(move || taken.all())))
         };
@@ -69,7 +70,7 @@ impl<T: Send + 'static> Bag<T> {
             move |context: &Context| {
                 let taken = Arc::new(Taken::new(n));
                 let adds = Arc::clone(&taken);
-                let add = move |_: &Context, records| Ok(adds.add(records));
+                let add = move |_: &Context, given: Given<T>| Ok(adds.add(given.records));
                 bag.each_task(context, &tasks, ("take", n), add)?;
                 Ok(taken.all())
             }
@@ -103,7 +104,7 @@ impl<T: Send + 'static> Bag<T> {
         context: &Context,
         mut values: Vec<Shared>,
         most: usize,
-        sink: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+        sink: impl FnMut(&Context, Given<T>) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Result<Arc<Node>> {
         let shared = values.split_off(values.len() - self.base.needs.len());
         let input = Arc::new(self.base.origin.open(context, values, Order::Kept)?);
@@ -117,7 +118,7 @@ impl<T: Send + 'static> Bag<T> {
         input: Arc<Chunks>,
         shared: Vec<Shared>,
         (name, most): (String, usize),
-        mut sink: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+        mut sink: impl FnMut(&Context, Given<T>) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Arc<Node> {
         let bag = self.clone();
         let work = move |context: &Context, shared: &[Shared], mut chunk: Chunk| {
@@ -135,20 +136,17 @@ impl<T: Send + 'static> Bag<T> {
             };
             let ran = chunk.with("", |chunk| bag.stage.run(chunk, &env, &mut append));
             let named = |error: Error| error.in_task(|| (name.clone(), String::new()));
-            Ok((records, text, ran.map(drop).map_err(named)))
+            Ok((Given { records, text }, ran.map(drop).map_err(named)))
         };
         // What stands before a bad record is given before the run fails, or may be enough.
-        let sink = move |context: &Context, (records, _, ran): (Vec<T>, usize, Result<()>)| {
-            let flow = sink(context, records)?;
+        let sink = move |context: &Context, (given, ran): (Given<T>, Result<()>)| {
+            let flow = sink(context, given)?;
             if flow.is_continue() {
                 ran?;
             }
             Ok(flow)
         };
-        // The heap memory of records is not known. Records that are pieces of the text take as much as the text.
-        let weigh = |(records, text, _): &(Vec<T>, usize, _)| {
-            records.capacity() * size_of::<T>() + if records.is_empty() { 0 } else { *text }
-        };
+        let weigh = |(given, _): &(Given<T>, _)| given.weight();
         streaming(context, input, shared, work, weigh, sink)
     }
 }
@@ -174,8 +172,11 @@ impl Run {
         let stop = Stop::default();
         let context = self.context(stop.clone(), bag.base.origin.blocksize());
         let mut failed = send.clone();
-        let give = move |context: &Context, records| {
-            let sent = context.stop.wait(send.send(Ok(records)));
+        let give = move |context: &Context, given: Given<T>| {
+            // Until the consumer has taken them.
+            let weight = given.weight() as u64;
+            let reserved = context.budget.as_ref().map(|budget| budget.reserve(weight));
+            let sent = context.stop.wait(send.send(Ok((given.records, reserved))));
             let gone = !matches!(sent, Some(Ok(())));
             Ok(if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
@@ -197,7 +198,7 @@ impl Run {
             place: Place::object("a thread to stream on"),
             source: source.into(),
         });
-        RecordStream { batches: receive, batch: Vec::new().into_iter(), unstarted, stop }
+        RecordStream { batches: receive, batch: (Vec::new().into_iter(), None), unstarted, stop }
     }
 }
 
@@ -206,7 +207,7 @@ impl<T: Send + 'static> Bag<T> {
     fn give_all(
         self,
         context: &Context,
-        give: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+        give: impl FnMut(&Context, Given<T>) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Result<()> {
         if let Some(tasks) = self.base.origin.tasks() {
             return self.each_task(context, tasks, ("stream", usize::MAX), give);
@@ -221,6 +222,25 @@ impl<T: Send + 'static> Bag<T> {
             Ok(Outcome::Node(last))
         });
         graph::run(context, &[node]).map(drop)
+    }
+}
+
+/// Records of a block, and the bytes of the text that they were made of.
+pub(super) struct Given<T> {
+    pub(super) records: Vec<T>,
+    pub(super) text: usize,
+}
+
+impl<T> Given<T> {
+    /// The bytes of memory that the records take, about. What they point to is not known: if it is pieces of the
+    /// text, it is as much as the text, and what an allocator adds to each.
+    fn weight(&self) -> usize {
+        /// What an allocator adds to a piece of memory.
+        const HEADER: usize = 16;
+        let Self { records, text } = self;
+        let pieces = if std::mem::needs_drop::<T>() { records.len() * HEADER } else { 0 };
+        let text = if records.is_empty() { 0 } else { *text };
+        records.capacity() * size_of::<T>() + pieces + text
     }
 }
 
@@ -251,8 +271,8 @@ impl<T> Taken<T> {
 
 /// The records of a bag as they come. See [`Bag::stream`].
 pub struct RecordStream<T> {
-    batches: Receiver<Result<Vec<T>>>,
-    batch: std::vec::IntoIter<T>,
+    batches: Receiver<Result<(Vec<T>, Option<Reservation>)>>,
+    batch: (std::vec::IntoIter<T>, Option<Reservation>),
     unstarted: Option<Error>,
     stop: Stop,
 }
@@ -274,11 +294,11 @@ impl<T> Stream for RecordStream<T> {
             return Poll::Ready(Some(Err(error)));
         }
         loop {
-            if let Some(record) = self.batch.next() {
+            if let Some(record) = self.batch.0.next() {
                 return Poll::Ready(Some(Ok(record)));
             }
             match std::task::ready!(self.batches.poll_next_unpin(task)) {
-                Some(Ok(batch)) => self.batch = batch.into_iter(),
+                Some(Ok((batch, reserved))) => self.batch = (batch.into_iter(), reserved),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }

@@ -12,6 +12,7 @@ use super::chain::{BatchIter, Chunk};
 use super::memory::Pace;
 use super::origin::Chunks;
 use super::phases::Phase;
+use super::stream::Given;
 use crate::graph::{Delayed, Moved, Name, Node, Outcome, Shared, Sketch, take_in_turn};
 use crate::run::Context;
 use crate::{Error, Result};
@@ -103,7 +104,7 @@ impl<T: Send + 'static> Bag<T> {
         context: &Context,
         tasks: &Arc<Tasks>,
         (name, most): (&'static str, usize),
-        take: impl FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+        take: impl FnMut(&Context, Given<T>) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Result<()> {
         let values = tasks.nodes.len();
         let parts = self.parts(tasks, self.base.part(), move |bag: &Self, context, mut part| {
@@ -122,7 +123,7 @@ impl<T: Send + 'static> Bag<T> {
             if !made.is_empty() {
                 // Never contended: they take turns.
                 let mut take = take.lock().unwrap_or_else(PoisonError::into_inner);
-                if take(context, made)?.is_break() {
+                if take(context, Given { records: made, text: 0 })?.is_break() {
                     return Ok(Outcome::value(ControlFlow::<()>::Break(())));
                 }
             }
@@ -147,7 +148,7 @@ impl<T: Send + 'static> Bag<T> {
         take: &Arc<Mutex<F>>,
     ) -> Result<Outcome>
     where
-        F: FnMut(&Context, Vec<T>) -> Result<ControlFlow<()>> + Send + 'static,
+        F: FnMut(&Context, Given<T>) -> Result<ControlFlow<()>> + Send + 'static,
     {
         let (take, broke) = (Arc::clone(take), Arc::new(AtomicBool::new(false)));
         let breaks = Arc::clone(&broke);
