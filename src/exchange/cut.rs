@@ -38,7 +38,7 @@ pub(super) fn cut(part: Part, has_rows: bool, most: usize, context: &Context) ->
     let share = budget.map(|budget| budget.limit() / 4 / context.threads.max(1) as u64);
     let idle: Mutex<Vec<(Ranges, Option<Reservation>)>> = Mutex::default();
     let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
-    let send = |part: Part| {
+    let send = |_: &Context, part: Part| {
         let popped = idle().pop();
         let (mut ranges, mut reserved) = popped
             .unwrap_or_else(|| (Ranges::cutting(&shared), budget.map(|budget| budget.reserve(0))));

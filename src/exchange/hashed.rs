@@ -223,7 +223,7 @@ fn each_part(
     let parts = Arc::new(Parts::new(groups(&lanes).into_iter()));
     let idle: Mutex<Vec<(Unique, Option<Reservation>)>> = Mutex::default();
     let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
-    let work = |logs: Range<usize>| {
+    let work = |_: &Context, logs: Range<usize>| {
         let popped = idle().pop();
         let (mut unique, mut reserved) = popped.unwrap_or_else(|| {
             (Unique::new(form), budget.map(|budget| budget.reserve(most as u64)))

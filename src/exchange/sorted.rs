@@ -70,7 +70,7 @@ pub(crate) fn in_order(
     let scratch = || scratch.lock().unwrap_or_else(PoisonError::into_inner);
     let spare: Mutex<Vec<Vec<u8>>> = Mutex::default();
     let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
-    let work = |part: Part| {
+    let work = |_: &Context, part: Part| {
         let popped = scratch().pop();
         let mut own = popped.unwrap_or_default();
         let mut encoded = Encoded { bytes: spare().pop().unwrap_or_default(), ends: Vec::new() };

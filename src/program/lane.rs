@@ -35,7 +35,7 @@ pub(super) fn run<I: run::Input<Reader: Reader<Block = Block>>>(
         return stream_records(phase, input, records, context, out);
     }
     let (admitted, enough) = ordered::admitted(phase, records, input, context);
-    stream_records(phase, &admitted, records, context, out)?;
+    stream_records(phase, &admitted, records, &context.after_reading(), out)?;
     enough.forget_behind(context);
     Ok(())
 }
@@ -57,7 +57,7 @@ pub(super) fn reduced<I: run::Input<Reader: Reader<Block = Block>>>(
         return Ok(run::reduce(context, Arc::clone(input), pass)?.state);
     }
     let (admitted, enough) = ordered::admitted(phase, records, input, context);
-    let lane = run::reduce(context, admitted, pass)?;
+    let lane = run::reduce(&context.after_reading(), admitted, pass)?;
     enough.forget_behind(context);
     Ok(lane.state)
 }
@@ -254,7 +254,7 @@ fn stream_records(
     // Buffers that were written are used again: fresh pages cost more than what is put into them.
     let written: Mutex<Vec<Vec<u8>>> = Mutex::default();
     let written = || written.lock().unwrap_or_else(PoisonError::into_inner);
-    let emit = |mut block| {
+    let emit = |context: &Context, mut block| {
         let mut encoded = written().pop().unwrap_or_default();
         let settled = lanes.with(|buffers| {
             let mut end = |text: &str, batch: &mut Batch| {

@@ -35,7 +35,7 @@ pub(super) fn reduced<P: Pass<Block, State = Lane>>(
     let mut share = context.budget.as_deref().map(Budget::share);
     let (before, mut stages) = in_order(phase, records, context);
     if !before.takes_nothing() {
-        let emit = |block| before.emit(block);
+        let emit = |context: &Context, block| before.emit(context, block);
         stream(context, input, emit, Ordered::weight, |Ordered { mut taken, settled, block }| {
             let flow = stages.give(&mut taken, settled, &block, |in_order| {
                 let state = &mut held.state.state;
@@ -75,7 +75,8 @@ pub(super) fn admitted<I: Input<Reader: Reader<Block = Block>>>(
     let (before, mut stages) = in_order(phase, records, context);
     let enough = before.enough.clone();
     let takes_nothing = before.takes_nothing();
-    let emit = move |block| before.emit(block);
+    let own = context.clone();
+    let emit = move |block| before.emit(&own, block);
     let budget = context.budget.clone();
     let staged = Staged::new(context, Arc::clone(input), emit, Ordered::weight, move |ordered| {
         let (taken, block, flow) = stages.admit(ordered);
@@ -146,14 +147,13 @@ fn in_order(phase: &Arc<Phase>, records: &Records, context: &Context) -> (Before
         Some(Stage::Take(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
-    let common = || (Arc::clone(phase), records.clone(), context.clone());
     let enough = Enough::default();
     let lanes = Lanes::new(phase, records.invalid);
-    let (phase, records, context) = common();
+    let (phase, own, context) = (Arc::clone(phase), records.clone(), context.clone());
+    let records = own.clone();
     let buffers = scratch(&phase.ordered, phase.lane_kind(), records.invalid);
     let in_order = InOrder { phase, records, context, buffers, enough: enough.clone() };
-    let (_, records, context) = common();
-    (Before { lanes, records, context, most, enough }, in_order)
+    (Before { lanes, records: own, most, enough }, in_order)
 }
 
 /// The records of a block behind the stages that lanes run, those that are let pass or what went wrong behind
@@ -175,7 +175,6 @@ impl Ordered {
 struct Before {
     lanes: Lanes,
     records: Records,
-    context: Context,
     /// The most records of a block that the `take` may want.
     most: usize,
     enough: Enough,
@@ -187,8 +186,8 @@ impl Before {
     }
 
     /// What lanes make of a block.
-    fn emit(&self, block: Block) -> Result<Ordered> {
-        let Self { lanes, records, context, most, .. } = self;
+    fn emit(&self, context: &Context, block: Block) -> Result<Ordered> {
+        let Self { lanes, records, most, .. } = self;
         let phase = &*lanes.phase;
         let fails = |_: &Error| context.progress.fails(block.order(0));
         let text = match phase.behind_takes() {

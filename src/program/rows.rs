@@ -235,7 +235,7 @@ fn print_sorted(
     if !apart || rows.len() <= AT_A_TIME {
         return out.pairs(rows.iter().take(limit).map(|(key, n)| (kind.cell(key), n)));
     }
-    let encode = |piece: Piece| {
+    let encode = |_: &Context, piece: Piece| {
         let mut encoded = Vec::new();
         rows.rows(&piece).for_each(|(key, n)| encoder.pair(&mut encoded, kind.cell(key), n));
         Ok(encoded)

@@ -267,12 +267,14 @@ impl<S> Part<S> {
         let states = cut_each(std::mem::take(&mut self.states), 1 << bits, cut);
         let mut all: Option<S> = None;
         for ((extents, states), mut into) in pieces.into_iter().zip(states).zip(starts) {
-            let mut reserved = budget.reserve(0);
+            let (mut reserved, bytes, mut loaded) = (budget.reserve(0), holds(&extents), 0);
             for extent in extents {
+                loaded += extent.holds() as u64;
                 load(context, pass, &mut into, extent)?;
                 let held = pass.held(&into) as u64;
                 if !reserved.try_grow(held.saturating_sub(reserved.bytes())) && held > SMALL {
-                    return Err(pass.too_large(&into, 4 * held + budget.used(), budget));
+                    let needs = of_all(4 * held, loaded, bytes);
+                    return Err(pass.too_large(&into, needs + budget.used(), budget));
                 }
             }
             states.into_iter().for_each(|state| pass.merge(&mut into, state));

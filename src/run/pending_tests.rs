@@ -150,7 +150,7 @@ fn a_sink_that_has_enough_does_not_wait_for_bytes_and_drops_their_readers() {
             seen.push(at);
             Ok(if seen.len() < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         };
-        stream(&context, &input, Ok, |_| 0, sink).expect("nothing fails");
+        stream(&context, &input, |_, block| Ok(block), |_| 0, sink).expect("nothing fails");
         assert_eq!(seen, [(0, 0), (0, 1)]);
         let gate = input.0.gate.lock().unwrap_or_else(PoisonError::into_inner);
         // Each lane may have opened one, if the first partition was read to its end meanwhile.

@@ -8,6 +8,9 @@
 //! work that any lane may do ([`Next::Undecoded`]), as readers of compressed data do, and the blocks that
 //! have come of them.
 //!
+//! A run that is told to stop reading goes on with what was read: so lanes behind the stage hear of a
+//! cancellation alone, and it is the inner schedule that hears of the stop, hands out what it has, and ends.
+//!
 //! Rejected: to write down what the stage lets through, and to read that as another input. It costs a
 //! pass, and memory or disk for all of it, and errors lose their objects and offsets.
 
@@ -24,6 +27,7 @@ use super::{BlockOf, Context, Input, Reader, Stop};
 use crate::Result;
 use crate::block::{Next, Undecoded};
 use crate::graph::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::graph::{StopEntry, caught};
 
 /// See the [module](self).
 pub(crate) struct Staged<I: Input, T, U> {
@@ -100,7 +104,7 @@ where
     }
 
     fn open(&self, _: usize) -> Self::Reader {
-        StagedReader { shared: Arc::clone(&self.shared), waits: false }
+        StagedReader { shared: Arc::clone(&self.shared), waits: false, stops: None }
     }
 }
 
@@ -114,6 +118,8 @@ pub(crate) struct StagedReader<I: Input, T, U> {
     shared: Arc<Shared<I, T, U>>,
     /// Whether it is among the lanes that wait for a turn.
     waits: bool,
+    /// Its place among those that are woken when the run is told to end.
+    stops: Option<StopEntry>,
 }
 
 impl<I, T, U> Reader for StagedReader<I, T, U>
@@ -150,9 +156,10 @@ where
     U: Send + 'static,
 {
     fn poll_step(&mut self, cx: &mut Task<'_>) -> Poll<Result<Option<Next<U>>>> {
-        let dispatch = &self.shared.dispatch;
         // Before it looks, so that it misses nothing that comes meanwhile.
-        dispatch.listen(Some(cx.waker().clone()));
+        self.shared.dispatch.listen(Some(cx.waker().clone()));
+        // A reader has one waker for all of its life.
+        self.stops.get_or_insert_with(|| self.shared.stop.enter(cx.waker().clone()));
         let next = self.next_step();
         if next.is_ready() {
             self.shared.dispatch.listen(None);
@@ -170,7 +177,7 @@ where
         match dispatch.try_turn(&mut self.waits, &self.shared.stop) {
             Tried::Turn(turn) => {
                 let step = UnderWay::new(Arc::clone(&self.shared));
-                let work = move || step.shared.work_on(turn);
+                let work = move || step.work_on(turn);
                 Poll::Ready(Ok(Some(Next::Undecoded(Undecoded::new(work)))))
             }
             Tried::Wait => Poll::Pending,
@@ -188,7 +195,7 @@ where
 }
 
 impl<I: Input, T, U> Shared<I, T, U> {
-    /// Does a step of the inner schedule.
+    /// Takes a step of the inner schedule.
     fn work_on(&self, turn: TurnOf<I>) {
         let mut mine = LaneCursor::default();
         match self.dispatch.take(turn, &mut mine) {
@@ -215,6 +222,17 @@ impl<I: Input, T, U> UnderWay<I, T, U> {
     fn new(shared: Arc<Shared<I, T, U>>) -> Self {
         shared.under_way.fetch_add(1, Ordering::SeqCst);
         Self { shared }
+    }
+
+    /// Takes it. Were its block lost by a panic, the input would seem to be at its end.
+    fn work_on(self, turn: TurnOf<I>) {
+        let worked = caught("stream", || {
+            self.shared.work_on(turn);
+            Ok(())
+        });
+        if let Err(error) = worked {
+            self.shared.dispatch.lock().kept.fails(error);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -47,10 +48,16 @@ fn staged(
 /// What is read of it in order, and what the run has come to.
 fn read(context: &Context, input: Staged<Numbers, Vec<u32>, Vec<u32>>) -> (Vec<u32>, Result<()>) {
     let mut seen = Vec::new();
-    let ended = stream(context, &Arc::new(input), Ok, Vec::len, |block: Vec<u32>| {
-        seen.extend(block);
-        Ok(ControlFlow::Continue(()))
-    });
+    let ended = stream(
+        context,
+        &Arc::new(input),
+        |_, block| Ok(block),
+        Vec::len,
+        |block: Vec<u32>| {
+            seen.extend(block);
+            Ok(ControlFlow::Continue(()))
+        },
+    );
     (seen, ended)
 }
 
@@ -120,5 +127,45 @@ fn a_run_that_is_cancelled_within_a_stage_ends() {
         let staged = Staged::new(&context, Arc::new(input), Ok, Vec::len, stage);
         let (_, ended) = read(&context, staged);
         assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_gives_out_all_that_the_stage_has_seen() {
+    for threads in 1..4 {
+        let input = Numbers::new(50, 40);
+        let context = Context { threads, ..Context::default() };
+        let (stop, given) = (context.stop.clone(), Arc::new(AtomicUsize::new(0)));
+        let counts = Arc::clone(&given);
+        let stage = move |block: Vec<u32>| {
+            if counts.fetch_add(1, SeqCst) == 100 {
+                stop.stop();
+            }
+            (block, Ok(ControlFlow::Continue(())))
+        };
+        let staged = Staged::new(&context, Arc::new(input), Ok, Vec::len, stage);
+        let (seen, ended) = read(&context.after_reading(), staged);
+        ended.expect("nothing fails");
+        assert_eq!(seen.len(), given.load(SeqCst));
+        assert!((101..2000).contains(&seen.len()), "{}", seen.len());
+    }
+}
+
+#[test]
+fn nothing_is_reserved_for_a_stage_that_has_enough() {
+    for threads in 1..4 {
+        let input = Numbers::new(40, 3).slow(Duration::from_micros(100));
+        let budget = Arc::new(Budget::new(1 << 20, None));
+        let context = Context { threads, budget: Some(Arc::clone(&budget)), ..Context::default() };
+        let staged = Arc::new(staged(&context, &input, (2, u32::MAX, u32::MAX)));
+        let ended = stream(
+            &context,
+            &staged,
+            |_, block| Ok(block),
+            Vec::len,
+            |_: Vec<u32>| Ok(ControlFlow::Continue(())),
+        );
+        ended.expect("nothing fails");
+        assert_eq!(budget.used(), 0);
     }
 }

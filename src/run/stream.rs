@@ -79,7 +79,13 @@ impl<T, S> Results<T, S> {
         }
     }
 
-    /// The same, for who hears of a cancelled run by other means.
+    /// Ends it by an error, unless it has ended.
+    #[cfg(feature = "cli")]
+    pub(super) fn fails(&mut self, error: Error) {
+        self.outcome.get_or_insert(Err(error));
+    }
+
+    /// How it ended, for who hears of a cancelled run by other means.
     #[cfg(feature = "cli")]
     pub(super) fn take_outcome(&mut self) -> Result<()> {
         self.outcome.take().unwrap_or(Ok(()))
@@ -125,8 +131,9 @@ where
 }
 
 /// Runs `work` over every block on `context.threads` threads, of which the caller's is one, and
-/// gives its results to `sink`, in input order and one after another, until it breaks. `weigh` tells the
-/// bytes of a result: those that wait take no more than the budget of states, if there is one.
+/// gives its results to `sink`, in input order and one after another, until it breaks. `work` is given the
+/// context of its lane, by which observers hear of what it reads. `weigh` tells the bytes of a result: those
+/// that wait take no more than the budget of states, if there is one.
 ///
 /// # Errors
 ///
@@ -142,13 +149,15 @@ pub(crate) fn stream<I, T, W, S>(
 where
     I: Input,
     T: Send,
-    W: Fn(BlockOf<I>) -> Result<T> + Sync,
+    W: Fn(&Context, BlockOf<I>) -> Result<T> + Sync,
     S: FnMut(T) -> Result<ControlFlow<()>> + Send,
 {
     let (policy, results) = Results::new(context, sink);
     let dispatch = lanes::dispatch(context, Arc::clone(input), policy, results);
     let give = |sink: &mut S, result| sink(result);
-    let watched = lanes::scoped(context, |context| lane(context, &dispatch, &work, weigh, &give));
+    let watched = lanes::scoped(context, |context| {
+        lane(context, &dispatch, &|block| work(context, block), weigh, &give);
+    });
     let ended = dispatch.lock().kept.ended(context);
     ended.and(watched)
 }
@@ -221,7 +230,11 @@ pub(super) fn hand_on<'s, I: Input, T, S>(
         };
     }
     if state.kept.outcome.is_some() {
+        // The rest is wanted by nobody, and the dispatch may be kept for as long as the run is.
+        let unwanted = std::mem::take(&mut state.kept.waiting);
+        state.kept.weighs(0);
         dispatch.end(state);
+        drop(unwanted);
     } else {
         dispatch.notify(state, Wake::All);
     }

@@ -16,10 +16,16 @@ use crate::{Error, Result};
 fn streamed(input: &Numbers, threads: usize, most: usize) -> Result<Vec<u32>> {
     let context = Context { threads, ..Context::default() };
     let mut seen = Vec::new();
-    stream(&context, &Arc::new(input.clone()), Ok, Vec::len, |block: Vec<u32>| {
-        seen.extend(block);
-        Ok(if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })?;
+    stream(
+        &context,
+        &Arc::new(input.clone()),
+        |_, block| Ok(block),
+        Vec::len,
+        |block: Vec<u32>| {
+            seen.extend(block);
+            Ok(if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        },
+    )?;
     Ok(seen)
 }
 
@@ -75,7 +81,7 @@ fn the_first_partition_goes_on_while_results_fill_the_memory_and_readers_wait_fo
             seen.extend(block);
             Ok(ControlFlow::Continue(()))
         };
-        stream(&context, &Arc::new(Gated(Arc::default())), Ok, Vec::len, sink)
+        stream(&context, &Arc::new(Gated(Arc::default())), |_, block| Ok(block), Vec::len, sink)
             .expect("nothing fails");
         let expected: Vec<u32> = (0..4).flat_map(|partition| [partition; 5]).collect();
         assert_eq!(seen, expected, "{threads} threads");
@@ -89,7 +95,7 @@ fn results_that_fill_the_memory_hold_back_the_blocks_behind_them() {
         let budget = Some(Arc::new(Budget::new(0, None)));
         let context = Context { threads, budget, ..Context::default() };
         let (made, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let work = |block: Vec<u32>| {
+        let work = |_: &Context, block: Vec<u32>| {
             made.fetch_add(1, SeqCst);
             Ok(block)
         };
@@ -142,7 +148,7 @@ fn the_first_error_in_input_order_is_the_one_reported() {
 #[test]
 fn a_panic_in_the_work_is_an_error() {
     let (context, input) = (Context::default(), Arc::new(Numbers::new(3, 3)));
-    let work = |block: Vec<u32>| if block == [4] { panic!("four") } else { Ok(block) };
+    let work = |_: &Context, block: Vec<u32>| if block == [4] { panic!("four") } else { Ok(block) };
     let error = stream(&context, &input, work, Vec::len, |_| Ok(ControlFlow::Continue(())));
     assert!(matches!(error, Err(Error::Panic { message, .. }) if message == "four"));
 }
