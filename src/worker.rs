@@ -28,6 +28,9 @@
 //!   that had a scheduler are not made again: their states, or the errors that they failed with, go with the plan. All
 //!   else in `main` is done again: computations without a scheduler, tasks, and writes to files. What it prints is not
 //!   shown.
+//! - An error that a computation failed with is the same there, with its `kind`, `worker`, `place`, message and `retry`,
+//!   if it is an [`Error::Cluster`], [`Error::Plan`], [`Error::Unsupported`] or [`Error::Cancelled`]. Others are of this
+//!   machine, as a panic in a task behind the reading: there they are an [`Error::Cluster`] of the kind `failed`.
 //! - Workers read the sources, with credentials of their own environment. They see the arguments of the program, so
 //!   an argument that looks like a credential is refused.
 //!
@@ -38,44 +41,52 @@
 //! - A state, or an argument, of a type whose form in bytes is not known: [`form`] makes it known.
 //! - Bags in memory and of tasks, and [`take`](crate::Bag::take), which ends the reading. As an argument of a step, a
 //!   `take`, a `first` or a task of [`to_delayed`](crate::Bag::to_delayed) is computed here: this machine reads what
-//!   they need.
+//!   they need. The arguments of the step itself go with its plan. Those of computations before it are computed again by
+//!   each task on a worker, which then reads what they need.
 //!
 //! # What differs between processes
 //!
 //! Computations are known by what they are made of: the lines of their steps, the types of their functions, numbers,
-//! sources and options. So a program has to begin the same ones on workers as here, in the same order on the thread of
-//! `main`; it may depend on arguments, and on nothing that differs there, as a host or a time. Threads may begin
-//! computations in any order. Those that are made of the same are told apart by the values that their steps look at; if
-//! these are the same, too, they have the same result, unless the sources change meanwhile.
+//! sources and options. So a program has to begin the same ones on workers as here; it may depend on arguments, and on
+//! nothing that differs there, as a host or a time. The thread of `main` begins those for which it waits
+//! ([`compute_blocking`](crate::Run::compute_blocking)) in the same order, or it is an error at once. Futures, tasks and
+//! other threads may begin theirs in any order: a process waits for the step until no thread has begun or ended a
+//! computation for two minutes, and as long as it takes once one makes the step.
+//!
+//! Computations that are made of the same are told apart by the values that their steps look at; if these are the same,
+//! too, they have the same result, unless the sources change meanwhile. Values that are a `HashMap` or a `HashSet` have
+//! another order in each process, so they tell nothing apart: where threads or futures begin such computations, a
+//! process may take the result of one for that of another. A `BTreeMap`, or a sorted list, tells them apart.
 //!
 //! # What it costs
 //!
 //! - Each pass starts Python here, which takes about a second, and each task starts the program on a worker, which
 //!   takes some milliseconds beside what `main` does before the pass.
 //! - The states of all computations stay in a file in [`Run::tmpdir`](crate::Run::tmpdir) as long as this process
-//!   lives, and go into the plans of later ones, but not from one round of a loop over the same bag to the next. So
-//!   the bytes that are sent may grow with the square of the number of computations. Ask for what belongs together in
-//!   one computation, and for counts rather than for records.
+//!   lives, and go into the plans of later ones. A loop of `compute_blocking` on the thread of `main` over the same bag
+//!   leaves out what its rounds before have made. Plans of futures, tasks and other threads have all states. So the
+//!   bytes that are sent may grow with the square of the number of computations. Ask for what belongs together in one
+//!   computation, from one thread, and for counts rather than for records.
 //! - A worker makes the results of computations before its step of their states, in the memory of the step.
 //! - Collected records, and what a [`fold`](crate::Bag::fold) holds, have to fit into the memory of a worker and of
 //!   this process. No [`memory`](crate::Run::memory) bounds them.
+
+mod step;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::exit;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use creel_operators::{Spill, form as forms};
 
-use crate::bag::{Computation, Elsewhere, MakePass, NamedState, TextPass, Values};
+use crate::bag::{Computation, Elsewhere, TextPass, Values};
 use crate::cli::ProgramStep;
 use crate::cluster::{self, Call, ClusterClient, Registered, Resources, Scheduler, Submitter};
-use crate::graph::Shared;
 use crate::graph::client::Client;
 use crate::graph::delayed::{Function, Sent};
-use crate::plan::{KnownState, Outcome, digest_of_values};
+use crate::plan::Failure;
 use crate::run::Context;
 use crate::{Error, Place, Result};
 
@@ -274,16 +285,19 @@ fn role() -> Result<&'static Role> {
     }
 }
 
-/// Notes that a computation on a cluster begins.
+/// Notes that a computation on a cluster begins, and whether the thread does nothing else before it ends.
 ///
 /// # Errors
 ///
 /// [`Error::Plan`] for one that no cluster can make.
-pub(crate) fn begin(computation: &Computation) -> Result<Call> {
+pub(crate) fn begin(computation: &Computation, is_awaited_here: bool) -> Result<Call> {
     let (_, roots) = computation.all_roots();
     let passes = computation.passes(&roots)?;
-    role()?;
-    Ok(cluster::begin(&passes.iter().map(TextPass::digest).collect::<Vec<_>>()))
+    if let Role::Step(_) = role()? {
+        step::came_on();
+    }
+    let passes: Vec<_> = passes.iter().map(TextPass::digest).collect();
+    Ok(cluster::begin(&passes, is_awaited_here))
 }
 
 /// Computes on a cluster what was asked for; or, on a worker, does the step of it.
@@ -297,89 +311,20 @@ pub(crate) fn compute(
     let (places, roots) = computation.all_roots();
     let passes = computation.passes(&roots)?;
     if let Role::Step(step) = role()? {
-        let known = in_step(step, call, &passes)?;
+        let known = step::in_step(step, call, &passes)?;
         let context = step.context(computation.blocksize(), context);
         let context = Elsewhere::new(&passes, Box::new(known)).known_to(&context);
-        return computation.run_roots(&context, &places, &roots);
+        let values = computation.run_roots(&context, &places, &roots);
+        step::came_on();
+        return values;
     }
     let (submitter, made) = Submitter::new(scheduler, resources)?;
     let context = Elsewhere::new(&passes, Box::new(submitter)).known_to(context);
     let values = computation.run_roots(&context, &places, &roots);
     // Later plans say what it came to.
-    let told = values.as_ref().map(|_| made.take()).map_err(ToString::to_string);
+    let told = values.as_ref().map(|_| made.take()).map_err(Failure::of);
     cluster::end(call, told);
     values
-}
-
-/// What a computation before the step came to; the step itself, if it is of one of these passes.
-fn in_step(step: &ProgramStep, call: &Call, passes: &[TextPass]) -> Result<KnownStates> {
-    let Some(plan) = step.plan() else {
-        let why = "a function is called before the program computes on the cluster: connect first";
-        exit(step.fail(&refused(why)).into());
-    };
-    // What a pass comes to depends on nothing but its digest, and on values that the plan has.
-    if let Some(pass) = passes.iter().find(|pass| pass.digest() == plan.digest) {
-        /// Two threads may come to it: one makes it, and the process ends.
-        static MADE: Mutex<()> = Mutex::new(());
-        let _made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        exit(step.make(plan, pass).into());
-    }
-    let of_call = |outcome: &&Outcome| outcome.computation == call.digest;
-    let outcomes = || plan.before.outcomes.iter().filter(of_call);
-    let Some(outcome) = outcomes().find(|outcome| outcome.nth == call.nth) else {
-        wait_for_step(step, call, passes);
-    };
-    match &outcome.made {
-        Err(message) => {
-            let (kind, message) = ("failed".to_owned(), message.clone());
-            Err(Error::Cluster { kind, worker: None, place: None, message, retry: false })
-        }
-        // Threads may have begun equal ones in another order.
-        Ok(own) => {
-            let others = outcomes().filter_map(|outcome| outcome.made.as_ref().ok()).flatten();
-            Ok(KnownStates(own.iter().chain(others).cloned().collect()))
-        }
-    }
-}
-
-/// Waits for the step, to which another thread comes, in a computation that the client has not made when it wrote the
-/// plan. It ends the process if no thread does, or none can.
-fn wait_for_step(step: &ProgramStep, call: &Call, passes: &[TextPass]) -> ! {
-    /// Longer than threads take from one computation to the next.
-    const PATIENCE: Duration = Duration::from_secs(120);
-    let begun = step.plan().map_or(&[][..], |plan| &plan.before.begun);
-    // One thread begins its computations in one order.
-    let there = call.place.and_then(|place| begun.get(place));
-    if there.is_none_or(|there| *there == call.digest) {
-        std::thread::sleep(PATIENCE);
-    }
-    exit(step.fail(&another(passes)).into())
-}
-
-/// The states of a computation, the most likely first.
-struct KnownStates(Vec<KnownState>);
-
-impl MakePass for KnownStates {
-    fn make(&self, pass: &TextPass, values: &[Shared], _: &Context) -> Result<NamedState> {
-        let (digest, values) = (pass.digest(), digest_of_values(&pass.encode(values)?));
-        let of_pass = |state: &&KnownState| state.pass == digest;
-        // Values may differ in each process, as a time does: then it is that of the client.
-        let exact = self.0.iter().filter(of_pass).find(|state| state.values == values);
-        let state = exact.or_else(|| self.0.iter().find(of_pass));
-        let state =
-            state.ok_or_else(|| refused("the plan has no state of a pass before its own"))?;
-        Ok(("the state of all".to_owned(), state.bytes.open()))
-    }
-}
-
-/// The error for a step that finds another computation than its plan is of.
-fn another(passes: &[TextPass]) -> Error {
-    let names: Vec<String> = passes.iter().map(TextPass::name).collect();
-    refused(&format!(
-        "the program builds another computation on the worker ({}) than where it was started: what it builds may \
-         depend on its arguments, and on nothing else that differs there",
-        names.join("; ")
-    ))
 }
 
 fn refused(why: &str) -> Error {

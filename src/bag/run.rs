@@ -7,6 +7,8 @@ use super::admission::admitted;
 use super::computation::{Computation, Compute, Values};
 #[cfg(feature = "cli")]
 use crate::cluster::{Call, Resources, Scheduler};
+#[cfg(feature = "cli")]
+use crate::graph::Lineage;
 use crate::graph::caught;
 use crate::graph::client::Client;
 use crate::memory::LaneNeeds;
@@ -189,7 +191,7 @@ impl Run {
     /// As [`Item::compute`](crate::Item::compute); on a cluster also those of `Run::scheduler`.
     pub fn compute_blocking<C: Compute>(&self, what: &C) -> Result<C::Output> {
         // A stop is for one run: the next of this value must not be born stopped.
-        let (stop, call) = (Stop::of_this_thread(), self.begin(what));
+        let (stop, call) = (Stop::of_this_thread(), self.begin(what, true));
         blocking(|| self.compute_in(stop, what, call))
     }
 
@@ -207,7 +209,7 @@ impl Run {
     where
         C: Compute<Output: Send> + Send + 'static,
     {
-        let (stop, call) = (Stop::of_this_thread(), self.begin(&what));
+        let (stop, call) = (Stop::of_this_thread(), self.begin(&what, false));
         let (run, cancelled) = (self.clone(), stop.clone());
         let _cancel = CancelOnDrop(stop);
         let admitted = admitted().await;
@@ -225,18 +227,20 @@ impl Run {
         receive.await.unwrap_or(Err(Error::Cancelled))
     }
 
-    /// Begins a computation, if it is one on a cluster.
+    /// Begins a computation, if it is one on a cluster. This thread waits for its end, or does something else.
     #[cfg(feature = "cli")]
-    fn begin<C: Compute>(&self, what: &C) -> Option<Result<Call>> {
+    fn begin<C: Compute>(&self, what: &C, waits: bool) -> Option<Result<Call>> {
         self.scheduler.as_ref()?;
         let mut computation = Computation::default();
         what.add(&mut computation);
-        Some(worker::begin(&computation))
+        // Which thread a task is on, and when, differs in each process.
+        let is_awaited_here = waits && Lineage::of_this_thread().is_outermost();
+        Some(worker::begin(&computation, is_awaited_here))
     }
 
     #[cfg(not(feature = "cli"))]
     #[expect(clippy::unused_self, reason = "there is no cluster without the feature")]
-    fn begin<C: Compute>(&self, _: &C) -> Option<Result<Call>> {
+    fn begin<C: Compute>(&self, _: &C, _: bool) -> Option<Result<Call>> {
         None
     }
 

@@ -141,7 +141,7 @@ impl Lineage {
     }
 
     /// Whether it has a part in no run yet.
-    pub(super) fn is_outermost(&self) -> bool {
+    pub(crate) fn is_outermost(&self) -> bool {
         self.crew.is_none()
     }
 

@@ -94,6 +94,7 @@
 mod bytes;
 mod coverage;
 mod data;
+mod failure;
 mod index;
 mod listing;
 mod operations;
@@ -124,6 +125,7 @@ pub use crate::program::InputFormat;
 pub use bytes::Digest;
 pub(crate) use coverage::Coverage;
 pub use data::Plan;
+pub(crate) use failure::Failure;
 pub(crate) use listing::Listing;
 pub use operations::{Rows, State, finish, list, merge, run, run_shards};
 pub(crate) use partials::{Partials, RunOf, RunOfPartitions, list_in, list_job};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::{Digest, Kind, Reader, Writer};
 use super::data::{decoded, encoded};
+use super::failure::Failure;
 use super::state::FromStart;
 use crate::sink::Write;
 use crate::{Error, Place, Result};
@@ -31,7 +32,7 @@ pub(crate) struct StepPlan {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Before {
     pub(crate) outcomes: Vec<Outcome>,
-    /// The computations that the thread of `main` has begun, in their order.
+    /// The computations that the thread of `main` has begun one behind the other, up to the pass of the plan.
     pub(crate) begun: Vec<Digest>,
 }
 
@@ -42,7 +43,7 @@ pub(crate) struct Outcome {
     pub(crate) computation: Digest,
     pub(crate) nth: u32,
     /// The states of its passes, or why it failed: the program may have gone on.
-    pub(crate) made: Result<Vec<KnownState>, String>,
+    pub(crate) made: Result<Vec<KnownState>, Failure>,
 }
 
 /// The state of a pass that was made with some values.
@@ -168,13 +169,13 @@ struct OutcomeHead {
     computation: Digest,
     nth: u32,
     /// Of each state what it is of, and how many bytes it has.
-    made: Result<Vec<(Digest, Digest, u64)>, String>,
+    made: Result<Vec<(Digest, Digest, u64)>, Failure>,
 }
 
 impl OutcomeHead {
     fn of(outcome: &Outcome) -> Self {
         let head = |state: &KnownState| (state.pass, state.values, state.bytes.len());
-        let made = outcome.made.as_ref().map_err(String::clone);
+        let made = outcome.made.as_ref().map_err(Failure::clone);
         let made = made.map(|states| states.iter().map(head).collect());
         Self { computation: outcome.computation, nth: outcome.nth, made }
     }
@@ -330,8 +331,9 @@ mod tests {
             KnownState { pass: other, values, bytes }
         });
         let made: Vec<KnownState> = states.collect();
+        let lost = Failure::of(&Error::Cancelled);
         let outcomes = vec![
-            Outcome { computation: other, nth: 0, made: Err("it was lost".to_owned()) },
+            Outcome { computation: other, nth: 0, made: Err(lost.clone()) },
             Outcome { computation: other, nth: 1, made: Ok(made) },
         ];
         let before = Before { outcomes, begun: vec![other, other, pass] };
@@ -350,7 +352,7 @@ mod tests {
         assert_eq!(read.before.begun, plan.before.begun);
         let [failed, made] = &read.before.outcomes[..] else { panic!("there are two") };
         assert_eq!((failed.computation, failed.nth), (other, 0));
-        assert_eq!(failed.made.as_ref().unwrap_err(), "it was lost");
+        assert_eq!(*failed.made.as_ref().unwrap_err(), lost);
         assert_eq!((made.computation, made.nth), (other, 1));
         let states = made.made.as_ref().unwrap();
         assert!(states.iter().all(|state| (state.pass, state.values) == (other, values)));

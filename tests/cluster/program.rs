@@ -129,7 +129,35 @@ impl Program {
                 // It fails at the client, and is not made again on a worker.
                 let failed = self.run.compute_blocking(&lines.clone().map(panics).count());
                 println!("{}", failed.is_err());
+                // What a program does next may depend on the kind of a failure, and on whether it may go later.
+                let nowhere = creel::read_text("nowhere/*.log")?;
+                let missing = match self.run.compute_blocking(&nowhere.count()) {
+                    Err(Error::NotFound { .. }) => true,
+                    Err(Error::Cluster { kind, retry: false, .. }) if kind == "not_found" => true,
+                    other => return other.map(|_| ()),
+                };
+                println!("{missing}");
                 self.print(&lines.count())
+            }
+            "chains" => {
+                // Two chains of futures on one thread: which is ahead differs in each process.
+                let longer = |least: usize| {
+                    let lines = lines.clone();
+                    let longer =
+                        lines.map_with(delayed(least), |line, least: &usize| line.len() > *least);
+                    longer.filter(|is| *is).count()
+                };
+                let ahead = async {
+                    let count = self.run.compute(lines.clone().count()).await?;
+                    self.run.compute(longer((count % 50) as usize)).await
+                };
+                let behind = async {
+                    let words = self.run.compute(lines.clone().map(slow).words().count()).await?;
+                    let longest = self.run.compute(lines.clone().map(|line| line.len()).max());
+                    Ok::<_, Error>((words, longest.await?))
+                };
+                println!("{:?}", block_on(async { futures::try_join!(ahead, behind) })?);
+                Ok(())
             }
             "argument" => {
                 let longest = lines.clone().map(|line| line.len()).max();

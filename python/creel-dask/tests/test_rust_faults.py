@@ -18,7 +18,7 @@ from test_faults import until
 @pytest.mark.parametrize(
     "mode",
     ["count", "sum", "frequencies", "extremes", "fold", "sort", "sort-take", "distinct", "collect", "collect-own", "groups",
-     "lend", "phases", "after-failure", "argument", "memory", "dropped",
+     "lend", "phases", "after-failure", "chains", "argument", "memory", "dropped",
      "once", "threads", "little-memory"],
 )
 def test_other_answers_are_those_of_one_machine_to_the_byte(two: Cluster, tmp_path: pathlib.Path, mode: str) -> None:
