@@ -185,6 +185,31 @@ fn an_output_that_cannot_be_written_fails_a_step() {
 }
 
 #[test]
+fn a_listing_has_nothing_of_one_that_was_killed_and_writes_nowhere_but_in_its_folder() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.txt"), words(60_000)).expect("it is written");
+    let planned = Planned::new(folder.path(), (&[], "count", &["a.txt"]), 1);
+    // The folder is on another disk, and nobody may write beside it.
+    let (disk, parts) = (planned.file("disk"), planned.file("disk/into"));
+    std::fs::create_dir_all(parts.join(".partial-7")).expect("a folder");
+    std::fs::write(parts.join(".partial-7/0063.parts"), "of another").expect("it is written");
+    symlink(&parts, planned.file("link")).expect("a link");
+    let may = |mode| std::fs::set_permissions(&disk, PermissionsExt::from_mode(mode));
+    may(0o555).expect("it is closed");
+    let output = planned.step("list", &["--into", "link", "--tasks", "2"]);
+    may(0o755).expect("it is opened");
+    let names = String::from_utf8(printed(output)).expect("names");
+    let mut there: Vec<String> = std::fs::read_dir(&parts)
+        .expect("a folder")
+        .map(|entry| format!("link/{}", entry.expect("an entry").file_name().display()))
+        .collect();
+    there.sort();
+    let listed: Vec<&str> = names.lines().map(|name| &name[name.len() - 15..]).collect();
+    assert_eq!(there, listed);
+}
+
+#[test]
 fn a_run_that_is_interrupted_says_so_and_writes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a.txt"), words(60_000)).expect("it is written");

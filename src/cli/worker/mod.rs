@@ -11,6 +11,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempDir;
+
 use self::args::Step;
 pub(crate) use self::pass::ProgramStep;
 use super::args::Args;
@@ -110,65 +112,80 @@ fn write_tasks(
     let tasks = listing.divide(tasks)?;
     // Names are in the order of the input.
     let digits = tasks.len().saturating_sub(1).to_string().len().max(4);
-    // A process that ends early leaves no part of the listing, which could be taken for all of it.
-    let partial = Partial::new(folder)?;
+    // A process that ends while it writes leaves no part of the listing, which could be taken for all of it.
+    let unfinished = Unfinished::new(folder)?;
     let mut files = Vec::with_capacity(tasks.len());
     for (number, task) in tasks.into_iter().enumerate() {
         if context.stop.is_set() {
             return Err(Error::Cancelled);
         }
         let name = format!("{number:0digits$}.parts");
-        let mut target = open(args, &partial.0.join(&name), 1)?;
+        let mut target = open(args, &unfinished.within.path().join(&name), 1)?;
         listing.write(task, &mut target)?;
         target.finish()?;
         files.push(name);
     }
-    partial.finish(folder, &files)?;
+    unfinished.finish(folder, &files)?;
+    drop(unfinished);
     for name in files {
         names.write(format!("{}\n", folder.join(name).display()).as_bytes())?;
     }
     Ok(())
 }
 
-/// A folder beside another, for files that are to be there together. It goes in the end, whatever comes.
-struct Partial(PathBuf);
+/// A folder inside of another, for files that are not whole as yet. It goes in the end, whatever comes.
+struct Unfinished {
+    within: TempDir,
+    /// While it is locked it is of a process that runs.
+    _lock: Option<File>,
+}
 
-impl Partial {
+impl Unfinished {
+    /// A new one, of which nobody takes the files for partitions. Those that killed processes left there are removed.
     fn new(folder: &Path) -> Result<Self> {
-        let mut name = folder.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.partial", std::process::id()));
-        let partial = folder.with_file_name(name);
-        make_folder(&partial)?;
-        Ok(Self(partial))
+        const PREFIX: &str = ".partial-";
+        make_folder(folder)?;
+        let failed = |error| cannot_write(folder, error);
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) && lock(&path).is_some() {
+                // What cannot be removed is in nobody's way.
+                let _ = std::fs::remove_dir_all(path);
+            }
+        }
+        let within = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder).map_err(failed)?;
+        Ok(Self { _lock: lock(within.path()), within })
     }
 
-    /// Puts its files into the folder: all at once where there is none as yet.
+    /// Moves its files into the folder: all of them, or none if it fails.
     fn finish(&self, folder: &Path, files: &[String]) -> Result<()> {
-        let moved = match folder.exists() {
-            false => std::fs::rename(&self.0, folder),
-            true => files
-                .iter()
-                .try_for_each(|name| std::fs::rename(self.0.join(name), folder.join(name))),
-        };
-        moved.map_err(|source| Error::Output {
-            path: folder.display().to_string(),
-            source: source.into(),
-        })
+        for (moved, name) in files.iter().enumerate() {
+            if let Err(error) = std::fs::rename(self.within.path().join(name), folder.join(name)) {
+                for name in &files[..moved] {
+                    let _ = std::fs::remove_file(folder.join(name));
+                }
+                return Err(cannot_write(folder, error));
+            }
+        }
+        Ok(())
     }
 }
 
-impl Drop for Partial {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// Locks a folder that no process has locked.
+fn lock(folder: &Path) -> Option<File> {
+    let opened =
+        File::open(folder).ok().filter(|file| file.metadata().is_ok_and(|it| it.is_dir()))?;
+    opened.try_lock().is_ok().then_some(opened)
+}
+
+fn cannot_write(path: &Path, error: io::Error) -> Error {
+    Error::Output { path: path.display().to_string(), source: error.into() }
 }
 
 /// Fails if a folder has partitions: a launcher that takes all files would run them too.
 fn check_no_parts(folder: &Path) -> Result<()> {
-    let failed = |error: io::Error| Error::Output {
-        path: folder.display().to_string(),
-        source: error.into(),
-    };
+    let failed = |error| cannot_write(folder, error);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|suffix| suffix == "parts") {
@@ -184,10 +201,7 @@ fn check_no_parts(folder: &Path) -> Result<()> {
 
 /// Makes a folder, if it is not there.
 fn make_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Output {
-        path: folder.display().to_string(),
-        source: source.into(),
-    })
+    std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, error))
 }
 
 /// Opens a file that appears when it is whole, one of so many that are written side by side.
