@@ -11,13 +11,13 @@ use crate::{Error, Result};
 pub(super) struct Executable {
     /// Its path.
     pub(super) path: PathBuf,
-    /// Where what runs is read: also if there is another file at the path.
+    /// Where what runs is read: not at the path if there is another file now, or none.
     pub(super) image: PathBuf,
     /// Whether another file is at the path now, or none.
     pub(super) is_replaced: bool,
 }
 
-/// What the file was when the process began.
+/// What the file was when the process began, for systems that do not keep it open for others.
 static FIRST: OnceLock<Option<Seen>> = OnceLock::new();
 
 /// What tells a file from another one at its path.
@@ -62,13 +62,23 @@ pub(super) fn executable() -> Result<Executable> {
     let path = std::env::current_exe().map_err(|error| failed("no path of this binary", &error))?;
     let text = path.to_string_lossy();
     let path = text.strip_suffix(DELETED).map_or_else(|| path.clone(), PathBuf::from);
-    let image = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-    let image = if image.exists() { image } else { path.clone() };
-    let now = Seen::at(&path);
-    let is_replaced = now.is_none()
-        || image != path && now != Seen::at(&image)
-        || FIRST.get().is_some_and(|first| first.is_some() && *first != now);
+    let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    let is_replaced = match Seen::at(&running) {
+        Some(_) => !is_same(&path, &running),
+        None => FIRST.get().is_some_and(|first| first.is_some() && *first != Seen::at(&path)),
+    };
+    // Other processes may not read what runs wherever they may read its path: one that has changed its user.
+    let image = if is_replaced && running.exists() { running } else { path.clone() };
     Ok(Executable { path, image, is_replaced })
+}
+
+/// Whether two paths lead to one file, or to files of the same bytes: a file may be given a new time, or be installed
+/// again.
+fn is_same(path: &Path, other: &Path) -> bool {
+    let (Some(a), Some(b)) = (Seen::at(path), Seen::at(other)) else { return false };
+    let read = |path| std::fs::read(path).ok();
+    a.len == b.len
+        && (a.file == b.file || read(path).is_some_and(|bytes| Some(bytes) == read(other)))
 }
 
 impl Executable {
@@ -83,5 +93,27 @@ impl Executable {
             self.path.display()
         );
         Err(Error::Plan { reason })
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executable_is_replaced_by_other_bytes_and_not_by_a_new_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let [runs, path] = ["runs", "path"].map(|name| folder.path().join(name));
+        std::fs::write(&runs, "one build").unwrap();
+        assert!(!is_same(&path, &runs), "it is removed");
+        std::fs::hard_link(&runs, &path).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        std::fs::File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        assert!(is_same(&path, &runs));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "one build").unwrap();
+        assert!(is_same(&path, &runs), "the same build was installed again");
+        std::fs::write(&path, "two build").unwrap();
+        assert!(!is_same(&path, &runs));
     }
 }

@@ -10,14 +10,19 @@ from .worker.error import USAGE, CreelError
 from .worker.process import build_of
 
 INSTALL = "install it (cargo install --path . in creel's repository), or name it by creel="
+PROGRAM = "it is the executable of the program, which this process has to read: build it again, and let its user read it"
 
 
-def found(path: str | os.PathLike[str] | None) -> str:
-    """The path of the binary: as given, or as PATH has it. Raises CreelError if there is none."""
+def found(path: str | os.PathLike[str] | None, is_program: bool = False) -> str:
+    """The path of the binary: as given, or as PATH has it. Raises CreelError if there is none.
+
+    A program in Rust is one that its user has built.
+    """
     name = os.fspath(path) if path is not None else "creel"
     binary = shutil.which(name)
     if binary is None:
-        raise CreelError(f"there is no {name!r} here: {INSTALL}", kind="binary", exit_code=USAGE)
+        mend = PROGRAM if is_program else INSTALL
+        raise CreelError(f"there is no {name!r} here that can be run: {mend}", kind="binary", exit_code=USAGE)
     return os.path.abspath(binary)
 
 

@@ -76,7 +76,7 @@ def of_plan(client: distributed.Client | None, plan: bytes, process: Process) ->
 
 def settings(client: distributed.Client | None, process: Process) -> Settings:
     """How workers run the binary. It is sent to them, if that is asked for."""
-    here = binary.found(process.creel)
+    here = binary.found(process.creel, process.arguments is not None)
     workers = process.worker_creel
     if process.ship:
         if client is None:
