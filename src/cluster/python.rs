@@ -17,7 +17,13 @@ const FIND: &str =
 pub(super) fn python() -> Result<Option<Command>> {
     let mut is_there = false;
     for python in ["python3", "python"] {
-        let found = command(python).args(["-c", FIND]).stdin(Stdio::null()).status();
+        // What it prints is of nobody's concern: the stub of a store, say.
+        let found = command(python)
+            .args(["-c", FIND])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         match found {
             Ok(status) if status.success() => return Ok(Some(command(python))),
             // On some systems one of the names is of a program that only says where to get Python.

@@ -4,17 +4,19 @@
 //! removes the states when that input ends, so nothing is left of it however this process ends.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use super::executable::{Executable, executable};
 use super::process::{ENDS, ended};
 use super::python::{failed, python};
 use super::scheduler::Scheduler;
-use crate::Result;
+use crate::{Error, Place, Result};
 
 /// A plan that is to run on a cluster.
 pub(crate) struct Asked<'a> {
@@ -60,6 +62,8 @@ pub(crate) struct Submission {
     told: Option<Receiver<String>>,
     /// When it was told to end before its answer.
     given_up: Option<Instant>,
+    /// The folder of the states. The process removes it, and this one too, as the process may be killed.
+    _states: Option<TempDir>,
 }
 
 impl Submission {
@@ -70,21 +74,41 @@ impl Submission {
     /// If there is no Python, or it does not start.
     pub(crate) fn start(asked: &mut Asked<'_>) -> Result<Option<Self>> {
         let Some(mut command) = python()? else { return Ok(None) };
-        command.args(arguments(asked)?).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let states = states_folder(asked);
+        command.args(arguments(asked)?);
+        command.args(states.iter().map(|folder| option("--states", folder.path())));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         if asked.telling.is_read {
             command.stderr(Stdio::piped());
         }
         let mut child =
             command.spawn().map_err(|error| failed("creel-dask cannot be started", &error))?;
-        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both are piped")
         };
-        // One that has ended says why on standard error.
-        let _ = writeln!(input, "{}", asked.length);
-        let _ = std::io::copy(asked.plan, &mut input).and_then(|_| input.flush());
+        // What it says is read meanwhile: it may say more than a pipe holds before it reads the plan.
         let output = lines(output)?;
         let told = child.stderr.take().map(lines).transpose()?;
-        Ok(Some(Self { child, input: Some(input), output, told, given_up: None }))
+        let mut started =
+            Self { child, input: Some(input), output, told, given_up: None, _states: states };
+        if let Err(error) = started.hand_over(asked) {
+            let _ = started.end(|_| {});
+            return Err(error);
+        }
+        Ok(Some(started))
+    }
+
+    /// Writes the plan to it.
+    fn hand_over(&mut self, asked: &mut Asked<'_>) -> Result<()> {
+        let Some(input) = &mut self.input else { return Ok(()) };
+        let copied = writeln!(input, "{}", asked.length)
+            .and_then(|()| std::io::copy(asked.plan, input))
+            .and_then(|_| input.flush());
+        match copied {
+            // One that has ended says why on standard error.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            copied => copied.map_err(|error| Error::io(Place::object("the plan"), error)),
+        }
     }
 
     /// The paths of the states, when all are there; `None` if it fails, or is interrupted. What it tells meanwhile
@@ -134,6 +158,12 @@ impl Submission {
     }
 }
 
+/// A folder for the states; `None` if there can be none, and the process tells why.
+fn states_folder(asked: &Asked<'_>) -> Option<TempDir> {
+    let folder = asked.tmpdir.map_or_else(std::env::temp_dir, Path::to_owned);
+    tempfile::Builder::new().prefix("creel-").tempdir_in(std::path::absolute(folder).ok()?).ok()
+}
+
 /// The lines of a pipe, by a thread that ends with it.
 fn lines(pipe: impl std::io::Read + Send + 'static) -> Result<Receiver<String>> {
     let (lines, receiver) = channel();
@@ -169,8 +199,9 @@ pub(super) fn of_program(scheduler: &Scheduler, program: &Program) -> Result<Vec
 /// The executable of this process, if workers can start it.
 fn started_from(scheduler: &Scheduler) -> Result<Executable> {
     let executable = executable()?;
-    // What runs can be sent wherever the system lets it be read.
-    if !scheduler.ships || executable.image == executable.path {
+    // Workers start another file, or what runs is sent, which can be wherever the system lets it be read.
+    let is_sent = scheduler.ships && executable.image != executable.path;
+    if scheduler.worker_binary.is_none() && !is_sent {
         executable.check()?;
     }
     Ok(executable)

@@ -14,10 +14,12 @@ also names the worker; one of progress also counts the tasks.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -89,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
         help="the file of the state; of several shards STATE.0000, STATE.0001, ...")
     add("--attached", action="store_true",
         help="read the plan from standard input, and keep the states until that ends")
+    add("--states", type=pathlib.Path, metavar="FOLDER", help="the folder of these states, which is removed in the end")
     add("--tmpdir", type=pathlib.Path, metavar="FOLDER", help="of these states ($TMPDIR, or /tmp)")
     add("--program", action="store_true", help="the binary is a program in Rust, started with its own arguments")
     add("--spill-max", metavar="SIZE", help="of each task (no limit)")
@@ -143,11 +146,12 @@ def submit_attached(options: argparse.Namespace) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     try:
-        folder = tempfile.TemporaryDirectory(prefix="creel-", dir=options.tmpdir)
+        folder = options.states or pathlib.Path(tempfile.mkdtemp(prefix="creel-", dir=options.tmpdir))
     except OSError as error:
         raise CreelError(f"no folder for the states: {error}", kind="output", exit_code=USAGE) from error
-    with folder:
-        submit(options, plan, pathlib.Path(folder.name) / "state")
+    with contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
+        submit(options, plan, folder / "state")
         is_done.set()
         # The command reads the states now, and handles what comes.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
