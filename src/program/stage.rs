@@ -45,7 +45,8 @@ impl Scratch {
 }
 
 impl Stage {
-    /// All records, in their order: what comes behind it sees them on one thread, in one process.
+    /// All records, in their order. An end behind it that depends on the order sees them on one thread, and in
+    /// one process.
     pub(crate) const IN_ORDER: Self = Self::Take(u64::MAX);
 
     /// What it makes of records of a kind.

@@ -184,7 +184,7 @@ where
             Tried::Exit if under_way > 0 => Poll::Pending,
             Tried::Exit => match self.made() {
                 Some(block) => Poll::Ready(Ok(Some(Next::Block(block)))),
-                None => Poll::Ready(self.shared.dispatch.lock().kept.take_outcome().map(|()| None)),
+                None => Poll::Ready(self.shared.ended().map(|()| None)),
             },
         }
     }
@@ -195,6 +195,11 @@ where
 }
 
 impl<I: Input, T, U> Shared<I, T, U> {
+    /// How the stage has ended, when there is no other step. A run that was cancelled has not come to its end.
+    fn ended(&self) -> Result<()> {
+        self.dispatch.lock().kept.ended(&self.stop)
+    }
+
     /// Takes a step of the inner schedule.
     fn work_on(&self, turn: TurnOf<I>) {
         let mut mine = LaneCursor::default();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::dispatch::{Dispatch, EndState, Failure, LaneCursor, State, Step};
 use super::lanes;
 use super::schedule::{Policy, Position, Schedule, Wake};
-use super::{BlockOf, Context, Input};
+use super::{BlockOf, Context, Input, Stop};
 use crate::graph::sync::MutexGuard;
 use crate::graph::{Name, Node, Outcome, Shared, caught};
 use crate::memory::Reservation;
@@ -72,9 +72,9 @@ impl<T, S> Results<T, S> {
     }
 
     /// How it ended, when no lane is left.
-    pub(super) fn ended(&mut self, context: &Context) -> Result<()> {
+    pub(super) fn ended(&mut self, stop: &Stop) -> Result<()> {
         match self.outcome.take() {
-            None if context.stop.is_cancelled() => Err(Error::Cancelled),
+            None if stop.is_cancelled() => Err(Error::Cancelled),
             outcome => outcome.unwrap_or(Ok(())),
         }
     }
@@ -83,12 +83,6 @@ impl<T, S> Results<T, S> {
     #[cfg(feature = "cli")]
     pub(super) fn fails(&mut self, error: Error) {
         self.outcome.get_or_insert(Err(error));
-    }
-
-    /// How it ended, for who hears of a cancelled run by other means.
-    #[cfg(feature = "cli")]
-    pub(super) fn take_outcome(&mut self) -> Result<()> {
-        self.outcome.take().unwrap_or(Ok(()))
     }
 }
 
@@ -126,7 +120,7 @@ where
         failure.unwrap_or(Ok(())).map(Outcome::value)
     });
     Node::new(Name::Only("end"), lanes, move |context, _| {
-        dispatch.lock().kept.ended(context).map(Outcome::value)
+        dispatch.lock().kept.ended(&context.stop).map(Outcome::value)
     })
 }
 
@@ -158,7 +152,7 @@ where
     let watched = lanes::scoped(context, |context| {
         lane(context, &dispatch, &|block| work(context, block), weigh, &give);
     });
-    let ended = dispatch.lock().kept.ended(context);
+    let ended = dispatch.lock().kept.ended(&context.stop);
     ended.and(watched)
 }
 

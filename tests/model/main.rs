@@ -24,10 +24,16 @@ mod block {
         Undecoded(Undecoded),
     }
 
-    pub(crate) struct Undecoded;
+    pub(crate) struct Undecoded(Box<dyn FnOnce() + Send>);
 
     impl Undecoded {
-        pub(crate) fn decode(self) {}
+        pub(crate) fn new(work: impl FnOnce() + Send + 'static) -> Self {
+            Self(Box::new(work))
+        }
+
+        pub(crate) fn decode(self) {
+            self.0();
+        }
     }
 }
 

@@ -30,6 +30,8 @@ mod shared_state;
 mod signal;
 #[path = "../../src/run/spilled.rs"]
 mod spilled;
+#[path = "../../src/run/staged.rs"]
+mod staged;
 #[path = "../../src/run/stream.rs"]
 mod stream;
 #[path = "../../src/run/unordered.rs"]
@@ -40,12 +42,13 @@ use reduce::Pass;
 use schedule::{Policy, Schedule};
 use segments::Segments;
 use shared_state::SharedState;
+use staged::{Staged, Weighed};
 use unordered::FirstFailure;
 
 use super::graph::Shared;
 pub(crate) use super::graph::{Context, Stop};
 
-pub(super) const MODELS: [(&str, fn()); 9] = [
+pub(super) const MODELS: [(&str, fn()); 11] = [
     ("bytes that come at any moment", bytes_that_come_at_any_moment),
     ("lanes that share one reader", lanes_that_share_one_reader),
     ("lanes that wait for bytes are told of the end", lanes_that_wait_are_told_of_the_end),
@@ -55,6 +58,8 @@ pub(super) const MODELS: [(&str, fn()); 9] = [
     ("the first failure in input order is raised once", the_first_failure_is_raised),
     ("an ordered end has enough before a failure", enough_before_a_failure),
     ("each end is cancelled at any moment", ends_that_are_cancelled),
+    ("lanes behind a stage see its blocks in their order", blocks_of_a_stage_in_their_order),
+    ("a stage is told to stop or cancelled at any moment", a_stage_that_is_told_to_end),
 ];
 
 // As in `src/run/mod.rs`.
@@ -70,6 +75,9 @@ pub(crate) trait Reader: Send + 'static {
     type Block: Send;
     fn weight(_: &Self::Block) -> usize {
         1
+    }
+    fn next(&mut self) -> impl Future<Output = Result<Option<Self::Block>>> + Send {
+        async { unreachable!("lanes ask for steps") }
     }
     fn step(
         &mut self,
@@ -351,16 +359,20 @@ fn two_lanes(end: End, input: Numbered, stop: &Stop) -> Result<Vec<(usize, usize
     let context = Context { threads: 2, stop: stop.clone(), ..Context::default() };
     let input = Arc::new(input);
     match end {
-        End::Segments { enough } => {
-            let pass = Blocks { ordered: true, enough };
-            let dispatch = Dispatch::new(input, 2, Policy::Runs, Segments::default());
-            let dispatch = Arc::new(dispatch);
-            let kept = Arc::clone(&dispatch);
-            in_two(move |n| segments::lane(n, &context, &dispatch, &pass, &[]).map(drop))?;
-            let whole = std::mem::take(&mut kept.lock().kept).whole();
-            let mut all: Vec<_> = whole.into_iter().flat_map(|held| held.state).collect();
-            all.truncate(enough);
-            Ok(all)
+        End::Segments { enough } => in_segments(input, enough, context),
+        End::Staged { enough } => {
+            let mut seen = 0;
+            let stage = move |block| {
+                seen += 1;
+                let is_enough = seen >= enough;
+                (
+                    block,
+                    Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }),
+                )
+            };
+            let behind = context.after_reading();
+            let staged = Staged::new(&context, input, Ok, |_| 0, stage);
+            in_segments(Arc::new(staged), usize::MAX, behind)
         }
         End::Stream { enough } => {
             let given: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
@@ -378,7 +390,7 @@ fn two_lanes(end: End, input: Numbered, stop: &Stop) -> Result<Vec<(usize, usize
                 stream::lane(&of_lane, &dispatch, &Ok, |_| 0, &|sink, block| sink(block));
                 Ok(())
             })?;
-            kept.lock().kept.ended(&context)?;
+            kept.lock().kept.ended(&context.stop)?;
             let given = given.lock().expect("nothing panics");
             Ok(given.clone())
         }
@@ -400,10 +412,32 @@ fn two_lanes(end: End, input: Numbered, stop: &Stop) -> Result<Vec<(usize, usize
     }
 }
 
-/// The three ends of a run.
+/// What two lanes make of an input at an ordered end.
+fn in_segments<I>(input: Arc<I>, enough: usize, context: Context) -> Result<Vec<(usize, usize)>>
+where
+    I: Input<Reader: Reader<Block = (usize, usize)>>,
+{
+    let pass = Blocks { ordered: true, enough };
+    let dispatch = Arc::new(Dispatch::new(input, 2, Policy::Runs, Segments::default()));
+    let kept = Arc::clone(&dispatch);
+    in_two(move |n| segments::lane(n, &context, &dispatch, &pass, &[]).map(drop))?;
+    let whole = std::mem::take(&mut kept.lock().kept).whole();
+    let mut all: Vec<_> = whole.into_iter().flat_map(|held| held.state).collect();
+    all.truncate(enough);
+    Ok(all)
+}
+
+impl Weighed for (usize, usize) {
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
+/// The three ends of a run, and one behind a stage that sees all blocks in their order.
 #[derive(Clone, Copy)]
 enum End {
     Segments { enough: usize },
+    Staged { enough: usize },
     Stream { enough: usize },
     Unordered,
 }
@@ -483,6 +517,43 @@ fn ends_that_are_cancelled() {
                 Err(error) => assert!(matches!(error, Error::Cancelled), "{error}"),
             }
             cancels.join().expect("no panic");
+        });
+    }
+}
+
+/// An ordered end behind a stage.
+const STAGED: End = End::Staged { enough: usize::MAX };
+
+fn blocks_of_a_stage_in_their_order() {
+    in_input_order(STAGED, &[2]);
+    in_input_order(STAGED, &[1, 1]);
+    check(2, |witness| {
+        let input = Numbered { blocks: &[2], fails: Some((0, 1)), witness: witness.clone() };
+        let enough = two_lanes(End::Staged { enough: 1 }, input, &Stop::default());
+        assert_eq!(enough.expect("it has enough before"), [(0, 0)]);
+    });
+    check(2, |witness| {
+        let input = Numbered { blocks: &[2], fails: Some((0, 1)), witness: witness.clone() };
+        let error = two_lanes(STAGED, input, &Stop::default()).expect_err("it fails");
+        assert!(error.to_string().contains("(0, 1)"), "{error}");
+    });
+}
+
+fn a_stage_that_is_told_to_end() {
+    for cancels in [true, false] {
+        check(2, move |witness| {
+            let stop = Stop::default();
+            let input = Numbered { blocks: &[1, 1], fails: None, witness: witness.clone() };
+            let tells = loom::thread::spawn({
+                let stop = stop.clone();
+                move || if cancels { stop.cancel() } else { stop.stop() }
+            });
+            match two_lanes(STAGED, input, &stop) {
+                // What was read when it was told to stop, of either partition.
+                Ok(all) => assert!(all.is_sorted() && (!cancels || all.len() == 2), "{all:?}"),
+                Err(error) => assert!(cancels && matches!(error, Error::Cancelled), "{error}"),
+            }
+            tells.join().expect("no panic");
         });
     }
 }
