@@ -1,6 +1,7 @@
 """Words of 1 GiB of mail on a Dask cluster of two workers of one thread, and 100,000 partitions there.
 
-Beside one process of as many threads, and dask.bag on the same cluster.
+Beside one process of as many threads, dask.bag on the same cluster, and Daft in one process: the cluster of
+Daft is that of Ray.
 """
 
 import json
@@ -32,12 +33,14 @@ def on_a_cluster(bench):
                 "creel, cluster": client("cluster_creel.py", made.address, bench.creel, words.PROGRAM, *files),
                 "creel, one process": [bench.creel, "-j", bench.threads, "-t", "jsonl", words.PROGRAM, *files],
                 "dask.bag, cluster": client("cluster_dask.py", made.address, "words", *files),
+                "Daft, one process": bench.peer("daft_count.py", bench.threads, *files),
             },
             work="words on a cluster", slow={"dask.bag, cluster"}, agree=ten,
         )
     return [
         bench.line("words of 1 GiB of mail, cluster", runs, "creel, cluster", "creel, one process", reach=1.3),
         bench.line("words of 1 GiB of mail, cluster", runs, "creel, cluster", "dask.bag, cluster", reach=1 / 40),
+        bench.line("words of 1 GiB of mail, cluster", runs, "creel, cluster", "Daft, one process"),
     ]
 
 
