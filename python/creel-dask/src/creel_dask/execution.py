@@ -42,7 +42,7 @@ def run(
       ``text``, ``anonymous``;
     - ``memory``: of each task, as the command's ``--memory``; else what a worker's process leaves of its limit, over
       its threads. Beyond it a task spills to the worker's local directory, up to ``spill_max``;
-    - ``tasks_per_core=6``: run tasks a core of the cluster at most; fewer have work where that is 256 MiB or more
+    - ``tasks_per_core=6``: run tasks a core of the cluster at most; fewer have work where that is 512 MiB or more
       for each, but one a core. ``tasks``: how many there are in all;
     - ``shards``: parts of the keys, which are merged apart; one for each 4 cores of the cluster, 16 at most;
     - ``creel``: the binary here; ``worker_creel``: its name on the PATH of workers, or its path there;
