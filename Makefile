@@ -20,10 +20,15 @@ help: ## This list.
 test: lint golden examples unit features servers command-on-cluster ## Everything below, as CI runs it; of the cluster, the command.
 
 .PHONY: lint
-lint: ## Formatting, lints and links of the documentation, warnings forbidden.
+lint: ## Formatting, lints and links of the documentation, warnings forbidden; licences and advisories of dependencies.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --all-features
+	.ci/deny.sh
+
+.PHONY: advisories
+advisories: ## Takes what RustSec knows of our dependencies today; needs a network. `make lint` checks it.
+	.ci/deny.sh update
 
 .PHONY: golden
 golden: ## The golden outputs are what fixtures/golden.py counts.
