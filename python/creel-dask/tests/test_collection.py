@@ -67,7 +67,7 @@ def test_visualize_draws_the_graph(client: distributed.Client, tmp_path: pathlib
     picture = tmp_path / "graph.html"
     dask.base.visualize(top(), filename=str(picture), engine="cytoscape")
     drawn = picture.read_text()
-    for name in ("creel-list", "creel-share", "creel-run", "creel-state"):
+    for name in ("creel-list", "creel-run", "creel-state"):
         assert name in drawn
 
 

@@ -198,9 +198,9 @@ def test_a_source_that_a_worker_cannot_read_is_named_with_the_worker(
     program = creel_dask.Program("count", tmp_path, tasks=2)
     job = program._job
     graph = job.graph()
-    shares = client.get(graph, [(f"creel-share-{job.token}", index) for index in range(2)])
+    shares = client.get(graph, f"creel-list-{job.token}")
     (tmp_path / "b.log").unlink()
-    graph |= {(f"creel-share-{job.token}", index): share for index, share in enumerate(shares)}
+    graph[f"creel-list-{job.token}"] = shares
     states = client.get(graph, job.state_keys)
     from creel_dask import job as jobs
     from creel_dask.worker.operations import Operations

@@ -70,8 +70,8 @@ def test_few_bytes_are_few_tasks(client: distributed.Client) -> None:
     # Eight files of 364 kB in all: one task for each of two cores, or as many as are asked for.
     def used(**options: int) -> int:
         job = creel_dask.Program("count", PEPS, **options)._job
-        keys = [(f"creel-share-{job.token}", index) for index in range(job.tasks)]
-        return sum(bool(opened(share)[2]) for share in client.get(job.graph(), keys))
+        shares = client.get(job.graph(), f"creel-list-{job.token}")
+        return sum(bool(opened(share)[2]) for share in shares)
 
     assert used() == 2
     assert used(tasks=5) == 5

@@ -96,7 +96,7 @@ def test_progress_tells_bytes_and_tasks(two: Cluster, plan: pathlib.Path) -> Non
     [
         # Nothing listens on this port.
         ("tcp://127.0.0.1:1", 3, "no Dask scheduler answers at tcp://127.0.0.1:1"),
-        ("nonsense://127.0.0.1:1", 2, "--scheduler names no scheduler: unknown address scheme 'nonsense'"),
+        ("nonsense://127.0.0.1:1", 2, "'nonsense://127.0.0.1:1' names no scheduler: unknown address scheme 'nonsense'"),
         ("file:/nowhere/scheduler.json", 2, "the scheduler file /nowhere/scheduler.json names no scheduler"),
         ("env", 2, "DASK_SCHEDULER_ADDRESS is not set"),
     ],

@@ -2,12 +2,15 @@
 
 ::
 
-    plan ──► list ──► share i ──► run i ──► pick s, i ──► merge s, level, i ──► state s
+    plan ──► list ──► run i ──► pick s, i ──► merge s, level, i ──► state s
 
 It is a dict of tuples, as any version of Dask takes it. The plan is one key and the code of the tasks, as bytes,
 is another; the tasks depend on both. All functions in the graph are of Dask or the standard library: a scheduler
-unpickles them, and has no creel_dask. A share is a part of the listing, so the graph does not grow with the
-number of partitions.
+unpickles them, and has no creel_dask. A run takes its share of the listing by a number, so the graph does not grow
+with the number of partitions.
+
+All runs depend on the same few tasks. So the scheduler gives them to workers as these become free; tasks between the
+list and the runs, a share each, would draw the runs to the workers that they are on: two of 512 MiB both to one.
 """
 
 from __future__ import annotations
@@ -82,7 +85,7 @@ class Job:
         """The tasks, by their keys."""
         # Pickle writes an object once: names and calls that many tasks share are made once.
         code, plan, token = self.code_key, self.plan_key, self.token
-        listing, share_name, run_name = f"creel-list-{token}", f"creel-share-{token}", f"creel-run-{token}"
+        listing, run_name = f"creel-list-{token}", f"creel-run-{token}"
         run = operation(code, "run")
         tasks: dict[Key, Any] = {
             code: cloudpickle.dumps(Operations(self.settings)),
@@ -91,10 +94,8 @@ class Job:
         }
         runs: list[Key] = []
         for index in range(self.tasks):
-            share: Key = (share_name, index)
             runs.append((run_name, index))
-            tasks[share] = (getitem, listing, index)
-            tasks[runs[-1]] = (apply, run, [plan, share, self.shards])
+            tasks[runs[-1]] = (apply, run, [plan, listing, index, self.shards])
         merge = operation(code, "merge")
         for shard, state in enumerate(self.state_keys):
             states = runs

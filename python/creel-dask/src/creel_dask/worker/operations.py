@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import pathlib
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,16 +43,18 @@ class Operations:
             digest.update(hashlib.sha256(share).digest())
         shares += [b""] * (tasks - len(shares))
         # The first share alone carries the notes, so that they are told once.
-        return [enveloped(digest.hexdigest(), [] if at else notes, share) for at, share in enumerate(shares)]
+        # All go to each worker, and names of objects are much alike.
+        packed = (zlib.compress(share, 1) if share else share for share in shares)
+        return [enveloped(digest.hexdigest(), [] if at else notes, share) for at, share in enumerate(packed)]
 
-    def run(self, plan: bytes, share: bytes, shards: int) -> bytes | list[bytes]:
+    def run(self, plan: bytes, listed: list[bytes], share: int, shards: int) -> bytes | list[bytes]:
         """Runs the plan over a share of the listing: a state, or one for each shard if there are several."""
-        listing, notes, body = opened(share)
+        listing, notes, body = opened(listed[share])
         if not body:
             nothing = [enveloped(listing, [] if at else notes, b"") for at in range(shards)]
             return nothing[0] if shards == 1 else nothing
         with process(self.settings) as creel:
-            given = creel.write("plan", plan), creel.write("partitions", body)
+            given = creel.write("plan", plan), creel.write("partitions", zlib.decompress(body))
             if shards == 1:
                 state = creel.folder / "state"
                 notes = joined(notes, creel.run("run", *given, "-o", str(state)))
