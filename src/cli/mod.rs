@@ -432,7 +432,7 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
     }
     crate::output::remove_unfinished();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    let what = info.payload_as_str().unwrap_or("no message");
+    let what = crate::error::said(info.payload());
     let what = format!("internal fault at {place}: {what}; please report it with the command");
     message::refuse("internal", &Shown::new(what).to_string());
     std::process::exit(101);

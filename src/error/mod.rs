@@ -14,9 +14,9 @@ use std::io;
 use std::sync::Arc;
 
 pub(crate) use message::remedy;
-#[cfg(feature = "cli")]
-pub(crate) use panic::is_caught;
 pub(crate) use panic::{catch_panics, caught, fault, refused, thrown};
+#[cfg(feature = "cli")]
+pub(crate) use panic::{is_caught, said};
 pub use place::Place;
 #[cfg(any(feature = "cli", feature = "cloud"))]
 pub(crate) use secret::concealed;

@@ -49,11 +49,15 @@ pub(crate) fn refused(panic: &(dyn Any + Send)) -> Option<Error> {
     Some(Error::Io { place: Place::object("the memory of this process"), source })
 }
 
+/// The message of a panic.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
 /// What a panic said. What was thrown is the caller's, and may panic again as it is dropped.
 pub(crate) fn thrown(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = text.unwrap_or("no message");
+    let text = said(&*panic);
     let message = match PLACE.try_with(RefCell::take).ok().flatten() {
         Some(place) => format!("{text}, at {place}"),
         None => text.to_owned(),

@@ -65,8 +65,8 @@ fn comment_end(bytes: &[u8], from: usize) -> usize {
 }
 
 fn too_deep(text: &str, at: usize) -> Fault {
-    let start = text.floor_char_boundary(at);
-    let end = text.ceil_char_boundary(start + 1);
+    let start = (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let end = start + text[start..].chars().next().map_or(0, char::len_utf8);
     Fault::new(start..end, format!("more than {DEEPEST} levels are open here"))
         .hint("definitions, brackets and the like may not stand deeper within each other")
 }

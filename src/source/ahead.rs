@@ -153,8 +153,9 @@ impl Opening {
         state.enter(self.partition, slice);
         let must = state.queues[&self.partition].pieces.is_empty();
         state.fill(self.partition, self.lookback, must)?;
-        let queue = state.queue(self.partition);
-        Ok(queue.pieces.pop_front_if(|piece| piece.slice == slice))
+        let pieces = &mut state.queue(self.partition).pieces;
+        let is_next = pieces.front().is_some_and(|piece| piece.slice == slice);
+        Ok(if is_next { pieces.pop_front() } else { None })
     }
 
     /// A range past this slice's end: the first is short, as mostly one record is wanted, and
@@ -211,8 +212,11 @@ impl State {
     /// Gives up the slices of a partition before this one.
     fn enter(&mut self, partition: usize, slice: usize) {
         let Some(queue) = self.queues.get_mut(&partition) else { return };
-        while let Some(piece) = queue.pieces.pop_front_if(|piece| piece.slice < slice) {
+        while let Some(piece) = queue.pieces.front()
+            && piece.slice < slice
+        {
             self.held -= piece.held;
+            queue.pieces.pop_front();
         }
         if queue.slice < slice {
             (queue.slice, queue.at) = (slice, None);

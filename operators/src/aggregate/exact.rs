@@ -23,6 +23,20 @@ pub(crate) struct Exact<const L: usize> {
     unit: i16,
 }
 
+/// The sum of two words and a carry, and the carry. The compiler makes one instruction of it.
+fn added(word: u64, add: u64, carry: bool) -> (u64, bool) {
+    let (sum, over) = word.overflowing_add(add);
+    let (sum, over_by_carry) = sum.overflowing_add(u64::from(carry));
+    (sum, over | over_by_carry)
+}
+
+/// The difference of two words and a borrow, and the borrow.
+fn subtracted(word: u64, subtract: u64, borrow: bool) -> (u64, bool) {
+    let (difference, under) = word.overflowing_sub(subtract);
+    let (difference, under_by_borrow) = difference.overflowing_sub(u64::from(borrow));
+    (difference, under | under_by_borrow)
+}
+
 impl<const L: usize> Default for Exact<L> {
     fn default() -> Self {
         Self { words: [0; L], wide: None, unit: EMPTY }
@@ -86,8 +100,8 @@ impl<const L: usize> Exact<L> {
             for (at, word) in self.words.iter_mut().enumerate().skip(from) {
                 let add = add.get(at - from).copied().unwrap_or(0);
                 (*word, carry) = match negative {
-                    true => word.borrowing_sub(add, carry),
-                    false => word.carrying_add(add, carry),
+                    true => subtracted(*word, add, carry),
+                    false => added(*word, add, carry),
                 };
             }
         }
@@ -170,7 +184,7 @@ impl<const L: usize> Exact<L> {
         if negative {
             let mut carry = true;
             for word in &mut words {
-                (*word, carry) = (!*word).carrying_add(0, carry);
+                (*word, carry) = (!*word).overflowing_add(u64::from(carry));
             }
         }
         (negative, words)
