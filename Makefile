@@ -43,8 +43,9 @@ unit: ## Unit, property, promise and documentation tests: all that need no serve
 	$(CARGO) test --workspace
 
 .PHONY: features
-features: ## The library builds without features, and with each alone, without a warning.
+features: ## The library builds without features, with each alone, and for the fuzzer, without a warning.
 	$(CARGO) clippy --workspace --no-default-features -- -D warnings
+	$(CARGO) clippy --lib -- -D warnings --cfg fuzzing
 	@for feature in $(FEATURES); do \
 		echo "$(CARGO) clippy --no-default-features --features $$feature"; \
 		$(CARGO) clippy --quiet --no-default-features --features $$feature -- -D warnings || exit 1; \

@@ -342,7 +342,7 @@ pub(super) fn sealed(bytes: &[u8], digest: Option<Digest>) -> Vec<u8> {
     while let Some(prefix) = sealed.get(at..at + PREFIX) {
         let length = u32::from_le_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]) as usize;
         let Some(frame) = sealed.get(at + PREFIX..at + PREFIX + length) else { break };
-        let sum = checksum(seed, number, frame).to_le_bytes();
+        let sum = checksum(seed, number, &[frame]).to_le_bytes();
         sealed[at + 4..at + PREFIX].copy_from_slice(&sum);
         (at, number) = (at + PREFIX + length, number + 1);
     }
