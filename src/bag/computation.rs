@@ -242,8 +242,8 @@ impl Computation {
     }
 }
 
-/// What can be computed: an [`Item`], a [`Delayed`], a [`Bag`], a reference to one, or a `Vec` or a tuple of
-/// up to eight of what can be computed.
+/// A value that a run computes: an [`Item`], a [`Delayed`], a [`Bag`], a reference to one, or a `Vec` or a tuple
+/// of up to eight of these.
 pub trait Compute {
     /// The value; of several, a `Vec` or a tuple of their values.
     type Output;

@@ -178,7 +178,7 @@ fn a_task_that_several_passes_look_at_runs_once() {
 }
 
 #[test]
-fn what_passes_pass_over_is_told_once_and_whole() {
+fn a_run_reports_rejected_records_of_all_passes_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.log");
     std::fs::write(&path, b"12\n\xff\xff\n123\n\xff\n").expect("it is written");

@@ -68,7 +68,7 @@ impl Run {
     ///
     /// A run in which none of these is left fails with [`Error::Memory`], which says who holds what.
     ///
-    /// What combiners hold while records are read comes out of the same bytes, as far as they tell
+    /// The states of combiners come out of the same bytes while records are read, as far as they tell
     /// ([`Combiner::held`](crate::operators::Combiner::held)): counts, and groups whose keys and states have a
     /// form in bytes ([`Spill`](crate::operators::Spill)), and records that are [sorted](crate::Bag::sort) or
     /// [distinct](crate::Bag::distinct), go to a file without a name in a [folder](Self::tmpdir) when all together

@@ -235,7 +235,7 @@ impl<T> Given<T> {
     /// The bytes of memory that the records take, about. What they point to is not known: if it is pieces of the
     /// text, it is as much as the text, and what an allocator adds to each.
     fn weight(&self) -> usize {
-        /// What an allocator adds to a piece of memory.
+        /// Bytes that an allocator adds to a piece of memory.
         const HEADER: usize = 16;
         let Self { records, text } = self;
         let pieces = if std::mem::needs_drop::<T>() { records.len() * HEADER } else { 0 };

@@ -94,7 +94,7 @@ impl ClusterClient {
             let header = json!({"function": *name, "length": bytes.len()});
             let asked = connection.ask("call", header, &bytes);
             let connection = Arc::clone(&connection);
-            // Whoever drops the future gives up the call, also one that nobody has polled.
+            // The call ends when the future is dropped, also before its first poll.
             let under_way = asked.map(|(number, answer)| (UnderWay { connection, number }, answer));
             async move {
                 let (under_way, answer) = under_way?;

@@ -13,14 +13,14 @@ pub(super) struct Executable {
     pub(super) path: PathBuf,
     /// Where what runs is read: not at the path if there is another file now, or none.
     pub(super) image: PathBuf,
-    /// Whether another file is at the path now, or none.
+    /// True if the path has another file now, or none.
     pub(super) is_replaced: bool,
 }
 
-/// What the file was when the process began, for systems that do not keep it open for others.
+/// The identity of the file when the process began, for systems that do not keep it open for others.
 static FIRST: OnceLock<Option<Seen>> = OnceLock::new();
 
-/// What tells a file from another one at its path.
+/// The identity of a file: it differs from that of another file at the same path.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     len: u64,
@@ -45,7 +45,7 @@ impl Seen {
     }
 }
 
-/// What the system names an image that its path does not lead to any more, behind the path.
+/// The system adds this to the path of an image that was removed.
 const DELETED: &str = " (deleted)";
 
 /// Notes which file this process was started from, as far as the system does not know that itself.
@@ -72,8 +72,8 @@ pub(super) fn executable() -> Result<Executable> {
     Ok(Executable { path, image, is_replaced })
 }
 
-/// Whether two paths lead to one file, or to files of the same bytes: a file may be given a new time, or be installed
-/// again.
+/// Returns true if two paths lead to one file, or to files of the same bytes: a file may be given a new time, or be
+/// installed again.
 fn is_same(path: &Path, other: &Path) -> bool {
     let (Some(a), Some(b)) = (Seen::at(path), Seen::at(other)) else { return false };
     let read = |path| std::fs::read(path).ok();

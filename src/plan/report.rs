@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_passed_over_elsewhere_is_told_whole() {
+    fn a_report_keeps_all_rejected_records_of_other_processes() {
         let told = |n: usize| (0..n).map(|n| format!("{n} cannot be read")).collect::<Vec<_>>();
         let report = Report {
             unread: 5,

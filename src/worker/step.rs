@@ -175,7 +175,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(20);
 
     #[test]
-    fn who_waits_for_a_step_waits_without_an_end_while_it_is_made() {
+    fn a_wait_for_a_step_lasts_as_long_as_another_thread_makes_it() {
         let gate = Arc::new(Gate::new());
         gate.wait(SOON);
         gate.begin();

@@ -150,7 +150,7 @@ impl Unfinished {
             let entry = entry.map_err(failed)?;
             let path = entry.path();
             if entry.file_name().to_string_lossy().starts_with(PREFIX) && lock(&path).is_some() {
-                // What cannot be removed is in nobody's way.
+                // A folder that cannot be removed does no harm.
                 let _ = std::fs::remove_dir_all(path);
             }
         }
